@@ -1,0 +1,232 @@
+/* icl.h - the public C interface of libicl.
+ *
+ * An engine owns a device, its memory, the plan cache and the current step; one thread at a time uses an engine. A tensor
+ * is a reference-counted handle on a recorded value: its shape and dtype are settled when it is recorded, its value
+ * exists once it was evaluated. Values never change. A state is a variable: a parameter, a running statistic, a counter.
+ *
+ * Images are N x H x W x C, convolution weights kh x kw x in/groups x out, linear weights in x out. Axes count from 0,
+ * negative axes from the end. Functions return ICL_OK or a status; icl_message() then holds one sentence about it. */
+#ifndef ICL_H
+#define ICL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status ---- */
+
+/* name, sentence */
+#define ICL_STATUS_TABLE(X)                                                                                            \
+  X(OK, "success")                                                                                                     \
+  X(EINVAL, "an argument is wrong")                                                                                    \
+  X(ESHAPE, "shapes do not fit")                                                                                       \
+  X(EDTYPE, "a dtype is not accepted here")                                                                            \
+  X(ENOTSUP, "not supported")                                                                                          \
+  X(ENOMEM, "out of memory")                                                                                           \
+  X(EIO, "reading or writing failed")                                                                                  \
+  X(ENOENT, "a file or a name does not exist")                                                                         \
+  X(EEXIST, "it exists already")                                                                                       \
+  X(EFORMAT, "a file is damaged or not of the expected format")                                                        \
+  X(ENOVALUE, "the value of a tensor is not there")                                                                    \
+  X(ENONFINITE, "a value is not finite")                                                                               \
+  X(EINTERRUPTED, "stopped by request")                                                                                \
+  X(EBACKEND, "the device reported an error")                                                                          \
+  X(EINTERNAL, "a broken invariant; please report it")
+
+typedef enum {
+#define ICL_STATUS_ENUM(name, sentence) ICL_##name,
+  ICL_STATUS_TABLE(ICL_STATUS_ENUM)
+#undef ICL_STATUS_ENUM
+} icl_status;
+
+const char *icl_status_name(icl_status status); /* "EINVAL" */
+const char *icl_status_text(icl_status status); /* "an argument is wrong" */
+const char *icl_message(void);                  /* what went wrong last in this thread */
+
+/* ---- dtypes and shapes ---- */
+
+/* name, Lua and message name, bytes of an element */
+#define ICL_DTYPE_TABLE(X)                                                                                             \
+  X(F32, "f32", 4)                                                                                                     \
+  X(BF16, "bf16", 2)                                                                                                   \
+  X(F16, "f16", 2)                                                                                                     \
+  X(F64, "f64", 8)                                                                                                     \
+  X(U8, "u8", 1)                                                                                                       \
+  X(I32, "i32", 4)                                                                                                     \
+  X(I64, "i64", 8)                                                                                                     \
+  X(BOOL, "bool", 1)
+
+typedef enum {
+#define ICL_DTYPE_ENUM(name, text, bytes) ICL_##name,
+  ICL_DTYPE_TABLE(ICL_DTYPE_ENUM)
+#undef ICL_DTYPE_ENUM
+      ICL_DTYPE_COUNT
+} icl_dtype;
+
+enum { ICL_MAX_RANK = 6, ICL_MAX_INPUTS = 8 };
+
+const char *icl_dtype_name(icl_dtype dtype);                    /* "bf16" */
+icl_status icl_dtype_find(const char *name, icl_dtype *result); /* EINVAL for a name that is not in the table */
+size_t icl_dtype_bytes(icl_dtype dtype);
+
+typedef struct icl_engine icl_engine;
+typedef struct icl_tensor icl_tensor;
+typedef struct icl_state icl_state;
+typedef struct icl_op icl_op;
+
+/* ---- engine ---- */
+
+typedef struct {
+  const char *device; /* "cpu" or "ref" (plain loops in f64); NULL: "cpu" */
+  int threads;        /* 0: ICL_THREADS, else every core this process may use */
+  int chunk;          /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
+  bool eager;         /* evaluate each op when it is recorded, in steps too */
+  bool profile;       /* measure time by op, layer, phase and thread */
+  bool check_nan;     /* test values before a step commits */
+  const char *plan;   /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
+} icl_config;
+
+icl_status icl_engine_new(const icl_config *config, icl_engine **result);
+void icl_engine_free(icl_engine *engine); /* after every tensor and state of it was released */
+int icl_engine_threads(const icl_engine *engine);
+
+/* Asks a running evaluation to stop between phases with EINTERRUPTED; may be called from a signal handler. */
+void icl_engine_interrupt(icl_engine *engine);
+
+/* Where the next ops come from, for messages and profiles. The strings are copied. */
+void icl_engine_layer(icl_engine *engine, const char *path);
+void icl_engine_locate(icl_engine *engine, const char *source, int line);
+
+typedef struct {
+  uint64_t steps, evaluations, plans_made, plan_hits;
+  size_t arena_bytes, value_bytes; /* now: arena of all plans; values, states and kept tensors */
+  double plan_seconds, record_seconds, run_seconds;
+} icl_statistics;
+void icl_engine_statistics(const icl_engine *engine, icl_statistics *result);
+
+/* The profile so far as text lines: op kind, layer, phase, thread, barrier wait; the caller frees it with icl_free(). */
+icl_status icl_engine_profile(icl_engine *engine, char **text);
+/* The plan of the last evaluated step as text: phases, instructions, storage; freed with icl_free(). */
+icl_status icl_engine_describe_plan(icl_engine *engine, char **text);
+void icl_free(void *memory);
+
+/* ---- tensors ---- */
+
+/* A constant; `data` is copied, row-major. Rank 0 is a scalar. */
+icl_status icl_tensor_new(icl_engine *engine, icl_dtype dtype, int rank, const int32_t *shape, const void *data,
+                          icl_tensor **result);
+/* A number in arithmetic: takes the dtype of the tensor it meets. Its value is not part of a plan. */
+icl_status icl_number(icl_engine *engine, double value, icl_tensor **result);
+icl_tensor *icl_tensor_retain(icl_tensor *tensor);
+void icl_tensor_release(icl_tensor *tensor); /* NULL is allowed */
+
+icl_engine *icl_tensor_engine(const icl_tensor *tensor);
+icl_dtype icl_tensor_dtype(const icl_tensor *tensor);
+int icl_tensor_rank(const icl_tensor *tensor);
+const int32_t *icl_tensor_shape(const icl_tensor *tensor);
+int64_t icl_tensor_count(const icl_tensor *tensor); /* elements */
+const char *icl_tensor_op(const icl_tensor *tensor); /* name of the op that makes it */
+bool icl_tensor_evaluated(const icl_tensor *tensor);
+size_t icl_tensor_bytes(const icl_tensor *tensor); /* memory that hangs on this handle now */
+
+/* Copies the value, converted to `dtype`, into `data` (icl_tensor_count elements). Evaluates what it needs; inside a step
+ * that commits the writes recorded so far. ENOVALUE if the tensor was not kept by its step. */
+icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data);
+/* Asks for the value to outlive the step. */
+icl_status icl_tensor_keep(icl_tensor *tensor);
+
+/* ---- ops: core/ops/ops.def lists them ---- */
+
+enum { ICL_ATTR_INTS = 14, ICL_ATTR_FLOATS = 2 };
+typedef struct {
+  int32_t i[ICL_ATTR_INTS];
+  double f[ICL_ATTR_FLOATS];
+} icl_attributes;
+
+/* int: one integer; flag: 0 or 1; pair: two integers (height, width), one number means both; dim: an axis; dims: a list of
+ * axes; shape: a list of sizes; real: a floating-point number; dtype: an icl_dtype. Lists keep their length in their first
+ * slot. */
+typedef enum { ICL_ATTR_INT, ICL_ATTR_FLAG, ICL_ATTR_PAIR, ICL_ATTR_DIM, ICL_ATTR_DIMS, ICL_ATTR_SHAPE, ICL_ATTR_REAL,
+               ICL_ATTR_DTYPE } icl_attr_kind;
+typedef struct {
+  const char *name;
+  icl_attr_kind kind;
+  int slot; /* first index into .i, or into .f for real */
+  bool required;
+  double value; /* default */
+} icl_attr_spec;
+
+int icl_op_count(void);
+const icl_op *icl_op_at(int index);
+const icl_op *icl_op_find(const char *name); /* NULL if there is none */
+const char *icl_op_name(const icl_op *op);
+const char *icl_op_doc(const icl_op *op);
+bool icl_op_internal(const icl_op *op); /* made by gradients or the planner; not for users */
+void icl_op_inputs(const icl_op *op, int *least, int *most);
+int icl_op_attributes(const icl_op *op, const icl_attr_spec **specs); /* how many */
+void icl_op_defaults(const icl_op *op, icl_attributes *attributes);
+
+/* Records op(inputs). Shapes, dtypes and attributes are checked here. The inputs stay the caller's. */
+icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tensor *const *input,
+                     const icl_attributes *attributes, icl_tensor **result);
+
+/* ---- gradients ---- */
+
+/* Adds the gradient of the scalar `loss` to the slot of every trainable state it depends on. */
+icl_status icl_backward(icl_tensor *loss);
+/* Gradients of the scalar `loss` with respect to `count` tensors; NULL where it does not depend on one. */
+icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_respect_to, icl_tensor **results);
+icl_status icl_detach(icl_tensor *tensor, icl_tensor **result);
+/* Marks a constant as something gradients are asked for. */
+icl_status icl_tensor_require_gradient(icl_tensor *tensor);
+bool icl_tensor_needs_gradient(const icl_tensor *tensor);
+
+/* A function with a gradient of its own: `value` was recorded from `inputs`; backward gets the gradient of the result and
+ * records those of the inputs (NULL: none). `release` frees the context. */
+typedef icl_status (*icl_backward_fn)(void *context, icl_tensor *gradient, int inputs, icl_tensor **gradients);
+icl_status icl_custom(icl_tensor *value, int inputs, icl_tensor *const *input, icl_backward_fn backward,
+                      void (*release)(void *), void *context, icl_tensor **result);
+
+/* Between the two calls nothing that is recorded needs a gradient. Calls nest. */
+void icl_no_gradient_begin(icl_engine *engine);
+void icl_no_gradient_end(icl_engine *engine);
+
+/* ---- state ---- */
+
+/* A variable with a first value (`data` is copied; NULL: zeros). `name` is for messages. */
+icl_status icl_state_new(icl_engine *engine, const char *name, icl_dtype dtype, int rank, const int32_t *shape,
+                         const void *data, bool trainable, icl_state **result);
+icl_state *icl_state_retain(icl_state *state);
+void icl_state_release(icl_state *state);
+const char *icl_state_name(const icl_state *state);
+void icl_state_rename(icl_state *state, const char *name);
+bool icl_state_trainable(const icl_state *state);
+void icl_state_set_trainable(icl_state *state, bool trainable); /* false: frozen */
+
+/* The version that ops recorded now read. */
+icl_status icl_state_read(icl_state *state, icl_tensor **result);
+/* Gives it a new version; with a predicate (one element) only where that is not zero. Stored when the step commits. */
+icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *predicate);
+/* The sum of what backward calls left in this step, or NULL. */
+icl_status icl_state_gradient(icl_state *state, icl_tensor **result);
+void icl_state_clear_gradient(icl_state *state);
+/* Stores host data at once; EINVAL inside a step. */
+icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data);
+icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data);
+
+/* ---- steps ---- */
+
+/* Ops recorded between begin and end are evaluated at the end: state writes and kept tensors, nothing else. */
+icl_status icl_step_begin(icl_engine *engine);
+icl_status icl_step_end(icl_engine *engine);  /* an error drops the step; states are untouched */
+void icl_step_cancel(icl_engine *engine);
+bool icl_in_step(const icl_engine *engine);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
