@@ -1,0 +1,97 @@
+/* ops.h - the registry of ops, made from ops.def, and what an op's family file has to provide.
+ *
+ * infer: given op, inputs and attributes of a node, sets its rank, shape and dtype, or fails with a message that begins with
+ *   the op's name, shows the shapes, and names the fix.
+ * grad:  given a node y and its gradient, records the gradients of the inputs that need one and hands them over with
+ *   icl__give().
+ * batch: says what becomes of axis 0. */
+#ifndef ICL_OPS_OPS_H
+#define ICL_OPS_OPS_H
+
+#include "graph/graph.h"
+
+enum { ICL__CHEAP = 1, ICL__DRAW = 2, ICL__ALIAS = 4, ICL__LEAF = 8, ICL__HIDDEN = 16, ICL__POINTWISE = 32 };
+
+typedef enum {
+#define OP(name, least, most, attributes, infer, grad, batch, flags, doc) ICL__OP_##name,
+#define PW(name, inputs, kind, grad, formula, doc) ICL__OP_##name,
+#include "ops/ops.def"
+#undef OP
+#undef PW
+  ICL__OP_COUNT
+} icl__op_id;
+
+/* GLOBAL: no batch axis, or images meet. MAP: image n of the output needs only image n of the batched inputs. REDUCE: the
+ * output is a sum over the images of the batched inputs, so partial results add up. Inputs that are not batched are seen
+ * whole. `seed`: axis 0 of this op is a batch by its nature; a pointwise op only passes on what its operands are. */
+typedef enum { ICL__GLOBAL, ICL__MAP, ICL__REDUCE } icl__behaviour;
+typedef struct {
+  icl__behaviour behaviour;
+  uint32_t batched; /* bit i: input i has the batch on its axis 0 */
+  bool seed;
+} icl__batch_rule;
+
+/* What inference, gradients and rules may look at of a node: the same for recorded and for planned nodes. */
+typedef struct {
+  int op, inputs;
+  icl_dtype dtype;
+  int rank;
+  const int32_t *shape;
+  const icl_attributes *attr;
+  struct icl__operand {
+    icl_dtype dtype;
+    int rank;
+    const int32_t *shape;
+  } in[ICL_MAX_INPUTS];
+} icl__facts;
+void icl__node_facts(const icl__node *node, icl__facts *facts);
+
+typedef struct icl__gradient icl__gradient; /* one backward pass; graph/gradient.c */
+
+typedef icl_status (*icl__infer_fn)(icl__node *node);
+typedef icl_status (*icl__grad_fn)(icl__gradient *pass, icl__node *y, icl__node *gy);
+typedef void (*icl__batch_fn)(const icl__facts *facts, icl__batch_rule *rule);
+
+struct icl_op {
+  const char *name, *doc;
+  int id, least, most;
+  unsigned flags;
+  icl__infer_fn infer;
+  icl__grad_fn grad; /* NULL: not differentiable */
+  icl__batch_fn batch;
+  int specs;
+  icl_attr_spec spec[6];
+};
+const icl_op *icl__op(int id);
+
+/* ---- helpers for the family files ---- */
+
+/* Does input i of y need a gradient? */
+bool icl__wants(const icl__node *y, int i);
+/* Hands over the gradient of input i of y; takes the reference. The shape is summed to the input's shape first, and the
+ * dtype cast to the input's, where they differ. */
+icl_status icl__give(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
+
+/* icl__record for a gradient formula: keeps the reference in the pass, which releases it at its end. NULL after an error,
+ * and NULL inputs give NULL, so that formulas nest; icl__give(NULL) then returns the error. */
+icl__node *icl__g(icl__gradient *pass, int op, int inputs, icl__node *const *in, const icl_attributes *attr);
+icl__node *icl__g1(icl__gradient *pass, int op, icl__node *a);
+icl__node *icl__g2(icl__gradient *pass, int op, icl__node *a, icl__node *b);
+icl__node *icl__g3(icl__gradient *pass, int op, icl__node *a, icl__node *b, icl__node *c);
+icl__node *icl__g_number(icl__gradient *pass, double value);
+
+/* Errors of inference, one style: "conv2d: <format> (x f32 (2, 8, 8, 3), w f32 (3, 3, 4, 8))". */
+icl_status icl__shape_error(const icl__node *node, const char *format, ...) ICL__PRINTF(2, 3);
+icl_status icl__dtype_error(const icl__node *node, const char *format, ...) ICL__PRINTF(2, 3);
+icl_status icl__value_error(const icl__node *node, const char *format, ...) ICL__PRINTF(2, 3);
+
+/* Sets shape; fails for sizes below 0 or more than 2^40 elements. */
+icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_dtype dtype);
+static inline bool icl__is_float(icl_dtype d) { return d <= ICL_F64; }
+/* f32 unless f64 is among the inputs: the dtype of sums and losses. */
+icl_dtype icl__wide_dtype(const icl__node *node);
+/* NumPy-like promotion: bool < u8 < i32 < i64 < bf16, f16 < f32 < f64 (bf16 with f16: f32); numbers count only if there is
+ * nothing else, or turn integers into f32 when they are fractions. */
+icl_dtype icl__promote(const icl__node *node, int first_input);
+
+#endif
