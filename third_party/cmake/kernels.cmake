@@ -1,0 +1,39 @@
+# kernels.cmake - compiles core/backend/cpu/kernels/*.c once for each instruction set that the compiler knows.
+#
+# Each variant sees -DICL_ISA=<variant> and suffixes its symbols with it; which one runs is decided when the program
+# starts. The rest of the core sees ICL_HAVE_<VARIANT>=0 or 1. Sets ICL_KERNEL_OBJECTS and ICL_KERNEL_DEFINITIONS.
+set(isa_avx512bf16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mavx512bf16)
+set(isa_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma)
+set(isa_avx2 -mavx2 -mfma -mf16c)
+set(isa_portable "")
+
+file(GLOB kernel_sources CONFIGURE_DEPENDS core/backend/cpu/kernels/*.c)
+set(ICL_KERNEL_OBJECTS "")
+set(ICL_KERNEL_DEFINITIONS "")
+set(built "")
+foreach(isa avx512bf16 avx512 avx2 portable)
+  list(JOIN isa_${isa} " " flags)
+  if(isa STREQUAL portable)
+    set(ICL_COMPILES_${isa} ON)
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+    check_c_compiler_flag("${flags}" ICL_COMPILES_${isa})
+  endif()
+
+  string(TOUPPER ICL_HAVE_${isa} have)
+  if(ICL_COMPILES_${isa})
+    list(APPEND built ${isa})
+    list(APPEND ICL_KERNEL_DEFINITIONS ${have}=1)
+    if(kernel_sources)
+      add_library(icl_kernels_${isa} OBJECT ${kernel_sources})
+      target_link_libraries(icl_kernels_${isa} PRIVATE icl_flags)
+      target_compile_definitions(icl_kernels_${isa} PRIVATE ICL_ISA=${isa})
+      target_compile_options(icl_kernels_${isa} PRIVATE ${isa_${isa}} $<$<NOT:$<CONFIG:Debug>>:-O3>
+        -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd)
+      list(APPEND ICL_KERNEL_OBJECTS $<TARGET_OBJECTS:icl_kernels_${isa}>)
+    endif()
+  else()
+    list(APPEND ICL_KERNEL_DEFINITIONS ${have}=0)
+  endif()
+endforeach()
+list(JOIN built " " built)
+message(STATUS "vector kernels for ${CMAKE_SYSTEM_PROCESSOR}: ${built}")
