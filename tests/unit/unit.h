@@ -11,8 +11,8 @@
  * Every test runs in a process of its own, so a crash fails one test only. The first check that fails says where,
  * prints the expressions with their values, and ends its test.
  *
- * The program takes names of tests to run (all by default), `--list`, and `--no-fork` for a debugger. It prints one line
- * for each failing test and closes with `N passed, N failed`. */
+ * The program takes names of tests to run (all by default), `--list`, and `--no-fork` for a debugger. It prints one
+ * line for each failing test and closes with `N passed, N failed`. */
 #ifndef ICL_TESTS_UNIT_H
 #define ICL_TESTS_UNIT_H
 
