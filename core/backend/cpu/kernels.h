@@ -1,0 +1,27 @@
+/* kernels.h - what the vector kernels of the CPU offer to the CPU device.
+ *
+ * Kernels exist for AVX-512 (with and without bf16 conversion instructions), AVX2 and portable C, all from one source;
+ * icl__cpu_select() asks the processor once. A prototype is an icl__call with full shapes, dtypes, pitches and attributes,
+ * without data. */
+#ifndef ICL_BACKEND_CPU_KERNELS_H
+#define ICL_BACKEND_CPU_KERNELS_H
+
+#include "backend/kernel.h"
+#include "base/status.h"
+
+/* The kernel for a prototype. Never NULL: what no vector kernel takes (f64, integers, odd layouts) runs through the
+ * reference kernel with conversion of its operands. `workspace`: scratch bytes a thread needs for `images` images. */
+icl__kernel icl__cpu_kernel(const icl__call *prototype);
+size_t icl__cpu_workspace(const icl__call *prototype);
+/* True if icl__cpu_kernel() gives the reference kernel. */
+bool icl__cpu_is_fallback(const icl__call *prototype);
+/* May the kernel compute parts of its output (call->part of call->parts)? */
+bool icl__cpu_splits(const icl__call *prototype);
+
+/* add_n of two or more tensors and the bn_sums of the result in one pass over memory; both prototypes must fit. */
+bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums);
+void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums);
+
+const char *icl__cpu_isa(void); /* "avx512bf16", "avx512", "avx2", "portable"; ICL_ISA in the environment lowers it */
+
+#endif
