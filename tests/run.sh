@@ -1,0 +1,152 @@
+#!/bin/sh
+# run.sh - installs what is missing, builds icl and runs every test.
+#
+#   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan
+#   sh tests/run.sh release     only one of the builds: release, asan or tsan
+#
+# A suite is a program that closes with the line `N passed, N failed` (`, N skipped` may follow); one line is printed for
+# each, and the end of its log if something failed. The last line sums all of them up. Logs: build/test-logs.
+#
+# Golden cases are looked for in the folder that ICL_ORACLE names, by default ../shared/oracle beside the checkout.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+logs=$root/build/test-logs
+oracle=${ICL_ORACLE:-$root/../shared/oracle}
+stages=${*:-release asan tsan}
+total_passed=0
+total_failed=0
+total_skipped=0
+mkdir -p "$logs"
+
+# number WORD TEXT: the number before WORD in a closing line, 0 if there is none.
+number() {
+  n=$(printf '%s\n' "$2" | sed -n "s/.*\b\([0-9][0-9]*\) $1.*/\1/p")
+  echo "${n:-0}"
+}
+
+# suite NAME COMMAND...: runs a suite, prints its line, adds up.
+suite() {
+  name=$1
+  shift
+  log=$logs/$(printf '%s' "$name" | tr -c 'a-zA-Z0-9_.-' '_').log
+  timeout 600 "$@" >"$log" 2>&1 </dev/null
+  code=$?
+  closing=$(grep -aE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
+  passed=$(number passed "$closing")
+  failed=$(number failed "$closing")
+  skipped=$(number skipped "$closing")
+  reason=""
+  if [ -z "$closing" ]; then
+    reason=" (no closing line, exit code $code)"
+  elif [ $code -ne 0 ] && [ "$failed" -eq 0 ]; then
+    reason=" (exit code $code)"
+  fi
+  [ -z "$reason" ] || failed=$((failed + 1))
+  total_passed=$((total_passed + passed))
+  total_failed=$((total_failed + failed))
+  total_skipped=$((total_skipped + skipped))
+  line="$passed passed, $failed failed"
+  [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
+  printf '%-44s %s%s\n' "$name" "$line" "$reason"
+  grep -a '^skipped: ' "$log" | head -n 5 | sed 's/^/    /'
+  [ "$failed" -eq 0 ] || tail -n 40 "$log" | sed 's/^/    /'
+}
+
+# skip NAME WHY: a suite that cannot run here.
+skip() {
+  total_skipped=$((total_skipped + 1))
+  printf '%-44s %s\n' "$1" "skipped: $2"
+}
+
+# build PRESET [OPTION...]: configures and builds; a failure is a failed test that ends the run.
+build() {
+  preset=$1
+  shift
+  if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$(nproc)"; } >"$logs/$preset-build.log" 2>&1
+  then
+    tail -n 40 "$logs/$preset-build.log"
+    echo "the $preset build failed; all of its output is in $logs/$preset-build.log"
+    total_failed=$((total_failed + 1))
+    finish
+  fi
+}
+
+finish() {
+  line="$total_passed passed, $total_failed failed"
+  [ "$total_skipped" -eq 0 ] || line="$line, $total_skipped skipped"
+  echo "$line"
+  [ "$total_failed" -eq 0 ] && exit 0
+  exit 1
+}
+
+unit_tests() {
+  for file in tests/unit/test_*.c; do
+    name=$(basename "$file" .c)
+    suite "$1 unit $name" "build/$1/tests/$name"
+  done
+}
+
+# scripts BUILD FOLDER: each script of a folder of Lua tests.
+scripts() {
+  for file in tests/"$2"/*.lua; do
+    [ ! -e "$file" ] || suite "$1 $2 $(basename "$file" .lua)" "build/$1/icl" "$file"
+  done
+}
+
+# golden BUILD: the scripts of tests/golden, on our own small cases and on the large set where that is at hand.
+golden() {
+  for name in models formula schedules train_steps; do
+    file=tests/golden/$name.lua
+    [ -e "$file" ] || continue
+    [ ! -d "tests/golden/data/$name" ] || suite "$1 golden $name (own cases)" "build/$1/icl" "$file" tests/golden/data
+    if [ -d "$oracle/$name" ]; then
+      suite "$1 golden $name" "build/$1/icl" "$file" "$oracle"
+    else
+      skip "$1 golden $name" "no folder $oracle/$name; ICL_ORACLE names another place"
+    fi
+  done
+}
+
+# command_line BUILD: the scripts in Python that run the executable, which they find in the variable ICL.
+command_line() {
+  for file in tests/cli/*.py; do
+    [ ! -e "$file" ] || suite "$1 cli $(basename "$file" .py)" env ICL="$root/build/$1/icl" python3 "$file"
+  done
+}
+
+everything() {
+  unit_tests "$1"
+  if [ -x "build/$1/icl" ]; then
+    scripts "$1" ops
+    scripts "$1" lua
+    golden "$1"
+    command_line "$1"
+  fi
+}
+
+sh third_party/setup.sh || exit 1
+for stage in $stages; do
+  case $stage in
+    release)
+      build release -DICL_WERROR=ON
+      everything release
+      suite "install" sh tests/install/run.sh build/release
+      ;;
+    asan)
+      export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+      build asan
+      everything asan
+      ;;
+    tsan)
+      export TSAN_OPTIONS=halt_on_error=1
+      build tsan
+      suite "tsan unit test_threads" build/tsan/tests/test_threads
+      ;;
+    *)
+      echo "run.sh: no build is called $stage; there are release, asan and tsan" >&2
+      exit 2
+      ;;
+  esac
+done
+finish
