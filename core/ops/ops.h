@@ -64,6 +64,9 @@ struct icl_op {
 };
 const icl_op *icl__op(int id);
 
+/* What recording calls: checks the number of inputs and the attributes of a node against the table, then infers. */
+icl_status icl__infer(icl__node *node);
+
 /* ---- helpers for the family files ---- */
 
 /* Does input i of y need a gradient? */
@@ -71,6 +74,8 @@ bool icl__wants(const icl__node *y, int i);
 /* Hands over the gradient of input i of y; takes the reference. The shape is summed to the input's shape first, and the
  * dtype cast to the input's, where they differ. */
 icl_status icl__give(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
+/* The same as it is, for the packed sums of batch norm, whose shape is not the input's. */
+icl_status icl__give_packed(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
 
 /* icl__record for a gradient formula: keeps the reference in the pass, which releases it at its end. NULL after an error,
  * and NULL inputs give NULL, so that formulas nest; icl__give(NULL) then returns the error. */
@@ -80,7 +85,7 @@ icl__node *icl__g2(icl__gradient *pass, int op, icl__node *a, icl__node *b);
 icl__node *icl__g3(icl__gradient *pass, int op, icl__node *a, icl__node *b, icl__node *c);
 icl__node *icl__g_number(icl__gradient *pass, double value);
 
-/* Errors of inference, one style: "conv2d: <format> (x f32 (2, 8, 8, 3), w f32 (3, 3, 4, 8))". */
+/* Errors of inference, one style: "conv2d: <format> (inputs: f32 (2, 8, 8, 3), f32 (3, 3, 4, 8))". */
 icl_status icl__shape_error(const icl__node *node, const char *format, ...) ICL__PRINTF(2, 3);
 icl_status icl__dtype_error(const icl__node *node, const char *format, ...) ICL__PRINTF(2, 3);
 icl_status icl__value_error(const icl__node *node, const char *format, ...) ICL__PRINTF(2, 3);
