@@ -9,9 +9,9 @@
 #include "icl.h"
 
 #if defined(__GNUC__)
-#define ICL__PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ICL__PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define ICL__PRINTF(format, first)
+#define ICL__PRINTF(text, first)
 #endif
 
 /* Leaves the message and returns `status`, so that an error is one line: return icl__fail(ICL_EINVAL, "conv2d: ..."). */
