@@ -1,0 +1,41 @@
+/* loss.c - reference kernels of softmax and its relatives, over the last axis. */
+#include "backend/ref/ref.h"
+
+#include <math.h>
+
+/* log sum exp(x) over k numbers, without overflow. */
+static double log_sum_exp(const double *x, int64_t k) {
+  double largest = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < k; i++)
+    largest = is_larger(x[i], largest) ? x[i] : largest;
+  for (int64_t i = 0; i < k; i++)
+    sum += exp(x[i] - largest);
+  return largest + log(sum);
+}
+
+void icl__ref_log_softmax(const icl__call *call) {
+  int64_t k = icl__view_columns(&call->out);
+  for (int64_t n = 0; n < icl__view_rows(&call->out); n++) {
+    const double *x = values(&call->in[0]) + n * k;
+    double *y = values(&call->out) + n * k, all = log_sum_exp(x, k);
+    for (int64_t i = 0; i < k; i++)
+      y[i] = x[i] - all;
+  }
+}
+
+void icl__ref_softmax(const icl__call *call) {
+  icl__ref_log_softmax(call);
+  for (int64_t i = 0; i < icl__view_count(&call->out); i++)
+    values(&call->out)[i] = exp(values(&call->out)[i]);
+}
+
+void icl__ref_cross_entropy(const icl__call *call) {
+  int64_t k = icl__view_columns(&call->in[0]);
+  for (int64_t n = 0; n < icl__view_count(&call->out); n++) {
+    const double *x = values(&call->in[0]) + n * k, *target = values(&call->in[1]) + n * k;
+    double sum = 0, all = log_sum_exp(x, k);
+    for (int64_t i = 0; i < k; i++)
+      sum += target[i] * (all - x[i]);
+    values(&call->out)[n] = sum;
+  }
+}
