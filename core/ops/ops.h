@@ -71,7 +71,7 @@ icl_status icl__infer(icl__node *node);
 
 /* Does input i of y need a gradient? */
 bool icl__wants(const icl__node *y, int i);
-/* Hands over the gradient of input i of y; takes the reference. The shape is summed to the input's shape first, and the
+/* Hands over the gradient of input i of y; the caller keeps its reference. The shape is summed to the input's shape first, and the
  * dtype cast to the input's, where they differ. */
 icl_status icl__give(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
 /* The same as it is, for the packed sums of batch norm, whose shape is not the input's. */
@@ -96,7 +96,7 @@ static inline bool icl__is_float(icl_dtype d) { return d <= ICL_F64; }
 /* f32 unless f64 is among the inputs: the dtype of sums and losses. */
 icl_dtype icl__wide_dtype(const icl__node *node);
 /* NumPy-like promotion: bool < u8 < i32 < i64 < bf16, f16 < f32 < f64 (bf16 with f16: f32); numbers count only if there is
- * nothing else, or turn integers into f32 when they are fractions. */
+ * nothing else, then f32, or turn integers into f32 when they are fractions, and bool into i64 when they are not. */
 icl_dtype icl__promote(const icl__node *node, int first_input);
 
 #endif

@@ -1,0 +1,237 @@
+/* common.c - what the op families share: messages, dtype promotion, checks, and ops that gradient formulas often need. */
+#include "ops/families.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/engine.h"
+
+/* ---- messages ---- */
+
+const char *icl__shape_text(char text[ICL__SHAPE_TEXT], icl_dtype dtype, int rank, const int32_t *shape) {
+  int used = snprintf(text, ICL__SHAPE_TEXT, "%s (", icl_dtype_name(dtype));
+  for (int i = 0; i < rank; i++)
+    used += snprintf(text + used, (size_t)(ICL__SHAPE_TEXT - used), i ? ", %d" : "%d", (int)shape[i]);
+  snprintf(text + used, (size_t)(ICL__SHAPE_TEXT - used), ")");
+  return text;
+}
+
+/* " (inputs: f32 (2, 8, 8, 3), a number)" */
+static void describe_inputs(const icl__node *node, char *text, size_t size) {
+  char shape[ICL__SHAPE_TEXT];
+  size_t used = 0;
+  text[0] = '\0';
+  for (int i = 0; i < node->inputs && used < size; i++) {
+    const icl__node *in = node->in[i];
+    const char *what = in->number ? "a number" : icl__shape_text(shape, in->dtype, in->rank, in->shape);
+    const char *before = i > 0 ? ", " : node->inputs > 1 ? " (inputs: " : " (input: ";
+    used += (size_t)snprintf(text + used, size - used, "%s%s%s", before, what, i + 1 == node->inputs ? ")" : "");
+  }
+}
+
+static icl_status fail_with_inputs(icl_status status, const icl__node *node, const char *format, va_list arguments) {
+  char text[400], inputs[540];
+  vsnprintf(text, sizeof text, format, arguments);
+  describe_inputs(node, inputs, sizeof inputs);
+  return icl__fail(status, "%s: %s%s", icl__op(node->op)->name, text, inputs);
+}
+
+#define ERROR_FUNCTION(name, status)                                                                                   \
+  icl_status name(const icl__node *node, const char *format, ...) {                                                    \
+    va_list arguments;                                                                                                 \
+    va_start(arguments, format);                                                                                       \
+    icl_status result = fail_with_inputs(status, node, format, arguments);                                             \
+    va_end(arguments);                                                                                                 \
+    return result;                                                                                                     \
+  }
+ERROR_FUNCTION(icl__shape_error, ICL_ESHAPE)
+ERROR_FUNCTION(icl__dtype_error, ICL_EDTYPE)
+ERROR_FUNCTION(icl__value_error, ICL_EINVAL)
+
+/* ---- shapes ---- */
+
+int64_t icl__count(int rank, const int32_t *shape) {
+  int64_t count = 1;
+  for (int i = 0; i < rank; i++)
+    count *= shape[i];
+  return count;
+}
+
+icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_dtype dtype) {
+  const int64_t most = INT64_C(1) << 40;
+  char text[ICL__SHAPE_TEXT];
+  int64_t count = 1;
+  bool empty = false;
+  for (int i = 0; i < rank; i++) {
+    if (shape[i] < 0)
+      return icl__shape_error(node, "the result would be %s, and a size cannot be below 0",
+                              icl__shape_text(text, dtype, rank, shape));
+    empty = empty || shape[i] == 0;
+    if (shape[i] > 0 && count <= most)
+      count *= shape[i];
+  }
+  if (count > most && !empty)
+    return icl__shape_error(node, "the result would be %s, more than 2^40 elements; make it smaller",
+                            icl__shape_text(text, dtype, rank, shape));
+  node->rank = (uint8_t)rank;
+  if (rank > 0)
+    memmove(node->shape, shape, (size_t)rank * sizeof *shape);
+  node->dtype = (uint8_t)dtype;
+  return ICL_OK;
+}
+
+int icl__list(const icl_attributes *attr, int slot, const int32_t **entries) {
+  *entries = &attr->i[slot + 1];
+  return attr->i[slot];
+}
+
+void icl__set_list(icl_attributes *attr, int slot, int length, const int32_t *entries) {
+  attr->i[slot] = length;
+  for (int i = 0; i < ICL_MAX_RANK; i++)
+    attr->i[slot + 1 + i] = i < length ? entries[i] : 0;
+}
+
+/* ---- dtypes ---- */
+
+icl_dtype icl__sum_dtype(icl_dtype dtype) { return dtype == ICL_BF16 || dtype == ICL_F16 ? ICL_F32 : dtype; }
+
+icl_dtype icl__wide_dtype(const icl__node *node) {
+  for (int i = 0; i < node->inputs; i++)
+    if (node->in[i]->dtype == ICL_F64 && !node->in[i]->number)
+      return ICL_F64;
+  return ICL_F32;
+}
+
+/* The value of a node where the host can read it already, else NULL. */
+static const void *host_value(const icl__node *node) {
+  bool on_host = node->number || !node->engine->backend->download;
+  return on_host ? icl__node_data(node) : NULL;
+}
+
+static bool is_fraction(const icl__node *number) {
+  const double *value = host_value(number);
+  return !value || !isfinite(*value) || *value != floor(*value);
+}
+
+static icl_dtype promote_two(icl_dtype a, icl_dtype b) {
+  static const int8_t level[ICL_DTYPE_COUNT] = {[ICL_BOOL] = 0, [ICL_U8] = 1,  [ICL_I32] = 2, [ICL_I64] = 3,
+                                                [ICL_BF16] = 4, [ICL_F16] = 4, [ICL_F32] = 5, [ICL_F64] = 6};
+  if (a != b && level[a] == level[b])
+    return ICL_F32;
+  return level[a] > level[b] ? a : b;
+}
+
+icl_dtype icl__promote(const icl__node *node, int first_input) {
+  icl_dtype dtype = ICL_BOOL;
+  bool numbers = false, fractions = false, others = false;
+  for (int i = first_input; i < node->inputs; i++) {
+    const icl__node *in = node->in[i];
+    if (in->number) {
+      numbers = true;
+      fractions = fractions || is_fraction(in);
+      continue;
+    }
+    dtype = promote_two(dtype, in->dtype);
+    others = true;
+  }
+  if (!others)
+    return ICL_F32;
+  if (icl__is_float(dtype))
+    return dtype;
+  if (fractions)
+    return ICL_F32;
+  return numbers && dtype == ICL_BOOL ? ICL_I64 : dtype;
+}
+
+/* ---- checks ---- */
+
+icl_status icl__expect_rank(const icl__node *node, int i, int rank, const char *name, const char *form) {
+  if (node->in[i]->rank == rank)
+    return ICL_OK;
+  return icl__shape_error(node, "%s must be %s, not of rank %d", name, form, node->in[i]->rank);
+}
+
+icl_status icl__expect_float(const icl__node *node, int i, const char *name) {
+  icl_dtype dtype = node->in[i]->dtype;
+  if (icl__is_float(dtype))
+    return ICL_OK;
+  return icl__dtype_error(node, "%s must be of a floating-point dtype, not %s; cast it first", name,
+                          icl_dtype_name(dtype));
+}
+
+icl_status icl__expect_dtype(const icl__node *node, int i, icl_dtype dtype, const char *name) {
+  if (node->in[i]->dtype == dtype)
+    return ICL_OK;
+  return icl__dtype_error(node, "%s must be %s, not %s; cast it first", name, icl_dtype_name(dtype),
+                          icl_dtype_name(node->in[i]->dtype));
+}
+
+icl_status icl__expect_wide(const icl__node *node, int i, const char *name) {
+  icl_dtype dtype = node->in[i]->dtype;
+  if (dtype == ICL_F32 || dtype == ICL_F64)
+    return ICL_OK;
+  return icl__dtype_error(node, "%s must be f32 or f64, not %s; cast it first", name, icl_dtype_name(dtype));
+}
+
+icl_status icl__expect_one(const icl__node *node, int i, const char *name) {
+  if (icl__node_count(node->in[i]) == 1)
+    return ICL_OK;
+  return icl__shape_error(node, "%s must be one element", name);
+}
+
+icl_status icl__expect_channels(const icl__node *node, int i, int32_t channels, const char *name) {
+  const icl__node *in = node->in[i];
+  if (in->rank == 1 && in->shape[0] == channels)
+    return ICL_OK;
+  return icl__shape_error(node, "%s must be (%d), one value a channel", name, (int)channels);
+}
+
+icl_status icl__expect_axis(icl__node *node, int slot, int rank) {
+  int32_t axis = node->attr.i[slot];
+  if (axis < -rank || axis >= rank)
+    return icl__value_error(node, "there is no axis %d; axes go from %d to %d", (int)axis, -rank, rank - 1);
+  if (axis < 0)
+    node->attr.i[slot] = axis + rank;
+  return ICL_OK;
+}
+
+icl_status icl__expect_indices(const icl__node *node, int i, int32_t size, const char *name) {
+  ICL__TRY(icl__expect_dtype(node, i, ICL_I64, name));
+  const int64_t *index = host_value(node->in[i]);
+  if (!index)
+    return ICL_OK;
+  for (int64_t k = 0, count = icl__node_count(node->in[i]); k < count; k++)
+    if (index[k] < 0 || index[k] >= size)
+      return icl__value_error(node, "%s holds %lld at position %lld, but must be from 0 to %d", name,
+                              (long long)index[k], (long long)k, (int)size - 1);
+  return ICL_OK;
+}
+
+/* ---- ops with attributes for gradient formulas ---- */
+
+static icl__node *to_shape(icl__gradient *pass, int op, icl__node *x, int rank, const int32_t *shape) {
+  icl_attributes attr = {0};
+  icl__set_list(&attr, TARGET_SHAPE, rank, shape);
+  return icl__g(pass, op, 1, &x, &attr);
+}
+
+icl__node *icl__g_reshape(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape) {
+  return to_shape(pass, ICL__OP_reshape, x, rank, shape);
+}
+
+icl__node *icl__g_broadcast(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape) {
+  return to_shape(pass, ICL__OP_broadcast_to, x, rank, shape);
+}
+
+icl__node *icl__g_cast(icl__gradient *pass, icl__node *x, icl_dtype dtype) {
+  icl_attributes attr = {.i[CAST_DTYPE] = dtype};
+  return icl__g(pass, ICL__OP_cast, 1, &x, &attr);
+}
+
+icl__node *icl__g_sum_rows(icl__gradient *pass, icl__node *x) {
+  icl_attributes attr = {.i[REDUCE_KEEPDIM] = 1};
+  icl__set_list(&attr, REDUCE_DIMS, 1, (const int32_t[]){-1});
+  return icl__g(pass, ICL__OP_sum, 1, &x, &attr);
+}
