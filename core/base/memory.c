@@ -1,0 +1,109 @@
+/* memory.c - counted, aligned memory. The size of a block is asked of the C library, so blocks carry no header. */
+#include "base/memory.h"
+
+#include "base/cgroup.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* From this size on a block starts on a huge page, and the kernel is asked to use such pages. */
+enum { HUGE_BLOCK = 4 << 20, HUGE_PAGE = 2 << 20 };
+
+static atomic_size_t in_use;
+static atomic_int_fast64_t allowance = -1; /* allocations that still succeed; negative: all */
+
+static bool is_refused(void) {
+  int_fast64_t left = atomic_load_explicit(&allowance, memory_order_relaxed);
+  while (left > 0)
+    if (atomic_compare_exchange_weak(&allowance, &left, left - 1))
+      return false;
+  return left == 0;
+}
+
+void icl__alloc_fail_after(int64_t count) { atomic_store(&allowance, count < 0 ? -1 : count); }
+
+void *icl__alloc(size_t count, size_t bytes) {
+  size_t total;
+  void *memory = NULL;
+  if (__builtin_mul_overflow(count, bytes, &total) || total > PTRDIFF_MAX) {
+    icl__fail(ICL_ENOMEM, "out of memory: %zu elements of %zu bytes are more than an address can reach", count, bytes);
+    return NULL;
+  }
+  size_t alignment = total >= HUGE_BLOCK ? HUGE_PAGE : ICL__ALIGNMENT;
+  if (is_refused() || posix_memalign(&memory, alignment, total ? total : 1) != 0) {
+    icl__fail(ICL_ENOMEM, "out of memory: no room for a block of %zu bytes; a smaller batch or model needs less",
+              total);
+    return NULL;
+  }
+  if (total >= HUGE_BLOCK)
+    madvise(memory, total, MADV_HUGEPAGE); /* advice only: a kernel without huge pages may say no */
+  atomic_fetch_add_explicit(&in_use, malloc_usable_size(memory), memory_order_relaxed);
+  return memory;
+}
+
+void *icl__calloc(size_t count, size_t bytes) {
+  void *memory = icl__alloc(count, bytes);
+  if (memory)
+    memset(memory, 0, count * bytes);
+  return memory;
+}
+
+void *icl__realloc(void *memory, size_t count, size_t bytes) {
+  void *result = icl__alloc(count, bytes);
+  if (result && memory) {
+    size_t old = malloc_usable_size(memory), total = count * bytes;
+    memcpy(result, memory, old < total ? old : total);
+    icl__free(memory);
+  }
+  return result;
+}
+
+char *icl__strdup(const char *text) {
+  size_t bytes = strlen(text) + 1;
+  char *copy = icl__alloc(bytes, 1);
+  if (copy)
+    memcpy(copy, text, bytes);
+  return copy;
+}
+
+void icl__free(void *memory) {
+  if (memory)
+    atomic_fetch_sub_explicit(&in_use, malloc_usable_size(memory), memory_order_relaxed);
+  free(memory);
+}
+
+void *icl__grow(void *array, size_t *capacity, size_t needed, size_t bytes) {
+  if (array && needed <= *capacity)
+    return array;
+  size_t doubled = *capacity <= SIZE_MAX / 2 ? 2 * *capacity : SIZE_MAX, wanted = doubled > needed ? doubled : needed;
+  if (wanted < 8)
+    wanted = 8;
+  void *grown = icl__realloc(array, wanted, bytes);
+  if (grown)
+    *capacity = wanted;
+  return grown;
+}
+
+size_t icl__memory_in_use(void) { return atomic_load(&in_use); }
+
+/* What the kernel thinks can be had without swapping. */
+static size_t machine_available(void) {
+  unsigned long long kib = 0;
+  char line[256];
+  bool found = false;
+  FILE *file = fopen("/proc/meminfo", "re");
+  while (file && !found && fgets(line, sizeof line, file))
+    found = sscanf(line, "MemAvailable: %llu kB", &kib) == 1;
+  if (file)
+    fclose(file);
+  return found ? (size_t)kib * 1024 : SIZE_MAX;
+}
+
+size_t icl__memory_available(void) {
+  size_t machine = machine_available(), group = icl__cgroup_memory_left();
+  return machine < group ? machine : group;
+}

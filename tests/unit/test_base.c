@@ -1,0 +1,249 @@
+/* test_base.c - random numbers, memory and files of core/base. */
+#include "unit.h"
+
+#include "base/memory.h"
+#include "base/philox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Philox ---- */
+
+/* The known answers that the authors publish with Random123. */
+TEST(philox_known_answers) {
+  static const struct {
+    uint32_t counter[4], key[2], out[4];
+  } cases[] = {
+      {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+      {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+       {0xffffffff, 0xffffffff},
+       {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       {0xa4093822, 0x299f31d0},
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    uint32_t out[4];
+    icl__philox(cases[i].key, cases[i].counter, out);
+    for (int word = 0; word < 4; word++)
+      CHECK_EQ(out[word], cases[i].out[word]);
+  }
+}
+
+static const uint32_t key[4] = {7, 11, 13, 17};
+
+TEST(philox_draw_is_a_word_of_its_block) {
+  for (uint32_t j = 0; j < 9; j++) {
+    uint32_t out[4];
+    icl__philox(key, (const uint32_t[4]){j / 4, 5, 13, 17}, out);
+    CHECK_EQ(icl__draw_word(key, 5, j), out[j % 4]);
+  }
+}
+
+TEST(philox_fills_equal_single_draws) {
+  static const uint32_t firsts[] = {0, 1, 2, 3, 61, 64, 1000001, 0xffffff00u};
+  enum { MOST = 200 };
+  float uniform[MOST], normal[MOST];
+  bool bernoulli[MOST];
+  int64_t integer[MOST];
+  for (size_t f = 0; f < sizeof firsts / sizeof *firsts; f++) {
+    for (size_t count = 0; count <= MOST; count += 1 + count / 3) {
+      uint32_t first = firsts[f];
+      icl__fill_uniform(key, 9, first, count, uniform);
+      icl__fill_normal(key, 9, first, count, normal);
+      icl__fill_bernoulli(key, 9, first, count, 0.3f, bernoulli);
+      icl__fill_integer(key, 9, first, count, -4, 4, integer);
+      for (size_t i = 0; i < count; i++) {
+        uint32_t j = first + (uint32_t)i;
+        CHECK_EQ(uniform[i], icl__draw_uniform(key, 9, j));
+        CHECK_EQ(normal[i], icl__draw_normal(key, 9, j));
+        CHECK_EQ(bernoulli[i], icl__draw_bernoulli(key, 9, j, 0.3f));
+        CHECK_EQ(integer[i], icl__draw_integer(key, 9, j, -4, 4));
+      }
+    }
+  }
+}
+
+TEST(philox_ranges) {
+  CHECK_EQ(icl__uniform(0), 0.0f);
+  CHECK_EQ(icl__uniform(0xffffffffu), 1 - 0x1p-24f);
+  CHECK_EQ(icl__integer(0, -3, 5), -3);
+  CHECK_EQ(icl__integer(0xffffffffu, -3, 5), 5);
+  CHECK_EQ(icl__integer(0xffffffffu, 8, 8), 8);
+  CHECK_EQ(icl__integer(0xffffffffu, 0, UINT32_MAX), UINT32_MAX);
+  CHECK_EQ(icl__integer(0xffffffffu, INT64_MAX - 1, INT64_MAX), INT64_MAX);
+  float pair[2];
+  icl__normal_pair((const uint32_t[2]){0, 0}, pair);
+  CHECK_NEAR(pair[0], 6.7637, 1e-3); /* sqrt(-2 ln 2^-33): the largest normal there is */
+  icl__normal_pair((const uint32_t[2]){0x80000000u, 0x40000000u}, pair);
+  CHECK_NEAR(pair[0], 0, 1e-6);
+  CHECK_NEAR(pair[1], 1.17741, 1e-5); /* a quarter turn at sqrt(2 ln 2) */
+}
+
+TEST(philox_moments) {
+  enum { N = 1 << 18 };
+  float *x = icl__alloc(N, sizeof *x);
+  double sum = 0, squares = 0, normal_sum = 0, normal_squares = 0, fourth = 0;
+  icl__fill_uniform(key, 0, 0, N, x);
+  for (int i = 0; i < N; i++) {
+    sum += (double)x[i];
+    squares += (double)x[i] * (double)x[i];
+  }
+  icl__fill_normal(key, 1, 0, N, x);
+  for (int i = 0; i < N; i++) {
+    double v = (double)x[i];
+    normal_sum += v;
+    normal_squares += v * v;
+    fourth += v * v * v * v;
+  }
+  icl__free(x);
+  CHECK_NEAR(sum / N, 0.5, 0.003);
+  CHECK_NEAR(squares / N, 1.0 / 3, 0.003);
+  CHECK_NEAR(normal_sum / N, 0, 0.01);
+  CHECK_NEAR(normal_squares / N, 1, 0.015);
+  CHECK_NEAR(fourth / N, 3, 0.1);
+}
+
+TEST(permutation_is_a_permutation_for_any_size) {
+  for (int64_t n = 0; n < 150; n += 1 + n / 9) {
+    int64_t order[150];
+    bool seen[150] = {false};
+    CHECK_OK(icl__permutation(key, n, order));
+    for (int64_t i = 0; i < n; i++) {
+      CHECK(order[i] >= 0 && order[i] < n);
+      CHECK(!seen[order[i]]);
+      seen[order[i]] = true;
+    }
+  }
+}
+
+TEST(permutation_follows_its_rule) {
+  enum { N = 131 };
+  int64_t order[N], expected[N];
+  CHECK_OK(icl__permutation(key, N, order));
+  for (int64_t i = 0; i < N; i++)
+    expected[i] = i;
+  for (uint32_t j = 0; j < N; j++) {
+    int64_t last = N - 1 - j, other = icl__draw_integer(key, 0, j, 0, last), value = expected[last];
+    expected[last] = expected[other];
+    expected[other] = value;
+  }
+  for (int i = 0; i < N; i++)
+    CHECK_EQ(order[i], expected[i]);
+}
+
+TEST(permutation_visits_all_orders_alike) {
+  int count[6] = {0};
+  for (uint32_t i = 0; i < 6000; i++) {
+    int64_t order[3];
+    CHECK_OK(icl__permutation((const uint32_t[4]){i, 0, 0, 0}, 3, order));
+    count[2 * order[0] + (order[1] > order[2])]++;
+  }
+  for (int i = 0; i < 6; i++)
+    CHECK_NEAR(count[i], 1000, 150);
+}
+
+TEST(permutation_refuses_sizes) {
+  CHECK_ERROR(icl__permutation(key, -1, NULL), ICL_EINVAL, "-1");
+  CHECK_ERROR(icl__permutation(key, INT64_C(1) << 32, NULL), ICL_EINVAL, "4294967296");
+}
+
+/* ---- memory ---- */
+
+TEST(memory_is_aligned_and_counted) {
+  static const size_t sizes[] = {0, 1, 63, 64, 4096, 100000, 5 << 20};
+  size_t before = icl__memory_in_use();
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    char *p = icl__alloc(sizes[i], 1);
+    CHECK(p != NULL);
+    CHECK_EQ((uintptr_t)p % ICL__ALIGNMENT, 0);
+    CHECK(icl__memory_in_use() >= before + sizes[i]);
+    memset(p, 1, sizes[i]);
+    icl__free(p);
+    CHECK_EQ(icl__memory_in_use(), before);
+  }
+  icl__free(NULL);
+}
+
+TEST(memory_zeroed) {
+  unsigned char *p = icl__alloc(1000, 1);
+  memset(p, 0xff, 1000);
+  icl__free(p);
+  p = icl__calloc(250, 4);
+  for (int i = 0; i < 1000; i++)
+    CHECK_EQ(p[i], 0);
+  icl__free(p);
+}
+
+TEST(memory_overflow_is_an_error) {
+  CHECK(!icl__alloc(SIZE_MAX / 2, 3));
+  CHECK_CONTAINS(icl_message(), "out of memory");
+  CHECK(!icl__alloc(SIZE_MAX - 3, 1));
+  CHECK(!icl__calloc(SIZE_MAX / 4, 8));
+  char *p = icl__alloc(3, 1);
+  CHECK(!icl__realloc(p, SIZE_MAX / 2, 3));
+  icl__free(p);
+}
+
+TEST(memory_realloc_keeps_contents) {
+  char *p = icl__alloc(10, 1);
+  memcpy(p, "123456789", 10);
+  p = icl__realloc(p, 1 << 23, 1);
+  CHECK_STR(p, "123456789");
+  p = icl__realloc(p, 5, 1);
+  CHECK(memcmp(p, "12345", 5) == 0);
+  CHECK_EQ((uintptr_t)p % ICL__ALIGNMENT, 0);
+  icl__free(p);
+  p = icl__realloc(NULL, 4, 1);
+  CHECK(p != NULL);
+  icl__free(p);
+}
+
+TEST(memory_strdup) {
+  char *copy = icl__strdup("layer1.0.conv1");
+  CHECK_STR(copy, "layer1.0.conv1");
+  icl__free(copy);
+}
+
+TEST(memory_grow_doubles) {
+  int *array = NULL;
+  size_t capacity = 0, moves = 0;
+  for (size_t n = 0; n < 10000; n++) {
+    int *grown = icl__grow(array, &capacity, n + 1, sizeof *array);
+    CHECK(grown != NULL);
+    CHECK(capacity > n);
+    moves += grown != array;
+    array = grown;
+    array[n] = (int)n;
+  }
+  CHECK(moves < 20);
+  for (int n = 0; n < 10000; n++)
+    CHECK_EQ(array[n], n);
+  CHECK(!icl__grow(array, &capacity, SIZE_MAX / 2, sizeof *array));
+  CHECK(capacity >= 10000);
+  icl__free(array);
+}
+
+TEST(memory_fault_injection) {
+  size_t before = icl__memory_in_use();
+  icl__alloc_fail_after(2);
+  void *a = icl__alloc(1, 1), *b = icl__calloc(1, 1);
+  CHECK(a && b);
+  CHECK(!icl__alloc(1, 1));
+  CHECK_CONTAINS(icl_message(), "out of memory");
+  CHECK(!icl__strdup("x"));
+  CHECK(!icl__realloc(a, 2, 1));
+  icl__alloc_fail_after(-1);
+  void *c = icl__alloc(1, 1);
+  CHECK(c != NULL);
+  icl__free(a);
+  icl__free(b);
+  icl__free(c);
+  CHECK_EQ(icl__memory_in_use(), before);
+}
+
+TEST(memory_available_is_plausible) {
+  size_t available = icl__memory_available();
+  CHECK(available > 1 << 20);
+  CHECK(available < (size_t)1 << 50);
+}
