@@ -1,4 +1,5 @@
-/* common.c - what the op families share: messages, dtype promotion, checks, and ops that gradient formulas often need. */
+/* common.c - what the op families share: messages, dtype promotion, checks, and ops that gradient formulas often need.
+ */
 #include "ops/families.h"
 
 #include <math.h>
@@ -82,9 +83,18 @@ icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_d
   return ICL_OK;
 }
 
-int icl__list(const icl_attributes *attr, int slot, const int32_t **entries) {
-  *entries = &attr->i[slot + 1];
-  return attr->i[slot];
+bool icl__broadcast(int *rank, int32_t *shape, int other_rank, const int32_t *other) {
+  int32_t result[ICL_MAX_RANK];
+  int most = *rank > other_rank ? *rank : other_rank;
+  for (int i = 1; i <= most; i++) { /* from the last axis */
+    int32_t a = i <= *rank ? shape[*rank - i] : 1, b = i <= other_rank ? other[other_rank - i] : 1;
+    if (a != b && a != 1 && b != 1)
+      return false;
+    result[most - i] = a == 1 ? b : a;
+  }
+  memcpy(shape, result, (size_t)most * sizeof *shape);
+  *rank = most;
+  return true;
 }
 
 void icl__set_list(icl_attributes *attr, int slot, int length, const int32_t *entries) {
@@ -95,8 +105,6 @@ void icl__set_list(icl_attributes *attr, int slot, int length, const int32_t *en
 
 /* ---- dtypes ---- */
 
-icl_dtype icl__sum_dtype(icl_dtype dtype) { return dtype == ICL_BF16 || dtype == ICL_F16 ? ICL_F32 : dtype; }
-
 icl_dtype icl__wide_dtype(const icl__node *node) {
   for (int i = 0; i < node->inputs; i++)
     if (node->in[i]->dtype == ICL_F64 && !node->in[i]->number)
@@ -104,16 +112,7 @@ icl_dtype icl__wide_dtype(const icl__node *node) {
   return ICL_F32;
 }
 
-/* The value of a node where the host can read it already, else NULL. */
-static const void *host_value(const icl__node *node) {
-  bool on_host = node->number || !node->engine->backend->download;
-  return on_host ? icl__node_data(node) : NULL;
-}
-
-static bool is_fraction(const icl__node *number) {
-  const double *value = host_value(number);
-  return !value || !isfinite(*value) || *value != floor(*value);
-}
+static bool is_fraction(double value) { return !isfinite(value) || value != floor(value); }
 
 static icl_dtype promote_two(icl_dtype a, icl_dtype b) {
   static const int8_t level[ICL_DTYPE_COUNT] = {[ICL_BOOL] = 0, [ICL_U8] = 1,  [ICL_I32] = 2, [ICL_I64] = 3,
@@ -130,7 +129,7 @@ icl_dtype icl__promote(const icl__node *node, int first_input) {
     const icl__node *in = node->in[i];
     if (in->number) {
       numbers = true;
-      fractions = fractions || is_fraction(in);
+      fractions = fractions || is_fraction(icl__number_value(in));
       continue;
     }
     dtype = promote_two(dtype, in->dtype);
@@ -190,6 +189,8 @@ icl_status icl__expect_channels(const icl__node *node, int i, int32_t channels, 
 
 icl_status icl__expect_axis(icl__node *node, int slot, int rank) {
   int32_t axis = node->attr.i[slot];
+  if (rank == 0)
+    return icl__value_error(node, "there is no axis %d: x is a scalar", (int)axis);
   if (axis < -rank || axis >= rank)
     return icl__value_error(node, "there is no axis %d; axes go from %d to %d", (int)axis, -rank, rank - 1);
   if (axis < 0)
@@ -197,9 +198,34 @@ icl_status icl__expect_axis(icl__node *node, int slot, int rank) {
   return ICL_OK;
 }
 
+static icl_status expect_pair(const icl__node *node, const int32_t pair[2], int32_t least, const char *name) {
+  if (pair[0] >= least && pair[1] >= least)
+    return ICL_OK;
+  return icl__value_error(node, "%s must be at least %d, not (%d, %d)", name, (int)least, (int)pair[0], (int)pair[1]);
+}
+
+icl_status icl__expect_window(const icl__node *node, const int32_t size[2], const int32_t kernel[2],
+                              const int32_t stride[2], const int32_t padding[2], int32_t windows[2]) {
+  ICL__TRY(expect_pair(node, stride, 1, "stride"));
+  ICL__TRY(expect_pair(node, padding, 0, "padding"));
+  ICL__TRY(expect_pair(node, kernel, 1, "the kernel's size"));
+  for (int axis = 0; axis < 2; axis++) {
+    int64_t padded = size[axis] + 2 * (int64_t)padding[axis];
+    if (padded > INT32_MAX)
+      return icl__value_error(node, "padding %d makes the image too large", (int)padding[axis]);
+    if (padded < kernel[axis])
+      return icl__shape_error(node, "the kernel is %d x %d, larger than an image of %d x %d with its padding of %d, %d",
+                              (int)kernel[0], (int)kernel[1], (int)size[0], (int)size[1], (int)padding[0],
+                              (int)padding[1]);
+    windows[axis] = (int32_t)((padded - kernel[axis]) / stride[axis] + 1);
+  }
+  return ICL_OK;
+}
+
 icl_status icl__expect_indices(const icl__node *node, int i, int32_t size, const char *name) {
   ICL__TRY(icl__expect_dtype(node, i, ICL_I64, name));
-  const int64_t *index = host_value(node->in[i]);
+  bool readable = !node->engine->backend->download; /* device memory is host memory */
+  const int64_t *index = readable ? icl__node_data(node->in[i]) : NULL;
   if (!index)
     return ICL_OK;
   for (int64_t k = 0, count = icl__node_count(node->in[i]); k < count; k++)

@@ -16,6 +16,9 @@
 #undef OP
 #undef PW
 
+/* The value of a node that is a number. It may be read while recording, since the next step records anew. */
+static inline double icl__number_value(const icl__node *number) { return number->attr.f[0]; }
+
 /* ---- checks of inference; `form` and `name` go into the message ---- */
 
 /* Input i has this rank: "conv2d: x must be (n, h, w, c), not of rank 3". */
@@ -30,14 +33,21 @@ icl_status icl__expect_one(const icl__node *node, int i, const char *name);
 icl_status icl__expect_channels(const icl__node *node, int i, int32_t channels, const char *name);
 /* The axis in a slot: made to count from 0. */
 icl_status icl__expect_axis(icl__node *node, int slot, int rank);
+/* Windows over an image of `size` (h, w), as conv2d and pools have them: how many there are, rounded down. */
+icl_status icl__expect_window(const icl__node *node, const int32_t size[2], const int32_t kernel[2],
+                              const int32_t stride[2], const int32_t padding[2], int32_t windows[2]);
 /* An index tensor: i64, and within 0 .. size - 1 where its values are known already. */
 icl_status icl__expect_indices(const icl__node *node, int i, int32_t size, const char *name);
-/* The sizes in the list of slot `slot`, its length checked to be at least `least`, copied to `shape`. */
-int icl__list(const icl_attributes *attr, int slot, const int32_t **entries);
+
+/* The list attribute in a slot: returns its length. */
+static inline int icl__list(const icl_attributes *attr, int slot, const int32_t **entries) {
+  *entries = &attr->i[slot + 1];
+  return attr->i[slot];
+}
 void icl__set_list(icl_attributes *attr, int slot, int length, const int32_t *entries);
 
-/* f32 for bf16 and f16: the dtype of a sum over x. */
-icl_dtype icl__sum_dtype(icl_dtype dtype);
+/* Widens a shape to what it and another broadcast to, as in NumPy; false if they do not fit. */
+bool icl__broadcast(int *rank, int32_t *shape, int other_rank, const int32_t *other);
 
 /* ---- batch rules that several families end in ---- */
 

@@ -1,8 +1,8 @@
 /* ops.h - the registry of ops, made from ops.def, and what an op's family file has to provide.
  *
- * infer: given op, inputs and attributes of a node, sets its rank, shape and dtype, or fails with a message that begins with
- *   the op's name, shows the shapes, and names the fix.
- * grad:  given a node y and its gradient, records the gradients of the inputs that need one and hands them over with
+ * infer: given op, inputs and attributes of a node, sets its rank, shape and dtype, or fails with a message that begins
+ *   with the op's name, shows the shapes, and names the fix.
+ * grad: given a node y and its gradient, records the gradients of the inputs that need one and hands them over with
  *   icl__give().
  * batch: says what becomes of axis 0. */
 #ifndef ICL_OPS_OPS_H
@@ -14,16 +14,16 @@ enum { ICL__CHEAP = 1, ICL__DRAW = 2, ICL__ALIAS = 4, ICL__LEAF = 8, ICL__HIDDEN
 
 typedef enum {
 #define OP(name, least, most, attributes, infer, grad, batch, flags, doc) ICL__OP_##name,
-#define PW(name, inputs, kind, grad, formula, doc) ICL__OP_##name,
+#define PW(name, inputs, kind, grad, formula, doc)                        ICL__OP_##name,
 #include "ops/ops.def"
 #undef OP
 #undef PW
   ICL__OP_COUNT
 } icl__op_id;
 
-/* GLOBAL: no batch axis, or images meet. MAP: image n of the output needs only image n of the batched inputs. REDUCE: the
- * output is a sum over the images of the batched inputs, so partial results add up. Inputs that are not batched are seen
- * whole. `seed`: axis 0 of this op is a batch by its nature; a pointwise op only passes on what its operands are. */
+/* GLOBAL: no batch axis, or images meet. MAP: image n of the output needs only image n of the batched inputs. REDUCE:
+ * the output is a sum over the images of the batched inputs, so partial results add up. Inputs that are not batched are
+ * seen whole. `seed`: axis 0 of this op is a batch by nature; a pointwise op only passes on what its operands are. */
 typedef enum { ICL__GLOBAL, ICL__MAP, ICL__REDUCE } icl__behaviour;
 typedef struct {
   icl__behaviour behaviour;
@@ -71,14 +71,14 @@ icl_status icl__infer(icl__node *node);
 
 /* Does input i of y need a gradient? */
 bool icl__wants(const icl__node *y, int i);
-/* Hands over the gradient of input i of y; the caller keeps its reference. The shape is summed to the input's shape first, and the
- * dtype cast to the input's, where they differ. */
+/* Hands over the gradient of input i of y; the caller keeps its reference. The shape is summed to the input's shape
+ * first, and the dtype cast to the input's, where they differ. */
 icl_status icl__give(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
 /* The same as it is, for the packed sums of batch norm, whose shape is not the input's. */
 icl_status icl__give_packed(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
 
-/* icl__record for a gradient formula: keeps the reference in the pass, which releases it at its end. NULL after an error,
- * and NULL inputs give NULL, so that formulas nest; icl__give(NULL) then returns the error. */
+/* icl__record for a gradient formula: keeps the reference in the pass, which releases it at its end. NULL after an
+ * error, and NULL inputs give NULL, so that formulas nest; icl__give(NULL) then returns the error. */
 icl__node *icl__g(icl__gradient *pass, int op, int inputs, icl__node *const *in, const icl_attributes *attr);
 icl__node *icl__g1(icl__gradient *pass, int op, icl__node *a);
 icl__node *icl__g2(icl__gradient *pass, int op, icl__node *a, icl__node *b);
@@ -95,8 +95,8 @@ icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_d
 static inline bool icl__is_float(icl_dtype d) { return d <= ICL_F64; }
 /* f32 unless f64 is among the inputs: the dtype of sums and losses. */
 icl_dtype icl__wide_dtype(const icl__node *node);
-/* NumPy-like promotion: bool < u8 < i32 < i64 < bf16, f16 < f32 < f64 (bf16 with f16: f32); numbers count only if there is
- * nothing else, then f32, or turn integers into f32 when they are fractions, and bool into i64 when they are not. */
+/* NumPy-like promotion: bool < u8 < i32 < i64 < bf16, f16 < f32 < f64 (bf16 with f16: f32); numbers count only if there
+ * is nothing else, then f32, or turn integers into f32 when they are fractions, and bool into i64 when they are not. */
 icl_dtype icl__promote(const icl__node *node, int first_input);
 
 #endif

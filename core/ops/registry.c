@@ -43,10 +43,14 @@ static const struct {
   const char *name;
   int slots;
 } kinds[] = {
-    [ICL_ATTR_INT] = {"int", 1},   [ICL_ATTR_FLAG] = {"flag", 1},
-    [ICL_ATTR_PAIR] = {"pair", 2}, [ICL_ATTR_DIM] = {"dim", 1},
-    [ICL_ATTR_DIMS] = {"dims", ICL__LIST_SLOTS}, [ICL_ATTR_SHAPE] = {"shape", ICL__LIST_SLOTS},
-    [ICL_ATTR_REAL] = {"real", 1}, [ICL_ATTR_DTYPE] = {"dtype", 1},
+    [ICL_ATTR_INT] = {"int", 1},
+    [ICL_ATTR_FLAG] = {"flag", 1},
+    [ICL_ATTR_PAIR] = {"pair", 2},
+    [ICL_ATTR_DIM] = {"dim", 1},
+    [ICL_ATTR_DIMS] = {"dims", ICL__LIST_SLOTS},
+    [ICL_ATTR_SHAPE] = {"shape", ICL__LIST_SLOTS},
+    [ICL_ATTR_REAL] = {"real", 1},
+    [ICL_ATTR_DTYPE] = {"dtype", 1},
 };
 
 static icl_attr_kind find_kind(const char *name) {
@@ -98,7 +102,8 @@ static icl_status check_inputs(const icl__node *node, const icl_op *op) {
   return icl__value_error(node, "takes %d to %d inputs, not %d", op->least, op->most, node->inputs);
 }
 
-/* Copies the slots that belong to `spec`, leaving zeros behind the end of a list, so that equal attributes are equal bytes. */
+/* Copies the slots that belong to `spec`, leaving zeros behind the end of a list, so that equal attributes are equal
+ * bytes. */
 static icl_status take_attribute(const icl__node *node, const icl_attr_spec *spec, icl_attributes *clean) {
   const int32_t *value = &node->attr.i[spec->slot];
   switch (spec->kind) {

@@ -1,0 +1,209 @@
+/* batch_norm.c - the primitives of batch norm over all axes but the last.
+ *
+ * Per channel, with n values: S1 and S2 are the sums of x - pivot and of its square; mean = pivot + S1 / n, biased
+ * variance = S2 / n - (S1 / n)^2, a = weight / sqrt(variance + eps), b = bias - a mean, y = a x + b. The gradients need
+ * two sums again, S of g and Q of g (x - mean): bias: S    weight: Q / std    x: a g - k1 x + k0,  k1 = a Q / (n
+ * std^2),  k0 = k1 mean - a S / n These cannot be written as gradients of each op by itself without more passes over
+ * the images. So what travels back from scale_shift to bn_coefficients is not the gradient of (a, b, ...) but the
+ * packed sums (S, Q), f64 (2, c), and on to bn_sums goes k. Both are handed over as they are. */
+#include "ops/families.h"
+
+enum { COEFFICIENT_ROWS = 5, GRADIENT_ROWS = 4, WEIGHT_ROW = 2, BIAS_ROW = 3 }; /* the latter of bn_coefficients_grad */
+
+/* ---- shapes ---- */
+
+/* x (..., c) with images or rows on axis 0 */
+static icl_status expect_channels_last(const icl__node *node, int i, const char *name) {
+  ICL__TRY(icl__expect_float(node, i, name));
+  if (node->in[i]->rank >= 2)
+    return ICL_OK;
+  return icl__shape_error(node, "%s must be (..., channels), with at least two axes", name);
+}
+
+static int32_t channels_of(const icl__node *x) { return x->shape[x->rank - 1]; }
+
+/* (rows, channels) of per-channel values */
+static icl_status expect_rows(const icl__node *node, int i, int32_t rows, int32_t channels, const char *name) {
+  const icl__node *in = node->in[i];
+  ICL__TRY(icl__expect_wide(node, i, name));
+  if (in->rank == 2 && in->shape[0] == rows && in->shape[1] == channels)
+    return ICL_OK;
+  return icl__shape_error(node, "%s must be (%d, %d), one column a channel", name, (int)rows, (int)channels);
+}
+
+static icl_status expect_vector(const icl__node *node, int i, int32_t channels, const char *name) {
+  ICL__TRY(icl__expect_wide(node, i, name));
+  return icl__expect_channels(node, i, channels, name);
+}
+
+static icl_status expect_same_shape(const icl__node *node, int i, int j, const char *names) {
+  const icl__node *a = node->in[i], *b = node->in[j];
+  bool same = a->rank == b->rank;
+  for (int axis = 0; same && axis < a->rank; axis++)
+    same = a->shape[axis] == b->shape[axis];
+  return same ? ICL_OK : icl__shape_error(node, "%s must be of one shape", names);
+}
+
+static icl_status set_rows(icl__node *node, int32_t rows, int32_t channels, icl_dtype dtype) {
+  return icl__set_shape(node, 2, (const int32_t[]){rows, channels}, dtype);
+}
+
+/* f64 if the input `i` is f64, else f32: sums are f64 always and do not count. */
+static icl_dtype like_input(const icl__node *node, int i) { return node->in[i]->dtype == ICL_F64 ? ICL_F64 : ICL_F32; }
+
+icl_status icl__infer_bn_sums(icl__node *node) {
+  ICL__TRY(expect_channels_last(node, 0, "x"));
+  int32_t channels = channels_of(node->in[0]);
+  ICL__TRY(expect_vector(node, 1, channels, "pivot"));
+  return set_rows(node, 2, channels, ICL_F64);
+}
+
+icl_status icl__infer_bn_coefficients(icl__node *node) {
+  ICL__TRY(icl__expect_rank(node, 0, 2, "sums", "(2, channels)"));
+  int32_t channels = node->in[0]->shape[1];
+  ICL__TRY(expect_rows(node, 0, 2, channels, "sums"));
+  ICL__TRY(expect_vector(node, 1, channels, "weight"));
+  ICL__TRY(expect_vector(node, 2, channels, "bias"));
+  ICL__TRY(expect_vector(node, 3, channels, "pivot"));
+  if (node->attr.i[BN_COUNT] < 1)
+    return icl__value_error(node, "count must be at least 1, not %d: batch norm needs values", node->attr.i[BN_COUNT]);
+  return set_rows(node, COEFFICIENT_ROWS, channels, like_input(node, 1));
+}
+
+icl_status icl__infer_bn_inference(icl__node *node) {
+  ICL__TRY(icl__expect_rank(node, 0, 1, "weight", "(channels)"));
+  int32_t channels = node->in[0]->shape[0];
+  ICL__TRY(expect_vector(node, 0, channels, "weight"));
+  ICL__TRY(expect_vector(node, 1, channels, "bias"));
+  ICL__TRY(expect_vector(node, 2, channels, "running_mean"));
+  ICL__TRY(expect_vector(node, 3, channels, "running_var"));
+  return set_rows(node, COEFFICIENT_ROWS, channels, like_input(node, 0));
+}
+
+static icl_status check_row(const icl__node *node, int32_t rows) {
+  int32_t row = node->attr.i[BN_ROW];
+  if (row >= 0 && row < rows)
+    return ICL_OK;
+  return icl__value_error(node, "row must be from 0 to %d, not %d", (int)rows - 1, (int)row);
+}
+
+icl_status icl__infer_bn_running(icl__node *node) {
+  ICL__TRY(icl__expect_rank(node, 1, 1, "old", "(channels)"));
+  int32_t channels = node->in[1]->shape[0];
+  ICL__TRY(expect_rows(node, 0, COEFFICIENT_ROWS, channels, "coefficients"));
+  ICL__TRY(expect_vector(node, 1, channels, "old"));
+  ICL__TRY(check_row(node, COEFFICIENT_ROWS));
+  return icl__set_shape(node, 1, &channels, (icl_dtype)node->in[1]->dtype);
+}
+
+/* y like x, which is the input in front of per-channel rows */
+static icl_status like_x(icl__node *node, int x_input, int rows_input, int32_t rows, const char *rows_name) {
+  const icl__node *x = node->in[x_input];
+  ICL__TRY(expect_channels_last(node, x_input, "x"));
+  ICL__TRY(expect_rows(node, rows_input, rows, channels_of(x), rows_name));
+  return icl__set_shape(node, x->rank, x->shape, (icl_dtype)x->dtype);
+}
+
+icl_status icl__infer_scale_shift(icl__node *node) { return like_x(node, 0, 1, COEFFICIENT_ROWS, "coefficients"); }
+
+icl_status icl__infer_bn_sums_grad(icl__node *node) { return like_x(node, 0, 1, GRADIENT_ROWS, "k"); }
+
+icl_status icl__infer_bn_scale_sums(icl__node *node) {
+  ICL__TRY(expect_channels_last(node, 0, "g"));
+  ICL__TRY(expect_channels_last(node, 1, "x"));
+  ICL__TRY(expect_same_shape(node, 0, 1, "g and x"));
+  int32_t channels = channels_of(node->in[1]);
+  ICL__TRY(expect_rows(node, 2, COEFFICIENT_ROWS, channels, "coefficients"));
+  return set_rows(node, 2, channels, ICL_F64);
+}
+
+icl_status icl__infer_bn_coefficients_grad(icl__node *node) {
+  ICL__TRY(icl__expect_rank(node, 0, 2, "sums", "(2, channels)"));
+  int32_t channels = node->in[0]->shape[1];
+  ICL__TRY(expect_rows(node, 0, 2, channels, "sums"));
+  ICL__TRY(expect_rows(node, 1, COEFFICIENT_ROWS, channels, "coefficients"));
+  if (node->attr.i[BN_COUNT] < 0)
+    return icl__value_error(node, "count must be at least 0, not %d", node->attr.i[BN_COUNT]);
+  return set_rows(node, GRADIENT_ROWS, channels, like_input(node, 1));
+}
+
+icl_status icl__infer_bn_row(icl__node *node) {
+  ICL__TRY(icl__expect_rank(node, 0, 2, "x", "(rows, channels)"));
+  ICL__TRY(check_row(node, node->in[0]->shape[0]));
+  return icl__set_shape(node, 1, &node->in[0]->shape[1], (icl_dtype)node->in[0]->dtype);
+}
+
+icl_status icl__infer_bn_input_grad(icl__node *node) {
+  ICL__TRY(like_x(node, 1, 2, COEFFICIENT_ROWS, "coefficients"));
+  ICL__TRY(expect_rows(node, 3, GRADIENT_ROWS, channels_of(node->in[1]), "k"));
+  ICL__TRY(expect_same_shape(node, 0, 1, "g and x"));
+  return node->inputs == 5 ? expect_same_shape(node, 4, 1, "x and rest") : ICL_OK;
+}
+
+/* ---- batch rules ---- */
+
+void icl__batch_bn_sums(const icl__facts *facts, icl__batch_rule *rule) {
+  icl__rule_reduce(rule, facts->op == ICL__OP_bn_sums ? 1 : 3, true);
+}
+
+void icl__batch_scale_shift(const icl__facts *facts, icl__batch_rule *rule) {
+  (void)facts;
+  icl__rule_map(rule, 1, true);
+}
+
+/* g, x and, where there is one, rest */
+void icl__batch_bn_input_grad(const icl__facts *facts, icl__batch_rule *rule) {
+  icl__rule_map(rule, facts->inputs == 5 ? 1u | 2u | 16u : 1u | 2u, true);
+}
+
+/* ---- gradients ---- */
+
+static icl__node *row(icl__gradient *pass, icl__node *rows, int which) {
+  icl_attributes attr = {.i[BN_ROW] = which};
+  return icl__g(pass, ICL__OP_bn_row, 1, &rows, &attr);
+}
+
+static icl__node *coefficients_grad(icl__gradient *pass, icl__node *sums, icl__node *coefficients, int32_t count) {
+  icl_attributes attr = {.i[BN_COUNT] = count};
+  return icl__g(pass, ICL__OP_bn_coefficients_grad, 2, (icl__node *[]){sums, coefficients}, &attr);
+}
+
+icl_status icl__grad_scale_shift(icl__gradient *pass, icl__node *y, icl__node *gy) {
+  icl__node *x = y->in[0], *coefficients = y->in[1];
+  icl__node *g = y->attr.i[SCALE_SHIFT_RELU] ? icl__g2(pass, ICL__OP_relu_grad, gy, y) : gy;
+  if (icl__wants(y, 1))
+    ICL__TRY(icl__give_packed(pass, y, 1, icl__g3(pass, ICL__OP_bn_scale_sums, g, x, coefficients)));
+  if (icl__wants(y, 0))
+    ICL__TRY(icl__give(pass, y, 0, icl__g2(pass, ICL__OP_bn_scale, g, coefficients)));
+  return ICL_OK;
+}
+
+/* y and sums: what scale_shift gave */
+icl_status icl__grad_bn_coefficients(icl__gradient *pass, icl__node *y, icl__node *sums) {
+  icl__node *k = coefficients_grad(pass, sums, y, y->attr.i[BN_COUNT]);
+  if (icl__wants(y, 1))
+    ICL__TRY(icl__give(pass, y, 1, row(pass, k, WEIGHT_ROW)));
+  if (icl__wants(y, 2))
+    ICL__TRY(icl__give(pass, y, 2, row(pass, k, BIAS_ROW)));
+  return icl__wants(y, 0) ? icl__give_packed(pass, y, 0, k) : ICL_OK;
+}
+
+icl_status icl__grad_bn_inference(icl__gradient *pass, icl__node *y, icl__node *sums) {
+  icl__node *k = coefficients_grad(pass, sums, y, 0);
+  if (icl__wants(y, 0))
+    ICL__TRY(icl__give(pass, y, 0, row(pass, k, WEIGHT_ROW)));
+  return icl__wants(y, 1) ? icl__give(pass, y, 1, row(pass, k, BIAS_ROW)) : ICL_OK;
+}
+
+icl_status icl__grad_bn_sums(icl__gradient *pass, icl__node *y, icl__node *k) {
+  if (!icl__wants(y, 0))
+    return ICL_OK;
+  return icl__give(pass, y, 0, icl__g2(pass, ICL__OP_bn_sums_grad, y->in[0], k));
+}
+
+icl_status icl__grad_once(icl__gradient *pass, icl__node *y, icl__node *gy) {
+  (void)pass;
+  (void)gy;
+  return icl__fail(ICL_ENOTSUP, "%s: batch norm has no second derivative; use its running statistics, or detach",
+                   icl_tensor_op(y));
+}

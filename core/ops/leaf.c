@@ -1,0 +1,58 @@
+/* leaf.c - values from outside, and ops whose value is that of their input. */
+#include "ops/families.h"
+
+/* Recording has set shape and dtype already. */
+icl_status icl__infer_leaf(icl__node *node) {
+  (void)node;
+  return ICL_OK;
+}
+
+icl_status icl__infer_alias(icl__node *node) {
+  const icl__node *x = node->in[0];
+  node->number = x->number;
+  return icl__set_shape(node, x->rank, x->shape, (icl_dtype)x->dtype);
+}
+
+void icl__batch_leaf(const icl__facts *facts, icl__batch_rule *rule) {
+  (void)facts;
+  icl__rule_global(rule);
+}
+
+void icl__batch_global(const icl__facts *facts, icl__batch_rule *rule) {
+  (void)facts;
+  icl__rule_global(rule);
+}
+
+void icl__batch_alias(const icl__facts *facts, icl__batch_rule *rule) {
+  if (facts->inputs == 0 || facts->rank == 0)
+    icl__rule_global(rule);
+  else
+    icl__rule_map(rule, 1, false);
+}
+
+/* ---- functions with a gradient of the user's: inputs are the value, then what it was recorded from ---- */
+
+static icl_status give_checked(icl__gradient *pass, icl__node *y, int i, icl__node *gradient) {
+  const icl__node *x = y->in[i];
+  char have[ICL__SHAPE_TEXT], want[ICL__SHAPE_TEXT];
+  bool same = gradient->rank == x->rank;
+  for (int axis = 0; same && axis < x->rank; axis++)
+    same = gradient->shape[axis] == x->shape[axis];
+  if (same) /* as a sum of one, which the pass owns: the caller releases its own reference now */
+    return icl__give(pass, y, i, icl__g1(pass, ICL__OP_add_n, gradient));
+  return icl__fail(ICL_ESHAPE, "custom: backward returned %s as the gradient of input %d, which is %s",
+                   icl__shape_text(have, (icl_dtype)gradient->dtype, gradient->rank, gradient->shape), i,
+                   icl__shape_text(want, (icl_dtype)x->dtype, x->rank, x->shape));
+}
+
+icl_status icl__grad_custom(icl__gradient *pass, icl__node *y, icl__node *gy) {
+  icl_tensor *gradients[ICL_MAX_INPUTS] = {NULL};
+  int inputs = y->inputs - 1;
+  icl_status status = y->custom->backward(y->custom->context, gy, inputs, gradients);
+  for (int i = 0; i < inputs; i++) {
+    if (status == ICL_OK && gradients[i] && icl__wants(y, i + 1))
+      status = give_checked(pass, y, i + 1, gradients[i]);
+    icl_tensor_release(gradients[i]);
+  }
+  return status;
+}
