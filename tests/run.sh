@@ -59,11 +59,14 @@ skip() {
   printf '%-44s %s\n' "$1" "skipped: $2"
 }
 
-# build PRESET [OPTION...]: configures and builds; a failure is a failed test that ends the run.
+# build PRESET TARGET [OPTION...]: configures and builds; a failure is a failed test that ends the run.
 build() {
   preset=$1
-  shift
-  if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$(nproc)"; } >"$logs/$preset-build.log" 2>&1
+  target=$2
+  shift 2
+  echo "building $preset"
+  if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$(nproc)" --target "$target"; } \
+    >"$logs/$preset-build.log" 2>&1
   then
     tail -n 40 "$logs/$preset-build.log"
     echo "the $preset build failed; all of its output is in $logs/$preset-build.log"
@@ -129,18 +132,18 @@ sh third_party/setup.sh || exit 1
 for stage in $stages; do
   case $stage in
     release)
-      build release -DICL_WERROR=ON
+      build release all -DICL_WERROR=ON
       everything release
       suite "install" sh tests/install/run.sh build/release
       ;;
     asan)
       export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-      build asan
+      build asan all
       everything asan
       ;;
     tsan)
       export TSAN_OPTIONS=halt_on_error=1
-      build tsan
+      build tsan test_threads
       suite "tsan unit test_threads" build/tsan/tests/test_threads
       ;;
     *)
