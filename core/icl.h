@@ -1,8 +1,9 @@
 /* icl.h - the public C interface of libicl.
  *
- * An engine owns a device, its memory, the plan cache and the current step; one thread at a time uses an engine. A tensor
- * is a reference-counted handle on a recorded value: its shape and dtype are settled when it is recorded, its value
- * exists once it was evaluated. Values never change. A state is a variable: a parameter, a running statistic, a counter.
+ * An engine owns a device, its memory, the plan cache and the current step; one thread at a time uses an engine. A
+ * tensor is a reference-counted handle on a recorded value: its shape and dtype are settled when it is recorded, its
+ * value exists once it was evaluated. Values never change. A state is a variable: a parameter, a running statistic, a
+ * counter.
  *
  * Images are N x H x W x C, convolution weights kh x kw x in/groups x out, linear weights in x out. Axes count from 0,
  * negative axes from the end. Functions return ICL_OK or a status; icl_message() then holds one sentence about it. */
@@ -108,7 +109,8 @@ typedef struct {
 } icl_statistics;
 void icl_engine_statistics(const icl_engine *engine, icl_statistics *result);
 
-/* The profile so far as text lines: op kind, layer, phase, thread, barrier wait; the caller frees it with icl_free(). */
+/* The profile so far as text lines: op kind, layer, phase, thread, barrier wait; the caller frees it with icl_free().
+ */
 icl_status icl_engine_profile(icl_engine *engine, char **text);
 /* The plan of the last evaluated step as text: phases, instructions, storage; freed with icl_free(). */
 icl_status icl_engine_describe_plan(icl_engine *engine, char **text);
@@ -128,13 +130,13 @@ icl_engine *icl_tensor_engine(const icl_tensor *tensor);
 icl_dtype icl_tensor_dtype(const icl_tensor *tensor);
 int icl_tensor_rank(const icl_tensor *tensor);
 const int32_t *icl_tensor_shape(const icl_tensor *tensor);
-int64_t icl_tensor_count(const icl_tensor *tensor); /* elements */
+int64_t icl_tensor_count(const icl_tensor *tensor);  /* elements */
 const char *icl_tensor_op(const icl_tensor *tensor); /* name of the op that makes it */
 bool icl_tensor_evaluated(const icl_tensor *tensor);
 size_t icl_tensor_bytes(const icl_tensor *tensor); /* memory that hangs on this handle now */
 
-/* Copies the value, converted to `dtype`, into `data` (icl_tensor_count elements). Evaluates what it needs; inside a step
- * that commits the writes recorded so far. ENOVALUE if the tensor was not kept by its step. */
+/* Copies the value, converted to `dtype`, into `data` (icl_tensor_count elements). Evaluates what it needs; inside a
+ * step that commits the writes recorded so far. ENOVALUE if the tensor was not kept by its step. */
 icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data);
 /* Asks for the value to outlive the step. */
 icl_status icl_tensor_keep(icl_tensor *tensor);
@@ -147,11 +149,19 @@ typedef struct {
   double f[ICL_ATTR_FLOATS];
 } icl_attributes;
 
-/* int: one integer; flag: 0 or 1; pair: two integers (height, width), one number means both; dim: an axis; dims: a list of
- * axes; shape: a list of sizes; real: a floating-point number; dtype: an icl_dtype. Lists keep their length in their first
- * slot. */
-typedef enum { ICL_ATTR_INT, ICL_ATTR_FLAG, ICL_ATTR_PAIR, ICL_ATTR_DIM, ICL_ATTR_DIMS, ICL_ATTR_SHAPE, ICL_ATTR_REAL,
-               ICL_ATTR_DTYPE } icl_attr_kind;
+/* int: one integer; flag: 0 or 1; pair: two integers (height, width), one number means both; dim: an axis; dims: a list
+ * of axes; shape: a list of sizes; real: a floating-point number; dtype: an icl_dtype. Lists keep their length in their
+ * first slot. */
+typedef enum {
+  ICL_ATTR_INT,
+  ICL_ATTR_FLAG,
+  ICL_ATTR_PAIR,
+  ICL_ATTR_DIM,
+  ICL_ATTR_DIMS,
+  ICL_ATTR_SHAPE,
+  ICL_ATTR_REAL,
+  ICL_ATTR_DTYPE
+} icl_attr_kind;
 typedef struct {
   const char *name;
   icl_attr_kind kind;
@@ -185,8 +195,8 @@ icl_status icl_detach(icl_tensor *tensor, icl_tensor **result);
 icl_status icl_tensor_require_gradient(icl_tensor *tensor);
 bool icl_tensor_needs_gradient(const icl_tensor *tensor);
 
-/* A function with a gradient of its own: `value` was recorded from `inputs`; backward gets the gradient of the result and
- * records those of the inputs (NULL: none). `release` frees the context. */
+/* A function with a gradient of its own: `value` was recorded from `inputs`; backward gets the gradient of the result
+ * and records those of the inputs (NULL: none). `release` frees the context. */
 typedef icl_status (*icl_backward_fn)(void *context, icl_tensor *gradient, int inputs, icl_tensor **gradients);
 icl_status icl_custom(icl_tensor *value, int inputs, icl_tensor *const *input, icl_backward_fn backward,
                       void (*release)(void *), void *context, icl_tensor **result);
@@ -222,7 +232,7 @@ icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data);
 
 /* Ops recorded between begin and end are evaluated at the end: state writes and kept tensors, nothing else. */
 icl_status icl_step_begin(icl_engine *engine);
-icl_status icl_step_end(icl_engine *engine);  /* an error drops the step; states are untouched */
+icl_status icl_step_end(icl_engine *engine); /* an error drops the step; states are untouched */
 void icl_step_cancel(icl_engine *engine);
 bool icl_in_step(const icl_engine *engine);
 

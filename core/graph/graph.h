@@ -1,7 +1,7 @@
 /* graph.h - nodes, buffers, states and the engine: what recording makes and evaluation consumes.
  *
- * A tensor is a node. Recording gives it op, inputs, attributes, shape and dtype; evaluation gives it a value and then cuts
- * what nobody needs any more. Node ids rise in recorded order, so an input's id is always below its user's. */
+ * A tensor is a node. Recording gives it op, inputs, attributes, shape and dtype; evaluation gives it a value and then
+ * cuts what nobody needs any more. Node ids rise in recorded order, so an input's id is always below its user's. */
 #ifndef ICL_GRAPH_GRAPH_H
 #define ICL_GRAPH_GRAPH_H
 
@@ -35,16 +35,16 @@ struct icl_tensor {
   uint16_t op;
   uint8_t dtype, rank, inputs;
   bool needs_grad;
-  bool number; /* takes the dtype of what it meets */
-  bool kept;   /* asked to outlive its step */
+  bool number;  /* takes the dtype of what it meets */
+  bool kept;    /* asked to outlive its step */
   bool dropped; /* its step ended without evaluating it */
   int32_t shape[ICL_MAX_RANK];
   uint64_t id;
   icl__node *in[ICL_MAX_INPUTS];
   icl_attributes attr;
-  icl_state *state;      /* state: the variable; its version is `version` */
+  icl_state *state; /* state: the variable; its version is `version` */
   uint64_t version;
-  icl__buffer *value;    /* NULL: not evaluated */
+  icl__buffer *value; /* NULL: not evaluated */
   icl__custom *custom;
   const char *layer, *source; /* interned by the engine */
   int line;
@@ -61,14 +61,14 @@ struct icl_state {
   int32_t shape[ICL_MAX_RANK];
   int64_t count;
   bool trainable;
-  uint64_t version;    /* of the stored value; a step's writes come on top */
+  uint64_t version; /* of the stored value; a step's writes come on top */
   icl__buffer *stored;
-  icl__node *current;  /* what ops recorded now read; NULL: a leaf on the stored value is made when asked for */
-  bool written;        /* current is a write of this step, not yet stored */
+  icl__node *current;       /* what ops recorded now read; NULL: a leaf on the stored value is made when asked for */
+  bool written;             /* current is a write of this step, not yet stored */
   const char *write_source; /* where the newest write was recorded */
   int write_line;
   int gradients, gradient_capacity;
-  icl__node **gradient; /* contributions of backward calls in this step */
+  icl__node **gradient;       /* contributions of backward calls in this step */
   icl_state *next, *previous; /* the engine's list of states that the step touched */
   bool listed;
 };

@@ -1,0 +1,70 @@
+/* device.c - the CPU as a device: opening, compiling, and the table of its functions. */
+#include "backend/cpu/program.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+
+static icl_status open_device(const icl__device_options *options, void **device) {
+  icl__cpu_device *cpu = icl__calloc(1, sizeof *cpu);
+  if (!cpu)
+    return ICL_ENOMEM;
+  cpu->threads = options->threads;
+  cpu->profile = options->profile;
+  cpu->check_nan = options->check_nan;
+  icl_status status = icl__dnnl_open(cpu->threads, &cpu->dnnl);
+  if (status != ICL_OK) {
+    icl__free(cpu);
+    return status;
+  }
+  *device = cpu;
+  return ICL_OK;
+}
+
+static void close_device(void *device) {
+  icl__cpu_device *cpu = device;
+  icl__dnnl_close(cpu->dnnl);
+  icl__free(cpu);
+}
+
+static void describe(void *device, char *text, size_t size) {
+  const icl__cpu_device *cpu = device;
+  snprintf(text, size, "cpu: %d threads, %s, oneDNN %s", cpu->threads, icl__cpu_isa(), icl__dnnl_version());
+}
+
+static icl_status compile(void *device, icl__plan *plan, void **result) {
+  icl__cpu_device *cpu = device;
+  icl__cpu_program *program = icl__calloc(1, sizeof *program);
+  if (!program)
+    return ICL_ENOMEM;
+  program->device = cpu;
+  program->plan = plan;
+  program->waiting = icl__calloc(2 * (size_t)cpu->threads, sizeof *program->waiting);
+  if (!program->waiting) {
+    icl__free(program);
+    return ICL_ENOMEM;
+  }
+  *result = program;
+  return ICL_OK;
+}
+
+static void discard(void *device, void *program) {
+  icl__cpu_program *p = program;
+  (void)device;
+  icl__free(p->waiting);
+  icl__free(p);
+}
+
+const icl__backend icl__cpu_backend = {
+    .abi = ICL__BACKEND_ABI,
+    .name = "cpu",
+    .open = open_device,
+    .close = close_device,
+    .describe = describe,
+    .rewrite = icl__cpu_rewrite,
+    .lower = icl__cpu_lower,
+    .compile = compile,
+    .run = icl__cpu_run,
+    .discard = discard,
+    .profile = icl__cpu_profile,
+};

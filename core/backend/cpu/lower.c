@@ -1,0 +1,193 @@
+/* lower.c - kernels for planned nodes: which one, with what workspace, in which layout.
+ *
+ * Convolutions of f32 and bf16 images go to oneDNN with weights prepared once a step; everything else to the vector
+ * kernels, which fall back on the reference. */
+#include "backend/cpu/program.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/attributes.h"
+
+/* ---- convolutions ---- */
+
+static bool is_conv(const icl__pnode *v) {
+  return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
+}
+
+static bool fits_dnnl(const icl__pnode *v) {
+  const icl__pnode *x = v->in[0], *other = v->in[1];
+  if (!is_conv(v) || (x->dtype != ICL_F32 && x->dtype != ICL_BF16) || icl__count(v->rank, v->shape) == 0 ||
+      icl__count(x->rank, x->shape) == 0)
+    return false;
+  return v->op == ICL__OP_conv2d_weight_grad ? other->dtype == x->dtype && v->dtype == ICL_F32
+                                             : other->dtype == ICL_F32;
+}
+
+icl_status icl__cpu_rewrite(void *device, icl__plan *plan) {
+  (void)device;
+  for (int i = 0, n = plan->nodes; i < n; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->op == ICL__OP_conv2d_weight_grad || !fits_dnnl(v) || !icl__plan_runs_in_phase(v))
+      continue;
+    icl__pnode *w = v->in[1], *prepared = icl__plan_add(plan, ICL__PLAN_PREPARE, w, 1, &w);
+    if (!prepared)
+      return ICL_ENOMEM;
+    prepared->behaviour = ICL__GLOBAL;
+    prepared->domain = prepared->key = -1;
+    prepared->layer = v->layer;
+    v->in[1] = prepared;
+  }
+  return ICL_OK;
+}
+
+static void image_shape(const icl__pnode *v, int32_t shape[3]) {
+  for (int i = 0; i < 3; i++)
+    shape[i] = v->shape[i + 1];
+}
+
+static icl__conv_shape conv_shape(const icl__pnode *v) {
+  icl__conv_shape s = {.dtype = v->in[0]->dtype};
+  const int32_t *w = v->in[1]->shape;
+  if (v->op == ICL__OP_conv2d) {
+    s.direction = ICL__CONV_FORWARD;
+    image_shape(v->in[0], s.x);
+    image_shape(v, s.y);
+  } else if (v->op == ICL__OP_conv2d_input_grad) {
+    s.direction = ICL__CONV_INPUT;
+    image_shape(v, s.x);
+    image_shape(v->in[0], s.y);
+  } else {
+    s.direction = ICL__CONV_WEIGHT;
+    image_shape(v->in[0], s.x);
+    image_shape(v->in[1], s.y);
+    w = v->shape;
+  }
+  for (int i = 0; i < 2; i++) {
+    s.kernel[i] = w[i];
+    s.stride[i] = v->attr.i[CONV_STRIDE_H + i];
+    s.padding[i] = v->attr.i[CONV_PADDING_H + i];
+  }
+  s.groups = v->attr.i[CONV_GROUPS];
+  return s;
+}
+
+static icl_status add_count(icl__cpu_device *cpu, icl__unit *unit, icl__conv_shape *shape, int64_t images) {
+  for (int i = 0; i < unit->counts; i++)
+    if (unit->count[i] == images)
+      return ICL_OK;
+  if (!images)
+    return ICL_OK;
+  if (unit->counts == ICL__CONV_COUNTS)
+    return icl__fail(ICL_EINTERNAL, "conv2d: more than %d chunk sizes", ICL__CONV_COUNTS);
+  int at = unit->counts++;
+  unit->count[at] = shape->images = (int32_t)images;
+  return icl__dnnl_conv_get(cpu->dnnl, shape, at ? unit->conv[0] : NULL, &unit->conv[at]);
+}
+
+/* A primitive for every number of images that occurs in a chunk. */
+static icl_status lower_conv(icl__cpu_device *cpu, const icl__plan *plan, icl__pnode *v, icl__unit *unit) {
+  icl__conv_shape shape = conv_shape(v);
+  int64_t images = plan->domain_size[v->domain];
+  int threads = plan->policy.threads, chunk = plan->phase[v->phase].chunk;
+  unit->kind = ICL__UNIT_CONV;
+  for (int t = 0; t < threads; t++) {
+    int64_t own = icl__plan_first_image(images, t + 1, threads) - icl__plan_first_image(images, t, threads);
+    int64_t chunks = icl__chunks(own, chunk);
+    for (int64_t k = 0; k < chunks; k++)
+      ICL__TRY(add_count(cpu, unit, &shape, own * (k + 1) / chunks - own * k / chunks));
+  }
+  for (int i = 0; i < unit->counts; i++) {
+    size_t scratch = icl__dnnl_conv_scratch_bytes(unit->conv[i]);
+    v->scratch = scratch > v->scratch ? scratch : v->scratch;
+  }
+  if (v->behaviour == ICL__REDUCE) {
+    v->opaque = icl__dnnl_conv_weight_bytes(unit->conv[0]);
+    v->scratch = (v->scratch + 63) / 64 * 64 + v->opaque; /* the gradient of a chunk, added to the sum */
+  }
+  return ICL_OK;
+}
+
+/* ---- everything else ---- */
+
+static icl__view view_of(const icl__pnode *v) {
+  icl__view view = {.dtype = v->stored, .rank = v->rank};
+  memcpy(view.shape, v->shape, sizeof view.shape);
+  view.pitch = icl__view_columns(&view);
+  return view;
+}
+
+static void lower_kernel(const icl__plan *plan, icl__pnode *v, icl__unit *unit) {
+  icl__call *call = &unit->call;
+  *call = (icl__call){.op = v->op, .attr = &v->attr, .inputs = v->inputs, .out = view_of(v), .parts = 1};
+  for (int j = 0; j < v->inputs; j++)
+    call->in[j] = view_of(v->in[j]);
+  icl__call sized = *call; /* as large as it gets: one chunk */
+  if (icl__plan_runs_in_phase(v)) {
+    int chunk = plan->phase[v->phase].chunk;
+    if (v->behaviour == ICL__MAP)
+      sized.out.shape[0] = chunk;
+    for (int j = 0; j < v->inputs; j++)
+      if (icl__plan_reads_images(v, j))
+        sized.in[j].shape[0] = chunk;
+  }
+  unit->kind = ICL__UNIT_KERNEL;
+  unit->kernel = icl__cpu_kernel(&sized);
+  v->scratch = icl__cpu_workspace(&sized);
+  v->splits = icl__plan_is_global(v) && icl__cpu_splits(&sized);
+  v->choice = icl__cpu_is_fallback(&sized);
+}
+
+static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *v) {
+  icl__unit *unit = v->kernel = icl__calloc(1, sizeof *unit + (size_t)cpu->threads * sizeof *unit->seconds);
+  if (!unit)
+    return ICL_ENOMEM;
+  if (v->leaf >= 0 || v->op >= ICL__OP_COUNT)
+    return ICL_OK;
+  if (icl__plan_runs_in_phase(v) && fits_dnnl(v))
+    return lower_conv(cpu, plan, v, unit);
+  lower_kernel(plan, v, unit);
+  return ICL_OK;
+}
+
+/* What prepares for a convolution, or finishes a reduction, follows the unit it serves. */
+static void lower_made(icl__pnode *v) {
+  icl__unit *unit = icl__unit_of(v);
+  const icl__unit *served = icl__unit_of(v->op == ICL__PLAN_PREPARE ? v->use[0] : v->in[0]);
+  if (v->op == ICL__PLAN_PREPARE) {
+    unit->kind = ICL__UNIT_PREPARE;
+    unit->conv[0] = served->conv[0];
+    v->opaque = icl__dnnl_conv_weight_bytes(served->conv[0]);
+    return;
+  }
+  unit->kind = served->kind == ICL__UNIT_CONV ? ICL__UNIT_FINISH_CONV : ICL__UNIT_FINISH;
+  unit->conv[0] = served->conv[0];
+  v->splits = unit->kind == ICL__UNIT_FINISH;
+}
+
+static void join_companions(const icl__phase *phase) {
+  for (int i = 0; i < phase->instructions; i++) {
+    icl__pnode *sums = phase->instruction[i], *sum = sums->companion;
+    if (!sum)
+      continue;
+    icl__unit *first = icl__unit_of(sum), *second = icl__unit_of(sums);
+    if (!icl__cpu_can_add_bn_sums(&first->call, &second->call)) {
+      sums->companion = NULL;
+      continue;
+    }
+    first->kind = ICL__UNIT_ADD_SUMS;
+    first->second = sums;
+    second->kind = ICL__UNIT_NONE;
+  }
+}
+
+icl_status icl__cpu_lower(void *device, icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++)
+    ICL__TRY(lower_node(device, plan, plan->node[i]));
+  for (int i = 0; i < plan->nodes; i++)
+    if (plan->node[i]->op >= ICL__OP_COUNT)
+      lower_made(plan->node[i]);
+  for (int p = 1; p <= plan->phases; p++)
+    join_companions(&plan->phase[p]);
+  return ICL_OK;
+}

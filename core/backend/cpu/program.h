@@ -1,0 +1,58 @@
+/* program.h - what the CPU makes of a plan: a unit of work for each planned node. */
+#ifndef ICL_BACKEND_CPU_PROGRAM_H
+#define ICL_BACKEND_CPU_PROGRAM_H
+
+#include <stdatomic.h>
+
+#include "backend/backend.h"
+#include "backend/cpu/conv_dnnl.h"
+#include "backend/cpu/kernels.h"
+#include "plan/plan.h"
+
+typedef struct {
+  int threads;
+  bool profile, check_nan;
+  icl__dnnl *dnnl;
+} icl__cpu_device;
+
+typedef enum {
+  ICL__UNIT_NONE,       /* a leaf, or computed by another unit */
+  ICL__UNIT_KERNEL,     /* a vector kernel or the reference */
+  ICL__UNIT_ADD_SUMS,   /* add_n with the bn_sums of its result */
+  ICL__UNIT_CONV,       /* oneDNN, by image count */
+  ICL__UNIT_PREPARE,    /* weights into oneDNN's layout */
+  ICL__UNIT_FINISH,     /* adds the partial results of the threads */
+  ICL__UNIT_FINISH_CONV /* the same in oneDNN's layout, then back to HWIO */
+} icl__unit_kind;
+
+enum { ICL__CONV_COUNTS = 4 };
+
+typedef struct {
+  icl__unit_kind kind;
+  icl__kernel kernel;
+  icl__call call;           /* without data */
+  const icl__pnode *second; /* ADD_SUMS: the bn_sums */
+  int counts;
+  int32_t count[ICL__CONV_COUNTS];
+  icl__dnnl_conv *conv[ICL__CONV_COUNTS];
+  double seconds[]; /* by thread, when profiling */
+} icl__unit;
+
+typedef struct {
+  icl__cpu_device *device;
+  icl__plan *plan;
+  double *waiting; /* by thread: at barriers after phases, then after sections */
+  uint64_t runs;
+} icl__cpu_program;
+
+static inline icl__unit *icl__unit_of(const icl__pnode *v) { return v->kernel; }
+
+/* Chunk i of k of n images: [begin, end), in sizes that differ by one at most. */
+static inline int64_t icl__chunks(int64_t images, int chunk) { return (images + chunk - 1) / chunk; }
+
+icl_status icl__cpu_rewrite(void *device, icl__plan *plan);
+icl_status icl__cpu_lower(void *device, icl__plan *plan);
+icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings, void *stream);
+icl_status icl__cpu_profile(void *device, void *program, char **text);
+
+#endif

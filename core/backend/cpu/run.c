@@ -1,0 +1,298 @@
+/* run.c - replaying a plan: one parallel region a step; each thread walks its own images phase by phase, chunk by
+ * chunk.
+ *
+ * Nothing is decided here. All that can fail comes before the last section, which holds the writes of states: a thread
+ * that meets an error says so, and all of them leave at the next barrier. */
+#include "backend/cpu/program.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+typedef struct {
+  const icl__cpu_program *program;
+  const icl__bindings *bindings;
+  atomic_int status; /* the first error */
+  char message[512]; /* its sentence: the slot of the thread that met it is not the caller's */
+  atomic_int leave;  /* decided by thread 0 before a barrier */
+} replay;
+
+typedef struct {
+  replay *run;
+  const icl__plan *plan;
+  int thread;
+  char *scratch, *workspace;
+  int64_t first, images; /* the chunk */
+  bool first_chunk;
+} worker;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void fail(worker *w, icl_status status) {
+  int none = ICL_OK;
+  if (atomic_compare_exchange_strong(&w->run->status, &none, (int)status)) {
+    strncpy(w->run->message, icl_message(), sizeof w->run->message - 1);
+    w->run->message[sizeof w->run->message - 1] = '\0';
+  }
+}
+
+/* ---- where values lie ---- */
+
+/* `images`: read or written image by image, so from the first of the chunk on. */
+static void *address(const worker *w, const icl__pnode *v, bool images) {
+  const icl__bindings *b = w->run->bindings;
+  size_t skip = images ? (size_t)w->first * icl__plan_image_bytes(v) : 0;
+  switch (v->store) {
+  case ICL__STORE_LEAF:
+    return (char *)(uintptr_t)b->leaf[v->leaf] + skip;
+  case ICL__STORE_OUTPUT:
+    return (char *)b->output[v->output] + skip;
+  case ICL__STORE_BATCH:
+    return (char *)w->plan->arena + v->offset + skip;
+  case ICL__STORE_CHUNK:
+    return w->scratch + v->offset;
+  case ICL__STORE_SHARED:
+    return (char *)w->plan->arena + v->offset;
+  case ICL__STORE_PARTIAL:
+    return (char *)w->plan->arena + v->offset + (size_t)w->thread * v->bytes;
+  case ICL__STORE_NONE:
+    break;
+  }
+  return NULL;
+}
+
+static void fill_call(const worker *w, const icl__pnode *v, icl__call *call) {
+  *call = icl__unit_of(v)->call;
+  call->out.data = address(w, v, v->behaviour == ICL__MAP);
+  if (v->behaviour == ICL__MAP)
+    call->out.shape[0] = (int32_t)w->images;
+  for (int j = 0; j < v->inputs; j++) {
+    bool images = icl__plan_reads_images(v, j);
+    call->in[j].data = address(w, v->in[j], images);
+    if (images)
+      call->in[j].shape[0] = (int32_t)w->images;
+  }
+  call->first = w->first;
+  call->accumulate = v->behaviour == ICL__REDUCE && !w->first_chunk;
+  call->scratch = w->workspace;
+}
+
+/* ---- units ---- */
+
+static icl__dnnl_conv *conv_for(const icl__unit *unit, int64_t images) {
+  int i = 0;
+  while (unit->count[i] != images)
+    i++;
+  return unit->conv[i];
+}
+
+static icl_status run_conv(const worker *w, const icl__pnode *v) {
+  const icl__unit *unit = icl__unit_of(v);
+  bool weight = v->behaviour == ICL__REDUCE;
+  char *out = address(w, v, !weight), *to = out, *scratch = w->workspace;
+  if (weight) {
+    if (!w->first_chunk)
+      to = scratch;
+    scratch += (v->opaque + 63) / 64 * 64;
+  }
+  ICL__TRY(icl__dnnl_conv_run(conv_for(unit, w->images), w->thread, address(w, v->in[0], true),
+                              address(w, v->in[1], weight), to, scratch));
+  if (to != out) {
+    float *sum = (float *)out;
+    const float *more = (const float *)to;
+    for (size_t i = 0; i < v->opaque / sizeof(float); i++)
+      sum[i] += more[i];
+  }
+  return ICL_OK;
+}
+
+/* Partial results of all threads, in their order, so that the sum is the same in every run. */
+static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
+  const icl__pnode *r = v->in[0];
+  int64_t n = icl__count(v->rank, v->shape), begin = n * part / parts, end = n * (part + 1) / parts;
+  const char *partial = (const char *)w->plan->arena + r->offset;
+  void *out = address(w, v, false);
+  for (int64_t i = begin; i < end; i++) {
+    double sum = 0;
+    for (int t = 0; t < w->plan->policy.threads; t++)
+      sum += icl__load_f64(r->stored, partial + (size_t)t * r->bytes, i);
+    icl__store_f64(v->stored, out, i, sum);
+  }
+}
+
+static icl_status finish_conv(const worker *w, const icl__pnode *v) {
+  const icl__pnode *r = v->in[0];
+  char *partial = (char *)w->plan->arena + r->offset;
+  float *sum = (float *)partial;
+  for (int t = 1; t < w->plan->policy.threads; t++) {
+    const float *more = (const float *)(partial + (size_t)t * r->bytes);
+    for (size_t i = 0; i < r->opaque / sizeof(float); i++)
+      sum[i] += more[i];
+  }
+  return icl__dnnl_conv_finish(icl__unit_of(v)->conv[0], w->thread, partial, address(w, v, false));
+}
+
+static icl_status check_nan(const icl__pnode *v, const icl__view *out) {
+  int64_t columns = icl__view_columns(out), rows = icl__view_rows(out);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++)
+      if (isnan(icl__load_f64(out->dtype, out->data, i * out->pitch + j)))
+        return icl__fail(ICL_ENONFINITE, "%s%s%s made a NaN; the step was dropped and its states are as before",
+                         icl__plan_op_name(v->op), v->layer && *v->layer ? " in " : "", v->layer ? v->layer : "");
+  return ICL_OK;
+}
+
+/* Tests what `v` made here. Values in a kernel's own layout show up where they are turned back. */
+static icl_status check_value(const worker *w, const icl__pnode *v) {
+  if (!icl__is_float(v->stored) || v->opaque)
+    return ICL_OK;
+  icl__view out = {.data = address(w, v, v->behaviour == ICL__MAP), .dtype = v->stored, .rank = v->rank};
+  memcpy(out.shape, v->shape, sizeof out.shape);
+  if (v->behaviour == ICL__MAP)
+    out.shape[0] = (int32_t)w->images;
+  out.pitch = icl__view_columns(&out);
+  return check_nan(v, &out);
+}
+
+static icl_status run_unit(worker *w, const icl__pnode *v, int part, int parts) {
+  const icl__unit *unit = icl__unit_of(v);
+  icl__call call, sums;
+  switch (unit->kind) {
+  case ICL__UNIT_NONE:
+    return ICL_OK;
+  case ICL__UNIT_KERNEL:
+    fill_call(w, v, &call);
+    call.part = part;
+    call.parts = parts;
+    unit->kernel(&call);
+    return ICL_OK;
+  case ICL__UNIT_ADD_SUMS:
+    fill_call(w, v, &call);
+    fill_call(w, unit->second, &sums);
+    icl__cpu_add_bn_sums(&call, &sums);
+    return ICL_OK;
+  case ICL__UNIT_CONV:
+    return run_conv(w, v);
+  case ICL__UNIT_PREPARE:
+    return icl__dnnl_conv_prepare(unit->conv[0], w->thread, address(w, v->in[0], false), address(w, v, false));
+  case ICL__UNIT_FINISH:
+    finish(w, v, part, parts);
+    return ICL_OK;
+  case ICL__UNIT_FINISH_CONV:
+    return finish_conv(w, v);
+  }
+  return ICL_OK;
+}
+
+static void run_node(worker *w, icl__pnode *v, int part, int parts) {
+  const icl__cpu_device *device = w->run->program->device;
+  double start = device->profile ? now() : 0;
+  icl_status status = run_unit(w, v, part, parts);
+  if (device->profile)
+    icl__unit_of(v)->seconds[w->thread] += now() - start;
+  if (status == ICL_OK && device->check_nan && icl__unit_of(v)->kind != ICL__UNIT_NONE)
+    status = check_value(w, v);
+  if (status != ICL_OK)
+    fail(w, status);
+}
+
+/* ---- phases and sections ---- */
+
+/* Returns false when all threads have to leave. */
+static bool barrier(worker *w, bool section) {
+  const icl__cpu_program *program = w->run->program;
+  double start = program->device->profile ? now() : 0;
+  icl__team_barrier();
+  if (w->thread == 0) {
+    if (w->run->bindings->stop && *w->run->bindings->stop)
+      fail(w, icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped"));
+    atomic_store(&w->run->leave, atomic_load(&w->run->status) != ICL_OK);
+  }
+  icl__team_barrier();
+  if (program->device->profile)
+    program->waiting[2 * w->thread + section] += now() - start;
+  return !atomic_load(&w->run->leave);
+}
+
+/* A wave per barrier; the caller's barrier comes before the first. */
+static bool run_section(worker *w, const icl__phase *phase, bool last) {
+  int threads = w->plan->policy.threads;
+  for (int wave = 0; wave < phase->waves; wave++) {
+    const icl__item *item = phase->item[wave * threads + w->thread];
+    for (int k = 0; k < phase->items[wave * threads + w->thread]; k++)
+      run_node(w, item[k].node, item[k].part, item[k].parts);
+    if (wave + 1 < phase->waves || !last) {
+      if (last)
+        icl__team_barrier(); /* states are being written: nobody leaves any more */
+      else if (!barrier(w, true))
+        return false;
+    }
+  }
+  return true;
+}
+
+static void clear_partials(worker *w, const icl__phase *phase) {
+  for (int i = 0; i < phase->instructions; i++) {
+    const icl__pnode *v = phase->instruction[i];
+    if (v->store == ICL__STORE_PARTIAL)
+      memset(address(w, v, false), 0, v->bytes);
+  }
+}
+
+static bool run_phase(worker *w, const icl__phase *phase) {
+  int64_t n = w->plan->domain_size[phase->domain], threads = w->plan->policy.threads;
+  int64_t begin = icl__plan_first_image(n, w->thread, (int)threads);
+  int64_t own = icl__plan_first_image(n, w->thread + 1, (int)threads) - begin, chunks = icl__chunks(own, phase->chunk);
+  if (!own)
+    clear_partials(w, phase);
+  for (int64_t k = 0; k < chunks; k++) {
+    w->first = begin + own * k / chunks;
+    w->images = begin + own * (k + 1) / chunks - w->first;
+    w->first_chunk = k == 0;
+    for (int i = 0; i < phase->instructions; i++)
+      run_node(w, phase->instruction[i], 0, 1);
+  }
+  w->first = w->images = 0;
+  w->first_chunk = true;
+  return barrier(w, false);
+}
+
+static void work(int thread, int threads, void *context) {
+  replay *run = context;
+  icl__plan *plan = run->program->plan;
+  size_t own = plan->scratch_bytes + plan->workspace_bytes;
+  char *scratch = (char *)plan->arena + plan->arena_bytes + own * (size_t)thread;
+  worker w = {.run = run,
+              .plan = plan,
+              .thread = thread,
+              .scratch = scratch,
+              .workspace = scratch + plan->scratch_bytes,
+              .first_chunk = true};
+  (void)threads;
+  bool on = run_section(&w, &plan->phase[0], plan->phases == 0);
+  for (int p = 1; on && p <= plan->phases; p++) {
+    on = run_phase(&w, &plan->phase[p]);
+    on = on && run_section(&w, &plan->phase[p], p == plan->phases);
+  }
+}
+
+icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings, void *stream) {
+  const icl__cpu_device *cpu = device;
+  icl__cpu_program *p = program;
+  (void)stream;
+  p->runs++;
+  replay run = {.program = program, .bindings = bindings};
+  atomic_init(&run.status, ICL_OK);
+  atomic_init(&run.leave, 0);
+  int threads = cpu->threads;
+  ICL__TRY(icl__team_run(threads, work, &run));
+  int status = atomic_load(&run.status);
+  return status == ICL_OK ? ICL_OK : icl__fail((icl_status)status, "%s", run.message);
+}

@@ -1,0 +1,45 @@
+/* buffer.c - memory of values on the engine's device, counted and shared. */
+#include "graph/engine.h"
+
+#include "base/memory.h"
+
+icl_status icl__buffer_new(icl_engine *engine, size_t bytes, icl__buffer **result) {
+  icl__buffer *buffer = icl__alloc(1, sizeof *buffer);
+  if (!buffer)
+    return icl__fail(ICL_ENOMEM, "no memory for a tensor handle");
+  size_t size = bytes ? bytes : 1;
+  icl_status status = ICL_OK;
+  if (engine->backend->allocate)
+    status = engine->backend->allocate(engine->device, size, &buffer->data);
+  else if (!(buffer->data = icl__alloc(size, 1)))
+    status = icl__fail(ICL_ENOMEM, "no memory for a value of %zu bytes", bytes);
+  if (status != ICL_OK) {
+    icl__free(buffer);
+    return status;
+  }
+  buffer->references = 1;
+  buffer->bytes = bytes;
+  buffer->engine = engine;
+  icl__engine_retain(engine);
+  engine->statistics.value_bytes += bytes;
+  *result = buffer;
+  return ICL_OK;
+}
+
+icl__buffer *icl__buffer_retain(icl__buffer *buffer) {
+  buffer->references++;
+  return buffer;
+}
+
+void icl__buffer_release(icl__buffer *buffer) {
+  if (!buffer || --buffer->references)
+    return;
+  icl_engine *engine = buffer->engine;
+  engine->statistics.value_bytes -= buffer->bytes;
+  if (engine->backend->release)
+    engine->backend->release(engine->device, buffer->data);
+  else
+    icl__free(buffer->data);
+  icl__free(buffer);
+  icl__engine_release(engine);
+}

@@ -1,0 +1,169 @@
+/* engine.c - opening and closing an engine, and the strings its nodes share. */
+#include "graph/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+static icl_status number_from_environment(const char *name, int most, int *value) {
+  const char *text = getenv(name);
+  if (*value || !text || !*text)
+    return ICL_OK;
+  char *end;
+  long number = strtol(text, &end, 10);
+  if (*end || number < 1 || number > most)
+    return icl__fail(ICL_EINVAL, "%s is '%s'; it must be a whole number from 1 to %d", name, text, most);
+  *value = (int)number;
+  return ICL_OK;
+}
+
+enum { MOST_THREADS = 1024, MOST_CHUNK = 1 << 20 };
+
+static icl_status configure(icl_engine *engine, const icl_config *config) {
+  icl__policy *policy = &engine->policy;
+  ICL__TRY(icl__policy_parse(config->plan ? config->plan : getenv("ICL_PLAN"), policy));
+  policy->threads = config->threads;
+  policy->chunk = config->chunk;
+  ICL__TRY(number_from_environment("ICL_THREADS", MOST_THREADS, &policy->threads));
+  ICL__TRY(number_from_environment("ICL_CHUNK", MOST_CHUNK, &policy->chunk));
+  if (policy->threads < 0 || policy->threads > MOST_THREADS || policy->chunk < 0)
+    return icl__fail(ICL_EINVAL, "engine: threads must be 0 to %d and chunk 0 or more", MOST_THREADS);
+  if (!policy->threads)
+    policy->threads = icl__threads_default();
+  engine->eager = config->eager;
+  engine->profile = config->profile;
+  engine->check_nan = config->check_nan;
+  return icl__backend_find(config->device ? config->device : "cpu", &engine->backend);
+}
+
+icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
+  static const icl_config standard;
+  icl_engine *engine = icl__calloc(1, sizeof *engine);
+  if (!engine)
+    return icl__fail(ICL_ENOMEM, "no memory for an engine");
+  engine->references = 1;
+  icl_status status = configure(engine, config ? config : &standard);
+  if (status == ICL_OK) {
+    icl__device_options options = {engine->policy.threads, engine->profile, engine->check_nan};
+    status = engine->backend->open(&options, &engine->device);
+  }
+  if (status != ICL_OK) {
+    icl__free(engine);
+    return status;
+  }
+  *result = engine;
+  return ICL_OK;
+}
+
+void icl__engine_retain(icl_engine *engine) { engine->references++; }
+
+void icl__engine_release(icl_engine *engine) {
+  if (--engine->references)
+    return;
+  while (engine->free_nodes) {
+    icl__node *node = engine->free_nodes;
+    engine->free_nodes = node->in[0];
+    icl__free(node);
+  }
+  engine->backend->close(engine->device);
+  for (size_t i = 0; i < engine->string_capacity; i++)
+    icl__free(engine->strings[i]);
+  icl__free(engine->strings);
+  icl__free(engine->record);
+  icl__free(engine);
+}
+
+void icl_engine_free(icl_engine *engine) {
+  if (!engine)
+    return;
+  if (engine->in_step)
+    icl_step_cancel(engine);
+  while (engine->touched) /* gradients that were asked for outside of a step */
+    icl__state_reset(engine->touched);
+  icl__plan_cache_clear(&engine->plans);
+  icl__engine_release(engine);
+}
+
+int icl_engine_threads(const icl_engine *engine) { return engine->policy.threads; }
+
+void icl_engine_interrupt(icl_engine *engine) { engine->stop = 1; }
+
+void icl_engine_statistics(const icl_engine *engine, icl_statistics *result) {
+  *result = engine->statistics;
+  result->arena_bytes = engine->plans.arena_bytes;
+}
+
+icl_status icl_engine_profile(icl_engine *engine, char **text) {
+  *text = NULL;
+  if (!engine->profile || !engine->backend->profile)
+    return icl__fail(ICL_EINVAL, "profile: the engine keeps no times; open it with profile = true on device cpu");
+  for (icl__plan *plan = engine->plans.first; plan; plan = plan->next)
+    ICL__TRY(engine->backend->profile(engine->device, plan->program, text));
+  return *text ? ICL_OK : icl__fail(ICL_ENOVALUE, "profile: nothing was evaluated yet");
+}
+
+icl_status icl_engine_describe_plan(icl_engine *engine, char **text) {
+  if (!engine->last_plan)
+    return icl__fail(ICL_ENOVALUE, "describe_plan: nothing was evaluated yet");
+  return icl__plan_describe(engine->last_plan, text);
+}
+
+void icl_free(void *memory) { icl__free(memory); }
+
+uint64_t icl__engine_mark(icl_engine *engine) { return ++engine->next_mark; }
+
+/* ---- strings ---- */
+
+static uint64_t string_hash(const char *text) {
+  uint64_t h = 14695981039346656037u; /* FNV-1a */
+  for (; *text; text++)
+    h = (h ^ (uint8_t)*text) * 1099511628211u;
+  return h;
+}
+
+static bool grow_strings(icl_engine *engine) {
+  size_t capacity = engine->string_capacity ? 2 * engine->string_capacity : 256;
+  char **strings = icl__calloc(capacity, sizeof *strings);
+  if (!strings)
+    return false;
+  for (size_t i = 0; i < engine->string_capacity; i++)
+    if (engine->strings[i]) {
+      size_t at = string_hash(engine->strings[i]) & (capacity - 1);
+      while (strings[at])
+        at = (at + 1) & (capacity - 1);
+      strings[at] = engine->strings[i];
+    }
+  icl__free(engine->strings);
+  engine->strings = strings;
+  engine->string_capacity = capacity;
+  return true;
+}
+
+/* The engine's copy of a string; NULL if there is no memory: names are for messages only. */
+const char *icl__engine_intern(icl_engine *engine, const char *text) {
+  if (!text)
+    return NULL;
+  if (engine->string_count * 2 >= engine->string_capacity && !grow_strings(engine))
+    return NULL;
+  size_t at = string_hash(text) & (engine->string_capacity - 1);
+  for (; engine->strings[at]; at = (at + 1) & (engine->string_capacity - 1))
+    if (!strcmp(engine->strings[at], text))
+      return engine->strings[at];
+  size_t bytes = strlen(text) + 1;
+  char *copy = icl__alloc(bytes, 1);
+  if (!copy)
+    return NULL;
+  memcpy(copy, text, bytes);
+  engine->string_count++;
+  return engine->strings[at] = copy;
+}
+
+void icl_engine_layer(icl_engine *engine, const char *path) { engine->layer = icl__engine_intern(engine, path); }
+
+void icl_engine_locate(icl_engine *engine, const char *source, int line) {
+  if (source != engine->source) /* callers pass the same pointer again and again */
+    engine->source = icl__engine_intern(engine, source);
+  engine->line = line;
+}

@@ -1,0 +1,61 @@
+/* engine.h - the engine: device, current step, plan cache and the few strings that nodes share. */
+#ifndef ICL_GRAPH_ENGINE_H
+#define ICL_GRAPH_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "backend/backend.h"
+#include "graph/graph.h"
+#include "plan/plan.h"
+
+struct icl_engine {
+  int references; /* the owner, and every node, buffer and state */
+  const icl__backend *backend;
+  void *device;
+  icl__policy policy;
+  bool eager, check_nan, profile;
+
+  uint64_t next_id, next_mark;
+  int no_gradient; /* depth of icl_no_gradient_begin */
+  icl__node *free_nodes;
+
+  bool in_step;
+  int recorded, recorded_capacity;
+  icl__node **record; /* nodes of the step in order; one reference each */
+  icl_state *touched; /* states with a current node, a write or gradients in this step */
+
+  icl__plan_cache plans;
+  icl__plan *last_plan;
+
+  const char *layer, *source; /* where the next op comes from */
+  int line;
+  char **strings; /* interned: sorted by nothing, found by hash */
+  size_t string_count, string_capacity;
+
+  volatile int stop; /* set by icl_engine_interrupt */
+  icl_statistics statistics;
+};
+
+void icl__engine_retain(icl_engine *engine);
+void icl__engine_release(icl_engine *engine);
+uint64_t icl__engine_mark(icl_engine *engine); /* a number no node is marked with */
+const char *icl__engine_intern(icl_engine *engine, const char *text);
+
+/* A fresh node without op; NULL after an allocation failure. */
+icl__node *icl__node_new(icl_engine *engine);
+void icl__node_drop_inputs(icl__node *node);
+
+/* Evaluates the targets and, with writes, the new version of every written state, which it stores; `nodes` holds what
+ * was recorded, in order. An error leaves states and values as they were. */
+icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes, int targets, icl__node *const *target,
+                         bool with_writes);
+/* One node whose inputs all have values. */
+icl_status icl__evaluate_now(icl__node *node);
+/* What the value of `node` is read from: a buffer, a number inside the node, or NULL. Aliases are followed. */
+const void *icl__node_data(const icl__node *node);
+
+void icl__state_touch(icl_state *state);
+/* Forgets what this step knew of the state; its stored value stays. */
+void icl__state_reset(icl_state *state);
+
+#endif

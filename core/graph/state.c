@@ -1,0 +1,314 @@
+/* state.c - variables: versions within a step, stored values between steps, gradient slots. */
+#include "graph/engine.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/ops.h"
+
+static char *copy_text(const char *text) {
+  size_t bytes = strlen(text ? text : "") + 1;
+  char *copy = icl__alloc(bytes, 1);
+  if (copy)
+    memcpy(copy, text ? text : "", bytes);
+  return copy;
+}
+
+static icl_status upload(icl_engine *engine, icl__buffer *buffer, const void *data) {
+  if (engine->backend->upload)
+    return engine->backend->upload(engine->device, buffer->data, data, buffer->bytes, NULL);
+  memcpy(buffer->data, data, buffer->bytes);
+  return ICL_OK;
+}
+
+/* A buffer of the state's dtype and size holding `data` (NULL: zeros) of `dtype`. */
+static icl_status make_buffer(icl_state *state, icl_dtype dtype, const void *data, icl__buffer **result) {
+  size_t bytes = (size_t)state->count * icl_dtype_bytes(state->dtype);
+  void *host = icl__calloc(bytes ? bytes : 1, 1);
+  if (!host)
+    return icl__fail(ICL_ENOMEM, "state %s: no memory for %zu bytes", state->name, bytes);
+  if (data)
+    icl__convert(dtype, data, state->dtype, host, state->count);
+  icl_status status = icl__buffer_new(state->engine, bytes, result);
+  if (status == ICL_OK)
+    status = upload(state->engine, *result, host);
+  icl__free(host);
+  return status;
+}
+
+icl_status icl_state_new(icl_engine *engine, const char *name, icl_dtype dtype, int rank, const int32_t *shape,
+                         const void *data, bool trainable, icl_state **result) {
+  if (rank < 0 || rank > ICL_MAX_RANK)
+    return icl__fail(ICL_EINVAL, "state %s: rank %d; a state has 0 to %d axes", name ? name : "", rank, ICL_MAX_RANK);
+  if (trainable && !icl__is_float(dtype))
+    return icl__fail(ICL_EDTYPE, "state %s: %s cannot be trained; choose a float dtype", name ? name : "",
+                     icl_dtype_name(dtype));
+  for (int i = 0; i < rank; i++)
+    if (shape[i] < 0)
+      return icl__fail(ICL_ESHAPE, "state %s: size %d of axis %d is negative", name ? name : "", shape[i], i);
+  icl_state *state = icl__calloc(1, sizeof *state);
+  if (!state || !(state->name = copy_text(name))) {
+    icl__free(state);
+    return icl__fail(ICL_ENOMEM, "state %s: no memory", name ? name : "");
+  }
+  state->engine = engine;
+  state->references = 1;
+  state->dtype = dtype;
+  state->rank = rank;
+  memcpy(state->shape, shape, sizeof *shape * (size_t)rank);
+  state->count = icl__count(rank, shape);
+  state->trainable = trainable;
+  icl_status status = make_buffer(state, dtype, data, &state->stored);
+  if (status != ICL_OK) {
+    icl__free(state->name);
+    icl__free(state);
+    return status;
+  }
+  icl__engine_retain(engine);
+  *result = state;
+  return ICL_OK;
+}
+
+icl_state *icl_state_retain(icl_state *state) {
+  state->references++;
+  return state;
+}
+
+void icl_state_release(icl_state *state) {
+  if (!state || --state->references)
+    return;
+  icl_engine *engine = state->engine;
+  icl__buffer_release(state->stored);
+  icl__free(state->gradient);
+  icl__free(state->name);
+  icl__free(state);
+  icl__engine_release(engine);
+}
+
+const char *icl_state_name(const icl_state *state) { return state->name; }
+
+void icl_state_rename(icl_state *state, const char *name) {
+  char *copy = copy_text(name);
+  if (!copy)
+    return; /* the name serves messages only */
+  icl__free(state->name);
+  state->name = copy;
+}
+
+bool icl_state_trainable(const icl_state *state) { return state->trainable; }
+
+void icl_state_set_trainable(icl_state *state, bool trainable) {
+  state->trainable = trainable && icl__is_float(state->dtype);
+}
+
+/* ---- versions ---- */
+
+/* A listed state holds one reference of its own, so that it outlives the step that uses it. */
+void icl__state_touch(icl_state *state) {
+  if (state->listed)
+    return;
+  icl_engine *engine = state->engine;
+  state->listed = true;
+  state->previous = NULL;
+  state->next = engine->touched;
+  if (state->next)
+    state->next->previous = state;
+  engine->touched = state;
+  icl_state_retain(state);
+}
+
+void icl__state_reset(icl_state *state) {
+  icl_state_clear_gradient(state);
+  icl_tensor_release(state->current);
+  state->current = NULL;
+  state->written = false;
+  if (!state->listed)
+    return;
+  state->listed = false;
+  if (state->next)
+    state->next->previous = state->previous;
+  if (state->previous)
+    state->previous->next = state->next;
+  else
+    state->engine->touched = state->next;
+  icl_state_release(state);
+}
+
+static icl_status version_node(icl_state *state, icl__node *value, icl__node **result) {
+  icl__node *node = icl__node_new(state->engine);
+  if (!node)
+    return icl__fail(ICL_ENOMEM, "state %s: no memory for a node", state->name);
+  node->op = ICL__OP_state;
+  node->dtype = (uint8_t)state->dtype;
+  node->rank = (uint8_t)state->rank;
+  memcpy(node->shape, state->shape, sizeof node->shape);
+  node->state = icl_state_retain(state);
+  node->version = state->version;
+  node->needs_grad = state->trainable;
+  if (value) {
+    node->in[0] = icl_tensor_retain(value);
+    node->inputs = 1;
+  }
+  *result = node;
+  return ICL_OK;
+}
+
+icl_status icl_state_read(icl_state *state, icl_tensor **result) {
+  icl_engine *engine = state->engine;
+  if (state->current && state->current->needs_grad == state->trainable) {
+    *result = icl_tensor_retain(state->current);
+    return ICL_OK;
+  }
+  icl__node *node;
+  ICL__TRY(version_node(state, state->current, &node));
+  if (!engine->in_step || engine->eager)
+    node->value = icl__buffer_retain(state->current && state->current->value ? state->current->value : state->stored);
+  if (engine->in_step) {
+    icl__state_touch(state);
+    icl_tensor_release(state->current);
+    state->current = icl_tensor_retain(node);
+  }
+  *result = node;
+  return ICL_OK;
+}
+
+static icl_status check_value(icl_state *state, icl_tensor **value) {
+  icl__node *v = *value;
+  char want[ICL__SHAPE_TEXT], have[ICL__SHAPE_TEXT];
+  bool fits = v->number ? state->count == 1 : v->rank == state->rank;
+  for (int i = 0; fits && !v->number && i < v->rank; i++)
+    fits = v->shape[i] == state->shape[i];
+  if (!fits)
+    return icl__fail(ICL_ESHAPE, "write: state %s is %s, the value is %s; a state keeps its shape", state->name,
+                     icl__shape_text(want, state->dtype, state->rank, state->shape),
+                     icl__shape_text(have, (icl_dtype)v->dtype, v->rank, v->shape));
+  if (v->dtype == state->dtype && !v->number)
+    return ICL_OK;
+  if (icl__is_float((icl_dtype)v->dtype) && !icl__is_float(state->dtype) && !v->number)
+    return icl__fail(ICL_EDTYPE, "write: state %s is %s, the value is %s; cast it first", state->name,
+                     icl_dtype_name(state->dtype), icl_dtype_name((icl_dtype)v->dtype));
+  icl_attributes attr = {.i = {(int32_t)state->dtype}};
+  icl__node *cast;
+  ICL__TRY(icl__record(state->engine, ICL__OP_cast, 1, &v, &attr, &cast));
+  icl_tensor_release(v);
+  *value = cast;
+  if (state->rank == cast->rank)
+    return ICL_OK;
+  attr = (icl_attributes){.i = {(int32_t)state->rank}}; /* a number for a state of one element */
+  memcpy(attr.i + 1, state->shape, sizeof(int32_t) * ICL_MAX_RANK);
+  icl__node *shaped;
+  ICL__TRY(icl__record(state->engine, ICL__OP_reshape, 1, &cast, &attr, &shaped));
+  icl_tensor_release(cast);
+  *value = shaped;
+  return ICL_OK;
+}
+
+/* Outside of a step a write is stored at once, and shares memory with the value. */
+static void store(icl_state *state, icl__buffer *buffer) {
+  icl__buffer_retain(buffer);
+  icl__buffer_release(state->stored);
+  state->stored = buffer;
+  state->version++;
+}
+
+static icl_status write_value(icl_state *state, icl__node *value) {
+  icl_engine *engine = state->engine;
+  state->write_source = engine->source;
+  state->write_line = engine->line;
+  if (!engine->in_step) {
+    store(state, value->value);
+    return ICL_OK;
+  }
+  icl__node *node;
+  ICL__TRY(version_node(state, value, &node));
+  if (engine->eager)
+    node->value = icl__buffer_retain(value->value);
+  icl__state_touch(state);
+  icl_tensor_release(state->current);
+  state->current = node;
+  state->written = true;
+  return ICL_OK;
+}
+
+static icl_status select_value(icl_state *state, icl_tensor *predicate, icl_tensor **value) {
+  if (icl__node_count(predicate) != 1)
+    return icl__fail(ICL_ESHAPE, "write: the predicate of state %s has %lld elements; it must have one", state->name,
+                     (long long)icl__node_count(predicate));
+  icl__node *old, *chosen;
+  ICL__TRY(icl_state_read(state, &old));
+  icl__node *in[] = {predicate, *value, old};
+  icl_status status = icl__record(state->engine, ICL__OP_where, 3, in, NULL, &chosen);
+  icl_tensor_release(old);
+  ICL__TRY(status);
+  icl_tensor_release(*value);
+  *value = chosen;
+  return check_value(state, value);
+}
+
+icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *predicate) {
+  icl_engine *engine = state->engine;
+  if (value->engine != engine)
+    return icl__fail(ICL_EINVAL, "write: the value for state %s belongs to another engine", state->name);
+  icl_no_gradient_begin(engine);
+  icl_tensor *v = icl_tensor_retain(value);
+  icl_status status = check_value(state, &v);
+  if (status == ICL_OK && predicate)
+    status = select_value(state, predicate, &v);
+  if (status == ICL_OK)
+    status = write_value(state, v);
+  icl_tensor_release(v);
+  icl_no_gradient_end(engine);
+  return status;
+}
+
+/* ---- gradients ---- */
+
+icl_status icl_state_gradient(icl_state *state, icl_tensor **result) {
+  *result = NULL;
+  if (!state->gradients)
+    return ICL_OK;
+  icl_no_gradient_begin(state->engine);
+  icl__node *sum = icl_tensor_retain(state->gradient[0]);
+  icl_status status = ICL_OK;
+  for (int i = 1; i < state->gradients && status == ICL_OK; i += ICL_MAX_INPUTS - 1) {
+    icl__node *in[ICL_MAX_INPUTS] = {sum}, *next = NULL;
+    int n = 1;
+    while (n < ICL_MAX_INPUTS && i + n - 1 < state->gradients) {
+      in[n] = state->gradient[i + n - 1];
+      n++;
+    }
+    status = icl__record(state->engine, ICL__OP_add_n, n, in, NULL, &next);
+    icl_tensor_release(sum);
+    sum = next;
+  }
+  icl_no_gradient_end(state->engine);
+  *result = sum;
+  return status;
+}
+
+void icl_state_clear_gradient(icl_state *state) {
+  for (int i = 0; i < state->gradients; i++)
+    icl_tensor_release(state->gradient[i]);
+  state->gradients = 0;
+}
+
+/* ---- host access ---- */
+
+icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data) {
+  if (state->engine->in_step)
+    return icl__fail(ICL_EINVAL, "state %s cannot be set inside a step; write() it instead", state->name);
+  icl__buffer *buffer = NULL;
+  icl_status status = make_buffer(state, dtype, data, &buffer);
+  if (status == ICL_OK)
+    store(state, buffer);
+  icl__buffer_release(buffer);
+  return status;
+}
+
+icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data) {
+  icl_tensor *now;
+  ICL__TRY(icl_state_read(state, &now));
+  icl_status status = icl_tensor_read(now, dtype, data);
+  icl_tensor_release(now);
+  return status;
+}

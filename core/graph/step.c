@@ -1,0 +1,130 @@
+/* step.c - the life of a step, and reading values inside and outside of one. */
+#include "graph/engine.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/ops.h"
+
+bool icl_in_step(const icl_engine *engine) { return engine->in_step; }
+
+icl_status icl_step_begin(icl_engine *engine) {
+  if (engine->in_step)
+    return icl__fail(ICL_EINVAL, "a step began inside a step; end the first one before, or merge the two");
+  while (engine->touched) /* gradients of an earlier backward at the prompt belong to no step */
+    icl__state_reset(engine->touched);
+  engine->in_step = true;
+  return ICL_OK;
+}
+
+/* Cuts history and lets go of everything the step recorded. */
+static void finish(icl_engine *engine) {
+  engine->in_step = false;
+  for (icl_state *state = engine->touched; state; state = state->next)
+    if (state->current && !state->current->value)
+      state->current->dropped = true;
+  while (engine->touched)
+    icl__state_reset(engine->touched);
+  for (int i = engine->recorded - 1; i >= 0; i--) {
+    icl__node *node = engine->record[i];
+    node->dropped = !node->value && !node->number;
+    node->needs_grad = false;
+    icl__node_drop_inputs(node);
+    icl_tensor_release(node);
+  }
+  engine->recorded = 0;
+}
+
+static icl_status evaluate_step(icl_engine *engine) {
+  int targets = 0;
+  icl__node **target = icl__alloc((size_t)engine->recorded + 1, sizeof(icl__node *));
+  if (!target)
+    return icl__fail(ICL_ENOMEM, "step: no memory for a list of %d ops", engine->recorded);
+  for (int i = 0; i < engine->recorded; i++)
+    if (engine->record[i]->kept)
+      target[targets++] = engine->record[i];
+  icl_status status = icl__evaluate(engine, engine->recorded, engine->record, targets, target, true);
+  icl__free(target);
+  return status;
+}
+
+icl_status icl_step_end(icl_engine *engine) {
+  if (!engine->in_step)
+    return icl__fail(ICL_EINVAL, "a step ended that had not begun");
+  icl_status status = evaluate_step(engine);
+  engine->statistics.steps += status == ICL_OK;
+  finish(engine);
+  return status;
+}
+
+void icl_step_cancel(icl_engine *engine) {
+  if (engine->in_step)
+    finish(engine);
+}
+
+icl_status icl_tensor_keep(icl_tensor *tensor) {
+  if (tensor->dropped)
+    return icl__fail(ICL_ENOVALUE, "keep: the step that recorded this %s has ended; call keep() inside the step",
+                     icl_tensor_op(tensor));
+  tensor->kept = true;
+  icl_state *state = tensor->state;
+  if (state && !tensor->inputs && !tensor->value && tensor->version == state->version)
+    tensor->value = icl__buffer_retain(state->stored); /* sharing it makes later writes go elsewhere */
+  return ICL_OK;
+}
+
+/* ---- reading ---- */
+
+/* Values that gradients recorded later may ask for: results that are not cheap to compute again. */
+static bool wanted_later(const icl__node *node) {
+  const icl_op *op = icl__op(node->op);
+  return node->needs_grad && !(op->flags & (ICL__CHEAP | ICL__ALIAS | ICL__LEAF));
+}
+
+static icl_status evaluate_inside_step(icl_tensor *tensor) {
+  icl_engine *engine = tensor->engine;
+  int targets = 0;
+  icl__node **target = icl__alloc((size_t)engine->recorded + 1, sizeof(icl__node *));
+  if (!target)
+    return icl__fail(ICL_ENOMEM, "reading inside a step: no memory for a list of %d ops", engine->recorded);
+  target[targets++] = tensor;
+  for (int i = 0; i < engine->recorded; i++) {
+    icl__node *node = engine->record[i];
+    if (node != tensor && !node->value && (node->kept || wanted_later(node)))
+      target[targets++] = node;
+  }
+  icl_status status = icl__evaluate(engine, engine->recorded, engine->record, targets, target, true);
+  icl__free(target);
+  return status;
+}
+
+static icl_status read_bytes(icl_tensor *tensor, const void *data, icl_dtype dtype, void *out) {
+  icl_engine *engine = tensor->engine;
+  int64_t count = icl__node_count(tensor);
+  if (!engine->backend->download || tensor->number) {
+    icl__convert((icl_dtype)tensor->dtype, data, dtype, out, count);
+    return ICL_OK;
+  }
+  size_t bytes = (size_t)count * icl_dtype_bytes((icl_dtype)tensor->dtype);
+  void *host = icl__alloc(bytes ? bytes : 1, 1);
+  if (!host)
+    return icl__fail(ICL_ENOMEM, "read: no memory for %zu bytes", bytes);
+  icl_status status = engine->backend->download(engine->device, host, data, bytes, NULL);
+  if (status == ICL_OK)
+    icl__convert((icl_dtype)tensor->dtype, host, dtype, out, count);
+  icl__free(host);
+  return status;
+}
+
+icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data) {
+  if (!icl__node_data(tensor) && !tensor->dropped && tensor->engine->in_step)
+    ICL__TRY(evaluate_inside_step(tensor));
+  const void *value = icl__node_data(tensor);
+  if (!value)
+    return icl__fail(
+        ICL_ENOVALUE,
+        "the value of this %s was not kept by the step that recorded it; call keep() on it inside the step, "
+        "or return it from the step",
+        icl_tensor_op(tensor));
+  return read_bytes(tensor, value, dtype, data);
+}

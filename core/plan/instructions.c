@@ -1,0 +1,86 @@
+/* instructions.c - the order of work within each phase, its chunk size, and passes that two ops share. */
+#include "plan/plan.h"
+
+#include "base/memory.h"
+
+/* Puts v after the ops of its phase that it needs. Depth is bounded by the longest chain within one phase. */
+static void emit(icl__pnode *v, int p, icl__phase *phase) {
+  if (v->visited || !icl__plan_runs_in_phase(v) || v->phase != p)
+    return;
+  v->visited = true;
+  for (int i = 0; i < v->inputs; i++)
+    emit(v->in[i], p, phase);
+  v->place = phase->instructions;
+  phase->instruction[phase->instructions++] = v;
+}
+
+static icl_status order(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++) {
+    plan->node[i]->visited = false;
+    if (icl__plan_runs_in_phase(plan->node[i]))
+      plan->phase[plan->node[i]->phase].instructions++;
+  }
+  for (int p = 1; p <= plan->phases; p++) {
+    icl__phase *phase = &plan->phase[p];
+    phase->instruction = icl__alloc((size_t)phase->instructions, sizeof *phase->instruction);
+    if (!phase->instruction)
+      return ICL_ENOMEM;
+    phase->instructions = 0;
+  }
+  for (int i = 0; i < plan->nodes; i++)
+    if (icl__plan_runs_in_phase(plan->node[i]))
+      emit(plan->node[i], plan->node[i]->phase, &plan->phase[plan->node[i]->phase]);
+  return ICL_OK;
+}
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Bytes of an image of the widest value that the phase reads or makes. */
+static size_t widest(const icl__phase *phase) {
+  size_t bytes = 1;
+  for (int i = 0; i < phase->instructions; i++) {
+    const icl__pnode *v = phase->instruction[i];
+    if (v->behaviour == ICL__MAP)
+      bytes = larger(bytes, icl__plan_image_bytes(v));
+    for (int j = 0; j < v->inputs; j++)
+      if (icl__plan_reads_images(v, j))
+        bytes = larger(bytes, icl__plan_image_bytes(v->in[j]));
+  }
+  return bytes;
+}
+
+/* Images of a chunk: as many as fit, in even parts of what a thread owns, so that at most two sizes occur. */
+static void choose_chunk(icl__plan *plan, icl__phase *phase) {
+  const icl__policy *policy = &plan->policy;
+  phase->domain = phase->instruction[0]->domain;
+  int images = plan->domain_size[phase->domain];
+  int own = (images + policy->threads - 1) / policy->threads;
+  size_t fit = policy->chunk_bytes / widest(phase);
+  int chunk = policy->chunk;
+  if (!chunk)
+    chunk = !policy->chunks || fit > (size_t)own ? own : (int)fit;
+  chunk = chunk < own ? chunk : own;
+  phase->chunk = chunk < 1 ? 1 : chunk;
+}
+
+/* A sum of tensors whose batch statistics are taken next: one pass over memory does both. */
+static void share_passes(icl__plan *plan, icl__phase *phase) {
+  for (int i = 0; i + 1 < phase->instructions; i++) {
+    icl__pnode *sum = phase->instruction[i], *statistics = phase->instruction[i + 1];
+    bool fits = sum->op == ICL__OP_add_n && statistics->op == ICL__OP_bn_sums && statistics->in[0] == sum;
+    if (!fits || sum->dtype != sum->in[0]->dtype)
+      continue;
+    statistics->companion = sum;
+    plan->joined++;
+  }
+}
+
+icl_status icl__plan_instructions(icl__plan *plan) {
+  ICL__TRY(order(plan));
+  for (int p = 1; p <= plan->phases; p++) {
+    choose_chunk(plan, &plan->phase[p]);
+    if (plan->policy.join)
+      share_passes(plan, &plan->phase[p]);
+  }
+  return ICL_OK;
+}

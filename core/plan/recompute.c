@@ -1,0 +1,121 @@
+/* recompute.c - keep a value for later phases, or compute it again there.
+ *
+ * A value is computed again if it is cheap, if that keeps fewer bytes than storing it would, and if it moves at most
+ * policy.chain times its own bytes, with everything that has to be computed again for it. Without the last condition a
+ * residual sum is found from the one before it, and that from the one before. */
+#include "plan/plan.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static size_t add(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
+
+/* Is batched value u in memory in phase p anyway, apart from its use by `except`? */
+static bool available(const icl__pnode *u, int p, const icl__pnode *except) {
+  if (!icl__plan_runs_in_phase(u) || u->phase == p || u->output >= 0)
+    return true;
+  for (int i = 0; i < u->uses; i++) {
+    const icl__pnode *w = u->use[i];
+    if (w != except && w->phase >= p && (icl__plan_runs_in_phase(w) || w->phase > u->phase))
+      return true;
+  }
+  return false;
+}
+
+enum { DEEPEST = 16 };
+
+/* Bytes an image that must be kept so that v can be computed again in phase p. */
+static size_t keeps(const icl__pnode *v, int p, int depth) {
+  size_t cost = 0;
+  for (int i = 0; i < v->inputs; i++) {
+    const icl__pnode *u = v->in[i];
+    if (!icl__plan_reads_images(v, i) || available(u, p, v))
+      continue;
+    size_t again = icl__plan_cheap(u) && depth < DEEPEST ? keeps(u, p, depth + 1) : SIZE_MAX;
+    size_t keep = icl__plan_image_bytes(u);
+    cost = add(cost, again < keep ? again : keep);
+  }
+  return cost;
+}
+
+/* Bytes an image read and written to compute v again in phase p, with the inputs that are not there. */
+static size_t moves(const icl__pnode *v, int p, int depth) {
+  size_t work = icl__plan_image_bytes(v);
+  for (int i = 0; i < v->inputs; i++) {
+    const icl__pnode *u = v->in[i];
+    if (!icl__plan_reads_images(v, i))
+      continue;
+    work = add(work, icl__plan_image_bytes(u));
+    if (!available(u, p, v))
+      work = add(work, depth < DEEPEST ? moves(u, p, depth + 1) : SIZE_MAX);
+  }
+  return work;
+}
+
+bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase) {
+  size_t bytes = icl__plan_image_bytes(v);
+  return plan->policy.recompute && icl__plan_cheap(v) && v->output < 0 && keeps(v, phase, 0) < bytes &&
+         moves(v, phase, 0) <= (size_t)plan->policy.chain * bytes;
+}
+
+/* The last phase in which an op reads v image by image; v's own if none. A value that is seen whole has to be kept. */
+static int last_phase(const icl__pnode *v) {
+  int last = v->phase;
+  for (int i = 0; i < v->uses; i++) {
+    const icl__pnode *u = v->use[i];
+    for (int j = 0; j < u->inputs; j++)
+      if (u->in[j] == v && !icl__plan_reads_images(u, j))
+        return v->phase;
+    last = u->phase > last ? u->phase : last;
+  }
+  return last;
+}
+
+static void forget_use(icl__pnode *v, const icl__pnode *user) {
+  int n = 0;
+  for (int i = 0; i < v->uses; i++)
+    if (v->use[i] != user)
+      v->use[n++] = v->use[i];
+  v->uses = n;
+}
+
+/* Gives the users in phase p a copy of v of their own. */
+static icl_status copy_into(icl__plan *plan, icl__pnode *v, int p) {
+  icl__pnode *copy = icl__plan_add(plan, v->op, v, v->inputs, v->in);
+  if (!copy)
+    return ICL_ENOMEM;
+  copy->attr = v->attr;
+  copy->batched = v->batched;
+  copy->phase = p;
+  for (int j = 0; j < v->inputs; j++)
+    ICL__TRY(icl__plan_add_use(v->in[j], copy));
+  for (int i = 0; i < v->uses; i++) {
+    icl__pnode *u = v->use[i];
+    if (u->phase != p)
+      continue;
+    for (int j = 0; j < u->inputs; j++)
+      if (u->in[j] == v) {
+        u->in[j] = copy;
+        ICL__TRY(icl__plan_add_use(copy, u));
+      }
+  }
+  for (int i = 0; i < copy->uses; i++)
+    forget_use(v, copy->use[i]);
+  plan->recomputed++;
+  plan->recomputed_bytes += icl__plan_image_bytes(v) * (size_t)plan->domain_size[v->domain];
+  return ICL_OK;
+}
+
+/* Users first, so that a copy's inputs are decided after it exists. Copies are appended and need no visit of their own:
+ * they are used in their own phase only. */
+icl_status icl__plan_keep_or_recompute(icl__plan *plan) {
+  for (int i = plan->nodes - 1; i >= 0; i--) {
+    icl__pnode *v = plan->node[i];
+    if (v->behaviour != ICL__MAP)
+      continue;
+    for (int p; (p = last_phase(v)) > v->phase && icl__plan_can_recompute(plan, v, p);)
+      ICL__TRY(copy_into(plan, v, p));
+  }
+  return ICL_OK;
+}
