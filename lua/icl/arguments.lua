@@ -1,0 +1,82 @@
+-- arguments.lua: checks of option tables, with a suggestion for a name that is nearly right.
+local arguments = {}
+
+-- Edit distance (Levenshtein) of two short strings.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + (same and 0 or 1))
+    end
+  end
+  return row[#b]
+end
+
+-- The entry of `names` (a list) that `name` was most likely meant to be, or nil.
+function arguments.closest(name, names)
+  local best, best_distance = nil, math.max(1, #name // 3) + 1
+  for _, candidate in ipairs(names) do
+    local d = distance(name, candidate)
+    if candidate:sub(1, #name) == name then d = math.min(d, 1) end
+    if d < best_distance then best, best_distance = candidate, d end
+  end
+  return best
+end
+
+-- " (did you mean X?)", or nothing.
+function arguments.suggestion(name, names, prefix)
+  local closest = arguments.closest(name, names)
+  return closest and (" (did you mean %s%s?)"):format(prefix or "", closest) or ""
+end
+
+-- The keys of a table, sorted.
+function arguments.names(table_of_names)
+  local names = {}
+  for name in pairs(table_of_names) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- `value` if it is one of the list `choices`; an error that lists them otherwise. Level 3: the caller's caller.
+function arguments.choice(what, value, choices, level)
+  for _, choice in ipairs(choices) do
+    if value == choice then return value end
+  end
+  local hint = type(value) == "string" and arguments.suggestion(value, choices) or ""
+  error(("%s is %s; it must be one of %s%s"):format(what, tostring(value), table.concat(choices, ", "), hint), level or 3)
+end
+
+-- An integer of at least `least`; an error naming `what` otherwise.
+function arguments.integer(what, value, least, level)
+  local integer = math.tointeger(value)
+  if not integer or integer < least then
+    error(("%s is %s; it must be an integer of at least %d"):format(what, tostring(value), least), level or 3)
+  end
+  return integer
+end
+
+-- A copy of `given` in which what is missing comes from `defaults`. Every key must be one of `defaults` or of the list
+-- `others` (options without a default). `what` names the function for messages.
+function arguments.options(what, given, defaults, others)
+  if given ~= nil and type(given) ~= "table" then
+    error(("%s: options must be a table, not a %s"):format(what, type(given)), 3)
+  end
+  local result, known = {}, arguments.names(defaults)
+  for _, name in ipairs(others or {}) do known[#known + 1] = name end
+  local set = {}
+  for _, name in ipairs(known) do set[name] = true end
+  for name, value in pairs(defaults) do result[name] = value end
+  for name, value in pairs(given or {}) do
+    if not set[name] then
+      error(("%s: there is no option '%s'%s"):format(what, tostring(name), arguments.suggestion(tostring(name), known)), 3)
+    end
+    result[name] = value
+  end
+  return result
+end
+
+return arguments

@@ -1,0 +1,70 @@
+-- icl: training of image classifiers in Lua.
+--
+--   local icl = require "icl"
+--
+-- Ops are icl.ops.NAME(inputs..., { attribute = value }) and methods of their first input: x:relu(). Dimensions and
+-- positions count from 1, negative ones from the end; labels and indices inside tensors count from 0. Outside a step
+-- everything is evaluated at once; inside icl.step it is recorded and evaluated at the step's end. The other parts
+-- (nn, models, optim, data, ...) are loaded when they are first used.
+local core = require "icl.core"
+require "icl.tensor"
+
+local icl = {
+  ops = core.ops,
+  grad = core.grad,            -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one
+  configure = core.configure,  -- icl.configure { device =, threads =, eager =, profile =, check_nan = }, before the first tensor
+  statistics = core.statistics,
+}
+
+-- icl.tensor(data [, { dtype =, shape = }]): a constant from a number, a nested table or a string of bytes.
+function icl.tensor(data, options)
+  options = options or {}
+  return core.new_tensor(data, options.dtype, options.shape)
+end
+
+-- icl.full(shape, value [, dtype]): every element `value`.
+function icl.full(shape, value, dtype)
+  return core.full(shape, value, dtype)
+end
+
+function icl.zeros(shape, dtype)
+  return core.full(shape, 0, dtype)
+end
+
+function icl.ones(shape, dtype)
+  return core.full(shape, 1, dtype)
+end
+
+-- icl.arange(n [, dtype]): 0, 1, ..., n - 1; i64 unless a dtype is given.
+function icl.arange(n, dtype)
+  local values = {}
+  for i = 1, n do values[i] = i - 1 end
+  return core.new_tensor(values, dtype or "i64", { n })
+end
+
+-- icl.state(value [, { name =, trainable = false, dtype = }]): a variable that carries a value from step to step.
+function icl.state(value, options)
+  return core.state(value, options or {})
+end
+
+-- icl.no_grad(f, ...): calls f; nothing recorded in it needs a gradient. Returns what f returns.
+local no_grad_scope = setmetatable({}, { __close = function() core.no_grad_end() end })
+function icl.no_grad(f, ...)
+  core.no_grad_begin()
+  local scope <close> = no_grad_scope
+  return f(...)
+end
+
+local lazy = {
+  autograd = true, augment = true, data = true, fit = true, gradcheck = true, loss = true, metrics = true, models = true,
+  nn = true, optim = true, options = true, random = true, run = true, schedule = true, step = true, weights = true,
+}
+
+return setmetatable(icl, {
+  __index = function(self, name)
+    if not lazy[name] then return nil end
+    local module = require("icl." .. name)
+    rawset(self, name, module)
+    return module
+  end,
+})

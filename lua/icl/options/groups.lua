@@ -1,0 +1,67 @@
+-- options/groups.lua: the options that many recipes share, as groups for :include.
+local options = require "icl.options"
+local schedule = require "icl.schedule"
+
+local groups = {}
+
+groups.data = options "data"
+  : choice("dataset", "fashion_mnist", { "fashion_mnist", "mnist", "kmnist", "cifar10", "cifar100" }, "the images")
+  : value("data", "", "folder of the data set; otherwise the standard folders are searched")
+  : value("batch_size", 128, "images a step", { min = 1 })
+  : value("eval_batch_size", 256, "images a step of evaluation", { min = 1 })
+  : flag("drop_last", true, "leave out a last smaller batch in training")
+  : flag("use_test_as_val", true, "validate on the test images; off: on a part of the training images")
+  : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999 })
+
+groups.augmentation = options "augmentation"
+  : flag("random_crop", true, "crop at random from the padded image")
+  : value("crop_padding", 4, "pixels of padding around it", { min = 0, max = 64 })
+  : flag("hflip", nil, "mirror half of the images; by default not for the digits of mnist and kmnist")
+  : value("label_smoothing", 0.0, "share of the target spread over all classes", { min = 0, max = 1 })
+
+groups.training = options "training"
+  : value("epochs", 160, "passes over the training images", { min = 1 })
+  : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0 })
+  : choice("schedule", "multistep", schedule.types, "how the rate changes")
+  : value("milestones", { 80, 120 }, "multistep: epochs after the warm-up at which it drops")
+  : value("lr_decay", 0.1, "multistep: factor of a drop", { min = 0 })
+  : value("lr_min_factor", 0.001, "linear, cosine, sgdr: last rate relative to the first", { min = 0 })
+  : value("T0", 10, "sgdr: epochs of the first cycle", { min = 1 })
+  : value("T_mul", 1.0, "sgdr: growth from cycle to cycle", { min = 0 })
+  : choice("warmup", "none", { "none", "linear", "exponential" }, "rise of the rate at the start")
+  : value("warmup_epochs", 0, "its length, part of --epochs", { min = 0 })
+  : value("warmup_start_factor", 0.001, "where it starts, relative to base_lr", { min = 0 })
+  : value("warmup_exponent", 4.0, "exponential: the exponent", { min = 0 })
+  : value("momentum", 0.9, "of SGD", { min = 0, max = 1 })
+  : flag("nesterov", true, "look ahead as Nesterov did")
+  : value("weight_decay", 1e-4, "added to the gradient, times the parameter", { min = 0 })
+  : choice("decay", "all", { "all", "weights", "repo" },
+      "what decays: everything, all but BN and biases, or names ending in conv.weight")
+  : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
+  : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
+  : flag("compatible", false, "schedule, clipping and subdivision as in the code the published figures were made with")
+
+-- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
+local function configure(opt)
+  local icl = require "icl"
+  local settings = {}
+  for _, name in ipairs { "eager", "check_nan", "profile" } do
+    if opt[name] then settings[name] = true end
+  end
+  if opt.threads > 0 then settings.threads = opt.threads end
+  if opt.device ~= "" then settings.device = opt.device end
+  if next(settings) then icl.configure(settings) end
+  icl.random.seed(opt.seed)
+end
+
+groups.runtime = options "runtime"
+  : value("seed", 0, "of every random draw", { min = 0 })
+  : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
+  : choice("device", "", { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
+  : value("threads", 0, "0: every core", { min = 0 })
+  : flag("eager", false, "evaluate each op when it is recorded")
+  : flag("check_nan", false, "stop at the first value that is not finite and name its op")
+  : flag("profile", false, "print time by op, layer and phase at the end")
+  : after(configure)
+
+return groups

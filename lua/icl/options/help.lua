@@ -1,0 +1,93 @@
+-- options/help.lua: the texts of --help and --list-presets.
+local help = {}
+
+local function shown(value)
+  if type(value) == "table" then
+    local items = {}
+    for i, item in ipairs(value) do items[i] = tostring(item) end
+    return table.concat(items, ",")
+  end
+  return tostring(value)
+end
+
+local placeholders = { integer = "N", float = "X", string = "TEXT", list = "X,X" }
+
+-- "--depth N" and the like.
+local function usage(spec)
+  local name = "--" .. spec.name:gsub("_", "-")
+  if spec.type == "boolean" then
+    return spec.default == true and "--no-" .. name:sub(3) or spec.default == nil and "--[no-]" .. name:sub(3) or name
+  end
+  if spec.type == "choice" then return name .. " " .. table.concat(spec.choices, "|") end
+  return name .. " " .. placeholders[spec.type]
+end
+
+local function range(spec)
+  if spec.min and spec.max then return (", %s to %s"):format(spec.min, spec.max) end
+  if spec.min then return (", at least %s"):format(spec.min) end
+  return spec.max and (", at most %s"):format(spec.max) or ""
+end
+
+-- "(default 20, at least 8)"
+local function note(spec)
+  if spec.type == "boolean" then return spec.default == true and " (on by default)" or "" end
+  if spec.default == nil or spec.default == "" then return range(spec) ~= "" and " (" .. range(spec):sub(3) .. ")" or "" end
+  return (" (default %s%s)"):format(shown(spec.default), range(spec))
+end
+
+local function add_option(lines, spec)
+  local left, right = usage(spec), spec.help .. note(spec)
+  if #left <= 26 then
+    lines[#lines + 1] = ("  %-26s  %s"):format(left, right)
+  else
+    lines[#lines + 1] = "  " .. left
+    lines[#lines + 1] = (" "):rep(30) .. right
+  end
+end
+
+-- An option as it would be typed.
+local function written(key, value)
+  local name = key:gsub("_", "-")
+  if type(value) == "boolean" then return (value and "--" or "--no-") .. name end
+  return ("--%s %s"):format(name, shown(value))
+end
+
+-- The presets of an option list, one a line with what they set.
+function help.presets(options)
+  if #options.preset_order == 0 then return "there are no presets\n" end
+  local lines = {}
+  for _, name in ipairs(options.preset_order) do
+    local preset, names, values = options.presets[name], {}, {}
+    for key in pairs(preset.values) do names[#names + 1] = key end
+    table.sort(names)
+    for i, key in ipairs(names) do values[i] = written(key, preset.values[key]) end
+    lines[#lines + 1] = ("%-20s  %s"):format(name, preset.note or "")
+    lines[#lines + 1] = (" "):rep(22) .. table.concat(values, " ")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- All that --help prints.
+function help.text(options)
+  local lines = { options.title, "", "options:" }
+  for _, spec in ipairs(options.order) do
+    if spec.heading then
+      lines[#lines + 1] = ""
+      lines[#lines + 1] = spec.heading .. ":"
+    else
+      add_option(lines, spec)
+    end
+  end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = "  --preset NAME               several options at once; what else is given beats them"
+  lines[#lines + 1] = "  --list-presets              the presets and what they set"
+  lines[#lines + 1] = "  --help                      this text"
+  if #options.examples > 0 then
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = "examples:"
+    for _, example in ipairs(options.examples) do lines[#lines + 1] = "  " .. example end
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return help

@@ -1,0 +1,257 @@
+-- options: the command line of a recipe.
+--
+--   local opt = icl.options "ResNet on small images"
+--     : value("depth", 20, "layers", { min = 8 })
+--     : include(icl.options.data, icl.options.training)
+--     : preset("paper", { depth = 110, epochs = 160 }, "the network of the paper")
+--     : parse(arg)
+--
+-- An option is called base_lr in Lua and --base-lr on the command line. Its type is that of its default. A preset gives
+-- several options at once; what stands on the command line beats it, wherever it stands.
+local arguments = require "icl.arguments"
+local help = require "icl.options.help"
+
+local Options = {}
+Options.__index = Options
+
+local function flag_name(name)
+  return "--" .. name:gsub("_", "-")
+end
+
+-- The type of an option, from its default: integer, float, boolean, string, list (of numbers).
+local function type_of(default)
+  if type(default) == "table" then return "list" end
+  return math.type(default) or type(default)
+end
+
+-- Adds the description of one option; options keep the order in which they were declared.
+local function declare(self, spec)
+  if self.specs[spec.name] then error(("options: %s was declared twice"):format(spec.name), 3) end
+  self.specs[spec.name] = spec
+  self.order[#self.order + 1] = spec
+  return self
+end
+
+-- :value(name, default, help [, rules]): an option with a value. `default` is a number, a string or a list of numbers (given
+-- as 80,120). rules: min, max (numbers), type (where the default is nil: the option is then absent unless given).
+function Options:value(name, default, text, rules)
+  rules = rules or {}
+  return declare(self, { name = name, default = default, help = text, type = rules.type or type_of(default),
+                         min = rules.min, max = rules.max })
+end
+
+-- :flag(name, default, help): --name and --no-name. With nil as default the recipe decides when neither is given.
+function Options:flag(name, default, text)
+  return declare(self, { name = name, default = default, help = text, type = "boolean" })
+end
+
+-- :choice(name, default, choices, help): one of a list of words.
+function Options:choice(name, default, choices, text)
+  return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices })
+end
+
+-- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the parsed
+-- options (`:after`) comes along.
+function Options:include(...)
+  for _, group in ipairs { ... } do
+    self.order[#self.order + 1] = { heading = group.title }
+    for _, spec in ipairs(group.order) do
+      local copy = {}
+      for key, value in pairs(spec) do copy[key] = value end
+      if copy.name then declare(self, copy) end
+    end
+    for _, action in ipairs(group.actions) do self.actions[#self.actions + 1] = action end
+  end
+  return self
+end
+
+-- :default { name = value, ... }: other defaults for options that are declared already.
+function Options:default(values)
+  for name, value in pairs(values) do self:spec_of(name, "default").default = value end
+  return self
+end
+
+-- :preset(name, values, note): values for several options under one name, for --preset NAME.
+function Options:preset(name, values, note)
+  for key in pairs(values) do self:spec_of(key, "preset " .. name) end
+  self.presets[name] = { values = values, note = note }
+  self.preset_order[#self.preset_order + 1] = name
+  return self
+end
+
+-- :example(text): a command line for --help.
+function Options:example(text)
+  self.examples[#self.examples + 1] = text
+  return self
+end
+
+-- :after(action): called with the parsed options at the end of parse.
+function Options:after(action)
+  self.actions[#self.actions + 1] = action
+  return self
+end
+
+function Options:names()
+  return arguments.names(self.specs)
+end
+
+function Options:spec_of(name, what)
+  local spec = self.specs[name]
+  if not spec then
+    error(("options: %s: there is no option '%s'%s"):format(what, name, arguments.suggestion(name, self:names())), 3)
+  end
+  return spec
+end
+
+local parsers = {}
+
+function parsers.integer(text)
+  return math.tointeger(tonumber(text)), "an integer"
+end
+
+function parsers.float(text)
+  local value = tonumber(text)
+  return value and value == value and value + 0.0 or nil, "a number"
+end
+
+function parsers.string(text)
+  return text
+end
+
+function parsers.list(text)
+  local list = {}
+  for item in (text .. ","):gmatch "([^,]*)," do
+    local value = tonumber(item)
+    if not value then return nil, "a list of numbers such as 80,120" end
+    list[#list + 1] = value
+  end
+  return list
+end
+
+function parsers.choice(text, spec)
+  for _, choice in ipairs(spec.choices) do
+    if text == choice then return text end
+  end
+  return nil, "one of " .. table.concat(spec.choices, ", ") .. arguments.suggestion(text, spec.choices)
+end
+
+-- The value that `text` means for an option, or nil and a message.
+local function value_of(spec, text)
+  local value, expected = parsers[spec.type](text, spec)
+  if value == nil then return nil, ("%s %s: it must be %s"):format(flag_name(spec.name), text, expected) end
+  if spec.min and value < spec.min then return nil, ("%s %s: it must be at least %s"):format(flag_name(spec.name), text, spec.min) end
+  if spec.max and value > spec.max then return nil, ("%s %s: it must be at most %s"):format(flag_name(spec.name), text, spec.max) end
+  return value
+end
+
+-- The option of a word such as "--no-flip": its description and, for flags, the value it stands for.
+local function find(self, word)
+  local name = word:sub(3):gsub("-", "_")
+  local spec = self.specs[name]
+  if spec then return spec, true end
+  spec = self.specs[name:match "^no_(.+)$"]
+  if spec and spec.type == "boolean" then return spec, false end
+  return nil
+end
+
+local function unknown(self, word)
+  if word:sub(1, 2) ~= "--" then return ("'%s' is not an option; options begin with --"):format(word) end
+  local words = { "--help", "--preset", "--list-presets" }
+  for _, name in ipairs(self:names()) do
+    words[#words + 1] = flag_name(name)
+    if self.specs[name].type == "boolean" then words[#words + 1] = "--no-" .. flag_name(name):sub(3) end
+  end
+  return ("there is no option %s%s; --help lists them"):format(word, arguments.suggestion(word, words))
+end
+
+-- Walks through the words of a command line and calls on_option(spec, value), on_preset(name). nil and a message on failure;
+-- "help" or "list_presets" where one of these is asked for.
+local function walk(self, words, on_option, on_preset)
+  local i = 1
+  while i <= #words do
+    local word, inline = words[i]:match "^(%-%-[^=]+)=(.*)$"
+    word = word or words[i]
+    local function argument()
+      if inline then return inline end
+      i = i + 1
+      return words[i]
+    end
+    if word == "--help" or word == "-h" then return "help" end
+    if word == "--list-presets" then return "list_presets" end
+    if word == "--preset" then
+      local name = argument()
+      if not name then return nil, "--preset needs a name; --list-presets lists them" end
+      on_preset(name)
+    else
+      local spec, flag = find(self, word)
+      if not spec then return nil, unknown(self, word) end
+      if spec.type == "boolean" then
+        if inline then return nil, ("%s takes no value; there are %s and --no-%s"):format(word, word, word:sub(3)) end
+        on_option(spec, flag)
+      else
+        local text = argument()
+        if not text then return nil, ("%s needs a value"):format(word) end
+        local value, message = value_of(spec, text)
+        if value == nil then return nil, message end
+        on_option(spec, value)
+      end
+    end
+    i = i + 1
+  end
+  return "ok"
+end
+
+-- :read(words) -> table of values; or nil and a message about what is wrong; or false and the text that was asked for.
+function Options:read(words)
+  local given, chosen = {}, {}
+  local outcome, message = walk(self, words, function(spec, value) given[spec.name] = value end,
+    function(name) chosen[#chosen + 1] = name end)
+  if not outcome then return nil, message end
+  if outcome == "help" then return false, help.text(self) end
+  if outcome == "list_presets" then return false, help.presets(self) end
+  local result = {}
+  for name, spec in pairs(self.specs) do result[name] = spec.default end
+  for _, name in ipairs(chosen) do
+    local preset = self.presets[name]
+    if not preset then
+      return nil, ("there is no preset '%s'%s; --list-presets lists them"):format(name,
+        arguments.suggestion(name, self.preset_order))
+    end
+    for key, value in pairs(preset.values) do result[key] = value end
+  end
+  for name, value in pairs(given) do result[name] = value end
+  return result
+end
+
+-- :parse(arg) -> table of values. Prints and leaves the program for --help and --list-presets (exit code 0) and for a command
+-- line that is wrong (exit code 2).
+function Options:parse(words)
+  local result, text = self:read(words)
+  if result then
+    for _, action in ipairs(self.actions) do action(result) end
+    return result
+  end
+  if result == false then
+    io.stdout:write(text)
+    os.exit(0, true)
+  end
+  io.stderr:write(("%s: %s\n"):format(words[0] or "icl", text))
+  os.exit(2, true)
+end
+
+-- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to
+-- include.
+local function new(_, title)
+  return setmetatable({ title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {} },
+    Options)
+end
+
+local module = { names = { "data", "augmentation", "training", "runtime" } }
+return setmetatable(module, {
+  __call = new,
+  __index = function(self, name)
+    local group = require("icl.options.groups")[name]
+    if group then rawset(self, name, group) end
+    return group
+  end,
+})

@@ -1,0 +1,73 @@
+-- random.lua: keys of random draws.
+--
+-- A draw depends on its key alone (Philox 4x32-10, Salmon et al. 2011), not on what was drawn before it. A key is made of the
+-- seed, the step, and a name: the path of the module that draws, how many draws it made in this step before, and what the
+-- draw is for. So no two draws of a program coincide, and a run that is repeated or resumed draws the same.
+local core = require "icl.core"
+local scope = require "icl.scope"
+
+local random = {}
+
+local seed_low, seed_high = 0, 0
+local step_word = 0
+local ordinals = {}
+
+-- icl.random.seed(n): the seed of all draws from now on, an integer. Draws are counted from the beginning again.
+function random.seed(n)
+  local seed = math.tointeger(n)
+  if not seed then error(("icl.random.seed: %s is not an integer"):format(tostring(n)), 2) end
+  seed_low, seed_high = seed & 0xffffffff, seed >> 32
+  step_word, ordinals = 0, {}
+end
+
+-- The two halves of the seed, each below 2^32.
+function random.seed_words()
+  return seed_low, seed_high
+end
+
+-- icl.random.step(n): draws of the current step belong to step n (a number from 0 to 2^32 - 1).
+function random.step(n)
+  step_word, ordinals = n & 0xffffffff, {}
+end
+
+-- Begins the draws of the next step; icl.step does it.
+function random.next_step()
+  random.step(step_word + 1)
+end
+
+-- Draws are counted as at the beginning of the step again, so that the same calls draw the same numbers.
+function random.rewind()
+  ordinals = {}
+end
+
+-- A key from its four words, each from 0 to 2^32 - 1: an i64 tensor that ops.uniform, ops.normal, ... take.
+function random.key_of(a, b, c, d)
+  return core.new_tensor({ a, b, c, d }, "i64")
+end
+
+-- icl.random.key(stream) -> the key of the next draw of the module that is being called. `stream` says what for: "dropout".
+function random.key(stream)
+  local name = scope.path .. "#" .. stream
+  local ordinal = ordinals[name] or 0
+  ordinals[name] = ordinal + 1
+  return random.key_of(seed_low, seed_high, core.hash32(("%s#%d"):format(name, ordinal)), step_word)
+end
+
+local function draw(op)
+  return function(shape, attributes)
+    local all = { shape = shape }
+    for key, value in pairs(attributes or {}) do all[key] = value end
+    return core.ops[op](random.key(op), all)
+  end
+end
+
+-- icl.random.uniform(shape): f32 in [0, 1). icl.random.normal(shape): f32, mean 0, variance 1.
+-- icl.random.randint(shape, { low =, high = }): i64, both ends included.
+random.uniform, random.normal, random.randint = draw "uniform", draw "normal", draw "randint"
+
+-- icl.random.bernoulli(shape, p): bool, true with probability p.
+function random.bernoulli(shape, p)
+  return core.ops.bernoulli(random.key "bernoulli", p, { shape = shape })
+end
+
+return random

@@ -1,0 +1,32 @@
+-- step.lua: icl.step(f, ...) records what f does and evaluates it as one program.
+--
+-- At the end of the step the writes of states, tensors marked with t:keep() and the tensors that f returns are evaluated,
+-- and nothing else. An error in f drops the step: states stay as they were.
+local core = require "icl.core"
+local random = require "icl.random"
+
+local open = setmetatable({}, {
+  __close = function()
+    if core.in_step() then core.step_cancel() end
+  end,
+})
+
+local function commit(...)
+  for i = 1, select("#", ...) do
+    local value = select(i, ...)
+    if type(value) == "userdata" and value.keep then value:keep() end
+  end
+  core.step_end()
+  return ...
+end
+
+-- icl.step(f, ...) -> what f(...) returns. Steps do not nest.
+local function step(f, ...)
+  if core.in_step() then error("icl.step: a step is being recorded already; steps do not nest", 2) end
+  core.step_begin()
+  random.next_step()
+  local guard <close> = open
+  return commit(f(...))
+end
+
+return step
