@@ -19,7 +19,7 @@ struct icl__gradient {
   icl_engine *engine;
   icl_status status; /* the first error of a formula */
   int nodes, node_capacity;
-  icl__node **node; /* what the loss depends on and needs a gradient; sorted by id, slot = index */
+  icl__node **node; /* what the loss depends on and needs a gradient; sorted by id */
   terms *given;
   int made, made_capacity;
   icl__node **owned; /* released at the end of the pass */
@@ -83,13 +83,26 @@ icl__node *icl__g_number(icl__gradient *pass, double value) {
 
 bool icl__wants(const icl__node *y, int i) { return y->in[i]->needs_grad; }
 
+/* Found by id and not by a mark on the node: a formula may run a pass of its own. -1: not part of this pass. */
+static int find(const icl__gradient *pass, const icl__node *node) {
+  int low = 0, high = pass->nodes - 1;
+  while (low < high) {
+    int middle = (low + high) / 2;
+    if (pass->node[middle]->id < node->id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return pass->node[low] == node ? low : -1;
+}
+
 icl_status icl__give_packed(icl__gradient *pass, icl__node *y, int i, icl__node *gradient) {
   if (!gradient)
     return pass->status;
   icl__node *to = y->in[i];
   if (!to->needs_grad)
     return ICL_OK;
-  terms *t = &pass->given[to->slot];
+  terms *t = &pass->given[find(pass, to)];
   if (t->count == ICL_MAX_INPUTS) { /* fold what is there, so that any number of users is fine */
     icl__node *sum = icl__g(pass, ICL__OP_add_n, t->count, t->term, NULL);
     if (!sum)
@@ -156,8 +169,6 @@ static icl_status prepare(icl__gradient *pass, icl__node *loss) {
                      loss->dropped ? "; its step has ended" : "");
   ICL__TRY(collect(pass, loss));
   qsort(pass->node, (size_t)pass->nodes, sizeof(icl__node *), by_id);
-  for (int i = 0; i < pass->nodes; i++)
-    pass->node[i]->slot = i;
   pass->given = icl__calloc((size_t)pass->nodes, sizeof *pass->given);
   return pass->given ? ICL_OK : icl__fail(ICL_ENOMEM, "gradient: no memory");
 }
@@ -187,7 +198,7 @@ static icl_status walk(icl__gradient *pass, icl__node *loss) {
   icl__node *one = seed(pass, loss);
   if (!one)
     return pass->status;
-  pass->given[loss->slot] = (terms){1, {one}};
+  pass->given[find(pass, loss)] = (terms){1, {one}};
   icl_status status = ICL_OK;
   for (int i = pass->nodes - 1; i >= 0 && status == ICL_OK; i--) {
     icl__node *y = pass->node[i];
@@ -247,10 +258,9 @@ icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_res
   if (status == ICL_OK)
     status = walk(&pass, loss);
   for (int i = 0; i < count && status == ICL_OK; i++) {
-    icl__node *x = with_respect_to[i];
-    bool reached = x->slot >= 0 && x->slot < pass.nodes && pass.node[x->slot] == x;
-    if (reached && pass.given[x->slot].count)
-      results[i] = icl_tensor_retain(pass.given[x->slot].term[0]);
+    int at = find(&pass, with_respect_to[i]);
+    if (at >= 0 && pass.given[at].count)
+      results[i] = icl_tensor_retain(pass.given[at].term[0]);
   }
   pass_free(&pass);
   return status;
