@@ -60,20 +60,23 @@ int64_t icl__count(int rank, const int32_t *shape) {
   return count;
 }
 
-icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_dtype dtype) {
-  const int64_t most = INT64_C(1) << 40;
-  char text[ICL__SHAPE_TEXT];
+int64_t icl__bounded_count(int rank, const int32_t *shape) {
   int64_t count = 1;
-  bool empty = false;
-  for (int i = 0; i < rank; i++) {
+  for (int i = 0; i < rank; i++)
+    if (shape[i] == 0)
+      return 0;
+  for (int i = 0; i < rank; i++)
+    count = count > ICL__MAX_COUNT / shape[i] ? ICL__MAX_COUNT + 1 : count * shape[i];
+  return count;
+}
+
+icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_dtype dtype) {
+  char text[ICL__SHAPE_TEXT];
+  for (int i = 0; i < rank; i++)
     if (shape[i] < 0)
       return icl__shape_error(node, "the result would be %s, and a size cannot be below 0",
                               icl__shape_text(text, dtype, rank, shape));
-    empty = empty || shape[i] == 0;
-    if (shape[i] > 0 && count <= most)
-      count *= shape[i];
-  }
-  if (count > most && !empty)
+  if (icl__bounded_count(rank, shape) > ICL__MAX_COUNT)
     return icl__shape_error(node, "the result would be %s, more than 2^40 elements; make it smaller",
                             icl__shape_text(text, dtype, rank, shape));
   node->rank = (uint8_t)rank;

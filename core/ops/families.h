@@ -19,6 +19,10 @@
 /* The value of a node that is a number. It may be read while recording, since the next step records anew. */
 static inline double icl__number_value(const icl__node *number) { return number->attr.f[0]; }
 
+/* Elements of a shape of sizes from 0 on; one more than the most for any that are too many. */
+#define ICL__MAX_COUNT (INT64_C(1) << 40)
+int64_t icl__bounded_count(int rank, const int32_t *shape);
+
 /* ---- checks of inference; `form` and `name` go into the message ---- */
 
 /* Input i has this rank: "conv2d: x must be (n, h, w, c), not of rank 3". */

@@ -3,28 +3,36 @@
 
 /* ---- reshape ---- */
 
+/* Finds the size that is -1, if there is one; `open` is its axis, or -1. */
+static icl_status find_open_axis(const icl__node *node, int *open) {
+  const int32_t *shape;
+  int rank = icl__list(&node->attr, TARGET_SHAPE, &shape);
+  *open = -1;
+  for (int axis = 0; axis < rank; axis++) {
+    if (shape[axis] < -1 || (shape[axis] == -1 && *open >= 0))
+      return icl__value_error(node, "sizes must be at least 0, and one of them may be -1");
+    if (shape[axis] == -1)
+      *open = axis;
+  }
+  return ICL_OK;
+}
+
 /* Replaces a size of -1 by what is left of the elements of x. */
 static icl_status settle_shape(icl__node *node) {
   const icl__node *x = node->in[0];
   int32_t *shape = &node->attr.i[TARGET_SHAPE + 1];
-  int rank = node->attr.i[TARGET_SHAPE], open = -1;
-  int64_t count = icl__node_count(x), others = 1;
-  for (int axis = 0; axis < rank; axis++) {
-    if (shape[axis] < -1 || (shape[axis] == -1 && open >= 0))
-      return icl__value_error(node, "sizes must be at least 0, and one of them may be -1");
-    if (shape[axis] == -1)
-      open = axis;
-    else if (others <= count)
-      others *= shape[axis];
-  }
-  if (open >= 0 && others > 0 && count % others == 0 && count / others <= INT32_MAX) {
+  int rank = node->attr.i[TARGET_SHAPE], open;
+  int64_t count = icl__node_count(x);
+  ICL__TRY(find_open_axis(node, &open));
+  if (open >= 0) {
+    shape[open] = 1;
+    int64_t others = icl__bounded_count(rank, shape);
+    if (others == 0 || count % others || count / others > INT32_MAX)
+      return icl__shape_error(node, "no size for the -1 makes %lld elements out of %lld", (long long)count,
+                              (long long)others);
     shape[open] = (int32_t)(count / others);
-    others *= shape[open];
-  } else if (open >= 0) {
-    return icl__shape_error(node, "the -1 in the shape has no solution: %lld elements, and the other sizes make %lld",
-                            (long long)count, (long long)others);
   }
-  if (icl__count(rank, shape) == count)
+  if (icl__bounded_count(rank, shape) == count)
     return ICL_OK;
   char text[ICL__SHAPE_TEXT];
   return icl__shape_error(node, "x has %lld elements, which do not fill %s", (long long)count,
