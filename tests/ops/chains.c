@@ -1,0 +1,70 @@
+/* chains.c - chains of ops whose gradients only mean something together: what travels back between the primitives of
+ * batch norm is not the gradient of each. */
+#include "ops_test.h"
+
+#include <string.h>
+
+#include "graph/graph.h"
+#include "ops/attributes.h"
+#include "ops/ops.h"
+
+static icl_status scale_shift(icl_engine *engine, icl_tensor *x, icl_tensor *coefficients, bool relu,
+                              icl_tensor **result) {
+  icl_attributes attr = {.i[SCALE_SHIFT_RELU] = relu};
+  return icl__record(engine, ICL__OP_scale_shift, 2, (icl_tensor *[]){x, coefficients}, &attr, result);
+}
+
+/* x, weight, bias, pivot */
+static icl_status normalize_batch(icl_engine *engine, icl_tensor *const *in, bool relu, icl_tensor **result) {
+  int32_t channels = icl_tensor_shape(in[0])[icl_tensor_rank(in[0]) - 1];
+  icl_attributes attr = {.i[BN_COUNT] = (int32_t)(icl_tensor_count(in[0]) / channels), .f[BN_F_EPS] = 1e-5};
+  icl_tensor *sums, *coefficients;
+  ICL__TRY(icl__record(engine, ICL__OP_bn_sums, 2, (icl_tensor *[]){in[0], in[3]}, NULL, &sums));
+  icl_status status = icl__record(engine, ICL__OP_bn_coefficients, 4, (icl_tensor *[]){sums, in[1], in[2], in[3]},
+                                  &attr, &coefficients);
+  icl_tensor_release(sums);
+  ICL__TRY(status);
+  status = scale_shift(engine, in[0], coefficients, relu, result);
+  icl_tensor_release(coefficients);
+  return status;
+}
+
+static icl_status batch_norm(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
+  return normalize_batch(engine, in, false, result);
+}
+
+static icl_status batch_norm_relu(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
+  return normalize_batch(engine, in, true, result);
+}
+
+/* x, weight, bias, running_mean, running_var */
+static icl_status batch_norm_inference(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
+  icl_attributes attr = {.f[BN_F_EPS] = 1e-5};
+  icl_tensor *coefficients;
+  ICL__TRY(icl__record(engine, ICL__OP_bn_inference, 4, in + 1, &attr, &coefficients));
+  icl_status status = scale_shift(engine, in[0], coefficients, false, result);
+  icl_tensor_release(coefficients);
+  return status;
+}
+
+static const test_chain chains[] = {
+    {"batch_norm", " bn_sums bn_coefficients scale_shift ", batch_norm},
+    {"batch_norm_relu", " bn_sums bn_coefficients scale_shift ", batch_norm_relu},
+    {"batch_norm_inference", " bn_inference ", batch_norm_inference},
+};
+enum { CHAINS = sizeof chains / sizeof *chains };
+
+const test_chain *chain_find(const char *name) {
+  for (int i = 0; i < CHAINS; i++)
+    if (!strcmp(chains[i].name, name))
+      return &chains[i];
+  return NULL;
+}
+
+bool chain_covers(const test_chain *chain, const char *op) {
+  const char *at = chain->covers;
+  for (size_t length = strlen(op); (at = strstr(at, op)); at++)
+    if (at[-1] == ' ' && at[length] == ' ')
+      return true;
+  return false;
+}

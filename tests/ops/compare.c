@@ -1,0 +1,169 @@
+/* compare.c - a case on the CPU device against the reference device. */
+#include "ops_test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/graph.h"
+#include "ops/ops.h"
+
+double worst_error(const double *got, const double *expected, int64_t count) {
+  double squares = 0, worst = 0;
+  int64_t finite = 0;
+  for (int64_t i = 0; i < count; i++)
+    if (isfinite(expected[i]) && fabs(expected[i]) < 1e20) {
+      squares += expected[i] * expected[i];
+      finite++;
+    }
+  double typical = finite ? sqrt(squares / (double)finite) : 0;
+  for (int64_t i = 0; i < count; i++) {
+    if (got[i] == expected[i] || (isnan(got[i]) && isnan(expected[i])))
+      continue;
+    double error = fabs(got[i] - expected[i]) / (fabs(expected[i]) + typical);
+    if (!(error <= worst))
+      worst = isnan(error) ? HUGE_VAL : error;
+  }
+  return worst;
+}
+
+double tolerance_of(const test_setup *setup, icl_dtype result) {
+  /* The spacing of bf16: where f32 and f64 lie on two sides of a boundary, rounding takes them apart by so much. */
+  const double spacing = 0x1p-7;
+  double tolerance = setup->row->tolerance;
+  return result == ICL_BF16 && tolerance > 0 ? fmax(tolerance, spacing) : tolerance;
+}
+
+/* ---- ways to evaluate a case ---- */
+
+typedef icl_status (*evaluate_fn)(const test_setup *setup, icl_engine *engine, icl_tensor **result);
+
+static icl_status at_once(const test_setup *setup, icl_engine *engine, icl_tensor **result) {
+  icl_tensor *in[ICL_MAX_INPUTS];
+  ICL__TRY(setup_tensors(setup, engine, in));
+  icl_status status = setup_record(setup, engine, in, result);
+  release_tensors(setup->inputs, in);
+  return status;
+}
+
+/* Replaces an input that may have the batch on axis 0 by its rows gathered in order. Gathered rows are a batch, so that
+ * the op is computed chunk by chunk. */
+static icl_status gather_rows(icl_engine *engine, int32_t rows, icl_tensor **tensor) {
+  icl_tensor *index, *gathered;
+  int64_t *numbers = calloc((size_t)rows, sizeof *numbers);
+  if (!numbers)
+    return icl__fail(ICL_ENOMEM, "no memory for an index");
+  for (int32_t i = 0; i < rows; i++)
+    numbers[i] = i;
+  icl_status status = icl_tensor_new(engine, ICL_I64, 1, &rows, numbers, &index);
+  free(numbers);
+  ICL__TRY(status);
+  status = icl__record(engine, ICL__OP_gather, 2, (icl_tensor *[]){*tensor, index}, NULL, &gathered);
+  icl_tensor_release(index);
+  ICL__TRY(status);
+  icl_tensor_release(*tensor);
+  *tensor = gathered;
+  return ICL_OK;
+}
+
+static icl_status record_in_step(const test_setup *setup, icl_engine *engine, icl_tensor **in, icl_tensor **result) {
+  int32_t rows = 0;
+  for (int i = 0; i < setup->inputs; i++) {
+    const test_input *input = &setup->in[i];
+    if (input->rank == 0 || input->whole || input->shape[0] == 0 || (rows && input->shape[0] != rows))
+      continue;
+    rows = input->shape[0];
+    ICL__TRY(gather_rows(engine, rows, &in[i]));
+  }
+  ICL__TRY(setup_record(setup, engine, in, result));
+  return icl_tensor_keep(*result);
+}
+
+static icl_status in_step(const test_setup *setup, icl_engine *engine, icl_tensor **result) {
+  icl_tensor *in[ICL_MAX_INPUTS];
+  ICL__TRY(icl_step_begin(engine));
+  icl_status status = setup_tensors(setup, engine, in);
+  if (status == ICL_OK) {
+    status = record_in_step(setup, engine, in, result);
+    release_tensors(setup->inputs, in);
+  }
+  if (status != ICL_OK)
+    icl_step_cancel(engine);
+  return status == ICL_OK ? icl_step_end(engine) : status;
+}
+
+static const struct {
+  const char *name;
+  icl_config config;
+  evaluate_fn evaluate;
+} ways[] = {
+    {"at once", {.device = "cpu", .threads = 2}, at_once},
+    {"in a step", {.device = "cpu", .threads = 2}, in_step},
+    {"in a step with chunk 1", {.device = "cpu", .threads = 2, .chunk = 1}, in_step},
+    {"in a step without joins, recomputing and storage taken over",
+     {.device = "cpu", .threads = 2, .chunk = 1, .plan = "no-join,no-recompute,no-inplace"},
+     in_step},
+};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+/* The result of a new engine, for the caller to free, and its elements as f64. */
+static bool evaluate(const test_setup *setup, const char *way, const icl_config *config, evaluate_fn run,
+                     icl_engine **engine, icl_tensor **result, double **values) {
+  *values = NULL;
+  *result = NULL;
+  if (icl_engine_new(config, engine) != ICL_OK)
+    return report_status(setup, way);
+  icl_status status = run(setup, *engine, result);
+  if (status == ICL_OK)
+    *values = calloc((size_t)icl_tensor_count(*result) + 1, sizeof **values);
+  if (status == ICL_OK && *values)
+    status = icl_tensor_read(*result, ICL_F64, *values);
+  if (status == ICL_OK && *values)
+    return true;
+  report_status(setup, way);
+  free(*values);
+  icl_tensor_release(*result);
+  icl_engine_free(*engine);
+  return false;
+}
+
+static bool compare_way(const test_setup *setup, int way, const icl_tensor *expected, const double *expected_values) {
+  icl_engine *engine;
+  icl_tensor *result;
+  double *values;
+  const char *name = ways[way].name;
+  if (!evaluate(setup, name, &ways[way].config, ways[way].evaluate, &engine, &result, &values))
+    return false;
+  double error = HUGE_VAL, tolerance = tolerance_of(setup, icl_tensor_dtype(expected));
+  if (icl_tensor_dtype(result) == icl_tensor_dtype(expected) && icl_tensor_count(result) == icl_tensor_count(expected))
+    error = worst_error(values, expected_values, icl_tensor_count(result));
+  bool good = error <= tolerance;
+  if (!good)
+    report(setup, name, error, tolerance);
+  free(values);
+  icl_tensor_release(result);
+  icl_engine_free(engine);
+  return good;
+}
+
+bool compare_case(const test_case *row, icl_dtype x) {
+  test_setup setup;
+  icl_engine *engine;
+  icl_tensor *expected;
+  double *values;
+  const icl_config reference = {.device = "ref", .threads = 1};
+  if (!setup_make(&setup, row, x, ICL_F32))
+    return false;
+  bool good = evaluate(&setup, "on the reference", &reference, at_once, &engine, &expected, &values);
+  if (good) {
+    for (int way = 0; way < WAYS; way++)
+      good = compare_way(&setup, way, expected, values) && good;
+    if (setup.op)
+      good = compare_kernels(&setup, expected, values) && good;
+    free(values);
+    icl_tensor_release(expected);
+    icl_engine_free(engine);
+  }
+  setup_free(&setup);
+  return good;
+}
