@@ -120,8 +120,8 @@ command_line() {
 
 everything() {
   unit_tests "$1"
+  suite "$1 ops" "build/$1/tests/test_ops"
   if [ -x "build/$1/icl" ]; then
-    scripts "$1" ops
     scripts "$1" lua
     golden "$1"
     command_line "$1"
