@@ -1,4 +1,5 @@
 -- arguments.lua: checks of option tables, with a suggestion for a name that is nearly right.
+local fail = require "icl.fail"
 local arguments = {}
 
 -- Edit distance (Levenshtein) of two short strings.
@@ -41,20 +42,20 @@ function arguments.names(table_of_names)
   return names
 end
 
--- `value` if it is one of the list `choices`; an error that lists them otherwise. Level 3: the caller's caller.
-function arguments.choice(what, value, choices, level)
+-- `value` if it is one of the list `choices`; an error that lists them otherwise.
+function arguments.choice(what, value, choices)
   for _, choice in ipairs(choices) do
     if value == choice then return value end
   end
   local hint = type(value) == "string" and arguments.suggestion(value, choices) or ""
-  error(("%s is %s; it must be one of %s%s"):format(what, tostring(value), table.concat(choices, ", "), hint), level or 3)
+  fail("%s is %s; it must be one of %s%s", what, tostring(value), table.concat(choices, ", "), hint)
 end
 
 -- An integer of at least `least`; an error naming `what` otherwise.
-function arguments.integer(what, value, least, level)
+function arguments.integer(what, value, least)
   local integer = math.tointeger(value)
   if not integer or integer < least then
-    error(("%s is %s; it must be an integer of at least %d"):format(what, tostring(value), least), level or 3)
+    fail("%s is %s; it must be an integer of at least %d", what, tostring(value), least)
   end
   return integer
 end
@@ -63,7 +64,7 @@ end
 -- `others` (options without a default). `what` names the function for messages.
 function arguments.options(what, given, defaults, others)
   if given ~= nil and type(given) ~= "table" then
-    error(("%s: options must be a table, not a %s"):format(what, type(given)), 3)
+    fail("%s: options must be a table, not a %s", what, type(given))
   end
   local result, known = {}, arguments.names(defaults)
   for _, name in ipairs(others or {}) do known[#known + 1] = name end
@@ -72,7 +73,7 @@ function arguments.options(what, given, defaults, others)
   for name, value in pairs(defaults) do result[name] = value end
   for name, value in pairs(given or {}) do
     if not set[name] then
-      error(("%s: there is no option '%s'%s"):format(what, tostring(name), arguments.suggestion(tostring(name), known)), 3)
+      fail("%s: there is no option '%s'%s", what, tostring(name), arguments.suggestion(tostring(name), known))
     end
     result[name] = value
   end

@@ -3,6 +3,7 @@
 -- A draw depends on its key alone (Philox 4x32-10, Salmon et al. 2011), not on what was drawn before it. A key is made of the
 -- seed, the step, and a name: the path of the module that draws, how many draws it made in this step before, and what the
 -- draw is for. So no two draws of a program coincide, and a run that is repeated or resumed draws the same.
+local fail = require "icl.fail"
 local core = require "icl.core"
 local scope = require "icl.scope"
 
@@ -15,7 +16,7 @@ local ordinals = {}
 -- icl.random.seed(n): the seed of all draws from now on, an integer. Draws are counted from the beginning again.
 function random.seed(n)
   local seed = math.tointeger(n)
-  if not seed then error(("icl.random.seed: %s is not an integer"):format(tostring(n)), 2) end
+  if not seed then fail("icl.random.seed: %s is not an integer", tostring(n)) end
   seed_low, seed_high = seed & 0xffffffff, seed >> 32
   step_word, ordinals = 0, {}
 end

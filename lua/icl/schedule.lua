@@ -6,6 +6,7 @@
 -- A schedule is a list of segments, an optional warm-up and then those of its type, put one after another. An update that
 -- falls exactly on a boundary still belongs to the earlier segment: the first update after a milestone has the old rate, and
 -- a restart of `sgdr` shows the minimum first. Milestones count from the end of the warm-up. All lengths are in epochs.
+local fail = require "icl.fail"
 local arguments = require "icl.arguments"
 
 local defaults = {
@@ -50,8 +51,8 @@ function types.multistep(options, length)
   local segments, previous = {}, 0
   for k, milestone in ipairs(options.milestones) do
     if milestone < previous or milestone > length then
-      error(("schedule: milestone %g must lie between %g and %g, the epochs after the warm-up"):format(milestone,
-        previous, length), 0)
+      fail("schedule: milestone %g must lie between %g and %g, the epochs after the warm-up", milestone,
+        previous, length)
     end
     segments[k] = segment(milestone - previous, constant_curve(options.lr_decay ^ (k - 1)))
     previous = milestone
@@ -70,8 +71,7 @@ function types.sgdr(options, length)
     cycle = math.floor(cycle * options.T_mul)
   end
   if total ~= length then
-    error(("schedule: the cycles of sgdr with T0 = %g and T_mul = %g add up to %g epochs, not to %g; choose epochs to fit")
-      :format(options.T0, options.T_mul, total, length), 0)
+    fail("schedule: the cycles of sgdr with T0 = %g and T_mul = %g add up to %g epochs, not to %g; choose epochs to fit", options.T0, options.T_mul, total, length)
   end
   return segments
 end
@@ -90,21 +90,21 @@ end
 
 local function number(what, value, least)
   if type(value) ~= "number" or value ~= value or value < least then
-    error(("schedule: %s is %s; it must be a number of at least %g"):format(what, tostring(value), least), 0)
+    fail("schedule: %s is %s; it must be a number of at least %g", what, tostring(value), least)
   end
 end
 
 local function check(options)
-  arguments.choice("schedule: type", options.type, arguments.names(types), 0)
-  arguments.choice("schedule: warmup.type", options.warmup.type, { "none", "linear", "exponential" }, 0)
-  arguments.integer("schedule: steps_per_epoch", options.steps_per_epoch, 1, 0)
+  arguments.choice("schedule: type", options.type, arguments.names(types))
+  arguments.choice("schedule: warmup.type", options.warmup.type, { "none", "linear", "exponential" })
+  arguments.integer("schedule: steps_per_epoch", options.steps_per_epoch, 1)
   number("base_lr", options.base_lr, 0)
   number("epochs", options.epochs, 0)
   number("warmup.epochs", options.warmup.epochs, 0)
   number("T0", options.T0, 1)
   number("T_mul", options.T_mul, 0)
   if options.warmup.epochs > options.epochs then
-    error(("schedule: a warm-up of %g epochs does not fit into %g epochs"):format(options.warmup.epochs, options.epochs), 0)
+    fail("schedule: a warm-up of %g epochs does not fit into %g epochs", options.warmup.epochs, options.epochs)
   end
 end
 

@@ -2,6 +2,7 @@
 --
 -- At the end of the step the writes of states, tensors marked with t:keep() and the tensors that f returns are evaluated,
 -- and nothing else. An error in f drops the step: states stay as they were.
+local fail = require "icl.fail"
 local core = require "icl.core"
 local random = require "icl.random"
 
@@ -22,7 +23,7 @@ end
 
 -- icl.step(f, ...) -> what f(...) returns. Steps do not nest.
 local function step(f, ...)
-  if core.in_step() then error("icl.step: a step is being recorded already; steps do not nest", 2) end
+  if core.in_step() then fail("icl.step: a step is being recorded already; steps do not nest") end
   core.step_begin()
   random.next_step()
   local guard <close> = open

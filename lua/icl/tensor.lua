@@ -1,5 +1,6 @@
 -- tensor.lua: methods of tensors and states that are made of ops. Every op is a method of its first input as well:
 -- x:relu(), x:conv2d(w, { stride = 2 }). States read their current version.
+local fail = require "icl.fail"
 local core = require "icl.core"
 local ops = core.ops
 
@@ -86,7 +87,7 @@ function methods.transpose(x, a, b)
   a, b = a or -2, b or -1
   if a < 0 then a = a + rank + 1 end
   if b < 0 then b = b + rank + 1 end
-  if not (order[a] and order[b]) then error(("transpose: a tensor of rank %d has no such axes"):format(rank), 2) end
+  if not (order[a] and order[b]) then fail("transpose: a tensor of rank %d has no such axes", rank) end
   order[a], order[b] = b, a
   return ops.permute(x, { dims = order })
 end
@@ -95,7 +96,7 @@ end
 function methods.squeeze(x, dim)
   local shape = x:shape()
   local at = dim < 0 and dim + #shape + 1 or dim
-  if shape[at] ~= 1 then error(("squeeze: axis %d is of size %s, not 1"):format(dim, tostring(shape[at])), 2) end
+  if shape[at] ~= 1 then fail("squeeze: axis %d is of size %s, not 1", dim, tostring(shape[at])) end
   table.remove(shape, at)
   return ops.reshape(x, { shape = shape })
 end
@@ -104,7 +105,7 @@ end
 function methods.unsqueeze(x, dim)
   local shape = x:shape()
   local at = dim < 0 and dim + #shape + 2 or dim
-  if at < 1 or at > #shape + 1 then error(("unsqueeze: there is no place %d in a tensor of rank %d"):format(dim, #shape), 2) end
+  if at < 1 or at > #shape + 1 then fail("unsqueeze: there is no place %d in a tensor of rank %d", dim, #shape) end
   table.insert(shape, at, 1)
   return ops.reshape(x, { shape = shape })
 end

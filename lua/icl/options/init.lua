@@ -8,6 +8,7 @@
 --
 -- An option is called base_lr in Lua and --base-lr on the command line. Its type is that of its default. A preset gives
 -- several options at once; what stands on the command line beats it, wherever it stands.
+local fail = require "icl.fail"
 local arguments = require "icl.arguments"
 local help = require "icl.options.help"
 
@@ -26,7 +27,7 @@ end
 
 -- Adds the description of one option; options keep the order in which they were declared.
 local function declare(self, spec)
-  if self.specs[spec.name] then error(("options: %s was declared twice"):format(spec.name), 3) end
+  if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
   self.specs[spec.name] = spec
   self.order[#self.order + 1] = spec
   return self
@@ -98,7 +99,7 @@ end
 function Options:spec_of(name, what)
   local spec = self.specs[name]
   if not spec then
-    error(("options: %s: there is no option '%s'%s"):format(what, name, arguments.suggestion(name, self:names())), 3)
+    fail("options: %s: there is no option '%s'%s", what, name, arguments.suggestion(name, self:names()))
   end
   return spec
 end

@@ -1,0 +1,73 @@
+-- autograd.lua: functions with a gradient of one's own.
+--
+--   local shake = icl.autograd.define {
+--     forward  = function(ctx, a, b, alpha, beta) ctx.beta = beta; return a * alpha + b * (1 - alpha) end,
+--     backward = function(ctx, g) return g * ctx.beta, g * (1 - ctx.beta) end,
+--   }
+local fail = require "icl.fail"
+local core = require "icl.core"
+
+local autograd = {}
+
+local no_grad = setmetatable({}, { __close = function() core.no_grad_end() end })
+
+local function is_value(x)
+  return type(x) == "userdata"
+end
+
+-- The arguments with tensors and states cut off from their history, and the list of their places.
+local function detach_all(arguments)
+  local detached, places = { n = arguments.n }, {}
+  for i = 1, arguments.n do
+    local value = arguments[i]
+    if is_value(value) then
+      places[#places + 1] = i
+      value = core.ops.detach(value)
+    end
+    detached[i] = value
+  end
+  return detached, places
+end
+
+local function run_forward(forward, ctx, arguments)
+  core.no_grad_begin()
+  local scope <close> = no_grad
+  return table.pack(forward(ctx, table.unpack(arguments, 1, arguments.n)))
+end
+
+-- The gradients that `backward` returned, one for each tensor argument.
+local function select_gradients(gradients, count, places)
+  if gradients.n > count then
+    fail("backward returned %d gradients for %d arguments", gradients.n, count)
+  end
+  local selected = {}
+  for i, place in ipairs(places) do selected[i] = gradients[place] or false end
+  return selected
+end
+
+-- icl.autograd.define { forward =, backward = } -> a function.
+-- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call. backward(ctx, g)
+-- gets the gradient of that tensor and returns one gradient for each argument in order; nil for numbers and for arguments
+-- without a gradient. Both record ordinary ops.
+function autograd.define(functions)
+  local forward, backward = functions.forward, functions.backward
+  if type(forward) ~= "function" or type(backward) ~= "function" then
+    fail("icl.autograd.define: it takes a table with the functions forward and backward")
+  end
+  return function(...)
+    local arguments, ctx = table.pack(...), {}
+    local detached, places = detach_all(arguments)
+    local results = run_forward(forward, ctx, detached)
+    if results.n ~= 1 or not is_value(results[1]) then
+      fail("icl.autograd.define: forward must return one tensor; it returned %d values, the first a %s", results.n,
+        type(results[1]))
+    end
+    local inputs = {}
+    for i, place in ipairs(places) do inputs[i] = arguments[place] end
+    return core.custom(results[1], inputs, function(gradient)
+      return table.unpack(select_gradients(table.pack(backward(ctx, gradient)), arguments.n, places), 1, #places)
+    end)
+  end
+end
+
+return autograd

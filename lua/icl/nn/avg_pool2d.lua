@@ -1,0 +1,16 @@
+-- nn/avg_pool2d.lua: the mean over windows, padding counted; (n, h, w, c) -> (n, h', w', c), sizes rounded down.
+local core = require "icl.core"
+local arguments = require "icl.arguments"
+local Pool = require "icl.nn.module".class "avg_pool2d"
+
+-- nn.avg_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width }.
+function Pool:init(kernel, options)
+  options = arguments.options("nn.avg_pool2d", options, { stride = kernel, padding = 0 })
+  self.attributes = { kernel = kernel, stride = options.stride, padding = options.padding }
+end
+
+function Pool:forward(x)
+  return core.ops.avg_pool2d(x, self.attributes)
+end
+
+return Pool

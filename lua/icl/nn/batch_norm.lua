@@ -1,0 +1,54 @@
+-- nn/batch_norm.lua: batch norm over all axes but the last (Ioffe and Szegedy 2015); x (..., channels) -> the same shape.
+--
+-- In training a channel is normalised with its mean and biased variance over the batch, and the running statistics move
+-- towards mean and unbiased variance; in evaluation they are used instead.
+local fail = require "icl.fail"
+local core = require "icl.core"
+local ops = core.ops
+local arguments = require "icl.arguments"
+local initial = require "icl.nn.initial"
+local BatchNorm = require "icl.nn.module".class "batch_norm"
+
+BatchNorm.statistics = { running_mean = true, running_var = true, num_batches_tracked = true }
+
+local MEAN, VARIANCE = 2, 4  -- rows of bn_coefficients
+
+-- nn.batch_norm(channels [, { eps = 1e-5, momentum = 0.1 }])
+function BatchNorm:init(channels, options)
+  options = arguments.options("nn.batch_norm", options, { eps = 1e-5, momentum = 0.1 })
+  arguments.integer("nn.batch_norm: channels", channels, 1)
+  self.eps, self.momentum, self.text = options.eps, options.momentum, ("%d"):format(channels)
+  self.weight = initial.parameter(core.full({ channels }, 1))
+  self.bias = initial.parameter(core.full({ channels }, 0))
+  self.running_mean = core.state(core.full({ channels }, 0))
+  self.running_var = core.state(core.full({ channels }, 1))
+  self.num_batches_tracked = core.state(core.full({}, 0, "i64"))
+end
+
+-- Coefficients from this batch; the running statistics are written.
+local function batch_coefficients(self, x)
+  local channels = self.weight:count()
+  local count = x:count() // channels
+  if count < 2 then
+    fail("batch norm needs more than one value per channel in training; x is (%s)", table.concat(x:shape(), ", "))
+  end
+  local mean, variance = self.running_mean:read(), self.running_var:read()
+  local coefficients = ops.bn_coefficients(ops.bn_sums(x, mean), self.weight, self.bias, mean, { count = count, eps = self.eps })
+  self.running_mean:write(ops.bn_running(coefficients, mean, { row = MEAN, momentum = self.momentum }))
+  self.running_var:write(ops.bn_running(coefficients, variance, { row = VARIANCE, momentum = self.momentum,
+                                                                  factor = count / (count - 1) }))
+  self.num_batches_tracked:write(self.num_batches_tracked + 1)
+  return coefficients
+end
+
+function BatchNorm:forward(x)
+  local coefficients
+  if self.training then
+    coefficients = batch_coefficients(self, x)
+  else
+    coefficients = ops.bn_inference(self.weight, self.bias, self.running_mean, self.running_var, { eps = self.eps })
+  end
+  return ops.scale_shift(x, coefficients)
+end
+
+return BatchNorm

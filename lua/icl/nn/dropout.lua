@@ -1,0 +1,20 @@
+-- nn/dropout.lua: in training each element is 0 with probability p, and the others are divided by 1 - p (Srivastava et al. 2014).
+local fail = require "icl.fail"
+local core = require "icl.core"
+local random = require "icl.random"
+local Dropout = require "icl.nn.module".class "dropout"
+
+-- nn.dropout(p): 0 <= p < 1.
+function Dropout:init(p)
+  if type(p) ~= "number" or not (p >= 0 and p < 1) then
+    fail("nn.dropout: p is %s; it must be a number from 0 to below 1", tostring(p))
+  end
+  self.p, self.text = p, ("%g"):format(p)
+end
+
+function Dropout:forward(x)
+  if not self.training or self.p == 0 then return x end
+  return core.ops.dropout(x, random.key "dropout", self.p)
+end
+
+return Dropout
