@@ -55,16 +55,7 @@ function icl.no_grad(f, ...)
   return f(...)
 end
 
-local lazy = {
-  autograd = true, augment = true, data = true, fit = true, gradcheck = true, loss = true, metrics = true, models = true,
-  nn = true, optim = true, options = true, random = true, run = true, schedule = true, step = true, weights = true,
-}
-
-return setmetatable(icl, {
-  __index = function(self, name)
-    if not lazy[name] then return nil end
-    local module = require("icl." .. name)
-    rawset(self, name, module)
-    return module
-  end,
+return require "icl.lazy"(icl, "icl", {
+  "augment", "autograd", "data", "fit", "gradcheck", "loss", "metrics", "models", "nn", "optim", "options", "random", "run",
+  "schedule", "step", "weights",
 })

@@ -1,0 +1,115 @@
+-- weights.lua: states in files, in PyTorch's names and layouts.
+--
+-- In memory convolution weights are (kh, kw, in / groups, out) and linear weights (in, out); in files they are (out, in /
+-- groups, kh, kw) and (out, in). A layer says so in `pytorch_axes`. Nothing is needed for a linear layer behind a flattened
+-- image, because `flatten` puts channels first.
+local core = require "icl.core"
+local fail = require "icl.fail"
+local arguments = require "icl.arguments"
+
+local weights = {}
+
+local function inverse(axes)
+  local result = {}
+  for i, axis in ipairs(axes) do result[axis] = i end
+  return result
+end
+
+-- The axes of PyTorch's layout in terms of ours for one entry of named_states, or nil if both are the same.
+local function axes_of(entry)
+  local layouts = entry[3].pytorch_axes
+  return layouts and layouts[entry[4]]
+end
+
+-- weights.to_pytorch(value, axes): a state or tensor in PyTorch's layout; axes as a layer's pytorch_axes has them.
+function weights.to_pytorch(value, axes)
+  return axes and core.ops.permute(value, { dims = axes }) or core.ops.detach(value)
+end
+
+-- weights.from_pytorch(tensor, axes): the same from PyTorch's layout.
+function weights.from_pytorch(tensor, axes)
+  return axes and core.ops.permute(tensor, { dims = inverse(axes) }) or tensor
+end
+
+-- weights.state_dict(module) -> list of { name =, tensor = } in PyTorch's layout.
+function weights.state_dict(module)
+  local list = {}
+  for i, entry in ipairs(module:named_states()) do
+    list[i] = { name = entry[1], tensor = weights.to_pytorch(entry[2], axes_of(entry)) }
+  end
+  return list
+end
+
+-- weights.save(module, path): what m:save does. The file is replaced as a whole or not at all.
+function weights.save(module, path)
+  core.safetensors_write(path, weights.state_dict(module), { format = "pt" })
+end
+
+local function shape_text(shape)
+  return "(" .. table.concat(shape, ", ") .. ")"
+end
+
+local function same(a, b)
+  return shape_text(a) == shape_text(b)
+end
+
+-- Pairs the states of a module with tensors by name. -> matches { state, tensor }, differences { missing, unexpected, wrong }.
+local function match(module, tensors)
+  local found, differences = {}, { missing = {}, unexpected = {}, wrong = {} }
+  local by_name, used = {}, {}
+  for _, item in ipairs(tensors) do by_name[item.name] = item.tensor end
+  for _, entry in ipairs(module:named_states()) do
+    local name, state, tensor = entry[1], entry[2], by_name[entry[1]]
+    used[name] = true
+    if not tensor then
+      table.insert(differences.missing, name)
+    else
+      local converted = #tensor:shape() == #state:shape() and weights.from_pytorch(tensor, axes_of(entry)) or tensor
+      if same(converted:shape(), state:shape()) then
+        found[#found + 1] = { state, converted }
+      else
+        table.insert(differences.wrong, ("%s: %s in the file, %s in the model (axes as in the model)"):format(name,
+          shape_text(converted:shape()), shape_text(state:shape())))
+      end
+    end
+  end
+  for _, item in ipairs(tensors) do
+    if not used[item.name] then table.insert(differences.unexpected, item.name) end
+  end
+  return found, differences
+end
+
+local function difference_text(differences)
+  local parts = {}
+  for _, kind in ipairs { { "missing", "not in the file" }, { "unexpected", "not in the model" }, { "wrong", "of another shape" } } do
+    local names = differences[kind[1]]
+    if #names > 0 then
+      local shown = table.concat(names, ", ", 1, math.min(#names, 20))
+      parts[#parts + 1] = ("%d %s: %s%s"):format(#names, kind[2], shown, #names > 20 and ", ..." or "")
+    end
+  end
+  return #parts > 0 and table.concat(parts, "; ") or nil
+end
+
+-- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true }]) -> { missing, unexpected, wrong }, lists of
+-- names. All names and shapes must agree unless strict is false; nothing is changed if they do not. `strict = false` takes
+-- what fits.
+function weights.load_state_dict(module, tensors, options)
+  options = arguments.options("load", options, { strict = true, source = "the file" })
+  local found, differences = match(module, tensors)
+  local text = difference_text(differences)
+  if text and options.strict then
+    fail("load: %s does not fit the model; %s. strict = false loads what fits", options.source, text)
+  end
+  for _, pair in ipairs(found) do pair[1]:write(pair[2]:cast(pair[1]:dtype())) end
+  return differences
+end
+
+-- weights.load(module, path [, { strict = true }]): what m:load does; see load_state_dict.
+function weights.load(module, path, options)
+  options = arguments.options("load", options, { strict = true })
+  options.source = path
+  return weights.load_state_dict(module, core.safetensors_read(path), options)
+end
+
+return weights
