@@ -24,9 +24,8 @@ static int32_t channels_of(const icl__node *x) { return x->shape[x->rank - 1]; }
 
 /* (rows, channels) of per-channel values */
 static icl_status expect_rows(const icl__node *node, int i, int32_t rows, int32_t channels, const char *name) {
-  const icl__node *in = node->in[i];
   ICL__TRY(icl__expect_wide(node, i, name));
-  if (in->rank == 2 && in->shape[0] == rows && in->shape[1] == channels)
+  if (icl__shape_is(node->in[i], 2, (const int32_t[]){rows, channels}))
     return ICL_OK;
   return icl__shape_error(node, "%s must be (%d, %d), one column a channel", name, (int)rows, (int)channels);
 }
@@ -37,11 +36,9 @@ static icl_status expect_vector(const icl__node *node, int i, int32_t channels, 
 }
 
 static icl_status expect_same_shape(const icl__node *node, int i, int j, const char *names) {
-  const icl__node *a = node->in[i], *b = node->in[j];
-  bool same = a->rank == b->rank;
-  for (int axis = 0; same && axis < a->rank; axis++)
-    same = a->shape[axis] == b->shape[axis];
-  return same ? ICL_OK : icl__shape_error(node, "%s must be of one shape", names);
+  if (icl__same_shape(node->in[i], node->in[j]))
+    return ICL_OK;
+  return icl__shape_error(node, "%s must be of one shape", names);
 }
 
 static icl_status set_rows(icl__node *node, int32_t rows, int32_t channels, icl_dtype dtype) {

@@ -86,6 +86,10 @@ icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_d
   return ICL_OK;
 }
 
+bool icl__shape_is(const icl__node *node, int rank, const int32_t *shape) {
+  return node->rank == rank && memcmp(node->shape, shape, (size_t)rank * sizeof *shape) == 0;
+}
+
 bool icl__broadcast(int *rank, int32_t *shape, int other_rank, const int32_t *other) {
   int32_t result[ICL_MAX_RANK];
   int most = *rank > other_rank ? *rank : other_rank;
@@ -184,8 +188,7 @@ icl_status icl__expect_one(const icl__node *node, int i, const char *name) {
 }
 
 icl_status icl__expect_channels(const icl__node *node, int i, int32_t channels, const char *name) {
-  const icl__node *in = node->in[i];
-  if (in->rank == 1 && in->shape[0] == channels)
+  if (icl__shape_is(node->in[i], 1, &channels))
     return ICL_OK;
   return icl__shape_error(node, "%s must be (%d), one value a channel", name, (int)channels);
 }
@@ -252,11 +255,6 @@ icl__node *icl__g_reshape(icl__gradient *pass, icl__node *x, int rank, const int
 
 icl__node *icl__g_broadcast(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape) {
   return to_shape(pass, ICL__OP_broadcast_to, x, rank, shape);
-}
-
-icl__node *icl__g_cast(icl__gradient *pass, icl__node *x, icl_dtype dtype) {
-  icl_attributes attr = {.i[CAST_DTYPE] = dtype};
-  return icl__g(pass, ICL__OP_cast, 1, &x, &attr);
 }
 
 icl__node *icl__g_sum_rows(icl__gradient *pass, icl__node *x) {

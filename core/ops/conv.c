@@ -4,33 +4,14 @@
  * op by an operand is the op of that operand, with the incoming gradient in the place of the result. */
 #include "ops/families.h"
 
-/* x (n, h, w, i), w (kh, kw, i / groups, o), g (n, h', w', o) */
+#include <string.h>
+
+/* Shapes: x (n, h, w, i), w (kh, kw, i / groups, o), g (n, h', w', o). */
 typedef struct {
-  int32_t images, size[2], channels;
-  int32_t kernel[2], group_channels, filters;
-  int32_t output_images, output[2], output_channels;
+  int32_t x[4], w[4], g[4];
 } conv_form;
 
-static void take_x(conv_form *form, const icl__node *x) {
-  form->images = x->shape[0];
-  form->size[0] = x->shape[1];
-  form->size[1] = x->shape[2];
-  form->channels = x->shape[3];
-}
-
-static void take_w(conv_form *form, const icl__node *w) {
-  form->kernel[0] = w->shape[0];
-  form->kernel[1] = w->shape[1];
-  form->group_channels = w->shape[2];
-  form->filters = w->shape[3];
-}
-
-static void take_g(conv_form *form, const icl__node *g) {
-  form->output_images = g->shape[0];
-  form->output[0] = g->shape[1];
-  form->output[1] = g->shape[2];
-  form->output_channels = g->shape[3];
-}
+static void take(int32_t shape[4], const icl__node *node) { memcpy(shape, node->shape, 4 * sizeof *shape); }
 
 static icl_status expect_image(const icl__node *node, int i, const char *name) {
   ICL__TRY(icl__expect_float(node, i, name));
@@ -46,88 +27,89 @@ static icl_status expect_weight(const icl__node *node) {
                           icl_dtype_name(weight));
 }
 
-static icl_status check_groups(const icl__node *node, const conv_form *form) {
+static icl_status check_groups(const icl__node *node, int32_t outputs) {
   int32_t groups = node->attr.i[CONV_GROUPS];
   if (groups < 1)
     return icl__value_error(node, "groups must be at least 1, not %d", (int)groups);
-  if (form->filters % groups)
-    return icl__shape_error(node, "%d output channels cannot be cut into %d groups", (int)form->filters, (int)groups);
+  if (outputs % groups)
+    return icl__shape_error(node, "%d output channels cannot be cut into %d groups", (int)outputs, (int)groups);
   return ICL_OK;
 }
 
-/* The sizes of the output from those of image and kernel. */
-static icl_status window(const icl__node *node, const conv_form *form, int32_t output[2]) {
+/* The size of the output from those of image and kernel. */
+static icl_status output_size(const icl__node *node, const conv_form *form, int32_t size[2]) {
   const int32_t *a = node->attr.i;
-  return icl__expect_window(node, form->size, form->kernel, &a[CONV_STRIDE_H], &a[CONV_PADDING_H], output);
+  return icl__expect_window(node, &form->x[1], form->w, &a[CONV_STRIDE_H], &a[CONV_PADDING_H], size);
 }
 
 /* g has the size that conv2d gives. */
 static icl_status check_output(const icl__node *node, const conv_form *form) {
-  int32_t output[2];
-  ICL__TRY(window(node, form, output));
-  if (output[0] == form->output[0] && output[1] == form->output[1])
+  int32_t size[2];
+  ICL__TRY(output_size(node, form, size));
+  if (size[0] == form->g[1] && size[1] == form->g[2])
     return ICL_OK;
-  return icl__shape_error(node, "g is %d x %d pixels, but conv2d of %d x %d pixels gives %d x %d", (int)form->output[0],
-                          (int)form->output[1], (int)form->size[0], (int)form->size[1], (int)output[0], (int)output[1]);
+  return icl__shape_error(node, "g is %d x %d pixels, but conv2d of %d x %d pixels gives %d x %d", (int)form->g[1],
+                          (int)form->g[2], (int)form->x[1], (int)form->x[2], (int)size[0], (int)size[1]);
 }
 
 icl_status icl__infer_conv2d(icl__node *node) {
   conv_form form;
-  int32_t output[2];
   ICL__TRY(expect_image(node, 0, "x"));
   ICL__TRY(expect_weight(node));
-  take_x(&form, node->in[0]);
-  take_w(&form, node->in[1]);
-  ICL__TRY(check_groups(node, &form));
-  int64_t channels = (int64_t)form.group_channels * node->attr.i[CONV_GROUPS];
-  if (form.channels != channels)
+  take(form.x, node->in[0]);
+  take(form.w, node->in[1]);
+  ICL__TRY(check_groups(node, form.w[3]));
+  int64_t channels = (int64_t)form.w[2] * node->attr.i[CONV_GROUPS];
+  if (form.x[3] != channels)
     return icl__shape_error(node, "x has %d channels, but w takes %lld; w is (kh, kw, in / groups, out)",
-                            (int)form.channels, (long long)channels);
-  ICL__TRY(window(node, &form, output));
-  int32_t shape[] = {form.images, output[0], output[1], form.filters};
-  return icl__set_shape(node, 4, shape, (icl_dtype)node->in[0]->dtype);
+                            (int)form.x[3], (long long)channels);
+  form.g[0] = form.x[0];
+  form.g[3] = form.w[3];
+  ICL__TRY(output_size(node, &form, &form.g[1]));
+  return icl__set_shape(node, 4, form.g, (icl_dtype)node->in[0]->dtype);
 }
 
 icl_status icl__infer_conv2d_input_grad(icl__node *node) {
   conv_form form;
   ICL__TRY(expect_image(node, 0, "g"));
   ICL__TRY(expect_weight(node));
-  take_g(&form, node->in[0]);
-  take_w(&form, node->in[1]);
-  form.size[0] = node->attr.i[CONV_SIZE_H];
-  form.size[1] = node->attr.i[CONV_SIZE_W];
-  ICL__TRY(check_groups(node, &form));
-  if (form.output_channels != form.filters)
-    return icl__shape_error(node, "g has %d channels, but w gives %d; w is (kh, kw, in / groups, out)",
-                            (int)form.output_channels, (int)form.filters);
-  ICL__TRY(check_output(node, &form));
-  int64_t channels = (int64_t)form.group_channels * node->attr.i[CONV_GROUPS];
+  take(form.g, node->in[0]);
+  take(form.w, node->in[1]);
+  ICL__TRY(check_groups(node, form.w[3]));
+  if (form.g[3] != form.w[3])
+    return icl__shape_error(node, "g has %d channels, but w gives %d; w is (kh, kw, in / groups, out)", (int)form.g[3],
+                            (int)form.w[3]);
+  int64_t channels = (int64_t)form.w[2] * node->attr.i[CONV_GROUPS];
   if (channels > INT32_MAX)
-    return icl__shape_error(node, "groups %d times %d channels is too many", (int)node->attr.i[CONV_GROUPS],
-                            (int)form.group_channels);
-  int32_t shape[] = {form.output_images, form.size[0], form.size[1], (int32_t)channels};
-  return icl__set_shape(node, 4, shape, (icl_dtype)node->in[0]->dtype);
+    return icl__shape_error(node, "%d groups of %d channels are too many", (int)node->attr.i[CONV_GROUPS],
+                            (int)form.w[2]);
+  form.x[0] = form.g[0];
+  form.x[1] = node->attr.i[CONV_SIZE_H];
+  form.x[2] = node->attr.i[CONV_SIZE_W];
+  form.x[3] = (int32_t)channels;
+  ICL__TRY(check_output(node, &form));
+  return icl__set_shape(node, 4, form.x, (icl_dtype)node->in[0]->dtype);
 }
 
 icl_status icl__infer_conv2d_weight_grad(icl__node *node) {
   conv_form form;
+  int32_t groups = node->attr.i[CONV_GROUPS];
   ICL__TRY(expect_image(node, 0, "x"));
   ICL__TRY(expect_image(node, 1, "g"));
   ICL__TRY(icl__expect_dtype(node, 1, (icl_dtype)node->in[0]->dtype, "g, like x,"));
-  take_x(&form, node->in[0]);
-  take_g(&form, node->in[1]);
-  form.filters = form.output_channels;
-  form.kernel[0] = node->attr.i[CONV_KERNEL_H];
-  form.kernel[1] = node->attr.i[CONV_KERNEL_W];
-  ICL__TRY(check_groups(node, &form));
-  int32_t groups = node->attr.i[CONV_GROUPS];
-  if (form.channels % groups)
-    return icl__shape_error(node, "%d input channels cannot be cut into %d groups", (int)form.channels, (int)groups);
-  if (form.images != form.output_images)
-    return icl__shape_error(node, "x has %d images, but g has %d", (int)form.images, (int)form.output_images);
+  take(form.x, node->in[0]);
+  take(form.g, node->in[1]);
+  ICL__TRY(check_groups(node, form.g[3]));
+  if (form.x[3] % groups)
+    return icl__shape_error(node, "%d input channels cannot be cut into %d groups", (int)form.x[3], (int)groups);
+  if (form.x[0] != form.g[0])
+    return icl__shape_error(node, "x has %d images, but g has %d", (int)form.x[0], (int)form.g[0]);
+  form.w[0] = node->attr.i[CONV_KERNEL_H];
+  form.w[1] = node->attr.i[CONV_KERNEL_W];
+  form.w[2] = form.x[3] / groups;
+  form.w[3] = form.g[3];
   ICL__TRY(check_output(node, &form));
-  int32_t shape[] = {form.kernel[0], form.kernel[1], form.channels / groups, form.filters};
-  return icl__set_shape(node, 4, shape, icl__wide_dtype(node));
+  return icl__set_shape(node, 4, form.w, icl__wide_dtype(node));
 }
 
 /* ---- batch rules ---- */

@@ -23,6 +23,11 @@ static inline double icl__number_value(const icl__node *number) { return number-
 #define ICL__MAX_COUNT (INT64_C(1) << 40)
 int64_t icl__bounded_count(int rank, const int32_t *shape);
 
+bool icl__shape_is(const icl__node *node, int rank, const int32_t *shape);
+static inline bool icl__same_shape(const icl__node *a, const icl__node *b) {
+  return icl__shape_is(a, b->rank, b->shape);
+}
+
 /* ---- checks of inference; `form` and `name` go into the message ---- */
 
 /* Input i has this rank: "conv2d: x must be (n, h, w, c), not of rank 3". */
@@ -33,7 +38,7 @@ icl_status icl__expect_dtype(const icl__node *node, int i, icl_dtype dtype, cons
 icl_status icl__expect_wide(const icl__node *node, int i, const char *name);
 /* One element of any rank. */
 icl_status icl__expect_one(const icl__node *node, int i, const char *name);
-/* (c), where `of` says what has c channels. */
+/* A vector with one element a channel. */
 icl_status icl__expect_channels(const icl__node *node, int i, int32_t channels, const char *name);
 /* The axis in a slot: made to count from 0. */
 icl_status icl__expect_axis(icl__node *node, int slot, int rank);
@@ -68,7 +73,6 @@ static inline void icl__rule_global(icl__batch_rule *rule) { *rule = (icl__batch
 
 icl__node *icl__g_reshape(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape);
 icl__node *icl__g_broadcast(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape);
-icl__node *icl__g_cast(icl__gradient *pass, icl__node *x, icl_dtype dtype);
 /* Sum over the last axis, kept with size 1. */
 icl__node *icl__g_sum_rows(icl__gradient *pass, icl__node *x);
 

@@ -35,10 +35,8 @@ void icl__batch_alias(const icl__facts *facts, icl__batch_rule *rule) {
 static icl_status give_checked(icl__gradient *pass, icl__node *y, int i, icl__node *gradient) {
   const icl__node *x = y->in[i];
   char have[ICL__SHAPE_TEXT], want[ICL__SHAPE_TEXT];
-  bool same = gradient->rank == x->rank;
-  for (int axis = 0; same && axis < x->rank; axis++)
-    same = gradient->shape[axis] == x->shape[axis];
-  if (same) /* as a sum of one, which the pass owns: the caller releases its own reference now */
+  if (icl__same_shape(gradient,
+                      x)) /* as a sum of one, which the pass owns: the caller releases its own reference now */
     return icl__give(pass, y, i, icl__g1(pass, ICL__OP_add_n, gradient));
   return icl__fail(ICL_ESHAPE, "custom: backward returned %s as the gradient of input %d, which is %s",
                    icl__shape_text(have, (icl_dtype)gradient->dtype, gradient->rank, gradient->shape), i,

@@ -15,19 +15,11 @@ static const uint8_t kind_of[ICL__OP_COUNT] = {
 };
 
 static icl_dtype result_dtype(const icl__node *node) {
-  icl_dtype dtype = ICL_BOOL;
-  switch ((result_kind)kind_of[node->op]) {
-  case ARITH:
-    return icl__promote(node, 0);
-  case FLOAT:
-    dtype = icl__promote(node, 0);
-    return icl__is_float(dtype) ? dtype : ICL_F32;
-  case TEST:
+  result_kind kind = (result_kind)kind_of[node->op];
+  if (kind == TEST)
     return ICL_BOOL;
-  case SELECT:
-    return icl__promote(node, 1);
-  }
-  return dtype;
+  icl_dtype dtype = icl__promote(node, kind == SELECT);
+  return kind == FLOAT && !icl__is_float(dtype) ? ICL_F32 : dtype;
 }
 
 icl_status icl__infer_pointwise(icl__node *node) {
@@ -41,13 +33,9 @@ icl_status icl__infer_pointwise(icl__node *node) {
 
 icl_status icl__infer_add_n(icl__node *node) {
   const icl__node *first = node->in[0];
-  for (int i = 1; i < node->inputs; i++) {
-    bool same = node->in[i]->rank == first->rank;
-    for (int axis = 0; same && axis < first->rank; axis++)
-      same = node->in[i]->shape[axis] == first->shape[axis];
-    if (!same)
+  for (int i = 1; i < node->inputs; i++)
+    if (!icl__same_shape(node->in[i], first))
       return icl__shape_error(node, "inputs must be of one shape; add() broadcasts");
-  }
   return icl__set_shape(node, first->rank, first->shape, icl__promote(node, 0));
 }
 

@@ -44,12 +44,8 @@ icl_status icl__infer_pool2d_positions(icl__node *node) { return infer_pooled(no
 
 /* Positions (n, h', w', c) of the result, or of g. */
 static icl_status expect_positions(const icl__node *node, const int32_t shape[4]) {
-  const icl__node *positions = node->in[1];
   ICL__TRY(icl__expect_dtype(node, 1, ICL_U8, "positions"));
-  bool same = positions->rank == 4;
-  for (int axis = 0; same && axis < 4; axis++)
-    same = positions->shape[axis] == shape[axis];
-  if (same)
+  if (icl__shape_is(node->in[1], 4, shape))
     return ICL_OK;
   return icl__shape_error(node, "positions must be (%d, %d, %d, %d), one for each window", (int)shape[0], (int)shape[1],
                           (int)shape[2], (int)shape[3]);

@@ -4,9 +4,8 @@
 #include "ops/families.h"
 
 static icl_status expect_key(const icl__node *node, int i) {
-  const icl__node *key = node->in[i];
   ICL__TRY(icl__expect_dtype(node, i, ICL_I64, "key"));
-  if (key->rank == 1 && key->shape[0] == 4)
+  if (icl__shape_is(node->in[i], 1, (const int32_t[]){4}))
     return ICL_OK;
   return icl__shape_error(node, "key must be (4): seed low, seed high, a, b");
 }
@@ -27,8 +26,7 @@ static icl_status infer_draw(icl__node *node, icl_dtype dtype) {
   if (node->inputs <= id)
     return ICL_OK;
   ICL__TRY(icl__expect_dtype(node, id, ICL_I64, "id"));
-  const icl__node *ids = node->in[id];
-  if (rank > 0 && ids->rank == 1 && ids->shape[0] == shape[0])
+  if (rank > 0 && icl__shape_is(node->in[id], 1, shape))
     return ICL_OK;
   return icl__shape_error(node, "id must be (n), one for each of the images that axis 0 of the shape counts");
 }
