@@ -180,7 +180,8 @@ void icl_op_inputs(const icl_op *op, int *least, int *most);
 int icl_op_attributes(const icl_op *op, const icl_attr_spec **specs); /* how many */
 void icl_op_defaults(const icl_op *op, icl_attributes *attributes);
 
-/* Records op(inputs). Shapes, dtypes and attributes are checked here. The inputs stay the caller's. */
+/* Records op(inputs); NULL attributes: the defaults. Shapes, dtypes and attributes are checked here. The inputs stay the
+ * caller's. */
 icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tensor *const *input,
                      const icl_attributes *attributes, icl_tensor **result);
 

@@ -35,6 +35,8 @@ static icl_status configure(icl_engine *engine, const icl_config *config) {
   engine->eager = config->eager;
   engine->profile = config->profile;
   engine->check_nan = config->check_nan;
+  if (config->check_nan)
+    policy->inplace = false; /* states are written over only when nothing is left to be found */
   return icl__backend_find(config->device ? config->device : "cpu", &engine->backend);
 }
 

@@ -85,6 +85,8 @@ static icl_status missing_leaf(const icl__node *node, const icl__node *user) {
 /* ---- canonical form ---- */
 
 static void put(work *w, const void *data, size_t bytes) {
+  if (!bytes)
+    return;
   if (w->key_bytes + bytes > w->key_capacity) {
     size_t capacity = 2 * w->key_capacity + bytes + 4096;
     uint8_t *grown = icl__realloc(w->key, capacity, 1);

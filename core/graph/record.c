@@ -145,6 +145,11 @@ icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tenso
                      const icl_attributes *attributes, icl_tensor **result) {
   if (op->flags & (ICL__LEAF | ICL__HIDDEN))
     return icl__fail(ICL_EINVAL, "%s: this op is made by the engine and cannot be applied", op->name);
+  icl_attributes defaults;
+  if (!attributes) {
+    icl_op_defaults(op, &defaults);
+    attributes = &defaults;
+  }
   return icl__record(engine, op->id, inputs, input, attributes, result);
 }
 

@@ -55,7 +55,8 @@ icl_status icl_state_new(icl_engine *engine, const char *name, icl_dtype dtype, 
   state->references = 1;
   state->dtype = dtype;
   state->rank = rank;
-  memcpy(state->shape, shape, sizeof *shape * (size_t)rank);
+  for (int i = 0; i < rank; i++)
+    state->shape[i] = shape[i];
   state->count = icl__count(rank, shape);
   state->trainable = trainable;
   icl_status status = make_buffer(state, dtype, data, &state->stored);
@@ -263,6 +264,8 @@ icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *pred
 
 /* ---- gradients ---- */
 
+/* A chain of sums of two: each pass of a subdivided batch adds to the one before, and no more than one sum has to be
+ * kept. */
 icl_status icl_state_gradient(icl_state *state, icl_tensor **result) {
   *result = NULL;
   if (!state->gradients)
@@ -270,14 +273,9 @@ icl_status icl_state_gradient(icl_state *state, icl_tensor **result) {
   icl_no_gradient_begin(state->engine);
   icl__node *sum = icl_tensor_retain(state->gradient[0]);
   icl_status status = ICL_OK;
-  for (int i = 1; i < state->gradients && status == ICL_OK; i += ICL_MAX_INPUTS - 1) {
-    icl__node *in[ICL_MAX_INPUTS] = {sum}, *next = NULL;
-    int n = 1;
-    while (n < ICL_MAX_INPUTS && i + n - 1 < state->gradients) {
-      in[n] = state->gradient[i + n - 1];
-      n++;
-    }
-    status = icl__record(state->engine, ICL__OP_add_n, n, in, NULL, &next);
+  for (int i = 1; i < state->gradients && status == ICL_OK; i++) {
+    icl__node *in[] = {sum, state->gradient[i]}, *next = NULL;
+    status = icl__record(state->engine, ICL__OP_add_n, 2, in, NULL, &next);
     icl_tensor_release(sum);
     sum = next;
   }

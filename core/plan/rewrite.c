@@ -60,6 +60,17 @@ static icl_status merge(icl__plan *plan) {
 
 /* ---- joins ---- */
 
+/* add(x, y) of one shape and dtype -> add_n(x, y), so that sums have one form */
+static void unify_sums(icl__pnode *v) {
+  if (v->op != ICL__OP_add)
+    return;
+  for (int i = 0; i < 2; i++)
+    if (v->in[i]->dtype != v->dtype || v->in[i]->rank != v->rank ||
+        memcmp(v->in[i]->shape, v->shape, sizeof *v->shape * (size_t)v->rank))
+      return;
+  v->op = ICL__OP_add_n;
+}
+
 /* relu(scale_shift(x, c)) -> scale_shift(x, c) with relu */
 static void join_relu(icl__plan *plan, icl__pnode *v) {
   if (v->op != ICL__OP_relu || v->in[0]->op != ICL__OP_scale_shift || v->in[0]->attr.i[0])
@@ -147,8 +158,10 @@ icl_status icl__plan_rewrite(icl__plan *plan) {
     ICL__TRY(merge(plan));
   if (!plan->policy.join)
     return ICL_OK;
-  for (int i = 0; i < plan->nodes; i++)
+  for (int i = 0; i < plan->nodes; i++) {
+    unify_sums(plan->node[i]);
     join_relu(plan, plan->node[i]);
+  }
   for (int i = 0, n = plan->nodes; i < n; i++) {
     join_mask(plan, plan->node[i]);
     ICL__TRY(join_bn_gradient(plan, plan->node[i]));

@@ -113,17 +113,24 @@ static icl_status run_conv(const worker *w, const icl__pnode *v) {
   return ICL_OK;
 }
 
-/* Partial results of all threads, in their order, so that the sum is the same in every run. */
+/* Partial results of all threads are added in their order, so that the sum is the same in every run. */
 static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
+  enum { BLOCK = 1024 };
   const icl__pnode *r = v->in[0];
   int64_t n = icl__count(v->rank, v->shape), begin = n * part / parts, end = n * (part + 1) / parts;
   const char *partial = (const char *)w->plan->arena + r->offset;
-  void *out = address(w, v, false);
-  for (int64_t i = begin; i < end; i++) {
-    double sum = 0;
-    for (int t = 0; t < w->plan->policy.threads; t++)
-      sum += icl__load_f64(r->stored, partial + (size_t)t * r->bytes, i);
-    icl__store_f64(v->stored, out, i, sum);
+  char *out = address(w, v, false);
+  size_t from = icl_dtype_bytes(r->stored), to = icl_dtype_bytes(v->stored);
+  for (int64_t i = begin; i < end; i += BLOCK) {
+    double sum[BLOCK], more[BLOCK];
+    int64_t count = end - i < BLOCK ? end - i : BLOCK;
+    icl__convert(r->stored, partial + (size_t)i * from, ICL_F64, sum, count);
+    for (int t = 1; t < w->plan->policy.threads; t++) {
+      icl__convert(r->stored, partial + (size_t)t * r->bytes + (size_t)i * from, ICL_F64, more, count);
+      for (int64_t j = 0; j < count; j++)
+        sum[j] += more[j];
+    }
+    icl__convert(ICL_F64, sum, v->stored, out + (size_t)i * to, count);
   }
 }
 
