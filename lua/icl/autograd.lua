@@ -46,9 +46,9 @@ local function select_gradients(gradients, count, places)
 end
 
 -- icl.autograd.define { forward =, backward = } -> a function.
--- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call. backward(ctx, g)
--- gets the gradient of that tensor and returns one gradient for each argument in order; nil for numbers and for arguments
--- without a gradient. Both record ordinary ops.
+-- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call.
+-- backward(ctx, g) gets the gradient of that tensor and returns one gradient for each argument in order; nil for
+-- numbers and for arguments without a gradient. Both record ordinary ops.
 function autograd.define(functions)
   local forward, backward = functions.forward, functions.backward
   if type(forward) ~= "function" or type(backward) ~= "function" then

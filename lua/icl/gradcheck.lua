@@ -52,8 +52,9 @@ local function central_difference(f, values, shapes, i, k, step)
 end
 
 -- icl.gradcheck(f, { tensors } [, { step = 1e-6, tolerance = 1e-6 }]) -> the largest error.
--- f takes the tensors, in f64, and returns one tensor; random draws are repeated for every call. The error of an entry is
--- |recorded - measured| / max(1, |recorded|, |measured|). One above the tolerance is an error that names the worst entry.
+-- f takes the tensors, in f64, and returns one tensor; random draws are repeated for every call. The error of an
+-- entry is |recorded - measured| / max(1, |recorded|, |measured|). One above the tolerance is an error that names the
+-- worst entry.
 local function gradcheck(f, inputs, options)
   options = arguments.options("icl.gradcheck", options, { step = 1e-6, tolerance = 1e-6 })
   if core.in_step() then fail("icl.gradcheck: it evaluates many times, so it does not work inside a step") end

@@ -11,8 +11,11 @@ require "icl.tensor"
 
 local icl = {
   ops = core.ops,
-  grad = core.grad,            -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one
-  configure = core.configure,  -- icl.configure { device =, threads =, eager =, profile =, check_nan = }, before the first tensor
+  -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one
+  grad = core.grad,
+  -- icl.configure { device =, threads =, eager =, profile =, check_nan = }: before the first tensor is made
+  configure = core.configure,
+  -- icl.statistics() -> steps, plans made, bytes, seconds
   statistics = core.statistics,
 }
 
@@ -56,6 +59,6 @@ function icl.no_grad(f, ...)
 end
 
 return require "icl.lazy"(icl, "icl", {
-  "augment", "autograd", "data", "fit", "gradcheck", "loss", "metrics", "models", "nn", "optim", "options", "random", "run",
-  "schedule", "step", "weights",
+  "augment", "autograd", "data", "fit", "gradcheck", "loss", "metrics", "models", "nn", "optim", "options", "random",
+  "run", "schedule", "step", "weights",
 })

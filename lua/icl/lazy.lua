@@ -1,6 +1,7 @@
 -- lazy.lua: tables whose fields are modules that are loaded when they are first used, so that a program starts fast.
 
--- lazy(module, prefix, names) -> module, in which each of `names` stands for the module prefix.NAME; `names` becomes a field.
+-- lazy(module, prefix, names) -> module, in which each of `names` stands for the module prefix.NAME; `names` becomes
+-- a field.
 local function lazy(module, prefix, names)
   local known = {}
   for _, name in ipairs(names) do known[name] = true end

@@ -1,13 +1,13 @@
--- loss.lua: losses of a batch as one number. A target is either labels, an i64 tensor (n), or a mixture of several label
--- vectors: { labels = { a, b, ... }, weights = { 0.3, 0.7, ... } }, one weight for each vector.
+-- loss.lua: losses of a batch as one number. A target is either labels, an i64 tensor (n), or a mixture of several
+-- label vectors: { labels = { a, b, ... }, weights = { 0.3, 0.7, ... } }, one weight for each vector.
 local core = require "icl.core"
 local ops = core.ops
 local fail = require "icl.fail"
 
 local loss = {}
 
--- loss.distribution(target, classes [, smoothing]) -> f32 (n, classes): the distribution that a target stands for; `smoothing`
--- is the share of it that is spread over all classes (Szegedy et al. 2016).
+-- loss.distribution(target, classes [, smoothing]) -> f32 (n, classes): the distribution that a target stands for;
+-- `smoothing` is the share of it that is spread over all classes (Szegedy et al. 2016).
 function loss.distribution(target, classes, smoothing)
   local q
   if type(target) == "userdata" then
@@ -24,7 +24,8 @@ function loss.distribution(target, classes, smoothing)
   return q
 end
 
--- loss.cross_entropy(logits, target [, smoothing]) -> one number: the mean over the batch of - sum q log softmax(logits).
+-- loss.cross_entropy(logits, target [, smoothing]) -> one number: the mean over the batch of - sum q log
+-- softmax(logits).
 function loss.cross_entropy(logits, target, smoothing)
   return ops.cross_entropy(logits, loss.distribution(target, logits:size(-1), smoothing)):mean()
 end

@@ -11,8 +11,8 @@ local function hits(logits, labels, k)
   return ops.lt(ops.gt(logits, own):cast "f32":sum(-1), k):cast "f32"
 end
 
--- metrics.accuracy(logits, target [, k = 1]) -> one number from 0 to 1: the fraction of images whose label is among the k
--- largest logits; for a mixture of label vectors the weighted mean of their fractions.
+-- metrics.accuracy(logits, target [, k = 1]) -> one number from 0 to 1: the fraction of images whose label is among
+-- the k largest logits; for a mixture of label vectors the weighted mean of their fractions.
 function metrics.accuracy(logits, target, k)
   k = math.min(k or 1, logits:size(-1))
   if type(target) == "userdata" then return hits(logits, target, k):mean() end

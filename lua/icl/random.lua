@@ -1,8 +1,9 @@
 -- random.lua: keys of random draws.
 --
--- A draw depends on its key alone (Philox 4x32-10, Salmon et al. 2011), not on what was drawn before it. A key is made of the
--- seed, the step, and a name: the path of the module that draws, how many draws it made in this step before, and what the
--- draw is for. So no two draws of a program coincide, and a run that is repeated or resumed draws the same.
+-- A draw depends on its key alone (Philox 4x32-10, Salmon et al. 2011), not on what was drawn before it. A key is
+-- made of the seed, the step, and a name: the path of the module that draws, how many draws it made in this step
+-- before, and what the draw is for. So no two draws of a program coincide, and a run that is repeated or resumed
+-- draws the same.
 local fail = require "icl.fail"
 local core = require "icl.core"
 local scope = require "icl.scope"
@@ -46,7 +47,8 @@ function random.key_of(a, b, c, d)
   return core.new_tensor({ a, b, c, d }, "i64")
 end
 
--- icl.random.key(stream) -> the key of the next draw of the module that is being called. `stream` says what for: "dropout".
+-- icl.random.key(stream) -> the key of the next draw of the module that is being called. `stream` says what for:
+-- "dropout".
 function random.key(stream)
   local name = scope.path .. "#" .. stream
   local ordinal = ordinals[name] or 0

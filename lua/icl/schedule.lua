@@ -3,9 +3,10 @@
 --   local schedule = icl.schedule { type = "cosine", base_lr = 0.2, epochs = 160, steps_per_epoch = 390 }
 --   optimizer:step(schedule(run.step))
 --
--- A schedule is a list of segments, an optional warm-up and then those of its type, put one after another. An update that
--- falls exactly on a boundary still belongs to the earlier segment: the first update after a milestone has the old rate, and
--- a restart of `sgdr` shows the minimum first. Milestones count from the end of the warm-up. All lengths are in epochs.
+-- A schedule is a list of segments, an optional warm-up and then those of its type, put one after another. An update
+-- that falls exactly on a boundary still belongs to the earlier segment: the first update after a milestone has the
+-- old rate, and a restart of `sgdr` shows the minimum first. Milestones count from the end of the warm-up. All
+-- lengths are in epochs.
 local fail = require "icl.fail"
 local arguments = require "icl.arguments"
 
@@ -71,7 +72,8 @@ function types.sgdr(options, length)
     cycle = math.floor(cycle * options.T_mul)
   end
   if total ~= length then
-    fail("schedule: the cycles of sgdr with T0 = %g and T_mul = %g add up to %g epochs, not to %g; choose epochs to fit", options.T0, options.T_mul, total, length)
+    fail("schedule: the cycles of sgdr with T0 = %g and T_mul = %g add up to %g epochs, not to %g; choose epochs to fit",
+      options.T0, options.T_mul, total, length)
   end
   return segments
 end
@@ -137,14 +139,15 @@ local function factor_at(segments, step, extrapolate)
   return part.factor(extrapolate and x or math.min(x, 1))
 end
 
--- icl.schedule { type =, base_lr =, epochs =, steps_per_epoch =, ... } -> a schedule; called with the number of updates done
--- so far (0 before the first) it returns the rate of the next one.
+-- icl.schedule { type =, base_lr =, epochs =, steps_per_epoch =, ... } -> a schedule; called with the number of
+-- updates done so far (0 before the first) it returns the rate of the next one.
 --
--- Types: constant, linear, cosine, multistep, sgdr. Options and defaults are those of the table at the top of this file;
--- warmup = { type = "none" | "linear" | "exponential", epochs = 0, start_factor = 1e-3, exponent = 4 } comes off `epochs`.
--- After the last epoch the rate stays what it was there. `compatible = true` keeps three habits of the published code that
--- figures were made with: the exponential warm-up is multiplied by base_lr once more, a warm-up of type "none" with epochs
--- above 0 still shortens the schedule, and beyond its end the last segment's formula goes on (a cosine rises again).
+-- Types: constant, linear, cosine, multistep, sgdr. Options and defaults are those of the table at the top of this
+-- file; warmup = { type = "none" | "linear" | "exponential", epochs = 0, start_factor = 1e-3, exponent = 4 } comes
+-- off `epochs`. After the last epoch the rate stays what it was there. `compatible = true` keeps three habits of the
+-- published code that figures were made with: the exponential warm-up is multiplied by base_lr once more, a warm-up
+-- of type "none" with epochs above 0 still shortens the schedule, and beyond its end the last segment's formula goes
+-- on (a cosine rises again).
 local function new(given)
   local options = arguments.options("icl.schedule", given, defaults)
   options.warmup = arguments.options("icl.schedule: warmup", options.warmup, warmup_defaults)
@@ -155,8 +158,11 @@ local function new(given)
   function schedule.factor(step) return factor_at(segments, step, options.compatible) end
   return setmetatable(schedule, {
     __call = function(_, step) return options.base_lr * factor_at(segments, step, options.compatible) end,
-    __tostring = function() return ("schedule %s, base_lr %g, %g epochs"):format(options.type, options.base_lr, options.epochs) end,
+    __tostring = function()
+      return ("schedule %s, base_lr %g, %g epochs"):format(options.type, options.base_lr, options.epochs)
+    end,
   })
 end
 
+-- icl.schedule.types: the names of all types.
 return setmetatable({ types = arguments.names(types) }, { __call = function(_, given) return new(given) end })

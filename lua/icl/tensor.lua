@@ -67,8 +67,8 @@ function methods.reshape(x, ...)
   return ops.reshape(x, { shape = list(...) })
 end
 
--- t:flatten(): (n, h, w, c) -> (n, c h w), channels first, so that linear layers mean the same as in PyTorch; other ranks
--- keep their order: (n, ...) -> (n, m).
+-- t:flatten(): (n, h, w, c) -> (n, c h w), channels first, so that linear layers mean the same as in PyTorch; other
+-- ranks keep their order: (n, ...) -> (n, m).
 function methods.flatten(x)
   local n = x:size(1)
   if x:rank() == 4 and x:size(2) * x:size(3) > 1 then x = ops.permute(x, { dims = { 1, 4, 2, 3 } }) end

@@ -1,8 +1,8 @@
 -- weights.lua: states in files, in PyTorch's names and layouts.
 --
--- In memory convolution weights are (kh, kw, in / groups, out) and linear weights (in, out); in files they are (out, in /
--- groups, kh, kw) and (out, in). A layer says so in `pytorch_axes`. Nothing is needed for a linear layer behind a flattened
--- image, because `flatten` puts channels first.
+-- In memory convolution weights are (kh, kw, in / groups, out) and linear weights (in, out); in files they are (out,
+-- in / groups, kh, kw) and (out, in). A layer says so in `pytorch_axes`. Nothing is needed for a linear layer behind
+-- a flattened image, because `flatten` puts channels first.
 local core = require "icl.core"
 local fail = require "icl.fail"
 local arguments = require "icl.arguments"
@@ -53,7 +53,8 @@ local function same(a, b)
   return shape_text(a) == shape_text(b)
 end
 
--- Pairs the states of a module with tensors by name. -> matches { state, tensor }, differences { missing, unexpected, wrong }.
+-- Pairs the states of a module with tensors by name. -> matches { state, tensor }, differences { missing, unexpected,
+-- wrong }.
 local function match(module, tensors)
   local found, differences = {}, { missing = {}, unexpected = {}, wrong = {} }
   local by_name, used = {}, {}
@@ -79,9 +80,11 @@ local function match(module, tensors)
   return found, differences
 end
 
+local kinds = { { "missing", "not in the file" }, { "unexpected", "not in the model" }, { "wrong", "of another shape" } }
+
 local function difference_text(differences)
   local parts = {}
-  for _, kind in ipairs { { "missing", "not in the file" }, { "unexpected", "not in the model" }, { "wrong", "of another shape" } } do
+  for _, kind in ipairs(kinds) do
     local names = differences[kind[1]]
     if #names > 0 then
       local shown = table.concat(names, ", ", 1, math.min(#names, 20))
@@ -91,9 +94,9 @@ local function difference_text(differences)
   return #parts > 0 and table.concat(parts, "; ") or nil
 end
 
--- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true }]) -> { missing, unexpected, wrong }, lists of
--- names. All names and shapes must agree unless strict is false; nothing is changed if they do not. `strict = false` takes
--- what fits.
+-- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true }]) -> { missing, unexpected, wrong
+-- }, lists of names. All names and shapes must agree unless strict is false; nothing is changed if they do not.
+-- `strict = false` takes what fits.
 function weights.load_state_dict(module, tensors, options)
   options = arguments.options("load", options, { strict = true, source = "the file" })
   local found, differences = match(module, tensors)

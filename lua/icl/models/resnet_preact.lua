@@ -1,17 +1,18 @@
--- models/resnet_preact.lua: pre-activation ResNet (He et al. 2016b), with the variations of its residual unit that Han et al.
--- 2017 and others studied: first relu removed, batch norm at the end of the branch, pre-activation before the shortcut.
+-- models/resnet_preact.lua: pre-activation ResNet (He et al. 2016b), with the variations of its residual unit that
+-- Han et al. 2017 and others studied: first relu removed, batch norm at the end of the branch, pre-activation before
+-- the shortcut.
 --
--- For small images the depth gives the number of blocks in each of three stages; with type = "imagenet" there are four stages
--- of n_blocks and a stem that divides the size by four. The first stage has initial_channels channels also with bottleneck
--- blocks; later stages have 2, 4, 8 times as many, and 4 times that with bottleneck blocks.
+-- For small images the depth gives the number of blocks in each of three stages; with type = "imagenet" there are
+-- four stages of n_blocks and a stem that divides the size by four. The first stage has initial_channels channels
+-- also with bottleneck blocks; later stages have 2, 4, 8 times as many, and 4 times that with bottleneck blocks.
 local nn = require "icl.nn"
 local fail = require "icl.fail"
 local arguments = require "icl.arguments"
 
 local defaults = {
   type = "cifar", depth = 110, n_blocks = { 2, 2, 2, 2 }, block_type = "basic", initial_channels = 16,
-  remove_first_relu = false, add_last_bn = false, preact_stage = { true, true, true, true }, init_mode = "kaiming_fan_out",
-  input = { 32, 32, 3 }, classes = 10,
+  remove_first_relu = false, add_last_bn = false, preact_stage = { true, true, true, true },
+  init_mode = "kaiming_fan_out", input = { 32, 32, 3 }, classes = 10,
 }
 
 local expansion = { basic = 1, bottleneck = 4 }
@@ -22,7 +23,8 @@ local Block = nn.layer "preact_block"
 function Block:init(input, output, stride, options, preact)
   local init = { init = options.init_mode }
   local strided = { stride = stride, init = options.init_mode }
-  self.preact, self.first_relu, self.bottleneck = preact, not options.remove_first_relu, options.block_type == "bottleneck"
+  self.preact, self.first_relu = preact, preact or not options.remove_first_relu
+  self.bottleneck = options.block_type == "bottleneck"
   local norms
   self.bn1 = nn.batch_norm(input)
   if self.bottleneck then
@@ -45,7 +47,7 @@ end
 
 function Block:forward(x)
   local h = self.bn1(x)
-  if self.preact or self.first_relu then h = h:relu() end
+  if self.first_relu then h = h:relu() end
   local shortcut = self.preact and h or x
   local y = self.conv2(self.bn2(self.conv1(h)):relu())
   if self.bottleneck then y = self.conv3(self.bn3(y):relu()) end
@@ -56,8 +58,10 @@ end
 -- How many blocks each stage has.
 local function stage_blocks(options)
   if options.type == "imagenet" then
-    if #options.n_blocks ~= 4 then fail("resnet_preact: n_blocks has %d entries; imagenet has 4 stages", #options.n_blocks) end
-    for i, blocks in ipairs(options.n_blocks) do arguments.integer(("resnet_preact: n_blocks[%d]"):format(i), blocks, 1) end
+    if #options.n_blocks ~= 4 then
+      fail("resnet_preact: n_blocks has %d entries; imagenet has 4 stages", #options.n_blocks)
+    end
+    for _, blocks in ipairs(options.n_blocks) do arguments.integer("resnet_preact: an entry of n_blocks", blocks, 1) end
     return options.n_blocks
   end
   local unit = options.block_type == "basic" and 6 or 9
@@ -77,7 +81,9 @@ local function check(options)
   arguments.choice("resnet_preact: init_mode", options.init_mode, { "kaiming_fan_out", "kaiming_fan_in" })
   arguments.integer("resnet_preact: initial_channels", options.initial_channels, expansion[options.block_type])
   arguments.integer("resnet_preact: classes", options.classes, 1)
-  if type(options.input) ~= "table" or #options.input ~= 3 then fail "resnet_preact: input must be { height, width, channels }" end
+  if type(options.input) ~= "table" or #options.input ~= 3 then
+    fail "resnet_preact: input must be { height, width, channels }"
+  end
 end
 
 local ResNetPreact = nn.layer "resnet_preact"

@@ -1,4 +1,5 @@
--- nn/batch_norm.lua: batch norm over all axes but the last (Ioffe and Szegedy 2015); x (..., channels) -> the same shape.
+-- nn/batch_norm.lua: batch norm over all axes but the last (Ioffe and Szegedy 2015); x (..., channels) -> the same
+-- shape.
 --
 -- In training a channel is normalised with its mean and biased variance over the batch, and the running statistics move
 -- towards mean and unbiased variance; in evaluation they are used instead.
@@ -33,7 +34,8 @@ local function batch_coefficients(self, x)
     fail("batch norm needs more than one value per channel in training; x is (%s)", table.concat(x:shape(), ", "))
   end
   local mean, variance = self.running_mean:read(), self.running_var:read()
-  local coefficients = ops.bn_coefficients(ops.bn_sums(x, mean), self.weight, self.bias, mean, { count = count, eps = self.eps })
+  local sums = ops.bn_sums(x, mean)
+  local coefficients = ops.bn_coefficients(sums, self.weight, self.bias, mean, { count = count, eps = self.eps })
   self.running_mean:write(ops.bn_running(coefficients, mean, { row = MEAN, momentum = self.momentum }))
   self.running_var:write(ops.bn_running(coefficients, variance, { row = VARIANCE, momentum = self.momentum,
                                                                   factor = count / (count - 1) }))

@@ -14,8 +14,8 @@ end
 
 -- nn.conv2d(input, output, kernel [, options]): kernel, stride and padding are a number or { height, width }.
 -- Options: stride = 1; padding: half the kernel, rounded down, unless given; groups = 1; bias = false;
--- init = "kaiming_fan_out" or "kaiming_fan_in". fan_out is output x kh x kw whatever the groups. A bias begins uniform in
--- +-1 / sqrt(fan_in).
+-- init = "kaiming_fan_out" or "kaiming_fan_in". fan_out is output x kh x kw whatever the groups. A bias begins
+-- uniform in +-1 / sqrt(fan_in).
 function Conv2d:init(input, output, kernel, options)
   options = arguments.options("nn.conv2d", options, { stride = 1, groups = 1, bias = false, init = "kaiming_fan_out" },
     { "padding" })
@@ -29,7 +29,8 @@ function Conv2d:init(input, output, kernel, options)
   local fan_in = input // groups * kh * kw
   self.attributes = { stride = options.stride, padding = options.padding or { kh // 2, kw // 2 }, groups = groups }
   self.text = ("%d -> %d, %dx%d"):format(input, output, kh, kw)
-  self.weight = initial.parameter(initial.kaiming({ kh, kw, input // groups, output }, fan_in, output * kh * kw, options.init))
+  local shape = { kh, kw, input // groups, output }
+  self.weight = initial.parameter(initial.kaiming(shape, fan_in, output * kh * kw, options.init))
   if options.bias then self.bias = initial.parameter(initial.uniform({ output }, 1 / math.sqrt(fan_in))) end
 end
 

@@ -1,4 +1,5 @@
--- nn/dropout.lua: in training each element is 0 with probability p, and the others are divided by 1 - p (Srivastava et al. 2014).
+-- nn/dropout.lua: in training each element is 0 with probability p, and the others are divided by 1 - p (Srivastava
+-- et al. 2014).
 local fail = require "icl.fail"
 local core = require "icl.core"
 local random = require "icl.random"

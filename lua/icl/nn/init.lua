@@ -7,6 +7,6 @@ function nn.layer(name)
 end
 
 return require "icl.lazy"(nn, "icl.nn", {
-  "avg_pool2d", "batch_norm", "conv2d", "dropout", "flatten", "global_avg_pool", "initial", "linear", "max_pool2d", "relu",
-  "sequential", "summary",
+  "avg_pool2d", "batch_norm", "conv2d", "dropout", "flatten", "global_avg_pool", "initial", "linear", "max_pool2d",
+  "relu", "sequential", "summary",
 })

@@ -1,7 +1,7 @@
 -- nn/module.lua: the base of layers and models.
 --
--- A field that is a module or a state is registered when it is first assigned; the order of assignment is the order of the
--- parameters. Names are the paths of fields: "stage1.block1.bn1.weight". Calling a module calls its `forward`.
+-- A field that is a module or a state is registered when it is first assigned; the order of assignment is the order
+-- of the parameters. Names are the paths of fields: "stage1.block1.bn1.weight". Calling a module calls its `forward`.
 local fail = require "icl.fail"
 local scope = require "icl.scope"
 
@@ -57,7 +57,8 @@ function Module.observe(watch, f, ...)
   return f(...)
 end
 
--- A class of modules: a table to put `init` (called by the constructor) and `forward` into. Calling it makes an instance.
+-- A class of modules: a table to put `init` (called by the constructor) and `forward` into. Calling it makes an
+-- instance.
 function Module.class(name)
   local class = setmetatable({ class_name = name }, {
     __index = Module,
@@ -103,8 +104,8 @@ function Module:named_modules()
   return list
 end
 
--- m:named_states() -> list of { name, state, module, key }: parameters and running statistics in order of assignment; a state
--- that several modules share appears once.
+-- m:named_states() -> list of { name, state, module, key }: parameters and running statistics in order of assignment;
+-- a state that several modules share appears once.
 function Module:named_states()
   local list, seen = {}, {}
   local function visit(module, path)

@@ -2,8 +2,8 @@
 local fail = require "icl.fail"
 local Sequential = require "icl.nn.module".class "sequential"
 
--- nn.sequential { a, b, ... }: the modules are called "0", "1", ..., as in PyTorch, or by a name of their own where an entry is
--- { "name", module }.
+-- nn.sequential { a, b, ... }: the modules are called "0", "1", ..., as in PyTorch, or by a name of their own where
+-- an entry is { "name", module }.
 function Sequential:init(modules)
   for i, entry in ipairs(modules or {}) do
     if getmetatable(entry) == nil then

@@ -1,4 +1,5 @@
--- nn/summary.lua: a model as a tree: class and sizes of each module, shape of its result, parameters, multiply-accumulates.
+-- nn/summary.lua: a model as a tree: class and sizes of each module, shape of its result, parameters,
+-- multiply-accumulates.
 local core = require "icl.core"
 local Module = require "icl.nn.module"
 
@@ -11,8 +12,8 @@ local function grouped(n)
   return head .. tail:gsub("%d%d%d", ",%0")
 end
 
--- Result shapes by module, from recording a forward pass of one image that is never evaluated. Nothing if that is impossible
--- here: no known input, or inside a step.
+-- Result shapes by module, from recording a forward pass of one image that is never evaluated. Nothing if that is
+-- impossible here: no known input, or inside a step.
 local function result_shapes(model, input)
   if not input or core.in_step() then return {} end
   local shapes, modes = {}, {}
@@ -47,8 +48,9 @@ end
 
 local function add_lines(rows, module, name, indent, shapes)
   local macs = macs_below(module, shapes)
+  local title = module.text and module.class_name .. " " .. module.text or module.class_name
   rows[#rows + 1] = {
-    ("  "):rep(indent) .. (name and name .. ": " or "") .. module.class_name .. (module.text and " " .. module.text or ""),
+    ("  "):rep(indent) .. (name and name .. ": " or "") .. title,
     shape_text(shapes[module]), module:count() > 0 and grouped(module:count()) or "", macs > 0 and grouped(macs) or "",
   }
   for child_name, child in module:children() do add_lines(rows, child, child_name, indent + 1, shapes) end

@@ -4,9 +4,9 @@ local arguments = require "icl.arguments"
 
 local groups = {}
 
--- Which parameters decay, by name and shape. "all": every one; "weights": not the vectors, that is batch-norm parameters and
--- biases; "repo": only names that end in conv.weight, the rule some published figures were made with, which keeps little
--- more than the stem.
+-- Which parameters decay, by name and shape. "all": every one; "weights": not the vectors, that is batch-norm
+-- parameters and biases; "repo": only names that end in conv.weight, the rule some published figures were made with,
+-- which keeps little more than the stem.
 local rules = {
   all = function() return true end,
   weights = function(_, state) return #state:shape() > 1 end,
@@ -14,7 +14,8 @@ local rules = {
 }
 groups.rules = arguments.names(rules)
 
--- groups.split(module, weight_decay, rule) -> list of { name =, weight_decay =, parameters = { { name, state }, ... } }.
+-- groups.split(module, weight_decay, rule) -> list of { name =, weight_decay =, parameters = { { name, state }, ... }
+-- }.
 function groups.split(module, weight_decay, rule)
   arguments.choice("decay", rule, groups.rules)
   local decays, rest = {}, {}
@@ -32,7 +33,9 @@ function groups.of(what, given, options)
   if type(given) == "table" and given.named_parameters then
     return groups.split(given, options.weight_decay, options.decay)
   end
-  if type(given) ~= "table" then fail("%s: it takes a module or a list of parameter groups, not a %s", what, type(given)) end
+  if type(given) ~= "table" then
+    fail("%s: it takes a module or a list of parameter groups, not a %s", what, type(given))
+  end
   local list = {}
   for i, group in ipairs(given) do
     if type(group) ~= "table" or type(group.parameters) ~= "table" then
@@ -63,14 +66,16 @@ local function clip_scale(gradients, limit)
   return (limit / (total:sqrt() + 1e-6)):minimum(1)
 end
 
--- groups.gradients(what, list, options) -> the gradients of the trained parameters, by state. A parameter without one is an
--- error. gradient_clip (0: none) limits the norm of all of them together; they are divided by `divide` afterwards.
+-- groups.gradients(what, list, options) -> the gradients of the trained parameters, by state. A parameter without one
+-- is an error. gradient_clip (0: none) limits the norm of all of them together; they are divided by `divide`
+-- afterwards.
 function groups.gradients(what, list, options)
   local states, gradients = {}, {}
   groups.each(list, function(name, state)
     local gradient = state.grad
     if not gradient then
-      fail("%s: parameter %s has no gradient; call loss:backward() in this step, or freeze what is not used", what, name)
+      fail("%s: parameter %s has no gradient; call loss:backward() in this step, or freeze what is not used",
+        what, name)
     end
     states[#states + 1], gradients[#gradients + 1] = state, gradient
   end)

@@ -1,5 +1,6 @@
 -- optim/sgd.lua: stochastic gradient descent with momentum (Sutskever et al. 2013) as PyTorch writes it:
---   v = momentum v + g + weight_decay p;  p = p - lr v,  or with Nesterov's look-ahead  p = p - lr (g + weight_decay p + momentum v)
+--   g = gradient + weight_decay p;  v = momentum v + g;  p = p - lr v
+-- or, with Nesterov's look-ahead, p = p - lr (g + momentum v).
 local core = require "icl.core"
 local ops = core.ops
 local fail = require "icl.fail"
@@ -15,23 +16,23 @@ local defaults = {
   divide = 1,         -- gradients are divided by this after clipping
 }
 
--- icl.optim.sgd(module or groups [, options]) -> an optimizer. A group is { name =, weight_decay =, parameters = { { name,
--- state }, ... } }; a module's parameters are put into two groups by the rule `decay`: "all", "weights" (not batch norm and
--- biases) or "repo" (names with conv.weight). Numbers may be changed between steps: optimizer.options.momentum = 0.95.
+-- icl.optim.sgd(module or groups [, options]) -> an optimizer. A group is { name =, weight_decay =, parameters = { {
+-- name, state }, ... } }; a module's parameters are put into two groups by the rule `decay`: "all", "weights" (not
+-- batch norm and biases) or "repo" (names with conv.weight). Numbers may be changed between steps:
+-- optimizer.options.momentum = 0.95.
 local function new(given, options)
   options = arguments.options("icl.optim.sgd", options, defaults)
   if options.nesterov and options.momentum == 0 then
     fail "icl.optim.sgd: nesterov needs a momentum above 0; give nesterov = false"
   end
-  local self = setmetatable({ options = options, groups = groups.of("icl.optim.sgd", given, options), momentum = {} }, SGD)
-  if options.momentum ~= 0 then
-    for _, group in ipairs(self.groups) do
-      for _, parameter in ipairs(group.parameters) do
-        self.momentum[parameter[2]] = core.state(core.full(parameter[2]:shape(), 0), { name = "momentum." .. parameter[1] })
-      end
+  local parameter_groups, momentum = groups.of("icl.optim.sgd", given, options), {}
+  for _, group in ipairs(options.momentum ~= 0 and parameter_groups or {}) do
+    for _, parameter in ipairs(group.parameters) do
+      local zeros = core.full(parameter[2]:shape(), 0)
+      momentum[parameter[2]] = core.state(zeros, { name = "momentum." .. parameter[1] })
     end
   end
-  return self
+  return setmetatable({ options = options, groups = parameter_groups, momentum = momentum }, SGD)
 end
 
 local function update(self, state, gradient, lr, weight_decay)
@@ -43,7 +44,8 @@ local function update(self, state, gradient, lr, weight_decay)
   return state - lr * moved
 end
 
--- optimizer:step(lr): one update with the gradients of this step, which are used up. lr is a number or a tensor of one element.
+-- optimizer:step(lr): one update with the gradients of this step, which are used up. lr is a number or a tensor of
+-- one element.
 function SGD:step(lr)
   local gradients = groups.gradients("icl.optim.sgd", self.groups, self.options)
   groups.each(self.groups, function(_, state, group)

@@ -31,7 +31,7 @@ end
 -- "(default 20, at least 8)"
 local function note(spec)
   if spec.type == "boolean" then return spec.default == true and " (on by default)" or "" end
-  if spec.default == nil or spec.default == "" then return range(spec) ~= "" and " (" .. range(spec):sub(3) .. ")" or "" end
+  if spec.default == nil or spec.default == "" then return "" end
   return (" (default %s%s)"):format(shown(spec.default), range(spec))
 end
 

@@ -33,8 +33,9 @@ local function declare(self, spec)
   return self
 end
 
--- :value(name, default, help [, rules]): an option with a value. `default` is a number, a string or a list of numbers (given
--- as 80,120). rules: min, max (numbers), type (where the default is nil: the option is then absent unless given).
+-- :value(name, default, help [, rules]): an option with a value. `default` is a number, a string or a list of numbers
+-- (given as 80,120). rules: min, max (numbers), type (where the default is nil: the option is then absent unless
+-- given).
 function Options:value(name, default, text, rules)
   rules = rules or {}
   return declare(self, { name = name, default = default, help = text, type = rules.type or type_of(default),
@@ -51,8 +52,8 @@ function Options:choice(name, default, choices, text)
   return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices })
 end
 
--- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the parsed
--- options (`:after`) comes along.
+-- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the
+-- parsed options (`:after`) comes along.
 function Options:include(...)
   for _, group in ipairs { ... } do
     self.order[#self.order + 1] = { heading = group.title }
@@ -92,6 +93,13 @@ function Options:after(action)
   return self
 end
 
+-- :defaults() -> table of the values that options have when nothing is given.
+function Options:defaults()
+  local values = {}
+  for name, spec in pairs(self.specs) do values[name] = spec.default end
+  return values
+end
+
 function Options:names()
   return arguments.names(self.specs)
 end
@@ -107,12 +115,14 @@ end
 local parsers = {}
 
 function parsers.integer(text)
-  return math.tointeger(tonumber(text)), "an integer"
+  local value = math.tointeger(tonumber(text))
+  return value, not value and "an integer"
 end
 
 function parsers.float(text)
   local value = tonumber(text)
-  return value and value == value and value + 0.0 or nil, "a number"
+  if not value or value ~= value then return nil, "a number" end
+  return value + 0.0
 end
 
 function parsers.string(text)
@@ -139,9 +149,9 @@ end
 -- The value that `text` means for an option, or nil and a message.
 local function value_of(spec, text)
   local value, expected = parsers[spec.type](text, spec)
-  if value == nil then return nil, ("%s %s: it must be %s"):format(flag_name(spec.name), text, expected) end
-  if spec.min and value < spec.min then return nil, ("%s %s: it must be at least %s"):format(flag_name(spec.name), text, spec.min) end
-  if spec.max and value > spec.max then return nil, ("%s %s: it must be at most %s"):format(flag_name(spec.name), text, spec.max) end
+  if spec.min and value < spec.min then expected = ("at least %s"):format(spec.min) end
+  if spec.max and value > spec.max then expected = ("at most %s"):format(spec.max) end
+  if expected then return nil, ("%s %s: it must be %s"):format(flag_name(spec.name), text, expected) end
   return value
 end
 
@@ -165,8 +175,8 @@ local function unknown(self, word)
   return ("there is no option %s%s; --help lists them"):format(word, arguments.suggestion(word, words))
 end
 
--- Walks through the words of a command line and calls on_option(spec, value), on_preset(name). nil and a message on failure;
--- "help" or "list_presets" where one of these is asked for.
+-- Walks through the words of a command line and calls on_option(spec, value), on_preset(name). nil and a message on
+-- failure; "help" or "list_presets" where one of these is asked for.
 local function walk(self, words, on_option, on_preset)
   local i = 1
   while i <= #words do
@@ -210,8 +220,7 @@ function Options:read(words)
   if not outcome then return nil, message end
   if outcome == "help" then return false, help.text(self) end
   if outcome == "list_presets" then return false, help.presets(self) end
-  local result = {}
-  for name, spec in pairs(self.specs) do result[name] = spec.default end
+  local result = self:defaults()
   for _, name in ipairs(chosen) do
     local preset = self.presets[name]
     if not preset then
@@ -224,8 +233,8 @@ function Options:read(words)
   return result
 end
 
--- :parse(arg) -> table of values. Prints and leaves the program for --help and --list-presets (exit code 0) and for a command
--- line that is wrong (exit code 2).
+-- :parse(arg) -> table of values. Prints and leaves the program for --help and --list-presets (exit code 0) and for a
+-- command line that is wrong (exit code 2).
 function Options:parse(words)
   local result, text = self:read(words)
   if result then
@@ -243,8 +252,8 @@ end
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to
 -- include.
 local function new(_, title)
-  return setmetatable({ title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {} },
-    Options)
+  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {} }
+  return setmetatable(self, Options)
 end
 
 local module = { names = { "data", "augmentation", "training", "runtime" } }

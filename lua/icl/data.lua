@@ -1,0 +1,157 @@
+-- data.lua: image sets in memory, and loaders that hand them out in batches.
+--
+-- A set is a table: images u8 (n, h, w, c), labels i64 (n) from 0, count, shape { h, w, c }, classes, class_names,
+-- mean and std (of each channel, for bytes divided by 255), name. A part of a set has `indices`, the numbers of its
+-- images.
+local core = require "icl.core"
+local fail = require "icl.fail"
+local arguments = require "icl.arguments"
+local random = require "icl.random"
+
+local data = {}
+
+-- data.set { images =, labels =, classes =, mean =, std = [, name =, class_names =] } -> a set from tensors of one's
+-- own.
+function data.set(given)
+  local set = arguments.options("icl.data.set", given, { name = "own" },
+    { "images", "labels", "classes", "class_names", "mean", "std", "shape" })
+  local shape, labels = set.images:shape(), set.labels:shape()
+  if #shape ~= 4 or set.images:dtype() ~= "u8" then fail "icl.data.set: images must be u8 of shape (n, h, w, c)" end
+  if #labels ~= 1 or labels[1] ~= shape[1] or set.labels:dtype() ~= "i64" then
+    fail("icl.data.set: labels must be i64 of shape (%d), one for each image", shape[1])
+  end
+  arguments.integer("icl.data.set: classes", set.classes, 1)
+  for _, name in ipairs { "mean", "std" } do
+    if type(set[name]) ~= "table" or #set[name] ~= shape[4] then
+      fail("icl.data.set: %s must be a list of %d numbers, one for each channel", name, shape[4])
+    end
+  end
+  set.count, set.shape = shape[1], { shape[2], shape[3], shape[4] }
+  return set
+end
+
+-- data.part(set, indices): the images whose numbers are in `indices`, an i64 tensor.
+function data.part(set, indices)
+  if set.indices then indices = core.ops.gather(set.indices, indices) end
+  return setmetatable({ indices = indices, count = indices:size(1) }, { __index = set })
+end
+
+-- data.split(set, ratio) -> most of the set, the rest: floor(count * ratio) images chosen by the seed.
+function data.split(set, ratio)
+  local low, high = random.seed_words()
+  local rest = math.floor(set.count * ratio)
+  local order = core.permutation({ low, high, core.hash32 "split", 0 }, set.count)
+  local function range(first, length) return data.part(set, order:narrow(1, first, length)) end
+  return range(1, set.count - rest), range(set.count - rest + 1, rest)
+end
+
+-- icl.data.open(options) -> train, validation, test. Options, as the group icl.options.data gives them: dataset, data
+-- (folder, "" for the standard places), use_test_as_val, val_ratio. With use_test_as_val validation is the test set;
+-- otherwise it is a part of the training images, or nil if val_ratio is 0.
+function data.open(options)
+  local folder = options.data ~= "" and options.data or nil
+  local train = data.set(core.data_open(options.dataset, folder, "train"))
+  local test = data.set(core.data_open(options.dataset, folder, "test"))
+  if options.use_test_as_val ~= false then return train, test, test end
+  local ratio = options.val_ratio or 0
+  if math.floor(train.count * ratio) == 0 then return train, nil, test end
+  local most, rest = data.split(train, ratio)
+  return most, rest, test
+end
+
+-- A batch: index (i64, the numbers of its images), epoch; image and target are recorded when they are first asked for.
+local Batch = {}
+
+local function prepare(batch)
+  local loader, set = rawget(batch, "loader"), rawget(batch, "loader").set
+  batch.image = core.ops.gather(set.images, batch.index)
+  batch.target = core.ops.gather(set.labels, batch.index)
+  batch.set = set
+  loader.chain(batch)
+end
+
+function Batch.__index(batch, key)
+  if key ~= "image" and key ~= "target" then return Batch[key] end
+  prepare(batch)
+  return rawget(batch, key)
+end
+
+-- batch:size() -> how many images.
+function Batch:size()
+  return self.index:size(1)
+end
+
+-- batch:chunks(n) -> list of at most n batches of equal size, but for a last smaller one. Their images are drawn as
+-- those of the whole batch would be.
+function Batch:chunks(n)
+  if n == 1 then return { self } end
+  local size, list = self:size(), {}
+  local length = (size + n - 1) // n
+  for first = 1, size, length do
+    local index = self.index:narrow(1, first, math.min(length, size - first + 1))
+    list[#list + 1] = setmetatable({ loader = self.loader, index = index, epoch = self.epoch }, Batch)
+  end
+  return list
+end
+
+local Loader = {}
+Loader.__index = Loader
+
+-- data.loader(set, options) -> a loader. Options: batch_size = 128; training = false: in a new random order each
+-- epoch, else in the order of the set; drop_last = training: leave out a last smaller batch; chain: what makes image
+-- and target of a batch (augment.lua), only the normalisation unless given.
+function data.loader(set, given)
+  local defaults = { batch_size = 128, training = false }
+  local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain" })
+  arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
+  if loader.drop_last == nil then loader.drop_last = loader.training end
+  if not loader.chain then
+    local augment = require "icl.augment"
+    loader.chain = augment.chain { augment.normalize {} }
+  end
+  loader.set = set
+  loader.batches = loader.drop_last and set.count // loader.batch_size or -(-set.count // loader.batch_size)
+  if loader.batches == 0 then
+    fail("icl.data.loader: %d images are not one batch of %d; give a smaller batch_size or drop_last = false",
+      set.count, loader.batch_size)
+  end
+  return setmetatable(loader, Loader)
+end
+
+-- 0, 1, ..., n - 1 as an i64 tensor.
+local function sequence(n)
+  local numbers = {}
+  for i = 1, n do numbers[i] = i - 1 end
+  return core.new_tensor(numbers, "i64", { n })
+end
+
+-- The numbers of the set's images in the order of an epoch: an i64 tensor.
+function Loader:order(epoch)
+  local count, indices = self.set.count, self.set.indices
+  if not self.training then
+    if indices then return indices end
+    self.sequence = self.sequence or sequence(count)
+    return self.sequence
+  end
+  local low, high = random.seed_words()
+  local order = core.permutation({ low, high, core.hash32 "order", epoch }, count)
+  return indices and core.ops.gather(indices, order) or order
+end
+
+-- loader:indices(epoch) -> an iterator over the index vectors of the epoch's batches. To be called outside steps.
+function Loader:indices(epoch)
+  local order, count, k = self:order(epoch), self.set.count, 0
+  return function()
+    if k == self.batches then return nil end
+    local first = k * self.batch_size + 1
+    k = k + 1
+    return order:narrow(1, first, math.min(self.batch_size, count - first + 1))
+  end
+end
+
+-- loader:batch(index, epoch) -> the batch of these images.
+function Loader:batch(index, epoch)
+  return setmetatable({ loader = self, index = index, epoch = epoch }, Batch)
+end
+
+return data

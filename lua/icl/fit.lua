@@ -1,0 +1,129 @@
+-- fit.lua: icl.fit, the training loop of the recipes; a loop of one's own is made of the same pieces.
+local core = require "icl.core"
+local fail = require "icl.fail"
+local arguments = require "icl.arguments"
+local augment = require "icl.augment"
+local data = require "icl.data"
+local loss = require "icl.loss"
+local metrics = require "icl.metrics"
+local new_progress = require "icl.progress"
+local new_run = require "icl.run"
+local option_groups = require "icl.options"
+local schedule = require "icl.schedule"
+local sgd = require "icl.optim.sgd"
+
+-- The options with the defaults of all groups where something is not given.
+local function complete(options)
+  local result = {}
+  for _, name in ipairs(option_groups.names) do
+    for key, value in pairs(option_groups[name]:defaults()) do result[key] = value end
+  end
+  for key, value in pairs(options or {}) do result[key] = value end
+  return result
+end
+
+local function schedule_of(o, steps_per_epoch)
+  return schedule {
+    type = o.schedule, base_lr = o.base_lr, epochs = o.epochs, steps_per_epoch = steps_per_epoch, compatible = o.compatible,
+    milestones = o.milestones, lr_decay = o.lr_decay, lr_min_factor = o.lr_min_factor, T0 = o.T0, T_mul = o.T_mul,
+    warmup = { type = o.warmup, epochs = o.warmup_epochs, start_factor = o.warmup_start_factor,
+               exponent = o.warmup_exponent },
+  }
+end
+
+-- Subdivided batches: each part's loss is weighed with its share of the images, so that the gradient is that of the
+-- whole batch. The compatible form adds up the parts' means, clips that sum and divides by the number of parts asked
+-- for.
+local function optimizer_of(model, o)
+  return sgd(model, {
+    momentum = o.momentum, nesterov = o.nesterov, weight_decay = o.weight_decay, decay = o.decay,
+    gradient_clip = o.gradient_clip, divide = o.compatible and o.subdivision or 1,
+  })
+end
+
+-- Loss and accuracies of a batch as a table for run:log. With `backward`, gradients are left for the optimizer.
+local function assess(model, criterion, batch, o, backward)
+  local sums = { loss = 0, top1 = 0, top5 = 0 }
+  for _, chunk in ipairs(batch:chunks(backward and o.subdivision or 1)) do
+    local share = chunk:size() / batch:size()
+    local logits = model(chunk.image)
+    local part = criterion(logits, chunk.target)
+    if share < 1 and not o.compatible then part = part * share end
+    if backward then part:backward() end
+    sums.loss = sums.loss + part
+    sums.top1 = sums.top1 + metrics.accuracy(logits, chunk.target) * share
+    sums.top5 = sums.top5 + metrics.accuracy(logits, chunk.target, 5) * share
+  end
+  return sums
+end
+
+local function train_epoch(self, run)
+  self.model:train()
+  for batch in run:batches(self.train_loader) do
+    local values = assess(self.model, self.criterion, batch, self.options, true)
+    values.lr = self.schedule(run.step)
+    self.optimizer:step(values.lr)
+    run:log(values)
+  end
+  return run.average, run.last.lr
+end
+
+-- Plain cross-entropy and accuracies over a loader, in evaluation mode.
+local function evaluate(self, run, loader)
+  self.model:eval()
+  for batch in run:batches(loader) do
+    run:log(assess(self.model, loss.cross_entropy, batch, self.options, false))
+  end
+  return run.average
+end
+
+local function figures(values)
+  return ("loss %.4f acc@1 %.4f acc@5 %.4f"):format(values.loss, values.top1, values.top5)
+end
+
+local function prepare(given)
+  local o = complete(given.options)
+  local self = { model = given.model, options = o }
+  self.train_loader = data.loader(given.train, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
+                                                 chain = augment.training(o, given.train) })
+  if given.test then
+    self.test_loader = data.loader(given.test, { batch_size = o.eval_batch_size, chain = augment.evaluation(o) })
+  end
+  self.schedule = given.schedule or schedule_of(o, self.train_loader.batches)
+  self.optimizer = given.optimizer or optimizer_of(given.model, o)
+  self.criterion = given.loss or function(logits, target)
+    return loss.cross_entropy(logits, target, o.label_smoothing)
+  end
+  return self
+end
+
+local names = { "model", "train", "test", "options", "loss", "optimizer", "schedule", "hint" }
+
+-- icl.fit { model =, train =, test =, options = [, loss =, optimizer =, schedule =, hint =] } -> the figures of the
+-- last epoch: { train = { loss =, top1 =, top5 = }, test = the same or nil }.
+--
+-- Trains for options.epochs and evaluates on `test` (a set, or nil) after each. Options are those of the four groups of
+-- icl.options; what is missing has their defaults. loss(logits, target) -> one number replaces cross-entropy in
+-- training; hint is the last line printed.
+local function fit(given)
+  given = arguments.options("icl.fit", given, {}, names)
+  for _, name in ipairs { "model", "train" } do
+    if not given[name] then fail("icl.fit: it needs a %s", name) end
+  end
+  local self, progress = prepare(given), new_progress()
+  local run = new_run { epochs = self.options.epochs, watch = progress.watch }
+  local result = {}
+  for epoch in run:epochs() do
+    local started, rate = core.clock(), nil
+    result.train, rate = train_epoch(self, run)
+    result.test = self.test_loader and evaluate(self, run, self.test_loader)
+    progress:line(("Epoch %d lr %.6f %s%s Elapsed %.2f"):format(epoch, rate, figures(result.train),
+      result.test and " Val " .. figures(result.test) or "", core.clock() - started))
+  end
+  if self.options.profile then progress:line(core.profile()) end
+  if result.test then progress:line(("Test error %.2f %%"):format(100 * (1 - result.test.top1))) end
+  if given.hint then progress:line(given.hint) end
+  return result
+end
+
+return fit

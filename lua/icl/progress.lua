@@ -1,0 +1,69 @@
+-- progress.lua: what a run shows while it works: a bar on a terminal, one line an epoch otherwise, and an estimate of
+-- the whole time when that is long.
+local core = require "icl.core"
+
+local Progress = {}
+Progress.__index = Progress
+
+local LONG = 120     -- seconds from which on an estimate is worth a line
+local WARM_UP = 3    -- first steps, which also plan and touch memory
+
+-- progress() -> a display; its field `watch` is for icl.run.
+local function new()
+  local self = setmetatable({ terminal = core.isatty(1), shown = 0 }, Progress)
+  self.watch = function(run, turn) self:turn(run, turn) end
+  return self
+end
+
+-- 75 -> "1 min 15 s"
+local function duration(seconds)
+  seconds = math.floor(seconds + 0.5)
+  if seconds < 60 then return ("%d s"):format(seconds) end
+  if seconds < 3600 then return ("%d min %02d s"):format(seconds // 60, seconds % 60) end
+  return ("%d h %02d min"):format(seconds // 3600, seconds % 3600 // 60)
+end
+
+-- "[#####.....]" with `width` places.
+local function bar(fraction, width)
+  local full = math.floor(fraction * width)
+  return "[" .. ("#"):rep(full) .. ("."):rep(width - full) .. "]"
+end
+
+-- Says once how long the run will take, from the first steps after the warm-up.
+function Progress:estimate(run, turn)
+  if self.estimated or not turn.loader.training then return end
+  local now = core.clock()
+  if turn.number <= WARM_UP then
+    self.first, self.since = turn.number, now
+  elseif now - self.since > 2 or turn.number - self.first >= 50 then
+    self.estimated = true
+    local total = (now - self.since) / (turn.number - self.first) * turn.loader.batches * run.epochs
+    if total > LONG then
+      self:line(("This will take about %s: %d epochs of %d steps."):format(duration(total), run.epochs, turn.loader.batches))
+    end
+  end
+end
+
+-- Redraws the bar, at most ten times a second.
+function Progress:turn(run, turn)
+  self:estimate(run, turn)
+  if not self.terminal then return end
+  local now = core.clock()
+  local done = turn.number / turn.loader.batches
+  if now - self.shown < 0.1 and done < 1 then return end
+  self.shown = now
+  local elapsed = now - turn.started
+  local rate, left = turn.images / math.max(elapsed, 1e-9), duration(elapsed * (1 - done) / done)
+  local text = (" %s %d/%d %s  %.0f images/s  %s left  loss %.4f"):format(turn.loader.training and "Epoch" or "Val",
+    run.epoch, run.epochs, bar(done, 24), rate, left, run.average.loss or 0)
+  io.stdout:write("\r", text:sub(1, core.terminal_width() - 1), "\27[K")
+  io.stdout:flush()
+end
+
+-- Prints a line in place of the bar.
+function Progress:line(text)
+  io.stdout:write(self.terminal and "\r\27[K" or "", text, "\n")
+  io.stdout:flush()
+end
+
+return new
