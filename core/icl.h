@@ -114,6 +114,9 @@ void icl_engine_statistics(const icl_engine *engine, icl_statistics *result);
 icl_status icl_engine_profile(icl_engine *engine, char **text);
 /* The plan of the last evaluated step as text: phases, instructions, storage; freed with icl_free(). */
 icl_status icl_engine_describe_plan(icl_engine *engine, char **text);
+/* Advice about how the engine is used, once: steps that are planned anew each time. NULL if there is none; valid until
+ * the next step. */
+const char *icl_engine_advice(icl_engine *engine);
 void icl_free(void *memory);
 
 /* ---- tensors ---- */
@@ -180,8 +183,8 @@ void icl_op_inputs(const icl_op *op, int *least, int *most);
 int icl_op_attributes(const icl_op *op, const icl_attr_spec **specs); /* how many */
 void icl_op_defaults(const icl_op *op, icl_attributes *attributes);
 
-/* Records op(inputs); NULL attributes: the defaults. Shapes, dtypes and attributes are checked here. The inputs stay the
- * caller's. */
+/* Records op(inputs); NULL attributes: the defaults. Shapes, dtypes and attributes are checked here. The inputs stay
+ * the caller's. */
 icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tensor *const *input,
                      const icl_attributes *attributes, icl_tensor **result);
 

@@ -112,6 +112,14 @@ icl_status icl_engine_describe_plan(icl_engine *engine, char **text) {
   return icl__plan_describe(engine->last_plan, text);
 }
 
+const char *icl_engine_advice(icl_engine *engine) {
+  static const char *const none;
+  if (!engine->advice[0] || engine->advised)
+    return none;
+  engine->advised = true;
+  return engine->advice;
+}
+
 void icl_free(void *memory) { icl__free(memory); }
 
 uint64_t icl__engine_mark(icl_engine *engine) { return ++engine->next_mark; }

@@ -26,6 +26,9 @@ struct icl_engine {
 
   icl__plan_cache plans;
   icl__plan *last_plan;
+  int new_plans; /* steps in a row that had to be planned */
+  bool advised;  /* that they had */
+  char advice[512];
 
   const char *layer, *source; /* where the next op comes from */
   int line;

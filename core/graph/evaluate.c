@@ -5,6 +5,7 @@
  * of the plan cache and is compared in full. Aliases (state versions, detach, custom) do not appear in it. */
 #include "graph/engine.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -33,6 +34,7 @@ typedef struct {
   uint64_t mark;
   int nodes, node_capacity;
   icl__node **node; /* needed, leaves included, in canonical order */
+  size_t *offset;   /* where each begins in the key */
   int leaves;
   int outputs, output_capacity;
   output *out;
@@ -110,9 +112,16 @@ static void put_node(work *w, icl__node *node, bool leaf) {
       return;
     }
     w->node = grown;
+    size_t *offset = icl__realloc(w->offset, (size_t)capacity, sizeof *offset);
+    if (!offset) {
+      w->failed = true;
+      return;
+    }
+    w->offset = offset;
     w->node_capacity = capacity;
   }
   node->slot = w->nodes;
+  w->offset[w->nodes] = w->key_bytes;
   w->node[w->nodes++] = node;
   w->leaves += leaf;
   uint8_t head[4] = {leaf ? 255 : (uint8_t)(node->op & 255), (uint8_t)node->dtype,
@@ -257,14 +266,39 @@ static uint64_t hash_bytes(const uint8_t *data, size_t bytes) {
   return h ^ h >> 29;
 }
 
+/* After several new structures in a row: which op is the first that differs from the step before. */
+static void advise(work *w) {
+  enum { PATIENCE = 8 };
+  icl_engine *engine = w->engine;
+  const icl__plan *before = engine->last_plan;
+  if (!engine->in_step || !before || ++engine->new_plans < PATIENCE || engine->advice[0])
+    return;
+  size_t same = 0, most = w->key_bytes < before->key_bytes ? w->key_bytes : before->key_bytes;
+  while (same < most && w->key[same] == before->key[same])
+    same++;
+  int first = 0;
+  while (first + 1 < w->nodes && w->offset[first + 1] <= same)
+    first++;
+  const icl__node *node = w->node[first];
+  char shape[ICL__SHAPE_TEXT];
+  snprintf(
+      engine->advice, sizeof engine->advice,
+      "the last %d steps had to be planned anew, each differently; the first op that changed is %s %s at %s:%d. What "
+      "changes from step to step should be a number or a tensor, such as a gate of 0 or 1 that multiplies a branch",
+      PATIENCE, icl_tensor_op(node), icl__shape_text(shape, (icl_dtype)node->dtype, node->rank, node->shape),
+      node->source ? node->source : "?", node->line);
+}
+
 static icl_status find_plan(work *w, const icl__plan_output *outputs, icl__plan **result) {
   icl_engine *engine = w->engine;
   uint64_t hash = hash_bytes(w->key, w->key_bytes);
   icl__plan *plan = icl__plan_find(&engine->plans, w->key, w->key_bytes, hash);
   if (plan) {
     engine->statistics.plan_hits++;
+    engine->new_plans = 0;
   } else {
     double start = now();
+    advise(w);
     ICL__TRY(icl__plan_make(engine->backend, engine->device, &engine->policy, w->nodes, w->node, w->outputs, outputs,
                             &plan));
     ICL__TRY(icl__plan_insert(&engine->plans, plan, w->key, w->key_bytes, hash));
@@ -386,6 +420,7 @@ icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes,
   engine->stop = 0;
   icl__free(w.key);
   icl__free(w.node);
+  icl__free(w.offset);
   icl__free(w.out);
   icl__free(w.written);
   return status;

@@ -135,7 +135,7 @@ struct icl__plan {
   /* cache */
   uint8_t *key;
   size_t key_bytes;
-  uint64_t hash, used;
+  uint64_t hash;
   icl__plan *next;
 };
 
@@ -190,8 +190,6 @@ typedef struct {
   size_t bytes;
   void *arena; /* shared by all plans */
   size_t arena_bytes;
-  uint64_t clock;
-  int misses; /* in a row */
 } icl__plan_cache;
 
 icl__plan *icl__plan_find(icl__plan_cache *cache, const uint8_t *key, size_t bytes, uint64_t hash);

@@ -307,6 +307,24 @@ TEST(a_changed_box_plans_nothing_and_another_batch_size_once) {
   net_free(n);
 }
 
+TEST(steps_that_always_differ_get_advice_once) {
+  net *n = open_net(NULL, 2);
+  int advices = 0;
+  for (int i = 1; i < 24; i++) {
+    icl_tensor *x = net_images(n, 2, 4 + i, 3);
+    icl_engine_locate(n->engine, "recipe.lua", 7);
+    CHECK_OK(icl_step_begin(n->engine));
+    CHECK_OK(icl_tensor_keep(net_op1(n, "sum", x)));
+    CHECK_OK(icl_step_end(n->engine));
+    const char *advice = icl_engine_advice(n->engine);
+    advices += advice != NULL;
+    if (advice)
+      CHECK_CONTAINS(advice, "planned anew");
+  }
+  CHECK_EQ(advices, 1);
+  net_free(n);
+}
+
 /* ---- every rule can be switched off, and results stay right ---- */
 
 static double *trained(const char *switches, graph which, int chunk, int *count) {
