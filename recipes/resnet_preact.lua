@@ -7,13 +7,12 @@ local opt = icl.options "Pre-activation ResNet on small images (He et al. 2016)"
   : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
   : default { base_lr = 0.2, schedule = "cosine", lr_min_factor = 0.0, epochs = 200 }
   : preset("quickstart", { epochs = 5 }, "Fashion-MNIST in a few minutes, test error below 8 %")
-  : preset("he2016", { dataset = "cifar10", depth = 110, epochs = 160, base_lr = 0.1, schedule = "multistep" }, "error 6.4 %")
+  : preset("paper", { dataset = "cifar10", depth = 110, epochs = 160, base_lr = 0.1, schedule = "multistep" }, "6.4 %")
   : example "icl recipes/resnet_preact.lua --preset quickstart"
   : parse(arg)
 
 local train, test = icl.data.open(opt)
-local model = icl.models.resnet_preact {
-  depth = opt.depth, initial_channels = opt.channels, block_type = opt.block_type, input = train.shape, classes = train.classes
-}
+local model = icl.models.resnet_preact { input = train.shape, classes = train.classes, depth = opt.depth,
+                                         initial_channels = opt.channels, block_type = opt.block_type }
 icl.fit { model = model, train = train, test = test, options = opt,
           hint = "Next: --epochs 20 lowers the error, --channels 64 more so; --help lists every option." }

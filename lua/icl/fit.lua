@@ -24,8 +24,9 @@ end
 
 local function schedule_of(o, steps_per_epoch)
   return schedule {
-    type = o.schedule, base_lr = o.base_lr, epochs = o.epochs, steps_per_epoch = steps_per_epoch, compatible = o.compatible,
+    type = o.schedule, base_lr = o.base_lr, epochs = o.epochs, steps_per_epoch = steps_per_epoch,
     milestones = o.milestones, lr_decay = o.lr_decay, lr_min_factor = o.lr_min_factor, T0 = o.T0, T_mul = o.T_mul,
+    compatible = o.compatible,
     warmup = { type = o.warmup, epochs = o.warmup_epochs, start_factor = o.warmup_start_factor,
                exponent = o.warmup_exponent },
   }

@@ -39,7 +39,8 @@ function Progress:estimate(run, turn)
     self.estimated = true
     local total = (now - self.since) / (turn.number - self.first) * turn.loader.batches * run.epochs
     if total > LONG then
-      self:line(("This will take about %s: %d epochs of %d steps."):format(duration(total), run.epochs, turn.loader.batches))
+      local text = "This will take about %s: %d epochs of %d steps."
+      self:line(text:format(duration(total), run.epochs, turn.loader.batches))
     end
   end
 end

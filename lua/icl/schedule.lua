@@ -72,7 +72,7 @@ function types.sgdr(options, length)
     cycle = math.floor(cycle * options.T_mul)
   end
   if total ~= length then
-    fail("schedule: the cycles of sgdr with T0 = %g and T_mul = %g add up to %g epochs, not to %g; choose epochs to fit",
+    fail("schedule: the cycles of sgdr with T0 = %g and T_mul = %g add up to %g epochs, not %g; choose epochs to fit",
       options.T0, options.T_mul, total, length)
   end
   return segments

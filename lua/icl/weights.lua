@@ -80,7 +80,9 @@ local function match(module, tensors)
   return found, differences
 end
 
-local kinds = { { "missing", "not in the file" }, { "unexpected", "not in the model" }, { "wrong", "of another shape" } }
+local kinds = {
+  { "missing", "not in the file" }, { "unexpected", "not in the model" }, { "wrong", "of another shape" },
+}
 
 local function difference_text(differences)
   local parts = {}

@@ -149,8 +149,8 @@ end
 -- The value that `text` means for an option, or nil and a message.
 local function value_of(spec, text)
   local value, expected = parsers[spec.type](text, spec)
-  if spec.min and value < spec.min then expected = ("at least %s"):format(spec.min) end
-  if spec.max and value > spec.max then expected = ("at most %s"):format(spec.max) end
+  if value and spec.min and value < spec.min then expected = ("at least %s"):format(spec.min) end
+  if value and spec.max and value > spec.max then expected = ("at most %s"):format(spec.max) end
   if expected then return nil, ("%s %s: it must be %s"):format(flag_name(spec.name), text, expected) end
   return value
 end
