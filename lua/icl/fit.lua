@@ -98,20 +98,20 @@ local function prepare(given)
   return self
 end
 
-local names = { "model", "train", "test", "options", "loss", "optimizer", "schedule", "hint" }
+local names = { "model", "train", "test", "options", "loss", "optimizer", "schedule", "hint", "quiet" }
 
 -- icl.fit { model =, train =, test =, options = [, loss =, optimizer =, schedule =, hint =] } -> the figures of the
 -- last epoch: { train = { loss =, top1 =, top5 = }, test = the same or nil }.
 --
 -- Trains for options.epochs and evaluates on `test` (a set, or nil) after each. Options are those of the four groups of
 -- icl.options; what is missing has their defaults. loss(logits, target) -> one number replaces cross-entropy in
--- training; hint is the last line printed.
+-- training; hint is the last line printed; with quiet = true nothing is printed.
 local function fit(given)
   given = arguments.options("icl.fit", given, {}, names)
   for _, name in ipairs { "model", "train" } do
     if not given[name] then fail("icl.fit: it needs a %s", name) end
   end
-  local self, progress = prepare(given), new_progress()
+  local self, progress = prepare(given), new_progress(given.quiet)
   local run = new_run { epochs = self.options.epochs, watch = progress.watch }
   local result = {}
   for epoch in run:epochs() do

@@ -8,9 +8,9 @@ Progress.__index = Progress
 local LONG = 120     -- seconds from which on an estimate is worth a line
 local WARM_UP = 3    -- first steps, which also plan and touch memory
 
--- progress() -> a display; its field `watch` is for icl.run.
-local function new()
-  local self = setmetatable({ terminal = core.isatty(1), shown = 0 }, Progress)
+-- progress([quiet]) -> a display; its field `watch` is for icl.run. A quiet one shows nothing.
+local function new(quiet)
+  local self = setmetatable({ quiet = quiet, terminal = not quiet and core.isatty(1), shown = 0 }, Progress)
   self.watch = function(run, turn) self:turn(run, turn) end
   return self
 end
@@ -63,6 +63,7 @@ end
 
 -- Prints a line in place of the bar.
 function Progress:line(text)
+  if self.quiet then return end
   io.stdout:write(self.terminal and "\r\27[K" or "", text, "\n")
   io.stdout:flush()
 end

@@ -1,0 +1,78 @@
+-- test_autograd.lua: functions with a gradient of one's own, and the gradient check.
+local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local icl = require "icl"
+
+local function f64(data)
+  return icl.tensor(data, { dtype = "f64" })
+end
+
+local shake = icl.autograd.define {
+  forward = function(ctx, a, b, alpha, beta)
+    ctx.beta = beta
+    return a * alpha + b * (1 - alpha)
+  end,
+  backward = function(ctx, g) return g * ctx.beta, g * (1 - ctx.beta) end,
+}
+
+check("forward and backward are the ones given", function()
+  local a, b = f64 { 1, 2 }:requires_grad(), f64 { 3, 5 }:requires_grad()
+  local y = shake(a, b, 0.25, 0.75)
+  check.near(y:totable()[2], 2 * 0.25 + 5 * 0.75, 1e-12)
+  local gradients = icl.grad(y:sum(), { a, b })
+  check.near(gradients[1]:totable()[1], 0.75, 1e-12)
+  check.near(gradients[2]:totable()[1], 0.25, 1e-12)
+end)
+
+check("parameters and steps", function()
+  local w = icl.state({ 2 }, { trainable = true })
+  local square = icl.autograd.define {
+    forward = function(ctx, x)
+      ctx.x = x
+      return x * x
+    end,
+    backward = function(ctx, g) return g * ctx.x * 2 end,
+  }
+  local gradient = icl.step(function()
+    square(w):sum():backward()
+    return w.grad
+  end)
+  check.near(gradient:item(), 4, 1e-6)
+  check.near(icl.gradcheck(square, { f64 { 1, -2, 0.5 } }), 0, 1e-6)
+end)
+
+check("an argument without a gradient", function()
+  local first = icl.autograd.define {
+    forward = function(_, a, b) return a * b end,
+    backward = function(_, g) return nil, g end,
+  }
+  local a, b = f64 { 2 }:requires_grad(), f64 { 3 }:requires_grad()
+  local gradients = icl.grad(first(a, b):sum(), { a, b })
+  check.equal(gradients[1], false)
+  check.near(gradients[2]:item(), 1, 1e-12)
+end)
+
+check("mistakes", function()
+  local two = icl.autograd.define { forward = function(_, x) return x, x end, backward = function(_, g) return g end }
+  check.raises(function() two(f64 { 1 }) end, "must return one tensor; it returned 2 values")
+  check.raises(function() icl.autograd.define { forward = print } end, "the functions forward and backward")
+  local function same(_, x) return x * 1 end
+  local many = icl.autograd.define { forward = same, backward = function(_, g) return g, g end }
+  local x = f64 { 1 }:requires_grad()
+  check.raises(function() icl.grad(many(x):sum(), { x }) end, "2 gradients for 1 arguments")
+  local failing = icl.autograd.define { forward = same, backward = function() error "my mistake" end }
+  check.raises(function() icl.grad(failing(x):sum(), { x }) end, "my mistake")
+end)
+
+check("gradcheck accepts right gradients", function()
+  check.near(icl.gradcheck(function(a, b) return (a * b):sigmoid() end, { f64 { 1, 2 }, f64 { 0.3, -1 } }), 0, 1e-6)
+  check.near(icl.gradcheck(function(x) return x:norm() end, { f64 { { 3, 4 }, { 1, 1 } } }), 0, 1e-6)
+end)
+
+check("gradcheck names the worst entry of a wrong one", function()
+  local wrong = icl.autograd.define {
+    forward = function(_, x) return x * x end, backward = function(_, g) return g end,
+  }
+  check.raises(function() icl.gradcheck(wrong, { f64 { 0.5, 3 } }) end, "input 1, entry 2")
+end)
+
+check.close()

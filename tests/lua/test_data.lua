@@ -1,0 +1,140 @@
+-- test_data.lua: sets, loaders and augmentation on images made here.
+local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local icl = require "icl"
+local augment, data = icl.augment, icl.data
+
+-- n images of 4 x 4 pixels; every pixel of image k has the value k, but the left column has k + 100.
+local function make_set(n)
+  local images, labels = {}, {}
+  for k = 1, n do
+    labels[k] = (k - 1) % 3
+    images[k] = {}
+    for i = 1, 4 do images[k][i] = { { k + 99 }, { k - 1 }, { k - 1 }, { k - 1 } } end
+  end
+  return data.set { images = icl.tensor(images, { dtype = "u8" }), labels = icl.tensor(labels, { dtype = "i64" }),
+                    classes = 3, mean = { 0.5 }, std = { 0.25 }, name = "own" }
+end
+
+local set = make_set(10)
+
+local function epoch(loader, number)
+  local all = {}
+  for index in loader:indices(number) do
+    for _, value in ipairs(index:totable()) do all[#all + 1] = value end
+  end
+  return all
+end
+
+local function text(list) return table.concat(list, " ") end
+
+check("a training loader shuffles, the same for the same seed and epoch", function()
+  icl.random.seed(3)
+  local loader = data.loader(set, { batch_size = 2, training = true })
+  local first, second = epoch(loader, 1), epoch(loader, 2)
+  check.equal(text(first) == text(second), false)
+  check.equal(text(epoch(loader, 1)), text(first))
+  table.sort(first)
+  check.equal(text(first), "0 1 2 3 4 5 6 7 8 9")
+  icl.random.seed(4)
+  check.equal(text(epoch(loader, 2)) == text(second), false)
+end)
+
+check("the last smaller batch", function()
+  check.equal(#epoch(data.loader(set, { batch_size = 4, training = true }), 1), 8)
+  check.equal(#epoch(data.loader(set, { batch_size = 4, training = true, drop_last = false }), 1), 10)
+  check.equal(text(epoch(data.loader(set, { batch_size = 4 }), 1)), "0 1 2 3 4 5 6 7 8 9")
+  check.equal(data.loader(set, { batch_size = 4 }).batches, 3)
+  check.raises(function() data.loader(set, { batch_size = 11, training = true }) end, "10 images are not one batch")
+end)
+
+check("a split has each image once", function()
+  local most, rest = data.split(set, 0.35)
+  check.equal(most.count, 7)
+  check.equal(rest.count, 3)
+  local all = epoch(data.loader(most, { batch_size = 7 }), 1)
+  for _, value in ipairs(epoch(data.loader(rest, { batch_size = 3, training = true }), 1)) do all[#all + 1] = value end
+  table.sort(all)
+  check.equal(text(all), "0 1 2 3 4 5 6 7 8 9")
+end)
+
+check("a batch has normalised images and labels", function()
+  local loader = data.loader(set, { batch_size = 4 })
+  local batch = loader:batch(icl.tensor({ 9, 4 }, { dtype = "i64" }), 1)
+  check.equal(text(batch.target:totable()), "0 1")
+  check.equal(text(batch.image:shape()), "2 4 4 1")
+  check.near(batch.image:totable()[1][2][2][1], (9 / 255 - 0.5) / 0.25, 1e-6)
+  local half = augment.chain { augment.normalize { dtype = "bf16", mean = { 0 }, std = { 1 } } }
+  check.equal(data.loader(set, { chain = half }):batch(batch.index, 1).image:dtype(), "bf16")
+end)
+
+-- The images of these numbers after a chain, as bytes of one text each.
+local function augmented(chain, numbers, number_of_epoch)
+  local batch = data.loader(set, { chain = chain }):batch(icl.tensor(numbers, { dtype = "i64" }), number_of_epoch)
+  local result = {}
+  for i, image in ipairs(batch.image:reshape(#numbers, -1):totable()) do result[i] = text(image) end
+  return result
+end
+
+check("an image is augmented the same in whatever batch it is", function()
+  icl.random.seed(2)
+  local chain = augment.chain { augment.random_crop { padding = 2 }, augment.hflip {} }
+  local together, alone = augmented(chain, { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 }, 1), augmented(chain, { 6 }, 1)
+  check.equal(alone[1], together[7])
+  local later, changed = augmented(chain, { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 }, 2), 0
+  for i = 1, 10 do changed = changed + (later[i] ~= together[i] and 1 or 0) end
+  check.equal(changed >= 7, true)
+end)
+
+check("flips mirror some images and leave the others", function()
+  local chain = augment.chain { augment.hflip {} }
+  local left, right = 0, 0
+  for k, image in ipairs(augmented(chain, { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 }, 1)) do
+    if image:find(("^%d "):format(k + 99)) then left = left + 1 end
+    if image:find((" %d$"):format(k + 99)) then right = right + 1 end
+  end
+  check.equal(left + right, 10)
+  check.equal(left > 0 and right > 0, true)
+  check.equal(augmented(augment.chain { augment.hflip { prob = 0 } }, { 3 }, 1)[1]:find "^103 " ~= nil, true)
+end)
+
+check("two stages of one kind draw differently", function()
+  local seen = {}
+  local function remember(batch, rng) seen[#seen + 1] = text(rng:uniform({ batch.image:size(1) }):totable()) end
+  augmented(augment.chain { remember, remember }, { 1, 2 }, 1)
+  check.equal(seen[1] == seen[2], false)
+end)
+
+check("functions are stages", function()
+  local chain = augment.chain { augment.normalize { mean = { 0 }, std = { 1 } },
+                                function(batch) batch.image = batch.image * 0 + 7 end }
+  check.equal(augmented(chain, { 1 }, 1)[1]:find "^7.0 7.0" ~= nil, true)
+  check.raises(function() augment.chain { 5 } end, "stage 1 is a number")
+end)
+
+check("parts of a batch are the batch", function()
+  icl.random.seed(2)
+  local chain = augment.chain { augment.random_crop { padding = 2 }, augment.normalize {} }
+  local loader = data.loader(set, { chain = chain })
+  local batch = loader:batch(icl.tensor({ 5, 1, 8, 2, 9, 0, 3, 7 }, { dtype = "i64" }), 1)
+  local chunks, sizes, images = batch:chunks(3), {}, {}
+  for i, chunk in ipairs(chunks) do sizes[i], images[i] = chunk:size(), chunk.image end
+  check.equal(text(sizes), "3 3 2")
+  local joined = icl.ops.concat(images[1], images[2], images[3], { dim = 1 })
+  check.equal((joined - batch.image):abs():max():item(), 0)
+end)
+
+check("sets of the wrong form are refused", function()
+  local images = icl.zeros({ 2, 4, 4, 1 }, "u8")
+  local labels = icl.zeros({ 2 }, "i64")
+  local function refused(pattern, given)
+    local all = { images = images, labels = labels, classes = 2, mean = { 0 }, std = { 1 } }
+    for key, value in pairs(given) do all[key] = value end
+    check.raises(function() data.set(all) end, pattern)
+  end
+  refused("images must be u8", { images = icl.zeros { 2, 4, 4, 1 } })
+  refused("labels must be i64 of shape %(2%)", { labels = icl.zeros({ 3 }, "i64") })
+  refused("mean must be a list of 1", { mean = { 0, 0 } })
+  refused("classes", { classes = 0 })
+end)
+
+check.close()

@@ -1,0 +1,101 @@
+-- test_options.lua: the command line of a recipe.
+local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local icl = require "icl"
+
+local function example()
+  return icl.options "Example"
+    : value("depth", 20, "layers", { min = 8, max = 1001 })
+    : value("note", "", "a text")
+    : value("limit", nil, "may be left out", { type = "float" })
+    : choice("kind", "a", { "a", "bee" }, "a kind")
+    : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
+    : default { base_lr = 0.2 }
+    : preset("quick", { epochs = 5, base_lr = 0.3, nesterov = false }, "five epochs")
+    : example "icl example.lua --depth 32"
+end
+
+local function read(...)
+  return example():read { ... }
+end
+
+local function message(...)
+  local values, text = read(...)
+  check.equal(values, nil)
+  return text
+end
+
+check("defaults, and those a recipe changes", function()
+  local opt = read()
+  check.equal(opt.depth, 20)
+  check.equal(opt.base_lr, 0.2)
+  check.equal(opt.milestones[2], 120)
+  check.equal(opt.limit, nil)
+  check.equal(icl.options.training:defaults().base_lr, 0.1)
+end)
+
+check("values in both forms", function()
+  local opt = read("--depth", "32", "--base-lr=1", "--milestones", "3,5.5", "--kind=bee", "--note", "--x",
+    "--limit", "2")
+  check.equal(opt.depth, 32)
+  check.equal(math.type(opt.base_lr), "float")
+  check.equal(opt.base_lr, 1.0)
+  check.equal(opt.milestones[2], 5.5)
+  check.equal(opt.kind, "bee")
+  check.equal(opt.note, "--x")
+  check.equal(opt.limit, 2.0)
+end)
+
+check("flags", function()
+  check.equal(read("--no-nesterov").nesterov, false)
+  check.equal(read("--eager").eager, true)
+  check.equal(read().hflip, nil)
+  check.equal(read("--hflip").hflip, true)
+  check.equal(read("--no-hflip").hflip, false)
+end)
+
+check("what is typed beats a preset wherever it stands", function()
+  check.equal(read("--preset", "quick").epochs, 5)
+  check.equal(read("--preset=quick").nesterov, false)
+  check.equal(read("--epochs", "7", "--preset", "quick").epochs, 7)
+end)
+
+check("mistakes are explained", function()
+  local function says(text, ...)
+    local said = message(...)
+    if not said:find(text, 1, true) then error(("'%s' does not say '%s'"):format(said, text), 2) end
+  end
+  says("no option --epoch (did you mean --epochs?)", "--epoch", "3")
+  says("did you mean --no-nesterov?", "--no-nesteov")
+  says("--epochs x: it must be an integer", "--epochs", "x")
+  says("--epochs 1.5: it must be an integer", "--epochs", "1.5")
+  says("--depth 7: it must be at least 8", "--depth=7")
+  says("--depth 2000: it must be at most 1001", "--depth=2000")
+  says("--base-lr nan", "--base-lr", "nan")
+  says("must be one of a, bee", "--kind", "c")
+  says("did you mean cosine?", "--schedule", "cosin")
+  says("--epochs needs a value", "--epochs")
+  says("takes no value", "--nesterov=1")
+  says("no preset 'quik' (did you mean quick?)", "--preset", "quik")
+  says("a list of numbers", "--milestones", "3,,5")
+  says("'foo' is not an option", "foo")
+end)
+
+check("help and the list of presets", function()
+  local values, text = read("--depth", "32", "--help")
+  check.equal(values, false)
+  for _, part in ipairs { "Example", "--depth N", "(default 20, 8 to 1001)", "--kind a|bee", "examples:",
+                          "--no-nesterov", "--[no-]hflip", "training:" } do
+    if not text:find(part, 1, true) then error("--help does not show " .. part) end
+  end
+  values, text = read("--list-presets")
+  check.equal(values, false)
+  check.equal(text:find("--base-lr 0.3 --epochs 5 --no-nesterov", 1, true) ~= nil, true)
+end)
+
+check("mistakes in the declaration", function()
+  check.raises(function() example():value("depth", 1, "again") end, "declared twice")
+  check.raises(function() example():default { dept = 1 } end, "did you mean depth")
+  check.raises(function() example():preset("x", { epoch = 1 }) end, "did you mean epochs")
+end)
+
+check.close()

@@ -1,0 +1,156 @@
+-- test_run.lua: loops in which each turn is a step, losses and metrics, and icl.fit.
+local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local core = require "icl.core"
+local icl = require "icl"
+
+-- n images whose label is where their bright quarter is.
+local function make_set(n)
+  local images, labels = {}, {}
+  for k = 1, n do
+    local label = (k - 1) % 4
+    labels[k], images[k] = label, {}
+    for i = 1, 8 do
+      images[k][i] = {}
+      for j = 1, 8 do
+        local bright = (i > 4) == (label > 1) and (j > 4) == (label % 2 == 1)
+        images[k][i][j] = { (bright and 180 or 60) + (7 * k + 3 * i + 5 * j) % 40 }
+      end
+    end
+  end
+  return icl.data.set { images = icl.tensor(images, { dtype = "u8" }), labels = icl.tensor(labels, { dtype = "i64" }),
+                        classes = 4, mean = { 0.35 }, std = { 0.2 } }
+end
+
+local set = make_set(48)
+
+local function loader(training)
+  return icl.data.loader(set, { batch_size = 16, training = training })
+end
+
+check("each turn is a step", function()
+  local run, counter = icl.run { epochs = 2 }, icl.state { 0 }
+  local seen = {}
+  for epoch in run:epochs() do
+    for _ in run:batches(loader(true)) do
+      check.equal(core.in_step(), true)
+      seen[#seen + 1] = epoch * 10 + run.step
+      counter:write(counter + 1)
+    end
+    check.equal(core.in_step(), false)
+  end
+  check.equal(table.concat(seen, " "), "10 11 12 23 24 25")
+  check.equal(counter:get()[1], 6)
+  check.equal(run.step, 6)
+end)
+
+check("break commits, return commits, an error drops", function()
+  local counter = icl.state { 0 }
+  local function turn(how)
+    local run = icl.run { epochs = 1 }
+    for _ in run:batches(loader(true)) do
+      counter:write(counter + 1)
+      if how == "break" then break end
+      if how == "return" then return end
+      error "in the body"
+    end
+  end
+  turn "break"
+  check.equal(counter:get()[1], 1)
+  turn "return"
+  check.equal(counter:get()[1], 2)
+  check.raises(function() turn "error" end, "in the body")
+  check.equal(counter:get()[1], 2)
+  check.equal(core.in_step(), false)
+end)
+
+check("logged values are averaged by images", function()
+  local run = icl.run {}
+  local odd = icl.data.loader(set, { batch_size = 32 })
+  for batch in run:batches(odd) do run:log { size = batch:size(), mean = batch.image:mean() } end
+  check.near(run.average.size, (32 * 32 + 16 * 16) / 48, 1e-9)
+  check.equal(run.last.size, 16)
+  check.equal(run.step, 0)
+  check.raises(function() run:log { a = 1 } end, "belongs into the body")
+end)
+
+check("a loss that is not finite stops the run", function()
+  local run = icl.run {}
+  check.raises(function()
+    for _ in run:batches(loader(true)) do run:log { loss = icl.zeros {} / 0 } end
+  end, "the loss is .*nan in step 1")
+end)
+
+check("a value that was not kept says so", function()
+  local run, image = icl.run {}, nil
+  for batch in run:batches(loader(true)) do image = batch.image * 2 end
+  check.raises(function() image:totable() end, "keep")
+end)
+
+check("cross-entropy", function()
+  local logits, labels = icl.tensor { { 1, 2, 3 }, { 0, 0, 0 } }, icl.tensor({ 2, 0 }, { dtype = "i64" })
+  local first = math.log(math.exp(-2) + math.exp(-1) + 1)
+  check.near(icl.loss.cross_entropy(logits, labels):item(), (first + math.log(3)) / 2, 1e-6)
+  local smooth = 0.7 * first + 0.3 / 3 * ((first + 2) + (first + 1) + first)
+  check.near(icl.loss.cross_entropy(logits, labels, 0.3):item(), (smooth + math.log(3)) / 2, 1e-6)
+  local mixed = { labels = { labels, icl.tensor({ 0, 1 }, { dtype = "i64" }) }, weights = { 0.25, 0.75 } }
+  check.near(icl.loss.cross_entropy(logits, mixed):item(), (0.25 * first + 0.75 * (first + 2) + math.log(3)) / 2, 1e-6)
+  check.raises(function() icl.loss.cross_entropy(logits, 3) end, "a tensor of labels or a table")
+end)
+
+check("accuracy", function()
+  local logits = icl.tensor { { 1, 2, 3, 0 }, { 5, 1, 0, 2 } }
+  local labels = icl.tensor({ 1, 0 }, { dtype = "i64" })
+  check.equal(icl.metrics.accuracy(logits, labels):item(), 0.5)
+  check.equal(icl.metrics.accuracy(logits, labels, 2):item(), 1)
+  check.equal(icl.metrics.accuracy(logits, labels, 5):item(), 1)
+  local mixed = { labels = { labels, icl.tensor({ 2, 1 }, { dtype = "i64" }) }, weights = { 0.25, 0.75 } }
+  check.near(icl.metrics.accuracy(logits, mixed):item(), 0.25 * 0.5 + 0.75 * 0.5, 1e-6)
+end)
+
+-- Trains a small model; -> its figures and the bytes of its states. Nothing is printed.
+local function fit(options, more)
+  icl.random.seed(1)
+  local model = icl.models.resnet_preact { depth = 8, initial_channels = 4, input = set.shape, classes = set.classes }
+  local all = { epochs = 6, batch_size = 16, base_lr = 0.1, schedule = "cosine", random_crop = false, hflip = false }
+  for key, value in pairs(options or {}) do all[key] = value end
+  local given = { model = model, train = set, test = set, options = all, quiet = true }
+  for key, value in pairs(more or {}) do given[key] = value end
+  local figures, parts = icl.fit(given), {}
+  for i, entry in ipairs(model:named_states()) do parts[i] = entry[2]:bytes() end
+  return figures, table.concat(parts)
+end
+
+check("fit learns, and the same seed gives the same bytes", function()
+  local figures, bytes = fit()
+  check.equal(figures.test.top1 > 0.9, true)
+  check.equal(figures.train.loss < 1.2, true)
+  local _, again = fit()
+  check.equal(bytes == again, true)
+end)
+
+check("fit in bf16 and with subdivided batches", function()
+  check.equal(fit { precision = "bf16" }.test.top1 > 0.9, true)
+  check.equal(fit { subdivision = 3, epochs = 8 }.test.top1 > 0.9, true)
+  check.equal(fit({ subdivision = 3, epochs = 8, compatible = true }).test.top1 > 0.9, true)
+end)
+
+check("fit with a loss of one's own and without a test set", function()
+  local calls = 0
+  local figures = fit({ epochs = 1 }, { test = false, loss = function(logits, target)
+    calls = calls + 1
+    return icl.loss.cross_entropy(logits, target) * 2
+  end })
+  check.equal(calls, 3)
+  check.equal(figures.test, nil)
+end)
+
+check("fit stops at a loss that is not finite", function()
+  check.raises(function() fit { base_lr = 1e30, nesterov = false } end, "the loss is")
+end)
+
+check("fit names what is missing", function()
+  check.raises(function() icl.fit { train = set } end, "it needs a model")
+  check.raises(function() icl.fit { modl = 1 } end, "did you mean model")
+end)
+
+check.close()
