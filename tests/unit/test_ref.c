@@ -109,6 +109,38 @@ TEST(pointwise_formulas_at_special_values) {
   EXPECT(y, 0, 0, 7, 0);
 }
 
+TEST(pointwise_formulas_by_hand) {
+  double x[] = {4, -0.5, 0.25}, y[3];
+#define UNARY(op, ...)                                                                                                 \
+  RUN(op, NO_ATTR, VIEW(y, 3), VIEW(x, 3));                                                                            \
+  EXPECT(y, __VA_ARGS__)
+  UNARY(neg, -4, 0.5, -0.25);
+  UNARY(abs, 4, 0.5, 0.25);
+  UNARY(exp, 54.598150033144236, 0.6065306597126334, 1.2840254166877414);
+  UNARY(log, 1.3862943611198906, NAN, -1.3862943611198906);
+  UNARY(sqrt, 2, NAN, 0.5);
+  UNARY(tanh, 0.9993292997390670, -0.4621171572600098, 0.2449186624037092);
+  UNARY(sigmoid, 0.9820137900379085, 0.3775406687981454, 0.5621765008857981);
+  UNARY(logical_not, 0, 0, 0);
+#undef UNARY
+#define BINARY(op, ...)                                                                                                \
+  RUN(op, NO_ATTR, VIEW(y, 3), VIEW(x, 3), VIEW(ARRAY(2, -0.5, 3), 3));                                                \
+  EXPECT(y, __VA_ARGS__)
+  BINARY(sub, 2, 0, -2.75);
+  BINARY(div, 2, 1, 0.25 / 3);
+  BINARY(pow, 16, NAN, 0.015625);
+  BINARY(eq, 0, 1, 0);
+  BINARY(ne, 1, 0, 1);
+  BINARY(lt, 0, 0, 1);
+  BINARY(le, 0, 1, 1);
+  BINARY(gt, 1, 0, 0);
+  BINARY(ge, 1, 1, 0);
+  BINARY(add_n, 6, -1, 3.25);
+#undef BINARY
+  RUN(logical_not, NO_ATTR, VIEW(y, 3), VIEW(ARRAY(0, -0.0, NAN), 3));
+  EXPECT(y, 1, 1, 0);
+}
+
 TEST(momentum_updates) {
   double p[] = {1}, g[] = {0.5}, v[] = {2}, lr[] = {0.1}, momentum[] = {0.9}, decay[] = {0.01}, y[1];
   RUN(sgd_momentum, NO_ATTR, VIEW(y, 1), VIEW(g, 1), VIEW(p, 1), VIEW(v, 1), SCALAR(momentum), SCALAR(decay));
