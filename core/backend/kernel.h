@@ -7,8 +7,8 @@
 
 #include "icl.h"
 
-/* Elements of one row (the last axis) are adjacent; rows lie `pitch` elements apart, in row-major order of the other axes.
- * pitch >= shape[rank - 1]; equal: dense. Rank 0: one element, pitch 1. */
+/* Elements of one row (the last axis) are adjacent; rows lie `pitch` elements apart, in row-major order of the other
+ * axes. pitch >= shape[rank - 1]; equal: dense. Rank 0: one element, pitch 1. */
 typedef struct {
   void *data;
   icl_dtype dtype;
@@ -44,8 +44,8 @@ static inline int64_t icl__view_rows(const icl__view *v) {
   return n;
 }
 
-/* The reference: plain loops, every view dense and of dtype f64 (integers and bool too, exact up to 2^53). Every op that is
- * neither a leaf nor an alias has one. `accumulate` and `part` are ignored: it computes the whole output. */
+/* The reference: plain loops, every view dense and of dtype f64 (integers and bool too, exact up to 2^53). Every op
+ * that is neither a leaf nor an alias has one. `accumulate` and `part` are ignored: it computes the whole output. */
 icl__kernel icl__ref_kernel(int op);
 
 /* Element conversions shared by backends and readers; bf16 and f16 round to nearest even. */

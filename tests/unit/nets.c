@@ -150,7 +150,8 @@ icl_tensor *net_conv(net *n, icl_tensor *x, int kernel, int out, int stride) {
   int in = icl_tensor_shape(x)[3];
   float deviation = sqrtf(2.0f / (float)(kernel * kernel * in));
   icl_tensor *w = net_parameter(n, 0, deviation, 4, (int32_t[]){kernel, kernel, in, out});
-  return net_op(n, "conv2d", 2, (icl_tensor *[]){x, w}, "stride", (double)stride, "padding", (double)(kernel / 2), NULL);
+  return net_op(n, "conv2d", 2, (icl_tensor *[]){x, w}, "stride", (double)stride, "padding", (double)(kernel / 2),
+                NULL);
 }
 
 static void update_running(net *n, icl_state *state, icl_tensor *coefficients, double row, double factor) {
@@ -214,8 +215,7 @@ static icl_tensor *shake_block(net *n, icl_tensor *x, int out, int stride) {
     branch[k] = net_batch_norm(n, net_conv(n, relu_bn(n, net_conv(n, h, 3, out, stride)), 3, out, 1));
   icl_tensor *rest = net_op2(n, "sub", net_number(n, 1), a);
   icl_tensor *mix = net_op2(n, "add", net_op2(n, "mul", branch[0], a), net_op2(n, "mul", branch[1], rest));
-  icl_tensor *shortcut =
-      icl_tensor_shape(x)[3] == out ? x : net_batch_norm(n, net_conv(n, h, 1, out, stride));
+  icl_tensor *shortcut = icl_tensor_shape(x)[3] == out ? x : net_batch_norm(n, net_conv(n, h, 1, out, stride));
   return net_op2(n, "add", mix, shortcut);
 }
 
@@ -282,7 +282,8 @@ void net_sgd(net *n, double lr) {
     CHECK(g != NULL);
     own(n, g);
     icl_state *velocity = net_state(n, false, 0, 0, icl_tensor_rank(value), icl_tensor_shape(value));
-    icl_tensor *v = net_op(n, "sgd_momentum", 5, (icl_tensor *[]){g, value, read_state(n, velocity), momentum, decay}, NULL);
+    icl_tensor *v =
+        net_op(n, "sgd_momentum", 5, (icl_tensor *[]){g, value, read_state(n, velocity), momentum, decay}, NULL);
     icl_tensor *w = net_op(n, "sgd_nesterov", 6, (icl_tensor *[]){value, g, v, rate, momentum, decay}, NULL);
     CHECK_OK(icl_state_write(velocity, v, NULL));
     CHECK_OK(icl_state_write(p, w, NULL));

@@ -1,7 +1,7 @@
 /* nets.h - small networks built with the C interface, for tests of the graph and the planner.
  *
- * A net creates its parameters when they are first asked for, from a fixed sequence of numbers, and finds them again in the
- * same order in every later pass. Errors end the test. */
+ * A net creates its parameters when they are first asked for, from a fixed sequence of numbers, and finds them again in
+ * the same order in every later pass. Errors end the test. */
 #ifndef ICL_TESTS_NETS_H
 #define ICL_TESTS_NETS_H
 
@@ -25,8 +25,8 @@ void net_free(net *n);
 void net_rewind(net *n); /* before another pass through the same layers */
 void net_clear(net *n);  /* lets go of the tensors of a step */
 
-/* An op by name with attributes by name: net_op(n, "conv2d", 2, (icl_tensor *[]){x, w}, "stride", 2.0, "padding", 1.0, NULL).
- * Pairs take one number, lists are given as list("dims", 2, 1, 2). */
+/* An op by name with attributes by name: net_op(n, "conv2d", 2, (icl_tensor *[]){x, w}, "stride", 2.0, "padding", 1.0,
+ * NULL). Pairs take one number, lists are given as list("dims", 2, 1, 2). */
 icl_tensor *net_op(net *n, const char *name, int inputs, icl_tensor **input, ...);
 icl_tensor *net_op1(net *n, const char *name, icl_tensor *x);
 icl_tensor *net_op2(net *n, const char *name, icl_tensor *a, icl_tensor *b);
@@ -42,12 +42,13 @@ icl_tensor *net_batch_norm(net *n, icl_tensor *x);
 icl_tensor *net_linear(net *n, icl_tensor *x, int out);
 
 /* Logits (n, 10) of (n, h, w, c) images. */
-icl_tensor *net_resnet(net *n, icl_tensor *x, int blocks, int channels); /* pre-activation, basic blocks, three stages */
+icl_tensor *net_resnet(net *n, icl_tensor *x, int blocks,
+                       int channels); /* pre-activation, basic blocks, three stages */
 icl_tensor *net_shake(net *n, icl_tensor *x, int blocks, int channels);
 icl_tensor *net_densenet(net *n, icl_tensor *x, int blocks, int growth);
 
-icl_tensor *net_images(net *n, int images, int size, int channels); /* normal numbers */
-icl_tensor *net_labels(net *n, int images);                        /* i64 in 0 ... 9 */
+icl_tensor *net_images(net *n, int images, int size, int channels);   /* normal numbers */
+icl_tensor *net_labels(net *n, int images);                           /* i64 in 0 ... 9 */
 icl_tensor *net_loss(net *n, icl_tensor *logits, icl_tensor *labels); /* mean cross entropy */
 
 /* Backward, then SGD with Nesterov momentum on every trainable state. */

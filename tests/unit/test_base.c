@@ -1,11 +1,18 @@
 /* test_base.c - random numbers, memory and files of core/base. */
 #include "unit.h"
 
+#include "files.h"
+
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/philox.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- Philox ---- */
 
@@ -246,4 +253,119 @@ TEST(memory_available_is_plausible) {
   size_t available = icl__memory_available();
   CHECK(available > 1 << 20);
   CHECK(available < (size_t)1 << 50);
+}
+
+/* ---- files ---- */
+
+static void check_contents(const char *path, const char *expected) {
+  char *data;
+  size_t bytes;
+  CHECK_OK(icl__file_read_all(path, &data, &bytes));
+  CHECK_EQ(bytes, strlen(expected));
+  CHECK_STR(data, expected);
+  icl__free(data);
+}
+
+TEST(file_read_all) {
+  check_contents(file_put("short", "hello", 5), "hello");
+  check_contents(file_put("empty", "", 0), "");
+  enum { BYTES = 1 << 20 };
+  char *big = icl__alloc(BYTES + 1, 1);
+  memset(big, 'x', BYTES);
+  big[BYTES] = 0;
+  check_contents(file_put("big", big, BYTES), big);
+  icl__free(big);
+}
+
+TEST(file_read_errors_name_the_path) {
+  char *data;
+  size_t bytes;
+  CHECK_ERROR(icl__file_read_all(file_path("absent"), &data, &bytes), ICL_ENOENT, "/absent: cannot open it: No such");
+  CHECK_ERROR(icl__file_read_all(file_path("."), &data, &bytes), ICL_EIO, "directory");
+  const char *path = file_put("file", "hello", 5);
+  icl__alloc_fail_after(0);
+  CHECK_ERROR(icl__file_read_all(path, &data, &bytes), ICL_ENOMEM, "/file: out of memory");
+  icl__alloc_fail_after(-1);
+}
+
+TEST(file_map) {
+  icl__map map;
+  CHECK_OK(icl__map_open(file_put("file", "hello", 5), &map));
+  CHECK_EQ(map.bytes, 5);
+  CHECK(memcmp(map.data, "hello", 5) == 0);
+  icl__map_close(&map);
+  CHECK(!map.data);
+  icl__map_close(&map);
+  CHECK_OK(icl__map_open(file_put("empty", "", 0), &map));
+  CHECK_EQ(map.bytes, 0);
+  icl__map_close(&map);
+}
+
+TEST(file_map_errors) {
+  icl__map map;
+  CHECK_ERROR(icl__map_open(file_path("absent"), &map), ICL_ENOENT, "/absent");
+  CHECK_ERROR(icl__map_open(file_path("."), &map), ICL_EIO, "not a regular file");
+  CHECK_EQ(mkfifo(file_path("pipe"), 0600), 0);
+  CHECK_ERROR(icl__map_open(file_path("pipe"), &map), ICL_EIO, "not a regular file");
+}
+
+TEST(file_write_replaces) {
+  const char *path = file_path("target");
+  CHECK_OK(icl__file_write(path, "first", 5));
+  check_contents(path, "first");
+  CHECK_EQ(chmod(path, 0640), 0);
+  CHECK_OK(icl__file_write(path, "second", 6));
+  check_contents(path, "second");
+  struct stat about;
+  CHECK_EQ(stat(path, &about), 0);
+  CHECK_EQ(about.st_mode & 0777, 0640);
+  CHECK_EQ(file_count(), 1);
+}
+
+TEST(file_write_without_a_folder_in_the_path) {
+  CHECK_EQ(chdir(file_path(".")), 0);
+  CHECK_OK(icl__file_write("plain", "text", 4));
+  check_contents(file_path("plain"), "text");
+}
+
+TEST(file_write_shows_nothing_before_commit) {
+  const char *path = file_put("target", "old", 3);
+  icl__writer *writer;
+  CHECK_OK(icl__writer_open(path, &writer));
+  CHECK_OK(icl__writer_write(writer, "new", 3));
+  check_contents(path, "old");
+  icl__writer_cancel(writer);
+  check_contents(path, "old");
+  CHECK_EQ(file_count(), 1);
+  icl__writer_cancel(NULL);
+}
+
+/* The file size limit stands for a full disk. */
+TEST(file_write_without_space) {
+  const char *path = file_put("target", "old", 3);
+  static char big[100000];
+  signal(SIGXFSZ, SIG_IGN);
+  CHECK_EQ(setrlimit(RLIMIT_FSIZE, &(struct rlimit){4096, 4096}), 0);
+  CHECK_ERROR(icl__file_write(path, big, sizeof big), ICL_EIO, "/target: cannot write it: File too large");
+  check_contents(path, "old");
+  CHECK_EQ(file_count(), 1);
+}
+
+TEST(file_write_errors) {
+  CHECK_ERROR(icl__file_write(file_path("absent/file"), "x", 1), ICL_ENOENT, "absent/file: cannot open its folder");
+  CHECK_ERROR(icl__file_write("/dev/null", "x", 1), ICL_EIO, "not a regular file");
+  CHECK_EQ(access("/dev/null", W_OK), 0);
+  CHECK_ERROR(icl__file_write(file_path("."), "x", 1), ICL_EIO, "cannot replace it");
+  CHECK_EQ(file_count(), 0);
+}
+
+TEST(file_write_without_memory) {
+  const char *path = file_put("target", "old", 3);
+  for (int allowed = 0; allowed < 3; allowed++) { /* the writer, its path, the name of the new file */
+    icl__alloc_fail_after(allowed);
+    CHECK_ERROR(icl__file_write(path, "x", 1), ICL_ENOMEM, "out of memory");
+  }
+  icl__alloc_fail_after(-1);
+  check_contents(path, "old");
+  CHECK_EQ(file_count(), 1);
 }

@@ -101,8 +101,8 @@ static void check_rows(int count, const row *rows) {
     icl__node node;
     char text[ICL__SHAPE_TEXT];
     icl_status status = infer(r, &node);
-    const char *result = status == ICL_OK ? icl__shape_text(text, (icl_dtype)node.dtype, node.rank, node.shape)
-                                          : icl_message();
+    const char *result =
+        status == ICL_OK ? icl__shape_text(text, (icl_dtype)node.dtype, node.rank, node.shape) : icl_message();
     bool right = r->expected[0] == '!' ? status != ICL_OK && strstr(result, r->expected + 1) != NULL &&
                                              strncmp(result, r->op, strlen(r->op)) == 0
                                        : status == ICL_OK && strcmp(result, r->expected) == 0;
