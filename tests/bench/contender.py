@@ -1,0 +1,100 @@
+"""A contender of the benchmark: a process that trains one network and answers requests, as README.md describes."""
+
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+
+ANSWER_LIMIT = 900  # seconds; compiling a large network takes minutes
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class ContenderFailed(Exception):
+    """The process ended, was silent for too long, or answered something else than the protocol says."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Some training steps in a row."""
+
+    seconds: list[float]
+    loss: float  # of the last step
+    foreign: float  # share of the machine's cores that other processes used meanwhile
+
+
+def busy_ticks() -> int:
+    """Ticks that all cores together were busy since the machine started, time taken by the hypervisor included."""
+    with open("/proc/stat") as file:
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return user + nice + system + irq + softirq + steal
+
+
+def process_ticks(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+class Contender:
+    def __init__(self, label: str, command: list[str], environment: dict[str, str]) -> None:
+        """Starts the process and waits until its network is built."""
+        self.label = label
+        self._log = tempfile.TemporaryFile("w+", errors="replace")
+        start = time.perf_counter()
+        self._process = subprocess.Popen(command, env={**os.environ, **environment}, text=True, stderr=self._log,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        word, parameters, self.description = (self._answer().split(maxsplit=2) + ["", "", ""])[:3]
+        self.start_seconds = time.perf_counter() - start
+        if word != "ready" or not parameters.isdigit():
+            raise self._failure("did not say `ready PARAMETERS DESCRIPTION`")
+        self.parameters = int(parameters)
+        self._resident_at_start = self._memory("VmRSS")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._log.close()
+
+    def steps(self, count: int) -> Turn:
+        start, busy, own = time.perf_counter(), busy_ticks(), process_ticks(self._process.pid)
+        try:
+            self._process.stdin.write(f"step {count}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the process has ended; waiting for its answer tells why
+        answer = self._answer()
+        elapsed = time.perf_counter() - start
+        foreign = (busy_ticks() - busy) - (process_ticks(self._process.pid) - own)
+        try:
+            loss, *seconds = map(float, answer.split())
+        except ValueError:
+            raise self._failure(f"answered {answer!r} in place of numbers") from None
+        if len(seconds) != count:
+            raise self._failure(f"was asked for {count} steps and gave {len(seconds)} times")
+        return Turn(seconds, loss, foreign / TICKS_PER_SECOND / (elapsed * os.cpu_count()))
+
+    def peak_mib(self) -> float:
+        """Most memory that was resident so far, above what was when the network had been built."""
+        return (self._memory("VmHWM") - self._resident_at_start) / 1024
+
+    def _memory(self, name: str) -> int:
+        """A memory figure of the process in KiB."""
+        with open(f"/proc/{self._process.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+    def _answer(self) -> str:
+        timer = threading.Timer(ANSWER_LIMIT, self._process.kill)
+        timer.start()
+        line = self._process.stdout.readline()
+        timer.cancel()
+        if not line:
+            raise self._failure(f"gave no answer and ended with code {self._process.wait()}")
+        return line
+
+    def _failure(self, what: str) -> ContenderFailed:
+        self._process.kill()
+        self._log.seek(0)
+        tail = "".join("\n    " + line.rstrip() for line in self._log.readlines()[-12:])
+        return ContenderFailed(f"{self.label} {what}{tail}")
