@@ -12,13 +12,13 @@ typedef enum { ICL__CONV_FORWARD, ICL__CONV_INPUT, ICL__CONV_WEIGHT } icl__conv_
 
 typedef struct {
   icl__conv_direction direction;
-  icl_dtype dtype; /* of images and their gradients: f32 or bf16 */
+  icl_dtype dtype;            /* of images and their gradients: f32 or bf16 */
   int32_t images, x[3], y[3]; /* h, w, c of input and output */
   int32_t kernel[2], stride[2], padding[2], groups;
 } icl__conv_shape;
 
-typedef struct icl__dnnl icl__dnnl;             /* an engine with its cache of primitives; one per device */
-typedef struct icl__dnnl_conv icl__dnnl_conv;   /* owned by the cache */
+typedef struct icl__dnnl icl__dnnl;           /* an engine with its cache of primitives; one per device */
+typedef struct icl__dnnl_conv icl__dnnl_conv; /* owned by the cache */
 
 icl_status icl__dnnl_open(int threads, icl__dnnl **result);
 void icl__dnnl_close(icl__dnnl *dnnl);
@@ -26,7 +26,7 @@ void icl__dnnl_close(icl__dnnl *dnnl);
 /* `like`: NULL, or a convolution of the same layer with another image count, whose weight layout is taken over. */
 icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, const icl__dnnl_conv *like,
                               icl__dnnl_conv **result);
-size_t icl__dnnl_conv_weight_bytes(const icl__dnnl_conv *conv);  /* of prepared weights, or of a weight gradient */
+size_t icl__dnnl_conv_weight_bytes(const icl__dnnl_conv *conv); /* of prepared weights, or of a weight gradient */
 size_t icl__dnnl_conv_scratch_bytes(const icl__dnnl_conv *conv);
 /* forward: (x, w) -> y; input: (g, w) -> gx; weight: (x, g) -> gw, overwritten. `thread` selects handles of its own. */
 icl_status icl__dnnl_conv_run(const icl__dnnl_conv *conv, int thread, const void *first, const void *second, void *out,

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 
 static icl_status open_device(const icl__device_options *options, void **device) {
+  ICL__TRY(icl__cpu_select());
   icl__cpu_device *cpu = icl__calloc(1, sizeof *cpu);
   if (!cpu)
     return ICL_ENOMEM;

@@ -1,16 +1,21 @@
 /* kernels.h - what the vector kernels of the CPU offer to the CPU device.
  *
  * Kernels exist for AVX-512 (with and without bf16 conversion instructions), AVX2 and portable C, all from one source;
- * icl__cpu_select() asks the processor once. A prototype is an icl__call with full shapes, dtypes, pitches and attributes,
- * without data. */
+ * icl__cpu_select() asks the processor once. A prototype is an icl__call with full shapes, dtypes, pitches and
+ * attributes, without data. */
 #ifndef ICL_BACKEND_CPU_KERNELS_H
 #define ICL_BACKEND_CPU_KERNELS_H
 
 #include "backend/kernel.h"
 #include "base/status.h"
 
+/* Chooses the instruction set: the best that the processor has, or what ICL_ISA in the environment names. EINVAL for a
+ * name that does not exist, ENOTSUP for one that the processor does not have. Called when a device is opened. */
+icl_status icl__cpu_select(void);
+const char *icl__cpu_isa(void); /* "avx512bf16", "avx512", "avx2", "portable" */
+
 /* The kernel for a prototype. Never NULL: what no vector kernel takes (f64, integers, odd layouts) runs through the
- * reference kernel with conversion of its operands. `workspace`: scratch bytes a thread needs for `images` images. */
+ * reference kernel with conversion of its operands. `workspace`: scratch bytes for a call of the prototype's size. */
 icl__kernel icl__cpu_kernel(const icl__call *prototype);
 size_t icl__cpu_workspace(const icl__call *prototype);
 /* True if icl__cpu_kernel() gives the reference kernel. */
@@ -21,7 +26,5 @@ bool icl__cpu_splits(const icl__call *prototype);
 /* add_n of two or more tensors and the bn_sums of the result in one pass over memory; both prototypes must fit. */
 bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums);
 void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums);
-
-const char *icl__cpu_isa(void); /* "avx512bf16", "avx512", "avx2", "portable"; ICL_ISA in the environment lowers it */
 
 #endif

@@ -1,0 +1,365 @@
+/* conv_dnnl.c - oneDNN convolutions on one thread and a fixed number of images; see conv_dnnl.h.
+ *
+ * A processor without bf16 convolutions gets f32 ones between conversions. */
+#include "backend/cpu/conv_dnnl.h"
+
+#include <oneapi/dnnl/dnnl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/kernel.h"
+#include "base/memory.h"
+#include "base/threads.h"
+
+typedef struct {
+  dnnl_memory_t x, w, y, scratch, from, to; /* from, to: of the reorder */
+} handles;
+
+struct icl__dnnl_conv {
+  icl__dnnl_conv *next;
+  icl__dnnl *dnnl;
+  icl__conv_shape shape;
+  int32_t like_images; /* image count of the convolution whose weight layout was taken over; 0: its own choice */
+  bool widened;        /* f32 inside, bf16 outside */
+  dnnl_memory_desc_t x, y, weights, hwio;
+  size_t scratchpad_bytes;
+  dnnl_primitive_t primitive, reorder;
+  handles *handles; /* by thread */
+};
+
+struct icl__dnnl {
+  int threads;
+  dnnl_engine_t engine;
+  dnnl_stream_t *stream; /* by thread */
+  icl__dnnl_conv *first;
+};
+
+#define TRY_DNNL(call, what) ICL__TRY(check((call), what))
+
+static icl_status check(dnnl_status_t status, const char *what) {
+  if (status == dnnl_success)
+    return ICL_OK;
+  if (status == dnnl_out_of_memory)
+    return icl__fail(ICL_ENOMEM, "conv2d: oneDNN has no memory to %s", what);
+  return icl__fail(ICL_EBACKEND, "conv2d: oneDNN could not %s (status %d)", what, (int)status);
+}
+
+const char *icl__dnnl_version(void) {
+  static char text[32];
+  const dnnl_version_t *v = dnnl_version();
+  snprintf(text, sizeof text, "%d.%d.%d", v->major, v->minor, v->patch);
+  return text;
+}
+
+/* ---- opening and closing ---- */
+
+static icl_status open_streams(icl__dnnl *dnnl) {
+  TRY_DNNL(dnnl_engine_create(&dnnl->engine, dnnl_cpu, 0), "open its engine");
+  for (int t = 0; t < dnnl->threads; t++)
+    TRY_DNNL(dnnl_stream_create(&dnnl->stream[t], dnnl->engine, dnnl_stream_default_flags), "open a stream");
+  return ICL_OK;
+}
+
+icl_status icl__dnnl_open(int threads, icl__dnnl **result) {
+  icl__dnnl *dnnl = icl__calloc(1, sizeof *dnnl);
+  if (!dnnl)
+    return ICL_ENOMEM;
+  dnnl->threads = threads;
+  dnnl->stream = icl__calloc((size_t)threads, sizeof *dnnl->stream);
+  icl_status status = dnnl->stream ? open_streams(dnnl) : ICL_ENOMEM;
+  if (status != ICL_OK) {
+    icl__dnnl_close(dnnl);
+    return status;
+  }
+  *result = dnnl;
+  return ICL_OK;
+}
+
+static void free_handles(handles *h) {
+  dnnl_memory_t all[] = {h->x, h->w, h->y, h->scratch, h->from, h->to};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (all[i])
+      dnnl_memory_destroy(all[i]);
+}
+
+static void free_conv(icl__dnnl_conv *conv) {
+  for (int t = 0; conv->handles && t < conv->dnnl->threads; t++)
+    free_handles(&conv->handles[t]);
+  if (conv->primitive)
+    dnnl_primitive_destroy(conv->primitive);
+  if (conv->reorder)
+    dnnl_primitive_destroy(conv->reorder);
+  icl__free(conv->handles);
+  icl__free(conv);
+}
+
+void icl__dnnl_close(icl__dnnl *dnnl) {
+  while (dnnl->first) {
+    icl__dnnl_conv *conv = dnnl->first;
+    dnnl->first = conv->next;
+    free_conv(conv);
+  }
+  for (int t = 0; dnnl->stream && t < dnnl->threads; t++)
+    if (dnnl->stream[t])
+      dnnl_stream_destroy(dnnl->stream[t]);
+  if (dnnl->engine)
+    dnnl_engine_destroy(dnnl->engine);
+  icl__free(dnnl->stream);
+  icl__free(dnnl);
+}
+
+/* ---- making a convolution ---- */
+
+static icl_status describe_images(const icl__conv_shape *s, const int32_t size[3], dnnl_data_type_t dtype,
+                                  dnnl_memory_desc_t *result) {
+  dnnl_dims_t dims = {s->images, size[2], size[0], size[1]};
+  return check(dnnl_memory_desc_init_by_tag(result, 4, dims, dtype, dnnl_nhwc), "describe images");
+}
+
+/* Weights as (groups, out, in, kh, kw), the axis of groups only where there are several. With `strides` they are in
+ * HWIO order, else in whatever order suits the primitive. */
+static icl_status describe_weights(const icl__conv_shape *s, dnnl_data_type_t dtype, bool hwio,
+                                   dnnl_memory_desc_t *result) {
+  dnnl_dim_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, kh = s->kernel[0], kw = s->kernel[1];
+  dnnl_dims_t dims = {s->groups, out, in, kh, kw};
+  dnnl_dims_t strides = {out, 1, s->y[2], kw * in * s->y[2], in * s->y[2]};
+  int skip = s->groups == 1;
+  if (hwio)
+    return check(dnnl_memory_desc_init_by_strides(result, 5 - skip, dims + skip, dtype, strides + skip),
+                 "describe weights");
+  return check(dnnl_memory_desc_init_by_tag(result, 5 - skip, dims + skip, dtype, dnnl_format_tag_any),
+               "describe weights");
+}
+
+/* Padding behind the last row and column: what the last window needs, which may be less than in front. */
+static void pads(const icl__conv_shape *s, dnnl_dims_t stride, dnnl_dims_t before, dnnl_dims_t after) {
+  for (int d = 0; d < 2; d++) {
+    stride[d] = s->stride[d];
+    before[d] = s->padding[d];
+    after[d] = (s->y[d] - 1) * s->stride[d] + s->kernel[d] - s->x[d] - s->padding[d];
+  }
+}
+
+static dnnl_status_t create_description(const icl__dnnl_conv *c, const_dnnl_primitive_attr_t attr,
+                                        dnnl_data_type_t dtype, dnnl_primitive_desc_t *result) {
+  const icl__conv_shape *s = &c->shape;
+  dnnl_engine_t engine = c->dnnl->engine;
+  dnnl_dims_t stride, before, after;
+  dnnl_memory_desc_t any;
+  dnnl_convolution_desc_t d;
+  pads(s, stride, before, after);
+  if (describe_weights(s, dtype, false, &any) != ICL_OK)
+    return dnnl_invalid_arguments;
+  bool forward = s->direction == ICL__CONV_FORWARD;
+  dnnl_primitive_desc_t hint = NULL;
+  dnnl_status_t status =
+      dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &c->x,
+                                         forward ? &c->weights : &any, NULL, &c->y, stride, before, after);
+  if (status == dnnl_success)
+    status = dnnl_primitive_desc_create(&hint, &d, attr, engine, NULL);
+  if (status != dnnl_success)
+    return status;
+  if (forward) {
+    *result = hint;
+    return dnnl_success;
+  }
+  if (s->direction == ICL__CONV_INPUT)
+    status = dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &c->x, &c->weights, &c->y, stride,
+                                                      before, after);
+  else
+    status = dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &c->x, &c->weights, NULL, &c->y,
+                                                         stride, before, after);
+  if (status == dnnl_success)
+    status = dnnl_primitive_desc_create(result, &d, attr, engine, hint);
+  dnnl_primitive_desc_destroy(hint);
+  return status;
+}
+
+/* Sets the shapes of operands and makes the primitive's description for images of `dtype`. */
+static icl_status describe(icl__dnnl_conv *c, const icl__dnnl_conv *like, dnnl_data_type_t dtype,
+                           dnnl_primitive_desc_t *result, dnnl_status_t *status) {
+  const icl__conv_shape *s = &c->shape;
+  bool weight = s->direction == ICL__CONV_WEIGHT;
+  ICL__TRY(describe_images(s, s->x, dtype, &c->x));
+  ICL__TRY(describe_images(s, s->y, dtype, &c->y));
+  ICL__TRY(describe_weights(s, dnnl_f32, true, &c->hwio));
+  ICL__TRY(describe_weights(s, weight ? dnnl_f32 : dtype, false, &c->weights));
+  if (like)
+    c->weights = like->weights;
+  dnnl_primitive_attr_t attr;
+  TRY_DNNL(dnnl_primitive_attr_create(&attr), "make attributes");
+  *status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+  if (*status == dnnl_success)
+    *status = create_description(c, attr, dtype, result);
+  dnnl_primitive_attr_destroy(attr);
+  return ICL_OK;
+}
+
+static icl_status make_reorder(icl__dnnl_conv *c) {
+  bool back = c->shape.direction == ICL__CONV_WEIGHT;
+  dnnl_primitive_desc_t description;
+  TRY_DNNL(dnnl_reorder_primitive_desc_create(&description, back ? &c->weights : &c->hwio, c->dnnl->engine,
+                                              back ? &c->hwio : &c->weights, c->dnnl->engine, NULL),
+           "describe a change of layout");
+  dnnl_status_t status = dnnl_primitive_create(&c->reorder, description);
+  dnnl_primitive_desc_destroy(description);
+  return check(status, "make a change of layout");
+}
+
+static icl_status make_handles(icl__dnnl_conv *c, const dnnl_memory_desc_t *scratchpad) {
+  c->handles = icl__calloc((size_t)c->dnnl->threads, sizeof *c->handles);
+  if (!c->handles)
+    return ICL_ENOMEM;
+  bool back = c->shape.direction == ICL__CONV_WEIGHT;
+  for (int t = 0; t < c->dnnl->threads; t++) {
+    handles *h = &c->handles[t];
+    struct {
+      dnnl_memory_t *memory;
+      const dnnl_memory_desc_t *description;
+    } all[] = {{&h->x, &c->x},
+               {&h->w, &c->weights},
+               {&h->y, &c->y},
+               {&h->scratch, scratchpad},
+               {&h->from, back ? &c->weights : &c->hwio},
+               {&h->to, back ? &c->hwio : &c->weights}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+      TRY_DNNL(dnnl_memory_create(all[i].memory, all[i].description, c->dnnl->engine, DNNL_MEMORY_NONE),
+               "make a memory handle");
+  }
+  return ICL_OK;
+}
+
+static icl_status finish_making(icl__dnnl_conv *c, dnnl_primitive_desc_t description) {
+  dnnl_query_t what = c->shape.direction == ICL__CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+  c->weights = *dnnl_primitive_desc_query_md(description, what, 0);
+  const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+  c->scratchpad_bytes = (dnnl_memory_desc_get_size(scratchpad) + 63) / 64 * 64;
+  TRY_DNNL(dnnl_primitive_create(&c->primitive, description), "make a primitive");
+  ICL__TRY(make_reorder(c));
+  return make_handles(c, scratchpad);
+}
+
+static icl_status make(icl__dnnl_conv *c, const icl__dnnl_conv *like) {
+  dnnl_primitive_desc_t description = NULL;
+  dnnl_status_t status;
+  bool half = c->shape.dtype == ICL_BF16;
+  c->widened = like && like->widened;
+  ICL__TRY(describe(c, like, half && !c->widened ? dnnl_bf16 : dnnl_f32, &description, &status));
+  if (status == dnnl_unimplemented && half && !like) {
+    c->widened = true;
+    ICL__TRY(describe(c, like, dnnl_f32, &description, &status));
+  }
+  ICL__TRY(check(status, "describe it"));
+  icl_status made = finish_making(c, description);
+  dnnl_primitive_desc_destroy(description);
+  return made;
+}
+
+icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, const icl__dnnl_conv *like,
+                              icl__dnnl_conv **result) {
+  int32_t like_images = like ? like->shape.images : 0;
+  for (icl__dnnl_conv *c = dnnl->first; c; c = c->next)
+    if (!memcmp(&c->shape, shape, sizeof *shape) && c->like_images == like_images) {
+      *result = c;
+      return ICL_OK;
+    }
+  icl__dnnl_conv *c = icl__calloc(1, sizeof *c);
+  if (!c)
+    return ICL_ENOMEM;
+  c->dnnl = dnnl;
+  c->shape = *shape;
+  c->like_images = like_images;
+  int before = icl__one_thread_begin(); /* primitives divide their work when they are made */
+  icl_status status = make(c, like);
+  icl__one_thread_end(before);
+  if (status != ICL_OK) {
+    free_conv(c);
+    return status;
+  }
+  c->next = dnnl->first;
+  dnnl->first = c;
+  *result = c;
+  return ICL_OK;
+}
+
+/* ---- running ---- */
+
+size_t icl__dnnl_conv_weight_bytes(const icl__dnnl_conv *c) { return dnnl_memory_desc_get_size(&c->weights); }
+
+static int64_t elements(const icl__dnnl_conv *c, const int32_t size[3]) {
+  return (int64_t)c->shape.images * size[0] * size[1] * size[2];
+}
+
+/* f32 bytes of an operand's images, in whole cache lines; 0 where images are used as they are. */
+static size_t wide_bytes(const icl__dnnl_conv *c, const int32_t size[3]) {
+  return c->widened ? ((size_t)elements(c, size) * sizeof(float) + 63) / 64 * 64 : 0;
+}
+
+size_t icl__dnnl_conv_scratch_bytes(const icl__dnnl_conv *c) {
+  return c->scratchpad_bytes + wide_bytes(c, c->shape.x) + wide_bytes(c, c->shape.y);
+}
+
+static void set(dnnl_memory_t memory, const void *data) {
+  dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data);
+}
+
+static icl_status execute(const icl__dnnl_conv *c, int thread, const void *x, const void *w, const void *y,
+                          void *scratch) {
+  const handles *h = &c->handles[thread];
+  bool back_x = c->shape.direction == ICL__CONV_INPUT, back_w = c->shape.direction == ICL__CONV_WEIGHT;
+  set(h->x, x);
+  set(h->w, w);
+  set(h->y, y);
+  set(h->scratch, scratch);
+  dnnl_exec_arg_t arguments[] = {
+      {back_x ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, h->x},
+      {back_w ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, h->w},
+      {back_x || back_w ? DNNL_ARG_DIFF_DST : DNNL_ARG_DST, h->y},
+      {DNNL_ARG_SCRATCHPAD, h->scratch},
+  };
+  return check(dnnl_primitive_execute(c->primitive, c->dnnl->stream[thread], 4, arguments), "run a convolution");
+}
+
+/* The images that are read are widened before, those that are written narrowed behind. */
+static icl_status execute_widened(const icl__dnnl_conv *c, int thread, const void *x, const void *w, const void *y,
+                                  char *scratch) {
+  int64_t nx = elements(c, c->shape.x), ny = elements(c, c->shape.y);
+  void *wide_x = scratch + c->scratchpad_bytes, *wide_y = scratch + c->scratchpad_bytes + wide_bytes(c, c->shape.x);
+  icl__conv_direction direction = c->shape.direction;
+  if (direction != ICL__CONV_INPUT)
+    icl__convert(ICL_BF16, x, ICL_F32, wide_x, nx);
+  if (direction != ICL__CONV_FORWARD)
+    icl__convert(ICL_BF16, y, ICL_F32, wide_y, ny);
+  ICL__TRY(execute(c, thread, wide_x, w, wide_y, scratch));
+  if (direction == ICL__CONV_INPUT)
+    icl__convert(ICL_F32, wide_x, ICL_BF16, (void *)(uintptr_t)x, nx);
+  if (direction == ICL__CONV_FORWARD)
+    icl__convert(ICL_F32, wide_y, ICL_BF16, (void *)(uintptr_t)y, ny);
+  return ICL_OK;
+}
+
+icl_status icl__dnnl_conv_run(const icl__dnnl_conv *c, int thread, const void *first, const void *second, void *out,
+                              void *scratch) {
+  const void *x = first, *w = second, *y = out;
+  if (c->shape.direction == ICL__CONV_INPUT)
+    x = out, y = first;
+  else if (c->shape.direction == ICL__CONV_WEIGHT)
+    w = out, y = second;
+  return c->widened ? execute_widened(c, thread, x, w, y, scratch) : execute(c, thread, x, w, y, scratch);
+}
+
+static icl_status reorder(const icl__dnnl_conv *c, int thread, const void *from, const void *to) {
+  const handles *h = &c->handles[thread];
+  set(h->from, from);
+  set(h->to, to);
+  dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, h->from}, {DNNL_ARG_TO, h->to}};
+  return check(dnnl_primitive_execute(c->reorder, c->dnnl->stream[thread], 2, arguments), "change a layout");
+}
+
+icl_status icl__dnnl_conv_prepare(const icl__dnnl_conv *c, int thread, const float *hwio, void *weights) {
+  return reorder(c, thread, hwio, weights);
+}
+
+icl_status icl__dnnl_conv_finish(const icl__dnnl_conv *c, int thread, const void *gradient, float *hwio) {
+  return reorder(c, thread, gradient, hwio);
+}

@@ -1,0 +1,165 @@
+/* kernels.c - which vector kernels run here, and the way to the reference kernels for what they do not take. */
+#include "backend/cpu/kernels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/kernels/families.h"
+
+/* ---- instruction sets, best first ---- */
+
+#if ICL_HAVE_AVX2
+static bool has_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+#endif
+#if ICL_HAVE_AVX512
+static bool has_avx512(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+#if ICL_HAVE_AVX512BF16
+static bool has_avx512bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+#endif
+static bool always(void) { return true; }
+
+static const struct {
+  const icl__kernel_set *set;
+  bool (*runs_here)(void);
+} sets[] = {
+#if ICL_HAVE_AVX512BF16
+    {&icl__kernels_avx512bf16, has_avx512bf16},
+#endif
+#if ICL_HAVE_AVX512
+    {&icl__kernels_avx512, has_avx512},
+#endif
+#if ICL_HAVE_AVX2
+    {&icl__kernels_avx2, has_avx2},
+#endif
+    {&icl__kernels_portable, always},
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+static _Atomic(const icl__kernel_set *) selected;
+
+static const icl__kernel_set *best(void) {
+  int i = 0;
+  while (!sets[i].runs_here())
+    i++;
+  return sets[i].set;
+}
+
+icl_status icl__cpu_select(void) {
+  const char *name = getenv("ICL_ISA");
+  if (!name || !*name) {
+    atomic_store(&selected, best());
+    return ICL_OK;
+  }
+  for (int i = 0; i < SETS; i++) {
+    if (strcmp(sets[i].set->name, name) != 0)
+      continue;
+    if (!sets[i].runs_here())
+      return icl__fail(ICL_ENOTSUP, "ICL_ISA is %s, which this processor does not have; the best it has is %s", name,
+                       best()->name);
+    atomic_store(&selected, sets[i].set);
+    return ICL_OK;
+  }
+  return icl__fail(ICL_EINVAL, "ICL_ISA is '%s'; it must be avx512bf16, avx512, avx2 or portable, and built in", name);
+}
+
+static const icl__kernel_set *set(void) {
+  const icl__kernel_set *s = atomic_load(&selected);
+  return s ? s : best();
+}
+
+const char *icl__cpu_isa(void) { return set()->name; }
+
+/* ---- the reference kernels on operands of any dtype and pitch ---- */
+
+static size_t f64_bytes(const icl__view *v) { return ((size_t)icl__view_count(v) * sizeof(double) + 63) / 64 * 64; }
+
+static size_t fallback_workspace(const icl__call *call) {
+  size_t bytes = f64_bytes(&call->out);
+  for (int i = 0; i < call->inputs; i++)
+    bytes += f64_bytes(&call->in[i]);
+  return bytes;
+}
+
+static icl__view dense_f64(const icl__view *v, void *data) {
+  icl__view dense = *v;
+  dense.data = data;
+  dense.dtype = ICL_F64;
+  dense.pitch = icl__view_columns(v);
+  return dense;
+}
+
+static void *element(const icl__view *v, int64_t row) {
+  return (char *)v->data + (size_t)(row * v->pitch) * icl_dtype_bytes(v->dtype);
+}
+
+static void widen(const icl__view *from, double *to) {
+  int64_t rows = icl__view_rows(from), columns = icl__view_columns(from);
+  for (int64_t i = 0; i < rows; i++)
+    icl__convert(from->dtype, element(from, i), ICL_F64, to + i * columns, columns);
+}
+
+static void narrow(double *from, const icl__view *to, bool accumulate) {
+  int64_t rows = icl__view_rows(to), columns = icl__view_columns(to);
+  for (int64_t i = 0; i < rows; i++) {
+    double *row = from + i * columns;
+    for (int64_t j = 0; accumulate && j < columns; j++)
+      row[j] += icl__load_f64(to->dtype, element(to, i), j);
+    icl__convert(ICL_F64, row, to->dtype, element(to, i), columns);
+  }
+}
+
+static void fallback(const icl__call *call) {
+  icl__call wide = *call;
+  char *at = call->scratch;
+  for (int i = 0; i < call->inputs; i++) {
+    wide.in[i] = dense_f64(&call->in[i], at);
+    widen(&call->in[i], wide.in[i].data);
+    at += f64_bytes(&call->in[i]);
+  }
+  wide.out = dense_f64(&call->out, at);
+  icl__ref_kernel(call->op)(&wide);
+  narrow(wide.out.data, &call->out, call->accumulate);
+}
+
+/* ---- choosing ---- */
+
+static bool choose(const icl__call *prototype, icl__choice *choice) {
+  if (set()->choose(prototype, choice))
+    return true;
+  *choice = (icl__choice){fallback, fallback_workspace(prototype), false};
+  return false;
+}
+
+icl__kernel icl__cpu_kernel(const icl__call *prototype) {
+  icl__choice choice;
+  choose(prototype, &choice);
+  return choice.run;
+}
+
+size_t icl__cpu_workspace(const icl__call *prototype) {
+  icl__choice choice;
+  choose(prototype, &choice);
+  return choice.workspace;
+}
+
+bool icl__cpu_is_fallback(const icl__call *prototype) {
+  icl__choice choice;
+  return !choose(prototype, &choice);
+}
+
+bool icl__cpu_splits(const icl__call *prototype) {
+  icl__choice choice;
+  choose(prototype, &choice);
+  return choice.splits;
+}
+
+bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums) { return set()->can_add_bn_sums(add, sums); }
+
+void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums) { set()->add_bn_sums(add, sums); }

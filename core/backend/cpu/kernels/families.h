@@ -1,0 +1,32 @@
+/* families.h - vector kernels: one source for every instruction set.
+ *
+ * Each file of this folder is compiled once for every instruction set, with ICL_ISA as its name; ISA_NAME gives the
+ * symbols that files share a suffix. A family looks at a prototype (an icl__call without data) and fills in a choice if
+ * it has a kernel for it. */
+#ifndef ICL_BACKEND_CPU_KERNELS_FAMILIES_H
+#define ICL_BACKEND_CPU_KERNELS_FAMILIES_H
+
+#include "backend/kernel.h"
+
+typedef struct {
+  icl__kernel run;
+  size_t workspace; /* scratch bytes that a call of the prototype's size needs */
+  bool splits;      /* computes call->part of call->parts */
+} icl__choice;
+
+typedef struct {
+  const char *name;
+  bool (*choose)(const icl__call *prototype, icl__choice *choice);
+  bool (*can_add_bn_sums)(const icl__call *add, const icl__call *sums);
+  void (*add_bn_sums)(const icl__call *add, const icl__call *sums);
+} icl__kernel_set;
+
+extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__kernels_avx2, icl__kernels_portable;
+
+#ifdef ICL_ISA
+#define ICL__PASTE_(a, b) a##_##b
+#define ICL__PASTE(a, b)  ICL__PASTE_(a, b)
+#define ISA_NAME(name)    ICL__PASTE(name, ICL_ISA)
+#endif
+
+#endif
