@@ -55,6 +55,17 @@ icl_status icl__infer_bn_sums(icl__node *node) {
   return set_rows(node, 2, channels, ICL_F64);
 }
 
+icl_status icl__infer_bn_sums_shift(icl__node *node) {
+  ICL__TRY(icl__expect_rank(node, 0, 2, "sums", "(2, channels)"));
+  int32_t channels = node->in[0]->shape[1];
+  ICL__TRY(expect_rows(node, 0, 2, channels, "sums"));
+  ICL__TRY(expect_vector(node, 1, channels, "old pivot"));
+  ICL__TRY(expect_vector(node, 2, channels, "new pivot"));
+  if (node->attr.i[BN_COUNT] < 0)
+    return icl__value_error(node, "count must be at least 0, not %d", node->attr.i[BN_COUNT]);
+  return set_rows(node, 2, channels, ICL_F64);
+}
+
 icl_status icl__infer_bn_coefficients(icl__node *node) {
   ICL__TRY(icl__expect_rank(node, 0, 2, "sums", "(2, channels)"));
   int32_t channels = node->in[0]->shape[1];

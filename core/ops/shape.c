@@ -154,14 +154,33 @@ icl_status icl__grad_narrow_grad(icl__gradient *pass, icl__node *y, icl__node *g
   return icl__give(pass, y, 0, narrow(pass, ICL__OP_narrow, gy, y->in[1], dim, y->in[0]->shape[dim]));
 }
 
-/* `length` positions of x from `first` on, whose start is a constant made here. NULL as icl__g(). */
-static icl__node *narrow_from(icl__gradient *pass, icl__node *x, int dim, int64_t first, int32_t length) {
-  icl__node *start = NULL;
-  if (!x || icl_tensor_new(x->engine, ICL_I64, 0, NULL, &first, &start) != ICL_OK)
-    return NULL;
-  icl__node *result = narrow(pass, ICL__OP_narrow, x, start, dim, length);
-  icl_tensor_release(start);
-  return result;
+/* ---- concat_part ---- */
+
+icl_status icl__infer_concat_part(icl__node *node) {
+  ICL__TRY(icl__expect_axis(node, PART_DIM, node->in[0]->rank));
+  int32_t dim = node->attr.i[PART_DIM], first = node->attr.i[PART_FIRST], length = node->attr.i[PART_LENGTH];
+  int32_t size = node->in[0]->shape[dim];
+  if (first < 0 || length < 0 || first > size - length)
+    return icl__value_error(node, "positions %d to %d do not lie within axis %d of size %d", (int)first,
+                            (int)(first + length - 1), (int)dim, (int)size);
+  return set_size(node, dim, length);
+}
+
+static icl__node *part(icl__gradient *pass, icl__node *x, int dim, int32_t first, int32_t length) {
+  icl_attributes attr = {.i = {[PART_DIM] = dim, [PART_FIRST] = first, [PART_LENGTH] = length}};
+  return icl__g(pass, ICL__OP_concat_part, 1, &x, &attr);
+}
+
+icl_status icl__grad_concat_part(icl__gradient *pass, icl__node *y, icl__node *gy) {
+  const icl__node *x = y->in[0];
+  int dim = y->attr.i[PART_DIM];
+  int32_t low[ICL_MAX_RANK] = {0}, high[ICL_MAX_RANK] = {0};
+  low[dim] = y->attr.i[PART_FIRST];
+  high[dim] = x->shape[dim] - low[dim] - y->attr.i[PART_LENGTH];
+  icl_attributes attr = {0};
+  icl__set_list(&attr, PAD_LOW, x->rank, low);
+  icl__set_list(&attr, PAD_HIGH, x->rank, high);
+  return icl__give(pass, y, 0, icl__g(pass, ICL__OP_pad, 1, &gy, &attr));
 }
 
 /* ---- pad ---- */
@@ -198,7 +217,7 @@ icl_status icl__grad_pad(icl__gradient *pass, icl__node *y, icl__node *gy) {
   icl__list(&y->attr, PAD_LOW, &low);
   for (int axis = 0; axis < x->rank; axis++)
     if (x->shape[axis] != y->shape[axis])
-      gy = narrow_from(pass, gy, axis, low[axis], x->shape[axis]);
+      gy = part(pass, gy, axis, low[axis], x->shape[axis]);
   return icl__give(pass, y, 0, gy);
 }
 
@@ -236,11 +255,11 @@ void icl__batch_concat(const icl__facts *facts, icl__batch_rule *rule) {
 
 icl_status icl__grad_concat(icl__gradient *pass, icl__node *y, icl__node *gy) {
   int dim = y->attr.i[CONCAT_DIM];
-  int64_t first = 0;
+  int32_t first = 0;
   for (int i = 0; i < y->inputs; i++) {
     int32_t length = y->in[i]->shape[dim];
     if (icl__wants(y, i))
-      ICL__TRY(icl__give(pass, y, i, narrow_from(pass, gy, dim, first, length)));
+      ICL__TRY(icl__give(pass, y, i, part(pass, gy, dim, first, length)));
     first += length;
   }
   return ICL_OK;

@@ -263,6 +263,14 @@ static void bn_table(double *x, double *weight, double *bias, double *coefficien
       VIEW(pivot, 2));
 }
 
+TEST(bn_sums_follow_their_pivot) {
+  double x[] = {1, 10, 2, 10, 3, 10, 4, 10, 5, 10}, a[] = {0.25, -3}, b[] = {7, 11}, sums[4], shifted[4];
+  RUN(bn_sums, NO_ATTR, VIEW(sums, 2, 2), VIEW(x, BN_ROWS, 2), VIEW(a, 2));
+  RUN(bn_sums_shift, ATTR(.i = {BN_ROWS}), VIEW(shifted, 2, 2), VIEW(sums, 2, 2), VIEW(a, 2), VIEW(b, 2));
+  RUN(bn_sums, NO_ATTR, VIEW(sums, 2, 2), VIEW(x, BN_ROWS, 2), VIEW(b, 2));
+  check_array(__LINE__, shifted, 4, sums, 1e-9);
+}
+
 TEST(bn_coefficients_hold_mean_and_variance) {
   double x[] = {1, 10, 2, 10, 3, 10, 4, 10, 5, 10}, weight[] = {2, 3}, bias[] = {0.5, -1}, c[10];
   bn_table(x, weight, bias, c);
@@ -391,6 +399,8 @@ TEST(elements_move) {
   EXPECT(y, 9, 9, 9, 9, 1, 2, 3, 9, 4, 5, 6, 9);
   RUN(concat, ATTR(.i = {1}), VIEW(y, 2, 4), VIEW(x, 2, 3), VIEW(ARRAY(7, 8), 2, 1));
   EXPECT(y, 1, 2, 3, 7, 4, 5, 6, 8);
+  RUN(concat_part, ATTR(.i = {1, 1, 2}), VIEW(y, 2, 2), VIEW(x, 2, 3));
+  EXPECT(y, 2, 3, 5, 6);
   RUN(narrow, ATTR(.i = {1, 2}), VIEW(y, 2, 2), VIEW(x, 2, 3), VIEW(first, 1));
   EXPECT(y, 2, 3, 5, 6);
   RUN(narrow_grad, ATTR(.i = {1, 4}), VIEW(y, 2, 4), VIEW(ARRAY(1, 2, 3, 4), 2, 2), VIEW(first, 1));

@@ -31,6 +31,17 @@ void icl__ref_bn_sums(const icl__call *call) {
   }
 }
 
+/* With d = old - new: x - new = (x - old) + d. */
+void icl__ref_bn_sums_shift(const icl__call *call) {
+  const icl__view *sums = &call->in[0];
+  double count = call->attr->i[BN_COUNT];
+  for (int32_t i = 0; i < channels(sums); i++) {
+    double d = values(&call->in[1])[i] - values(&call->in[2])[i], first = row(sums, 0)[i];
+    row(&call->out, 0)[i] = first + count * d;
+    row(&call->out, 1)[i] = row(sums, 1)[i] + 2 * d * first + count * d * d;
+  }
+}
+
 static void set_coefficients(const icl__view *out, int32_t channel, double weight, double bias, double mean,
                              double variance, double eps) {
   double inverse_std = 1 / sqrt(variance + eps), a = weight * inverse_std;

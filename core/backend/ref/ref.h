@@ -62,6 +62,7 @@ ICL__REF_KERNEL(conv2d_input_grad);
 ICL__REF_KERNEL(conv2d_weight_grad);
 
 ICL__REF_KERNEL(bn_sums);
+ICL__REF_KERNEL(bn_sums_shift);
 ICL__REF_KERNEL(bn_coefficients);
 ICL__REF_KERNEL(bn_inference);
 ICL__REF_KERNEL(bn_running);
@@ -86,6 +87,7 @@ ICL__REF_KERNEL(reshape);
 ICL__REF_KERNEL(permute);
 ICL__REF_KERNEL(pad);
 ICL__REF_KERNEL(concat);
+ICL__REF_KERNEL(concat_part);
 ICL__REF_KERNEL(narrow);
 ICL__REF_KERNEL(narrow_grad);
 

@@ -58,6 +58,10 @@ void icl__ref_concat(const icl__call *call) {
     copy_range(&call->out, &call->in[k], dim, first, true);
 }
 
+void icl__ref_concat_part(const icl__call *call) {
+  copy_range(&call->in[0], &call->out, call->attr->i[PART_DIM], call->attr->i[PART_FIRST], false);
+}
+
 void icl__ref_narrow(const icl__call *call) {
   const icl__view *x = &call->in[0];
   int dim = call->attr->i[NARROW_DIM];
