@@ -1,0 +1,152 @@
+/* vector.h - a register of f32 lanes, the same in every instruction set: the only file of this folder that knows them.
+ *
+ * Lanes are f32 always; memory holds f32 or bf16, and bf16 is rounded to nearest even where it is stored. Arithmetic on
+ * `vec` is written with + - * / ; a * b + c becomes one instruction where there is one. A dtype that is given to a
+ * function below must be a constant where it is called: kernels are INLINE functions with the dtypes of their operands
+ * among the arguments, called once for each dtype by FOR_FLOATS. Memory need not be aligned. */
+#ifndef ICL_BACKEND_CPU_KERNELS_VECTOR_H
+#define ICL_BACKEND_CPU_KERNELS_VECTOR_H
+
+#include "backend/cpu/kernels/families.h"
+
+#include <string.h>
+#if defined __SSE2__
+#include <immintrin.h>
+#endif
+
+#define INLINE     static inline __attribute__((always_inline))
+#define UNROLL_(n) _Pragma(#n)
+#define UNROLL(n)  UNROLL_(GCC unroll n)
+
+#if defined __AVX512F__
+enum { LANES = 16 };
+#elif defined __AVX2__
+enum { LANES = 8 };
+#else
+enum { LANES = 4 };
+#endif
+
+typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
+typedef uint32_t vec_bits __attribute__((vector_size(LANES * sizeof(uint32_t))));
+typedef uint16_t vec_half __attribute__((vector_size(LANES * sizeof(uint16_t))));
+
+/* Calls f(..., dtype) with the dtype as a constant: FOR_FLOATS(x.dtype, f, a, b) is f(a, b, ICL_F32) or f(a, b,
+ * ICL_BF16). */
+#define FOR_FLOATS(dtype, f, ...) ((dtype) == ICL_BF16 ? f(__VA_ARGS__, ICL_BF16) : f(__VA_ARGS__, ICL_F32))
+
+/* Has a kernel loads and stores for it? */
+static inline bool is_lane_dtype(icl_dtype dtype) { return dtype == ICL_F32 || dtype == ICL_BF16; }
+
+INLINE vec splat(float x) { return x - (vec){0}; }
+
+/* ---- rounding to bf16 ---- */
+
+/* f32 to the nearest bf16, ties to even; NaN stays NaN. Numbers below 2^-126 may become 0. */
+INLINE vec_half round_bf16(vec v) {
+#if defined __AVX512BF16__
+  return (vec_half)_mm512_cvtneps_pbh(v);
+#else
+  vec_bits u = (vec_bits)v, nan = (vec_bits)(v != v);
+  vec_bits nearest = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;
+  return __builtin_convertvector((nearest & ~nan) | (quiet & nan), vec_half);
+#endif
+}
+
+INLINE vec widen_bf16(vec_half h) { return (vec)(__builtin_convertvector(h, vec_bits) << 16); }
+
+/* ---- memory: element i and the LANES - 1 after it ---- */
+
+INLINE vec load(icl_dtype dtype, const void *data, int64_t i) {
+  if (dtype == ICL_BF16) {
+    vec_half h;
+    memcpy(&h, (const uint16_t *)data + i, sizeof h);
+    return widen_bf16(h);
+  }
+  vec v;
+  memcpy(&v, (const float *)data + i, sizeof v);
+  return v;
+}
+
+INLINE void store(icl_dtype dtype, void *data, int64_t i, vec v) {
+  if (dtype == ICL_BF16) {
+    vec_half h = round_bf16(v);
+    memcpy((uint16_t *)data + i, &h, sizeof h);
+  } else {
+    memcpy((float *)data + i, &v, sizeof v);
+  }
+}
+
+/* ---- memory: only `n` lanes, 0 <= n <= LANES; the other lanes are 0, and what lies behind is not touched ---- */
+
+#if defined __AVX512F__
+
+INLINE __mmask16 first_lanes(int64_t n) { return (__mmask16)((1u << n) - 1); }
+
+INLINE vec load_part(icl_dtype dtype, const void *data, int64_t i, int64_t n) {
+  if (dtype == ICL_BF16)
+    return widen_bf16((vec_half)_mm256_maskz_loadu_epi16(first_lanes(n), (const uint16_t *)data + i));
+  return _mm512_maskz_loadu_ps(first_lanes(n), (const float *)data + i);
+}
+
+INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v) {
+  if (dtype == ICL_BF16)
+    _mm256_mask_storeu_epi16((uint16_t *)data + i, first_lanes(n), (__m256i)round_bf16(v));
+  else
+    _mm512_mask_storeu_ps((float *)data + i, first_lanes(n), v);
+}
+
+#else
+
+INLINE vec load_part(icl_dtype dtype, const void *data, int64_t i, int64_t n) {
+  vec v = {0};
+  for (int64_t k = 0; k < n; k++)
+    v[k] = dtype == ICL_BF16 ? icl__from_bf16(((const uint16_t *)data)[i + k]) : ((const float *)data)[i + k];
+  return v;
+}
+
+INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v) {
+  for (int64_t k = 0; k < n; k++)
+    if (dtype == ICL_BF16)
+      ((uint16_t *)data)[i + k] = icl__to_bf16(v[k]);
+    else
+      ((float *)data)[i + k] = v[k];
+}
+
+#endif
+
+/* ---- what C has no operator for ---- */
+
+/* max(x, 0); NaN stays NaN */
+INLINE vec relu(vec x) {
+#if defined __AVX512F__
+  return _mm512_max_ps(_mm512_setzero_ps(), x); /* of NaN and a number, the second */
+#elif defined __AVX2__
+  return _mm256_max_ps(_mm256_setzero_ps(), x);
+#else
+  return (vec)((vec_bits)x & ~(vec_bits)(x < 0));
+#endif
+}
+
+/* x where t > 0, else 0 */
+INLINE vec where_positive(vec t, vec x) {
+#if defined __AVX512F__
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(t, _mm512_setzero_ps(), _CMP_GT_OQ), x);
+#else
+  return (vec)((vec_bits)x & (vec_bits)(t > 0));
+#endif
+}
+
+/* The larger of two; NaN if one of them is NaN. */
+INLINE vec larger(vec a, vec b) {
+  vec_bits take = (vec_bits)((a > b) | (a != a));
+  return (vec)(((vec_bits)a & take) | ((vec_bits)b & ~take));
+}
+
+INLINE float sum_of_lanes(vec v) {
+  float sum = 0;
+  for (int k = 0; k < LANES; k++)
+    sum += v[k];
+  return sum;
+}
+
+#endif
