@@ -240,6 +240,36 @@ icl_status icl_step_end(icl_engine *engine); /* an error drops the step; states 
 void icl_step_cancel(icl_engine *engine);
 bool icl_in_step(const icl_engine *engine);
 
+/* ---- safetensors files ---- */
+
+/* An array in host memory, row-major. */
+typedef struct {
+  const char *name;
+  icl_dtype dtype;
+  int rank;
+  int32_t shape[ICL_MAX_RANK];
+  const void *data; /* aligned to a byte only when it comes from a file */
+} icl_array;
+
+typedef struct {
+  const char *key, *value;
+} icl_metadata;
+
+/* What a file holds. Names, keys and values are UTF-8; no name and no key is there twice. */
+typedef struct {
+  int count, metadata_count;
+  const icl_array *arrays;
+  const icl_metadata *metadata;
+} icl_safetensors;
+
+/* Opens a file, which is mapped and must not be cut until it is freed; arrays come in the order of their data. ENOENT,
+ * EIO; EFORMAT: damaged in whatever way, the message says where; ENOTSUP: a dtype or a shape icl has not. */
+icl_status icl_safetensors_read(const char *path, icl_safetensors **result);
+void icl_safetensors_free(icl_safetensors *contents); /* of read; NULL is allowed */
+
+/* Replaces the file as a whole or, after an error, not at all. EINVAL, EEXIST: a name is not UTF-8, or there twice. */
+icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents);
+
 #ifdef __cplusplus
 }
 #endif

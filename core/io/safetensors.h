@@ -1,0 +1,44 @@
+/* safetensors.h - the parts of reading and writing safetensors files; icl.h has the two as a whole.
+ *
+ * A file is the length of the header (8 bytes), the header (JSON: dtype, shape and data_offsets by tensor name, and
+ * strings under __metadata__), and the data of the tensors without holes. */
+#ifndef ICL_IO_SAFETENSORS_H
+#define ICL_IO_SAFETENSORS_H
+
+#include "base/status.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "safetensors files are little-endian, and so must the machine be"
+#endif
+
+#define ICL__SAFETENSORS_METADATA "__metadata__"
+enum { ICL__SAFETENSORS_LENGTH = 8, ICL__SAFETENSORS_MAX_HEADER = 100000000 };
+
+/* dtypes and their names, in the order in which the writer puts their data: by falling alignment, and among equals as
+ * the reference implementation does, so that equal contents are equal files. */
+#define ICL__SAFETENSORS_DTYPES(X)                                                                                     \
+  X(I64, "I64")                                                                                                        \
+  X(F64, "F64")                                                                                                        \
+  X(F32, "F32")                                                                                                        \
+  X(I32, "I32")                                                                                                        \
+  X(BF16, "BF16")                                                                                                      \
+  X(F16, "F16")                                                                                                        \
+  X(U8, "U8")                                                                                                          \
+  X(BOOL, "BOOL")
+
+static inline size_t icl__array_bytes(const icl_array *array) {
+  size_t bytes = icl_dtype_bytes(array->dtype);
+  for (int i = 0; i < array->rank; i++)
+    bytes *= (size_t)array->shape[i];
+  return bytes;
+}
+
+/* The contents of a file that lies in memory, which must outlive them; `path` is for messages. */
+icl_status icl__safetensors_parse(const char *path, const unsigned char *file, size_t bytes, icl_safetensors **result);
+
+/* What a file begins with: length and header. `order` has room for every array and gets them in the order in which
+ * their data follows. The caller frees *start with icl__free(). */
+icl_status icl__safetensors_start(const char *path, const icl_safetensors *contents, const icl_array **order,
+                                  char **start, size_t *bytes);
+
+#endif

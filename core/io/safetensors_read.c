@@ -1,0 +1,282 @@
+/* safetensors_read.c - reads safetensors files, and refuses whatever the format does not allow. */
+#include "io/safetensors.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+/* What icl_safetensors_read() returns is the first member of this. */
+typedef struct {
+  icl_safetensors contents;
+  icl_array *arrays;
+  icl_metadata *metadata;
+  json_t *header; /* names and strings lie in it */
+  icl__map map;   /* of zeros when the file is the caller's memory */
+} open_file;
+
+/* What is known while the header is read. */
+typedef struct {
+  const char *path;
+  size_t bytes;              /* of the file */
+  const unsigned char *data; /* where data_offsets count from */
+  size_t data_start, data_bytes;
+} layout;
+
+/* Text from a file as it can be shown: cut, and without control characters, which a terminal would obey. */
+enum { SHOWN = 128 };
+static const char *show(const char *text, char shown[static SHOWN]) {
+  size_t length = strnlen(text, SHOWN - 1);
+  for (size_t i = 0; i < length; i++)
+    shown[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+  shown[length] = 0;
+  return shown;
+}
+
+/* ---- the frame: length, header, data ---- */
+
+/* PyTorch's own checkpoints are zip archives or pickles. */
+static const char *hint(const unsigned char *file) {
+  bool pytorch = memcmp(file, "PK\3\4", 4) == 0 || memcmp(file, "\x80\2", 2) == 0;
+  return pytorch ? " (this looks like a checkpoint of PyTorch; safetensors.torch.save_file writes what icl reads)" : "";
+}
+
+static icl_status find_header(const unsigned char *file, layout *l) {
+  uint64_t length;
+  if (l->bytes < sizeof length)
+    return icl__fail(ICL_EFORMAT, "%s: not a safetensors file: it has %zu bytes, and the header's length takes %zu",
+                     l->path, l->bytes, sizeof length);
+  memcpy(&length, file, sizeof length);
+  if (length > ICL__SAFETENSORS_MAX_HEADER)
+    return icl__fail(ICL_EFORMAT,
+                     "%s: not a safetensors file: bytes 0 to 7 give the header %" PRIu64 " bytes; at most %d are "
+                     "allowed%s",
+                     l->path, length, ICL__SAFETENSORS_MAX_HEADER, hint(file));
+  l->data_start = sizeof length + (size_t)length;
+  if (l->data_start > l->bytes)
+    return icl__fail(ICL_EFORMAT, "%s: it is cut at byte %zu, inside the header, which ends at byte %zu%s", l->path,
+                     l->bytes, l->data_start, hint(file));
+  if (length == 0 || file[sizeof length] != '{')
+    return icl__fail(ICL_EFORMAT, "%s: not a safetensors file: the header at byte 8 does not begin with {", l->path);
+  l->data = file + l->data_start;
+  l->data_bytes = l->bytes - l->data_start;
+  return ICL_OK;
+}
+
+static icl_status parse_json(const unsigned char *file, const layout *l, json_t **header) {
+  json_error_t error;
+  *header = json_loadb((const char *)file + ICL__SAFETENSORS_LENGTH, l->data_start - ICL__SAFETENSORS_LENGTH,
+                       JSON_REJECT_DUPLICATES, &error);
+  char text[SHOWN];
+  if (*header)
+    return ICL_OK;
+  if (json_error_code(&error) == json_error_out_of_memory)
+    return icl__fail(ICL_ENOMEM, "%s: out of memory for its header of %zu bytes", l->path, l->data_start);
+  return icl__fail(ICL_EFORMAT, "%s: the header is damaged at byte %d: %s", l->path,
+                   ICL__SAFETENSORS_LENGTH + error.position, show(error.text, text));
+}
+
+/* ---- entries ---- */
+
+static icl_status read_dtype(const json_t *entry, icl_dtype *dtype) {
+  const char *name = json_string_value(json_object_get(entry, "dtype"));
+  if (!name)
+    return icl__fail(ICL_EFORMAT, "its dtype is missing or not a string");
+#define X(type, text)                                                                                                  \
+  if (strcmp(name, text) == 0) {                                                                                       \
+    *dtype = ICL_##type;                                                                                               \
+    return ICL_OK;                                                                                                     \
+  }
+  ICL__SAFETENSORS_DTYPES(X)
+#undef X
+  char shown[SHOWN];
+#define X(type, text) " " text
+  return icl__fail(ICL_ENOTSUP, "its dtype is %s; icl reads" ICL__SAFETENSORS_DTYPES(X), show(name, shown));
+#undef X
+}
+
+/* Also tests that the bytes of the whole can be counted. */
+static icl_status read_shape(const json_t *entry, icl_array *array) {
+  const json_t *shape = json_object_get(entry, "shape");
+  if (!json_is_array(shape))
+    return icl__fail(ICL_EFORMAT, "its shape is missing or not a list");
+  if (json_array_size(shape) > ICL_MAX_RANK)
+    return icl__fail(ICL_ENOTSUP, "it has %zu axes; icl reads up to %d", json_array_size(shape), ICL_MAX_RANK);
+  array->rank = (int)json_array_size(shape);
+  size_t bytes = icl_dtype_bytes(array->dtype);
+  for (int i = 0; i < array->rank; i++) {
+    const json_t *size = json_array_get(shape, (size_t)i);
+    if (!json_is_integer(size) || json_integer_value(size) < 0)
+      return icl__fail(ICL_EFORMAT, "size %d of its shape is not an integer from 0", i + 1);
+    if (json_integer_value(size) > INT32_MAX)
+      return icl__fail(ICL_ENOTSUP, "size %d of its shape is %" JSON_INTEGER_FORMAT "; icl reads up to %d", i + 1,
+                       json_integer_value(size), INT32_MAX);
+    array->shape[i] = (int32_t)json_integer_value(size);
+    if (__builtin_mul_overflow(bytes, (size_t)array->shape[i], &bytes))
+      return icl__fail(ICL_EFORMAT, "its shape has more elements than can be counted");
+  }
+  return ICL_OK;
+}
+
+static icl_status read_offsets(const json_t *entry, const layout *l, icl_array *array) {
+  const json_t *offsets = json_object_get(entry, "data_offsets");
+  const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
+  if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last))
+    return icl__fail(ICL_EFORMAT, "its data_offsets are missing or not two integers");
+  json_int_t begin = json_integer_value(first), end = json_integer_value(last);
+  if (begin < 0 || end < begin)
+    return icl__fail(ICL_EFORMAT, "its data_offsets %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " are no range",
+                     begin, end);
+  if ((uint64_t)end > l->data_bytes)
+    return icl__fail(ICL_EFORMAT,
+                     "its data ends %" JSON_INTEGER_FORMAT " bytes after byte %zu of the file, which is "
+                     "cut at byte %zu",
+                     end, l->data_start, l->bytes);
+  if ((uint64_t)(end - begin) != icl__array_bytes(array))
+    return icl__fail(ICL_EFORMAT,
+                     "its data, from byte %zu of the file, has %" JSON_INTEGER_FORMAT
+                     " bytes; dtype and shape need %zu",
+                     l->data_start + (size_t)begin, end - begin, icl__array_bytes(array));
+  array->data = l->data + begin;
+  return ICL_OK;
+}
+
+static icl_status read_truths(const layout *l, const icl_array *array) {
+  const unsigned char *value = array->data;
+  for (size_t i = 0; i < icl__array_bytes(array); i++)
+    if (value[i] > 1)
+      return icl__fail(ICL_EFORMAT, "byte %zu of the file is %d; a BOOL is 0 or 1",
+                       (size_t)(value + i - l->data) + l->data_start, value[i]);
+  return ICL_OK;
+}
+
+static icl_status read_entry(const json_t *entry, const layout *l, icl_array *array) {
+  if (!json_is_object(entry))
+    return icl__fail(ICL_EFORMAT, "its entry in the header is not an object");
+  ICL__TRY(read_dtype(entry, &array->dtype));
+  ICL__TRY(read_shape(entry, array));
+  ICL__TRY(read_offsets(entry, l, array));
+  return array->dtype == ICL_BOOL ? read_truths(l, array) : ICL_OK;
+}
+
+static icl_status read_entries(open_file *f, const layout *l) {
+  f->arrays = icl__calloc(json_object_size(f->header), sizeof *f->arrays);
+  if (!f->arrays)
+    return icl__wrap(ICL_ENOMEM, "%s", l->path);
+  const char *name;
+  json_t *entry;
+  json_object_foreach(f->header, name, entry) {
+    if (strcmp(name, ICL__SAFETENSORS_METADATA) == 0)
+      continue;
+    icl_array *array = &f->arrays[f->contents.count++];
+    array->name = name;
+    icl_status status = read_entry(entry, l, array);
+    char shown[SHOWN];
+    if (status != ICL_OK)
+      return icl__wrap(status, "%s: tensor '%s'", l->path, show(name, shown));
+  }
+  f->contents.arrays = f->arrays;
+  return ICL_OK;
+}
+
+static icl_status read_metadata(open_file *f, const layout *l) {
+  json_t *pairs = json_object_get(f->header, ICL__SAFETENSORS_METADATA), *value;
+  if (!pairs)
+    return ICL_OK;
+  if (!json_is_object(pairs))
+    return icl__fail(ICL_EFORMAT, "%s: " ICL__SAFETENSORS_METADATA " in the header is not an object", l->path);
+  f->metadata = icl__alloc(json_object_size(pairs), sizeof *f->metadata);
+  if (!f->metadata)
+    return icl__wrap(ICL_ENOMEM, "%s", l->path);
+  const char *key;
+  json_object_foreach(pairs, key, value) {
+    char shown[SHOWN];
+    if (!json_is_string(value))
+      return icl__fail(ICL_EFORMAT, "%s: '%s' of " ICL__SAFETENSORS_METADATA " is not a string", l->path,
+                       show(key, shown));
+    f->metadata[f->contents.metadata_count++] = (icl_metadata){key, json_string_value(value)};
+  }
+  f->contents.metadata = f->metadata;
+  return ICL_OK;
+}
+
+/* ---- the data as a whole ---- */
+
+static int by_position(const void *a, const void *b) {
+  const icl_array *x = a, *y = b;
+  if (x->data != y->data)
+    return (const char *)x->data < (const char *)y->data ? -1 : 1;
+  size_t x_bytes = icl__array_bytes(x), y_bytes = icl__array_bytes(y);
+  return x_bytes != y_bytes ? (x_bytes < y_bytes ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+/* Every byte of the data belongs to one tensor. Sorts the arrays. */
+static icl_status check_cover(open_file *f, const layout *l) {
+  const unsigned char *end = l->data;
+  qsort(f->arrays, (size_t)f->contents.count, sizeof *f->arrays, by_position);
+  for (int i = 0; i < f->contents.count; i++) {
+    const icl_array *array = &f->arrays[i];
+    char shown[SHOWN];
+    if (array->data != end)
+      return icl__fail(ICL_EFORMAT,
+                       "%s: tensor '%s': its data begins at byte %zu of the file, where byte %zu should follow: "
+                       "tensors leave no hole and do not overlap",
+                       l->path, show(array->name, shown),
+                       (size_t)((const unsigned char *)array->data - l->data) + l->data_start,
+                       (size_t)(end - l->data) + l->data_start);
+    end += icl__array_bytes(array);
+  }
+  if (end != l->data + l->data_bytes)
+    return icl__fail(ICL_EFORMAT, "%s: its tensors end at byte %zu, the file at byte %zu", l->path,
+                     (size_t)(end - l->data) + l->data_start, l->bytes);
+  return ICL_OK;
+}
+
+/* ---- a file ---- */
+
+static icl_status parse(const char *path, const unsigned char *file, size_t bytes, open_file *f) {
+  layout l = {.path = path, .bytes = bytes};
+  ICL__TRY(find_header(file, &l));
+  ICL__TRY(parse_json(file, &l, &f->header));
+  ICL__TRY(read_metadata(f, &l));
+  ICL__TRY(read_entries(f, &l));
+  return check_cover(f, &l);
+}
+
+void icl_safetensors_free(icl_safetensors *contents) {
+  open_file *f = (open_file *)contents;
+  if (!f)
+    return;
+  json_decref(f->header);
+  icl__free(f->arrays);
+  icl__free(f->metadata);
+  icl__map_close(&f->map);
+  icl__free(f);
+}
+
+icl_status icl__safetensors_parse(const char *path, const unsigned char *file, size_t bytes, icl_safetensors **result) {
+  open_file *f = icl__calloc(1, sizeof *f);
+  if (!f)
+    return icl__wrap(ICL_ENOMEM, "%s", path);
+  icl_status status = parse(path, file, bytes, f);
+  if (status == ICL_OK)
+    *result = &f->contents;
+  else
+    icl_safetensors_free(&f->contents);
+  return status;
+}
+
+icl_status icl_safetensors_read(const char *path, icl_safetensors **result) {
+  icl__map map;
+  ICL__TRY(icl__map_open(path, &map));
+  icl_status status = icl__safetensors_parse(path, map.data, map.bytes, result);
+  if (status == ICL_OK)
+    ((open_file *)*result)->map = map;
+  else
+    icl__map_close(&map);
+  return status;
+}

@@ -1,0 +1,160 @@
+/* safetensors_write.c - writes safetensors files in the order and form of the reference implementation. */
+#include "io/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+static const icl_dtype order_of_dtypes[] = {
+#define X(type, text) ICL_##type,
+    ICL__SAFETENSORS_DTYPES(X)
+#undef X
+};
+
+static int place_of_dtype(icl_dtype dtype) {
+  int place = 0;
+  while (order_of_dtypes[place] != dtype)
+    place++;
+  return place;
+}
+
+static const char *name_of_dtype(icl_dtype dtype) {
+  static const char *const names[] = {
+#define X(type, text) [ICL_##type] = text,
+      ICL__SAFETENSORS_DTYPES(X)
+#undef X
+  };
+  return names[dtype];
+}
+
+static int by_dtype_and_name(const void *a, const void *b) {
+  const icl_array *x = *(const icl_array *const *)a, *y = *(const icl_array *const *)b;
+  int difference = place_of_dtype(x->dtype) - place_of_dtype(y->dtype);
+  return difference ? difference : strcmp(x->name, y->name);
+}
+
+/* NULL without memory. */
+static json_t *make_shape(const icl_array *array) {
+  json_t *shape = json_array();
+  for (int i = 0; i < array->rank; i++) {
+    if (json_array_append_new(shape, json_integer(array->shape[i])) != 0) {
+      json_decref(shape);
+      return NULL;
+    }
+  }
+  return shape;
+}
+
+/* Adds the entry of an array whose data begins at *offset, and moves that to its end. */
+static icl_status add_entry(json_t *header, const icl_array *array, size_t *offset) {
+  if (array->rank < 0 || array->rank > ICL_MAX_RANK)
+    return icl__fail(ICL_EINVAL, "tensor '%s' has %d axes; from 0 to %d are possible", array->name, array->rank,
+                     ICL_MAX_RANK);
+  if (strcmp(array->name, ICL__SAFETENSORS_METADATA) == 0 || json_object_get(header, array->name))
+    return icl__fail(ICL_EEXIST, "two tensors are called '%s', or the format itself uses that name", array->name);
+  for (int i = 0; i < array->rank; i++)
+    if (array->shape[i] < 0)
+      return icl__fail(ICL_EINVAL, "tensor '%s' has the size %d; none is below 0", array->name, array->shape[i]);
+  size_t end = *offset + icl__array_bytes(array);
+  json_t *entry = json_pack("{s:s, s:o, s:[I,I]}", "dtype", name_of_dtype(array->dtype), "shape", make_shape(array),
+                            "data_offsets", (json_int_t)*offset, (json_int_t)end);
+  if (!entry)
+    return icl__fail(ICL_ENOMEM, "out of memory for the header");
+  if (json_object_set_new(header, array->name, entry) != 0)
+    return icl__fail(ICL_EINVAL, "a tensor has a name that is not UTF-8: '%s'", array->name);
+  *offset = end;
+  return ICL_OK;
+}
+
+static icl_status add_metadata(json_t *header, const icl_safetensors *contents) {
+  if (contents->metadata_count == 0)
+    return ICL_OK;
+  json_t *pairs = json_object();
+  if (json_object_set_new(header, ICL__SAFETENSORS_METADATA, pairs) != 0)
+    return icl__fail(ICL_ENOMEM, "out of memory for the header");
+  for (int i = 0; i < contents->metadata_count; i++) {
+    const icl_metadata *pair = &contents->metadata[i];
+    if (json_object_get(pairs, pair->key))
+      return icl__fail(ICL_EEXIST, "the metadata has '%s' twice", pair->key);
+    if (json_object_set_new(pairs, pair->key, json_string(pair->value)) != 0)
+      return icl__fail(ICL_EINVAL, "the metadata '%s' is not UTF-8", pair->key);
+  }
+  return ICL_OK;
+}
+
+static icl_status add_entries(json_t *header, const icl_safetensors *contents, const icl_array **order) {
+  for (int i = 0; i < contents->count; i++)
+    order[i] = &contents->arrays[i];
+  qsort(order, (size_t)contents->count, sizeof *order, by_dtype_and_name);
+  size_t offset = 0;
+  for (int i = 0; i < contents->count; i++)
+    ICL__TRY(add_entry(header, order[i], &offset));
+  return ICL_OK;
+}
+
+/* Length and text, padded with spaces so that the data begins at a multiple of 8. */
+static icl_status frame(const json_t *header, char **start, size_t *bytes) {
+  char *text = json_dumps(header, JSON_COMPACT);
+  if (!text)
+    return icl__fail(ICL_ENOMEM, "out of memory for the header");
+  size_t used = strlen(text);
+  uint64_t length = (used + 7) / 8 * 8;
+  icl_status status = ICL_OK;
+  if (length > ICL__SAFETENSORS_MAX_HEADER)
+    status = icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
+                       ICL__SAFETENSORS_MAX_HEADER);
+  else if (!(*start = icl__alloc(sizeof length + length, 1)))
+    status = ICL_ENOMEM;
+  if (status == ICL_OK) {
+    memcpy(*start, &length, sizeof length);
+    memset(*start + sizeof length, ' ', length);
+    memcpy(*start + sizeof length, text, used);
+    *bytes = sizeof length + length;
+  }
+  free(text);
+  return status;
+}
+
+icl_status icl__safetensors_start(const char *path, const icl_safetensors *contents, const icl_array **order,
+                                  char **start, size_t *bytes) {
+  json_t *header = json_object();
+  icl_status status = header ? add_metadata(header, contents) : icl__fail(ICL_ENOMEM, "out of memory for the header");
+  if (status == ICL_OK)
+    status = add_entries(header, contents, order);
+  if (status == ICL_OK)
+    status = frame(header, start, bytes);
+  json_decref(header);
+  return status == ICL_OK ? ICL_OK : icl__wrap(status, "%s: not written", path);
+}
+
+static icl_status write_file(const char *path, int count, const icl_array *const *order, const char *start,
+                             size_t bytes) {
+  icl__writer *writer;
+  ICL__TRY(icl__writer_open(path, &writer));
+  icl_status status = icl__writer_write(writer, start, bytes);
+  for (int i = 0; i < count && status == ICL_OK; i++)
+    status = icl__writer_write(writer, order[i]->data, icl__array_bytes(order[i]));
+  if (status == ICL_OK)
+    return icl__writer_commit(writer);
+  icl__writer_cancel(writer);
+  return status;
+}
+
+icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents) {
+  const icl_array **order = icl__alloc((size_t)contents->count, sizeof *order);
+  if (!order)
+    return icl__wrap(ICL_ENOMEM, "%s: not written", path);
+  char *start;
+  size_t bytes;
+  icl_status status = icl__safetensors_start(path, contents, order, &start, &bytes);
+  if (status == ICL_OK) {
+    status = write_file(path, contents->count, order, start, bytes);
+    icl__free(start);
+  }
+  icl__free(order);
+  return status;
+}
