@@ -27,6 +27,13 @@ extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__
 #define ICL__PASTE_(a, b) a##_##b
 #define ICL__PASTE(a, b)  ICL__PASTE_(a, b)
 #define ISA_NAME(name)    ICL__PASTE(name, ICL_ISA)
+
+/* Every family, by the name of its file. */
+#define FAMILIES(X) X(coefficients)
+
+#define DECLARE(name) bool ISA_NAME(icl__choose_##name)(const icl__call *prototype, icl__choice *choice);
+FAMILIES(DECLARE)
+#undef DECLARE
 #endif
 
 #endif

@@ -3,18 +3,12 @@
 
 typedef bool (*family)(const icl__call *prototype, icl__choice *choice);
 
-/* Every family of this folder, by the name of its file. */
-#define FAMILIES(X)
-
-#define DECLARE(name) bool ISA_NAME(icl__choose_##name)(const icl__call *prototype, icl__choice *choice);
-FAMILIES(DECLARE)
-
 static const family families[] = {
 #define ENTRY(name) ISA_NAME(icl__choose_##name),
-    FAMILIES(ENTRY) NULL};
+    FAMILIES(ENTRY)};
 
 static bool choose(const icl__call *prototype, icl__choice *choice) {
-  for (int i = 0; families[i]; i++) {
+  for (int i = 0; i < (int)(sizeof families / sizeof *families); i++) {
     *choice = (icl__choice){0};
     if (families[i](prototype, choice))
       return true;
