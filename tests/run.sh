@@ -90,6 +90,13 @@ unit_tests() {
   done
 }
 
+fuzz_tests() {
+  for file in tests/fuzz/fuzz_*.c; do
+    name=$(basename "$file" .c)
+    suite "$1 fuzz $name" "build/$1/tests/$name"
+  done
+}
+
 # scripts BUILD FOLDER: each script of a folder of Lua tests.
 scripts() {
   for file in tests/"$2"/*.lua; do
@@ -120,6 +127,7 @@ command_line() {
 
 everything() {
   unit_tests "$1"
+  fuzz_tests "$1"
   suite "$1 ops" "build/$1/tests/test_ops"
   if [ -x "build/$1/icl" ]; then
     scripts "$1" lua
