@@ -12,6 +12,7 @@
 enum { ICL__BACKEND_ABI = 1 };
 
 struct icl__plan;
+struct icl__pnode;
 
 typedef struct {
   int threads;  /* host threads that may be used */
@@ -45,6 +46,9 @@ typedef struct icl__backend {
   /* adds what the device's kernels need as ordinary nodes, such as weights in another layout
    * (optional: the graph is taken as it is) */
   icl_status (*rewrite)(void *device, struct icl__plan *plan);
+  /* may rows of this input of an op, or of its result (-1), lie further apart than they are long?
+   * (optional: they may) */
+  bool (*takes_pitch)(void *device, const struct icl__pnode *v, int input);
   /* chooses kernels; says the sizes of values in layouts of its own, of partial results and of workspaces, and which
    * global ops may be split (optional: none of these) */
   icl_status (*lower)(void *device, struct icl__plan *plan);

@@ -32,6 +32,17 @@ size_t icl__plan_image_bytes(const icl__pnode *v) {
   return v->rank ? (size_t)icl__count(v->rank - 1, v->shape + 1) * icl_dtype_bytes(v->stored) : 0;
 }
 
+int64_t icl__plan_pitch(const icl__pnode *v) {
+  const icl__pnode *root = v->same ? v->same : v;
+  return root->width ? root->width : root->rank ? root->shape[root->rank - 1] : 1;
+}
+
+size_t icl__plan_image_stride(const icl__pnode *v) {
+  if (v->rank < 2)
+    return icl__plan_image_bytes(v);
+  return (size_t)(icl__count(v->rank - 2, v->shape + 1) * icl__plan_pitch(v)) * icl_dtype_bytes(v->stored);
+}
+
 void icl__plan_facts(const icl__pnode *v, icl__facts *facts) {
   *facts = (icl__facts){
       .op = v->op, .inputs = v->inputs, .dtype = v->dtype, .rank = v->rank, .shape = v->shape, .attr = &v->attr};
@@ -256,6 +267,7 @@ static icl_status make(icl__plan *plan) {
   ICL__TRY(icl__plan_schedule(plan));
   ICL__TRY(icl__plan_keep_or_recompute(plan));
   ICL__TRY(icl__plan_instructions(plan));
+  icl__plan_share(plan);
   if (plan->backend->lower)
     ICL__TRY(plan->backend->lower(plan->device, plan));
   ICL__TRY(icl__plan_sections(plan));

@@ -26,6 +26,7 @@ const char *icl__plan_op_name(int op);
   X(join, "neighbouring ops become one kernel")                                                                        \
   X(sink, "ops with slack wait for the phase where their inputs are at hand")                                          \
   X(recompute, "cheap values are computed again instead of kept")                                                      \
+  X(concat, "a concatenation extends its first input, its parts lie within it, its sums are those of its inputs")      \
   X(inplace, "an elementwise result takes over storage that dies")                                                     \
   X(late_prepare, "weights are prepared just before their phase")                                                      \
   X(split, "large global ops are split among threads")                                                                 \
@@ -88,7 +89,10 @@ struct icl__pnode {
 
   /* storage */
   icl__store store;
-  icl__pnode *same;      /* shares the storage of this value */
+  icl__pnode *same;      /* shares the storage of this value, which shares none itself */
+  int32_t width, column; /* elements of a row in memory, 0: those of the shape; first of them in the shared row */
+  bool rigid;            /* something that uses the storage cannot take rows further apart than they are long */
+  bool view;             /* nothing is computed: it lies within `same` */
   icl_dtype stored;      /* dtype in memory; f64 for partial sums of floats */
   size_t offset, bytes;  /* bytes: of one image for BATCH and CHUNK, of one thread for PARTIAL */
   size_t opaque;         /* bytes of a value whose layout is a kernel's own; 0: shape and dtype say it */
@@ -165,19 +169,25 @@ bool icl__plan_cheap(const icl__pnode *v);
 bool icl__plan_reads_images(const icl__pnode *v, int input); /* image by image; else it sees the input whole */
 bool icl__plan_pointwise(const icl__pnode *v); /* an element needs only the same element of inputs of its shape */
 size_t icl__plan_image_bytes(const icl__pnode *v);
+size_t icl__plan_image_stride(const icl__pnode *v); /* bytes from one image to the next in memory */
+int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to the next in memory */
 size_t icl__plan_bytes(const icl__pnode *v);
+bool icl__plan_is_part(const icl__plan *plan, const icl__pnode *v); /* a part of a concatenation that can be a view */
+int icl__plan_made_at(const icl__pnode *v);                         /* the time of a value's making */
 void icl__plan_facts(const icl__pnode *v, icl__facts *facts);
 
 /* The stages, in their order. */
 void icl__plan_rule(icl__pnode *v);                      /* behaviour and batched inputs, from the op's batch rule */
 icl_status icl__plan_domains(icl__plan *plan);           /* domains.c */
 icl_status icl__plan_rewrite(icl__plan *plan);           /* rewrite.c */
+icl_status icl__plan_statistics(icl__plan *plan);        /* statistics.c */
 icl_status icl__plan_schedule(icl__plan *plan);          /* schedule.c */
 icl_status icl__plan_sink(icl__plan *plan, bool *moved); /* sink.c */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan); /* recompute.c */
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase);
 icl_status icl__plan_instructions(icl__plan *plan); /* instructions.c */
 icl_status icl__plan_sections(icl__plan *plan);     /* sections.c */
+void icl__plan_share(icl__plan *plan);              /* share.c */
 icl_status icl__plan_storage(icl__plan *plan);      /* storage.c */
 
 /* Images of thread t of a domain of n images: [first, end). */

@@ -55,6 +55,8 @@ static size_t moves(const icl__pnode *v, int p, int depth) {
 
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase) {
   size_t bytes = icl__plan_image_bytes(v);
+  if (icl__plan_is_part(plan, v))
+    return true; /* it costs nothing */
   return plan->policy.recompute && icl__plan_cheap(v) && v->output < 0 && keeps(v, phase, 0) < bytes &&
          moves(v, phase, 0) <= (size_t)plan->policy.chain * bytes;
 }
@@ -107,6 +109,41 @@ static icl_status copy_into(icl__plan *plan, icl__pnode *v, int p) {
   return ICL_OK;
 }
 
+/* Takes v out of the plan's work: nothing needs it any more. */
+static void drop(icl__pnode *v) {
+  for (int j = 0; j < v->inputs; j++)
+    forget_use(v->in[j], v);
+  v->inputs = 0;
+  v->alive = false;
+}
+
+/* Takes out the values that only later phases needed, where they have copies now. */
+static void drop_unused(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++)
+    plan->node[i]->alive = true;
+  for (bool again = true; again;) {
+    again = false;
+    for (int i = plan->nodes - 1; i >= 0; i--) {
+      icl__pnode *v = plan->node[i];
+      if (!v->alive || v->behaviour != ICL__MAP || v->uses || v->output >= 0)
+        continue;
+      drop(v);
+      again = true;
+    }
+  }
+  int n = 0;
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->alive) {
+      plan->node[n++] = v;
+    } else {
+      icl__free(v->use);
+      icl__free(v);
+    }
+  }
+  plan->nodes = n;
+}
+
 /* Users first, so that a copy's inputs are decided after it exists. Copies are appended and need no visit of their own:
  * they are used in their own phase only. */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan) {
@@ -117,5 +154,6 @@ icl_status icl__plan_keep_or_recompute(icl__plan *plan) {
     for (int p; (p = last_phase(v)) > v->phase && icl__plan_can_recompute(plan, v, p);)
       ICL__TRY(copy_into(plan, v, p));
   }
+  drop_unused(plan);
   return ICL_OK;
 }

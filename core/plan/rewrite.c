@@ -156,6 +156,8 @@ static icl_status join_bn_gradient(icl__plan *plan, icl__pnode *v) {
 icl_status icl__plan_rewrite(icl__plan *plan) {
   if (plan->policy.merge)
     ICL__TRY(merge(plan));
+  if (plan->policy.concat)
+    ICL__TRY(icl__plan_statistics(plan));
   if (!plan->policy.join)
     return ICL_OK;
   for (int i = 0; i < plan->nodes; i++) {

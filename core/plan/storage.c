@@ -2,89 +2,11 @@
  */
 #include "plan/plan.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 
-/* ---- lifetimes ---- */
-
-static int made_at(const icl__pnode *v) { return icl__plan_runs_in_phase(v) ? 2 * v->phase : 2 * v->phase + 1; }
-
-/* Sets the time of the last use, and its position if that is in the phase that made the value. */
-static void find_last(icl__pnode *v) {
-  v->last = made_at(v);
-  v->last_place = v->place;
-  for (int i = 0; i < v->uses; i++) {
-    int t = made_at(v->use[i]);
-    v->last = t > v->last ? t : v->last;
-  }
-  for (int i = 0; i < v->uses; i++) {
-    const icl__pnode *u = v->use[i];
-    if (icl__plan_runs_in_phase(u) && made_at(u) == v->last && u->place > v->last_place)
-      v->last_place = u->place;
-  }
-}
-
-static icl__store store_of(const icl__pnode *v) {
-  if (v->leaf >= 0)
-    return ICL__STORE_LEAF;
-  if (v->output >= 0)
-    return ICL__STORE_OUTPUT;
-  if (v->behaviour == ICL__REDUCE)
-    return ICL__STORE_PARTIAL;
-  if (v->behaviour == ICL__GLOBAL)
-    return ICL__STORE_SHARED;
-  return v->last > made_at(v) ? ICL__STORE_BATCH : ICL__STORE_CHUNK;
-}
-
-static void classify(icl__plan *plan) {
-  for (int i = 0; i < plan->nodes; i++)
-    find_last(plan->node[i]);
-  for (int i = 0; i < plan->nodes; i++) {
-    icl__pnode *v = plan->node[i];
-    v->store = store_of(v);
-    v->bytes = v->opaque                                                      ? v->opaque
-               : v->store == ICL__STORE_BATCH || v->store == ICL__STORE_CHUNK ? icl__plan_image_bytes(v)
-                                                                              : icl__plan_bytes(v);
-  }
-}
-
-/* ---- in place ---- */
-
-static bool same_layout(const icl__pnode *a, const icl__pnode *b) {
-  if (a->rank != b->rank || a->stored != b->stored || a->opaque || b->opaque)
-    return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->shape[i] != b->shape[i])
-      return false;
-  return true;
-}
-
-static icl__pnode *storage_of(icl__pnode *v) {
-  while (v->same)
-    v = v->same;
-  return v;
-}
-
-/* The result of a pointwise op takes over exactly the storage of an input that dies there. */
-static void take_over(icl__plan *plan, icl__pnode *v) {
-  if (!icl__plan_pointwise(v) || (v->store != ICL__STORE_CHUNK && v->store != ICL__STORE_BATCH))
-    return;
-  for (int i = v->inputs - 1; i >= 0; i--) {
-    icl__pnode *u = v->in[i], *r;
-    if (u->store != v->store || !icl__plan_reads_images(v, i) || !same_layout(u, v))
-      continue;
-    r = storage_of(u);
-    if (r->last != 2 * v->phase || r->last_place != v->place || (v->store == ICL__STORE_CHUNK && u->phase != v->phase))
-      continue;
-    v->same = r;
-    r->last = v->last;
-    r->last_place = v->last_place;
-    plan->placed_over++;
-    return;
-  }
-}
+/* ---- states ---- */
 
 /* Is `needed` among what v is computed from, within the last section? */
 static bool comes_before(const icl__pnode *needed, const icl__pnode *v, int section, int depth) {
@@ -100,7 +22,7 @@ enum { LONGEST_UPDATE = 8 };
 /* May the new version be written over the old one? Yes if an element needs only the same element, and every other
  * reader of the old version runs before. */
 static bool may_overwrite(const icl__plan *plan, const icl__pnode *v, const icl__pnode *old) {
-  if (!icl__plan_pointwise(v) || !v->slack || v->phase != plan->phases || !same_layout(v, old))
+  if (!icl__plan_pointwise(v) || !v->slack || v->phase != plan->phases || v->stored != old->stored)
     return false;
   for (int i = 0; i < old->uses; i++) {
     const icl__pnode *reader = old->use[i];
@@ -182,15 +104,17 @@ static size_t padded(size_t bytes) {
   return bytes < PAGE ? (bytes + LINE - 1) / LINE * LINE + LINE : (bytes + PAGE - 1) / PAGE * PAGE + 5 * LINE;
 }
 
+/* Bytes of one image, of one thread's partial result, or of the value. */
+static size_t bytes_of(const icl__pnode *v) {
+  if (v->opaque)
+    return v->opaque;
+  return v->store == ICL__STORE_BATCH || v->store == ICL__STORE_CHUNK ? icl__plan_image_stride(v) : icl__plan_bytes(v);
+}
+
 static icl_status lay_out_chunks(icl__plan *plan, span *item) {
   for (int p = 1; p <= plan->phases; p++) {
     const icl__phase *phase = &plan->phase[p];
     int n = 0;
-    for (int i = 0; i < phase->instructions; i++) {
-      icl__pnode *v = phase->instruction[i];
-      if (plan->policy.inplace && v->behaviour == ICL__MAP)
-        take_over(plan, v);
-    }
     for (int i = 0; i < phase->instructions; i++) {
       icl__pnode *v = phase->instruction[i];
       if (v->store == ICL__STORE_CHUNK && !v->same)
@@ -216,14 +140,14 @@ static icl_status lay_out_arena(icl__plan *plan, span *item) {
       continue;
     if (v->store == ICL__STORE_PARTIAL)
       v->bytes = padded(v->bytes);
-    item[n++] = (span){v, padded(v->bytes * times), made_at(v), v->last};
+    item[n++] = (span){v, padded(v->bytes * times), icl__plan_made_at(v), v->last};
     if (v->store == ICL__STORE_BATCH)
       plan->kept_bytes += v->bytes * times;
   }
   ICL__TRY(lay_out(item, n, &plan->arena_bytes));
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->same)
-      plan->node[i]->offset = storage_of(plan->node[i])->offset;
+      plan->node[i]->offset = plan->node[i]->same->offset;
   return ICL_OK;
 }
 
@@ -231,9 +155,10 @@ icl_status icl__plan_storage(icl__plan *plan) {
   span *item = icl__alloc((size_t)plan->nodes, sizeof *item);
   if (!item)
     return ICL_ENOMEM;
-  for (int i = 0; i < plan->nodes; i++)
+  for (int i = 0; i < plan->nodes; i++) {
     plan->node[i]->index = i;
-  classify(plan);
+    plan->node[i]->bytes = bytes_of(plan->node[i]);
+  }
   write_over_states(plan);
   icl_status status = lay_out_chunks(plan, item);
   if (status == ICL_OK)

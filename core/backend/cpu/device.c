@@ -63,6 +63,7 @@ const icl__backend icl__cpu_backend = {
     .close = close_device,
     .describe = describe,
     .rewrite = icl__cpu_rewrite,
+    .takes_pitch = icl__cpu_takes_pitch,
     .lower = icl__cpu_lower,
     .compile = compile,
     .run = icl__cpu_run,

@@ -24,6 +24,13 @@ static bool fits_dnnl(const icl__pnode *v) {
                                              : other->dtype == ICL_F32;
 }
 
+/* oneDNN turns to loops of its own reference where rows have a pitch. */
+bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input) {
+  (void)device;
+  (void)input;
+  return !(icl__plan_runs_in_phase(v) && v->op < ICL__OP_COUNT && fits_dnnl(v));
+}
+
 icl_status icl__cpu_rewrite(void *device, icl__plan *plan) {
   (void)device;
   for (int i = 0, n = plan->nodes; i < n; i++) {
@@ -113,7 +120,7 @@ static icl_status lower_conv(icl__cpu_device *cpu, const icl__plan *plan, icl__p
 static icl__view view_of(const icl__pnode *v) {
   icl__view view = {.dtype = v->stored, .rank = v->rank};
   memcpy(view.shape, v->shape, sizeof view.shape);
-  view.pitch = icl__view_columns(&view);
+  view.pitch = icl__plan_pitch(v);
   return view;
 }
 
@@ -142,7 +149,7 @@ static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
   icl__unit *unit = v->kernel = icl__calloc(1, sizeof *unit + (size_t)cpu->threads * sizeof *unit->seconds);
   if (!unit)
     return ICL_ENOMEM;
-  if (v->leaf >= 0 || v->op >= ICL__OP_COUNT)
+  if (v->leaf >= 0 || v->op >= ICL__OP_COUNT || v->view)
     return ICL_OK;
   if (icl__plan_runs_in_phase(v) && fits_dnnl(v))
     return lower_conv(cpu, plan, v, unit);

@@ -51,6 +51,7 @@ static inline icl__unit *icl__unit_of(const icl__pnode *v) { return v->kernel; }
 static inline int64_t icl__chunks(int64_t images, int chunk) { return (images + chunk - 1) / chunk; }
 
 icl_status icl__cpu_rewrite(void *device, icl__plan *plan);
+bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input);
 icl_status icl__cpu_lower(void *device, icl__plan *plan);
 icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings, void *stream);
 icl_status icl__cpu_profile(void *device, void *program, char **text);

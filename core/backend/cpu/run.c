@@ -48,7 +48,9 @@ static void fail(worker *w, icl_status status) {
 /* `images`: read or written image by image, so from the first of the chunk on. */
 static void *address(const worker *w, const icl__pnode *v, bool images) {
   const icl__bindings *b = w->run->bindings;
-  size_t skip = images ? (size_t)w->first * icl__plan_image_bytes(v) : 0;
+  size_t skip = (size_t)v->column * icl_dtype_bytes(v->stored);
+  if (images && v->store != ICL__STORE_CHUNK)
+    skip += (size_t)w->first * icl__plan_image_stride(v);
   switch (v->store) {
   case ICL__STORE_LEAF:
     return (char *)(uintptr_t)b->leaf[v->leaf] + skip;
@@ -57,7 +59,7 @@ static void *address(const worker *w, const icl__pnode *v, bool images) {
   case ICL__STORE_BATCH:
     return (char *)w->plan->arena + v->offset + skip;
   case ICL__STORE_CHUNK:
-    return w->scratch + v->offset;
+    return w->scratch + v->offset + skip;
   case ICL__STORE_SHARED:
     return (char *)w->plan->arena + v->offset;
   case ICL__STORE_PARTIAL:
@@ -164,7 +166,7 @@ static icl_status check_value(const worker *w, const icl__pnode *v) {
   memcpy(out.shape, v->shape, sizeof out.shape);
   if (v->behaviour == ICL__MAP)
     out.shape[0] = (int32_t)w->images;
-  out.pitch = icl__view_columns(&out);
+  out.pitch = icl__plan_pitch(v);
   return check_nan(v, &out);
 }
 
