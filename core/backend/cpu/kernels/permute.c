@@ -1,0 +1,95 @@
+/* permute.c - axes in another order: copies of runs, or transposes tile by tile. Any dtype. */
+#include "backend/cpu/kernels/rows.h"
+#include "ops/attributes.h"
+#include "ops/ops.h"
+
+/* Elements from one position to the next, in x and in the result. */
+typedef struct {
+  int64_t size, from, to;
+} axis;
+
+/* The axes of the result, without those of size 1; those that are adjacent in x too are one. Returns how many. */
+static int axes_of(const icl__call *call, axis axes[ICL_MAX_RANK]) {
+  int count = 0;
+  for (int d = 0; d < call->out.rank; d++) {
+    axis a = {call->out.shape[d], stride_of(&call->in[0], call->attr->i[PERMUTE_DIMS + 1 + d]),
+              stride_of(&call->out, d)};
+    if (a.size == 1)
+      continue;
+    if (count > 0 && axes[count - 1].from == a.from * a.size && axes[count - 1].to == a.to * a.size)
+      axes[count - 1] = (axis){axes[count - 1].size * a.size, a.from, a.to};
+    else
+      axes[count++] = a;
+  }
+  while (count < 2) { /* one element is a matrix too */
+    memmove(axes + 1, axes, (size_t)count++ * sizeof *axes);
+    axes[0] = (axis){1, 0, 0};
+  }
+  return count;
+}
+
+/* Element (i, k) of the result, k along its rows, is element (i, k) of x. Tiles: x is read across its cache lines. */
+#define TRANSPOSE(type)                                                                                                \
+  static void transpose_##type(const void *x, void *y, axis rows, axis columns) {                                      \
+    enum { TILE = 16 };                                                                                                \
+    for (int64_t first = 0; first < rows.size; first += TILE)                                                          \
+      for (int64_t left = 0; left < columns.size; left += TILE) {                                                      \
+        int64_t end = first + TILE < rows.size ? first + TILE : rows.size;                                             \
+        int64_t right = left + TILE < columns.size ? left + TILE : columns.size;                                       \
+        for (int64_t i = first; i < end; i++)                                                                          \
+          for (int64_t k = left; k < right; k++)                                                                       \
+            ((type *)y)[i * rows.to + k * columns.to] = ((const type *)x)[i * rows.from + k * columns.from];           \
+      }                                                                                                                \
+  }
+TRANSPOSE(uint8_t)
+TRANSPOSE(uint16_t)
+TRANSPOSE(uint32_t)
+TRANSPOSE(uint64_t)
+
+static void move_matrix(const char *x, char *y, axis rows, axis columns, int64_t size) {
+  if (columns.from == 1 && columns.to == 1)
+    copy_rows(y, rows.to * size, x, rows.from * size, rows.size, columns.size * size);
+  else if (size == 1)
+    transpose_uint8_t(x, y, rows, columns);
+  else if (size == 2)
+    transpose_uint16_t(x, y, rows, columns);
+  else if (size == 4)
+    transpose_uint32_t(x, y, rows, columns);
+  else
+    transpose_uint64_t(x, y, rows, columns);
+}
+
+static void permute(const icl__call *call) {
+  axis axes[ICL_MAX_RANK];
+  int outer = axes_of(call, axes) - 2;
+  int64_t size = (int64_t)icl_dtype_bytes(call->out.dtype), matrices = 1;
+  const char *x = call->in[0].data;
+  char *y = call->out.data;
+  range own = part_of(call, axes[0].size);
+  axes[0].size = own.end - own.begin;
+  x += own.begin * axes[0].from * size;
+  y += own.begin * axes[0].to * size;
+  /* The rows of the matrix are the axis that is closest in x. */
+  for (int d = 0; d < outer; d++)
+    if (axes[d].from < axes[outer].from) {
+      axis a = axes[d];
+      axes[d] = axes[outer];
+      axes[outer] = a;
+    }
+  for (int d = 0; d < outer; d++)
+    matrices *= axes[d].size;
+  for (int64_t m = 0; m < matrices; m++) {
+    int64_t from = 0, to = 0, rest = m;
+    for (int d = outer - 1; d >= 0; d--) {
+      from += rest % axes[d].size * axes[d].from;
+      to += rest % axes[d].size * axes[d].to;
+      rest /= axes[d].size;
+    }
+    move_matrix(x + from * size, y + to * size, axes[outer], axes[outer + 1], size);
+  }
+}
+
+bool ISA_NAME(icl__choose_permute)(const icl__call *prototype, icl__choice *choice) {
+  *choice = (icl__choice){.run = permute, .splits = true};
+  return prototype->op == ICL__OP_permute;
+}
