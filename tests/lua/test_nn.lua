@@ -132,6 +132,31 @@ check("pools", function()
   check.equal(table.concat(nn.max_pool2d(3, { stride = 2, padding = 1 })(x):shape(), " "), "1 2 2 1")
 end)
 
+check("squeeze-excitation", function()
+  local se = nn.squeeze_excite(4, { reduction = 2 })
+  check.equal(names(se:named_parameters()), "fc1.weight fc1.bias fc2.weight fc2.bias")
+  check.equal(se.fc1.bias:count(), 2)
+  se.fc2.weight:set(icl.zeros({ 2, 4 }):totable())
+  se.fc2.bias:set { 0, math.log(3), -math.log(3), 100 }
+  local y = se(icl.full({ 2, 3, 3, 4 }, 8)):totable()[2][3][1]
+  check.near(y[1], 4, 1e-5)
+  check.near(y[2], 6, 1e-5)
+  check.near(y[3], 2, 1e-5)
+  check.near(y[4], 8, 1e-5)
+  icl.gradcheck(function(x) return se(x:cast "f32"):cast "f64" end, { icl.random.normal { 2, 2, 2, 4 } },
+    { step = 1e-2, tolerance = 1e-2 })
+  check.raises(function() nn.squeeze_excite(4, { reduction = 5 }) end, "leaves nothing of 4 channels")
+end)
+
+check("a layer inherits from another", function()
+  local Twice = nn.layer("twice", Net)
+  function Twice:forward(x) return Net.forward(self, x) * 2 end
+  local net = Twice():eval()
+  check.equal(net.class_name, "twice")
+  local x = icl.ones { 1, 4, 4, 3 }
+  check.near(net(x):totable()[1][1], 2 * Net.forward(net, x):totable()[1][1], 1e-6)
+end)
+
 check("an error leaves the layer path", function()
   local net = Net()
   check.raises(function() net(icl.ones { 1, 4, 4, 5 }) end, ".")

@@ -8,6 +8,7 @@ local function example()
     : value("note", "", "a text")
     : value("limit", nil, "may be left out", { type = "float" })
     : choice("kind", "a", { "a", "bee" }, "a kind")
+    : value("each", { true, false }, "switches")
     : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
     : default { base_lr = 0.2 }
     : preset("quick", { epochs = 5, base_lr = 0.3, nesterov = false }, "five epochs")
@@ -42,6 +43,11 @@ check("values in both forms", function()
   check.equal(opt.milestones[2], 5.5)
   check.equal(opt.kind, "bee")
   check.equal(opt.note, "--x")
+  check.equal(opt.each[1], true)
+  opt = read("--each", "no,true")
+  check.equal(#opt.each, 2)
+  check.equal(opt.each[1], false)
+  check.equal(opt.each[2], true)
   check.equal(opt.limit, 2.0)
 end)
 
@@ -77,6 +83,7 @@ check("mistakes are explained", function()
   says("takes no value", "--nesterov=1")
   says("no preset 'quik' (did you mean quick?)", "--preset", "quik")
   says("a list of numbers", "--milestones", "3,,5")
+  says("a list such as yes,no,no", "--each", "yes,maybe")
   says("'foo' is not an option", "foo")
 end)
 
@@ -84,12 +91,38 @@ check("help and the list of presets", function()
   local values, text = read("--depth", "32", "--help")
   check.equal(values, false)
   for _, part in ipairs { "Example", "--depth N", "(default 20, 8 to 1001)", "--kind a|bee", "examples:",
-                          "--no-nesterov", "--[no-]hflip", "training:" } do
+                          "--no-nesterov", "--[no-]hflip", "training:", "--each yes,no" } do
     if not text:find(part, 1, true) then error("--help does not show " .. part) end
   end
   values, text = read("--list-presets")
   check.equal(values, false)
   check.equal(text:find("--base-lr 0.3 --epochs 5 --no-nesterov", 1, true) ~= nil, true)
+end)
+
+check("values from a table", function()
+  local given = { depth = 32, base_lr = 1, each = { false }, hflip = false }
+  local opt = example():complete("example", given)
+  check.equal(opt.depth, 32)
+  check.equal(math.type(opt.base_lr), "float")
+  check.equal(opt.each[1], false)
+  check.equal(opt.hflip, false)
+  check.equal(opt.limit, nil)
+  check.equal(opt.kind, "a")
+  local function says(text, values)
+    check.raises(function() example():complete("example", values) end, text)
+  end
+  says("example: depth is 20.5; it must be an integer", { depth = 20.5 })
+  says("example: depth is 7; it must be at least 8", { depth = 7 })
+  says("kind is b; it must be one of a, bee", { kind = "b" })
+  says("each is yes,3; it must be a list such as yes,no,no", { each = { true, 3 } })
+  says("nesterov is 1; it must be yes or no", { nesterov = 1 })
+  says("there is no option 'dept' %(did you mean depth%?%)", { dept = 3 })
+end)
+
+check("those of a group among others", function()
+  local values = icl.options.data:select(read("--batch-size", "3"))
+  check.equal(values.batch_size, 3)
+  check.equal(values.depth, nil)
 end)
 
 check("mistakes in the declaration", function()

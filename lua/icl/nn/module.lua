@@ -57,11 +57,11 @@ function Module.observe(watch, f, ...)
   return f(...)
 end
 
--- A class of modules: a table to put `init` (called by the constructor) and `forward` into. Calling it makes an
--- instance.
-function Module.class(name)
+-- A class of modules: a table to put `init` (called by the constructor) and `forward` into; what it lacks is taken from
+-- the class `base`. Calling it makes an instance.
+function Module.class(name, base)
   local class = setmetatable({ class_name = name }, {
-    __index = Module,
+    __index = base or Module,
     __call = function(self, ...)
       local instance = setmetatable({ _fields = {}, training = true }, self.instance)
       is_module[instance] = true

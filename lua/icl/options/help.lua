@@ -1,16 +1,18 @@
 -- options/help.lua: the texts of --help and --list-presets.
 local help = {}
 
-local function shown(value)
-  if type(value) == "table" then
-    local items = {}
-    for i, item in ipairs(value) do items[i] = tostring(item) end
-    return table.concat(items, ",")
-  end
-  return tostring(value)
-end
+local words = { [true] = "yes", [false] = "no" }
 
-local placeholders = { integer = "N", float = "X", string = "TEXT", list = "X,X" }
+-- A value as it would be typed.
+function help.shown(value)
+  if type(value) ~= "table" then return tostring(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = words[item] or tostring(item) end
+  return table.concat(items, ",")
+end
+local shown = help.shown
+
+local placeholders = { integer = "N", float = "X", string = "TEXT", list = "X,X", flags = "yes,no" }
 
 -- "--depth N" and the like.
 local function usage(spec)

@@ -11,6 +11,7 @@
 local fail = require "icl.fail"
 local arguments = require "icl.arguments"
 local help = require "icl.options.help"
+local rules = require "icl.options.rules"
 
 local Options = {}
 Options.__index = Options
@@ -19,9 +20,10 @@ local function flag_name(name)
   return "--" .. name:gsub("_", "-")
 end
 
--- The type of an option, from its default: integer, float, boolean, string, list (of numbers).
+-- The type of an option, from its default: integer, float, boolean, string, list (of numbers), flags (a list of
+-- booleans).
 local function type_of(default)
-  if type(default) == "table" then return "list" end
+  if type(default) == "table" then return type(default[1]) == "boolean" and "flags" or "list" end
   return math.type(default) or type(default)
 end
 
@@ -33,13 +35,13 @@ local function declare(self, spec)
   return self
 end
 
--- :value(name, default, help [, rules]): an option with a value. `default` is a number, a string or a list of numbers
--- (given as 80,120). rules: min, max (numbers), type (where the default is nil: the option is then absent unless
--- given).
-function Options:value(name, default, text, rules)
-  rules = rules or {}
-  return declare(self, { name = name, default = default, help = text, type = rules.type or type_of(default),
-                         min = rules.min, max = rules.max })
+-- :value(name, default, help [, limits]): an option with a value. `default` is a number, a string or a list of numbers
+-- (given as 80,120) or booleans (yes,no). limits: min, max (numbers; of a list, its items), type (where the default is
+-- nil: the option is then absent unless given).
+function Options:value(name, default, text, limits)
+  limits = limits or {}
+  return declare(self, { name = name, default = default, help = text, type = limits.type or type_of(default),
+                         min = limits.min, max = limits.max })
 end
 
 -- :flag(name, default, help): --name and --no-name. With nil as default the recipe decides when neither is given.
@@ -112,45 +114,9 @@ function Options:spec_of(name, what)
   return spec
 end
 
-local parsers = {}
-
-function parsers.integer(text)
-  local value = math.tointeger(tonumber(text))
-  return value, not value and "an integer"
-end
-
-function parsers.float(text)
-  local value = tonumber(text)
-  if not value or value ~= value then return nil, "a number" end
-  return value + 0.0
-end
-
-function parsers.string(text)
-  return text
-end
-
-function parsers.list(text)
-  local list = {}
-  for item in (text .. ","):gmatch "([^,]*)," do
-    local value = tonumber(item)
-    if not value then return nil, "a list of numbers such as 80,120" end
-    list[#list + 1] = value
-  end
-  return list
-end
-
-function parsers.choice(text, spec)
-  for _, choice in ipairs(spec.choices) do
-    if text == choice then return text end
-  end
-  return nil, "one of " .. table.concat(spec.choices, ", ") .. arguments.suggestion(text, spec.choices)
-end
-
 -- The value that `text` means for an option, or nil and a message.
 local function value_of(spec, text)
-  local value, expected = parsers[spec.type](text, spec)
-  if value and spec.min and value < spec.min then expected = ("at least %s"):format(spec.min) end
-  if value and spec.max and value > spec.max then expected = ("at most %s"):format(spec.max) end
+  local value, expected = rules.parse(spec, text)
   if expected then return nil, ("%s %s: it must be %s"):format(flag_name(spec.name), text, expected) end
   return value
 end
@@ -247,6 +213,28 @@ function Options:parse(words)
   end
   io.stderr:write(("%s: %s\n"):format(words[0] or "icl", text))
   os.exit(2, true)
+end
+
+-- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults
+-- of all others. `what` names the function for messages.
+function Options:complete(what, given)
+  local values = arguments.options(what, given, self:defaults(), self:names())
+  for _, name in ipairs(self:names()) do
+    local spec = self.specs[name]
+    if values[name] ~= nil then
+      local value, expected = rules.check(spec, values[name])
+      if expected then fail("%s: %s is %s; it must be %s", what, name, help.shown(values[name]), expected) end
+      values[name] = value
+    end
+  end
+  return values
+end
+
+-- :select(values) -> those of the values that are of these options.
+function Options:select(values)
+  local selected = {}
+  for name in pairs(self.specs) do selected[name] = values[name] end
+  return selected
 end
 
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to
