@@ -1,70 +1,279 @@
--- test_models.lua: the pre-activation ResNet; its values are in tests/golden.
-local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+-- test_models.lua: the model families: sizes, options, messages; their values are in tests/golden.
+local folder = arg[0]:match "^(.*/)" or "./"
+local check = dofile(folder .. "check.lua")
+local core = require "icl.core"
 local icl = require "icl"
-local resnet = icl.models.resnet_preact
+local models, nn = icl.models, icl.nn
 
--- Published counts of parameters and multiply-accumulates.
-local counts = {
-  { { depth = 20 }, 272282, 40813184 },
-  { { depth = 20, initial_channels = 64 }, 4326986, 647694848 },
-  { { depth = 56, add_last_bn = true, remove_first_relu = true }, 857594, 125747840 },
-  { { depth = 164, block_type = "bottleneck" }, 1619290, 169036288 },
-  { { depth = 20, input = { 28, 28, 1 } }, 271994, 31021952 },
-  { { type = "imagenet", initial_channels = 64, input = { 224, 224, 3 }, classes = 1000 }, 11687848, 1814073344 },
+local function merged(a, b)
+  local result = {}
+  for key, value in pairs(a) do result[key] = value end
+  for key, value in pairs(b) do result[key] = value end
+  return result
+end
+
+-- Calls f while first weights are all 0, which large models are made of faster.
+local function with_zero_weights(f)
+  local kaiming = nn.initial.kaiming
+  nn.initial.kaiming = function(shape) return core.full(shape, 0) end
+  local restore <close> = setmetatable({}, { __close = function() nn.initial.kaiming = kaiming end })
+  f()
+end
+
+for _, group in ipairs(dofile(folder .. "data/model_counts.lua")) do
+  local size = table.concat(group.data.input, "x")
+  for _, row in ipairs(group.rows) do
+    local family, options, parameters, macs = table.unpack(row)
+    check(("%s %d at %s: parameters and multiply-accumulates"):format(family, parameters, size), function()
+      with_zero_weights(function()
+        local model = models[family](merged(group.data, options))
+        check.equal(model:count(), parameters)
+        check.equal(nn.summary.macs(model), macs)
+      end)
+      collectgarbage()
+    end)
+  end
+end
+
+local small = {
+  vgg = { n_channels = { 2, 4 }, n_layers = { 1, 2 } },
+  resnet = { depth = 8, initial_channels = 4 },
+  resnet_preact = { depth = 8, initial_channels = 4 },
+  se_resnet_preact = { depth = 8, initial_channels = 4, se_reduction = 2 },
+  wrn = { depth = 10, initial_channels = 4, widening_factor = 2, drop_rate = 0.3 },
+  densenet = { depth = 10, growth_rate = 3, drop_rate = 0.2 },
+  pyramidnet = { depth = 11, initial_channels = 4, alpha = 5 },
+  resnext = { depth = 11, initial_channels = 4, cardinality = 2, base_channels = 2 },
+  shake_shake = { depth = 8, initial_channels = 4 },
+}
+local large = {
+  vgg = {},
+  resnet = { n_blocks = { 1, 1, 1, 1 }, initial_channels = 4 },
+  resnet_preact = { n_blocks = { 1, 1, 1, 1 }, initial_channels = 4, block_type = "bottleneck" },
+  densenet = { n_blocks = { 1, 2, 1, 1 }, growth_rate = 3 },
+  pyramidnet = { n_blocks = { 1, 1, 1, 1 }, initial_channels = 4, alpha = 5 },
+  resnext = { n_blocks = { 1, 1, 1, 1 }, initial_channels = 4, cardinality = 2, base_channels = 2 },
 }
 
-check("parameters and multiply-accumulates", function()
-  for _, row in ipairs(counts) do
-    local model = resnet(row[1])
-    check.equal(model:count(), row[2])
-    check.equal(icl.nn.summary.macs(model), row[3])
-  end
+check("every family is in these tables", function()
+  check.equal(table.concat(models.names, " "),
+    "densenet pyramidnet resnet resnet_preact resnext se_resnet_preact shake_shake vgg wrn")
+  for _, name in ipairs(models.names) do check.equal(small[name] ~= nil, true) end
 end)
 
-check("shapes of stages and logits", function()
-  local model = resnet { depth = 29, block_type = "bottleneck", classes = 7 }
-  check.equal(table.concat(model(icl.zeros { 2, 32, 32, 3 }):shape(), " "), "2 7")
-  check.equal(tostring(model):find("stage3: sequential +%(8, 8, 256%)") ~= nil, true)
-  local large = resnet { type = "imagenet", n_blocks = { 1, 1, 1, 1 }, initial_channels = 4, input = { 64, 64, 3 } }
-  check.equal(tostring(large):find("stage4: sequential +%(2, 2, 32%)") ~= nil, true)
-end)
+-- One training step; every parameter must get a gradient that is not 0 everywhere.
+local function check_gradients(model, images)
+  local sums = {}
+  icl.step(function()
+    local labels = icl.arange(images:size(1))
+    icl.loss.cross_entropy(model(images), labels):backward()
+    for i, entry in ipairs(model:named_parameters()) do
+      if not entry[2].grad then error("no gradient for " .. entry[1]) end
+      sums[i] = entry[2].grad:abs():sum():keep()
+    end
+  end)
+  for i, entry in ipairs(model:named_parameters()) do
+    if not (sums[i]:item() > 0) then error(("the gradient of %s is %g"):format(entry[1], sums[i]:item())) end
+  end
+end
+
+for _, name in ipairs(models.names) do
+  check(name .. " trains and evaluates", function()
+    local model = models[name](merged(small[name], { classes = 7, input = { 16, 16, 3 } }))
+    local images = icl.random.normal { 3, 16, 16, 3 }
+    check_gradients(model, images)
+    model:eval()
+    local logits = icl.step(function() return model(images) end)
+    check.equal(table.concat(logits:shape(), " "), "3 7")
+    check.equal(logits:dtype(), "f32")
+    check.equal(tostring(model):find("fc: linear %d+ %-> 7") ~= nil, true)
+  end)
+end
+
+for name, options in pairs(large) do
+  check(name .. " for large images: shapes", function()
+    with_zero_weights(function()
+      local model = models[name](merged(options, { type = "imagenet", classes = 7, input = { 64, 64, 3 } }))
+      local size = name == "vgg" and "stage5: sequential +%(2, 2, 512%)" or "stage4: sequential +%(2, 2, %d+%)"
+      check.equal(tostring(model):find(size) ~= nil, true)
+      check.equal(tostring(model):find(": linear %d+ %-> 7") ~= nil, true)
+    end)
+  end)
+end
+
+local function has(model, name)
+  for _, entry in ipairs(model:named_parameters()) do
+    if entry[1] == name then return true end
+  end
+  return false
+end
 
 check("names of optional layers", function()
-  local function has(model, name)
-    for _, entry in ipairs(model:named_parameters()) do
-      if entry[1] == name then return true end
-    end
-    return false
-  end
-  check.equal(has(resnet { depth = 8 }, "stage1.block1.bn3.weight"), false)
-  check.equal(has(resnet { depth = 8, add_last_bn = true }, "stage1.block1.bn3.weight"), true)
-  local bottleneck = resnet { depth = 11, block_type = "bottleneck", add_last_bn = true }
+  local preact = models.resnet_preact
+  check.equal(has(preact { depth = 8 }, "stage1.block1.bn3.weight"), false)
+  check.equal(has(preact { depth = 8, add_last_bn = true }, "stage1.block1.bn3.weight"), true)
+  local bottleneck = preact { depth = 11, block_type = "bottleneck", add_last_bn = true }
   check.equal(has(bottleneck, "stage1.block1.bn4.weight"), true)
-  check.equal(has(resnet { depth = 8 }, "stage2.block1.shortcut.conv.weight"), true)
-  check.equal(has(resnet { depth = 8 }, "stage1.block1.shortcut.conv.weight"), false)
+  check.equal(has(preact { depth = 8 }, "stage2.block1.shortcut.conv.weight"), true)
+  check.equal(has(preact { depth = 8 }, "stage1.block1.shortcut.conv.weight"), false)
+  check.equal(has(models.vgg { use_bn = false }, "stage1.bn0.weight"), false)
+  check.equal(has(models.shake_shake(small.shake_shake), "stage1.block1.shortcut.skip.conv2.weight"), true)
+end)
+
+-- Standard deviation of a weight over its elements.
+local function deviation(state)
+  return math.sqrt(state:read():var():item())
+end
+
+check("first weights", function()
+  local grouped = models.resnext { depth = 11, initial_channels = 16, cardinality = 4, base_channels = 16 }
+  check.near(deviation(grouped.stage1.block1.conv2.weight), math.sqrt(2 / (64 * 9)), 2e-3)
+  local fan_in = models.wrn { depth = 10, widening_factor = 4, init_mode = "kaiming_fan_in" }
+  check.near(deviation(fan_in.stage3.block1.conv1.weight), math.sqrt(2 / (128 * 9)), 1e-3)
+  check.near(deviation(fan_in.fc.weight), math.sqrt(2 / 256), 1e-2)
+  local vgg = models.vgg { n_channels = { 64, 64 }, n_layers = { 1, 1 } }
+  check.near(deviation(vgg.stage2.conv0.bias), 1 / math.sqrt(3 * 64 * 9), 6e-3)
+  check.equal(models.resnet { depth = 8 }.bn.running_var:get()[1], 1)
 end)
 
 check("the same seed gives the same bytes", function()
   local function bytes()
     icl.random.seed(5)
     local parts = {}
-    for i, entry in ipairs(resnet { depth = 8 }:named_states()) do parts[i] = entry[2]:bytes() end
+    for i, entry in ipairs(models.resnet_preact { depth = 8 }:named_states()) do parts[i] = entry[2]:bytes() end
     return table.concat(parts)
   end
   check.equal(bytes() == bytes(), true)
 end)
 
-check("impossible options are explained", function()
-  check.raises(function() resnet { depth = 21 } end, "depth 21 is impossible with basic blocks; "
-    .. "it must be 6n %+ 2, for example 20 or 26")
-  check.raises(function() resnet { depth = 20, block_type = "bottleneck" } end, "9n %+ 2")
-  check.raises(function() resnet { depth = 2 } end, "for example 8 or 14")
-  check.raises(function() resnet { block_type = "basik" } end, "did you mean basic")
-  check.raises(function() resnet { chanels = 16 } end, "no option 'chanels'")
-  check.raises(function() resnet { preact_stage = { true } } end, "no entry for stage 2")
-  check.raises(function() resnet { input = { 32, 32 } } end, "height, width, channels")
-  check.raises(function() resnet { init_mode = "kaiming" } end, "init_mode")
-  check.raises(function() resnet { type = "imagenet", n_blocks = { 1 } } end, "n_blocks has 1 entries")
+check("switches to the networks of the papers", function()
+  with_zero_weights(function()
+    local resnet50 = models.resnet { type = "imagenet", n_blocks = { 3, 4, 6, 3 }, block_type = "bottleneck",
+                                     initial_channels = 64, expand_first_stage = true }
+    check.equal(resnet50:count(), 25557032)
+  end)
+  local options = { type = "imagenet", n_blocks = { 1, 1, 1, 1 }, growth_rate = 2, input = { 64, 64, 3 } }
+  check.equal(models.densenet(options).last_relu, false)
+  check.equal(models.densenet(merged(options, { last_relu = true })).last_relu, true)
 end)
+
+check("channels of a pyramid: half-way cases go to the even number", function()
+  local model = models.pyramidnet { depth = 8, block_type = "basic", initial_channels = 4, alpha = 1.5 }
+  check.equal(model.stage1.block1.bn3.weight:count(), 4)
+  check.equal(model.stage2.block1.bn3.weight:count(), 5)
+  check.equal(model.stage3.block1.bn3.weight:count(), 6)
+end)
+
+local Shake = models.shake_shake
+
+-- Two branches that are numbers instead of networks: the result and the two gradients of a block in training.
+local function shake(options, a, b)
+  local block = Shake(merged(small.shake_shake, options)).stage3.block1
+  local first, second = icl.tensor(a), icl.tensor(b)
+  first:requires_grad()
+  second:requires_grad()
+  local y = block:mixed(first, second)
+  return y, icl.grad(y:sum(), { first, second })
+end
+
+local ones = icl.ones({ 4, 1, 1, 1 }):totable()
+local zeros = icl.zeros({ 4, 1, 1, 1 }):totable()
+
+check("shake-shake: shares of each image, others for the gradient", function()
+  local y, gradients = shake({}, ones, zeros)
+  local alpha, beta = y:reshape(-1):totable(), gradients[1]:reshape(-1):totable()
+  local rest = gradients[2]:reshape(-1):totable()
+  for i = 1, 4 do
+    check.equal(alpha[i] >= 0 and alpha[i] < 1, true)
+    check.near(beta[i] + rest[i], 1, 1e-6)
+    check.equal(alpha[i] ~= beta[i], true)
+  end
+  check.equal(alpha[1] ~= alpha[2], true)
+  check.equal(beta[1] ~= beta[2], true)
+end)
+
+check("shake-shake: one share for the batch, half and half, the share kept", function()
+  local y, gradients = shake({ shake_image = false }, ones, zeros)
+  local alpha, beta = y:reshape(-1):totable(), gradients[1]:reshape(-1):totable()
+  check.equal(alpha[1] == alpha[4] and beta[1] == beta[4], true)
+  check.equal(alpha[1] ~= beta[1], true)
+  y, gradients = shake({ shake_forward = false, shake_backward = false }, ones, zeros)
+  check.equal(y:reshape(-1):totable()[3], 0.5)
+  check.equal(gradients[2]:reshape(-1):totable()[3], 0.5)
+  y, gradients = shake({ shake_keep = true }, ones, zeros)
+  check.equal(y:reshape(-1):totable()[2], gradients[1]:reshape(-1):totable()[2])
+end)
+
+check("shake-shake: other shares in another step, half in evaluation", function()
+  local model = Shake(small.shake_shake)
+  local block = model.stage3.block1
+  local function share() return block:mixed(icl.tensor(ones), icl.tensor(zeros)):reshape(-1) end
+  local first, second = icl.step(share):totable(), icl.step(share):totable()
+  check.equal(first[1] ~= second[1], true)
+  model:eval()
+  check.equal(icl.step(share):totable()[1], 0.5)
+end)
+
+check("shake-shake: shares from outside", function()
+  local block = Shake(small.shake_shake).stage1.block2
+  function block.draw(_, name, images)
+    check.equal(images, 4)
+    return icl.full({ 4, 1, 1, 1 }, name == "alpha" and 0.25 or 0.125)
+  end
+  check.equal(block:mixed(icl.tensor(ones), icl.tensor(zeros)):reshape(-1):totable()[4], 0.25)
+end)
+
+check("a model is built from the options of a command line", function()
+  local family = models.wrn
+  local opt = icl.options "recipe" : include(family.options, icl.options.data) : read { "--depth", "10",
+    "--widening-factor=1", "--init-mode", "kaiming_fan_in" }
+  local model = models.build("wrn", opt, { shape = { 8, 8, 1 }, classes = 3 })
+  check.equal(model.settings.depth, 10)
+  check.equal(model.settings.init_mode, "kaiming_fan_in")
+  check.equal(table.concat(model.input, " "), "8 8 1")
+  check.equal(model.fc.weight:size(2), 3)
+  check.raises(function() models.build("wm", opt, {}) end, "did you mean wrn")
+end)
+
+-- { family, options, what the error says }
+local mistakes = {
+  { "resnet_preact", { depth = 21 },
+    "depth 21 is impossible with basic blocks; it must be 6n %+ 2, for example 20 or 26" },
+  { "resnet", { depth = 20, block_type = "bottleneck", initial_channels = 3 }, "initial_channels is 3.*at least 4" },
+  { "resnet", { depth = 21, block_type = "bottleneck" }, "9n %+ 2, for example 20 or 29" },
+  { "resnet", { depth = 2 }, "for example 8 or 14" },
+  { "resnext", { depth = 30 }, "depth 30 is impossible; it must be 9n %+ 2, for example 29 or 38" },
+  { "wrn", { depth = 20 }, "6n %+ 4, for example 16 or 22" },
+  { "densenet", { depth = 101, block_type = "basic" }, "3n %+ 4, for example 100 or 103" },
+  { "densenet", { depth = 101 }, "with bottleneck blocks; it must be 6n %+ 4" },
+  { "resnet_preact", { block_type = "basik" }, "block_type is basik.*did you mean basic" },
+  { "resnet_preact", { chanels = 16 }, "no option 'chanels'" },
+  { "resnet_preact", { preact_stage = { true } }, "no entry for stage 2" },
+  { "resnet_preact", { preact_stage = { 1, 2, 3 } }, "preact_stage is 1,2,3; it must be a list such as yes,no,no" },
+  { "resnet_preact", { input = { 32, 32 } }, "height, width, channels" },
+  { "resnet_preact", { input = { 32, 0, 3 } }, "a size of input is 0" },
+  { "resnet_preact", { classes = 0 }, "classes is 0" },
+  { "resnet_preact", { init_mode = "kaiming" }, "init_mode is kaiming.*kaiming_fan_out" },
+  { "resnet_preact", { type = "imagenet", n_blocks = { 1 } }, "n_blocks has 1 entries; imagenet has 4 stages" },
+  { "resnet", { type = "imagenet", n_blocks = { 1, 1, 1.5, 1 } }, "an entry of n_blocks is 1.5" },
+  { "resnet", { depth = "20" }, "depth is 20; it must be an integer" },
+  { "wrn", { type = "imagenet" }, "type is imagenet; it must be cifar" },
+  { "wrn", { drop_rate = 1 }, "at most 0.999" },
+  { "shake_shake", { initial_channels = 5 }, "initial_channels is 5; it must be even" },
+  { "se_resnet_preact", { depth = 8, se_reduction = 32 }, "a reduction of 32 leaves nothing of 16 channels" },
+  { "vgg", { input = { 28, 28, 1 } }, "28 x 28 are too small for 5 stages.*they need 32 x 32" },
+  { "vgg", { n_layers = { 1, 1 } }, "n_channels has 5 entries and n_layers 2" },
+  { "vgg", { n_layers = { 1, 1, 0, 1, 1 } }, "n_layers is 1,1,0,1,1; it must be at least 1" },
+  { "densenet", { input = { 3, 32, 3 } }, "3 x 32 are too small" },
+  { "densenet", { depth = 10, compression_rate = 0 }, "leaves nothing of" },
+  { "pyramidnet", { input = { 30, 30, 3 } }, "30 x 30 have an odd size.*multiples of 4" },
+  { "pyramidnet", { type = "imagenet", input = { 220, 224, 3 } }, "multiples of 32" },
+}
+
+for _, row in ipairs(mistakes) do
+  check(row[1] .. ": " .. row[3], function()
+    check.raises(function() models[row[1]](row[2]) end, row[3])
+  end)
+end
 
 check.close()

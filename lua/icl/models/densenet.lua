@@ -1,0 +1,110 @@
+-- models/densenet.lua: DenseNet (Huang et al. 2017): each block adds growth_rate channels to all that came before it.
+-- With bottleneck blocks and a compression_rate below 1 it is DenseNet-BC. The stem has 2 growth_rate channels.
+--
+-- The form for large images has no relu behind the last batch norm, as in the code that published figures were made
+-- with, unless last_relu is set.
+local nn = require "icl.nn"
+local core = require "icl.core"
+local fail = require "icl.fail"
+local Network = require "icl.models.network"
+local blocks = require "icl.models.blocks"
+
+local DenseNet = Network.family("densenet", "DenseNet (Huang et al. 2017)", { "cifar", "imagenet" })
+DenseNet.options
+  : value("depth", 100, "cifar: layers, 3n + 4, or 6n + 4 with bottleneck blocks", { min = 1 })
+  : value("n_blocks", { 6, 12, 24, 16 }, "imagenet: blocks of each stage", { min = 1 })
+  : choice("block_type", "bottleneck", blocks.types, "a 3x3 convolution, or one of 1x1 before it")
+  : value("growth_rate", 12, "channels that a block adds", { min = 1 })
+  : value("drop_rate", 0.0, "dropout behind each convolution but the first", { min = 0, max = 0.999 })
+  : value("compression_rate", 0.5, "channels behind a transition, relative to those before", { min = 0, max = 1 })
+  : flag("last_relu", nil, "relu behind the last batch norm; by default only in the form for small images")
+
+local depth_unit = { basic = 3, bottleneck = 6 }
+
+local function dropout(rate)
+  return rate > 0 and nn.dropout(rate) or nil
+end
+
+-- x (n, h, w, input) -> (n, h, w, input + growth): x and what a 3x3 convolution makes of it.
+local Basic = nn.layer "dense_block"
+
+function Basic:init(input, o)
+  self.bn = nn.batch_norm(input)
+  self.conv = nn.conv2d(input, o.growth_rate, 3, { init = o.init_mode })
+  self.dropout = dropout(o.drop_rate)
+end
+
+function Basic:forward(x)
+  local y = self.conv(self.bn(x):relu())
+  if self.dropout then y = self.dropout(y) end
+  return core.ops.concat(x, y, { dim = 4 })
+end
+
+-- The same with a 1x1 convolution to 4 growth channels before it.
+local Bottleneck = nn.layer "dense_bottleneck_block"
+
+function Bottleneck:init(input, o)
+  local middle = 4 * o.growth_rate
+  self.bn1 = nn.batch_norm(input)
+  self.conv1 = nn.conv2d(input, middle, 1, { init = o.init_mode })
+  self.bn2 = nn.batch_norm(middle)
+  self.conv2 = nn.conv2d(middle, o.growth_rate, 3, { init = o.init_mode })
+  self.dropout1 = dropout(o.drop_rate)
+  self.dropout2 = dropout(o.drop_rate)
+end
+
+function Bottleneck:forward(x)
+  local y = self.conv1(self.bn1(x):relu())
+  if self.dropout1 then y = self.dropout1(y) end
+  y = self.conv2(self.bn2(y):relu())
+  if self.dropout2 then y = self.dropout2(y) end
+  return core.ops.concat(x, y, { dim = 4 })
+end
+
+-- x (n, h, w, input) -> (n, h // 2, w // 2, output)
+local Transition = nn.layer "dense_transition"
+
+function Transition:init(input, output, o)
+  self.bn = nn.batch_norm(input)
+  self.conv = nn.conv2d(input, output, 1, { init = o.init_mode })
+  self.dropout = dropout(o.drop_rate)
+  self.pool = nn.avg_pool2d(2)
+end
+
+function Transition:forward(x)
+  local y = self.conv(self.bn(x):relu())
+  if self.dropout then y = self.dropout(y) end
+  return self.pool(y)
+end
+
+local classes = { basic = Basic, bottleneck = Bottleneck }
+
+-- The transitions halve the size; something must be left.
+local function check_size(self, o, halvings)
+  local height, width = self:stem_size(o)
+  if math.min(height, width) >> halvings == 0 then
+    fail("densenet: images of %d x %d are too small: they are %d x %d behind the stem, and %d transitions halve that",
+      o.input[1], o.input[2], height, width, halvings)
+  end
+end
+
+-- icl.models.densenet(options): the options above, input = { height, width, channels }, classes.
+function DenseNet:init(given)
+  local o = self:read(given)
+  local counts, last_relu = self:stage_blocks(o, depth_unit[o.block_type], 4), o.last_relu
+  if last_relu == nil then last_relu = o.type == "cifar" end
+  check_size(self, o, #counts - 1)
+  self:build(o, {
+    channels = 2 * o.growth_rate, last_norm = "bn", last_relu = last_relu, blocks = counts,
+    block = function(input) return classes[o.block_type](input, o), input + o.growth_rate end,
+    transition = function(input)
+      local output = math.floor(input * o.compression_rate)
+      if output == 0 then
+        fail("densenet: a compression_rate of %g leaves nothing of %d channels", o.compression_rate, input)
+      end
+      return Transition(input, output, o), output
+    end,
+  })
+end
+
+return DenseNet

@@ -1,0 +1,27 @@
+-- models/resnext.lua: ResNeXt (Xie et al. 2017): bottleneck blocks whose 3x3 convolution is split into `cardinality`
+-- groups. "8x64d" is a cardinality of 8 with base_channels 64.
+local Network = require "icl.models.network"
+local blocks = require "icl.models.blocks"
+
+local ResNeXt = Network.family("resnext", "ResNeXt (Xie et al. 2017)", { "cifar", "imagenet" })
+ResNeXt.options
+  : value("depth", 29, "cifar: layers, 9n + 2", { min = 1 })
+  : value("n_blocks", { 3, 4, 6, 3 }, "imagenet: blocks of each stage", { min = 1 })
+  : value("initial_channels", 64, "channels of the stem; the stages have 4, 8, 16, ... times as many", { min = 1 })
+  : value("cardinality", 8, "groups of the 3x3 convolutions", { min = 1 })
+  : value("base_channels", 4, "channels of a group in the first stage, doubled from stage to stage", { min = 1 })
+
+-- icl.models.resnext(options): the options above, input = { height, width, channels }, classes.
+function ResNeXt:init(given)
+  local o = self:read(given)
+  self:build(o, {
+    channels = o.initial_channels, stem_norm = "bn", stem_relu = true, blocks = self:stage_blocks(o, 9, 2),
+    block = function(input, stage, _, stride)
+      local output = blocks.stage_channels(o.initial_channels, stage, "bottleneck", true)
+      local middle = o.cardinality * o.base_channels << stage - 1
+      return blocks.residual(blocks.bottleneck(input, output, stride, middle, o.cardinality), o.init_mode), output
+    end,
+  })
+end
+
+return ResNeXt

@@ -1,0 +1,14 @@
+-- pyramidnet.lua: PyramidNet (Han et al. 2017)
+local icl = require "icl"
+local opt = icl.options "PyramidNet (Han et al. 2017)"
+  : include(icl.models.pyramidnet.options, icl.options.data, icl.options.augmentation, icl.options.training)
+  : include(icl.options.runtime)
+  : default { dataset = "cifar10", epochs = 300, milestones = { 150, 225 } }
+  : preset("110-84", { depth = 110, block_type = "basic", alpha = 84 }, "4.40 %; in the paper 4.26 %")
+  : preset("110-270", { depth = 110, block_type = "basic", alpha = 270 }, "3.92 %; in the paper 3.73 %")
+  : preset("164-270", { depth = 164, alpha = 270 }, "3.44 %; in the paper 3.48 %")
+  : preset("272-200", { depth = 272, alpha = 200 }, "in the paper 3.31 %")
+  : parse(arg)
+
+local train, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("pyramidnet", opt, train), train = train, test = test, options = opt }

@@ -1,0 +1,13 @@
+-- resnext.lua: ResNeXt (Xie et al. 2017)
+local icl = require "icl"
+local opt = icl.options "ResNeXt (Xie et al. 2017)"
+  : include(icl.models.resnext.options, icl.options.data, icl.options.augmentation, icl.options.training)
+  : include(icl.options.runtime)
+  : default { dataset = "cifar10", base_channels = 64, weight_decay = 5e-4, epochs = 300, milestones = { 150, 225 } }
+  : preset("4x64d", { cardinality = 4, batch_size = 32, base_lr = 0.025 }, "3.89 %; in the paper 3.75 %")
+  : preset("8x64d", { cardinality = 8, batch_size = 64, base_lr = 0.05 }, "3.97 %; in the paper 3.65 %")
+  : preset("16x64d", { cardinality = 16 }, "in the paper 3.58 %")
+  : parse(arg)
+
+local train, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnext", opt, train), train = train, test = test, options = opt }

@@ -1,0 +1,13 @@
+-- shake_shake.lua: Shake-Shake (Gastaldi 2017)
+local icl = require "icl"
+local opt = icl.options "Shake-Shake (Gastaldi 2017)"
+  : include(icl.models.shake_shake.options, icl.options.data, icl.options.augmentation, icl.options.training)
+  : include(icl.options.runtime)
+  : default { dataset = "cifar10", epochs = 1800, base_lr = 0.2, schedule = "cosine", lr_min_factor = 0.0 }
+  : preset("2x32d", { initial_channels = 32 }, "3.68 %; in the paper 3.55 %")
+  : preset("2x64d", { initial_channels = 64, batch_size = 64, base_lr = 0.1 }, "2.88 %; in the paper 2.98 %")
+  : preset("2x96d", { initial_channels = 96, batch_size = 64, base_lr = 0.1 }, "2.90 %; in the paper 2.86 %")
+  : parse(arg)
+
+local train, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("shake_shake", opt, train), train = train, test = test, options = opt }

@@ -1,0 +1,11 @@
+-- vgg.lua: VGG (Simonyan and Zisserman 2015)
+local icl = require "icl"
+local opt = icl.options "VGG (Simonyan and Zisserman 2015)"
+  : include(icl.models.vgg.options, icl.options.data, icl.options.augmentation, icl.options.training)
+  : include(icl.options.runtime)
+  : default { dataset = "cifar10" }
+  : preset("vgg15", { epochs = 160 }, "7.29 % with one relu a stage, which is not quite this network")
+  : parse(arg)
+
+local train, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("vgg", opt, train), train = train, test = test, options = opt }
