@@ -13,10 +13,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import inside
 import startup
 from contender import Contender, ContenderFailed, Turn
+from lineup import FOLDER, NETWORKS, Entry, Task
 
-FOLDER = Path(__file__).resolve().parent
 TURN_SECONDS = 0.6  # about; long enough for the ticks of /proc/stat to show 4 % of two cores
 FOREIGN_LIMIT = 0.04
 TRIES = 6  # how often a turn is repeated when other processes took more than FOREIGN_LIMIT of the cores
@@ -25,34 +26,6 @@ NEVER_RETURN_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
-
-
-@dataclass(frozen=True)
-class Model:
-    title: str
-    family: str
-    options: str
-    batch: int
-
-
-MODELS = {
-    "resnet_preact20": Model("preact ResNet-20", "resnet_preact", "depth=20", 128),
-    "resnet_preact20_x4": Model("preact ResNet-20 x4", "resnet_preact", "depth=20,initial_channels=64", 64),
-    "wrn28_10": Model("WRN-28-10", "wrn", "depth=28,widening_factor=10", 16),
-    "shake_shake26_2x32d": Model("Shake-Shake-26 2x32d", "shake_shake", "depth=26,initial_channels=32", 64),
-    "resnext29_8x64d": Model("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16),
-    "resnext29_32x4d": Model("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32),
-    "densenet_bc100_12": Model("DenseNet-BC-100 k=12", "densenet", "depth=100,growth_rate=12", 64),
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """How a contender is started."""
-
-    label: str
-    command: list[str]
-    environment: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -68,45 +41,28 @@ class Probe:
 
 
 def arguments() -> argparse.Namespace:
-    table = "\n".join(f"  {name:22}{model.title}, batch {model.batch}" for name, model in MODELS.items())
+    table = "\n".join(f"  {name:22}{network.title}, batch {network.batch}" for name, network in NETWORKS.items())
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__, epilog="models:\n" + table,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", choices=MODELS, metavar="MODEL")
+    parser.add_argument("models", nargs="+", choices=NETWORKS, metavar="MODEL")
     parser.add_argument("--precision", choices=("f32", "bf16", "both"), default="both")
     parser.add_argument("--batch", type=int, help="images a step in place of the model's own")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
     parser.add_argument("--no-icl", action="store_true", help="measure PyTorch alone")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    parser.add_argument("--profile", action="store_true", help="print the whole profile of icl as well")
     parser.add_argument("--icl", type=Path, default=FOLDER.parents[1] / "build/release/icl", help="the executable")
-    parser.add_argument("--venv", default="", help="folder with the PyTorch of pip, made by torch_setup.sh")
+    parser.add_argument("--venv", type=Path, help="folder with the PyTorch of pip, made by torch_setup.sh")
     args = parser.parse_args()
     if args.rounds < 1 or args.threads < 1 or (args.batch is not None and args.batch < 2):
         parser.error("--rounds and --threads are at least 1, --batch at least 2")
     return args
 
 
-def entries(args: argparse.Namespace, model: Model, precision: str, cache: str) -> list[Entry]:
-    options = ["--model", model.family, "--options", model.options, "--batch", str(args.batch or model.batch),
-               "--precision", precision, "--threads", str(args.threads)]
-    threads = {"OMP_NUM_THREADS": str(args.threads), "ICL_THREADS": str(args.threads)}
-    torch = [str(FOLDER / "torch_serve.py"), *options]
-    found = []
-    if not args.no_icl:
-        found.append(Entry("icl", [str(args.icl), str(FOLDER / "serve.lua"), *options], threads))
-    found.append(Entry("PyTorch of Debian", ["/usr/bin/python3", *torch], threads))
-    if args.venv:
-        python = args.venv + "/bin/python"
-        found.append(Entry("PyTorch of pip", [python, *torch], threads))
-        if not args.no_compile:
-            compiler = {"CXX": args.venv + "/bin/g++", "TORCHINDUCTOR_CACHE_DIR": cache}
-            found.append(Entry("PyTorch of pip, compiled", [python, *torch, "--compile"], threads | compiler))
-    return found
-
-
 def probe(entry: Entry) -> Probe:
     """A run of four steps with the allocator as it comes."""
-    with closing(Contender(entry.label, entry.command, entry.environment)) as contender:
+    with closing(Contender(entry, {})) as contender:
         first = contender.steps(1)
         contender.steps(3)
         return Probe(entry, contender.parameters, contender.description, contender.start_seconds, first.seconds[0],
@@ -140,8 +96,7 @@ def play(contenders: list[Contender], rounds: int) -> list[list[Turn]]:
     """The turns of each round, in the order of the contenders."""
     first_losses, counts = [], []
     for contender in contenders:
-        warm_up = contender.steps(1)
-        first_losses.append(warm_up.loss)
+        first_losses.append(contender.steps(1).loss)
         seconds = min(contender.steps(3).seconds)
         counts.append(min(20, max(2, round(TURN_SECONDS / seconds))))
     played = [[quiet_turn(c, count) for c, count in zip(contenders, counts)] for _ in range(rounds)]
@@ -179,6 +134,30 @@ def report(probes: list[Probe], played: list[list[Turn]], batch: int) -> None:
           + ("" if quiet else "; the figures are from rounds with other load"))
 
 
+def report_inside(contender: Contender, entry: Entry, whole_profile: bool) -> None:
+    print(inside.overhead(contender))
+    text = inside.profile(entry)
+    print(inside.augmentation(text))
+    if whole_profile:
+        print(text)
+
+
+def compare(task: Task, rounds: int, whole_profile: bool, cache: str) -> bool:
+    """Measures and prints one table; false if a contender was left out."""
+    print(f"\n== {task.network.title}, batch {task.batch}, {task.precision}, {task.threads} threads ==", flush=True)
+    candidates = task.entries(cache)
+    probes = probe_all(candidates)
+    for p in probes:
+        print(f"{p.entry.label}: {p.description}", flush=True)
+    with ExitStack() as stack:
+        contenders = [stack.enter_context(closing(Contender(p.entry, NEVER_RETURN_MEMORY))) for p in probes]
+        if contenders:
+            report(probes, play(contenders, rounds), task.batch)
+            if probes[0].entry.label == "icl":
+                report_inside(contenders[0], probes[0].entry, whole_profile)
+    return len(probes) == len(candidates)
+
+
 def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     fields = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in lines if ":" in line)
@@ -186,35 +165,21 @@ def processor() -> str:
     return f"{fields.get('model name', platform.machine())} ({kind}), {os.cpu_count()} cores"
 
 
-def compare(args: argparse.Namespace, model: Model, precision: str, cache: str) -> bool:
-    """Measures and prints one table; false if a contender was left out."""
-    batch = args.batch or model.batch
-    print(f"\n== {model.title}, batch {batch}, {precision}, {args.threads} threads ==", flush=True)
-    candidates = entries(args, model, precision, cache)
-    probes = probe_all(candidates)
-    if probes:
-        for p in probes:
-            print(f"{p.entry.label}: {p.description}", flush=True)
-        with ExitStack() as stack:
-            contenders = []
-            for p in probes:
-                tuned = p.entry.environment | NEVER_RETURN_MEMORY
-                contenders.append(stack.enter_context(closing(Contender(p.entry.label, p.entry.command, tuned))))
-            report(probes, play(contenders, args.rounds), batch)
-    return len(probes) == len(candidates)
-
-
 def main() -> None:
     args = arguments()
     print(processor())
-    if not args.no_icl and args.icl.exists():
-        print(f'start-up of icl -e "": {1e3 * startup.seconds(str(args.icl)):.1f} ms')
+    icl = None if args.no_icl else args.icl
+    if icl:
+        print(f'start-up of icl -e "": {1e3 * startup.seconds(str(icl)):.1f} ms')
     complete = True
     precisions = ("f32", "bf16") if args.precision == "both" else (args.precision,)
     with tempfile.TemporaryDirectory() as cache:  # compiled kernels, so that the first step compiles
         for name in args.models:
             for precision in precisions:
-                complete = compare(args, MODELS[name], precision, cache) and complete
+                network = NETWORKS[name]
+                task = Task(network, args.batch or network.batch, precision, args.threads, icl, args.venv,
+                            not args.no_compile)
+                complete = compare(task, args.rounds, args.profile, cache) and complete
     sys.exit(0 if complete else 1)
 
 

@@ -7,6 +7,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from lineup import Entry
+
 ANSWER_LIMIT = 900  # seconds; compiling a large network takes minutes
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -38,18 +40,19 @@ def process_ticks(pid: int) -> int:
 
 
 class Contender:
-    def __init__(self, label: str, command: list[str], environment: dict[str, str]) -> None:
-        """Starts the process and waits until its network is built."""
-        self.label = label
+    def __init__(self, entry: Entry, environment: dict[str, str]) -> None:
+        """Starts the process, with `environment` besides the entry's own, and waits until its network is built."""
+        self.label = entry.label
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         start = time.perf_counter()
-        self._process = subprocess.Popen(command, env={**os.environ, **environment}, text=True, stderr=self._log,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(entry.command, env={**os.environ, **entry.environment, **environment},
+                                         text=True, stderr=self._log, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         word, parameters, self.description = (self._answer().split(maxsplit=2) + ["", "", ""])[:3]
         self.start_seconds = time.perf_counter() - start
         if word != "ready" or not parameters.isdigit():
             raise self._failure("did not say `ready PARAMETERS DESCRIPTION`")
         self.parameters = int(parameters)
+        self._forget_peak()
         self._resident_at_start = self._memory("VmRSS")
 
     def close(self) -> None:
@@ -59,12 +62,7 @@ class Contender:
 
     def steps(self, count: int) -> Turn:
         start, busy, own = time.perf_counter(), busy_ticks(), process_ticks(self._process.pid)
-        try:
-            self._process.stdin.write(f"step {count}\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the process has ended; waiting for its answer tells why
-        answer = self._answer()
+        answer = self._ask(f"step {count}")
         elapsed = time.perf_counter() - start
         foreign = (busy_ticks() - busy) - (process_ticks(self._process.pid) - own)
         try:
@@ -75,14 +73,35 @@ class Contender:
             raise self._failure(f"was asked for {count} steps and gave {len(seconds)} times")
         return Turn(seconds, loss, foreign / TICKS_PER_SECOND / (elapsed * os.cpu_count()))
 
+    def statistics(self) -> dict[str, float]:
+        """What icl counted since it started."""
+        return {name: float(value) for name, value in (word.split("=") for word in self._ask("statistics").split())}
+
+    def profile(self) -> str:
+        """The times icl took by op, layer and phase, if it was started with --profile."""
+        return "".join(self._answer() for _ in range(int(self._ask("profile"))))
+
     def peak_mib(self) -> float:
         """Most memory that was resident so far, above what was when the network had been built."""
         return (self._memory("VmHWM") - self._resident_at_start) / 1024
+
+    def _forget_peak(self) -> None:
+        """Sets VmHWM to what is resident now."""
+        with open(f"/proc/{self._process.pid}/clear_refs", "w") as file:
+            file.write("5")
 
     def _memory(self, name: str) -> int:
         """A memory figure of the process in KiB."""
         with open(f"/proc/{self._process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+    def _ask(self, request: str) -> str:
+        try:
+            self._process.stdin.write(request + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the process has ended; waiting for its answer tells why
+        return self._answer()
 
     def _answer(self) -> str:
         timer = threading.Timer(ANSWER_LIMIT, self._process.kill)

@@ -1,11 +1,12 @@
 #!/bin/sh
-# run.sh - measures training steps of icl against PyTorch: sh tests/bench/run.sh MODEL... [OPTION...]; README.md explains.
+# run.sh - measures training steps of icl against PyTorch: sh tests/bench/run.sh MODEL... [OPTION...]
 #
-# Installs what is missing, builds icl, then runs compare.py, which knows the options (--help lists them). Its own option:
+# README.md says what is measured. Installs what is missing, builds icl, then runs compare.py, which knows the options
+# (--help lists them). One more:
 #   --no-pip-torch   leave out the PyTorch of pip, a download of half a gigabyte at the first run
 set -eu
 cd "$(dirname "$0")/../.."
-venv=${XDG_CACHE_HOME:-$HOME/.cache}/icl/bench-venv
+venv=build/torch
 build=yes
 for argument; do
   shift
@@ -19,19 +20,11 @@ for argument; do
   esac
 done
 
-if ! sh tests/bench/torch_setup.sh ${venv:+"$venv"}; then
+if ! sh tests/bench/torch_setup.sh $venv; then
   echo "run.sh: PyTorch could not be installed (its reason is above)" >&2
   [ -n "$venv" ] || exit 1
   echo "run.sh: going on without the PyTorch of pip" >&2
   venv=""
 fi
-if [ $build = yes ]; then
-  sh third_party/setup.sh
-  mkdir -p build
-  if ! { cmake --preset release && cmake --build --preset release -j "$(nproc)" --target icl; } >build/bench.log 2>&1; then
-    tail -n 40 build/bench.log >&2
-    echo "run.sh: the build failed; all of its output is in build/bench.log" >&2
-    exit 1
-  fi
-fi
-exec /usr/bin/python3 tests/bench/compare.py --venv "$venv" "$@"
+[ $build = no ] || sh tests/bench/build.sh icl
+exec /usr/bin/python3 tests/bench/compare.py ${venv:+--venv $venv} "$@"

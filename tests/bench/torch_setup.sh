@@ -1,5 +1,5 @@
 #!/bin/sh
-# torch_setup.sh - installs what icl is compared with: Debian's PyTorch and, given a folder, the newest that pip delivers.
+# torch_setup.sh - installs what icl is compared with: Debian's PyTorch and, given a folder, the newest of pip.
 #
 #   sh tests/bench/torch_setup.sh [FOLDER]     FOLDER becomes a virtual environment; 1.3 GB; remove it to renew it
 #
@@ -21,7 +21,7 @@ if [ -n "$missing" ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 fi
 
-venv=${1:-}
+venv=${1:+$(realpath -m "$1")}
 [ -n "$venv" ] || exit 0
 loads() { "$venv/bin/python" -W ignore -c "import torch" 2>/dev/null; }
 ! loads || exit 0

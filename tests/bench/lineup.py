@@ -1,0 +1,65 @@
+"""The networks that are measured, and how the contenders that train them are started."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Network:
+    title: str
+    family: str
+    options: str
+    batch: int
+
+
+NETWORKS = {
+    "resnet_preact-20": Network("preact ResNet-20", "resnet_preact", "depth=20", 128),
+    "resnet_preact-20x4": Network("preact ResNet-20 x4", "resnet_preact", "depth=20,initial_channels=64", 64),
+    "wrn-28-10": Network("WRN-28-10", "wrn", "depth=28,widening_factor=10", 16),
+    "shake_shake-26-2x32d": Network("Shake-Shake-26 2x32d", "shake_shake", "depth=26,initial_channels=32", 64),
+    "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16),
+    "resnext-29-32x4d": Network("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32),
+    "densenet_bc-100-12": Network("DenseNet-BC-100 k=12", "densenet", "depth=100,growth_rate=12", 64),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a contender is started."""
+
+    label: str
+    command: list[str]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all contenders of one table do, and the programs that do it."""
+
+    network: Network
+    batch: int
+    precision: str
+    threads: int
+    icl: Path | None  # None: it does not take part
+    venv: Path | None  # with the PyTorch of pip
+    compile: bool  # torch.compile takes part
+
+    def entries(self, cache: str) -> list[Entry]:
+        """`cache` is the folder where torch.compile puts its kernels."""
+        options = ["--model", self.network.family, "--options", self.network.options, "--batch", str(self.batch),
+                   "--precision", self.precision, "--threads", str(self.threads)]
+        threads = {"OMP_NUM_THREADS": str(self.threads)}
+        torch = [str(FOLDER / "torch_serve.py"), *options]
+        found = []
+        if self.icl:
+            found.append(Entry("icl", [str(self.icl), str(FOLDER / "serve.lua"), *options], threads))
+        found.append(Entry("PyTorch of Debian", ["/usr/bin/python3", *torch], threads))
+        if self.venv:
+            python = str(self.venv / "bin/python")
+            found.append(Entry("PyTorch of pip", [python, *torch], threads))
+            if self.compile:
+                compiler = {"CXX": str(self.venv / "bin/g++"), "TORCHINDUCTOR_CACHE_DIR": cache}
+                found.append(Entry("PyTorch of pip, compiled", [python, *torch, "--compile"], threads | compiler))
+        return found
