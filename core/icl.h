@@ -239,6 +239,29 @@ icl_status icl_step_begin(icl_engine *engine);
 icl_status icl_step_end(icl_engine *engine); /* an error drops the step; states are untouched */
 void icl_step_cancel(icl_engine *engine);
 bool icl_in_step(const icl_engine *engine);
+/* Bytes of working memory that ending the step now would take: activations, gradients, scratch of the kernels. Nothing
+ * is evaluated, and the step goes on. 0 on devices that do not plan ("ref"). */
+icl_status icl_step_memory(icl_engine *engine, size_t *bytes);
+
+/* ---- image sets ---- */
+
+typedef enum { ICL_TRAIN, ICL_TEST } icl_part;
+
+/* A part of an image set in host memory. */
+typedef struct {
+  const char *name, *folder; /* "cifar10"; where the files were found */
+  int count, height, width, channels, classes;
+  const double *mean, *std;       /* of each channel over the training images, for bytes divided by 255 */
+  const char *const *class_names; /* NULL if they are not known */
+  const uint8_t *images;          /* count x height x width x channels */
+  const int64_t *labels;          /* count, each from 0 to classes - 1 */
+} icl_dataset;
+
+/* Reads cifar10, cifar100, fashion_mnist, kmnist or mnist in the files of their publishers. They are looked for in
+ * `folder` and in folders named like the set below it; NULL: in standard folders of the user and the system. ENOENT: no
+ * such set, or its files are not there; the message lists what is needed and where one gets it. EFORMAT: damaged. */
+icl_status icl_dataset_read(const char *name, const char *folder, icl_part part, icl_dataset **result);
+void icl_dataset_free(icl_dataset *dataset); /* NULL is allowed */
 
 /* ---- safetensors files ---- */
 

@@ -52,6 +52,9 @@ void icl__node_drop_inputs(icl__node *node);
  * was recorded, in order. An error leaves states and values as they were. */
 icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes, int targets, icl__node *const *target,
                          bool with_writes);
+/* Working memory of icl__evaluate() with writes: it is planned, but not run. */
+icl_status icl__evaluation_memory(icl_engine *engine, int count, icl__node *const *nodes, int targets,
+                                  icl__node *const *target, size_t *bytes);
 /* One node whose inputs all have values. */
 icl_status icl__evaluate_now(icl__node *node);
 /* What the value of `node` is read from: a buffer, a number inside the node, or NULL. Aliases are followed. */

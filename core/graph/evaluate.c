@@ -307,7 +307,7 @@ static icl_status find_plan(work *w, const icl__plan_output *outputs, icl__plan 
   }
   engine->last_plan = plan;
   *result = plan;
-  return icl__plan_bind_arena(&engine->plans, plan);
+  return ICL_OK;
 }
 
 /* ---- bindings ---- */
@@ -391,22 +391,42 @@ static void give_up(work *w) {
     icl__buffer_release(w->written[i].held);
 }
 
-static icl_status evaluate(work *w, int count, icl__node *const *nodes) {
+/* The plan for the outputs that were collected. */
+static icl_status make_plan(work *w, int count, icl__node *const *nodes, icl__plan **plan) {
   ICL__TRY(canonical(w, count, nodes));
   icl__plan_output *outputs = describe_outputs(w);
   icl_status status =
       outputs && !w->failed ? ICL_OK : icl__fail(ICL_ENOMEM, "no memory for the form of a step of %d ops", count);
-  icl__plan *plan = NULL;
   if (status == ICL_OK)
-    status = find_plan(w, outputs, &plan);
+    status = find_plan(w, outputs, plan);
   icl__free(outputs);
-  return status == ICL_OK ? run(w, plan) : status;
+  return status;
+}
+
+static icl_status evaluate(work *w, int count, icl__node *const *nodes) {
+  icl__plan *plan = NULL;
+  ICL__TRY(make_plan(w, count, nodes, &plan));
+  ICL__TRY(icl__plan_bind_arena(&w->engine->plans, plan));
+  return run(w, plan);
+}
+
+static work begin(icl_engine *engine) {
+  work w = {.engine = engine, .mark = icl__engine_mark(engine)};
+  icl__engine_mark(engine); /* mark + 1 belongs to this walk too */
+  return w;
+}
+
+static void end(work *w) {
+  icl__free(w->key);
+  icl__free(w->node);
+  icl__free(w->offset);
+  icl__free(w->out);
+  icl__free(w->written);
 }
 
 icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes, int targets, icl__node *const *target,
                          bool with_writes) {
-  work w = {.engine = engine, .mark = icl__engine_mark(engine)};
-  icl__engine_mark(engine); /* mark + 1 belongs to this walk too */
+  work w = begin(engine);
   double start = now(), running = engine->statistics.run_seconds;
   icl_status status = collect_outputs(&w, targets, target, with_writes);
   if (status == ICL_OK && w.outputs)
@@ -418,11 +438,20 @@ icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes,
   engine->statistics.evaluations += status == ICL_OK;
   engine->statistics.record_seconds += now() - start - (engine->statistics.run_seconds - running);
   engine->stop = 0;
-  icl__free(w.key);
-  icl__free(w.node);
-  icl__free(w.offset);
-  icl__free(w.out);
-  icl__free(w.written);
+  end(&w);
+  return status;
+}
+
+icl_status icl__evaluation_memory(icl_engine *engine, int count, icl__node *const *nodes, int targets,
+                                  icl__node *const *target, size_t *bytes) {
+  work w = begin(engine);
+  icl__plan *plan = NULL;
+  icl_status status = collect_outputs(&w, targets, target, true);
+  if (status == ICL_OK && w.outputs)
+    status = make_plan(&w, count, nodes, &plan);
+  *bytes = status == ICL_OK && plan ? icl__plan_memory(plan) : 0;
+  give_up(&w);
+  end(&w);
   return status;
 }
 

@@ -35,15 +35,17 @@ static void finish(icl_engine *engine) {
   engine->recorded = 0;
 }
 
-static icl_status evaluate_step(icl_engine *engine) {
-  int targets = 0;
-  icl__node **target = icl__alloc((size_t)engine->recorded + 1, sizeof(icl__node *));
+/* Evaluates the step; or, if `memory` is given, says what that would take. */
+static icl_status evaluate_step(icl_engine *engine, size_t *memory) {
+  int targets = 0, count = engine->recorded;
+  icl__node **target = icl__alloc((size_t)count + 1, sizeof(icl__node *));
   if (!target)
-    return icl__fail(ICL_ENOMEM, "step: no memory for a list of %d ops", engine->recorded);
-  for (int i = 0; i < engine->recorded; i++)
+    return icl__fail(ICL_ENOMEM, "step: no memory for a list of %d ops", count);
+  for (int i = 0; i < count; i++)
     if (engine->record[i]->kept)
       target[targets++] = engine->record[i];
-  icl_status status = icl__evaluate(engine, engine->recorded, engine->record, targets, target, true);
+  icl_status status = memory ? icl__evaluation_memory(engine, count, engine->record, targets, target, memory)
+                             : icl__evaluate(engine, count, engine->record, targets, target, true);
   icl__free(target);
   return status;
 }
@@ -51,10 +53,16 @@ static icl_status evaluate_step(icl_engine *engine) {
 icl_status icl_step_end(icl_engine *engine) {
   if (!engine->in_step)
     return icl__fail(ICL_EINVAL, "a step ended that had not begun");
-  icl_status status = evaluate_step(engine);
+  icl_status status = evaluate_step(engine, NULL);
   engine->statistics.steps += status == ICL_OK;
   finish(engine);
   return status;
+}
+
+icl_status icl_step_memory(icl_engine *engine, size_t *bytes) {
+  if (!engine->in_step)
+    return icl__fail(ICL_EINVAL, "the memory of a step was asked for outside of one");
+  return evaluate_step(engine, bytes);
 }
 
 void icl_step_cancel(icl_engine *engine) {

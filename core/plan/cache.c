@@ -52,9 +52,13 @@ icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, const uint8
   return ICL_OK;
 }
 
+size_t icl__plan_memory(const icl__plan *plan) {
+  return plan->arena_bytes + (plan->scratch_bytes + plan->workspace_bytes) * (size_t)plan->policy.threads;
+}
+
 /* Lends the arena; a plan that needs a larger one replaces it, after comparing it with the memory there is. */
 icl_status icl__plan_bind_arena(icl__plan_cache *cache, icl__plan *plan) {
-  size_t need = plan->arena_bytes + (plan->scratch_bytes + plan->workspace_bytes) * (size_t)plan->policy.threads;
+  size_t need = icl__plan_memory(plan);
   if (need > cache->arena_bytes) {
     size_t available = icl__memory_available();
     if (need > available + cache->arena_bytes)

@@ -204,6 +204,7 @@ typedef struct {
 
 icl__plan *icl__plan_find(icl__plan_cache *cache, const uint8_t *key, size_t bytes, uint64_t hash);
 icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, const uint8_t *key, size_t bytes, uint64_t hash);
+size_t icl__plan_memory(const icl__plan *plan); /* bytes of the arena and of the scratch of all threads */
 icl_status icl__plan_bind_arena(icl__plan_cache *cache, icl__plan *plan);
 void icl__plan_cache_clear(icl__plan_cache *cache);
 

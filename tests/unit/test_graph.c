@@ -395,6 +395,33 @@ static icl_status one_step(net *n, icl_tensor *x, icl_tensor *labels, int64_t al
   return status;
 }
 
+static size_t memory_of_step(net *n, int images) {
+  size_t bytes = 0;
+  net_rewind(n);
+  icl_tensor *x = net_images(n, images, 16, 3), *labels = net_labels(n, images);
+  CHECK_OK(icl_step_begin(n->engine));
+  net_update(n, net_loss(n, net_resnet(n, x, 1, 8), labels), 0.1);
+  CHECK_OK(icl_step_memory(n->engine, &bytes));
+  return bytes;
+}
+
+TEST(the_memory_of_a_step_is_known_before_it_runs) {
+  net *n = open_net("cpu", false);
+  icl_statistics s;
+  size_t small = memory_of_step(n, 8);
+  icl_step_cancel(n->engine);
+  net_clear(n);
+  size_t large = memory_of_step(n, 32);
+  CHECK(large > small);
+  icl_engine_statistics(n->engine, &s);
+  CHECK_EQ(s.arena_bytes, 0);
+  CHECK_OK(icl_step_end(n->engine));
+  icl_engine_statistics(n->engine, &s);
+  CHECK_EQ(s.arena_bytes, large);
+  CHECK_ERROR(icl_step_memory(n->engine, &small), ICL_EINVAL, "outside");
+  net_free(n);
+}
+
 TEST(running_out_of_memory_is_an_error_and_leaves_states_alone) {
   float before[108], after[108];
   int failures = 0;
