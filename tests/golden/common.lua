@@ -78,9 +78,8 @@ function common.images(tensor)
   return tensor:permute(1, 3, 4, 2)
 end
 
-
--- The model of a case, and its options; nil and the reason for a skip where the family or an option does not exist
--- here.
+-- The model of a case, without dropout, as the references were made; nil and the reason for a skip where the family or
+-- an option does not exist here.
 function common.model(case)
   local name, family = case.model.name, nil
   for _, known in ipairs(icl.models.names) do
@@ -94,7 +93,11 @@ function common.model(case)
     options[key] = value
   end
   local ok, result = pcall(family, options)
-  if ok then return result end
+  if ok then
+    return result:apply(function(module)
+      if module.class_name == "dropout" then module.p = 0 end
+    end)
+  end
   if tostring(result):find "there is no option" then return nil, tostring(result) end
   error(result, 0)
 end
