@@ -40,6 +40,10 @@ class Probe:
     peak_mib: float
 
 
+def absolute(text: str) -> Path:
+    return Path(text).absolute()
+
+
 def arguments() -> argparse.Namespace:
     table = "\n".join(f"  {name:22}{network.title}, batch {network.batch}" for name, network in NETWORKS.items())
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__, epilog="models:\n" + table,
@@ -53,7 +57,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
     parser.add_argument("--profile", action="store_true", help="print the whole profile of icl as well")
     parser.add_argument("--icl", type=Path, default=FOLDER.parents[1] / "build/release/icl", help="the executable")
-    parser.add_argument("--venv", type=Path, help="folder with the PyTorch of pip, made by torch_setup.sh")
+    parser.add_argument("--venv", type=absolute, help="folder with the PyTorch of pip, made by torch_setup.sh")
     args = parser.parse_args()
     if args.rounds < 1 or args.threads < 1 or (args.batch is not None and args.batch < 2):
         parser.error("--rounds and --threads are at least 1, --batch at least 2")

@@ -79,7 +79,7 @@ class Contender:
 
     def profile(self) -> str:
         """The times icl took by op, layer and phase, if it was started with --profile."""
-        return "".join(self._answer() for _ in range(int(self._ask("profile"))))
+        return "\n".join(self._answer() for _ in range(int(self._ask("profile"))))
 
     def peak_mib(self) -> float:
         """Most memory that was resident so far, above what was when the network had been built."""
@@ -110,7 +110,7 @@ class Contender:
         timer.cancel()
         if not line:
             raise self._failure(f"gave no answer and ended with code {self._process.wait()}")
-        return line
+        return line.rstrip("\n")
 
     def _failure(self, what: str) -> ContenderFailed:
         self._process.kill()
