@@ -65,7 +65,7 @@ static void permute(const icl__call *call) {
   int64_t size = (int64_t)icl_dtype_bytes(call->out.dtype), matrices = 1;
   const char *x = call->in[0].data;
   char *y = call->out.data;
-  range own = part_of(call, axes[0].size);
+  slice own = part_of(call, axes[0].size);
   axes[0].size = own.end - own.begin;
   x += own.begin * axes[0].from * size;
   y += own.begin * axes[0].to * size;

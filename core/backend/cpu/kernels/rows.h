@@ -12,7 +12,14 @@ static inline void *row_at(const icl__view *v, int64_t row) {
 
 static inline bool is_dense(const icl__view *v) { return v->pitch == icl__view_columns(v) || icl__view_rows(v) <= 1; }
 
-/* Elements of x from one position of axis `dim` to the next. */
+/* Element number `i` in row-major order; sets *left to how many are adjacent from there on. */
+static inline void *elements_from(const icl__view *v, int64_t i, int64_t *left) {
+  int64_t columns = is_dense(v) ? icl__view_count(v) : icl__view_columns(v);
+  *left = columns - i % columns;
+  return (char *)row_at(v, i / columns) + i % columns * (int64_t)icl_dtype_bytes(v->dtype);
+}
+
+/* Elements of v from one position of axis `dim` to the next. */
 static inline int64_t stride_of(const icl__view *v, int dim) {
   int64_t stride = dim == v->rank - 1 ? 1 : v->pitch;
   for (int d = dim + 1; d < v->rank - 1; d++)
@@ -23,10 +30,10 @@ static inline int64_t stride_of(const icl__view *v, int dim) {
 /* The share of a call in `count` pieces of work. */
 typedef struct {
   int64_t begin, end;
-} range;
+} slice;
 
-static inline range part_of(const icl__call *call, int64_t count) {
-  return (range){count * call->part / call->parts, count * (call->part + 1) / call->parts};
+static inline slice part_of(const icl__call *call, int64_t count) {
+  return (slice){count * call->part / call->parts, count * (call->part + 1) / call->parts};
 }
 
 static inline int64_t within(int64_t x, int64_t least, int64_t most) { return x < least ? least : x > most ? most : x; }

@@ -72,7 +72,7 @@ INLINE void gather_grad_of(const icl__call *call, icl_dtype dtype) {
   int64_t size = (int64_t)icl_dtype_bytes(dtype);
   image from = image_of(&call->in[0]), to = image_of(&call->out);
   chains c = make_chains(call);
-  range own = part_of(call, call->out.shape[0]);
+  slice own = part_of(call, call->out.shape[0]);
   for (int64_t r = own.begin; r < own.end; r++)
     for (int64_t row = 0; row < to.rows; row++)
       add_chain(call, &c, from.step / size, row * from.pitch / size, to.row / size,

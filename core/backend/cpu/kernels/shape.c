@@ -7,19 +7,12 @@
 
 /* ---- reshape: two ways to cut one sequence of elements into rows ---- */
 
-/* Elements from number `i` on, as far as they are adjacent; sets *left to how many that are. */
-static char *elements_from(const icl__view *v, int64_t i, int64_t *left) {
-  int64_t columns = is_dense(v) ? icl__view_count(v) : icl__view_columns(v);
-  *left = columns - i % columns;
-  return (char *)row_at(v, i / columns) + i % columns * (int64_t)icl_dtype_bytes(v->dtype);
-}
-
 static void reshape(const icl__call *call) {
-  range own = part_of(call, icl__view_count(&call->out));
+  slice own = part_of(call, icl__view_count(&call->out));
   for (int64_t i = own.begin, n; i < own.end; i += n) {
     int64_t readable, writable;
-    const char *from = elements_from(&call->in[0], i, &readable);
-    char *to = elements_from(&call->out, i, &writable);
+    const void *from = elements_from(&call->in[0], i, &readable);
+    void *to = elements_from(&call->out, i, &writable);
     n = readable < writable ? readable : writable;
     n = n < own.end - i ? n : own.end - i;
     memcpy(to, from, (size_t)n * icl_dtype_bytes(call->out.dtype));
@@ -49,7 +42,7 @@ typedef enum { TAKE, PUT, CLEAR } direction; /* whole to part, part to whole, ze
 static void move_range(const icl__call *call, const icl__view *whole, const icl__view *part, int dim, int64_t first,
                        direction way) {
   axis_range r = range_of(whole, part, dim, first);
-  range own = part_of(call, icl__view_rows(part));
+  slice own = part_of(call, icl__view_rows(part));
   int64_t size = (int64_t)icl_dtype_bytes(whole->dtype), bytes = icl__view_columns(part) * size;
   int64_t whole_pitch = whole->pitch * size, part_pitch = part->pitch * size;
   for (int64_t i = own.begin, n; i < own.end; i += n) {
@@ -166,7 +159,7 @@ static void pad(const icl__call *call) {
     rows *= f.out_size[d];
   char value[8];
   icl__store_f64(out->dtype, value, 0, call->attr->f[PAD_F_VALUE]);
-  range own = part_of(call, rows);
+  slice own = part_of(call, rows);
   for (int64_t i = own.begin; i < own.end; i++) {
     char *to = (char *)out->data + i * to_pitch * size;
     int64_t row = row_within(&f, i), low = row < 0 ? all : f.low[last];

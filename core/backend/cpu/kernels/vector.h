@@ -52,7 +52,15 @@ INLINE vec_half round_bf16(vec v) {
 #endif
 }
 
-INLINE vec widen_bf16(vec_half h) { return (vec)(__builtin_convertvector(h, vec_bits) << 16); }
+INLINE vec widen_bf16(vec_half h) {
+#if defined __AVX512F__
+  return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
+#elif defined __AVX2__
+  return (vec)_mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)h), 16);
+#else
+  return (vec)(__builtin_convertvector(h, vec_bits) << 16);
+#endif
+}
 
 /* ---- memory: element i and the LANES - 1 after it ---- */
 
@@ -83,13 +91,17 @@ INLINE void store(icl_dtype dtype, void *data, int64_t i, vec v) {
 INLINE __mmask16 first_lanes(int64_t n) { return (__mmask16)((1u << n) - 1); }
 
 INLINE vec load_part(icl_dtype dtype, const void *data, int64_t i, int64_t n) {
+  if (n == LANES)
+    return load(dtype, data, i);
   if (dtype == ICL_BF16)
     return widen_bf16((vec_half)_mm256_maskz_loadu_epi16(first_lanes(n), (const uint16_t *)data + i));
   return _mm512_maskz_loadu_ps(first_lanes(n), (const float *)data + i);
 }
 
 INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v) {
-  if (dtype == ICL_BF16)
+  if (n == LANES)
+    store(dtype, data, i, v);
+  else if (dtype == ICL_BF16)
     _mm256_mask_storeu_epi16((uint16_t *)data + i, first_lanes(n), (__m256i)round_bf16(v));
   else
     _mm512_mask_storeu_ps((float *)data + i, first_lanes(n), v);
@@ -98,6 +110,8 @@ INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v)
 #else
 
 INLINE vec load_part(icl_dtype dtype, const void *data, int64_t i, int64_t n) {
+  if (n == LANES)
+    return load(dtype, data, i);
   vec v = {0};
   for (int64_t k = 0; k < n; k++)
     v[k] = dtype == ICL_BF16 ? icl__from_bf16(((const uint16_t *)data)[i + k]) : ((const float *)data)[i + k];
@@ -105,6 +119,10 @@ INLINE vec load_part(icl_dtype dtype, const void *data, int64_t i, int64_t n) {
 }
 
 INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v) {
+  if (n == LANES) {
+    store(dtype, data, i, v);
+    return;
+  }
   for (int64_t k = 0; k < n; k++)
     if (dtype == ICL_BF16)
       ((uint16_t *)data)[i + k] = icl__to_bf16(v[k]);
