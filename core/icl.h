@@ -97,6 +97,8 @@ int icl_engine_threads(const icl_engine *engine);
 
 /* Asks a running evaluation to stop between phases with EINTERRUPTED; may be called from a signal handler. */
 void icl_engine_interrupt(icl_engine *engine);
+/* Takes back such a request that has not met an evaluation. */
+void icl_engine_resume(icl_engine *engine);
 
 /* Where the next ops come from, for messages and profiles. The strings are copied. */
 void icl_engine_layer(icl_engine *engine, const char *path);
@@ -218,6 +220,9 @@ icl_state *icl_state_retain(icl_state *state);
 void icl_state_release(icl_state *state);
 const char *icl_state_name(const icl_state *state);
 void icl_state_rename(icl_state *state, const char *name);
+icl_dtype icl_state_dtype(const icl_state *state);
+int icl_state_rank(const icl_state *state);
+const int32_t *icl_state_shape(const icl_state *state);
 bool icl_state_trainable(const icl_state *state);
 void icl_state_set_trainable(icl_state *state, bool trainable); /* false: frozen */
 

@@ -7,12 +7,14 @@
 # A suite is a program that closes with the line `N passed, N failed` (`, N skipped` may follow); one line is printed for
 # each, and the end of its log if something failed. The last line sums all of them up. Logs: build/test-logs.
 #
-# Golden cases are looked for in the folder that ICL_ORACLE names, by default ../shared/oracle beside the checkout.
+# Golden cases are looked for in the folder that ICL_ORACLE names, image sets in the one that ICL_DATA names; by default
+# ../shared/oracle and ../shared/data beside the checkout.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
 logs=$root/build/test-logs
 oracle=${ICL_ORACLE:-$root/../shared/oracle}
+export ICL_DATA="${ICL_DATA:-$root/../shared/data}"
 stages=${*:-release asan tsan}
 total_passed=0
 total_failed=0

@@ -1,0 +1,138 @@
+/* locate.c - finds the folder and the files of an image set. */
+#include "data/sets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+
+/* "folder/name" and the suffix; false if that is too long for a path. */
+static bool join(char path[ICL__SET_PATH], const char *folder, const char *name, const char *suffix) {
+  int length = snprintf(path, ICL__SET_PATH, "%s/%s%s", folder, name, suffix);
+  return length >= 0 && length < ICL__SET_PATH;
+}
+
+/* A file that may not be looked at counts as there: opening it says why. */
+static bool exists(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+static bool find_file(const char *folder, const char *name, char path[ICL__SET_PATH]) {
+  return (join(path, folder, name, "") && exists(path)) || (join(path, folder, name, ".gz") && exists(path));
+}
+
+icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__SET_PATH]) {
+  if (find_file(folder, name, result))
+    return ICL_OK;
+  return icl__fail(ICL_ENOENT, "%s/%s is missing%s, and %s needs it; %s has it", folder, name,
+                   set->format == ICL__SET_IDX ? ", also with .gz behind its name" : "", set->name, set->origin);
+}
+
+/* Whether a folder has any file of a part, so that a set with a missing file is found and the file is named. */
+static bool holds(const icl__set *set, icl_part part, const char *folder) {
+  char path[ICL__SET_PATH];
+  for (int i = 0; i < ICL__SET_FILES && set->files[part][i]; i++)
+    if (find_file(folder, set->files[part][i], path))
+      return true;
+  return false;
+}
+
+/* Below `root`: a folder named like the set, or the folder of an unpacked archive, maybe inside of it. */
+static bool search(const icl__set *set, icl_part part, const char *root, char result[ICL__SET_PATH]) {
+  char own[ICL__SET_PATH];
+  for (int i = 0; i < ICL__SET_FOLDERS && set->folders[i]; i++)
+    if (join(result, root, set->folders[i], "") && holds(set, part, result))
+      return true;
+  for (int i = 1; i < ICL__SET_FOLDERS && set->folders[i]; i++)
+    if (join(own, root, set->name, "") && join(result, own, set->folders[i], "") && holds(set, part, result))
+      return true;
+  return false;
+}
+
+/* ---- what is searched ---- */
+
+enum { LIST = 384 };
+
+/* Adds an entry to a list; one that is too long ends in dots. */
+static void append(char text[LIST], const char *entry) {
+  size_t used = strlen(text);
+  if (snprintf(text + used, LIST - used, "%s%s", used ? ", " : "", entry) >= (int)(LIST - used))
+    strcpy(text + LIST - 4, "...");
+}
+
+static const char *list(const char *const *names, int most, char text[LIST]) {
+  text[0] = 0;
+  for (int i = 0; i < most && names[i]; i++)
+    append(text, names[i]);
+  return text;
+}
+
+/* A folder of the user by the XDG base directory specification: `variable`, which must be absolute, or
+ * $HOME/`fallback`; in it the folder icl. */
+static bool user_folder(const char *variable, const char *fallback, char path[ICL__SET_PATH]) {
+  const char *value = getenv(variable), *home = getenv("HOME");
+  char folder[ICL__SET_PATH];
+  if (value && value[0] == '/')
+    return join(path, value, "icl", "");
+  return home && home[0] && join(folder, home, fallback, "") && join(path, folder, "icl", "");
+}
+
+enum { PLACES = 5 };
+
+/* The standard places, in order of preference; -> how many. */
+static int standard_places(char places[PLACES][ICL__SET_PATH]) {
+  static const char *const system[] = {"/usr/local/share/icl", "/usr/share/icl", "/usr/share/datasets"};
+  int count = 0;
+  count += user_folder("XDG_DATA_HOME", ".local/share", places[count]);
+  count += user_folder("XDG_CACHE_HOME", ".cache", places[count]);
+  for (int i = 0; i < 3; i++)
+    strcpy(places[count++], system[i]);
+  return count;
+}
+
+static icl_status locate_standard(const icl__set *set, icl_part part, char result[ICL__SET_PATH]) {
+  char places[PLACES][ICL__SET_PATH], searched[LIST] = "", folders[LIST], files[LIST];
+  int count = standard_places(places);
+  for (int i = 0; i < count; i++) {
+    if (search(set, part, places[i], result))
+      return ICL_OK;
+    append(searched, places[i]);
+  }
+  return icl__fail(
+      ICL_ENOENT,
+      "%s is not on this machine: none of %s has a folder %s with the files %s; %s has them, and --data DIR "
+      "names another place",
+      set->name, searched, list(set->folders, ICL__SET_FOLDERS, folders), list(set->files[part], ICL__SET_FILES, files),
+      set->origin);
+}
+
+static icl_status locate_below(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]) {
+  char folders[LIST], files[LIST];
+  struct stat about;
+  if (stat(folder, &about) != 0)
+    return icl__fail(icl__status_of_errno(errno), "%s: cannot open it to read %s: %s", folder, set->name,
+                     strerror(errno));
+  if (search(set, part, folder, result))
+    return ICL_OK;
+  if (strlen(folder) < ICL__SET_PATH && holds(set, part, folder)) {
+    strcpy(result, folder);
+    return ICL_OK;
+  }
+  return icl__fail(ICL_ENOENT, "%s: %s is not there: the files %s should be in it or in its folder %s; %s has them",
+                   folder, set->name, list(set->files[part], ICL__SET_FILES, files),
+                   list(set->folders, ICL__SET_FOLDERS, folders), set->origin);
+}
+
+icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]) {
+  if (!folder)
+    return locate_standard(set, part, result);
+  const char *home = getenv("HOME");
+  char expanded[ICL__SET_PATH];
+  if (folder[0] == '~' && (folder[1] == '/' || !folder[1]) && home && join(expanded, home, folder + 1, ""))
+    folder = expanded;
+  return locate_below(set, part, folder, result);
+}

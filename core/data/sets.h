@@ -1,0 +1,34 @@
+/* sets.h - the image sets that are known by name: what is in them, how their files are called and where they lie. */
+#ifndef ICL_DATA_SETS_H
+#define ICL_DATA_SETS_H
+
+#include "base/status.h"
+
+typedef enum { ICL__SET_IDX, ICL__SET_CIFAR } icl__set_format;
+
+enum { ICL__SET_FILES = 5, ICL__SET_FOLDERS = 3, ICL__SET_PATH = 4096 };
+
+typedef struct {
+  const char *name;
+  icl__set_format format;
+  int height, width, channels, classes;
+  int records[2];  /* of CIFAR: images in a file, by icl_part */
+  int label_bytes; /* of CIFAR: before the pixels of an image; the last of them is the label */
+  double mean[3], std[3];
+  const char *const *class_names;        /* NULL: only a file has them */
+  const char *names_file;                /* that file, a name a line; NULL: there is none */
+  const char *files[2][ICL__SET_FILES];  /* by icl_part; of IDX: images, labels */
+  const char *folders[ICL__SET_FOLDERS]; /* the names that their folder may have, the set's own first */
+  const char *origin;                    /* where a person gets the files */
+} icl__set;
+
+/* ENOENT for a name that is not known. */
+icl_status icl__set_find(const char *name, const icl__set **result);
+
+/* The folder with the files of this part: `folder` or one below it; NULL: below the standard places. */
+icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]);
+
+/* The path of a file that is there, as it is or compressed with .gz behind its name. */
+icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__SET_PATH]);
+
+#endif
