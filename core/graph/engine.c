@@ -91,6 +91,7 @@ void icl_engine_free(icl_engine *engine) {
 int icl_engine_threads(const icl_engine *engine) { return engine->policy.threads; }
 
 void icl_engine_interrupt(icl_engine *engine) { engine->stop = 1; }
+void icl_engine_resume(icl_engine *engine) { engine->stop = 0; }
 
 void icl_engine_statistics(const icl_engine *engine, icl_statistics *result) {
   *result = engine->statistics;

@@ -96,6 +96,9 @@ void icl_state_rename(icl_state *state, const char *name) {
   state->name = copy;
 }
 
+icl_dtype icl_state_dtype(const icl_state *state) { return state->dtype; }
+int icl_state_rank(const icl_state *state) { return state->rank; }
+const int32_t *icl_state_shape(const icl_state *state) { return state->shape; }
 bool icl_state_trainable(const icl_state *state) { return state->trainable; }
 
 void icl_state_set_trainable(icl_state *state, bool trainable) {
