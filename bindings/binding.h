@@ -54,6 +54,13 @@ int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const cha
 /* Every key of the table at `arg` (nil is allowed) must be one of `names`, a list that NULL ends. */
 void icl__lua_check_options(lua_State *L, int arg, const char *what, const char *const *names);
 
+/* luaL_argerror() in the same way; luaL_typeerror() with `expected`, as "a tensor". */
+int icl__lua_argument_error(lua_State *L, int arg, const char *text);
+int icl__lua_type_error(lua_State *L, int arg, const char *expected);
+
+/* Pushes a holder for something that must be freed: the collector calls release() for what is put into the slot. */
+void **icl__lua_guard(lua_State *L, void (*release)(void *));
+
 /* Fills in where the innermost function that is not part of the library is; false if there is none. */
 bool icl__lua_user(lua_State *L, lua_Debug *where);
 /* A message handler for lua_pcall: the error as text and, where that says more, the calls in the recipe. */
@@ -72,19 +79,13 @@ icl_state *icl__lua_check_state(lua_State *L, int arg);
 icl_state *icl__lua_test_state(lua_State *L, int index);
 bool icl__lua_is_tensor(lua_State *L, int index);
 
-/* A reference to what a tensor, a state or a number at `index` means in arithmetic. Raises nothing. */
+/* Pushes a userdata with the elements of a tensor in its own dtype. */
+void *icl__lua_push_values(lua_State *L, icl_tensor *tensor);
+
+/* Raises unless a tensor, a state or a number is at `arg`. */
+void icl__lua_check_value(lua_State *L, int arg);
+/* A reference to what such a value means in arithmetic. Raises nothing. */
 icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tensor **result);
-
-/* ---- array.c: between Lua's numbers and arrays ---- */
-
-/* "f32": the dtype named at `arg`; `missing` where there is nil. */
-icl_dtype icl__lua_check_dtype(lua_State *L, int arg, icl_dtype missing);
-/* The list of sizes at `arg`, each at least `least`; -> the rank. */
-int icl__lua_check_shape(lua_State *L, int arg, int32_t shape[ICL_MAX_RANK], int32_t least);
-void icl__lua_push_shape(lua_State *L, int rank, const int32_t *shape);
-/* Pushes a userdata that holds `count` elements of `dtype` with the numbers at `arg`: a number, for every element; a
- * table, flat or nested as the shape says; or a string of bytes. */
-void *icl__lua_push_array(lua_State *L, int arg, icl_dtype dtype, int rank, const int32_t *shape);
 
 /* ---- interrupt.c: only the executable installs signal handlers ---- */
 
@@ -92,8 +93,10 @@ void *icl__lua_push_array(lua_State *L, int arg, icl_dtype dtype, int rank, cons
 void icl__lua_catch_signals(lua_State *L);
 /* The signal that came, after which handlers are in place again; 0 if none came. */
 int icl__lua_take_signal(lua_State *L);
-/* Raises if a signal came: a step of the library that Lua's hook does not reach. */
+/* After a signal: makes the thread L stop as well, in case it is a coroutine that began before. */
 void icl__lua_poll_signal(lua_State *L);
+/* The engine whose evaluation a signal is to stop; NULL: none. */
+void icl__lua_watch_engine(icl_engine *engine);
 
 /* ---- what the files add to the table icl.core, which is on top of the stack ---- */
 
@@ -106,6 +109,8 @@ void icl__lua_step_functions(lua_State *L);
 void icl__lua_system_functions(lua_State *L);
 void icl__lua_json_functions(lua_State *L);
 void icl__lua_run_functions(lua_State *L);
+void icl__lua_library_functions(lua_State *L);
+void icl__lua_describe_functions(lua_State *L) __attribute__((weak));
 void icl__lua_file_functions(lua_State *L) __attribute__((weak));   /* files.c: safetensors_read, data_open, ... */
 void icl__lua_prompt_functions(lua_State *L) __attribute__((weak)); /* prompt.c: lines from a terminal */
 

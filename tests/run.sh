@@ -101,7 +101,7 @@ fuzz_tests() {
 
 # scripts BUILD FOLDER: each script of a folder of Lua tests.
 scripts() {
-  for file in tests/"$2"/*.lua; do
+  for file in tests/"$2"/test_*.lua; do
     [ ! -e "$file" ] || suite "$1 $2 $(basename "$file" .lua)" "build/$1/icl" "$file"
   done
 }

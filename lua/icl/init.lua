@@ -10,6 +10,7 @@ local core = require "icl.core"
 require "icl.tensor"
 
 local icl = {
+  version = core.version,
   ops = core.ops,
   -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one
   grad = core.grad,
@@ -17,6 +18,9 @@ local icl = {
   configure = core.configure,
   -- icl.statistics() -> steps, plans made, bytes, seconds
   statistics = core.statistics,
+  -- icl.describe_plan() -> the plan of the last evaluation as text; icl.profile() -> times so far as text
+  describe_plan = core.describe_plan,
+  profile = core.profile,
 }
 
 -- icl.tensor(data [, { dtype =, shape = }]): a constant from a number, a nested table or a string of bytes.

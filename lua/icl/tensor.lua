@@ -6,7 +6,7 @@ local ops = core.ops
 
 local methods = core.tensor_methods
 for name, op in pairs(ops) do
-  if methods[name] == nil then methods[name] = op end
+  if rawget(methods, name) == nil then methods[name] = op end
 end
 
 -- A list of axes from what a caller gave: nothing (all axes), a number, or a list.

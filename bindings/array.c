@@ -1,0 +1,259 @@
+/* array.c - between Lua's numbers, tables and strings and arrays of elements. */
+#include "array.h"
+
+#include <string.h>
+
+#include "backend/kernel.h"
+
+/* ---- dtypes and shapes ---- */
+
+icl_dtype icl__lua_check_dtype(lua_State *L, int arg, icl_dtype missing) {
+  icl_dtype dtype = missing;
+  if (lua_isnoneornil(L, arg))
+    return dtype;
+  if (lua_type(L, arg) != LUA_TSTRING)
+    icl__lua_type_error(L, arg, "name of a dtype");
+  icl__lua_check(L, icl_dtype_find(lua_tostring(L, arg), &dtype));
+  return dtype;
+}
+
+int icl__lua_check_shape(lua_State *L, int arg, int32_t shape[ICL_MAX_RANK], int32_t least) {
+  if (!lua_istable(L, arg))
+    icl__lua_type_error(L, arg, "list of sizes");
+  lua_Unsigned rank = lua_rawlen(L, arg);
+  if (rank > ICL_MAX_RANK)
+    icl__lua_argument_error(L, arg,
+                            lua_pushfstring(L, "%d sizes; a tensor has at most %d axes", (int)rank, ICL_MAX_RANK));
+  for (int i = 0; i < (int)rank; i++) {
+    int is_integer;
+    lua_rawgeti(L, arg, i + 1);
+    lua_Integer size = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer || size < least || size > INT32_MAX)
+      icl__lua_argument_error(L, arg,
+                              lua_pushfstring(L, "size %d is %s; it must be an integer of at least %d", i + 1,
+                                              luaL_tolstring(L, -1, NULL), (int)least));
+    shape[i] = (int32_t)size;
+    lua_pop(L, 1);
+  }
+  return (int)rank;
+}
+
+void icl__lua_push_shape(lua_State *L, int rank, const int32_t *shape) {
+  lua_createtable(L, rank, 0);
+  for (int i = 0; i < rank; i++) {
+    lua_pushinteger(L, shape[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+int icl__lua_infer_shape(lua_State *L, int arg, int32_t shape[ICL_MAX_RANK]) {
+  int rank = 0;
+  lua_pushvalue(L, arg);
+  while (lua_istable(L, -1)) {
+    if (rank == ICL_MAX_RANK)
+      icl__lua_argument_error(L, arg, lua_pushfstring(L, "tables more than %d deep", ICL_MAX_RANK));
+    lua_Unsigned size = lua_rawlen(L, -1);
+    if (size > INT32_MAX)
+      icl__lua_argument_error(L, arg, "more elements than an axis can have");
+    shape[rank++] = (int32_t)size;
+    lua_rawgeti(L, -1, 1);
+    lua_remove(L, -2);
+  }
+  lua_pop(L, 1);
+  return rank;
+}
+
+icl_dtype icl__lua_infer_dtype(lua_State *L, int arg) {
+  lua_pushvalue(L, arg);
+  while (lua_istable(L, -1)) {
+    lua_rawgeti(L, -1, 1);
+    lua_remove(L, -2);
+  }
+  icl_dtype dtype = lua_isboolean(L, -1) ? ICL_BOOL : ICL_F32;
+  lua_pop(L, 1);
+  return dtype;
+}
+
+/* ---- elements ---- */
+
+static bool is_integer_dtype(icl_dtype dtype) { return dtype == ICL_U8 || dtype == ICL_I32 || dtype == ICL_I64; }
+
+void icl__lua_push_element(lua_State *L, icl_dtype dtype, const void *element) {
+  double real;
+  int64_t integer;
+  if (dtype == ICL_BOOL) {
+    lua_pushboolean(L, *(const uint8_t *)element);
+  } else if (is_integer_dtype(dtype)) {
+    icl__convert(dtype, element, ICL_I64, &integer, 1);
+    lua_pushinteger(L, (lua_Integer)integer);
+  } else {
+    icl__convert(dtype, element, ICL_F64, &real, 1);
+    lua_pushnumber(L, real);
+  }
+}
+
+/* Where in nested tables an element is, for messages: "[2][3]". */
+typedef struct {
+  lua_State *L;
+  int arg; /* the whole, for messages */
+  icl_dtype dtype;
+  size_t bytes; /* of an element */
+  int rank;
+  const int32_t *shape;
+  int32_t at[ICL_MAX_RANK];
+  char *next;
+} reader;
+
+static const char *place(const reader *r, int depth) {
+  lua_State *L = r->L;
+  lua_pushliteral(L, "");
+  for (int i = 0; i < depth; i++) {
+    lua_pushfstring(L, "[%d]", (int)r->at[i] + 1);
+    lua_concat(L, 2);
+  }
+  return lua_tostring(L, -1);
+}
+
+static void element_error(const reader *r, int depth, const char *expected) {
+  lua_State *L = r->L;
+  const char *value = luaL_tolstring(L, -1, NULL);
+  const char *where = place(r, depth);
+  icl__lua_argument_error(
+      L, r->arg, lua_pushfstring(L, "element%s%s is %s; it must be %s", *where ? " " : "", where, value, expected));
+}
+
+static bool integer_fits(icl_dtype dtype, lua_Integer value) {
+  return dtype == ICL_I64 || (dtype == ICL_I32 && value >= INT32_MIN && value <= INT32_MAX) ||
+         (dtype == ICL_U8 && value >= 0 && value <= UINT8_MAX);
+}
+
+/* Stores the value on top of the stack. */
+static void read_element(reader *r, int depth) {
+  lua_State *L = r->L;
+  int type = lua_type(L, -1), is_integer = 0;
+  if (type != LUA_TNUMBER && type != LUA_TBOOLEAN)
+    element_error(r, depth, "a number");
+  if (type == LUA_TBOOLEAN || r->dtype == ICL_BOOL) {
+    bool flag = type == LUA_TBOOLEAN ? lua_toboolean(L, -1) != 0 : lua_tonumber(L, -1) != 0;
+    icl__convert(ICL_BOOL, &flag, r->dtype, r->next, 1);
+  } else if (is_integer_dtype(r->dtype)) {
+    int64_t integer = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer || !integer_fits(r->dtype, integer))
+      element_error(r, depth,
+                    r->dtype == ICL_U8 ? "an integer from 0 to 255"
+                                       : lua_pushfstring(L, "an integer of dtype %s", icl_dtype_name(r->dtype)));
+    icl__convert(ICL_I64, &integer, r->dtype, r->next, 1);
+  } else {
+    double real = lua_tonumber(L, -1);
+    icl__convert(ICL_F64, &real, r->dtype, r->next, 1);
+  }
+  r->next += r->bytes;
+}
+
+/* Reads the table on top of the stack, which has the axes from `axis` on. */
+static void read_table(reader *r, int axis) {
+  lua_State *L = r->L;
+  luaL_checkstack(L, 8, "nested tables");
+  lua_Unsigned size = lua_rawlen(L, -1);
+  if (size != (lua_Unsigned)r->shape[axis]) {
+    const char *where = place(r, axis);
+    icl__lua_argument_error(L, r->arg,
+                            lua_pushfstring(L, "row%s%s has %I entries, not %d", *where ? " " : "", where,
+                                            (LUAI_UACINT)size, (int)r->shape[axis]));
+  }
+  for (int32_t i = 0; i < r->shape[axis]; i++) {
+    r->at[axis] = i;
+    lua_rawgeti(L, -1, i + 1);
+    if (axis + 1 < r->rank && !lua_istable(L, -1))
+      element_error(r, axis + 1, "a table, as its neighbours are");
+    if (axis + 1 < r->rank)
+      read_table(r, axis + 1);
+    else
+      read_element(r, axis + 1);
+    lua_pop(L, 1);
+  }
+}
+
+static int64_t count_of(lua_State *L, int arg, int rank, const int32_t *shape) {
+  int64_t count = 1;
+  for (int i = 0; i < rank; i++)
+    if (shape[i] && count > ((int64_t)1 << 40) / shape[i])
+      icl__lua_argument_error(L, arg, "more than 2^40 elements");
+    else
+      count *= shape[i];
+  return count;
+}
+
+static void read_string(reader *r, int64_t count) {
+  size_t length;
+  const char *bytes = lua_tolstring(r->L, r->arg, &length);
+  if (length != (size_t)count * r->bytes)
+    icl__lua_argument_error(r->L, r->arg,
+                            lua_pushfstring(r->L, "%I bytes for %I elements of %s", (LUAI_UACINT)length,
+                                            (LUAI_UACINT)count, icl_dtype_name(r->dtype)));
+  memcpy(r->next, bytes, length);
+}
+
+/* One value for every element. */
+static void read_scalar(reader *r, int64_t count) {
+  char *first = r->next;
+  size_t bytes = (size_t)count * r->bytes;
+  if (!count)
+    return;
+  lua_pushvalue(r->L, r->arg);
+  read_element(r, 0);
+  lua_pop(r->L, 1);
+  for (size_t done = r->bytes; done < bytes; done *= 2)
+    memcpy(first + done, first, done < bytes - done ? done : bytes - done);
+}
+
+void *icl__lua_push_array(lua_State *L, int arg, icl_dtype dtype, int rank, const int32_t *shape) {
+  int64_t count = count_of(L, arg, rank, shape);
+  reader r = {.L = L, .arg = arg, .dtype = dtype, .bytes = icl_dtype_bytes(dtype), .rank = rank, .shape = shape};
+  int32_t flat;
+  r.next = lua_newuserdatauv(L, (size_t)count * r.bytes + 1, 0);
+  void *data = r.next;
+  switch (lua_type(L, arg)) {
+  case LUA_TSTRING:
+    read_string(&r, count);
+    break;
+  case LUA_TTABLE:
+    lua_rawgeti(L, arg, 1);
+    bool nested = lua_istable(L, -1);
+    lua_pop(L, 1);
+    if (!nested && rank != 1) { /* one list of all elements */
+      if (count > INT32_MAX)
+        icl__lua_argument_error(L, arg, "a list cannot have so many elements");
+      flat = (int32_t)count;
+      r.rank = 1;
+      r.shape = &flat;
+    }
+    lua_pushvalue(L, arg);
+    read_table(&r, 0);
+    lua_pop(L, 1);
+    break;
+  default:
+    read_scalar(&r, count);
+  }
+  return data;
+}
+
+/* ---- arrays as tables ---- */
+
+static const char *push_rows(lua_State *L, icl_dtype dtype, int rank, const int32_t *shape, const char *data) {
+  if (!rank) {
+    icl__lua_push_element(L, dtype, data);
+    return data + icl_dtype_bytes(dtype);
+  }
+  luaL_checkstack(L, 4, "nested tables");
+  lua_createtable(L, *shape, 0);
+  for (int32_t i = 0; i < *shape; i++) {
+    data = push_rows(L, dtype, rank - 1, shape + 1, data);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return data;
+}
+
+void icl__lua_push_table(lua_State *L, icl_dtype dtype, int rank, const int32_t *shape, const void *data) {
+  push_rows(L, dtype, rank, shape, data);
+}

@@ -1,0 +1,223 @@
+/* engine.c - the engine of a Lua state: settings, opening, closing, and what it tells about itself. */
+#include "session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char session_key; /* its address is the key in the registry */
+
+icl__lua_session *icl__lua_push_session(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &session_key);
+  return lua_touserdata(L, -1);
+}
+
+icl__lua_session *icl__lua_session_of(lua_State *L) {
+  icl__lua_session *session = icl__lua_push_session(L);
+  lua_pop(L, 1);
+  return session;
+}
+
+/* ---- settings: a table { device =, threads =, ... } ---- */
+
+static const char *const names[] = {"device", "threads", "chunk", "eager", "profile", "check_nan", "plan", NULL};
+enum setting_type { TEXT, COUNT, FLAG };
+static const enum setting_type types[] = {TEXT, COUNT, COUNT, FLAG, FLAG, FLAG, TEXT};
+
+/* Is the value on top of the stack of the type of setting i? */
+static bool is_right(lua_State *L, int i) {
+  int is_integer;
+  lua_Integer count = lua_tointegerx(L, -1, &is_integer);
+  switch (types[i]) {
+  case TEXT:
+    return lua_type(L, -1) == LUA_TSTRING;
+  case COUNT:
+    return lua_type(L, -1) == LUA_TNUMBER && is_integer && count >= 0 && count <= INT32_MAX;
+  case FLAG:
+    return lua_isboolean(L, -1);
+  }
+  return false;
+}
+
+/* configure(settings): they add up until the engine is open; then only those it has are accepted. */
+static int configure(lua_State *L) {
+  static const char *const expected[] = {"a string", "an integer of at least 0", "true or false"};
+  icl__lua_check_options(L, 1, "icl.configure", names);
+  lua_settop(L, 1);
+  const icl__lua_session *session = icl__lua_push_session(L);
+  lua_getiuservalue(L, 2, ICL__LUA_SETTINGS);
+  for (int i = 0; names[i]; i++) {
+    lua_settop(L, 3);
+    if (lua_getfield(L, 1, names[i]) == LUA_TNIL)
+      continue;
+    if (!is_right(L, i))
+      icl__lua_fail(L, "icl.configure: %s is %s; it must be %s", names[i], luaL_tolstring(L, -1, NULL),
+                    expected[types[i]]);
+    lua_getfield(L, 3, names[i]);
+    if (session->engine && !lua_rawequal(L, -1, -2))
+      icl__lua_fail(L, "icl.configure: %s can only be set before the first tensor or state is made", names[i]);
+    lua_pop(L, 1);
+    lua_setfield(L, 3, names[i]);
+  }
+  return 0;
+}
+
+/* configured() -> a copy of the settings so far. */
+static int configured(lua_State *L) {
+  icl__lua_push_session(L);
+  lua_getiuservalue(L, -1, ICL__LUA_SETTINGS);
+  lua_newtable(L);
+  for (int i = 0; names[i]; i++) {
+    lua_getfield(L, -2, names[i]);
+    lua_setfield(L, -2, names[i]);
+  }
+  return 1;
+}
+
+/* ---- opening and closing ---- */
+
+/* Reads one setting of the table on top; strings stay alive in that table. */
+static const char *text_setting(lua_State *L, const char *name) {
+  lua_getfield(L, -1, name);
+  const char *text = lua_tostring(L, -1);
+  lua_pop(L, 1);
+  return text;
+}
+
+static int count_setting(lua_State *L, const char *name) {
+  lua_getfield(L, -1, name);
+  int count = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return count;
+}
+
+static bool flag_setting(lua_State *L, const char *name) {
+  lua_getfield(L, -1, name);
+  bool flag = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return flag;
+}
+
+static void open_engine(lua_State *L, icl__lua_session *session) {
+  if (session->closed)
+    icl__lua_fail(L, "the engine is closed, because the program ends");
+  icl__lua_push_session(L);
+  lua_getiuservalue(L, -1, ICL__LUA_SETTINGS);
+  icl_config config = {
+      .device = text_setting(L, "device"),
+      .threads = count_setting(L, "threads"),
+      .chunk = count_setting(L, "chunk"),
+      .eager = flag_setting(L, "eager"),
+      .profile = flag_setting(L, "profile"),
+      .check_nan = flag_setting(L, "check_nan"),
+      .plan = text_setting(L, "plan"),
+  };
+  ICL__LUA_TRY(L, icl_engine_new(&config, &session->engine));
+  lua_pop(L, 2);
+  session->profile = config.profile;
+  icl__lua_watch_engine(session->engine);
+}
+
+icl_engine *icl__lua_engine(lua_State *L) {
+  icl__lua_session *session = icl__lua_session_of(L);
+  icl__lua_poll_signal(L);
+  if (!session->engine)
+    open_engine(L, session);
+  return session->engine;
+}
+
+icl_engine *icl__lua_engine_or_null(lua_State *L) { return icl__lua_session_of(L)->engine; }
+
+static int close_session(lua_State *L) {
+  icl__lua_session *session = lua_touserdata(L, 1);
+  char *text = NULL;
+  if (session->engine && session->profile && icl_engine_profile(session->engine, &text) == ICL_OK)
+    fputs(text, stderr);
+  icl_free(text);
+  icl__lua_watch_engine(NULL);
+  icl_engine_free(session->engine);
+  session->engine = NULL;
+  session->closed = true;
+  return 0;
+}
+
+static void make_session(lua_State *L) {
+  if (icl__lua_session_of(L))
+    return;
+  icl__lua_session *session = lua_newuserdatauv(L, sizeof *session, ICL__LUA_USER_VALUES);
+  memset(session, 0, sizeof *session);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, ICL__LUA_SETTINGS);
+  lua_newtable(L);
+  lua_pushcfunction(L, close_session);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &session_key);
+}
+
+/* ---- questions ---- */
+
+/* statistics() -> { steps =, evaluations =, plans_made =, plan_hits =, arena_bytes =, value_bytes =, plan_seconds =,
+ * record_seconds =, run_seconds = }; zeros before the engine is open. */
+static int statistics(lua_State *L) {
+  const icl_engine *engine = icl__lua_engine_or_null(L);
+  icl_statistics s = {0};
+  if (engine)
+    icl_engine_statistics(engine, &s);
+  const struct {
+    const char *name;
+    uint64_t count;
+  } counts[] = {{"steps", s.steps},         {"evaluations", s.evaluations}, {"plans_made", s.plans_made},
+                {"plan_hits", s.plan_hits}, {"arena_bytes", s.arena_bytes}, {"value_bytes", s.value_bytes}};
+  const struct {
+    const char *name;
+    double seconds;
+  } times[] = {{"plan_seconds", s.plan_seconds}, {"record_seconds", s.record_seconds}, {"run_seconds", s.run_seconds}};
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    lua_pushinteger(L, (lua_Integer)counts[i].count);
+    lua_setfield(L, -2, counts[i].name);
+  }
+  for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+    lua_pushnumber(L, times[i].seconds);
+    lua_setfield(L, -2, times[i].name);
+  }
+  return 1;
+}
+
+/* profile() -> what took time so far, by op, layer and phase. */
+static int profile(lua_State *L) {
+  icl_engine *engine = icl__lua_engine(L);
+  char **text = (char **)icl__lua_guard(L, icl_free);
+  icl__lua_check(L, icl_engine_profile(engine, text));
+  lua_pushstring(L, *text);
+  return 1;
+}
+
+/* describe_plan() -> the plan of the last evaluation: phases, instructions, storage. */
+static int describe_plan(lua_State *L) {
+  icl_engine *engine = icl__lua_engine(L);
+  char **text = (char **)icl__lua_guard(L, icl_free);
+  icl__lua_check(L, icl_engine_describe_plan(engine, text));
+  lua_pushstring(L, *text);
+  return 1;
+}
+
+/* threads() -> how many the engine uses. */
+static int threads(lua_State *L) {
+  lua_pushinteger(L, icl_engine_threads(icl__lua_engine(L)));
+  return 1;
+}
+
+void icl__lua_engine_functions(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"configure", configure},
+      {"configured", configured},
+      {"statistics", statistics},
+      {"profile", profile},
+      {"describe_plan", describe_plan},
+      {"threads", threads},
+      {NULL, NULL},
+  };
+  make_session(L);
+  luaL_setfuncs(L, functions, 0);
+}

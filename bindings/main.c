@@ -1,0 +1,65 @@
+/* main.c - the executable icl: a Lua state with the library in it. What the command line means is in
+ * lua/icl/program.lua. */
+#include "binding.h"
+
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Warnings of Lua and of the engine, whose pieces arrive one by one; messages that begin with @ are for Lua itself. */
+static void warn(void *state, const char *message, int to_be_continued) {
+  bool *within = state;
+  if (!*within && !to_be_continued && *message == '@')
+    return;
+  fprintf(stderr, "%s%s%s", *within ? "" : "icl: warning: ", message, to_be_continued ? "" : "\n");
+  *within = to_be_continued;
+}
+
+/* Protected: opens the libraries and hands the words of the command line to icl.program; -> exit code. */
+static int run(lua_State *L) {
+  int words = (int)lua_tointeger(L, 1);
+  char **word = lua_touserdata(L, 2);
+  luaL_openlibs(L);
+  icl__lua_install(L);
+  icl__lua_catch_signals(L);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "icl.program");
+  lua_call(L, 1, 1);
+  lua_createtable(L, words, 1);
+  for (int i = 0; i < words; i++) {
+    lua_pushstring(L, word[i]);
+    lua_rawseti(L, -2, i);
+  }
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+/* Ends the process as that signal would have, so that a shell knows. */
+static void die_of(int signal_number) {
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+int main(int argc, char **argv) {
+  enum { SIGNALLED = 128 };
+  bool within = false;
+  lua_State *L = luaL_newstate();
+  if (!L) {
+    fputs("icl: out of memory\n", stderr);
+    return 1;
+  }
+  lua_setwarnf(L, warn, &within);
+  lua_pushcfunction(L, icl__lua_traceback);
+  lua_pushcfunction(L, run);
+  lua_pushinteger(L, argc);
+  lua_pushlightuserdata(L, argv);
+  if (lua_pcall(L, 2, 1, 1) != LUA_OK)
+    fprintf(stderr, "icl: %s\n", lua_tostring(L, -1));
+  int code = lua_isinteger(L, -1) ? (int)lua_tointeger(L, -1) : 1;
+  int signal_number = icl__lua_take_signal(L);
+  lua_close(L);
+  if (signal_number || code > SIGNALLED)
+    die_of(signal_number ? signal_number : code - SIGNALLED);
+  return code;
+}

@@ -1,0 +1,31 @@
+/* session.h - what the binding keeps for each Lua state; for the files that share it. */
+#ifndef ICL_BINDINGS_SESSION_H
+#define ICL_BINDINGS_SESSION_H
+
+#include "binding.h"
+
+/* A userdata in the registry. It is made before any tensor, so Lua's finalizers, which run in reverse order, close the
+ * engine last. */
+typedef struct {
+  icl_engine *engine; /* NULL: not yet opened, or closed */
+  bool closed;
+  bool profile;       /* the profile is printed when the engine closes */
+  int no_grad;        /* depth of no_grad_begin */
+  size_t limit;       /* bytes of values from which on the next handle starts a full collection */
+  lua_State *running; /* the Lua thread of the backward pass: gradient functions run on it */
+  bool raised;        /* a gradient function raised an error, which waits as a user value */
+} icl__lua_session;
+
+/* Its user values. */
+enum {
+  ICL__LUA_SETTINGS = 1, /* table: what configure was given */
+  ICL__LUA_LAYER,        /* path of the layer that is being called, for messages */
+  ICL__LUA_RAISED,       /* the error of a gradient function */
+  ICL__LUA_USER_VALUES = ICL__LUA_RAISED
+};
+
+icl__lua_session *icl__lua_session_of(lua_State *L);
+/* The same, and leaves the userdata on the stack. */
+icl__lua_session *icl__lua_push_session(lua_State *L);
+
+#endif

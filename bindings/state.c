@@ -1,0 +1,248 @@
+/* state.c - the type icl.state: variables. A state stands for its current version wherever a tensor is expected, and
+ * has the methods of tensors as well; name, trainable and grad are fields. */
+#include "array.h"
+#include "operators.h"
+
+#include <string.h>
+
+static const char type_name[] = "icl.state";
+
+/* ---- handles ---- */
+
+icl_state **icl__lua_new_state(lua_State *L) {
+  icl_state **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+  *slot = NULL;
+  luaL_setmetatable(L, type_name);
+  return slot;
+}
+
+icl_state *icl__lua_test_state(lua_State *L, int index) {
+  icl_state **slot = luaL_testudata(L, index, type_name);
+  return slot ? *slot : NULL;
+}
+
+icl_state *icl__lua_check_state(lua_State *L, int arg) {
+  icl_state *state = icl__lua_test_state(L, arg);
+  if (!state)
+    icl__lua_type_error(L, arg, "state");
+  return state;
+}
+
+static int state_release(lua_State *L) {
+  icl_state **slot = luaL_checkudata(L, 1, type_name);
+  icl_state_release(*slot);
+  *slot = NULL;
+  return 0;
+}
+
+/* ---- making ---- */
+
+/* Pushes the first value of a state: that of a tensor or state at 1, or what new_tensor() takes. */
+static void *push_first_value(lua_State *L, icl_dtype *dtype, int *rank, int32_t shape[ICL_MAX_RANK]) {
+  if (lua_isuserdata(L, 1)) {
+    icl_tensor *value = icl__lua_check_tensor(L, 1);
+    lua_getfield(L, 2, "dtype");
+    *dtype = icl__lua_check_dtype(L, lua_gettop(L), icl_tensor_dtype(value));
+    *rank = icl_tensor_rank(value);
+    if (*rank)
+      memcpy(shape, icl_tensor_shape(value), (size_t)*rank * sizeof *shape);
+    void *data = lua_newuserdatauv(L, (size_t)icl_tensor_count(value) * icl_dtype_bytes(*dtype) + 1, 0);
+    ICL__LUA_TRY(L, icl_tensor_read(value, *dtype, data));
+    return data;
+  }
+  lua_getfield(L, 2, "dtype");
+  *dtype = icl__lua_check_dtype(L, lua_gettop(L), icl__lua_infer_dtype(L, 1));
+  *rank = icl__lua_infer_shape(L, 1, shape);
+  return icl__lua_push_array(L, 1, *dtype, *rank, shape);
+}
+
+/* state(value [, { name =, trainable = false, dtype = }]) */
+static int new_state(lua_State *L) {
+  static const char *const options[] = {"name", "trainable", "dtype", NULL};
+  icl_engine *engine = icl__lua_engine(L);
+  int32_t shape[ICL_MAX_RANK];
+  icl_dtype dtype;
+  int rank;
+  icl__lua_check_options(L, 2, "state", options);
+  lua_settop(L, 2);
+  if (lua_isnil(L, 2)) {
+    lua_newtable(L);
+    lua_replace(L, 2);
+  }
+  lua_getfield(L, 2, "name");
+  const char *name = lua_tostring(L, 3);
+  lua_getfield(L, 2, "trainable");
+  bool trainable = lua_toboolean(L, 4);
+  const void *data = push_first_value(L, &dtype, &rank, shape);
+  icl_state **result = icl__lua_new_state(L);
+  ICL__LUA_TRY(L, icl_state_new(engine, name, dtype, rank, shape, data, trainable, result));
+  return 1;
+}
+
+/* ---- versions ---- */
+
+/* s:read() -> a tensor, the version that ops recorded now would read */
+static int state_read(lua_State *L) {
+  icl_state *state = icl__lua_check_state(L, 1);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_state_read(state, result));
+  return 1;
+}
+
+static icl_status write(lua_State *L, icl_state *state, icl_engine *engine) {
+  icl_tensor *value = NULL, *predicate = NULL;
+  icl_status status = icl__lua_value(L, 2, engine, &value);
+  if (status == ICL_OK && lua_gettop(L) == 3)
+    status = icl__lua_value(L, 3, engine, &predicate);
+  if (status == ICL_OK)
+    status = icl_state_write(state, value, predicate);
+  icl_tensor_release(predicate);
+  icl_tensor_release(value);
+  return status;
+}
+
+/* s:write(value [, predicate]): its next version; with a predicate, one element, only where that is not 0 */
+static int state_write(lua_State *L) {
+  icl_state *state = icl__lua_check_state(L, 1);
+  lua_settop(L, lua_isnoneornil(L, 3) ? 2 : 3);
+  for (int i = 2; i <= lua_gettop(L); i++)
+    icl__lua_check_value(L, i);
+  icl_engine *engine = icl__lua_engine(L);
+  icl__lua_locate(L, engine);
+  ICL__LUA_TRY(L, write(L, state, engine));
+  return 0;
+}
+
+/* ---- numbers in and out ---- */
+
+/* s:set(value): a number for every element, a table or a string of bytes, at once; not inside a step */
+static int state_set(lua_State *L) {
+  icl_state *state = icl__lua_check_state(L, 1);
+  const void *data = icl__lua_push_array(L, 2, icl_state_dtype(state), icl_state_rank(state), icl_state_shape(state));
+  ICL__LUA_TRY(L, icl_state_set(state, icl_state_dtype(state), data));
+  return 0;
+}
+
+/* s:get() -> what totable() gives */
+static int state_get(lua_State *L) {
+  lua_settop(L, 1);
+  icl_tensor *t = icl__lua_check_tensor(L, 1);
+  const void *data = icl__lua_push_values(L, t);
+  icl__lua_push_table(L, icl_tensor_dtype(t), icl_tensor_rank(t), icl_tensor_shape(t), data);
+  return 1;
+}
+
+/* ---- shape; without reading, which would share the memory of the value ---- */
+
+static int state_shape(lua_State *L) {
+  const icl_state *state = icl__lua_check_state(L, 1);
+  icl__lua_push_shape(L, icl_state_rank(state), icl_state_shape(state));
+  return 1;
+}
+
+static int state_rank(lua_State *L) {
+  lua_pushinteger(L, icl_state_rank(icl__lua_check_state(L, 1)));
+  return 1;
+}
+
+static int state_count(lua_State *L) {
+  const icl_state *state = icl__lua_check_state(L, 1);
+  lua_Integer count = 1;
+  for (int i = 0; i < icl_state_rank(state); i++)
+    count *= icl_state_shape(state)[i];
+  lua_pushinteger(L, count);
+  return 1;
+}
+
+static int state_dtype(lua_State *L) {
+  lua_pushstring(L, icl_dtype_name(icl_state_dtype(icl__lua_check_state(L, 1))));
+  return 1;
+}
+
+/* ---- training ---- */
+
+/* s:freeze([on]): not trained, or again with false; returns itself */
+static int state_freeze(lua_State *L) {
+  icl_state_set_trainable(icl__lua_check_state(L, 1), !lua_isnoneornil(L, 2) && !lua_toboolean(L, 2));
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* s:rename(name): for messages */
+static int state_rename(lua_State *L) {
+  icl_state_rename(icl__lua_check_state(L, 1), luaL_checkstring(L, 2));
+  return 0;
+}
+
+/* s:clear_grad(): forgets what backward() left in this step */
+static int state_clear_grad(lua_State *L) {
+  icl_state_clear_gradient(icl__lua_check_state(L, 1));
+  return 0;
+}
+
+/* s.grad: the gradient of this step, or nil */
+static int push_gradient(lua_State *L, icl_state *state) {
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_state_gradient(state, result));
+  if (!*result)
+    lua_pushnil(L);
+  return 1;
+}
+
+/* ---- the type ---- */
+
+/* Upvalue: the methods of states, whose metatable leads on to those of tensors. */
+static int state_index(lua_State *L) {
+  icl_state *state = icl__lua_check_state(L, 1);
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (!strcmp(key, "grad"))
+    return push_gradient(L, state);
+  if (!strcmp(key, "name"))
+    lua_pushstring(L, icl_state_name(state));
+  else if (!strcmp(key, "trainable"))
+    lua_pushboolean(L, icl_state_trainable(state));
+  else
+    lua_gettable(L, lua_upvalueindex(1));
+  return 1;
+}
+
+static int state_tostring(lua_State *L) {
+  const icl_state *state = icl__lua_check_state(L, 1);
+  lua_pushfstring(L, "state %s%s\n", icl_state_name(state), icl_state_trainable(state) ? ", trained" : "");
+  state_read(L);
+  luaL_tolstring(L, -1, NULL);
+  lua_remove(L, -2);
+  lua_concat(L, 2);
+  return 1;
+}
+
+static const char *const fields[] = {"grad", "name", "trainable"};
+
+void icl__lua_state_functions(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"read", state_read},     {"write", state_write},           {"set", state_set},
+      {"get", state_get},       {"shape", state_shape},           {"rank", state_rank},
+      {"count", state_count},   {"dtype", state_dtype},           {"freeze", state_freeze},
+      {"rename", state_rename}, {"clear_grad", state_clear_grad}, {NULL, NULL},
+  };
+  static const luaL_Reg metamethods[] = {{"__gc", state_release}, {"__tostring", state_tostring}, {NULL, NULL}};
+  lua_pushcfunction(L, new_state);
+  lua_setfield(L, -2, "state");
+  luaL_newmetatable(L, type_name);
+  luaL_setfuncs(L, metamethods, 0);
+  icl__lua_operators(L);
+  lua_newtable(L); /* for completion at the prompt */
+  for (int i = 0; i < (int)(sizeof fields / sizeof *fields); i++) {
+    lua_pushstring(L, fields[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "fields");
+  luaL_newlib(L, methods);
+  lua_createtable(L, 0, 1);
+  lua_getfield(L, -4, "tensor_methods");
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_pushcclosure(L, state_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

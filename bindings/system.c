@@ -1,0 +1,89 @@
+/* system.c - small things that Lua's own library lacks: clock, terminal, hash, random order. */
+#include "binding.h"
+
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/philox.h"
+
+/* clock() -> seconds since some moment, never going back */
+static int read_clock(lua_State *L) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  lua_pushnumber(L, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+  return 1;
+}
+
+/* isatty(fd) -> is 0, 1 or 2, standard input, output or error, a terminal? */
+static int is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* terminal_width() -> columns of the terminal on standard output; 80 if there is none */
+static int terminal_width(lua_State *L) {
+  struct winsize size;
+  int columns = 0;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+    columns = size.ws_col;
+  if (columns <= 0 && getenv("COLUMNS"))
+    columns = atoi(getenv("COLUMNS"));
+  lua_pushinteger(L, columns > 0 ? columns : 80);
+  return 1;
+}
+
+/* hash32(text) -> FNV-1a (Fowler, Noll, Vo), an integer from 0 to 2^32 - 1 */
+static int hash32(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < length; i++)
+    hash = (hash ^ (uint8_t)text[i]) * 16777619u;
+  lua_pushinteger(L, hash);
+  return 1;
+}
+
+/* permutation({ four words }, n) -> 0, 1, ..., n - 1 in a random order of that key, i64 (n) */
+static int permutation(lua_State *L) {
+  icl_engine *engine = icl__lua_engine(L);
+  uint32_t key[4];
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (int i = 0; i < 4; i++) {
+    int is_integer;
+    lua_rawgeti(L, 1, i + 1);
+    lua_Integer word = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer || word < 0 || word > UINT32_MAX)
+      icl__lua_argument_error(L, 1,
+                              lua_pushfstring(L, "word %d of the key must be an integer from 0 to 2^32 - 1", i + 1));
+    key[i] = (uint32_t)word;
+    lua_pop(L, 1);
+  }
+  lua_Integer n = luaL_checkinteger(L, 2);
+  if (n < 0 || n > INT32_MAX)
+    icl__lua_argument_error(L, 2, "it must be from 0 to 2^31 - 1");
+  int64_t *order = lua_newuserdatauv(L, (size_t)n * sizeof *order + 1, 0);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl__permutation(key, n, order));
+  ICL__LUA_TRY(L, icl_tensor_new(engine, ICL_I64, 1, (const int32_t[]){(int32_t)n}, order, result));
+  return 1;
+}
+
+/* fail_allocations(n), for tests: n more allocations of the core succeed, all later ones fail; -1 ends that. */
+static int fail_allocations(lua_State *L) {
+  icl__alloc_fail_after(luaL_checkinteger(L, 1));
+  return 0;
+}
+
+void icl__lua_system_functions(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"clock", read_clock}, {"isatty", is_terminal},      {"terminal_width", terminal_width},
+      {"hash32", hash32},    {"permutation", permutation}, {"fail_allocations", fail_allocations},
+      {NULL, NULL},
+  };
+  luaL_setfuncs(L, functions, 0);
+  lua_pushliteral(L, ICL_VERSION);
+  lua_setfield(L, -2, "version");
+}

@@ -1,0 +1,251 @@
+/* tensor.c - the type icl.tensor: handles, and the methods that are no ops. The others are added in lua/icl/tensor.lua.
+ */
+#include "array.h"
+#include "operators.h"
+#include "print.h"
+#include "session.h"
+
+static const char type_name[] = "icl.tensor";
+
+/* ---- handles ---- */
+
+/* Lua does not know how much memory hangs on its handles. Once values have doubled since the last time, everything
+ * unused is collected, which costs little beside what was computed meanwhile. */
+static void relieve(lua_State *L) {
+  enum { LEAST = 64 << 20 };
+  icl__lua_session *session = icl__lua_session_of(L);
+  if (!session->engine)
+    return;
+  icl_statistics now;
+  icl_engine_statistics(session->engine, &now);
+  if (now.value_bytes <= session->limit)
+    return;
+  if (now.value_bytes > LEAST) {
+    lua_gc(L, LUA_GCCOLLECT);
+    icl_engine_statistics(session->engine, &now);
+  }
+  session->limit = now.value_bytes < LEAST / 2 ? LEAST : 2 * now.value_bytes;
+}
+
+icl_tensor **icl__lua_new_tensor(lua_State *L) {
+  relieve(L);
+  icl_tensor **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+  *slot = NULL;
+  luaL_setmetatable(L, type_name);
+  return slot;
+}
+
+bool icl__lua_is_tensor(lua_State *L, int index) { return luaL_testudata(L, index, type_name) != NULL; }
+
+icl_tensor *icl__lua_check_tensor(lua_State *L, int arg) {
+  arg = lua_absindex(L, arg);
+  icl_tensor **slot = luaL_testudata(L, arg, type_name);
+  if (slot && *slot)
+    return *slot;
+  if (slot)
+    icl__lua_argument_error(L, arg, "the tensor was closed");
+  icl_state *state = icl__lua_test_state(L, arg);
+  if (!state)
+    icl__lua_type_error(L, arg, "tensor");
+  slot = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_state_read(state, slot));
+  lua_replace(L, arg);
+  return *slot;
+}
+
+icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tensor **result) {
+  icl_tensor **slot = luaL_testudata(L, index, type_name);
+  if (slot) {
+    *result = icl_tensor_retain(*slot);
+    return ICL_OK;
+  }
+  icl_state *state = icl__lua_test_state(L, index);
+  return state ? icl_state_read(state, result) : icl_number(engine, lua_tonumber(L, index), result);
+}
+
+void icl__lua_check_value(lua_State *L, int arg) {
+  icl_tensor **slot = luaL_testudata(L, arg, type_name);
+  if (slot && !*slot)
+    icl__lua_argument_error(L, arg, "the tensor was closed");
+  if (!slot && !icl__lua_test_state(L, arg) && lua_type(L, arg) != LUA_TNUMBER)
+    icl__lua_type_error(L, arg, "tensor, state or number");
+}
+
+static int tensor_release(lua_State *L) {
+  icl_tensor **slot = luaL_checkudata(L, 1, type_name);
+  icl_tensor_release(*slot);
+  *slot = NULL;
+  return 0;
+}
+
+/* ---- making ---- */
+
+/* new_tensor(data [, dtype [, shape]]): a constant from a number, nested tables, or a string of bytes. */
+static int new_tensor(lua_State *L) {
+  int32_t shape[ICL_MAX_RANK];
+  icl_engine *engine = icl__lua_engine(L);
+  icl_dtype dtype = icl__lua_check_dtype(L, 2, icl__lua_infer_dtype(L, 1));
+  int rank;
+  if (!lua_isnoneornil(L, 3)) {
+    rank = icl__lua_check_shape(L, 3, shape, 0);
+  } else if (lua_type(L, 1) == LUA_TSTRING) {
+    rank = 1;
+    shape[0] = (int32_t)(lua_rawlen(L, 1) / icl_dtype_bytes(dtype));
+  } else {
+    rank = icl__lua_infer_shape(L, 1, shape);
+  }
+  const void *data = icl__lua_push_array(L, 1, dtype, rank, shape);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, rank, shape, data, result));
+  return 1;
+}
+
+/* full(shape, value [, dtype]): every element `value`. */
+static int full(lua_State *L) {
+  int32_t shape[ICL_MAX_RANK];
+  icl_engine *engine = icl__lua_engine(L);
+  int rank = icl__lua_check_shape(L, 1, shape, 0);
+  if (lua_type(L, 2) != LUA_TNUMBER && lua_type(L, 2) != LUA_TBOOLEAN)
+    icl__lua_type_error(L, 2, "number");
+  icl_dtype dtype = icl__lua_check_dtype(L, 3, icl__lua_infer_dtype(L, 2));
+  const void *data = icl__lua_push_array(L, 2, dtype, rank, shape);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, rank, shape, data, result));
+  return 1;
+}
+
+/* ---- shape and dtype ---- */
+
+/* t:shape() -> list of sizes */
+static int tensor_shape(lua_State *L) {
+  const icl_tensor *t = icl__lua_check_tensor(L, 1);
+  icl__lua_push_shape(L, icl_tensor_rank(t), icl_tensor_shape(t));
+  return 1;
+}
+
+static int push_size(lua_State *L, const icl_tensor *t, lua_Integer dim) {
+  int rank = icl_tensor_rank(t);
+  if (dim < -rank || dim == 0 || dim > rank)
+    icl__lua_fail(L, "size: a tensor of rank %d has no axis %I; axes count from 1, from -1 at the end", rank,
+                  (LUAI_UACINT)dim);
+  lua_pushinteger(L, icl_tensor_shape(t)[dim < 0 ? dim + rank : dim - 1]);
+  return 1;
+}
+
+/* t:size(dim) */
+static int tensor_size(lua_State *L) { return push_size(L, icl__lua_check_tensor(L, 1), luaL_checkinteger(L, 2)); }
+
+/* #t: the size of the first axis */
+static int tensor_length(lua_State *L) { return push_size(L, icl__lua_check_tensor(L, 1), 1); }
+
+static int tensor_rank(lua_State *L) {
+  lua_pushinteger(L, icl_tensor_rank(icl__lua_check_tensor(L, 1)));
+  return 1;
+}
+
+/* t:count() -> how many elements */
+static int tensor_count(lua_State *L) {
+  lua_pushinteger(L, icl_tensor_count(icl__lua_check_tensor(L, 1)));
+  return 1;
+}
+
+static int tensor_dtype(lua_State *L) {
+  lua_pushstring(L, icl_dtype_name(icl_tensor_dtype(icl__lua_check_tensor(L, 1))));
+  return 1;
+}
+
+/* ---- values ---- */
+
+void *icl__lua_push_values(lua_State *L, icl_tensor *t) {
+  icl_dtype dtype = icl_tensor_dtype(t);
+  void *data = lua_newuserdatauv(L, (size_t)icl_tensor_count(t) * icl_dtype_bytes(dtype) + 1, 0);
+  ICL__LUA_TRY(L, icl_tensor_read(t, dtype, data));
+  return data;
+}
+
+/* t:item() -> its only element */
+static int tensor_item(lua_State *L) {
+  icl_tensor *t = icl__lua_check_tensor(L, 1);
+  uint64_t element;
+  if (icl_tensor_count(t) != 1)
+    icl__lua_fail(L, "item: it takes a tensor of one element, and this one has %I; totable() gives them all",
+                  (LUAI_UACINT)icl_tensor_count(t));
+  ICL__LUA_TRY(L, icl_tensor_read(t, icl_tensor_dtype(t), &element));
+  icl__lua_push_element(L, icl_tensor_dtype(t), &element);
+  return 1;
+}
+
+/* t:totable() -> nested tables; the element itself for rank 0 */
+static int tensor_totable(lua_State *L) {
+  icl_tensor *t = icl__lua_check_tensor(L, 1);
+  const void *data = icl__lua_push_values(L, t);
+  icl__lua_push_table(L, icl_tensor_dtype(t), icl_tensor_rank(t), icl_tensor_shape(t), data);
+  return 1;
+}
+
+/* t:bytes() -> its elements as they lie in memory */
+static int tensor_bytes(lua_State *L) {
+  icl_tensor *t = icl__lua_check_tensor(L, 1);
+  size_t size = (size_t)icl_tensor_count(t) * icl_dtype_bytes(icl_tensor_dtype(t));
+  luaL_Buffer bytes;
+  char *data = luaL_buffinitsize(L, &bytes, size);
+  ICL__LUA_TRY(L, icl_tensor_read(t, icl_tensor_dtype(t), data));
+  luaL_pushresultsize(&bytes, size);
+  return 1;
+}
+
+/* t:keep(): its value outlives the step; returns it */
+static int tensor_keep(lua_State *L) {
+  ICL__LUA_TRY(L, icl_tensor_keep(icl__lua_check_tensor(L, 1)));
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int tensor_tostring(lua_State *L) {
+  icl_tensor **slot = luaL_checkudata(L, 1, type_name);
+  if (!*slot) {
+    lua_pushliteral(L, "a closed tensor");
+    return 1;
+  }
+  icl__lua_push_tensor_text(L, *slot);
+  return 1;
+}
+
+/* ---- the type ---- */
+
+/* The methods have this as a metatable: what is not there is an error, which names what was probably meant. */
+static int missing_method(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TSTRING)
+    icl__lua_fail(L, "a tensor cannot be indexed with a %s; narrow() and gather() give parts, totable() numbers",
+                  luaL_typename(L, 2));
+  return icl__lua_unknown(L, "tensor", "method", lua_tostring(L, 2), 1);
+}
+
+void icl__lua_tensor_functions(lua_State *L) {
+  static const luaL_Reg functions[] = {{"new_tensor", new_tensor}, {"full", full}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"shape", tensor_shape}, {"size", tensor_size}, {"rank", tensor_rank},       {"count", tensor_count},
+      {"dtype", tensor_dtype}, {"item", tensor_item}, {"totable", tensor_totable}, {"bytes", tensor_bytes},
+      {"keep", tensor_keep},   {NULL, NULL},
+  };
+  static const luaL_Reg metamethods[] = {
+      {"__gc", tensor_release},
+      {"__close", tensor_release},
+      {"__tostring", tensor_tostring},
+      {"__len", tensor_length},
+      {NULL, NULL},
+  };
+  luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, type_name);
+  luaL_setfuncs(L, metamethods, 0);
+  icl__lua_operators(L);
+  luaL_newlib(L, methods);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, missing_method);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "tensor_methods");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,166 @@
+-- program.lua: what the command line of the executable icl means.
+local core = require "icl.core"
+
+local usage = [[
+icl %s: trains image classifiers from short Lua recipes
+
+  icl [options] FILE.lua [arguments]   run a recipe; `icl FILE.lua --help` lists its options
+  icl [options] COMMAND [arguments]    one of: %s
+  icl [options] - [arguments]          run what comes from standard input; without `-` too, if that is no terminal
+  icl                                  the prompt
+
+options:
+  -e CODE           run CODE, in which `icl` is loaded already
+  -i                the prompt afterwards
+  --                what follows are no options
+  -v, --version     the version
+  -h, --help        this text
+
+options of the engine, which recipes also take:
+%s
+exit codes: 0 ok, 1 the run failed, 2 the command line is wrong, 128 + N ended by signal N
+]]
+
+local COMMANDS = "icl.commands."
+
+local function commands()
+  local names = {}
+  for module in pairs(core.modules()) do
+    if module:sub(1, #COMMANDS) == COMMANDS then names[#names + 1] = module:sub(#COMMANDS + 1) end
+  end
+  table.sort(names)
+  return names
+end
+
+local function engine_options()
+  return require "icl.options".engine
+end
+
+local function help()
+  local lines = require "icl.options.help".lines(engine_options())
+  return usage:format(core.version, table.concat(commands(), ", "), lines)
+end
+
+-- Leaves the program because of a wrong command line.
+local function usage_error(format, ...)
+  io.stderr:write("icl: ", format:format(...), "; icl --help shows what there is\n")
+  os.exit(2, true)
+end
+
+local own = { "-e", "-i", "-v", "-h", "--", "--version", "--help" }
+
+-- Takes the option of the engine at `words[i]`, with its value, into the list `taken`; -> how many words that were.
+local function take_engine_option(words, i, taken)
+  local name = words[i]:match "^%-%-([^=]+)"
+  local options = engine_options()
+  local spec = name and options.specs[name:gsub("-", "_")]
+  if not spec then
+    local known = table.move(own, 1, #own, 1, {})
+    for _, other in ipairs(options:names()) do known[#known + 1] = "--" .. other:gsub("_", "-") end
+    usage_error("there is no option %s%s", words[i], require "icl.arguments".suggestion(words[i], known))
+  end
+  local count = (spec.type == "boolean" or words[i]:find("=", 1, true)) and 1 or 2
+  table.move(words, i, i + count - 1, #taken + 1, taken)
+  return count
+end
+
+-- What is asked for: { code =, interactive =, show =, engine = words, rest = index of the first word that is no option }.
+local function parse(words)
+  local request, i = { engine = { [0] = "icl" } }, 1
+  while words[i] and words[i] ~= "-" and words[i]:sub(1, 1) == "-" do
+    local word = words[i]
+    i = i + 1
+    if word == "--" then break end
+    if word == "-e" then
+      request.code = words[i] or usage_error "-e needs code"
+      i = i + 1
+    elseif word == "-i" then
+      request.interactive = true
+    elseif word == "-v" or word == "--version" then
+      request.show = request.show or ("icl %s, %s\n"):format(core.version, _VERSION)
+    elseif word == "-h" or word == "--help" then
+      request.show = help()
+    else
+      i = i - 1 + take_engine_option(words, i - 1, request.engine)
+    end
+  end
+  request.rest = i
+  return request
+end
+
+-- Sets the global `arg` as the stock interpreter does: arg[0] is the script, what follows it are its arguments.
+local function set_arguments(words, script)
+  arg = {}
+  for i = 0, #words do arg[i - script] = words[i] end
+end
+
+-- Calls f and returns the exit code.
+local function run(f, ...)
+  local results = table.pack(core.call(f, ...))
+  if results[1] then return math.type(results[2]) == "integer" and results[2] or 0 end
+  io.stderr:write("icl: ", results[2], "\n")
+  return results[3] and 128 + results[3] or 1
+end
+
+local function run_code(code)
+  icl = require "icl"
+  local chunk, message = load(code, "=(command line)")
+  if not chunk then return run(error, message, 0) end
+  return run(chunk, table.unpack(arg))
+end
+
+-- A recipe; globals are frozen while it runs.
+local function run_recipe(path)
+  local chunk, message = loadfile(path ~= "-" and path or nil)
+  if not chunk then return run(error, message, 0) end
+  local strict = require "icl.strict"
+  strict.freeze()
+  local code = run(function(...) chunk(...) end, table.unpack(arg))
+  strict.thaw()
+  return code
+end
+
+local function run_word(word)
+  if word ~= "-" then
+    local names = commands()
+    for _, name in ipairs(names) do
+      if name == word then return run(require(COMMANDS .. name), arg) end
+    end
+    local file = io.open(word)
+    if not file then
+      usage_error("there is no file or command '%s'%s", word, require "icl.arguments".suggestion(word, names))
+    end
+    file:close()
+  end
+  return run_recipe(word)
+end
+
+local function prompt()
+  icl = require "icl"
+  return run(require "icl.repl", arg)
+end
+
+-- program(words) -> exit code. words[0] is the program, the others what follows it.
+local function program(words)
+  local request = parse(words)
+  if request.show then
+    io.stdout:write(request.show)
+    return 0
+  end
+  if #request.engine > 0 then engine_options():parse(request.engine) end
+  local word, code = words[request.rest], 0
+  set_arguments(words, request.code and request.rest - 1 or word and request.rest or 0)
+  if request.code then
+    code = run_code(request.code)
+  elseif word then
+    code = run_word(word)
+  elseif not request.interactive and not core.isatty(0) then
+    code = run_recipe "-"
+  else
+    request.interactive = true
+  end
+  if request.interactive and code <= 128 then return prompt() end
+  return code
+end
+
+return program
