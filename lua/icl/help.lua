@@ -1,0 +1,177 @@
+-- help.lua: help() at the prompt. Functions, modules and layers are explained by the comments in their sources, ops by
+-- the registry.
+local core = require "icl.core"
+local columns = require "icl.columns"
+local docs = require "icl.help.docs"
+local op_help = require "icl.help.ops"
+
+local overview = [[
+  help(x)          about a function, a module, a layer, an op or a tensor: help(icl.fit), help(icl.nn.conv2d)
+  help "word"      what has the word in its name or description: help "pool"
+  Tab              completes names: icl.nn.<Tab>, x:re<Tab>
+  _                the last result
+  Ctrl-C           stops what runs, or clears the line
+  Ctrl-D           leaves
+
+A first try:
+  x = icl.tensor { { 1, 2 }, { 3, 4 } }
+  x:softmax()
+  model = icl.models.resnet_preact { depth = 20, input = { 28, 28, 1 } }
+  model
+
+The library: ]]
+
+-- The name under which a loaded module returned `value`, or nil.
+local function module_name(value)
+  for name, loaded in pairs(package.loaded) do
+    if loaded == value and name:find "^icl" then return name end
+  end
+  return nil
+end
+
+-- The module and the field that hold a function: "icl.random", "uniform".
+local function place_of(f)
+  local names = {}
+  for name, module in pairs(package.loaded) do
+    if type(module) == "table" and name:find "^icl" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    for field, value in next, package.loaded[name] do
+      if value == f and type(field) == "string" then return name, field end
+    end
+  end
+  return nil
+end
+
+-- The texts that are there, with empty lines between.
+local function joined(...)
+  local kept = {}
+  for i = 1, select("#", ...) do
+    local part = select(i, ...)
+    if part and part ~= "" then kept[#kept + 1] = part end
+  end
+  return table.concat(kept, "\n\n")
+end
+
+local function function_text(f)
+  local op = op_help.name_of(f)
+  if op then return op_help.text(op) end
+  local doc, block, line = docs.of_function(f)
+  local name, field = place_of(f)
+  if not block and name then
+    local about = docs.of_module(name)
+    block = about and docs.block_about(about, field)
+  end
+  if block then return joined(block.text, block.text:find "efault" and docs.defaults(doc or docs.of_module(name))) end
+  if doc and doc.lines[line] then return ("%s:%d has no description:\n%s"):format(doc.file, line, doc.lines[line]) end
+  if name then return ("%s.%s is built in and has no description"):format(name, field) end
+  return "a function without a description"
+end
+
+-- The first sentence of each block with a title.
+local function titles(doc, but)
+  local lines = {}
+  for _, block in ipairs(doc.blocks) do
+    if block.title and block ~= but then lines[#lines + 1] = "  " .. docs.first_sentence(block.text) end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- A class of layers or models: what its file says, its constructor, its forward.
+local function class_text(class)
+  local name = module_name(class)
+  local doc = name and docs.of_module(name)
+  local function about(method)
+    local f = rawget(class, method)
+    local _, block = docs.of_function(f or print)
+    return block and block.text
+  end
+  return joined(doc and doc.header or "layer " .. class.class_name, about "init", about "forward",
+    doc and docs.defaults(doc))
+end
+
+local function module_text(value, name)
+  local doc = docs.of_module(name)
+  if not doc then return nil end
+  local block = docs.block_about(doc, name)
+  local names = rawget(value, "names")
+  return joined(doc.header, block and block.text, docs.defaults(doc), names and name .. " holds\n" .. columns(names),
+    titles(doc, block))
+end
+
+-- The names of the methods of a tensor or state.
+local function methods_of(value)
+  local names, seen = {}, {}
+  for key in pairs(type(value) == "userdata" and core.tensor_methods or {}) do
+    if type(key) == "string" and not key:find "^_" and not seen[key] then
+      seen[key] = true
+      names[#names + 1] = key
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+local function value_text(value)
+  local kind = (getmetatable(value).__name or "userdata"):gsub("^icl%.", "")
+  return ("a %s. Its methods, for example help(icl.ops.relu) or help \"reshape\":\n%s"):format(kind,
+    columns(methods_of(value)))
+end
+
+local function table_text(t)
+  local meta = getmetatable(t)
+  local class = type(meta) == "table" and type(meta.__index) == "table" and meta.__index
+  if rawget(t, "class_name") then return class_text(t) end
+  if class and rawget(class, "class_name") then return class_text(class) end
+  local name = module_name(t)
+  return name and module_text(t, name) or "a table; its fields are shown when it is the only thing on a line"
+end
+
+-- What `path`, as "icl.nn.conv2d", names; nil if nothing.
+local function resolve(path)
+  if not path:find "^icl[%.%w_]*$" then return nil end
+  local value = require "icl"
+  for name in path:gmatch "%.([%w_]+)" do
+    local ok, field = pcall(function() return value[name] end)
+    if not ok or field == nil then return nil end
+    value = field
+  end
+  return value
+end
+
+local texts = {}
+texts["function"], texts.table, texts.userdata = function_text, table_text, value_text
+
+local function text_of(value)
+  local describe = texts[type(value)]
+  if not describe then return ("a %s; help \"word\" searches"):format(type(value)) end
+  return describe(value)
+end
+
+local function word_text(word)
+  local search = require "icl.help.search"
+  local value = resolve(word)
+  if value ~= nil then return text_of(value) end
+  local found, op = search.find(word), op_help.text(word)
+  if #found == 0 then return search.nothing(word) end
+  return joined(op, (op and "see also:\n" or "") .. table.concat(search.lines(found), "\n"))
+end
+
+-- help.text(...) -> what help(...) prints.
+local function help_text(...)
+  if select("#", ...) == 0 then
+    return overview .. "\n" .. columns(require "icl".names) .. "\n  and tensor, full, zeros, ones, arange, state, grad, ops"
+  end
+  local value = ...
+  if value == nil then return "nil: nothing has this name; help \"word\" searches" end
+  if type(value) == "string" then return word_text(value) end
+  return text_of(value)
+end
+
+-- help(x): prints what is known about x; help "word" searches, help() tells what there is.
+local function help(...)
+  io.stdout:write(help_text(...), "\n")
+end
+
+return help

@@ -1,0 +1,84 @@
+-- help/search.lua: the places where a word stands in the names and comments of ops and library.
+local core = require "icl.core"
+local arguments = require "icl.arguments"
+local docs = require "icl.help.docs"
+local op_help = require "icl.help.ops"
+
+local search = {}
+
+local SHOWN = 24  -- results at most
+
+-- Modules that are part of the inside: their comments are not for users.
+local function is_inner(name)
+  return name:find "^icl%.help" ~= nil or name:find "^icl%.repl" ~= nil or name == "icl.lazy" or name == "icl.fail"
+    or name == "icl.scope" or name == "icl.arguments"
+end
+
+-- How well texts fit: 1 the name is the word, 2 it contains the word, 3 only the text does; nil not at all.
+local function rank(word, name, text)
+  name = name:lower()
+  if name == word or name:match "[^%.:]*$" == word then return 1 end
+  if name:find(word, 1, true) then return 2 end
+  return text:lower():find(word, 1, true) and 3 or nil
+end
+
+-- A title as it would be written in a recipe: "icl.nn.conv2d" for "nn.conv2d".
+local function full_name(title)
+  local module = title:match "^(%l[%w_]*)%."
+  return module and core.modules()["icl." .. module] and "icl." .. title or title
+end
+
+-- Everything that has a name and a text: calls visit(name, text).
+local function each(visit)
+  for _, name in ipairs(op_help.names()) do
+    visit("icl.ops." .. name, core.describe_op(name).doc)
+  end
+  for _, module in ipairs(arguments.names(core.modules())) do
+    if not is_inner(module) then
+      local doc = docs.of_module(module)
+      if doc.header then visit(module, (doc.header:gsub("^[%w_/%.]+: ", ""))) end
+      for _, block in ipairs(doc.blocks) do
+        if block.title then visit(full_name(block.title), block.text) end
+      end
+    end
+  end
+end
+
+-- search.find(word) -> list of { name =, text = }, the best first.
+function search.find(word)
+  word = word:lower()
+  local found, seen = {}, {}
+  each(function(name, text)
+    local r = rank(word, name, text)
+    if r and not seen[name] then
+      seen[name] = true
+      found[#found + 1] = { name = name, text = text, rank = r, number = #found }
+    end
+  end)
+  table.sort(found, function(a, b)
+    if a.rank ~= b.rank then return a.rank < b.rank end
+    return a.number < b.number
+  end)
+  return found
+end
+
+-- One line a result: its name, and the first sentence about it.
+function search.lines(found)
+  local lines, width = {}, core.terminal_width()
+  for i = 1, math.min(#found, SHOWN) do
+    local line = ("  %-28s %s"):format(found[i].name, docs.first_sentence(found[i].text))
+    if #line >= width then line = line:sub(1, math.max(width - 4, 20)) .. "..." end
+    lines[i] = line
+  end
+  if #found > SHOWN then lines[#lines + 1] = ("  ... %d more"):format(#found - SHOWN) end
+  return lines
+end
+
+-- What to say when nothing was found.
+function search.nothing(word)
+  local names = {}
+  each(function(name) names[#names + 1] = name:match "[^%.:]*$" end)
+  return ("nothing is called '%s' or speaks of it%s"):format(word, arguments.suggestion(word, names))
+end
+
+return search

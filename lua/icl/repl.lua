@@ -1,0 +1,142 @@
+-- repl.lua: the prompt. A line is tried as an expression, whose values are printed, and then as a statement; one that is
+-- not complete goes on in the next. Whatever happens in a line, the prompt and all that was made before it stay alive.
+local core = require "icl.core"
+local columns = require "icl.columns"
+local complete = require "icl.repl.complete"
+local history = require "icl.repl.history"
+local printing = require "icl.repl.print"
+
+local SOURCE = "=stdin"
+local INT = 2          -- the signal of Ctrl-C
+local SHOWN = 200      -- completions in a list at most
+
+local Prompt = {}
+Prompt.__index = Prompt
+
+-- What Tab does: the text to insert, and one to show.
+local function completer(globals)
+  return function(line)
+    local insert, names = complete.line(line, globals)
+    if not names then return insert end
+    local shown = table.move(names, 1, math.min(#names, SHOWN), 1, {})
+    if #names > SHOWN then shown[#shown + 1] = ("... %d more"):format(#names - SHOWN) end
+    return insert, columns(shown)
+  end
+end
+
+local function new(globals)
+  local self = setmetatable({ globals = globals, saving = core.isatty(0) }, Prompt)
+  self.editor = core.prompt.open(completer(globals), history.limit)
+  if self.saving then
+    for _, line in ipairs(history.load()) do self.editor:remember(line) end
+  end
+  return self
+end
+
+-- A line that was entered can be recalled, now and in later sessions.
+function Prompt:remember(line)
+  if not line:find "%S" or line == self.last then return end
+  self.last = line
+  self.editor:remember(line)
+  if not self.saving then return end
+  local saved, message = history.append(line)
+  if not saved then
+    io.stderr:write("lines will not be remembered: ", message, "\n")
+    self.saving = false
+  end
+end
+
+-- Asks for a line. `variable` is the global that may hold another prompt. -> the line; nil at the end of the input or
+-- where a signal ended it, and that signal.
+function Prompt:read(variable, default)
+  local text = rawget(self.globals, variable)
+  local line, signal = self.editor:read(text == nil and default or tostring(text))
+  if line then
+    self:remember(line)
+  else
+    io.stdout:write "\n"
+  end
+  return line, signal
+end
+
+-- The function that `text` means; nil, the message, and whether more lines could make it right.
+local function compile(text)
+  local chunk = load("return " .. text, SOURCE, "t")
+  if chunk then return chunk end
+  local message
+  chunk, message = load(text, SOURCE, "t")
+  return chunk, message, message and message:sub(-5) == "<eof>"
+end
+
+-- Reads lines until they are a program. -> the function, its text; nil, message (nil if there is nothing to do); the
+-- signal where one ended the input; "end" at the end of the input.
+function Prompt:read_chunk()
+  local text, signal = self:read("_PROMPT", "icl> ")
+  if not text then return nil, nil, signal or "end" end
+  while true do
+    local chunk, message, unfinished = compile(text)
+    if not unfinished then return chunk, message or text end
+    local line
+    line, signal = self:read("_PROMPT2", "  >> ")
+    if not line then return nil, not signal and message or nil, signal end
+    text = text .. "\n" .. line
+  end
+end
+
+-- Prints a line's results and keeps the first one as `_`.
+local function show(globals, results)
+  if results.n == 0 then return end
+  if results[1] ~= nil then rawset(globals, "_", results[1]) end
+  io.stdout:write(printing.results(results), "\n")
+end
+
+-- Runs a line. -> the signal that ended it, if one did. Printing belongs to the line, for it may evaluate tensors.
+function Prompt:run(chunk)
+  local ok, message, signal = self.editor:call(function()
+    show(self.globals, table.pack(chunk()))
+  end)
+  io.stdout:flush()
+  if not ok then io.stderr:write(message, "\n") end
+  return signal
+end
+
+-- Says once that a local variable is gone after its line.
+function Prompt:mention_locals(text)
+  if self.mentioned or not text:find "^%s*local%s" then return end
+  self.mentioned = true
+  io.stdout:write("(a local variable ends with its line; without `local` it stays)\n")
+end
+
+-- One turn: reads, runs, prints. -> true to go on; false and the signal, if one, that ends the prompt.
+function Prompt:turn()
+  local chunk, text, signal = self:read_chunk()
+  if chunk then
+    signal = self:run(chunk)
+    self:mention_locals(text)
+  elseif text then
+    io.stderr:write(text, "\n")
+  end
+  if signal == "end" then return false end
+  if signal and signal ~= INT then return false, signal end
+  return true
+end
+
+local function greet()
+  local settings = core.configured()
+  io.stdout:write(("icl %s (%s) on %s. help() helps, Tab completes, Ctrl-D leaves.\n"):format(core.version, _VERSION,
+    settings.device or "cpu"))
+end
+
+-- repl() -> exit code. Asks for lines until the end of the input, or until a signal other than that of Ctrl-C.
+local function repl()
+  local globals = _G
+  globals.help = function(...) return require "icl.help"(...) end
+  greet()
+  local prompt = new(globals)
+  local going, signal
+  repeat going, signal = prompt:turn() until not going
+  prompt.editor:close()
+  return signal and 128 + signal or 0
+end
+
+return repl
