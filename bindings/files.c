@@ -1,0 +1,182 @@
+/* files.c - image sets and safetensors files as tables of tensors. */
+#include "binding.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- image sets ---- */
+
+static void release_dataset(void *dataset) { icl_dataset_free(dataset); }
+
+/* Sets the field `name` of the table on top to a list of numbers. */
+static void set_numbers(lua_State *L, const char *name, int count, const double *numbers) {
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    lua_pushnumber(L, numbers[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, name);
+}
+
+static void set_names(lua_State *L, const char *name, int count, const char *const *names) {
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    lua_pushstring(L, names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, name);
+}
+
+static void set_tensor(lua_State *L, const char *name, icl_engine *engine, icl_dtype dtype, int rank,
+                       const int32_t *shape, const void *data) {
+  icl_tensor **tensor = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, rank, shape, data, tensor));
+  lua_setfield(L, -2, name);
+}
+
+/* data_open(name, folder or nil, "train" or "test") -> { images = u8 (n, h, w, c), labels = i64 (n), classes,
+ * class_names or nil, mean, std, name } */
+static int data_open(lua_State *L) {
+  static const char *const parts[] = {[ICL_TRAIN] = "train", [ICL_TEST] = "test", NULL};
+  const char *name = luaL_checkstring(L, 1), *folder = luaL_optstring(L, 2, NULL);
+  icl_part part = (icl_part)luaL_checkoption(L, 3, NULL, parts);
+  icl_engine *engine = icl__lua_engine(L);
+  void **holder = icl__lua_guard(L, release_dataset);
+  icl_dataset *set;
+  ICL__LUA_TRY(L, icl_dataset_read(name, folder, part, &set));
+  *holder = set;
+  lua_newtable(L);
+  set_tensor(L, "images", engine, ICL_U8, 4, (int32_t[]){set->count, set->height, set->width, set->channels},
+             set->images);
+  set_tensor(L, "labels", engine, ICL_I64, 1, (int32_t[]){set->count}, set->labels);
+  set_numbers(L, "mean", set->channels, set->mean);
+  set_numbers(L, "std", set->channels, set->std);
+  if (set->class_names)
+    set_names(L, "class_names", set->classes, set->class_names);
+  lua_pushinteger(L, set->classes);
+  lua_setfield(L, -2, "classes");
+  lua_pushstring(L, set->name);
+  lua_setfield(L, -2, "name");
+  *holder = NULL; /* now, not when it is collected: these are many bytes */
+  icl_dataset_free(set);
+  return 1;
+}
+
+/* ---- safetensors files ---- */
+
+static void release_safetensors(void *contents) { icl_safetensors_free(contents); }
+
+static void push_array(lua_State *L, icl_engine *engine, const icl_array *array) {
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, array->name);
+  lua_setfield(L, -2, "name");
+  set_tensor(L, "tensor", engine, array->dtype, array->rank, array->shape, array->data);
+}
+
+/* safetensors_read(path) -> list of { name =, tensor = } in the order of the file; its metadata, strings by name */
+static int safetensors_read(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  icl_engine *engine = icl__lua_engine(L);
+  void **holder = icl__lua_guard(L, release_safetensors);
+  icl_safetensors *contents;
+  ICL__LUA_TRY(L, icl_safetensors_read(path, &contents));
+  *holder = contents;
+  lua_createtable(L, contents->count, 0);
+  for (int i = 0; i < contents->count; i++) {
+    push_array(L, engine, &contents->arrays[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_createtable(L, 0, contents->metadata_count);
+  for (int i = 0; i < contents->metadata_count; i++) {
+    lua_pushstring(L, contents->metadata[i].value);
+    lua_setfield(L, -2, contents->metadata[i].key);
+  }
+  *holder = NULL;
+  icl_safetensors_free(contents);
+  return 2;
+}
+
+/* The string at `index`, which must stay referenced; `what` says which one it is. */
+static const char *check_text(lua_State *L, int index, const char *what) {
+  size_t length;
+  const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &length) : NULL;
+  if (!text)
+    icl__lua_fail(L, "safetensors_write: %s is a %s; it must be a string", what, luaL_typename(L, index));
+  if (strlen(text) != length)
+    icl__lua_fail(L, "safetensors_write: %s has a zero byte in it", what);
+  return text;
+}
+
+/* The item on top of the stack, a { name =, tensor = }, as an array; name and values are kept in the table `keep`. */
+static void check_item(lua_State *L, lua_Integer number, int keep, icl_array *array) {
+  if (!lua_istable(L, -1))
+    icl__lua_fail(L, "safetensors_write: item %I is a %s; it must be a table { name =, tensor = }", number,
+                  luaL_typename(L, -1));
+  int item = lua_gettop(L);
+  lua_getfield(L, item, "name");
+  array->name = check_text(L, -1, "the name of an item");
+  lua_getfield(L, item, "tensor");
+  if (!icl__lua_is_tensor(L, -1) && !icl__lua_test_state(L, -1))
+    icl__lua_fail(L, "safetensors_write: the tensor of '%s' is a %s", array->name, luaL_typename(L, -1));
+  icl_tensor *tensor = icl__lua_check_tensor(L, -1);
+  array->dtype = icl_tensor_dtype(tensor);
+  array->rank = icl_tensor_rank(tensor);
+  for (int i = 0; i < array->rank; i++)
+    array->shape[i] = icl_tensor_shape(tensor)[i];
+  array->data = icl__lua_push_values(L, tensor);
+  lua_rawseti(L, keep, 2 * number);
+  lua_pop(L, 1);
+  lua_rawseti(L, keep, 2 * number - 1);
+}
+
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const icl_metadata *)a)->key, ((const icl_metadata *)b)->key);
+}
+
+/* Pushes the entries of the table at `arg` (nil is allowed), sorted, so that a file does not depend on the order in
+ * which Lua walks its tables. */
+static const icl_metadata *push_metadata(lua_State *L, int arg, int *count) {
+  *count = 0;
+  if (lua_isnoneornil(L, arg))
+    return NULL;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1))
+    ++*count;
+  icl_metadata *pairs = lua_newuserdatauv(L, ((size_t)*count + 1) * sizeof *pairs, 0);
+  int used = 0;
+  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1), used++) {
+    pairs[used].key = check_text(L, -2, "a key of the metadata");
+    pairs[used].value = check_text(L, -1, pairs[used].key);
+  }
+  qsort(pairs, (size_t)used, sizeof *pairs, by_key);
+  return pairs;
+}
+
+/* safetensors_write(path, list of { name =, tensor = } [, metadata, strings by name]): all or nothing */
+static int safetensors_write(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 3);
+  int count = (int)lua_rawlen(L, 2);
+  icl_safetensors contents = {.count = count};
+  contents.metadata = push_metadata(L, 3, &contents.metadata_count);
+  icl_array *arrays = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *arrays, 0);
+  contents.arrays = arrays;
+  lua_newtable(L);
+  int keep = lua_gettop(L);
+  for (int i = 0; i < count; i++) {
+    lua_rawgeti(L, 2, i + 1);
+    check_item(L, i + 1, keep, &arrays[i]);
+    lua_settop(L, keep);
+  }
+  ICL__LUA_TRY(L, icl_safetensors_write(path, &contents));
+  return 0;
+}
+
+void icl__lua_file_functions(lua_State *L) {
+  static const luaL_Reg functions[] = {{"data_open", data_open},
+                                       {"safetensors_read", safetensors_read},
+                                       {"safetensors_write", safetensors_write},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}
