@@ -49,8 +49,7 @@ typedef struct {
 
 static bool is_alias(const icl__node *node) { return (icl__op(node->op)->flags & ICL__ALIAS) && node->inputs; }
 
-/* The node whose value an alias shows. */
-static icl__node *resolve(icl__node *node) {
+icl__node *icl__resolve(icl__node *node) {
   while (!node->value && is_alias(node))
     node = node->in[0];
   return node;
@@ -132,7 +131,7 @@ static void put_node(work *w, icl__node *node, bool leaf) {
     return;
   int32_t in[ICL_MAX_INPUTS];
   for (int i = 0; i < node->inputs; i++)
-    in[i] = resolve(node->in[i])->slot;
+    in[i] = icl__resolve(node->in[i])->slot;
   put(w, in, sizeof *in * node->inputs);
   if (icl__op(node->op)->specs)
     put(w, &node->attr, sizeof node->attr);
@@ -141,7 +140,7 @@ static void put_node(work *w, icl__node *node, bool leaf) {
 /* Leaves get a mark of their own when they are first met: it is one above the mark of needed nodes. */
 static icl_status visit(work *w, icl__node *node) {
   for (int i = 0; i < node->inputs; i++) {
-    icl__node *in = resolve(node->in[i]);
+    icl__node *in = icl__resolve(node->in[i]);
     if (in->mark == w->mark + 1 || in->mark == w->mark)
       continue;
     if (!leaf_data(in))
@@ -160,7 +159,7 @@ static icl_status canonical(work *w, int count, icl__node *const *nodes) {
     if (node->mark != w->mark || node->value)
       continue;
     for (int j = 0; j < node->inputs; j++) {
-      icl__node *in = resolve(node->in[j]);
+      icl__node *in = icl__resolve(node->in[j]);
       if (!in->value && in->inputs)
         in->mark = w->mark;
     }
@@ -188,7 +187,7 @@ static icl_status add_output(work *w, icl__node *node, icl_state *state) {
 }
 
 static icl_status add_write(work *w, icl_state *state) {
-  icl__node *node = resolve(state->current);
+  icl__node *node = icl__resolve(state->current);
   write *entry = &w->written[w->writes++];
   *entry = (write){state, NULL};
   if (leaf_data(node)) {
@@ -205,7 +204,7 @@ static icl_status add_write(work *w, icl_state *state) {
 
 static icl_status collect_outputs(work *w, int targets, icl__node *const *target, bool commit) {
   for (int i = 0; i < targets; i++) {
-    icl__node *node = resolve(target[i]);
+    icl__node *node = icl__resolve(target[i]);
     if (!leaf_data(node) && node->mark != w->mark)
       ICL__TRY(add_output(w, node, NULL));
   }
@@ -373,7 +372,7 @@ static void commit(work *w) {
     icl_state *state = w->written[i].state;
     icl__buffer *buffer = w->written[i].held;
     if (!buffer)
-      buffer = icl__buffer_retain(resolve(state->current)->value);
+      buffer = icl__buffer_retain(icl__resolve(state->current)->value);
     icl__buffer_release(state->stored);
     state->stored = buffer;
     state->version++;
@@ -381,6 +380,19 @@ static void commit(work *w) {
     state->current->version = state->version;
     icl__buffer_release(state->current->value);
     state->current->value = icl__buffer_retain(buffer);
+  }
+}
+
+/* An alias gets the value that it shows, so as to have it when it no longer knows its input. */
+static void take_value(icl__node *node) {
+  icl__node *from = icl__resolve(node);
+  if (from == node)
+    return;
+  if (from->value) {
+    node->value = icl__buffer_retain(from->value);
+  } else if (from->number) { /* a number has no buffer */
+    node->number = true;
+    node->attr.f[0] = from->attr.f[0];
   }
 }
 
@@ -431,10 +443,13 @@ icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes,
   icl_status status = collect_outputs(&w, targets, target, with_writes);
   if (status == ICL_OK && w.outputs)
     status = evaluate(&w, count, nodes);
-  if (status == ICL_OK)
+  if (status == ICL_OK) {
     commit(&w);
-  else
+    for (int i = 0; i < targets; i++)
+      take_value(target[i]);
+  } else {
     give_up(&w);
+  }
   engine->statistics.evaluations += status == ICL_OK;
   engine->statistics.record_seconds += now() - start - (engine->statistics.run_seconds - running);
   engine->stop = 0;
@@ -458,12 +473,6 @@ icl_status icl__evaluation_memory(icl_engine *engine, int count, icl__node *cons
 icl_status icl__evaluate_now(icl__node *node) {
   if (!is_alias(node))
     return icl__evaluate(node->engine, 1, &node, 1, &node, false);
-  icl__node *from = resolve(node);
-  if (from->value) {
-    node->value = icl__buffer_retain(from->value);
-  } else { /* a number has no buffer */
-    node->number = true;
-    node->attr.f[0] = from->attr.f[0];
-  }
+  take_value(node);
   return ICL_OK;
 }

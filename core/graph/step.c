@@ -75,8 +75,9 @@ icl_status icl_tensor_keep(icl_tensor *tensor) {
     return icl__fail(ICL_ENOVALUE, "keep: the step that recorded this %s has ended; call keep() inside the step",
                      icl_tensor_op(tensor));
   tensor->kept = true;
-  icl_state *state = tensor->state;
-  if (state && !tensor->inputs && !tensor->value && tensor->version == state->version)
+  const icl__node *from = icl__resolve(tensor);
+  icl_state *state = from->state;
+  if (state && !from->inputs && !from->value && from->version == state->version)
     tensor->value = icl__buffer_retain(state->stored); /* sharing it makes later writes go elsewhere */
   return ICL_OK;
 }

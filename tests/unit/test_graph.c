@@ -213,6 +213,23 @@ TEST(a_kept_old_version_stays_readable) {
   finish(n, s);
 }
 
+TEST(a_kept_alias_stays_readable) {
+  net *n = open_net("cpu", false);
+  icl_state *s = scalar_state(n, 1, false);
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *of_state = net_op1(n, "detach", read_state(n, s)), *two = net_op2(n, "add", of_state, net_number(n, 1));
+  icl_tensor *of_value = net_op1(n, "detach", net_op1(n, "detach", two));
+  CHECK_OK(icl_tensor_keep(of_state));
+  CHECK_OK(icl_tensor_keep(of_value));
+  CHECK_OK(icl_state_write(s, net_op2(n, "add", two, net_number(n, 1)), NULL));
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK_NEAR(item(of_state), 1, 0);
+  CHECK_NEAR(item(of_value), 2, 0);
+  CHECK_NEAR(item(net_op2(n, "add", of_value, net_number(n, 5))), 7, 0);
+  CHECK_NEAR(stored(s), 3, 0);
+  finish(n, s);
+}
+
 TEST(an_error_while_recording_leaves_the_step_usable) {
   net *n = open_net("cpu", false);
   icl_tensor *x = net_images(n, 2, 4, 3), *bad = NULL;
