@@ -24,6 +24,14 @@ static int step_cancel(lua_State *L) {
   return 0;
 }
 
+/* step_memory() -> bytes that ending the step now would work in */
+static int step_memory(lua_State *L) {
+  size_t bytes;
+  ICL__LUA_TRY(L, icl_step_memory(icl__lua_engine(L), &bytes));
+  lua_pushinteger(L, (lua_Integer)bytes);
+  return 1;
+}
+
 static int in_step(lua_State *L) {
   const icl_engine *engine = icl__lua_engine_or_null(L);
   lua_pushboolean(L, engine && icl_in_step(engine));
@@ -69,6 +77,7 @@ void icl__lua_step_functions(lua_State *L) {
       {"step_begin", step_begin},
       {"step_end", step_end},
       {"step_cancel", step_cancel},
+      {"step_memory", step_memory},
       {"in_step", in_step},
       {"no_grad_begin", no_grad_begin},
       {"no_grad_end", no_grad_end},
