@@ -53,8 +53,8 @@ static int call_op(lua_State *L) {
   const icl_op *op = op_of(L);
   icl_attributes attributes;
   int inputs = check_inputs(L, op);
-  int table = lua_gettop(L) > inputs ? inputs + 1 : 0;
-  icl__lua_attributes(L, table, op, table ? first_rank(L, inputs) : -1, &attributes);
+  bool given = lua_gettop(L) > inputs;
+  icl__lua_attributes(L, inputs + 1, op, given ? first_rank(L, inputs) : -1, &attributes);
   return record(L, op, inputs, &attributes);
 }
 

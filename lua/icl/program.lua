@@ -10,14 +10,15 @@ icl %s: trains image classifiers from short Lua recipes
   icl                                  the prompt
 
 options:
-  -e CODE           run CODE, in which `icl` is loaded already
-  -i                the prompt afterwards
-  --                what follows are no options
-  -v, --version     the version
-  -h, --help        this text
+  -e CODE                     run CODE, in which `icl` is loaded already
+  -i                          the prompt afterwards
+  --                          what follows are no options
+  -v, --version               the version
+  -h, --help                  this text
 
-options of the engine, which recipes also take:
+options of the engine, which recipes take as well:
 %s
+
 exit codes: 0 ok, 1 the run failed, 2 the command line is wrong, 128 + N ended by signal N
 ]]
 
@@ -38,7 +39,7 @@ end
 
 local function help()
   local lines = require "icl.options.help".lines(engine_options())
-  return usage:format(core.version, table.concat(commands(), ", "), lines)
+  return usage:format(core.version, table.concat(commands(), ", "), table.concat(lines, "\n"))
 end
 
 -- Leaves the program because of a wrong command line.
@@ -64,7 +65,8 @@ local function take_engine_option(words, i, taken)
   return count
 end
 
--- What is asked for: { code =, interactive =, show =, engine = words, rest = index of the first word that is no option }.
+-- What is asked for: { code =, interactive =, show = text, engine = its options, rest = index of the first word that is
+-- none }.
 local function parse(words)
   local request, i = { engine = { [0] = "icl" } }, 1
   while words[i] and words[i] ~= "-" and words[i]:sub(1, 1) == "-" do

@@ -37,10 +37,10 @@ function Progress:estimate(run, turn)
     self.first, self.since = turn.number, now
   elseif now - self.since > 2 or turn.number - self.first >= 50 then
     self.estimated = true
-    local total = (now - self.since) / (turn.number - self.first) * turn.loader.batches * run.epochs
+    local total = (now - self.since) / (turn.number - self.first) * turn.loader.batches * run.last_epoch
     if total > LONG then
       local text = "This will take about %s: %d epochs of %d steps."
-      self:line(text:format(duration(total), run.epochs, turn.loader.batches))
+      self:line(text:format(duration(total), run.last_epoch, turn.loader.batches))
     end
   end
 end
@@ -56,7 +56,7 @@ function Progress:turn(run, turn)
   local elapsed = now - turn.started
   local rate, left = turn.images / math.max(elapsed, 1e-9), duration(elapsed * (1 - done) / done)
   local text = (" %s %d/%d %s  %.0f images/s  %s left  loss %.4f"):format(turn.loader.training and "Epoch" or "Val",
-    run.epoch, run.epochs, bar(done, 24), rate, left, run.average.loss or 0)
+    run.epoch, run.last_epoch, bar(done, 24), rate, left, run.average.loss or 0)
   io.stdout:write("\r", text:sub(1, core.terminal_width() - 1), "\27[K")
   io.stdout:flush()
 end

@@ -23,20 +23,20 @@ Run.__index = Run
 -- Steps of evaluation get numbers of their own, so that draws in them are not those of a training step.
 local EVALUATION = 1 << 31
 
--- icl.run { epochs = 1, watch = function(run, turn) } -> a run. Fields: epoch (from 1), step (updates done so far; 0
--- in the first turn), last and average (of the values that were logged in this loop, by name; averages weigh a turn
--- by its images). watch is called after each turn with { loader =, number =, images =, started = }.
+-- icl.run { epochs = 1, watch = function(run, turn) } -> a run. Fields: epoch (from 1), last_epoch, step (updates done
+-- so far; 0 in the first turn), last and average (of the values that were logged in this loop, by name; averages weigh
+-- a turn by its images). watch is called after each turn with { loader =, number =, images =, started = }.
 local function new(given)
-  local run = arguments.options("icl.run", given, { epochs = 1 }, { "watch" })
-  arguments.integer("icl.run: epochs", run.epochs, 1)
-  run.epoch, run.step, run.last, run.average = 0, 0, {}, {}
-  return setmetatable(run, Run)
+  local options = arguments.options("icl.run", given, { epochs = 1 }, { "watch" })
+  local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)
+  return setmetatable({ watch = options.watch, epoch = 0, last_epoch = last_epoch, step = 0, last = {}, average = {} },
+    Run)
 end
 
--- for epoch in run:epochs() do ... end: 1, 2, ..., run.epochs.
+-- for epoch in run:epochs() do ... end: 1, 2, ..., run.last_epoch.
 function Run:epochs()
   return function()
-    if self.epoch == self.epochs then return nil end
+    if self.epoch == self.last_epoch then return nil end
     self.epoch = self.epoch + 1
     return self.epoch
   end

@@ -43,25 +43,28 @@ groups.training = options "training"
 
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)
-  local icl = require "icl"
   local settings = {}
   for _, name in ipairs { "eager", "check_nan", "profile" } do
     if opt[name] then settings[name] = true end
   end
   if opt.threads > 0 then settings.threads = opt.threads end
-  if opt.device ~= "" then settings.device = opt.device end
-  if next(settings) then icl.configure(settings) end
-  icl.random.seed(opt.seed)
+  settings.device = opt.device
+  require "icl.core".configure(settings)
 end
 
-groups.runtime = options "runtime"
-  : value("seed", 0, "of every random draw", { min = 0 })
-  : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
-  : choice("device", "", { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
+-- Those of every program: `icl --threads 2 any.lua`.
+groups.engine = options "engine"
+  : choice("device", nil, { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
   : value("threads", 0, "0: every core", { min = 0 })
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("check_nan", false, "stop at the first value that is not finite and name its op")
   : flag("profile", false, "print time by op, layer and phase at the end")
   : after(configure)
+
+groups.runtime = options "runtime"
+  : value("seed", 0, "of every random draw", { min = 0 })
+  : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
+  : include(groups.engine)
+  : after(function(opt) require "icl.random".seed(opt.seed) end)
 
 return groups

@@ -69,9 +69,9 @@ function help.presets(options)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- All that --help prints.
-function help.text(options)
-  local lines = { options.title, "", "options:" }
+-- The options of a list, one a line.
+function help.lines(options)
+  local lines = {}
   for _, spec in ipairs(options.order) do
     if spec.heading then
       lines[#lines + 1] = ""
@@ -80,6 +80,13 @@ function help.text(options)
       add_option(lines, spec)
     end
   end
+  return lines
+end
+
+-- All that --help prints.
+function help.text(options)
+  local lines, body = { options.title, "", "options:" }, help.lines(options)
+  table.move(body, 1, #body, #lines + 1, lines)
   lines[#lines + 1] = ""
   lines[#lines + 1] = "  --preset NAME               several options at once; what else is given beats them"
   lines[#lines + 1] = "  --list-presets              the presets and what they set"
