@@ -270,7 +270,7 @@ static void advise(work *w) {
   enum { PATIENCE = 8 };
   icl_engine *engine = w->engine;
   const icl__plan *before = engine->last_plan;
-  if (!engine->in_step || !before || ++engine->new_plans < PATIENCE || engine->advice[0])
+  if (!engine->in_step || engine->eager || !before || ++engine->new_plans < PATIENCE || engine->advice[0])
     return;
   size_t same = 0, most = w->key_bytes < before->key_bytes ? w->key_bytes : before->key_bytes;
   while (same < most && w->key[same] == before->key[same])
