@@ -6,7 +6,8 @@
  *   ranges of the batch, against the reference device.
  * grad: gradients in f64 on the reference device against central differences, of second order where the row says so.
  * complete: an op without a row to compare, or a differentiable one without a gradient check, fails.
- * time: what a kernel reaches on one thread, as GB/s or GFLOP/s. Only when asked for.
+ * time: what a kernel reaches on one thread, as GB/s or GFLOP/s, and as a share of what a loop reaches that only moves
+ *   as much memory. Only when asked for.
  * Without a mode the first three run. Every op runs in a process of its own, so that a crash fails one op only. */
 #ifndef ICL_TESTS_OPS_TEST_H
 #define ICL_TESTS_OPS_TEST_H
@@ -86,6 +87,19 @@ bool compare_kernels(const test_setup *setup, const icl_tensor *result, const do
 bool check_gradient(const test_case *row, int order);
 /* timing.c */
 bool time_case(const test_case *row, icl_dtype x);
+
+/* A loop that only moves memory (yardstick.c), as much as a kernel with `inputs` large inputs and, or not, a large
+ * output: it reads one array, copies one, or adds two to a third. */
+typedef struct {
+  const char *name; /* "read", "copy", "triad" */
+  int arrays;
+  int64_t count; /* floats of an array */
+  double bytes;  /* that are moved, about as many as asked for */
+  float *memory;
+} yardstick;
+bool yardstick_new(yardstick *y, int inputs, bool output, double bytes);
+void yardstick_run(const yardstick *y);
+void yardstick_free(yardstick *y);
 
 /* Prints "failed: op (inputs) attributes, way: worst error e, more than t". */
 void report(const test_setup *setup, const char *way, double error, double tolerance);

@@ -2,6 +2,7 @@
  * op that has none, or that another library computes, through the engine on every core. */
 #include "ops_test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "backend/cpu/kernels.h"
 #include "ops/ops.h"
 
-static const double SECONDS = 0.2; /* of each measurement, at least */
+static const double SECONDS = 0.5, ROUND = 0.002; /* of a measurement, and of its parts, at least */
 
 static double now(void) {
   struct timespec t;
@@ -38,6 +39,12 @@ static double operations(const test_setup *setup, const icl_tensor *result) {
 
 /* ---- a kernel alone ---- */
 
+typedef struct {
+  double seconds, bytes;
+  double yardstick, yardstick_bytes;
+  const char *yardstick_name;
+} measurement;
+
 static double memory_of(icl__view *v, icl_dtype dtype, int rank, const int32_t *shape, const void *data) {
   *v = (icl__view){.dtype = dtype, .rank = rank};
   for (int d = 0; d < rank; d++)
@@ -57,34 +64,57 @@ static bool has_memory(const icl__call *call) {
   return all;
 }
 
-/* Seconds of one call; 0 if the op has no vector kernel. */
-static double time_kernel(const test_setup *setup, const icl_tensor *result, double *bytes) {
+/* The shortest time of one run among many rounds, so that other users of the machine do not count; kernel and yardstick
+ * take turns, so that both see the same clock. */
+static void take_turns(icl__kernel kernel, const icl__call *call, const yardstick *y, measurement *m) {
+  double begin = now();
+  m->seconds = m->yardstick = HUGE_VAL;
+  for (int runs = 1; now() - begin < SECONDS;) {
+    double start = now();
+    for (int i = 0; i < runs; i++)
+      kernel(call);
+    double middle = now();
+    for (int i = 0; i < runs; i++)
+      yardstick_run(y);
+    double end = now();
+    m->seconds = fmin(m->seconds, (middle - start) / runs);
+    m->yardstick = fmin(m->yardstick, (end - middle) / runs);
+    if (middle - start < ROUND)
+      runs *= 2;
+  }
+}
+
+static bool is_large(const icl__view *v, double bytes) {
+  return (double)icl__view_count(v) * (double)icl_dtype_bytes(v->dtype) > bytes / 16;
+}
+
+/* False if the op has no vector kernel. */
+static bool time_kernel(const test_setup *setup, const icl_tensor *result, measurement *m) {
   icl__call call = {.op = setup->op->id, .attr = &result->attr, .inputs = setup->inputs, .parts = 1};
-  *bytes = memory_of(&call.out, icl_tensor_dtype(result), icl_tensor_rank(result), icl_tensor_shape(result), NULL);
+  m->bytes = memory_of(&call.out, icl_tensor_dtype(result), icl_tensor_rank(result), icl_tensor_shape(result), NULL);
   for (int i = 0; i < setup->inputs; i++) {
     const test_input *in = &setup->in[i];
-    *bytes += memory_of(&call.in[i], in->dtype, in->rank, in->shape, in->data);
+    m->bytes += memory_of(&call.in[i], in->dtype, in->rank, in->shape, in->data);
   }
   size_t scratch = icl__cpu_workspace(&call);
   call.scratch = aligned_alloc(64, (scratch + 64) / 64 * 64);
-  double seconds = 0;
-  if (has_memory(&call) && !icl__cpu_is_fallback(&call)) {
-    icl__kernel kernel = icl__cpu_kernel(&call);
-    double start = now();
-    int64_t calls = 0;
-    for (int64_t round = 1; seconds < SECONDS; round *= 2) {
-      for (int64_t i = 0; i < round; i++)
-        kernel(&call);
-      calls += round;
-      seconds = now() - start;
-    }
-    seconds /= (double)calls;
+  int large = 0;
+  for (int i = 0; i < call.inputs; i++)
+    large += is_large(&call.in[i], m->bytes);
+  yardstick y;
+  bool measured = has_memory(&call) && !icl__cpu_is_fallback(&call) &&
+                  yardstick_new(&y, large, is_large(&call.out, m->bytes), m->bytes);
+  if (measured) {
+    take_turns(icl__cpu_kernel(&call), &call, &y, m);
+    m->yardstick_bytes = y.bytes;
+    m->yardstick_name = y.name;
+    yardstick_free(&y);
   }
   free(call.scratch);
   free(call.out.data);
   for (int i = 0; i < call.inputs; i++)
     free(call.in[i].data);
-  return seconds;
+  return measured;
 }
 
 /* ---- through the engine ---- */
@@ -117,6 +147,26 @@ static icl_status time_steps(const test_setup *setup, icl_engine *engine, icl_te
   return ICL_OK;
 }
 
+/* ---- reports ---- */
+
+static void print_row(const test_setup *setup, double seconds) {
+  printf("%-20s %-4s %-64s %8.2f us", setup->row->op, icl_dtype_name(setup->x), setup->row->inputs, seconds * 1e6);
+}
+
+static void print_kernel(const test_setup *setup, const icl_tensor *result, const measurement *m) {
+  double rate = m->bytes / m->seconds, possible = m->yardstick_bytes / m->yardstick;
+  print_row(setup, m->seconds);
+  printf("  %6.1f GB/s, %3.0f %% of %s", rate * 1e-9, 100 * rate / possible, m->yardstick_name);
+  if (operations(setup, result) > 0)
+    printf("  %6.1f GFLOP/s", operations(setup, result) / m->seconds * 1e-9);
+  printf(" on one thread\n");
+}
+
+static void print_steps(const test_setup *setup, const icl_tensor *result, const icl_engine *engine, double seconds) {
+  print_row(setup, seconds);
+  printf("  %6.1f GFLOP/s on %d threads\n", operations(setup, result) / seconds * 1e-9, icl_engine_threads(engine));
+}
+
 bool time_case(const test_case *row, icl_dtype x) {
   test_setup setup;
   icl_engine *engine;
@@ -128,17 +178,15 @@ bool time_case(const test_case *row, icl_dtype x) {
     setup_free(&setup);
     return false;
   }
-  double bytes, seconds = 0;
+  measurement m;
+  double seconds;
   icl_status status = setup_tensors(&setup, engine, in);
   if (status == ICL_OK)
     status = setup_record(&setup, engine, in, &result);
-  if (status == ICL_OK && (seconds = time_kernel(&setup, result, &bytes)) > 0)
-    printf("%-20s %-4s %-60s %8.2f us  %7.1f GB/s on one thread\n", row->op, icl_dtype_name(x), row->inputs,
-           seconds * 1e6, bytes / seconds * 1e-9);
+  if (status == ICL_OK && time_kernel(&setup, result, &m))
+    print_kernel(&setup, result, &m);
   else if (status == ICL_OK && (status = time_steps(&setup, engine, in, &seconds)) == ICL_OK)
-    printf("%-20s %-4s %-60s %8.2f us  %7.1f GB/s  %7.1f GFLOP/s on %d threads\n", row->op, icl_dtype_name(x),
-           row->inputs, seconds * 1e6, bytes / seconds * 1e-9, operations(&setup, result) / seconds * 1e-9,
-           icl_engine_threads(engine));
+    print_steps(&setup, result, engine, seconds);
   if (status != ICL_OK)
     report_status(&setup, "time");
   release_tensors(setup.inputs, in);

@@ -84,6 +84,19 @@ INLINE void store(icl_dtype dtype, void *data, int64_t i, vec v) {
   }
 }
 
+/* Two registers, a before b: rounds both at once where that is one instruction. */
+INLINE void store_pair(icl_dtype dtype, void *data, int64_t i, vec a, vec b) {
+#if defined __AVX512BF16__
+  if (dtype == ICL_BF16) {
+    __m512i h = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+    memcpy((uint16_t *)data + i, &h, sizeof h);
+    return;
+  }
+#endif
+  store(dtype, data, i, a);
+  store(dtype, data, i + LANES, b);
+}
+
 /* ---- memory: only `n` lanes, 0 <= n <= LANES; the other lanes are 0, and what lies behind is not touched ---- */
 
 #if defined __AVX512F__

@@ -1,0 +1,369 @@
+/* tiles.c - the elements of an output in tiles, and what its inputs hold there. */
+#include "backend/cpu/kernels/tiles.h"
+
+#include "backend/cpu/kernels/rows.h"
+
+enum { OUT = TILE_OUT, OPERANDS, BUFFER = 2048 /* floats, of all buffers together */ };
+
+/* Operand k < OUT is input k. Strides are in elements, those of the last axis 0 or 1; repeated axes have stride 0. */
+typedef struct {
+  int rank;
+  int64_t size[ICL_MAX_RANK], stride[OPERANDS][ICL_MAX_RANK];
+} space;
+
+/* ---- axes ---- */
+
+static void set_strides(space *s, int operand, const icl__view *v) {
+  int64_t stride = v->pitch;
+  for (int d = 0; d < s->rank; d++)
+    s->stride[operand][d] = 0;
+  for (int d = v->rank - 1, axis = s->rank - 1; d >= 0; d--, axis--) {
+    bool last = d == v->rank - 1, repeated = v->shape[d] == 1 && s->size[axis] > 1;
+    s->stride[operand][axis] = repeated ? 0 : last ? 1 : stride;
+    stride *= last ? 1 : v->shape[d];
+  }
+}
+
+/* May axes d and d + 1 be one? */
+static bool merges(const space *s, int inputs, int d) {
+  for (int k = 0; k < OPERANDS; k++) {
+    if (k >= inputs && k != OUT)
+      continue;
+    int64_t outer = s->stride[k][d], inner = s->stride[k][d + 1];
+    if (s->size[d + 1] == 1 ? outer > 1 : outer != inner * s->size[d + 1])
+      return false;
+  }
+  return true;
+}
+
+static void drop_axis(space *s, int d) {
+  s->rank--;
+  for (int i = d; i < s->rank; i++)
+    s->size[i] = s->size[i + 1];
+  for (int k = 0; k < OPERANDS; k++)
+    for (int i = d; i < s->rank; i++)
+      s->stride[k][i] = s->stride[k][i + 1];
+}
+
+/* The strides of the inner axis stay, unless it has one element. */
+static void merge_axes(space *s, int d) {
+  int64_t size = s->size[d] * s->size[d + 1];
+  drop_axis(s, s->size[d + 1] == 1 ? d + 1 : d);
+  s->size[d] = size;
+}
+
+static space space_of(const icl__call *call) {
+  const icl__view *out = &call->out;
+  space s = {.rank = out->rank ? out->rank : 1, .size = {1}};
+  for (int d = 0; d < out->rank; d++)
+    s.size[d] = out->shape[d];
+  set_strides(&s, OUT, out);
+  s.stride[OUT][s.rank - 1] = 1;
+  for (int k = 0; k < call->inputs; k++)
+    set_strides(&s, k, &call->in[k]);
+  for (int d = s.rank - 2; d >= 0; d--) {
+    if (s.size[d] == 1)
+      drop_axis(&s, d);
+    else if (merges(&s, call->inputs, d))
+      merge_axes(&s, d);
+  }
+  return s;
+}
+
+/* ---- elements to f32 and back ---- */
+
+static void widen(icl_dtype dtype, const void *from, float *to, int64_t n) {
+  const uint8_t *bytes = from;
+  int64_t i = 0;
+  switch (dtype) {
+  case ICL_F32:
+    memcpy(to, from, (size_t)n * sizeof *to);
+    break;
+  case ICL_BF16:
+    for (; i + LANES <= n; i += LANES)
+      store(ICL_F32, to, i, load(ICL_BF16, from, i));
+    store_part(ICL_F32, to, i, n - i, load_part(ICL_BF16, from, i, n - i));
+    break;
+  case ICL_U8:
+    for (; i < n; i++)
+      to[i] = bytes[i];
+    break;
+  case ICL_BOOL:
+    for (; i < n; i++)
+      to[i] = bytes[i] != 0;
+    break;
+  default:
+    icl__convert(dtype, from, ICL_F32, to, n);
+  }
+}
+
+static void narrow(const float *from, icl_dtype dtype, void *to, int64_t n) {
+  uint8_t *bytes = to;
+  int64_t i = 0;
+  switch (dtype) {
+  case ICL_F32:
+    memcpy(to, from, (size_t)n * sizeof *from);
+    break;
+  case ICL_BF16:
+    for (; i + LANES <= n; i += LANES)
+      store(ICL_BF16, to, i, load(ICL_F32, from, i));
+    store_part(ICL_BF16, to, i, n - i, load_part(ICL_F32, from, i, n - i));
+    break;
+  case ICL_BOOL:
+    for (; i < n; i++)
+      bytes[i] = from[i] != 0;
+    break;
+  default:
+    icl__convert(ICL_F32, from, dtype, to, n);
+  }
+}
+
+/* ---- tiles ---- */
+
+/* How an operand is handed over. */
+typedef enum { DIRECT, REPEATED, BUFFERED } way;
+
+/* An operand within the last two axes: rows of columns. */
+typedef struct {
+  icl_dtype dtype;
+  way way;
+  bool half;  /* may be handed over in bf16 */
+  char *data; /* the first element of the first row */
+  int64_t row_stride, column_stride;
+  float *buffer;
+  const char *held; /* the buffer holds the row that begins here, again and again, */
+  int64_t count;    /* so many elements */
+} operand;
+
+typedef struct {
+  const icl__call *call;
+  tile_kernel kernel;
+  space space;
+  int64_t rows, columns; /* of the last two axes */
+  int64_t limit;         /* elements of a tile */
+  bool one_row;          /* a tile is not more than a row */
+  operand operand[OPERANDS];
+} walk;
+
+static char *element(const operand *o, int64_t row, int64_t column) {
+  return o->data + (row * o->row_stride + column * o->column_stride) * (int64_t)icl_dtype_bytes(o->dtype);
+}
+
+static bool is_adjacent(const operand *o, int64_t rows, int64_t columns) {
+  return o->column_stride == 1 && (rows == 1 || o->row_stride == columns);
+}
+
+static bool is_direct(const operand *o) { return o->dtype == ICL_F32 || (o->dtype == ICL_BF16 && o->half); }
+
+static void fill_row(const operand *o, const char *from, float *to, int64_t columns) {
+  widen(o->dtype, from, to, o->column_stride ? columns : 1);
+  for (int64_t j = 1; j < columns && !o->column_stride; j++)
+    to[j] = *to;
+}
+
+/* The row that begins at `from`, again and again. */
+static void fill_repeated(operand *o, const char *from, int64_t columns, int64_t count) {
+  int64_t period = o->column_stride ? columns : 1;
+  if (o->held == from && o->count >= count)
+    return;
+  fill_row(o, from, o->buffer, period);
+  for (int64_t j = period; j < count; j++)
+    o->buffer[j] = o->buffer[j - period];
+  o->held = from;
+  o->count = count;
+}
+
+static void fill_rows(const operand *o, const char *from, int64_t rows, int64_t columns) {
+  int64_t bytes = o->row_stride * (int64_t)icl_dtype_bytes(o->dtype);
+  for (int64_t i = 0; i < rows; i++)
+    fill_row(o, from + i * bytes, o->buffer + i * columns, columns);
+}
+
+static void set_input(tile *t, operand *o, int k, const char *from, int64_t rows, int64_t columns) {
+  t->in[k] = o->buffer;
+  t->moves[k] = ~INT64_C(0);
+  if (o->way == REPEATED) {
+    fill_repeated(o, from, columns, TILE_STEP);
+    t->moves[k] = 0;
+  } else if (o->way == DIRECT) {
+    t->in[k] = from;
+    t->halves |= (o->dtype == ICL_BF16 ? 1u : 0u) << k;
+  } else if (o->row_stride == 0) {
+    fill_repeated(o, from, columns, rows * columns);
+  } else {
+    fill_rows(o, from, rows, columns);
+  }
+}
+
+/* The end of a tile that is no whole step, by way of copies. */
+static void run_rest(const tile *t, tile_kernel kernel, int64_t done) {
+  float memory[OPERANDS][TILE_STEP] = {{0}};
+  tile rest = *t;
+  size_t count = (size_t)(t->count - done), out_bytes = t->halves >> OUT & 1 ? 2 : 4;
+  for (int k = 0; k < t->inputs; k++) {
+    size_t bytes = t->halves >> k & 1 ? 2 : 4;
+    memcpy(memory[k], (const char *)t->in[k] + (size_t)(done & t->moves[k]) * bytes, count * bytes);
+    rest.in[k] = memory[k];
+  }
+  rest.out = memory[OUT];
+  rest.count = TILE_STEP;
+  kernel(&rest);
+  memcpy((char *)t->out + (size_t)done * out_bytes, memory[OUT], count * out_bytes);
+}
+
+static void run_kernel(const tile *t, tile_kernel kernel) {
+  tile whole = *t;
+  whole.count = t->count / TILE_STEP * TILE_STEP;
+  if (whole.count)
+    kernel(&whole);
+  if (whole.count < t->count)
+    run_rest(t, kernel, whole.count);
+}
+
+/* Rows `row` to row + rows - 1, of each the columns `column` to column + columns - 1: several rows are whole. */
+static void run_tile(walk *w, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  tile t = {.inputs = w->call->inputs, .count = rows * columns};
+  for (int k = 0; k < t.inputs; k++)
+    set_input(&t, &w->operand[k], k, element(&w->operand[k], row, column), rows, columns);
+  const operand *out = &w->operand[OUT];
+  char *to = element(out, row, column);
+  t.out = out->way == DIRECT ? to : (void *)out->buffer;
+  t.halves |= (out->way == DIRECT && out->dtype == ICL_BF16 ? 1u : 0u) << OUT;
+  run_kernel(&t, w->kernel);
+  if (out->way == DIRECT)
+    return;
+  bool adjacent = is_adjacent(out, rows, columns);
+  int64_t lines = adjacent ? 1 : rows, length = adjacent ? t.count : columns;
+  for (int64_t i = 0; i < lines; i++)
+    narrow(out->buffer + i * length, out->dtype, element(out, row + i, column), length);
+}
+
+/* As many rows as a tile holds, and if possible so many that they are whole steps. */
+static int64_t rows_of_tile(const walk *w) {
+  int64_t most = w->one_row ? 1 : w->limit / w->columns, step = 1;
+  while (step * w->columns % TILE_STEP)
+    step *= 2;
+  return most > step ? most - most % step : most;
+}
+
+static void run_rows(walk *w, int64_t row, int64_t end) {
+  if (w->columns > w->limit) {
+    for (; row < end; row++)
+      for (int64_t j = 0; j < w->columns; j += w->limit)
+        run_tile(w, row, 1, j, w->columns - j < w->limit ? w->columns - j : w->limit);
+    return;
+  }
+  int64_t most = rows_of_tile(w);
+  for (; row < end; row += most)
+    run_tile(w, row, end - row < most ? end - row : most, 0, w->columns);
+}
+
+/* ---- the whole ---- */
+
+static void set_operand(walk *w, int k, const icl__view *v, bool half) {
+  const space *s = &w->space;
+  const int64_t *stride = s->stride[k];
+  w->operand[k] = (operand){.dtype = v->dtype,
+                            .half = half,
+                            .row_stride = s->rank > 1 ? stride[s->rank - 2] : 0,
+                            .column_stride = stride[s->rank - 1]};
+}
+
+/* An operand with a value for each row, such as a number for each image, is repeated if a tile is one row. */
+static void limit_rows(walk *w) {
+  enum { LONG = 4 * TILE_STEP };
+  for (int k = 0; k < w->call->inputs; k++)
+    w->one_row |= w->operand[k].column_stride == 0 && w->operand[k].row_stride != 0 && w->columns >= LONG;
+}
+
+static way way_of(const walk *w, const operand *o) {
+  int64_t rows = w->one_row ? 1 : w->rows;
+  if (is_direct(o) && is_adjacent(o, rows, w->columns))
+    return DIRECT;
+  bool same_rows = rows == 1 || o->row_stride == 0;
+  return same_rows && (o->column_stride == 0 || (rows > 1 && TILE_STEP % w->columns == 0)) ? REPEATED : BUFFERED;
+}
+
+/* Chooses the ways, shares the buffer among the operands that need it, and by that sets the size of a tile. */
+static void choose_ways(walk *w, float *buffer) {
+  int shares = 0;
+  limit_rows(w);
+  for (int k = 0; k < OPERANDS; k++)
+    if (k < w->call->inputs || k == OUT) {
+      operand *o = &w->operand[k];
+      o->way = way_of(w, o);
+      o->buffer = buffer;
+      buffer += o->way == REPEATED ? TILE_STEP : 0;
+      shares += o->way == BUFFERED;
+    }
+  w->limit = shares ? BUFFER / shares / TILE_STEP * TILE_STEP : INT64_MAX;
+  for (int k = 0; k < OPERANDS; k++)
+    if (w->operand[k].way == BUFFERED) {
+      w->operand[k].buffer = buffer;
+      buffer += w->limit;
+    }
+}
+
+/* Sets the operands to plane `plane`, a position of the axes before the last two. */
+static void seek(walk *w, int64_t plane) {
+  const space *s = &w->space;
+  int64_t offset[OPERANDS] = {0};
+  for (int d = s->rank - 3; d >= 0; plane /= s->size[d--])
+    for (int k = 0; k < OPERANDS; k++)
+      offset[k] += plane % s->size[d] * s->stride[k][d];
+  for (int k = 0; k < OPERANDS; k++) {
+    operand *o = &w->operand[k];
+    char *data = k == OUT ? w->call->out.data : k < w->call->inputs ? w->call->in[k].data : NULL;
+    o->data = data ? data + offset[k] * (int64_t)icl_dtype_bytes(o->dtype) : NULL;
+  }
+}
+
+/* A part is a range of the rows, or of the columns if there is one row only. */
+static void run_part(walk *w, int64_t planes) {
+  if (planes * w->rows == 1) {
+    slice columns = part_of(w->call, w->columns);
+    w->columns = columns.end - columns.begin;
+    seek(w, 0);
+    for (int k = 0; k < OPERANDS; k++)
+      if (w->operand[k].data)
+        w->operand[k].data = element(&w->operand[k], 0, columns.begin);
+    if (w->columns)
+      run_rows(w, 0, 1);
+    return;
+  }
+  slice rows = part_of(w->call, planes * w->rows);
+  for (int64_t row = rows.begin, next; row < rows.end; row = next) {
+    int64_t plane = row / w->rows, first = plane * w->rows;
+    next = first + w->rows < rows.end ? first + w->rows : rows.end;
+    seek(w, plane);
+    run_rows(w, row - first, next - first);
+  }
+}
+
+void ISA_NAME(icl__tiles)(const icl__call *call, tile_kernel kernel, uint32_t halves) {
+  _Alignas(64) float buffer[BUFFER + OPERANDS * TILE_STEP];
+  walk w = {.call = call, .kernel = kernel, .space = space_of(call)};
+  const space *s = &w.space;
+  int64_t planes = 1;
+  for (int d = 0; d < s->rank - 2; d++)
+    planes *= s->size[d];
+  w.rows = s->rank > 1 ? s->size[s->rank - 2] : 1;
+  w.columns = s->size[s->rank - 1];
+  if (planes * w.rows * w.columns == 0)
+    return;
+  for (int k = 0; k < call->inputs; k++)
+    set_operand(&w, k, &call->in[k], halves >> k & 1);
+  set_operand(&w, OUT, &call->out, halves >> OUT & 1);
+  choose_ways(&w, buffer);
+  run_part(&w, planes);
+}
+
+bool ISA_NAME(icl__tiles_fit)(const icl__call *prototype) {
+  icl_dtype to = prototype->out.dtype;
+  bool fits = to == ICL_F32 || to == ICL_BF16 || to == ICL_F16 || to == ICL_BOOL;
+  for (int k = 0; k < prototype->inputs && fits; k++) {
+    const icl__view *v = &prototype->in[k];
+    fits = v->dtype == ICL_F64 ? icl__view_count(v) == 1 : v->dtype != ICL_I32 && v->dtype != ICL_I64;
+  }
+  return fits;
+}
