@@ -5,11 +5,11 @@ local Module = require "icl.nn.module"
 
 local summary = {}
 
--- 1234567 -> "1,234,567"
-local function grouped(n)
+-- summary.grouped(1234567) -> "1,234,567"
+function summary.grouped(n)
   local text = ("%d"):format(n)
-  local head, tail = text:match "^(%d%d?%d?)(%d*)$"
-  return head .. tail:gsub("%d%d%d", ",%0")
+  local first = (#text - 1) % 3 + 1
+  return text:sub(1, first) .. text:sub(first + 1):gsub("%d%d%d", ",%0")
 end
 
 -- Result shapes by module, from recording a forward pass of one image that is never evaluated. Nothing if that is
@@ -41,38 +41,51 @@ local function macs_below(module, shapes)
   return total
 end
 
--- "(32, 32, 16)": a result's shape without the axis of images.
-local function shape_text(shape)
-  return shape and "(" .. table.concat(shape, ", ", 2) .. ")" or ""
-end
-
-local function add_lines(rows, module, name, indent, shapes)
-  local macs = macs_below(module, shapes)
-  local title = module.text and module.class_name .. " " .. module.text or module.class_name
-  rows[#rows + 1] = {
-    ("  "):rep(indent) .. (name and name .. ": " or "") .. title,
-    shape_text(shapes[module]), module:count() > 0 and grouped(module:count()) or "", macs > 0 and grouped(macs) or "",
-  }
-  for child_name, child in module:children() do add_lines(rows, child, child_name, indent + 1, shapes) end
-end
-
 -- summary.macs(model [, input]): multiply-accumulates of convolutions and linear layers for one image of { h, w, c }.
 function summary.macs(model, input)
   return macs_below(model, result_shapes(model, input or model.input))
 end
 
--- summary.text(model [, input]): the tree as text; input = { h, w, c }, model.input unless given.
+local function add_entries(list, module, name, path, depth, shapes)
+  local shape = shapes[module]
+  list[#list + 1] = {
+    name = name, path = path, depth = depth, class = module.class_name, sizes = module.text,
+    shape = shape and { table.unpack(shape, 2) }, parameters = module:count(), macs = macs_below(module, shapes),
+  }
+  for child_name, child in module:children() do
+    add_entries(list, child, child_name, path == "" and child_name or path .. "." .. child_name, depth + 1, shapes)
+  end
+end
+
+-- summary.list(model [, input]) -> a table for the model and for each module below it, in order: name, path ("" for the
+-- model), depth in the tree, class, sizes (text or nil), shape of the result for one image (nil where it is not a
+-- tensor), parameters and macs with all that is below. input = { h, w, c }, model.input unless given.
+function summary.list(model, input)
+  local list = {}
+  add_entries(list, model, nil, "", 0, result_shapes(model, input or model.input))
+  return list
+end
+
+local function row(entry)
+  local title = entry.sizes and entry.class .. " " .. entry.sizes or entry.class
+  local function count(n) return n > 0 and summary.grouped(n) or "" end
+  return {
+    ("  "):rep(entry.depth) .. (entry.name and entry.name .. ": " or "") .. title,
+    entry.shape and "(" .. table.concat(entry.shape, ", ") .. ")" or "", count(entry.parameters), count(entry.macs),
+  }
+end
+
+-- summary.text(model [, input]): the tree as text; input as for summary.list.
 function summary.text(model, input)
-  local rows = { { "module", "result", "parameters", "MACs" } }
-  add_lines(rows, model, nil, 0, result_shapes(model, input or model.input))
-  local widths = { 0, 0, 0, 0 }
-  for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do widths[i] = math.max(widths[i], #cell) end
+  local rows, widths = { { "module", "result", "parameters", "MACs" } }, { 0, 0, 0, 0 }
+  for _, entry in ipairs(summary.list(model, input)) do rows[#rows + 1] = row(entry) end
+  for _, cells in ipairs(rows) do
+    for i, cell in ipairs(cells) do widths[i] = math.max(widths[i], #cell) end
   end
   local lines = {}
-  for i, row in ipairs(rows) do
+  for i, cells in ipairs(rows) do
     local line = ("%-" .. widths[1] .. "s  %-" .. widths[2] .. "s  %" .. widths[3] .. "s  %" .. widths[4] .. "s")
-      :format(table.unpack(row))
+      :format(table.unpack(cells))
     lines[i] = line:gsub("%s+$", "")
   end
   return table.concat(lines, "\n")
