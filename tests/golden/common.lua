@@ -5,7 +5,7 @@ local core = require "icl.core"
 local icl = require "icl"
 local weights = require "icl.weights"
 
-local common = { passed = 0, failed = 0, skipped = 0 }
+local common = { passed = 0, failed = 0, skipped = 0, device = "cpu" }
 
 -- Raises an error without a position.
 function common.fail(format, ...)
@@ -37,6 +37,7 @@ function common.folder()
     i = i + 1
   end
   if next(settings) then icl.configure(settings) end
+  common.device = settings.device or common.device
   return folder or usage "which folder?"
 end
 

@@ -102,13 +102,16 @@ local function check_logits(what, logits, expected, expected_norm, tolerance)
   relative("norm of " .. what, norm(common.values(logits)), expected_norm, tolerance)
 end
 
-local function check_gradient(name, values, expected)
+-- Deviations of a gradient from what is expected, of its norm and of three elements, are relative to its norm, or to a
+-- thousandth of that of all gradients. Three times PyTorch's own in f32 is allowed; the device "ref" computes in f64,
+-- as the references did.
+local function check_gradient(name, values, expected, case)
   local norm_expected, elements, torch_error = expected[2], expected[3], expected[4]
-  local tolerance = math.max(3 * torch_error, 1e-5)
-  relative("norm of the gradient of " .. name, norm(values), norm_expected, tolerance)
+  local scale = math.max(norm_expected, 1e-3 * case.grad_norm_total)
+  local allowed = scale * (common.device == "ref" and 1e-5 or math.max(3 * torch_error, 1e-5))
+  common.bound("norm of the gradient of " .. name, math.abs(norm(values) - norm_expected), allowed)
   for i, at in ipairs { 1, #values // 2 + 1, #values } do
-    common.bound(("element %d of the gradient of %s"):format(at, name), math.abs(values[at] - elements[i]),
-      tolerance * norm_expected)
+    common.bound(("element %d of the gradient of %s"):format(at, name), math.abs(values[at] - elements[i]), allowed)
   end
 end
 
@@ -118,7 +121,7 @@ local function check_gradients(gradients, case)
   for name, expected in pairs(case.grads) do
     if not gradients[name] then common.fail("no gradient for %s", name) end
     local values = common.values(gradients[name])
-    check_gradient(name, values, expected)
+    check_gradient(name, values, expected, case)
     total, count = total + norm(values) ^ 2, count + 1
   end
   for _ in pairs(gradients) do count = count - 1 end

@@ -136,6 +136,13 @@ check("first weights", function()
   check.equal(models.resnet { depth = 8 }.bn.running_var:get()[1], 1)
 end)
 
+check("a model without options prints its tree", function()
+  local text = tostring(models.resnet_preact {})
+  for _, part in ipairs { "resnet_preact", "1,730,522", "253,149,824", "stage3: sequential", "(8, 8, 64)" } do
+    if not text:find(part, 1, true) then error(("no '%s' in\n%s"):format(part, text)) end
+  end
+end)
+
 check("the same seed gives the same bytes", function()
   local function bytes()
     icl.random.seed(5)
@@ -215,7 +222,7 @@ check("shake-shake: other shares in another step, half in evaluation", function(
 end)
 
 check("shake-shake: shares from outside", function()
-  local block = Shake(small.shake_shake).stage1.block2
+  local block = Shake(small.shake_shake).stage1.block1
   function block.draw(_, name, images)
     check.equal(images, 4)
     return icl.full({ 4, 1, 1, 1 }, name == "alpha" and 0.25 or 0.125)
@@ -232,7 +239,7 @@ check("a model is built from the options of a command line", function()
   check.equal(model.settings.init_mode, "kaiming_fan_in")
   check.equal(table.concat(model.input, " "), "8 8 1")
   check.equal(model.fc.weight:size(2), 3)
-  check.raises(function() models.build("wm", opt, {}) end, "did you mean wrn")
+  check.raises(function() models.build("wrm", opt, {}) end, "did you mean wrn")
 end)
 
 -- { family, options, what the error says }
