@@ -1,6 +1,5 @@
-/* pointwise.c - the formulas of pointwise.def, sums of tensors, conversion and broadcasting: elementwise kernels. */
+/* pointwise.c - the formulas of pointwise.def, sums of tensors and broadcasting: elementwise kernels. */
 #include "backend/cpu/kernels/functions.h"
-#include "backend/cpu/kernels/rows.h"
 #include "backend/cpu/kernels/tiles.h"
 #include "ops/ops.h"
 
@@ -142,45 +141,27 @@ static void sum_tile(const tile *t) {
 
 static void run_add_n(const icl__call *call) { ISA_NAME(icl__tiles)(call, sum_tile, ~0u); }
 
-/* ---- copies: conversion between floats, broadcasting ---- */
-
-INLINE void copy_loop(tile t, uint32_t halves) {
-  for (int64_t i = 0; i < t.count; i += TILE_STEP) {
-    float x[TILE_STEP];
-    load_step(x, &t, halves, 0, i);
-    store_step(x, &t, halves, i);
-  }
-}
+/* ---- broadcasting ---- */
 
 static void copy_tile(const tile *t) {
-  switch (t->halves) {
-    MIXTURE(copy, 1, ARITH, 0)
-    MIXTURE(copy, 1, ARITH, 1)
+  for (int64_t i = 0; i < t->count; i += TILE_STEP) {
+    float x[TILE_STEP];
+    load_step(x, t, 0, 0, i);
+    store_step(x, t, 0, i);
   }
 }
 
-static void run_copy(const icl__call *call) { ISA_NAME(icl__tiles)(call, copy_tile, ~0u); }
-
-/* Between all dtypes; slower. */
-static void run_convert(const icl__call *call) {
-  const icl__view *x = &call->in[0], *y = &call->out;
-  slice part = part_of(call, icl__view_rows(x));
-  for (int64_t i = part.begin; i < part.end; i++)
-    icl__convert(x->dtype, row_at(x, i), y->dtype, row_at(y, i), icl__view_columns(x));
-}
+static void run_broadcast_to(const icl__call *call) { ISA_NAME(icl__tiles)(call, copy_tile, 0); }
 
 /* ---- choice ---- */
 
 bool ISA_NAME(icl__choose_pointwise)(const icl__call *prototype, icl__choice *choice) {
-  bool fits = ISA_NAME(icl__tiles_fit)(prototype);
   choice->splits = true;
   if (icl__op(prototype->op)->flags & ICL__POINTWISE)
-    choice->run = fits ? run_formula : NULL;
+    choice->run = run_formula;
   else if (prototype->op == ICL__OP_add_n)
-    choice->run = fits ? run_add_n : NULL;
+    choice->run = run_add_n;
   else if (prototype->op == ICL__OP_broadcast_to)
-    choice->run = fits ? run_copy : NULL;
-  else if (prototype->op == ICL__OP_cast)
-    choice->run = fits ? run_copy : run_convert;
-  return choice->run != NULL;
+    choice->run = run_broadcast_to;
+  return choice->run && ISA_NAME(icl__tiles_fit)(prototype);
 }

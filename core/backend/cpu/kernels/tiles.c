@@ -1,13 +1,15 @@
 /* tiles.c - the elements of an output in tiles, and what its inputs hold there. */
 #include "backend/cpu/kernels/tiles.h"
 
+#include "backend/cpu/kernels/convert.h"
 #include "backend/cpu/kernels/rows.h"
 
-enum { OUT = TILE_OUT, OPERANDS, BUFFER = 2048 /* floats, of all buffers together */ };
+enum { OPERANDS = ICL_MAX_INPUTS + 1, BUFFER = 2048 /* floats, of all buffers together */ };
 
-/* Operand k < OUT is input k. Strides are in elements, those of the last axis 0 or 1; repeated axes have stride 0. */
+/* The operands are the inputs and, behind them, the output. Strides are in elements, those of the last axis 0 or 1;
+ * repeated axes have stride 0. */
 typedef struct {
-  int rank;
+  int rank, operands;
   int64_t size[ICL_MAX_RANK], stride[OPERANDS][ICL_MAX_RANK];
 } space;
 
@@ -25,10 +27,8 @@ static void set_strides(space *s, int operand, const icl__view *v) {
 }
 
 /* May axes d and d + 1 be one? */
-static bool merges(const space *s, int inputs, int d) {
-  for (int k = 0; k < OPERANDS; k++) {
-    if (k >= inputs && k != OUT)
-      continue;
+static bool merges(const space *s, int d) {
+  for (int k = 0; k < s->operands; k++) {
     int64_t outer = s->stride[k][d], inner = s->stride[k][d + 1];
     if (s->size[d + 1] == 1 ? outer > 1 : outer != inner * s->size[d + 1])
       return false;
@@ -40,7 +40,7 @@ static void drop_axis(space *s, int d) {
   s->rank--;
   for (int i = d; i < s->rank; i++)
     s->size[i] = s->size[i + 1];
-  for (int k = 0; k < OPERANDS; k++)
+  for (int k = 0; k < s->operands; k++)
     for (int i = d; i < s->rank; i++)
       s->stride[k][i] = s->stride[k][i + 1];
 }
@@ -52,69 +52,22 @@ static void merge_axes(space *s, int d) {
   s->size[d] = size;
 }
 
-static space space_of(const icl__call *call) {
+static void set_space(space *s, const icl__call *call) {
   const icl__view *out = &call->out;
-  space s = {.rank = out->rank ? out->rank : 1, .size = {1}};
+  s->rank = out->rank ? out->rank : 1;
+  s->operands = call->inputs + 1;
+  s->size[0] = 1;
   for (int d = 0; d < out->rank; d++)
-    s.size[d] = out->shape[d];
-  set_strides(&s, OUT, out);
-  s.stride[OUT][s.rank - 1] = 1;
+    s->size[d] = out->shape[d];
   for (int k = 0; k < call->inputs; k++)
-    set_strides(&s, k, &call->in[k]);
-  for (int d = s.rank - 2; d >= 0; d--) {
-    if (s.size[d] == 1)
-      drop_axis(&s, d);
-    else if (merges(&s, call->inputs, d))
-      merge_axes(&s, d);
-  }
-  return s;
-}
-
-/* ---- elements to f32 and back ---- */
-
-static void widen(icl_dtype dtype, const void *from, float *to, int64_t n) {
-  const uint8_t *bytes = from;
-  int64_t i = 0;
-  switch (dtype) {
-  case ICL_F32:
-    memcpy(to, from, (size_t)n * sizeof *to);
-    break;
-  case ICL_BF16:
-    for (; i + LANES <= n; i += LANES)
-      store(ICL_F32, to, i, load(ICL_BF16, from, i));
-    store_part(ICL_F32, to, i, n - i, load_part(ICL_BF16, from, i, n - i));
-    break;
-  case ICL_U8:
-    for (; i < n; i++)
-      to[i] = bytes[i];
-    break;
-  case ICL_BOOL:
-    for (; i < n; i++)
-      to[i] = bytes[i] != 0;
-    break;
-  default:
-    icl__convert(dtype, from, ICL_F32, to, n);
-  }
-}
-
-static void narrow(const float *from, icl_dtype dtype, void *to, int64_t n) {
-  uint8_t *bytes = to;
-  int64_t i = 0;
-  switch (dtype) {
-  case ICL_F32:
-    memcpy(to, from, (size_t)n * sizeof *from);
-    break;
-  case ICL_BF16:
-    for (; i + LANES <= n; i += LANES)
-      store(ICL_BF16, to, i, load(ICL_F32, from, i));
-    store_part(ICL_BF16, to, i, n - i, load_part(ICL_F32, from, i, n - i));
-    break;
-  case ICL_BOOL:
-    for (; i < n; i++)
-      bytes[i] = from[i] != 0;
-    break;
-  default:
-    icl__convert(ICL_F32, from, dtype, to, n);
+    set_strides(s, k, &call->in[k]);
+  set_strides(s, call->inputs, out);
+  s->stride[call->inputs][s->rank - 1] = 1;
+  for (int d = s->rank - 2; d >= 0; d--) {
+    if (s->size[d] == 1)
+      drop_axis(s, d);
+    else if (merges(s, d))
+      merge_axes(s, d);
   }
 }
 
@@ -167,8 +120,8 @@ static void fill_repeated(operand *o, const char *from, int64_t columns, int64_t
   if (o->held == from && o->count >= count)
     return;
   fill_row(o, from, o->buffer, period);
-  for (int64_t j = period; j < count; j++)
-    o->buffer[j] = o->buffer[j - period];
+  for (int64_t have = period; have < count; have *= 2)
+    memcpy(o->buffer + have, o->buffer, (size_t)(have < count - have ? have : count - have) * sizeof *o->buffer);
   o->held = from;
   o->count = count;
 }
@@ -199,16 +152,16 @@ static void set_input(tile *t, operand *o, int k, const char *from, int64_t rows
 static void run_rest(const tile *t, tile_kernel kernel, int64_t done) {
   float memory[OPERANDS][TILE_STEP] = {{0}};
   tile rest = *t;
-  size_t count = (size_t)(t->count - done), out_bytes = t->halves >> OUT & 1 ? 2 : 4;
+  size_t count = (size_t)(t->count - done), out_bytes = t->halves >> TILE_OUT & 1 ? 2 : 4;
   for (int k = 0; k < t->inputs; k++) {
     size_t bytes = t->halves >> k & 1 ? 2 : 4;
     memcpy(memory[k], (const char *)t->in[k] + (size_t)(done & t->moves[k]) * bytes, count * bytes);
     rest.in[k] = memory[k];
   }
-  rest.out = memory[OUT];
+  rest.out = memory[t->inputs];
   rest.count = TILE_STEP;
   kernel(&rest);
-  memcpy((char *)t->out + (size_t)done * out_bytes, memory[OUT], count * out_bytes);
+  memcpy((char *)t->out + (size_t)done * out_bytes, memory[t->inputs], count * out_bytes);
 }
 
 static void run_kernel(const tile *t, tile_kernel kernel) {
@@ -225,10 +178,10 @@ static void run_tile(walk *w, int64_t row, int64_t rows, int64_t column, int64_t
   tile t = {.inputs = w->call->inputs, .count = rows * columns};
   for (int k = 0; k < t.inputs; k++)
     set_input(&t, &w->operand[k], k, element(&w->operand[k], row, column), rows, columns);
-  const operand *out = &w->operand[OUT];
+  const operand *out = &w->operand[t.inputs];
   char *to = element(out, row, column);
   t.out = out->way == DIRECT ? to : (void *)out->buffer;
-  t.halves |= (out->way == DIRECT && out->dtype == ICL_BF16 ? 1u : 0u) << OUT;
+  t.halves |= (out->way == DIRECT && out->dtype == ICL_BF16 ? 1u : 0u) << TILE_OUT;
   run_kernel(&t, w->kernel);
   if (out->way == DIRECT)
     return;
@@ -269,11 +222,14 @@ static void set_operand(walk *w, int k, const icl__view *v, bool half) {
                             .column_stride = stride[s->rank - 1]};
 }
 
-/* An operand with a value for each row, such as a number for each image, is repeated if a tile is one row. */
-static void limit_rows(walk *w) {
+/* Has an operand a value for each row, such as a number for each image, and are rows long? Then a tile is one row, so
+ * that the value is repeated. */
+static bool has_long_rows(const walk *w) {
   enum { LONG = 4 * TILE_STEP };
   for (int k = 0; k < w->call->inputs; k++)
-    w->one_row |= w->operand[k].column_stride == 0 && w->operand[k].row_stride != 0 && w->columns >= LONG;
+    if (w->operand[k].column_stride == 0 && w->operand[k].row_stride != 0 && w->columns >= LONG)
+      return true;
+  return false;
 }
 
 static way way_of(const walk *w, const operand *o) {
@@ -287,17 +243,16 @@ static way way_of(const walk *w, const operand *o) {
 /* Chooses the ways, shares the buffer among the operands that need it, and by that sets the size of a tile. */
 static void choose_ways(walk *w, float *buffer) {
   int shares = 0;
-  limit_rows(w);
-  for (int k = 0; k < OPERANDS; k++)
-    if (k < w->call->inputs || k == OUT) {
-      operand *o = &w->operand[k];
-      o->way = way_of(w, o);
-      o->buffer = buffer;
-      buffer += o->way == REPEATED ? TILE_STEP : 0;
-      shares += o->way == BUFFERED;
-    }
+  w->one_row = has_long_rows(w);
+  for (int k = 0; k < w->space.operands; k++) {
+    operand *o = &w->operand[k];
+    o->way = way_of(w, o);
+    o->buffer = buffer;
+    buffer += o->way == REPEATED ? TILE_STEP : 0;
+    shares += o->way == BUFFERED;
+  }
   w->limit = shares ? BUFFER / shares / TILE_STEP * TILE_STEP : INT64_MAX;
-  for (int k = 0; k < OPERANDS; k++)
+  for (int k = 0; k < w->space.operands; k++)
     if (w->operand[k].way == BUFFERED) {
       w->operand[k].buffer = buffer;
       buffer += w->limit;
@@ -307,14 +262,15 @@ static void choose_ways(walk *w, float *buffer) {
 /* Sets the operands to plane `plane`, a position of the axes before the last two. */
 static void seek(walk *w, int64_t plane) {
   const space *s = &w->space;
+  const icl__call *call = w->call;
   int64_t offset[OPERANDS] = {0};
   for (int d = s->rank - 3; d >= 0; plane /= s->size[d--])
-    for (int k = 0; k < OPERANDS; k++)
+    for (int k = 0; k < s->operands; k++)
       offset[k] += plane % s->size[d] * s->stride[k][d];
-  for (int k = 0; k < OPERANDS; k++) {
+  for (int k = 0; k < s->operands; k++) {
     operand *o = &w->operand[k];
-    char *data = k == OUT ? w->call->out.data : k < w->call->inputs ? w->call->in[k].data : NULL;
-    o->data = data ? data + offset[k] * (int64_t)icl_dtype_bytes(o->dtype) : NULL;
+    char *data = k == call->inputs ? call->out.data : call->in[k].data;
+    o->data = data + offset[k] * (int64_t)icl_dtype_bytes(o->dtype);
   }
 }
 
@@ -324,9 +280,8 @@ static void run_part(walk *w, int64_t planes) {
     slice columns = part_of(w->call, w->columns);
     w->columns = columns.end - columns.begin;
     seek(w, 0);
-    for (int k = 0; k < OPERANDS; k++)
-      if (w->operand[k].data)
-        w->operand[k].data = element(&w->operand[k], 0, columns.begin);
+    for (int k = 0; k < w->space.operands; k++)
+      w->operand[k].data = element(&w->operand[k], 0, columns.begin);
     if (w->columns)
       run_rows(w, 0, 1);
     return;
@@ -342,7 +297,10 @@ static void run_part(walk *w, int64_t planes) {
 
 void ISA_NAME(icl__tiles)(const icl__call *call, tile_kernel kernel, uint32_t halves) {
   _Alignas(64) float buffer[BUFFER + OPERANDS * TILE_STEP];
-  walk w = {.call = call, .kernel = kernel, .space = space_of(call)};
+  walk w;
+  w.call = call;
+  w.kernel = kernel;
+  set_space(&w.space, call);
   const space *s = &w.space;
   int64_t planes = 1;
   for (int d = 0; d < s->rank - 2; d++)
@@ -353,7 +311,7 @@ void ISA_NAME(icl__tiles)(const icl__call *call, tile_kernel kernel, uint32_t ha
     return;
   for (int k = 0; k < call->inputs; k++)
     set_operand(&w, k, &call->in[k], halves >> k & 1);
-  set_operand(&w, OUT, &call->out, halves >> OUT & 1);
+  set_operand(&w, call->inputs, &call->out, halves >> TILE_OUT & 1);
   choose_ways(&w, buffer);
   run_part(&w, planes);
 }
