@@ -101,7 +101,7 @@ static const char *check_text(lua_State *L, int index, const char *what) {
   size_t length;
   const char *text = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &length) : NULL;
   if (!text)
-    icl__lua_fail(L, "safetensors_write: %s is a %s; it must be a string", what, luaL_typename(L, index));
+    icl__lua_fail(L, "safetensors_write: %s must be a string, not %s", what, luaL_typename(L, index));
   if (strlen(text) != length)
     icl__lua_fail(L, "safetensors_write: %s has a zero byte in it", what);
   return text;
@@ -110,14 +110,15 @@ static const char *check_text(lua_State *L, int index, const char *what) {
 /* The item on top of the stack, a { name =, tensor = }, as an array; name and values are kept in the table `keep`. */
 static void check_item(lua_State *L, lua_Integer number, int keep, icl_array *array) {
   if (!lua_istable(L, -1))
-    icl__lua_fail(L, "safetensors_write: item %I is a %s; it must be a table { name =, tensor = }", number,
+    icl__lua_fail(L, "safetensors_write: item %I must be a table { name =, tensor = }, not %s", number,
                   luaL_typename(L, -1));
   int item = lua_gettop(L);
   lua_getfield(L, item, "name");
   array->name = check_text(L, -1, "the name of an item");
   lua_getfield(L, item, "tensor");
   if (!icl__lua_is_tensor(L, -1) && !icl__lua_test_state(L, -1))
-    icl__lua_fail(L, "safetensors_write: the tensor of '%s' is a %s", array->name, luaL_typename(L, -1));
+    icl__lua_fail(L, "safetensors_write: the tensor of '%s' must be a tensor or a state, not %s", array->name,
+                  luaL_typename(L, -1));
   icl_tensor *tensor = icl__lua_check_tensor(L, -1);
   array->dtype = icl_tensor_dtype(tensor);
   array->rank = icl_tensor_rank(tensor);
