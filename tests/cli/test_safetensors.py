@@ -93,7 +93,8 @@ SEEDS = [
    b'"t":{"dtype":"BOOL","shape":[2,1],"data_offsets":[8,10]}}   ', bytes(10)),
 ]
 WORDS = [b"[]", b"{}", b"0", b"-1", b"1.0", b"1e9", b"null", b"2147483648", b"18446744073709551616", b'"F8_E4M3"',
-         b'"U8"', b"\\u0000", b"\\ud800", b"\xff", b",", b":", b'"', b"}", b"\t", b'"dtype"', b'"__metadata__"', b"[0,1]"]
+         b'"U8"', b"\\u0000", b"\\ud800", b"\xff", b",", b":", b'"', b"}", b"\t", b'"dtype"', b'"__metadata__"',
+         b"[0,1]"]
 
 # What the reference lets pass: dtypes and sizes that icl has not, truth values of 2, spaces before the header, names
 # with a zero byte, and a key that is there twice.
