@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -15,14 +15,9 @@ static bool join(char path[ICL__SET_PATH], const char *folder, const char *name,
   return length >= 0 && length < ICL__SET_PATH;
 }
 
-/* A file that may not be looked at counts as there: opening it says why. */
-static bool exists(const char *path) {
-  struct stat about;
-  return stat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
-}
-
 static bool find_file(const char *folder, const char *name, char path[ICL__SET_PATH]) {
-  return (join(path, folder, name, "") && exists(path)) || (join(path, folder, name, ".gz") && exists(path));
+  return (join(path, folder, name, "") && access(path, F_OK) == 0) ||
+         (join(path, folder, name, ".gz") && access(path, F_OK) == 0);
 }
 
 icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__SET_PATH]) {
@@ -110,15 +105,23 @@ static icl_status locate_standard(const icl__set *set, icl_part part, char resul
       set->origin);
 }
 
+/* errno says why not. */
+static bool can_enter(const char *folder) {
+  char inside[ICL__SET_PATH];
+  if (join(inside, folder, ".", ""))
+    return access(inside, X_OK) == 0;
+  errno = ENAMETOOLONG;
+  return false;
+}
+
 static icl_status locate_below(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]) {
   char folders[LIST], files[LIST];
-  struct stat about;
-  if (stat(folder, &about) != 0)
+  if (!can_enter(folder))
     return icl__fail(icl__status_of_errno(errno), "%s: cannot open it to read %s: %s", folder, set->name,
                      strerror(errno));
   if (search(set, part, folder, result))
     return ICL_OK;
-  if (strlen(folder) < ICL__SET_PATH && holds(set, part, folder)) {
+  if (holds(set, part, folder)) {
     strcpy(result, folder);
     return ICL_OK;
   }

@@ -164,6 +164,35 @@ TEST(a_folder_that_is_given_is_the_only_one) {
   CHECK_ERROR(icl_dataset_read("mnist", file_path("empty"), ICL_TRAIN, &set), ICL_ENOENT, "/empty: mnist is not there");
   CHECK_ERROR(icl_dataset_read("mnist", file_path("absent"), ICL_TRAIN, &set), ICL_ENOENT,
               "/absent: cannot open it to read mnist: No such file");
+  char longer[5000];
+  memset(longer, 'x', sizeof longer - 1);
+  longer[sizeof longer - 1] = 0;
+  CHECK_ERROR(icl_dataset_read("mnist", longer, ICL_TRAIN, &set), ICL_EIO, "xxx");
+  file_put("file", "", 0);
+  CHECK_ERROR(icl_dataset_read("mnist", file_path("file"), ICL_TRAIN, &set), ICL_EIO,
+              "/file: cannot open it to read mnist: Not a directory");
+}
+
+/* Root may look everywhere, so it becomes nobody for a while. */
+TEST(folders_that_may_not_be_looked_at) {
+  icl_dataset *set;
+  bool root = getuid() == 0;
+  setenv("HOME", put_set("home/.local/share/icl/mnist"), 1);
+  setenv("XDG_DATA_HOME", file_path("home"), 1);
+  CHECK_EQ(chmod(file_path("home"), 0), 0);
+  if (root)
+    CHECK_EQ(setresuid(65534, 65534, 0), 0);
+  icl_status given = icl_dataset_read("mnist", file_path("home"), ICL_TRAIN, &set);
+  bool told = strstr(icl_message(), "/home: cannot open it to read mnist: Permission denied") != NULL;
+  icl_status standard = icl_dataset_read("mnist", NULL, ICL_TRAIN, &set); /* goes on to the next place */
+  bool searched = strstr(icl_message(), "mnist is not on this machine") != NULL;
+  if (root)
+    CHECK_EQ(setresuid(0, 0, 0), 0);
+  CHECK_EQ(chmod(file_path("home"), 0700), 0);
+  CHECK_EQ(given, ICL_EIO);
+  CHECK(told);
+  CHECK_EQ(standard, ICL_ENOENT);
+  CHECK(searched);
 }
 
 TEST(the_home_folder_in_a_path) {
