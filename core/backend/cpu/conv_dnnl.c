@@ -51,6 +51,8 @@ const char *icl__dnnl_version(void) {
   return text;
 }
 
+bool icl__dnnl_multiplies_bf16_matrices(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
+
 /* ---- opening and closing ---- */
 
 static icl_status open_streams(icl__dnnl *dnnl) {

@@ -13,7 +13,9 @@ static icl_status open_device(const icl__device_options *options, void **device)
   cpu->threads = options->threads;
   cpu->profile = options->profile;
   cpu->check_nan = options->check_nan;
-  icl_status status = icl__dnnl_open(cpu->threads, &cpu->dnnl);
+  icl_status status = icl__conv_forced(&cpu->conv);
+  if (status == ICL_OK)
+    status = icl__dnnl_open(cpu->threads, &cpu->dnnl);
   if (status != ICL_OK) {
     icl__free(cpu);
     return status;

@@ -25,30 +25,33 @@ static bool has_avx512bf16(void) { return has_avx512() && __builtin_cpu_supports
 #endif
 static bool always(void) { return true; }
 
-static const struct {
+typedef struct {
   const icl__kernel_set *set;
+  const icl__winograd *winograd;
   bool (*runs_here)(void);
-} sets[] = {
+} instruction_set;
+
+static const instruction_set sets[] = {
 #if ICL_HAVE_AVX512BF16
-    {&icl__kernels_avx512bf16, has_avx512bf16},
+    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, has_avx512bf16},
 #endif
 #if ICL_HAVE_AVX512
-    {&icl__kernels_avx512, has_avx512},
+    {&icl__kernels_avx512, &icl__winograd_avx512, has_avx512},
 #endif
 #if ICL_HAVE_AVX2
-    {&icl__kernels_avx2, has_avx2},
+    {&icl__kernels_avx2, &icl__winograd_avx2, has_avx2},
 #endif
-    {&icl__kernels_portable, always},
+    {&icl__kernels_portable, &icl__winograd_portable, always},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
-static _Atomic(const icl__kernel_set *) selected;
+static _Atomic(const instruction_set *) selected;
 
-static const icl__kernel_set *best(void) {
+static const instruction_set *best(void) {
   int i = 0;
   while (!sets[i].runs_here())
     i++;
-  return sets[i].set;
+  return &sets[i];
 }
 
 icl_status icl__cpu_select(void) {
@@ -62,19 +65,21 @@ icl_status icl__cpu_select(void) {
       continue;
     if (!sets[i].runs_here())
       return icl__fail(ICL_ENOTSUP, "ICL_ISA is %s, which this processor does not have; the best it has is %s", name,
-                       best()->name);
-    atomic_store(&selected, sets[i].set);
+                       best()->set->name);
+    atomic_store(&selected, &sets[i]);
     return ICL_OK;
   }
   return icl__fail(ICL_EINVAL, "ICL_ISA is '%s'; it must be avx512bf16, avx512, avx2 or portable, and built in", name);
 }
 
-static const icl__kernel_set *set(void) {
-  const icl__kernel_set *s = atomic_load(&selected);
+static const instruction_set *current(void) {
+  const instruction_set *s = atomic_load(&selected);
   return s ? s : best();
 }
 
+static const icl__kernel_set *set(void) { return current()->set; }
 const char *icl__cpu_isa(void) { return set()->name; }
+const icl__winograd *icl__cpu_winograd(void) { return current()->winograd; }
 
 /* ---- the reference kernels on operands of any dtype and pitch ---- */
 

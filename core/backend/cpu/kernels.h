@@ -6,6 +6,7 @@
 #ifndef ICL_BACKEND_CPU_KERNELS_H
 #define ICL_BACKEND_CPU_KERNELS_H
 
+#include "backend/cpu/kernels/winograd.h"
 #include "backend/kernel.h"
 #include "base/status.h"
 
@@ -26,5 +27,7 @@ bool icl__cpu_splits(const icl__call *prototype);
 /* add_n of two or more tensors and the bn_sums of the result in one pass over memory; both prototypes must fit. */
 bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums);
 void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums);
+
+const icl__winograd *icl__cpu_winograd(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* lower.c - kernels for planned nodes: which one, with what workspace, in which layout.
  *
- * Convolutions of f32 and bf16 images go to oneDNN with weights prepared once a step; everything else to the vector
- * kernels, which fall back on the reference. */
+ * Convolutions of f32 and bf16 images have weights that are prepared once a step (conv.h); everything else goes to the
+ * vector kernels, which fall back on the reference. */
 #include "backend/cpu/program.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@ static bool is_conv(const icl__pnode *v) {
   return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
 }
 
-static bool fits_dnnl(const icl__pnode *v) {
+static bool is_image_conv(const icl__pnode *v) {
   const icl__pnode *x = v->in[0], *other = v->in[1];
   if (!is_conv(v) || (x->dtype != ICL_F32 && x->dtype != ICL_BF16) || icl__count(v->rank, v->shape) == 0 ||
       icl__count(x->rank, x->shape) == 0)
@@ -24,18 +24,18 @@ static bool fits_dnnl(const icl__pnode *v) {
                                              : other->dtype == ICL_F32;
 }
 
-/* oneDNN turns to loops of its own reference where rows have a pitch. */
+/* A convolution needs dense rows: oneDNN turns to loops of its own reference where they have a pitch. */
 bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input) {
   (void)device;
   (void)input;
-  return !(icl__plan_runs_in_phase(v) && v->op < ICL__OP_COUNT && fits_dnnl(v));
+  return !(icl__plan_runs_in_phase(v) && v->op < ICL__OP_COUNT && is_image_conv(v));
 }
 
 icl_status icl__cpu_rewrite(void *device, icl__plan *plan) {
   (void)device;
   for (int i = 0, n = plan->nodes; i < n; i++) {
     icl__pnode *v = plan->node[i];
-    if (v->op == ICL__OP_conv2d_weight_grad || !fits_dnnl(v) || !icl__plan_runs_in_phase(v))
+    if (v->op == ICL__OP_conv2d_weight_grad || !is_image_conv(v) || !icl__plan_runs_in_phase(v))
       continue;
     icl__pnode *w = v->in[1], *prepared = icl__plan_add(plan, ICL__PLAN_PREPARE, w, 1, &w);
     if (!prepared)
@@ -79,39 +79,23 @@ static icl__conv_shape conv_shape(const icl__pnode *v) {
   return s;
 }
 
-static icl_status add_count(icl__cpu_device *cpu, icl__unit *unit, icl__conv_shape *shape, int64_t images) {
-  for (int i = 0; i < unit->counts; i++)
-    if (unit->count[i] == images)
-      return ICL_OK;
-  if (!images)
-    return ICL_OK;
-  if (unit->counts == ICL__CONV_COUNTS)
-    return icl__fail(ICL_EINTERNAL, "conv2d: more than %d chunk sizes", ICL__CONV_COUNTS);
-  int at = unit->counts++;
-  unit->count[at] = shape->images = (int32_t)images;
-  return icl__dnnl_conv_get(cpu->dnnl, shape, at ? unit->conv[0] : NULL, &unit->conv[at]);
-}
-
-/* A primitive for every number of images that occurs in a chunk. */
+/* Every number of images that occurs in a chunk is told to the convolution. */
 static icl_status lower_conv(icl__cpu_device *cpu, const icl__plan *plan, icl__pnode *v, icl__unit *unit) {
   icl__conv_shape shape = conv_shape(v);
   int64_t images = plan->domain_size[v->domain];
   int threads = plan->policy.threads, chunk = plan->phase[v->phase].chunk;
   unit->kind = ICL__UNIT_CONV;
+  unit->conv = &unit->own;
+  icl__conv_open(unit->conv, &shape, cpu->conv, images / threads);
   for (int t = 0; t < threads; t++) {
     int64_t own = icl__plan_first_image(images, t + 1, threads) - icl__plan_first_image(images, t, threads);
     int64_t chunks = icl__chunks(own, chunk);
     for (int64_t k = 0; k < chunks; k++)
-      ICL__TRY(add_count(cpu, unit, &shape, own * (k + 1) / chunks - own * k / chunks));
+      ICL__TRY(icl__conv_expect(unit->conv, cpu->dnnl, (int32_t)(own * (k + 1) / chunks - own * k / chunks)));
   }
-  for (int i = 0; i < unit->counts; i++) {
-    size_t scratch = icl__dnnl_conv_scratch_bytes(unit->conv[i]);
-    v->scratch = scratch > v->scratch ? scratch : v->scratch;
-  }
-  if (v->behaviour == ICL__REDUCE) {
-    v->opaque = icl__dnnl_conv_weight_bytes(unit->conv[0]);
-    v->scratch = (v->scratch + 63) / 64 * 64 + v->opaque; /* the gradient of a chunk, added to the sum */
-  }
+  v->scratch = icl__conv_scratch_bytes(unit->conv);
+  if (v->behaviour == ICL__REDUCE)
+    v->opaque = icl__conv_weight_bytes(unit->conv);
   return ICL_OK;
 }
 
@@ -151,7 +135,7 @@ static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
     return ICL_ENOMEM;
   if (v->leaf >= 0 || v->op >= ICL__OP_COUNT || v->view)
     return ICL_OK;
-  if (icl__plan_runs_in_phase(v) && fits_dnnl(v))
+  if (icl__plan_runs_in_phase(v) && is_image_conv(v))
     return lower_conv(cpu, plan, v, unit);
   lower_kernel(plan, v, unit);
   return ICL_OK;
@@ -161,15 +145,12 @@ static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
 static void lower_made(icl__pnode *v) {
   icl__unit *unit = icl__unit_of(v);
   const icl__unit *served = icl__unit_of(v->op == ICL__PLAN_PREPARE ? v->use[0] : v->in[0]);
-  if (v->op == ICL__PLAN_PREPARE) {
-    unit->kind = ICL__UNIT_PREPARE;
-    unit->conv[0] = served->conv[0];
-    v->opaque = icl__dnnl_conv_weight_bytes(served->conv[0]);
-    return;
-  }
-  unit->kind = served->kind == ICL__UNIT_CONV ? ICL__UNIT_FINISH_CONV : ICL__UNIT_FINISH;
-  unit->conv[0] = served->conv[0];
-  v->splits = unit->kind == ICL__UNIT_FINISH;
+  bool conv = served->kind == ICL__UNIT_CONV;
+  unit->conv = served->conv;
+  unit->kind = v->op == ICL__PLAN_PREPARE ? ICL__UNIT_PREPARE : conv ? ICL__UNIT_FINISH_CONV : ICL__UNIT_FINISH;
+  v->splits = !conv || icl__conv_splits(unit->conv);
+  if (v->op == ICL__PLAN_PREPARE)
+    v->opaque = icl__conv_weight_bytes(unit->conv);
 }
 
 static void join_companions(const icl__phase *phase) {

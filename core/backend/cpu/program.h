@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "backend/backend.h"
-#include "backend/cpu/conv_dnnl.h"
+#include "backend/cpu/conv.h"
 #include "backend/cpu/kernels.h"
 #include "plan/plan.h"
 
@@ -13,28 +13,26 @@ typedef struct {
   int threads;
   bool profile, check_nan;
   icl__dnnl *dnnl;
+  icl__conv_kind conv; /* forced for every convolution, or AUTO */
 } icl__cpu_device;
 
 typedef enum {
   ICL__UNIT_NONE,       /* a leaf, or computed by another unit */
   ICL__UNIT_KERNEL,     /* a vector kernel or the reference */
   ICL__UNIT_ADD_SUMS,   /* add_n with the bn_sums of its result */
-  ICL__UNIT_CONV,       /* oneDNN, by image count */
-  ICL__UNIT_PREPARE,    /* weights into oneDNN's layout */
+  ICL__UNIT_CONV,       /* conv.h */
+  ICL__UNIT_PREPARE,    /* weights in the form of a convolution's kernel */
   ICL__UNIT_FINISH,     /* adds the partial results of the threads */
-  ICL__UNIT_FINISH_CONV /* the same in oneDNN's layout, then back to HWIO */
+  ICL__UNIT_FINISH_CONV /* the same in that form, then back to HWIO */
 } icl__unit_kind;
-
-enum { ICL__CONV_COUNTS = 4 };
 
 typedef struct {
   icl__unit_kind kind;
   icl__kernel kernel;
   icl__call call;           /* without data */
   const icl__pnode *second; /* ADD_SUMS: the bn_sums */
-  int counts;
-  int32_t count[ICL__CONV_COUNTS];
-  icl__dnnl_conv *conv[ICL__CONV_COUNTS];
+  icl__conv *conv;          /* CONV: its own; PREPARE, FINISH_CONV: that of the unit they serve */
+  icl__conv own;
   double seconds[]; /* by thread, when profiling */
 } icl__unit;
 

@@ -88,31 +88,10 @@ static void fill_call(const worker *w, const icl__pnode *v, icl__call *call) {
 
 /* ---- units ---- */
 
-static icl__dnnl_conv *conv_for(const icl__unit *unit, int64_t images) {
-  int i = 0;
-  while (unit->count[i] != images)
-    i++;
-  return unit->conv[i];
-}
-
 static icl_status run_conv(const worker *w, const icl__pnode *v) {
-  const icl__unit *unit = icl__unit_of(v);
   bool weight = v->behaviour == ICL__REDUCE;
-  char *out = address(w, v, !weight), *to = out, *scratch = w->workspace;
-  if (weight) {
-    if (!w->first_chunk)
-      to = scratch;
-    scratch += (v->opaque + 63) / 64 * 64;
-  }
-  ICL__TRY(icl__dnnl_conv_run(conv_for(unit, w->images), w->thread, address(w, v->in[0], true),
-                              address(w, v->in[1], weight), to, scratch));
-  if (to != out) {
-    float *sum = (float *)out;
-    const float *more = (const float *)to;
-    for (size_t i = 0; i < v->opaque / sizeof(float); i++)
-      sum[i] += more[i];
-  }
-  return ICL_OK;
+  return icl__conv_run(icl__unit_of(v)->conv, w->thread, (int32_t)w->images, address(w, v->in[0], true),
+                       address(w, v->in[1], weight), address(w, v, !weight), weight && !w->first_chunk, w->workspace);
 }
 
 /* Partial results of all threads are added in their order, so that the sum is the same in every run. */
@@ -136,16 +115,10 @@ static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
   }
 }
 
-static icl_status finish_conv(const worker *w, const icl__pnode *v) {
+static icl_status finish_conv(const worker *w, const icl__pnode *v, int part, int parts) {
   const icl__pnode *r = v->in[0];
-  char *partial = (char *)w->plan->arena + r->offset;
-  float *sum = (float *)partial;
-  for (int t = 1; t < w->plan->policy.threads; t++) {
-    const float *more = (const float *)(partial + (size_t)t * r->bytes);
-    for (size_t i = 0; i < r->opaque / sizeof(float); i++)
-      sum[i] += more[i];
-  }
-  return icl__dnnl_conv_finish(icl__unit_of(v)->conv[0], w->thread, partial, address(w, v, false));
+  return icl__conv_finish(icl__unit_of(v)->conv, w->thread, (char *)w->plan->arena + r->offset, w->plan->policy.threads,
+                          r->bytes, address(w, v, false), part, parts);
 }
 
 static icl_status check_nan(const icl__pnode *v, const icl__view *out) {
@@ -190,12 +163,12 @@ static icl_status run_unit(worker *w, const icl__pnode *v, int part, int parts) 
   case ICL__UNIT_CONV:
     return run_conv(w, v);
   case ICL__UNIT_PREPARE:
-    return icl__dnnl_conv_prepare(unit->conv[0], w->thread, address(w, v->in[0], false), address(w, v, false));
+    return icl__conv_prepare(unit->conv, w->thread, address(w, v->in[0], false), address(w, v, false), part, parts);
   case ICL__UNIT_FINISH:
     finish(w, v, part, parts);
     return ICL_OK;
   case ICL__UNIT_FINISH_CONV:
-    return finish_conv(w, v);
+    return finish_conv(w, v, part, parts);
   }
   return ICL_OK;
 }

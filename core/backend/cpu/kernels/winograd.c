@@ -1,0 +1,320 @@
+/* winograd.c - see winograd.h: transforms of blocks of tiles, and the matrix products between them.
+ *
+ * Scratch of a block: [36][channels / 16][tiles][16], so that a product reads the channels of a tile one after another
+ * and the channels of eight tiles from eight streams only. */
+#include "backend/cpu/kernels/winograd.h"
+
+#include "backend/cpu/kernels/winograd_tile.h"
+
+enum { SLICE = 16, POSITIONS = 36 };
+
+/* Rows of a product that are held in registers, by the vectors of a row. */
+#if defined __AVX512F__
+enum { ROWS_OF_TWO = 8, ROWS_OF_ONE = 16 };
+#else
+enum { ROWS_OF_TWO = 4, ROWS_OF_ONE = 8 };
+#endif
+
+/* ---- panels: the output channels of two vectors, of one at the end if their number is odd ---- */
+
+static int panels_of(int32_t out) { return (out / LANES + 1) / 2; }
+static int vectors_of(int32_t out, int panel) { return out / LANES - 2 * panel >= 2 ? 2 : 1; }
+static size_t panel_start(const icl__winograd_shape *s, int panel) { return (size_t)panel * 2 * LANES * (size_t)s->in; }
+
+/* Where channel `c` of tile 0 lies within a position. */
+INLINE size_t slice_of(int32_t c, int32_t block) { return (size_t)(c / SLICE * block * SLICE + c % SLICE); }
+
+/* ---- products ---- */
+
+/* m[rows tiles][vectors] = v u */
+INLINE void product_rows(const icl__winograd_shape *s, const float *v, const float *u, float *m, int32_t channel,
+                         int32_t block, int rows, int vectors) {
+  vec sum[16][2] = {{{0}}};
+  for (int32_t b = 0; b < s->in / SLICE; b++, v += (size_t)block * SLICE)
+    UNROLL(1)
+  for (int k = 0; k < SLICE; k++, u += vectors * LANES) {
+    vec w[2];
+    UNROLL(2)
+    for (int q = 0; q < vectors; q++)
+      w[q] = load(ICL_F32, u, q * LANES);
+    UNROLL(16)
+    for (int r = 0; r < rows; r++) {
+      vec x = splat(v[r * SLICE + k]);
+      UNROLL(2)
+      for (int q = 0; q < vectors; q++)
+        sum[r][q] += x * w[q];
+    }
+  }
+  UNROLL(16)
+  for (int r = 0; r < rows; r++)
+    UNROLL(2)
+  for (int q = 0; q < vectors; q++)
+    store(ICL_F32, m + slice_of(channel + q * LANES, block), r * SLICE, sum[r][q]);
+}
+
+static __attribute__((noinline)) void product_of_two(const icl__winograd_shape *s, const float *v, const float *u,
+                                                     float *m, int32_t channel, int32_t block) {
+  product_rows(s, v, u, m, channel, block, ROWS_OF_TWO, 2);
+}
+
+static __attribute__((noinline)) void product_of_one(const icl__winograd_shape *s, const float *v, const float *u,
+                                                     float *m, int32_t channel, int32_t block) {
+  product_rows(s, v, u, m, channel, block, ROWS_OF_ONE, 1);
+}
+
+/* One position: m (tiles, out) = v (tiles, in) u (in, out). Tiles are rounded up to whole slices. */
+static void product(const icl__winograd_shape *s, const float *v, const float *u, float *m, int32_t tiles,
+                    int32_t block) {
+  for (int panel = 0; panel < panels_of(s->out); panel++) {
+    bool two = vectors_of(s->out, panel) == 2;
+    const float *w = u + panel_start(s, panel);
+    for (int32_t t = 0; t < tiles; t += two ? ROWS_OF_TWO : ROWS_OF_ONE)
+      (two ? product_of_two : product_of_one)(s, v + t * SLICE, w, m + t * SLICE, panel * 2 * LANES, block);
+  }
+}
+
+/* u[rows input channels][vectors] = v^T m, or added to it */
+INLINE void correlate_rows(const float *v, const float *m, float *u, int32_t tiles, int32_t channel, int32_t block,
+                           bool accumulate, int rows, int vectors) {
+  vec sum[16][2] = {{{0}}};
+  if (accumulate)
+    UNROLL(16)
+  for (int r = 0; r < rows; r++)
+    UNROLL(2)
+  for (int q = 0; q < vectors; q++)
+    sum[r][q] = load(ICL_F32, u, (r * vectors + q) * LANES);
+  UNROLL(1)
+  for (int32_t t = 0; t < tiles; t++) {
+    vec g[2];
+    UNROLL(2)
+    for (int q = 0; q < vectors; q++)
+      g[q] = load(ICL_F32, m + slice_of(channel + q * LANES, block), t * SLICE);
+    UNROLL(16)
+    for (int r = 0; r < rows; r++) {
+      vec x = splat(v[t * SLICE + r]);
+      UNROLL(2)
+      for (int q = 0; q < vectors; q++)
+        sum[r][q] += x * g[q];
+    }
+  }
+  UNROLL(16)
+  for (int r = 0; r < rows; r++)
+    UNROLL(2)
+  for (int q = 0; q < vectors; q++)
+    store(ICL_F32, u, (r * vectors + q) * LANES, sum[r][q]);
+}
+
+static __attribute__((noinline)) void correlate_of_two(const float *v, const float *m, float *u, int32_t tiles,
+                                                       int32_t channel, int32_t block, bool accumulate) {
+  correlate_rows(v, m, u, tiles, channel, block, accumulate, ROWS_OF_TWO, 2);
+}
+
+static __attribute__((noinline)) void correlate_of_one(const float *v, const float *m, float *u, int32_t tiles,
+                                                       int32_t channel, int32_t block, bool accumulate) {
+  correlate_rows(v, m, u, tiles, channel, block, accumulate, ROWS_OF_ONE, 1);
+}
+
+/* One position: u (in, out) = v^T (in, tiles) m (tiles, out), or added to it. */
+static void correlate(const icl__winograd_shape *s, const float *v, const float *m, float *u, int32_t tiles,
+                      int32_t block, bool accumulate) {
+  for (int panel = 0; panel < panels_of(s->out); panel++) {
+    int vectors = vectors_of(s->out, panel), rows = vectors == 2 ? ROWS_OF_TWO : ROWS_OF_ONE;
+    float *w = u + panel_start(s, panel);
+    for (int32_t c = 0; c < s->in; c += rows)
+      (vectors == 2 ? correlate_of_two : correlate_of_one)(v + slice_of(c, block), m, w + c * vectors * LANES, tiles,
+                                                           panel * 2 * LANES, block, accumulate);
+  }
+}
+
+/* ---- blocks of tiles ---- */
+
+typedef struct {
+  const icl__winograd_shape *shape;
+  int32_t across, per_image, tiles, block; /* tiles of a row, of an image, of all; of a block */
+} grid;
+
+static grid grid_of(const icl__winograd_shape *s) {
+  int32_t across = (s->w + 3) / 4, per_image = (s->h + 3) / 4 * across;
+  return (grid){s, across, per_image, s->images * per_image, icl__winograd_block(s)};
+}
+
+/* The window of tile `t`: `border` pixels around its 4x4 results. */
+static window window_of(const grid *g, int32_t t, const void *images, int32_t channels, int32_t border) {
+  const icl__winograd_shape *s = g->shape;
+  int32_t image = t / g->per_image, within = t % g->per_image;
+  int64_t pitch = (int64_t)channels * s->groups, first = (int64_t)image * s->h * s->w * pitch;
+  return (window){(char *)(uintptr_t)images + (size_t)first * icl_dtype_bytes(s->dtype),
+                  s->h,
+                  s->w,
+                  within / g->across * 4 - border,
+                  within % g->across * 4 - border,
+                  pitch};
+}
+
+static int32_t whole_slices(int32_t tiles) { return (tiles + SLICE - 1) / SLICE * SLICE; }
+
+INLINE void inputs(const grid *g, int32_t first, int32_t tiles, const void *x, int64_t channel, float *v,
+                   icl_dtype dtype) {
+  size_t stride = icl__winograd_stride(g->block, g->shape->in);
+  for (int32_t t = 0; t < tiles; t++) {
+    window at = window_of(g, first + t, x, g->shape->in, 1);
+    for (int32_t c = 0; c < g->shape->in; c += LANES)
+      transform_input(&at, channel + c, v + slice_of(c, g->block) + t * SLICE, stride, dtype);
+  }
+  for (int32_t t = tiles; t < whole_slices(tiles); t++) /* products take whole slices of tiles */
+    for (int32_t c = 0; c < g->shape->in; c += SLICE)
+      for (int p = 0; p < POSITIONS; p++)
+        memset(v + (size_t)p * stride + slice_of(c, g->block) + t * SLICE, 0, SLICE * sizeof *v);
+}
+
+INLINE void gradients(const grid *g, int32_t first, int32_t tiles, const void *gy, int64_t channel, float *m,
+                      icl_dtype dtype) {
+  size_t stride = icl__winograd_stride(g->block, g->shape->out);
+  for (int32_t t = 0; t < tiles; t++) {
+    window at = window_of(g, first + t, gy, g->shape->out, 0);
+    for (int32_t c = 0; c < g->shape->out; c += LANES)
+      transform_gradient(&at, channel + c, m + slice_of(c, g->block) + t * SLICE, stride, dtype);
+  }
+}
+
+INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m, void *y, int64_t channel,
+                    icl_dtype dtype) {
+  size_t stride = icl__winograd_stride(g->block, g->shape->out);
+  for (int32_t t = 0; t < tiles; t++) {
+    window at = window_of(g, first + t, y, g->shape->out, 0);
+    for (int32_t c = 0; c < g->shape->out; c += LANES)
+      transform_result(m + slice_of(c, g->block) + t * SLICE, stride, &at, channel + c, dtype);
+  }
+}
+
+/* ---- the four operations ---- */
+
+static void convolve(const icl__winograd_shape *s, const void *x, const float *weights, void *y, float *scratch) {
+  grid g = grid_of(s);
+  size_t in_stride = icl__winograd_stride(g.block, s->in), out_stride = icl__winograd_stride(g.block, s->out);
+  size_t matrix = (size_t)s->in * (size_t)s->out;
+  float *v = scratch, *m = scratch + POSITIONS * in_stride;
+  for (int32_t group = 0; group < s->groups; group++)
+    for (int32_t first = 0; first < g.tiles; first += g.block) {
+      int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
+      const float *u = weights + (size_t)group * POSITIONS * matrix;
+      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->in, v);
+      for (size_t p = 0; p < POSITIONS; p++)
+        product(s, v + p * in_stride, u + p * matrix, m + p * out_stride, tiles, g.block);
+      FOR_FLOATS(s->dtype, results, &g, first, tiles, m, y, (int64_t)group * s->out);
+    }
+}
+
+static void differentiate(const icl__winograd_shape *s, const void *x, const void *gy, float *gradient, bool accumulate,
+                          float *scratch) {
+  grid g = grid_of(s);
+  size_t in_stride = icl__winograd_stride(g.block, s->in), out_stride = icl__winograd_stride(g.block, s->out);
+  size_t matrix = (size_t)s->in * (size_t)s->out;
+  float *v = scratch, *m = scratch + POSITIONS * in_stride;
+  for (int32_t group = 0; group < s->groups; group++)
+    for (int32_t first = 0; first < g.tiles; first += g.block) {
+      int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
+      float *u = gradient + (size_t)group * POSITIONS * matrix;
+      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->in, v);
+      FOR_FLOATS(s->dtype, gradients, &g, first, tiles, gy, (int64_t)group * s->out, m);
+      for (size_t p = 0; p < POSITIONS; p++)
+        correlate(s, v + p * in_stride, m + p * out_stride, u + p * matrix, tiles, g.block, accumulate || first > 0);
+    }
+}
+
+/* ---- weights ---- */
+
+static void transform_weights(const vec g[9], float *u, size_t stride) {
+  vec t[3][6];
+  for (int b = 0; b < 3; b++)
+    weight_6(t[b], g[b], g[3 + b], g[6 + b]);
+  for (int a = 0; a < 6; a++) {
+    vec o[6];
+    weight_6(o, t[0][a], t[1][a], t[2][a]);
+    for (int b = 0; b < 6; b++)
+      store(ICL_F32, u, (int64_t)((size_t)(6 * a + b) * stride), o[b]);
+  }
+}
+
+/* LANES input channels from `i` on, LANES output channels from `o` on, of weights that are read as they are: `at` is
+ * element (0, i, o), `spot` and `row` the elements from one kernel position and one input channel to the next. */
+static void prepare_straight(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
+  for (int i = 0; i < LANES; i++) {
+    vec g[9];
+    for (int k = 0; k < 9; k++)
+      g[k] = load(ICL_F32, at + (size_t)k * spot + (size_t)i * row, 0);
+    transform_weights(g, u + (size_t)i * step, stride);
+  }
+}
+
+/* The same of weights that are read turned: `at` is element (0, o, i), `row` from one o to the next. */
+static void prepare_turned(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
+  float square[9][LANES][LANES];
+  for (int k = 0; k < 9; k++)
+    for (int o = 0; o < LANES; o++)
+      memcpy(square[8 - k][o], at + (size_t)k * spot + (size_t)o * row, sizeof square[0][0]);
+  for (int i = 0; i < LANES; i++) {
+    vec g[9];
+    for (int k = 0; k < 9; k++)
+      for (int o = 0; o < LANES; o++)
+        g[k][o] = square[k][o][i];
+    transform_weights(g, u + (size_t)i * step, stride);
+  }
+}
+
+static void prepare(const icl__winograd_shape *s, bool turned, const float *hwio, float *weights, int part, int parts) {
+  int panels = panels_of(s->out), all = s->groups * panels;
+  size_t in = (size_t)s->in, out = (size_t)s->out, groups = (size_t)s->groups;
+  for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
+    size_t group = (size_t)(n / panels), o = (size_t)(n % panels) * 2 * LANES;
+    int vectors = vectors_of(s->out, n % panels);
+    float *u = weights + group * POSITIONS * in * out + panel_start(s, n % panels);
+    for (int q = 0; q < vectors; q++)
+      for (size_t i = 0; i < in; i += LANES) {
+        size_t step = (size_t)vectors * LANES, c = o + (size_t)q * LANES;
+        float *to = u + i * step + (size_t)q * LANES;
+        if (turned)
+          prepare_turned(hwio + c * groups * in + group * in + i, out * groups * in, groups * in, to, step, in * out);
+        else
+          prepare_straight(hwio + i * groups * out + group * out + c, in * groups * out, groups * out, to, step,
+                           in * out);
+      }
+  }
+}
+
+/* 36 positions of a gradient, summed over `count` of them -> 3x3 */
+static void transform_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot) {
+  vec t[6][3];
+  for (int b = 0; b < 6; b++) {
+    vec d[6];
+    for (int a = 0; a < 6; a++) {
+      d[a] = load(ICL_F32, u + (size_t)(6 * a + b) * position, 0);
+      for (int n = 1; n < count; n++)
+        d[a] += load(ICL_F32, u + (size_t)n * stride + (size_t)(6 * a + b) * position, 0);
+    }
+    weight_3(t[b], d);
+  }
+  for (int a = 0; a < 3; a++) {
+    vec d[6] = {t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]}, o[3];
+    weight_3(o, d);
+    for (int b = 0; b < 3; b++)
+      store(ICL_F32, hwio + (size_t)(3 * a + b) * spot, 0, o[b]);
+  }
+}
+
+static void finish(const icl__winograd_shape *s, const float *gradients, int count, size_t stride, float *hwio,
+                   int part, int parts) {
+  int panels = panels_of(s->out), all = s->groups * panels;
+  size_t in = (size_t)s->in, out = (size_t)s->out, row = (size_t)s->groups * out;
+  for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
+    size_t group = (size_t)(n / panels), o = group * out + (size_t)(n % panels) * 2 * LANES;
+    int vectors = vectors_of(s->out, n % panels);
+    const float *u = gradients + group * POSITIONS * in * out + panel_start(s, n % panels);
+    for (size_t i = 0; i < in; i++)
+      for (int q = 0; q < vectors; q++)
+        transform_back(u + (i * (size_t)vectors + (size_t)q) * LANES, in * out, count, stride,
+                       hwio + i * row + o + (size_t)q * LANES, in * row);
+  }
+}
+
+const icl__winograd ISA_NAME(icl__winograd) = {prepare, convolve, differentiate, finish};
