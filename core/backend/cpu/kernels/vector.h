@@ -145,6 +145,37 @@ INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v)
 
 #endif
 
+/* ---- bytes: `n` lanes as above ---- */
+
+typedef uint8_t vec_byte __attribute__((vector_size(LANES)));
+
+INLINE vec_bits load_bytes(const uint8_t *data, int64_t i, int64_t n) {
+#if defined __AVX512F__
+  return (vec_bits)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(n), data + i));
+#else
+  vec_byte bytes = {0};
+  if (n == LANES)
+    memcpy(&bytes, data + i, LANES);
+  else
+    for (int64_t k = 0; k < n; k++)
+      bytes[k] = data[i + k];
+#if defined __AVX2__
+  return (vec_bits)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)bytes));
+#else
+  return __builtin_convertvector(bytes, vec_bits);
+#endif
+#endif
+}
+
+INLINE void store_bytes(uint8_t *data, int64_t i, int64_t n, vec_bits v) {
+#if defined __AVX512F__
+  _mm_mask_storeu_epi8(data + i, first_lanes(n), _mm512_cvtepi32_epi8((__m512i)v));
+#else
+  vec_byte bytes = __builtin_convertvector(v, vec_byte);
+  memcpy(data + i, &bytes, (size_t)n);
+#endif
+}
+
 /* ---- what C has no operator for ---- */
 
 /* max(x, 0); NaN stays NaN */
