@@ -268,6 +268,8 @@ TEST(files_that_do_not_fit_each_other_or_the_set) {
   put_set(".");
   put_labels("\0\0\10\1\0\0\0\2\0\0", 10);
   check_refused(ICL_EFORMAT, "train-labels-idx1-ubyte: it has 2 labels, but there are 3 images");
+  put_labels("\0\0\10\1\0\0\0\4\0\0\0\0", 12);
+  check_refused(ICL_EFORMAT, "it has 4 labels, but there are 3 images");
   put_labels(image_file(), IMAGE_FILE);
   check_refused(ICL_EFORMAT, "byte 3 says 3 axes");
   put_images("\0\0\10\3\0\0\0\0\0\0\0\34\0\0\0\34", 16);
