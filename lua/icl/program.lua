@@ -111,18 +111,18 @@ local function run_code(code)
   return run(chunk, table.unpack(arg))
 end
 
--- A recipe; globals are frozen while it runs.
-local function run_recipe(path)
+-- A recipe; globals are frozen while it runs, unless the prompt follows, where they can be looked at.
+local function run_recipe(path, interactive)
   local chunk, message = loadfile(path ~= "-" and path or nil)
   if not chunk then return run(error, message, 0) end
   local strict = require "icl.strict"
-  strict.freeze()
+  if not interactive then strict.freeze() end
   local code = run(function(...) chunk(...) end, table.unpack(arg))
   strict.thaw()
   return code
 end
 
-local function run_word(word)
+local function run_word(word, interactive)
   if word ~= "-" then
     local names = commands()
     for _, name in ipairs(names) do
@@ -134,7 +134,7 @@ local function run_word(word)
     end
     file:close()
   end
-  return run_recipe(word)
+  return run_recipe(word, interactive)
 end
 
 local function prompt()
@@ -155,7 +155,7 @@ local function program(words)
   if request.code then
     code = run_code(request.code)
   elseif word then
-    code = run_word(word)
+    code = run_word(word, request.interactive)
   elseif not request.interactive and not core.isatty(0) then
     code = run_recipe "-"
   else
