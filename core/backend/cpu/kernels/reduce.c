@@ -166,10 +166,6 @@ INLINE void combine_rows(operation op, double *results, const void *x, int64_t a
     combine_columns(op, results + k, x, at + k, rows, pitch, 1, columns - k, dtype);
 }
 
-INLINE float element(const void *x, int64_t i, icl_dtype dtype) {
-  return dtype == ICL_BF16 ? icl__from_bf16(((const uint16_t *)x)[i]) : ((const float *)x)[i];
-}
-
 /* The same for short rows without a gap: as many of them as fill a block are one row, whose columns are then combined
  * by halves. A row of one element makes this the way along a contiguous axis. */
 INLINE void combine_short_rows(operation op, double *results, const void *x, int64_t at, int64_t rows, int64_t columns,
@@ -191,7 +187,7 @@ INLINE void combine_short_rows(operation op, double *results, const void *x, int
   }
   for (int64_t i = 0; i < rows; i++)
     for (int64_t k = 0; k < columns; k++)
-      results[k] = combine_f64(op, results[k], (double)element(x, at + i * columns + k, dtype));
+      results[k] = combine_f64(op, results[k], (double)load_one(dtype, x, at + i * columns + k));
 }
 
 /* `columns` results of a group, BLOCK at the most, from element `from` of x on. */
@@ -294,7 +290,7 @@ INLINE bool leads(float x, float largest) { return x == largest || x != x; }
 INLINE bool holds(const void *x, int64_t at, int64_t step, float largest, icl_dtype dtype) {
   int found = 0;
   for (int64_t i = 0; i < WIDE; i++)
-    found += leads(element(x, at + i * step, dtype), largest);
+    found += leads(load_one(dtype, x, at + i * step), largest);
   return found > 0;
 }
 
@@ -306,7 +302,7 @@ INLINE void find_in_row(const icl__call *call, const nest *n, int64_t from, int6
   combine_group(MAX, &largest, call, n, from, 1, dtype);
   while (i + WIDE < size && !holds(x, from + i * step, step, (float)largest, dtype))
     i += WIDE;
-  while (i + 1 < size && !leads(element(x, from + i * step, dtype), (float)largest))
+  while (i + 1 < size && !leads(load_one(dtype, x, from + i * step), (float)largest))
     i++;
   ((int64_t *)call->out.data)[to] = i;
 }
@@ -317,12 +313,12 @@ INLINE void find_in_columns(const icl__call *call, const nest *n, int64_t from, 
     int32_t position[BLOCK];
     int64_t count = n->column.size - first < BLOCK ? n->column.size - first : BLOCK;
     for (int64_t k = 0; k < count; k++) {
-      largest[k] = element(call->in[0].data, from + first + k, dtype);
+      largest[k] = load_one(dtype, call->in[0].data, from + first + k);
       position[k] = 0;
     }
     for (int32_t i = 1; i < n->over[0].size; i++)
       for (int64_t k = 0; k < count; k++) {
-        float x = element(call->in[0].data, from + first + k + i * n->over[0].from, dtype);
+        float x = load_one(dtype, call->in[0].data, from + first + k + i * n->over[0].from);
         bool larger_yet = x > largest[k] || (x != x && largest[k] == largest[k]);
         largest[k] = larger_yet ? x : largest[k];
         position[k] = larger_yet ? i : position[k];

@@ -62,7 +62,11 @@ INLINE vec widen_bf16(vec_half h) {
 #endif
 }
 
-/* ---- memory: element i and the LANES - 1 after it ---- */
+/* ---- memory: element i, and the LANES - 1 after it ---- */
+
+INLINE float load_one(icl_dtype dtype, const void *data, int64_t i) {
+  return dtype == ICL_BF16 ? icl__from_bf16(((const uint16_t *)data)[i]) : ((const float *)data)[i];
+}
 
 INLINE vec load(icl_dtype dtype, const void *data, int64_t i) {
   if (dtype == ICL_BF16) {
@@ -127,7 +131,7 @@ INLINE vec load_part(icl_dtype dtype, const void *data, int64_t i, int64_t n) {
     return load(dtype, data, i);
   vec v = {0};
   for (int64_t k = 0; k < n; k++)
-    v[k] = dtype == ICL_BF16 ? icl__from_bf16(((const uint16_t *)data)[i + k]) : ((const float *)data)[i + k];
+    v[k] = load_one(dtype, data, i + k);
   return v;
 }
 
