@@ -10,7 +10,13 @@ static int step_begin(lua_State *L) {
 /* step_end(): evaluates; an error drops the step. Advice of the engine goes out as a warning. */
 static int step_end(lua_State *L) {
   icl_engine *engine = icl__lua_engine(L);
-  icl__lua_check(L, icl_step_end(engine));
+  icl_status status = icl_step_end(engine);
+  if (status == ICL_ENOMEM) {
+    lua_gc(L, LUA_GCCOLLECT);
+    status = icl_step_end(engine);
+  }
+  icl_step_cancel(engine); /* where memory is out for good */
+  icl__lua_check(L, status);
   const char *advice = icl_engine_advice(engine);
   if (advice)
     lua_warning(L, advice, 0);
@@ -74,15 +80,9 @@ void icl__lua_leave_step(lua_State *L) {
 
 void icl__lua_step_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"step_begin", step_begin},
-      {"step_end", step_end},
-      {"step_cancel", step_cancel},
-      {"step_memory", step_memory},
-      {"in_step", in_step},
-      {"no_grad_begin", no_grad_begin},
-      {"no_grad_end", no_grad_end},
-      {"layer", layer},
-      {NULL, NULL},
+      {"step_begin", step_begin},   {"step_end", step_end}, {"step_cancel", step_cancel},
+      {"step_memory", step_memory}, {"in_step", in_step},   {"no_grad_begin", no_grad_begin},
+      {"no_grad_end", no_grad_end}, {"layer", layer},       {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
 }

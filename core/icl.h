@@ -241,7 +241,9 @@ icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data);
 
 /* Ops recorded between begin and end are evaluated at the end: state writes and kept tensors, nothing else. */
 icl_status icl_step_begin(icl_engine *engine);
-icl_status icl_step_end(icl_engine *engine); /* an error drops the step; states are untouched */
+/* An error drops the step, but for ENOMEM: after that the step is still open, so that memory can be freed and the step
+ * ended again, or cancelled. States are untouched in either case. */
+icl_status icl_step_end(icl_engine *engine);
 void icl_step_cancel(icl_engine *engine);
 bool icl_in_step(const icl_engine *engine);
 /* Bytes of working memory that ending the step now would take: activations, gradients, scratch of the kernels. Nothing

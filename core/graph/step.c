@@ -55,7 +55,8 @@ icl_status icl_step_end(icl_engine *engine) {
     return icl__fail(ICL_EINVAL, "a step ended that had not begun");
   icl_status status = evaluate_step(engine, NULL);
   engine->statistics.steps += status == ICL_OK;
-  finish(engine);
+  if (status != ICL_ENOMEM) /* the caller may free memory and try again */
+    finish(engine);
   return status;
 }
 

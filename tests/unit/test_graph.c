@@ -409,6 +409,8 @@ static icl_status one_step(net *n, icl_tensor *x, icl_tensor *labels, int64_t al
   icl__alloc_fail_after(allowed);
   icl_status status = icl_step_end(n->engine);
   icl__alloc_fail_after(-1);
+  CHECK_EQ(icl_in_step(n->engine), status == ICL_ENOMEM);
+  icl_step_cancel(n->engine);
   return status;
 }
 
@@ -458,4 +460,26 @@ TEST(running_out_of_memory_is_an_error_and_leaves_states_alone) {
     net_free(n);
   }
   CHECK(failures > 10);
+}
+
+TEST(a_step_that_ran_out_of_memory_can_be_ended_again) {
+  net *n = open_net("cpu", false);
+  icl_state *state = NULL;
+  icl_tensor *x = net_images(n, 2, 8, 3), *sum = NULL;
+  float value = 0;
+  CHECK_OK(icl_state_new(n->engine, "sum", ICL_F32, 0, NULL, NULL, false, &state));
+  CHECK_OK(icl_step_begin(n->engine));
+  CHECK_OK(icl_apply(n->engine, icl_op_find("sum"), 1, &x, NULL, &sum));
+  CHECK_OK(icl_state_write(state, sum, NULL));
+  icl__alloc_fail_after(0);
+  CHECK_EQ(icl_step_end(n->engine), ICL_ENOMEM);
+  icl__alloc_fail_after(-1);
+  CHECK(icl_in_step(n->engine));
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK(!icl_in_step(n->engine));
+  CHECK_OK(icl_state_get(state, ICL_F32, &value));
+  CHECK(value != 0);
+  icl_tensor_release(sum);
+  icl_state_release(state);
+  net_free(n);
 }
