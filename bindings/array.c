@@ -17,21 +17,19 @@ icl_dtype icl__lua_check_dtype(lua_State *L, int arg, icl_dtype missing) {
   return dtype;
 }
 
-int icl__lua_check_shape(lua_State *L, int arg, int32_t shape[ICL_MAX_RANK], int32_t least) {
+int icl__lua_check_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]) {
   if (!lua_istable(L, arg))
-    icl__lua_type_error(L, arg, "list of sizes");
+    icl__lua_fail(L, "%s: the shape is %s; it must be a list of sizes", what, icl__lua_describe(L, arg));
   lua_Unsigned rank = lua_rawlen(L, arg);
   if (rank > ICL_MAX_RANK)
-    icl__lua_argument_error(L, arg,
-                            lua_pushfstring(L, "%d sizes; a tensor has at most %d axes", (int)rank, ICL_MAX_RANK));
+    icl__lua_fail(L, "%s: the shape has %I sizes; a tensor has at most %d axes", what, (LUAI_UACINT)rank, ICL_MAX_RANK);
   for (int i = 0; i < (int)rank; i++) {
     int is_integer;
     lua_rawgeti(L, arg, i + 1);
     lua_Integer size = lua_tointegerx(L, -1, &is_integer);
-    if (!is_integer || size < least || size > INT32_MAX)
-      icl__lua_argument_error(L, arg,
-                              lua_pushfstring(L, "size %d is %s; it must be an integer of at least %d", i + 1,
-                                              luaL_tolstring(L, -1, NULL), (int)least));
+    if (!is_integer || size < 0 || size > INT32_MAX)
+      icl__lua_fail(L, "%s: size %d of the shape is %s; it must be an integer of at least 0", what, i + 1,
+                    icl__lua_describe(L, -1));
     shape[i] = (int32_t)size;
     lua_pop(L, 1);
   }
@@ -46,15 +44,15 @@ void icl__lua_push_shape(lua_State *L, int rank, const int32_t *shape) {
   }
 }
 
-int icl__lua_infer_shape(lua_State *L, int arg, int32_t shape[ICL_MAX_RANK]) {
+int icl__lua_infer_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]) {
   int rank = 0;
   lua_pushvalue(L, arg);
   while (lua_istable(L, -1)) {
     if (rank == ICL_MAX_RANK)
-      icl__lua_argument_error(L, arg, lua_pushfstring(L, "tables more than %d deep", ICL_MAX_RANK));
+      icl__lua_fail(L, "%s: tables more than %d deep; a tensor has at most that many axes", what, ICL_MAX_RANK);
     lua_Unsigned size = lua_rawlen(L, -1);
     if (size > INT32_MAX)
-      icl__lua_argument_error(L, arg, "more elements than an axis can have");
+      icl__lua_fail(L, "%s: more elements than an axis can have", what);
     shape[rank++] = (int32_t)size;
     lua_rawgeti(L, -1, 1);
     lua_remove(L, -2);
@@ -92,21 +90,25 @@ void icl__lua_push_element(lua_State *L, icl_dtype dtype, const void *element) {
   }
 }
 
-/* Where in nested tables an element is, for messages: "[2][3]". */
+/* Walks through tables; the table or element being read is on top of the stack. */
 typedef struct {
   lua_State *L;
-  int arg; /* the whole, for messages */
+  int arg;          /* the whole */
+  const char *what; /* for messages */
   icl_dtype dtype;
   size_t bytes; /* of an element */
   int rank;
   const int32_t *shape;
-  int32_t at[ICL_MAX_RANK];
+  int32_t at[ICL_MAX_RANK]; /* where it is */
   char *next;
 } reader;
 
-static const char *place(const reader *r, int depth) {
+/* Pushes "element [2][3]", "row [2]", or "the value" for the whole. */
+static const char *push_place(const reader *r, const char *what, int depth) {
   lua_State *L = r->L;
-  lua_pushliteral(L, "");
+  if (!depth)
+    return lua_pushliteral(L, "the value");
+  lua_pushfstring(L, "%s ", what);
   for (int i = 0; i < depth; i++) {
     lua_pushfstring(L, "[%d]", (int)r->at[i] + 1);
     lua_concat(L, 2);
@@ -115,16 +117,19 @@ static const char *place(const reader *r, int depth) {
 }
 
 static void element_error(const reader *r, int depth, const char *expected) {
-  lua_State *L = r->L;
-  const char *value = luaL_tolstring(L, -1, NULL);
-  const char *where = place(r, depth);
-  icl__lua_argument_error(
-      L, r->arg, lua_pushfstring(L, "element%s%s is %s; it must be %s", *where ? " " : "", where, value, expected));
+  const char *value = icl__lua_describe(r->L, -1);
+  icl__lua_fail(r->L, "%s: %s is %s; it must be %s", r->what, push_place(r, "element", depth), value, expected);
 }
 
 static bool integer_fits(icl_dtype dtype, lua_Integer value) {
   return dtype == ICL_I64 || (dtype == ICL_I32 && value >= INT32_MIN && value <= INT32_MAX) ||
          (dtype == ICL_U8 && value >= 0 && value <= UINT8_MAX);
+}
+
+static const char *integer_range(icl_dtype dtype) {
+  return dtype == ICL_U8    ? "an integer from 0 to 255"
+         : dtype == ICL_I32 ? "an integer from -2^31 to 2^31 - 1"
+                            : "an integer";
 }
 
 /* Stores the value on top of the stack. */
@@ -139,9 +144,7 @@ static void read_element(reader *r, int depth) {
   } else if (is_integer_dtype(r->dtype)) {
     int64_t integer = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || !integer_fits(r->dtype, integer))
-      element_error(r, depth,
-                    r->dtype == ICL_U8 ? "an integer from 0 to 255"
-                                       : lua_pushfstring(L, "an integer of dtype %s", icl_dtype_name(r->dtype)));
+      element_error(r, depth, integer_range(r->dtype));
     icl__convert(ICL_I64, &integer, r->dtype, r->next, 1);
   } else {
     double real = lua_tonumber(L, -1);
@@ -155,12 +158,9 @@ static void read_table(reader *r, int axis) {
   lua_State *L = r->L;
   luaL_checkstack(L, 8, "nested tables");
   lua_Unsigned size = lua_rawlen(L, -1);
-  if (size != (lua_Unsigned)r->shape[axis]) {
-    const char *where = place(r, axis);
-    icl__lua_argument_error(L, r->arg,
-                            lua_pushfstring(L, "row%s%s has %I entries, not %d", *where ? " " : "", where,
-                                            (LUAI_UACINT)size, (int)r->shape[axis]));
-  }
+  if (size != (lua_Unsigned)r->shape[axis])
+    icl__lua_fail(L, "%s: %s has %I entries, not %d", r->what, push_place(r, "row", axis), (LUAI_UACINT)size,
+                  (int)r->shape[axis]);
   for (int32_t i = 0; i < r->shape[axis]; i++) {
     r->at[axis] = i;
     lua_rawgeti(L, -1, i + 1);
@@ -174,13 +174,13 @@ static void read_table(reader *r, int axis) {
   }
 }
 
-static int64_t count_of(lua_State *L, int arg, int rank, const int32_t *shape) {
+static int64_t count_of(const reader *r) {
   int64_t count = 1;
-  for (int i = 0; i < rank; i++)
-    if (shape[i] && count > ((int64_t)1 << 40) / shape[i])
-      icl__lua_argument_error(L, arg, "more than 2^40 elements");
-    else
-      count *= shape[i];
+  for (int i = 0; i < r->rank; i++) {
+    if (r->shape[i] && count > ((int64_t)1 << 40) / r->shape[i])
+      icl__lua_fail(r->L, "%s: more than 2^40 elements", r->what);
+    count *= r->shape[i];
+  }
   return count;
 }
 
@@ -188,9 +188,8 @@ static void read_string(reader *r, int64_t count) {
   size_t length;
   const char *bytes = lua_tolstring(r->L, r->arg, &length);
   if (length != (size_t)count * r->bytes)
-    icl__lua_argument_error(r->L, r->arg,
-                            lua_pushfstring(r->L, "%I bytes for %I elements of %s", (LUAI_UACINT)length,
-                                            (LUAI_UACINT)count, icl_dtype_name(r->dtype)));
+    icl__lua_fail(r->L, "%s: a string of %I bytes for %I elements of %s, which take %I", r->what, (LUAI_UACINT)length,
+                  (LUAI_UACINT)count, icl_dtype_name(r->dtype), (LUAI_UACINT)((size_t)count * r->bytes));
   memcpy(r->next, bytes, length);
 }
 
@@ -207,30 +206,36 @@ static void read_scalar(reader *r, int64_t count) {
     memcpy(first + done, first, done < bytes - done ? done : bytes - done);
 }
 
-void *icl__lua_push_array(lua_State *L, int arg, icl_dtype dtype, int rank, const int32_t *shape) {
-  int64_t count = count_of(L, arg, rank, shape);
-  reader r = {.L = L, .arg = arg, .dtype = dtype, .bytes = icl_dtype_bytes(dtype), .rank = rank, .shape = shape};
-  int32_t flat;
-  r.next = lua_newuserdatauv(L, (size_t)count * r.bytes + 1, 0);
-  void *data = r.next;
+/* A table of numbers alone holds all elements whatever the shape. */
+static void read_list(reader *r, int64_t count) {
+  lua_State *L = r->L;
+  int32_t flat = (int32_t)count;
+  lua_pushvalue(L, r->arg);
+  lua_rawgeti(L, -1, 1);
+  bool nested = lua_istable(L, -1);
+  lua_pop(L, 1);
+  if (!nested && r->rank != 1) {
+    if (count > INT32_MAX)
+      icl__lua_fail(L, "%s: a list cannot have so many elements", r->what);
+    r->rank = 1;
+    r->shape = &flat;
+  }
+  read_table(r, 0);
+  lua_pop(L, 1);
+}
+
+void *icl__lua_push_array(lua_State *L, int arg, const char *what, icl_dtype dtype, int rank, const int32_t *shape) {
+  reader r = {.L = L, .arg = arg, .what = what, .dtype = dtype, .rank = rank, .shape = shape};
+  r.bytes = icl_dtype_bytes(dtype);
+  int64_t count = count_of(&r);
+  void *data = lua_newuserdatauv(L, (size_t)count * r.bytes + 1, 0);
+  r.next = data;
   switch (lua_type(L, arg)) {
   case LUA_TSTRING:
     read_string(&r, count);
     break;
   case LUA_TTABLE:
-    lua_rawgeti(L, arg, 1);
-    bool nested = lua_istable(L, -1);
-    lua_pop(L, 1);
-    if (!nested && rank != 1) { /* one list of all elements */
-      if (count > INT32_MAX)
-        icl__lua_argument_error(L, arg, "a list cannot have so many elements");
-      flat = (int32_t)count;
-      r.rank = 1;
-      r.shape = &flat;
-    }
-    lua_pushvalue(L, arg);
-    read_table(&r, 0);
-    lua_pop(L, 1);
+    read_list(&r, count);
     break;
   default:
     read_scalar(&r, count);

@@ -6,18 +6,18 @@
 
 /* "f32": the dtype named at `arg`; `missing` where there is nil. */
 icl_dtype icl__lua_check_dtype(lua_State *L, int arg, icl_dtype missing);
-/* The list of sizes at `arg`, each at least `least`; -> the rank. */
-int icl__lua_check_shape(lua_State *L, int arg, int32_t shape[ICL_MAX_RANK], int32_t least);
+/* The list of sizes at `arg`; -> the rank. `what` begins error messages, here and below. */
+int icl__lua_check_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]);
 void icl__lua_push_shape(lua_State *L, int rank, const int32_t *shape);
 
 /* Of a number or of tables in tables at `arg`, looking at first entries only; -> the rank. */
-int icl__lua_infer_shape(lua_State *L, int arg, int32_t shape[ICL_MAX_RANK]);
+int icl__lua_infer_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]);
 /* bool where its first element is true or false, else f32. */
 icl_dtype icl__lua_infer_dtype(lua_State *L, int arg);
 
 /* Pushes a userdata with the elements at `arg`: a number, which is for every element; a table, one list or nested as
  * the shape says; or a string of bytes. */
-void *icl__lua_push_array(lua_State *L, int arg, icl_dtype dtype, int rank, const int32_t *shape);
+void *icl__lua_push_array(lua_State *L, int arg, const char *what, icl_dtype dtype, int rank, const int32_t *shape);
 
 /* Pushes an element as an integer, a float or a boolean; an array as tables in tables, rank 0 as its element. */
 void icl__lua_push_element(lua_State *L, icl_dtype dtype, const void *element);

@@ -12,7 +12,7 @@ typedef struct {
 
 static void attribute_error(const attribute *a, const char *expected) {
   icl__lua_fail(a->L, "%s: attribute %s is %s; it must be %s", icl_op_name(a->op), a->spec->name,
-                luaL_tolstring(a->L, -1, NULL), expected);
+                icl__lua_describe(a->L, -1), expected);
 }
 
 /* The integer at the top of the stack. */
@@ -31,7 +31,7 @@ static int32_t read_entry(const attribute *a, int i, const char *expected) {
   lua_Integer value = lua_type(a->L, -1) == LUA_TNUMBER ? lua_tointegerx(a->L, -1, &is_integer) : 0;
   if (!is_integer || value < INT32_MIN || value > INT32_MAX)
     icl__lua_fail(a->L, "%s: entry %d of attribute %s is %s; the attribute must be %s", icl_op_name(a->op), i,
-                  a->spec->name, luaL_tolstring(a->L, -1, NULL), expected);
+                  a->spec->name, icl__lua_describe(a->L, -1), expected);
   lua_pop(a->L, 1);
   return (int32_t)value;
 }

@@ -58,6 +58,9 @@ void icl__lua_check_options(lua_State *L, int arg, const char *what, const char 
 int icl__lua_argument_error(lua_State *L, int arg, const char *text);
 int icl__lua_type_error(lua_State *L, int arg, const char *expected);
 
+/* Pushes what a message calls the value at `index`: 3, 'text', a table. */
+const char *icl__lua_describe(lua_State *L, int index);
+
 /* Pushes a holder for something that must be freed: the collector calls release() for what is put into the slot. */
 void **icl__lua_guard(lua_State *L, void (*release)(void *));
 
@@ -110,9 +113,9 @@ void icl__lua_system_functions(lua_State *L);
 void icl__lua_json_functions(lua_State *L);
 void icl__lua_run_functions(lua_State *L);
 void icl__lua_library_functions(lua_State *L);
-void icl__lua_describe_functions(lua_State *L) __attribute__((weak));
-void icl__lua_file_functions(lua_State *L) __attribute__((weak));   /* files.c: safetensors_read, data_open, ... */
-void icl__lua_prompt_functions(lua_State *L) __attribute__((weak)); /* prompt.c: lines from a terminal */
+void icl__lua_describe_functions(lua_State *L);
+void icl__lua_file_functions(lua_State *L);
+void icl__lua_prompt_functions(lua_State *L);
 
 /* ---- library.c: the Lua library inside the program ---- */
 

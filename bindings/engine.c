@@ -50,7 +50,7 @@ static int configure(lua_State *L) {
     if (lua_getfield(L, 1, names[i]) == LUA_TNIL)
       continue;
     if (!is_right(L, i))
-      icl__lua_fail(L, "icl.configure: %s is %s; it must be %s", names[i], luaL_tolstring(L, -1, NULL),
+      icl__lua_fail(L, "icl.configure: %s is %s; it must be %s", names[i], icl__lua_describe(L, -1),
                     expected[types[i]]);
     lua_getfield(L, 3, names[i]);
     if (session->engine && !lua_rawequal(L, -1, -2))

@@ -72,11 +72,27 @@ int icl__lua_argument_error(lua_State *L, int arg, const char *text) {
   return icl__lua_fail(L, "bad argument #%d to '%s' (%s)", arg, name, text);
 }
 
+const char *icl__lua_describe(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  switch (lua_type(L, index)) {
+  case LUA_TNONE:
+    return lua_pushliteral(L, "nothing");
+  case LUA_TNIL:
+  case LUA_TBOOLEAN:
+  case LUA_TNUMBER:
+    return luaL_tolstring(L, index, NULL);
+  case LUA_TSTRING:
+    return lua_pushfstring(L, "'%s'", lua_tostring(L, index));
+  default:
+    if (luaL_getmetafield(L, index, "__name") != LUA_TSTRING)
+      lua_pushstring(L, luaL_typename(L, index));
+    return lua_pushfstring(L, "a %s", lua_tostring(L, -1));
+  }
+}
+
 int icl__lua_type_error(lua_State *L, int arg, const char *expected) {
-  const char *type = luaL_typename(L, arg);
-  if (luaL_getmetafield(L, arg, "__name") == LUA_TSTRING)
-    type = lua_tostring(L, -1);
-  return icl__lua_argument_error(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, type));
+  const char *given = icl__lua_describe(L, arg);
+  return icl__lua_argument_error(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, given));
 }
 
 int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const char *name, int known) {
@@ -149,10 +165,10 @@ void **icl__lua_guard(lua_State *L, void (*release)(void *)) {
 /* "recipe.lua:12: in function 'forward'" */
 static void push_frame(lua_State *L, lua_Debug *frame) {
   lua_getinfo(L, "n", frame);
-  if (*frame->namewhat)
-    lua_pushfstring(L, "%s:%d: in %s '%s'", frame->short_src, frame->currentline, frame->namewhat, frame->name);
-  else if (*frame->what == 'm')
+  if (*frame->what == 'm')
     lua_pushfstring(L, "%s:%d: in main chunk", frame->short_src, frame->currentline);
+  else if (*frame->namewhat)
+    lua_pushfstring(L, "%s:%d: in %s '%s'", frame->short_src, frame->currentline, frame->namewhat, frame->name);
   else
     lua_pushfstring(L, "%s:%d: in function <%s:%d>", frame->short_src, frame->currentline, frame->short_src,
                     frame->linedefined);
@@ -189,7 +205,7 @@ int icl__lua_traceback(lua_State *L) {
   else if (luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL)
     luaL_tolstring(L, 1, NULL);
   else
-    lua_pushfstring(L, "the error is a %s, not a message", luaL_typename(L, 1));
+    lua_pushfstring(L, "the error is %s, not a message", icl__lua_describe(L, 1));
   append_frames(L, 1);
   return 1;
 }

@@ -30,7 +30,7 @@ static int tensor_requires_grad(lua_State *L) {
 static icl_tensor *push_entry(lua_State *L, int arg, int i) {
   lua_rawgeti(L, arg, i);
   if (!icl__lua_is_tensor(L, -1) && !icl__lua_test_state(L, -1))
-    icl__lua_argument_error(L, arg, lua_pushfstring(L, "entry %d is %s, not a tensor", i, luaL_tolstring(L, -1, NULL)));
+    icl__lua_argument_error(L, arg, lua_pushfstring(L, "entry %d is %s, not a tensor", i, icl__lua_describe(L, -1)));
   return icl__lua_check_tensor(L, lua_gettop(L));
 }
 

@@ -39,12 +39,18 @@ static void handle(int signal_number) {
   errno = before;
 }
 
-void icl__lua_catch_signals(lua_State *L) {
-  struct sigaction action = {.sa_handler = handle};
-  main_thread = L;
+/* What a shell made a job in the background ignore stays ignored. */
+static void catch_signal(int signal_number) {
+  struct sigaction before, action = {.sa_handler = handle};
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
+  if (sigaction(signal_number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+    sigaction(signal_number, &action, NULL);
+}
+
+void icl__lua_catch_signals(lua_State *L) {
+  main_thread = L;
+  catch_signal(SIGINT);
+  catch_signal(SIGTERM);
 }
 
 int icl__lua_take_signal(lua_State *L) {

@@ -20,12 +20,9 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_json_functions(L);
   icl__lua_run_functions(L);
   icl__lua_library_functions(L);
-  if (icl__lua_describe_functions)
-    icl__lua_describe_functions(L);
-  if (icl__lua_file_functions)
-    icl__lua_file_functions(L);
-  if (icl__lua_prompt_functions)
-    icl__lua_prompt_functions(L);
+  icl__lua_describe_functions(L);
+  icl__lua_file_functions(L);
+  icl__lua_prompt_functions(L);
   return 1;
 }
 

@@ -71,7 +71,7 @@ static int call_narrow(lua_State *L) {
   int64_t size = icl_tensor_shape(x)[dim < 0 ? dim + rank : dim], first = lua_tointegerx(L, 2, &is_integer);
   if (!is_integer || length < 0 || first < 1 || first > size - length + 1)
     icl__lua_fail(L, "narrow: %d positions from %s on do not lie within axis %d, which has %I", length,
-                  luaL_tolstring(L, 2, NULL), dim < 0 ? dim : dim + 1, (LUAI_UACINT)size);
+                  icl__lua_describe(L, 2), dim < 0 ? dim : dim + 1, (LUAI_UACINT)size);
   first--;
   icl_tensor **start = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(icl_tensor_engine(x), ICL_I64, 0, NULL, &first, start));

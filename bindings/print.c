@@ -59,7 +59,10 @@ static void element_text(const printer *p, const void *element, char text[NUMBER
     snprintf(text, NUMBER_TEXT, "%lld", (long long)integer);
   } else {
     double real = real_of(p, element);
-    snprintf(text, NUMBER_TEXT, isfinite(real) ? p->format : "%.0f", real);
+    if (isnan(real))
+      snprintf(text, NUMBER_TEXT, "nan"); /* without the sign that some have */
+    else
+      snprintf(text, NUMBER_TEXT, isfinite(real) ? p->format : "%.0f", real);
   }
 }
 

@@ -52,8 +52,8 @@ static void *push_first_value(lua_State *L, icl_dtype *dtype, int *rank, int32_t
   }
   lua_getfield(L, 2, "dtype");
   *dtype = icl__lua_check_dtype(L, lua_gettop(L), icl__lua_infer_dtype(L, 1));
-  *rank = icl__lua_infer_shape(L, 1, shape);
-  return icl__lua_push_array(L, 1, *dtype, *rank, shape);
+  *rank = icl__lua_infer_shape(L, 1, "state", shape);
+  return icl__lua_push_array(L, 1, "state", *dtype, *rank, shape);
 }
 
 /* state(value [, { name =, trainable = false, dtype = }]) */
@@ -70,7 +70,7 @@ static int new_state(lua_State *L) {
     lua_replace(L, 2);
   }
   lua_getfield(L, 2, "name");
-  const char *name = lua_tostring(L, 3);
+  const char *name = lua_isstring(L, 3) ? lua_tostring(L, 3) : "unnamed";
   lua_getfield(L, 2, "trainable");
   bool trainable = lua_toboolean(L, 4);
   const void *data = push_first_value(L, &dtype, &rank, shape);
@@ -118,7 +118,8 @@ static int state_write(lua_State *L) {
 /* s:set(value): a number for every element, a table or a string of bytes, at once; not inside a step */
 static int state_set(lua_State *L) {
   icl_state *state = icl__lua_check_state(L, 1);
-  const void *data = icl__lua_push_array(L, 2, icl_state_dtype(state), icl_state_rank(state), icl_state_shape(state));
+  const void *data =
+      icl__lua_push_array(L, 2, "set", icl_state_dtype(state), icl_state_rank(state), icl_state_shape(state));
   ICL__LUA_TRY(L, icl_state_set(state, icl_state_dtype(state), data));
   return 0;
 }
@@ -191,7 +192,29 @@ static int push_gradient(lua_State *L, icl_state *state) {
 
 /* ---- the type ---- */
 
-/* Upvalue: the methods of states, whose metatable leads on to those of tensors. */
+/* Adds the keys of the table at `from` to the one on top. */
+static void add_keys(lua_State *L, int from) {
+  for (lua_pushnil(L); lua_next(L, from); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushboolean(L, true);
+    lua_rawset(L, -5);
+  }
+}
+
+/* A method of tensors, or an error that names what was probably meant. */
+static int other_member(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+    return 1;
+  const char *name = luaL_tolstring(L, 2, NULL);
+  lua_newtable(L);
+  add_keys(L, lua_upvalueindex(1));
+  add_keys(L, lua_upvalueindex(2));
+  return icl__lua_unknown(L, "state", "method", name, -1);
+}
+
+/* Upvalues: the methods of states, and those of tensors. */
 static int state_index(lua_State *L) {
   icl_state *state = icl__lua_check_state(L, 1);
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
@@ -201,8 +224,8 @@ static int state_index(lua_State *L) {
     lua_pushstring(L, icl_state_name(state));
   else if (!strcmp(key, "trainable"))
     lua_pushboolean(L, icl_state_trainable(state));
-  else
-    lua_gettable(L, lua_upvalueindex(1));
+  else if (lua_pushvalue(L, 2), lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
+    return other_member(L);
   return 1;
 }
 
@@ -238,11 +261,8 @@ void icl__lua_state_functions(lua_State *L) {
   }
   lua_setfield(L, -2, "fields");
   luaL_newlib(L, methods);
-  lua_createtable(L, 0, 1);
-  lua_getfield(L, -4, "tensor_methods");
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
-  lua_pushcclosure(L, state_index, 1);
+  lua_getfield(L, -3, "tensor_methods");
+  lua_pushcclosure(L, state_index, 2);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

@@ -87,14 +87,14 @@ static int new_tensor(lua_State *L) {
   icl_dtype dtype = icl__lua_check_dtype(L, 2, icl__lua_infer_dtype(L, 1));
   int rank;
   if (!lua_isnoneornil(L, 3)) {
-    rank = icl__lua_check_shape(L, 3, shape, 0);
+    rank = icl__lua_check_shape(L, 3, "tensor", shape);
   } else if (lua_type(L, 1) == LUA_TSTRING) {
     rank = 1;
     shape[0] = (int32_t)(lua_rawlen(L, 1) / icl_dtype_bytes(dtype));
   } else {
-    rank = icl__lua_infer_shape(L, 1, shape);
+    rank = icl__lua_infer_shape(L, 1, "tensor", shape);
   }
-  const void *data = icl__lua_push_array(L, 1, dtype, rank, shape);
+  const void *data = icl__lua_push_array(L, 1, "tensor", dtype, rank, shape);
   icl_tensor **result = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, rank, shape, data, result));
   return 1;
@@ -104,11 +104,11 @@ static int new_tensor(lua_State *L) {
 static int full(lua_State *L) {
   int32_t shape[ICL_MAX_RANK];
   icl_engine *engine = icl__lua_engine(L);
-  int rank = icl__lua_check_shape(L, 1, shape, 0);
+  int rank = icl__lua_check_shape(L, 1, "full", shape);
   if (lua_type(L, 2) != LUA_TNUMBER && lua_type(L, 2) != LUA_TBOOLEAN)
-    icl__lua_type_error(L, 2, "number");
+    icl__lua_fail(L, "full: the value is %s; it must be a number", icl__lua_describe(L, 2));
   icl_dtype dtype = icl__lua_check_dtype(L, 3, icl__lua_infer_dtype(L, 2));
-  const void *data = icl__lua_push_array(L, 2, dtype, rank, shape);
+  const void *data = icl__lua_push_array(L, 2, "full", dtype, rank, shape);
   icl_tensor **result = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, rank, shape, data, result));
   return 1;

@@ -2,19 +2,23 @@
 local fail = require "icl.fail"
 local arguments = {}
 
--- Edit distance (Levenshtein) of two short strings.
+-- Edit distance of two short strings: letters inserted, left out, changed, or exchanged with their neighbours
+-- (Levenshtein, Damerau).
 local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
+  local rows = { [0] = {} }
+  for j = 0, #b do rows[0][j] = j end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    local row, above = { [0] = i }, rows[i - 1]
     for j = 1, #b do
       local same = a:byte(i) == b:byte(j)
-      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + (same and 0 or 1))
+      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same and 0 or 1))
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], rows[i - 2][j - 2] + 1)
+      end
     end
+    rows[i] = row
   end
-  return row[#b]
+  return rows[#a][#b]
 end
 
 -- The entry of `names` (a list) that `name` was most likely meant to be, or nil.

@@ -26,6 +26,7 @@ local function visible_names(level)
 end
 
 local function read(_, name)
+  if name == "icl" then fail "there is no variable 'icl'; begin the recipe with `local icl = require \"icl\"`" end
   fail("there is no variable '%s'%s", tostring(name), arguments.suggestion(tostring(name), visible_names(2)))
 end
 
