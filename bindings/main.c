@@ -2,10 +2,13 @@
  * lua/icl/program.lua. */
 #include "binding.h"
 
+#include <errno.h>
 #include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Warnings of Lua and of the engine, whose pieces arrive one by one; messages that begin with @ are for Lua itself. */
 static void warn(void *state, const char *message, int to_be_continued) {
@@ -35,8 +38,22 @@ static int run(lua_State *L) {
   return 1;
 }
 
+/* At exit: output that could not be written is a failure, whatever the script did. Where the failure is a while ago,
+ * one more line end asks for its reason. */
+static void finish_output(void) {
+  bool failed = ferror(stdout);
+  errno = 0;
+  if (fflush(stdout) == 0 && !failed)
+    return;
+  if (!errno && write(STDOUT_FILENO, "\n", 1) == 1)
+    errno = EIO;
+  fprintf(stderr, "icl: cannot write standard output: %s\n", strerror(errno));
+  _exit(1);
+}
+
 /* Ends the process as that signal would have, so that a shell knows. */
 static void die_of(int signal_number) {
+  fflush(stdout);
   signal(signal_number, SIG_DFL);
   raise(signal_number);
 }
@@ -49,6 +66,8 @@ int main(int argc, char **argv) {
     fputs("icl: out of memory\n", stderr);
     return 1;
   }
+  atexit(finish_output);
+  signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of writing, not the end */
   lua_setwarnf(L, warn, &within);
   lua_pushcfunction(L, icl__lua_traceback);
   lua_pushcfunction(L, run);
