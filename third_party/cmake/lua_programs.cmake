@@ -35,7 +35,7 @@ install(TARGETS icl)
 # The interpreter that loads the module brings Lua along, so the module itself is not linked with it.
 set(module_exports ${CMAKE_SOURCE_DIR}/bindings/module.map)
 add_library(icl_module MODULE $<TARGET_OBJECTS:icl_bindings>)
-target_link_libraries(icl_module PRIVATE icl_flags icl_static)
+target_link_libraries(icl_module PRIVATE icl_flags icl_static $<$<BOOL:${ICL_WITH_EDIT}>:PkgConfig::EDIT>)
 target_link_options(icl_module PRIVATE -Wl,--version-script=${module_exports})
 set_target_properties(icl_module PROPERTIES PREFIX "" OUTPUT_NAME icl LINK_DEPENDS ${module_exports}
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lua)
