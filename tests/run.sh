@@ -120,9 +120,9 @@ golden() {
   done
 }
 
-# command_line BUILD: the scripts in Python that run the executable, which they find in the variable ICL.
+# command_line BUILD: the tests in Python that run the executable, which they find in the variable ICL.
 command_line() {
-  for file in tests/cli/*.py; do
+  for file in tests/cli/test_*.py; do
     [ ! -e "$file" ] || suite "$1 cli $(basename "$file" .py)" env ICL="$root/build/$1/icl" python3 "$file"
   done
 }

@@ -1,0 +1,366 @@
+"""The program: its command line, its exit codes, and what it says when something is wrong."""
+
+import json
+import os
+import resource
+import signal
+import struct
+import subprocess
+import time
+
+from harness import (ICL, ROOT, close, contains, environment, equal, failure, folder, lacks, read_bytes, run, start,
+                     success, test, write_mnist)
+
+
+def script(code, *arguments, **options):
+  """Runs code as a recipe in a file; -> the result, and the name of the file."""
+  with folder() as here:
+    path = here.write("recipe.lua", code)
+    return run(path, *arguments, **options)
+
+
+# ---- the command line ----
+
+
+@test
+def code_on_the_command_line():
+  equal(success(run("-e", "print(icl.ones({ 2, 3 }):sum():item())")), "6.0\n")
+  equal(success(run("-e", "print(#arg, arg[1], ...)", "a", "b")), "2\ta\ta\tb\n")
+
+
+@test
+def version_and_help_ignore_everything_else():
+  contains(success(run("-v")), "icl 0.", "Lua 5.4")
+  equal(success(run("--version")), success(run("-v")))
+  text = success(run("-h"))
+  contains(text, "FILE.lua", "-e CODE", "-i", "exit codes")
+  equal(success(run("--help")), text)
+  equal(success(run("-v", "nothing.lua")), success(run("-v")))
+  assert max(len(line) for line in text.splitlines()) <= 120
+
+
+@test
+def a_script_on_standard_input():
+  equal(success(run(stdin="print(1 + 1)")), "2\n")
+  equal(success(run("-", "a", stdin="print(arg[1], ...)")), "a\ta\n")
+  contains(failure(run(stdin="error 'x'")), "stdin:1: x")
+
+
+@test
+def arguments_reach_a_recipe():
+  equal(success(script("print(#arg, arg[1], arg[2], ...)", "--one", "-v")), "2\t--one\t-v\t--one\t-v\n")
+
+
+@test
+def a_wrong_command_line():
+  contains(failure(run("--treads", "2"), 2), "--treads", "did you mean --threads")
+  contains(failure(run("-x"), 2), "-x")
+  contains(failure(run("-e"), 2), "-e")
+  contains(failure(run("absent.lua"), 2), "absent.lua")
+  contains(failure(run("--threads", "many", "-e", "x"), 2), "--threads many", "integer")
+  contains(failure(run("--device", "gpu9", "-e", "x"), 2), "gpu9")
+
+
+@test
+def starts_without_a_home_and_from_anywhere():
+  env = environment()
+  del env["HOME"]
+  equal(success(run("-e", "print(icl.ones({ 2 }):sum():item())", env=env, cwd="/")), "2.0\n")
+
+
+# ---- recipes that fail ----
+
+
+@test
+def a_syntax_error_names_its_line():
+  message = failure(script("local x = 1\nlocal y = = 2\n"))
+  contains(message, "recipe.lua:2:")
+
+
+@test
+def an_error_names_its_line_and_the_calls():
+  message = failure(script("local function f() error 'on purpose' end\nlocal function g() f() return 1 end\n\ng()\n"))
+  contains(message, "recipe.lua:1: on purpose", "recipe.lua:2", "recipe.lua:4")
+  lacks(message, "[C]", "icl/program.lua")
+
+
+@test
+def any_value_can_be_an_error():
+  contains(failure(script("error { code = 5 }")), "table")
+  contains(failure(script("error(setmetatable({}, { __tostring = function() return 'my text' end }))")), "my text")
+  failure(script("error()"))
+
+
+@test
+def what_a_recipe_returns_or_exits_with():
+  success(script("return 5"))
+  equal(script("os.exit(5)").returncode, 5)
+  equal(script("os.exit(false)").returncode, 1)
+
+
+@test
+def globals_are_frozen_in_recipes():
+  contains(failure(script("\nmodel = 5")), "recipe.lua:2:", "model", "local")
+  contains(failure(script("local batches = 1\nprint(batchs)")), "recipe.lua:2:", "batchs", "did you mean batches")
+  contains(failure(script("prnit(1)")), "did you mean print")
+
+
+@test
+def a_mistyped_name_is_suggested():
+  contains(failure(script("local icl = require 'icl'\nicl.ones({ 2 }):rellu()")), "recipe.lua:2:", "did you mean relu")
+  contains(failure(script("local icl = require 'icl'\nicl.ones({ 1, 2, 2, 1 }):max_pool2d { kernal = 2 }")),
+           "recipe.lua:2:", "did you mean kernel")
+  contains(failure(script("local icl = require 'icl'\nicl.nn.conv2d(1, 2, 3, { strid = 2 })")),
+           "recipe.lua:2:", "did you mean stride")
+
+
+# ---- tensors ----
+
+
+@test
+def shapes_and_dtypes_that_do_not_fit_name_op_shapes_and_layer():
+  message = failure(script("""local icl = require "icl"
+    local model = icl.nn.sequential { { "body", icl.nn.sequential { { "fc", icl.nn.linear(4, 3) } } } }
+    model(icl.ones { 2, 5 })"""))
+  contains(message, "recipe.lua:3", "matmul", "(2, 5)", "(4, 3)", "body.fc")
+  contains(failure(script("local icl = require 'icl'\nlocal x = icl.ones { 2, 3 } + icl.ones { 4 }")),
+           "recipe.lua:2", "add", "(2, 3)", "(4)")
+  contains(failure(script("local icl = require 'icl'\nicl.ops.gather(icl.ones { 2 }, icl.ones { 2 })")),
+           "recipe.lua:2", "gather", "f32", "i64")
+  contains(failure(script("local icl = require 'icl'\nreturn icl.ones { 2 } < icl.ones { 2 }")), "recipe.lua:2", "lt")
+
+
+@test
+def a_tensor_that_was_not_kept_says_so():
+  message = failure(script("""local icl = require "icl"
+    local inner
+    icl.step(function() inner = icl.ones { 2 } * 3 return inner:sum() end)
+    print(inner:totable())"""))
+  contains(message, "recipe.lua:4", "keep")
+
+
+@test
+def a_parameter_without_gradient_is_named():
+  message = failure(script("""local icl = require "icl"
+    local model = icl.nn.sequential { { "a", icl.nn.linear(2, 2) }, { "b", icl.nn.linear(2, 2) } }
+    local optimizer = icl.optim.sgd(model)
+    icl.step(function()
+      model.a(icl.ones { 1, 2 }):sum():backward()
+      optimizer:step(0.1)
+    end)"""))
+  contains(message, "b.weight", "gradient")
+
+
+@test
+def sizes_that_no_memory_holds():
+  contains(failure(run("-e", "icl.zeros { 1000000, 1000000 }")), "memory")
+  contains(failure(run("-e", "icl.zeros { 1000000, 1000000, 1000000 }")), "elements")
+  failure(run("-e", "icl.zeros { -1 }"))
+
+
+@test
+def a_step_larger_than_memory_is_refused_before_it_runs():
+  message = failure(script("""local icl = require "icl"
+    local x = icl.zeros({ 1 }):detach()
+    icl.step(function()
+      local y = x:broadcast_to { shape = { 40000, 32, 32, 64 } }:exp()
+      local z = y:reshape(-1, 64):matmul(y:reshape(-1, 64), { transpose_a = true })
+      return (y * 2):sum({ 2, 3 }), z
+    end)""", before=lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))) if not sanitized() else
+                    script("error 'out of memory (not tried under a sanitizer)'"))
+  contains(message, "memory")
+
+
+def sanitized():
+  return "asan" in ICL or "tsan" in ICL or b"__asan_init" in read_bytes(ICL)
+
+
+@test
+def little_memory_gives_an_error_and_no_crash():
+  if sanitized():
+    return
+  for megabytes in (300, 400, 600):
+    limit = megabytes << 20
+    result = run("-e", "local t = {} for i = 1, 400 do t[i] = icl.ones { 1000, 1000 } end print 'all of it'",
+                 before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    contains(failure(result), "memory")
+
+
+# ---- files ----
+
+
+@test
+def missing_data_says_where_it_looked_and_what_helps():
+  with folder() as here:
+    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+    message = failure(run(recipe, "--dataset", "kmnist", "--data", here.path))
+    contains(message, here.path, "train-images-idx3-ubyte", "kmnist")
+    contains(failure(run(recipe, "--dataset", "kmnist", "--data", here / "absent")), "absent")
+    message = failure(run(recipe, "--dataset", "cifar10", env=environment(HOME=here.path)))
+    contains(message, "cifar10", "--data")
+
+
+@test
+def damaged_data_is_named():
+  with folder() as here:
+    write_mnist(here.path, 64, 16)
+    images = here / "train-images-idx3-ubyte"
+    content = read_bytes(images)
+    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+
+    def message(damaged, name="train-images-idx3-ubyte"):
+      kept = read_bytes(here / name)
+      here.write(name, damaged)
+      text = failure(run(recipe, "--data", here.path, "--epochs", "1"))
+      here.write(name, kept)
+      contains(text, name)
+      return text
+
+    message(content[:1000])
+    message(content + b"x")
+    message(b"")
+    message(b"\x1f\x8b" + content[2:])
+    message(b"\0\0\x08\x01" + content[4:])
+    message(content[:4] + struct.pack(">I", 0xffffffff) + content[8:])
+    labels = read_bytes(here / "train-labels-idx1-ubyte")
+    message(labels[:8] + b"\x0b" + labels[9:], "train-labels-idx1-ubyte")
+    message(labels[:-1], "train-labels-idx1-ubyte")
+
+
+def save_model(path):
+  success(script("local icl = require 'icl'\nicl.nn.linear(3, 2):save(arg[1])", path))
+
+
+@test
+def damaged_weights_are_named():
+  with folder() as here:
+    path = here / "weights.safetensors"
+    save_model(path)
+    content = read_bytes(path)
+    size = struct.unpack("<Q", content[:8])[0]
+    header, values = json.loads(content[8:8 + size]), content[8 + size:]
+
+    def message(damaged):
+      here.write("damaged.safetensors", damaged)
+      text = failure(script("local icl = require 'icl'\nicl.nn.linear(3, 2):load(arg[1])", here / "damaged.safetensors"))
+      contains(text, "damaged.safetensors", "recipe.lua:2")
+      return text
+
+    def packed(head, data):
+      text = json.dumps(head).encode()
+      return struct.pack("<Q", len(text)) + text + data
+
+    message(b"")
+    message(content[:-1])
+    message(content + b"\0")
+    message(struct.pack("<Q", 1 << 60) + content[8:])
+    message(content[:8] + b"[" + content[9:])
+    message(packed({**header, "weight": {**header["weight"], "data_offsets": [0, 1 << 40]}}, values))
+    contains(message(packed({"weight": header["weight"]}, values[:24])), "bias")
+    other = {"weight": {"dtype": "F32", "shape": [2, 4], "data_offsets": [0, 32]},
+             "bias": {"dtype": "F32", "shape": [2], "data_offsets": [32, 40]}}
+    contains(message(packed(other, bytes(40))), "weight", "(4, 2)", "(3, 2)")
+    failure(script("local icl = require 'icl'\nicl.nn.linear(3, 2):load(arg[1])", here / "absent.safetensors"))
+
+
+@test
+def no_room_for_weights_leaves_the_old_file():
+  with folder() as here:
+    path = here / "weights.safetensors"
+    save_model(path)
+    before = read_bytes(path)
+    result = script("local icl = require 'icl'\nicl.nn.linear(300, 200):save(arg[1])", path,
+                    before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000)))
+    contains(failure(result), "weights.safetensors", "cannot write")
+    equal(read_bytes(path), before)
+    equal(os.listdir(here.path), ["weights.safetensors"])
+    contains(failure(script("local icl = require 'icl'\nicl.nn.linear(3, 2):save(arg[1])", here / "no/such/w")), "no/such")
+
+
+# ---- numbers that are not finite ----
+
+
+@test
+def a_loss_that_is_not_finite_stops_the_run():
+  with folder() as here:
+    write_mnist(here.path, 256, 16)
+    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+    message = failure(run(recipe, "--data", here.path, "--depth", "8", "--batch-size", "32", "--epochs", "3",
+                          "--base-lr", "1e30"))
+    contains(message, "loss", "nan", "step", "--check-nan")
+    message = failure(run(recipe, "--data", here.path, "--depth", "8", "--batch-size", "32", "--epochs", "3",
+                          "--base-lr", "1e30", "--check-nan"))
+    contains(message, "not finite")
+
+
+# ---- signals and pipes ----
+
+
+def wait_for(line, process):
+  for text in process.stdout:
+    if line in text:
+      return
+  raise AssertionError(process.stderr.read())
+
+
+def ended(process):
+  output, errors = process.communicate(timeout=120)
+  return process.returncode, output, errors
+
+
+@test
+def signals_end_a_program_with_their_code():
+  for number in (signal.SIGINT, signal.SIGTERM):
+    process = start("-e", "print 'begin' io.stdout:flush() while true do end")
+    wait_for("begin", process)
+    process.send_signal(number)
+    code, _, errors = ended(process)
+    equal(code, -number, errors)
+    contains(errors, "stopped")
+
+
+@test
+def a_signal_ends_a_long_computation():
+  code = """local icl = require "icl"
+    local x, w = icl.random.normal { 64, 32, 32, 64 }, icl.state(icl.random.normal { 3, 3, 64, 64 })
+    print "begin" io.stdout:flush()
+    icl.step(function() local y = x for i = 1, 400 do y = y:conv2d(w, { padding = 1 }):relu() end return y:sum() end)
+    print "never" """
+  process = start("-e", code)
+  wait_for("begin", process)
+  time.sleep(0.2)
+  process.send_signal(signal.SIGINT)
+  code, output, errors = ended(process)
+  equal(code, -signal.SIGINT, errors)
+  lacks(output, "never")
+
+
+@test
+def a_signal_cannot_be_swallowed():
+  process = start("-e", "print 'begin' io.stdout:flush() while true do pcall(function() while true do end end) end")
+  wait_for("begin", process)
+  process.send_signal(signal.SIGTERM)
+  equal(ended(process)[0], -signal.SIGTERM)
+
+
+@test
+def output_to_a_closed_pipe_ends_the_program():
+  process = start("-e", "while true do print('line', icl.ones { 2 }) end")
+  process.stdout.readline()
+  process.stdout.close()
+  errors = process.stderr.read()
+  code = process.wait(timeout=120)
+  assert code in (-signal.SIGPIPE, 1), code
+  lacks(errors, "Sanitizer", "traceback")
+
+
+@test
+def output_that_cannot_be_written_is_an_error():
+  with open("/dev/full", "w") as full:
+    result = subprocess.run([ICL, "-e", "print(('x'):rep(100000))"], stdout=full, stderr=subprocess.PIPE, text=True,
+                            env=environment(), timeout=120)
+  equal(result.returncode, 1, result.stderr)
+  contains(result.stderr, "No space left")
+
+
+close()

@@ -1,0 +1,410 @@
+"""The prompt: what it prints, completes, remembers and survives; through a pseudo-terminal."""
+
+import os
+import signal
+
+from harness import Terminal, close, contains, environment, equal, folder, lacks, read_bytes, run, success, test
+
+
+def prompt(home, *arguments, **more):
+  """icl at a terminal, waiting for its first line."""
+  terminal = Terminal(*arguments, env=environment(HOME=home, **more))
+  terminal.expect(r"icl> ")
+  return terminal
+
+
+def in_prompt(function):
+  """A test of a prompt in an empty home folder."""
+  def wrapped():
+    with folder() as home, prompt(home.path) as terminal:
+      function(terminal)
+  wrapped.__name__ = function.__name__
+  return test(wrapped)
+
+
+# ---- what is printed ----
+
+
+@test
+def greeting_tells_version_device_help_and_the_way_out():
+  with folder() as home, Terminal(env=environment(HOME=home.path)) as terminal:
+    contains(terminal.expect(r"(.*?)icl> ").group(1), "icl 0.", "cpu", "help()", "Ctrl-D")
+
+
+@in_prompt
+def expressions_are_printed(terminal):
+  terminal.command("1 + 1", r"\n2\n")
+  terminal.command("'a\\n' .. 'b', nil, true", r'\n"a\\nb"\tnil\ttrue\n')
+  terminal.command("{ 1, 2, x = { 'y' } }", r'\n\{ 1, 2, x = \{ "y" \} \}\n')
+  terminal.command("print('hello')", r"\nhello\n")
+  terminal.command("t = {}; t.self = t")
+  terminal.command("t", r"\n\{ self = \{ <this table again> \} \}\n")
+
+
+@in_prompt
+def long_values_are_shortened(terminal):
+  terminal.command("t = {} for i = 1, 5000 do t[i] = i end")
+  contains(terminal.command("t", r"4976 more"), "\n  1, 2, 3, 4, 5,")
+  contains(terminal.command("('x'):rep(5000)", r"4600 bytes more"), '"xxxx')
+  assert len(terminal.command("icl.zeros { 1000, 1000 }", r"1000, 1000")) < 4000
+
+
+@in_prompt
+def tensors_show_shape_dtype_and_values(terminal):
+  contains(terminal.command("icl.tensor { { 1.5, 2 }, { 3, 4 } }", r"1\.5"), "f32", "2, 2")
+  terminal.command("{ x = icl.zeros { 2, 3 } }", r"\{ x = tensor f32 \(2, 3\) \}")
+  terminal.command("icl.state({ 1, 2 }, { name = 'counter' })", r"counter")
+
+
+@in_prompt
+def models_print_as_trees(terminal):
+  terminal.command("icl.nn.sequential { icl.nn.linear(4, 3), icl.nn.relu() }", r"sequential.*linear 4 -> 3.*relu")
+
+
+@in_prompt
+def the_last_result_is_kept(terminal):
+  terminal.command("20 + 1")
+  terminal.command("_ * 2", r"\n42\n")
+  terminal.command("nil")
+  terminal.command("_", r"\n42\n")
+
+
+@in_prompt
+def locals_end_with_their_line_and_it_says_so_once(terminal):
+  contains(terminal.command("local x = 1"), "ends with its line")
+  lacks(terminal.command("local x = 1"), "ends with its line")
+  terminal.command("x", r"\nnil\n")
+
+
+@in_prompt
+def unfinished_lines_go_on(terminal):
+  terminal.send("function f(a)\n")
+  terminal.expect(r"\n *>> ")
+  terminal.send("return a * 2\n")
+  terminal.expect(r"\n *>> ")
+  terminal.command("end")
+  terminal.send("f(\n")
+  terminal.expect(r"\n *>> ")
+  terminal.command("21)", r"\n42\n")
+  terminal.send("for i = 1, 3 do\n")
+  terminal.expect(r"\n *>> ")
+  terminal.send("\x03")  # Ctrl-C clears what was typed
+  terminal.expect(r"\nicl> ")
+  terminal.command("'clear'", r'\n"clear"\n')
+
+
+@in_prompt
+def prompts_can_be_changed(terminal):
+  terminal.send("_PROMPT, _PROMPT2 = 'main: ', 'more: '\n")
+  terminal.expect(r"\nmain: ")
+  terminal.send("(\n")
+  terminal.expect(r"\nmore: ")
+  terminal.send("7)\n")
+  terminal.expect(r"\n7\nmain: ")
+
+
+# ---- errors ----
+
+
+@in_prompt
+def errors_leave_everything_alive(terminal):
+  terminal.command("x = icl.ones { 2 }")
+  terminal.command("x + icl.ones { 3 }", r"stdin:1: .*add")
+  terminal.command("error { }", r"not a message")
+  terminal.command("error(setmetatable({}, { __tostring = function() return 'my text' end }))", r"my text")
+  terminal.command("nothing.at.all", r"stdin:1: attempt to index a nil value")
+  terminal.command("x = = 1", r"stdin:1: unexpected symbol near")
+  terminal.command("icl.tensor", r"function")
+  terminal.command("x:sum():item()", r"\n2\.?0?\n")
+
+
+@in_prompt
+def an_error_tells_the_calls_that_led_to_it(terminal):
+  terminal.command("function inner() error('deep') end")
+  terminal.command("function outer() inner() return 1 end")
+  contains(terminal.command("x = outer()", r"deep"), "inner", "outer", "stdin:1")
+  lacks(terminal.command("error('flat', 2)", r"flat"), "repl.lua", "[C]")
+
+
+@in_prompt
+def a_failed_step_is_dropped(terminal):
+  terminal.command("s = icl.state { 1 }")
+  terminal.command("icl.step(function() s:write(s + 1) error('stop here') end)", r"stop here")
+  terminal.command("s:get()[1]", r"\n1\.?0?\n")
+  terminal.command("icl.step(function() s:write(s + 1) end)")
+  terminal.command("s:get()[1]", r"\n2\.?0?\n")
+
+
+# ---- interrupts ----
+
+
+@in_prompt
+def ctrl_c_clears_the_line(terminal):
+  terminal.send("this is no Lua")
+  terminal.expect("no Lua")
+  terminal.send("\x03")
+  terminal.expect(r"\nicl> ")
+  terminal.command("'fine'", r'\n"fine"\n')
+
+
+@in_prompt
+def ctrl_c_stops_an_endless_loop(terminal):
+  terminal.command("kept = 5")
+  for loop in ("while true do end", "while true do pcall(error) end",
+               "repeat pcall(function() while true do end end) until false",
+               "coroutine.wrap(function() while true do end end)()"):
+    terminal.send(f"print 'begin' {loop}\n")
+    terminal.expect(r"\nbegin\n")
+    terminal.send("\x03")
+    terminal.expect(r"stopped.*?\nicl> ")
+  terminal.command("kept", r"\n5\n")
+
+
+@in_prompt
+def ctrl_c_stops_a_computation(terminal):
+  terminal.command("x = icl.random.normal { 64, 32, 32, 64 }")
+  terminal.command("w = icl.state(icl.random.normal { 3, 3, 64, 64 })")
+  terminal.command("function work() return icl.step(function() local y = x for i = 1, 400 do y = y:conv2d(w, "
+                   "{ padding = 1 }) y = y:relu() end return y:sum() end) end")
+  terminal.send("print 'begin' work() print 'never'\n")
+  terminal.expect(r"\nbegin\n")
+  terminal.send("\x03")
+  terminal.expect(r"stopped")
+  lacks(terminal.expect(r".*?\nicl> ").group(0), "\nnever")
+  terminal.command("w:shape()[1]", r"\n3\n")
+  terminal.command("icl.step(function() return icl.ones({ 2 }):sum() end):item()", r"\n2\.?0?\n")
+
+
+@in_prompt
+def ctrl_c_in_a_step_drops_it(terminal):
+  terminal.command("s = icl.state { 1 }")
+  terminal.send("print 'begin' icl.step(function() s:write(s + 1) while true do end end)\n")
+  terminal.expect(r"\nbegin\n")
+  terminal.send("\x03")
+  terminal.expect(r"stopped.*?\nicl> ")
+  terminal.command("s:get()[1]", r"\n1\.?0?\n")
+  terminal.command("icl.step(function() s:write(s + 1) end)")
+  terminal.command("s:get()[1]", r"\n2\.?0?\n")
+
+
+@in_prompt
+def a_signal_that_ends_programs_ends_it(terminal):
+  os.kill(terminal.pid, signal.SIGTERM)
+  equal(terminal.end(), -signal.SIGTERM)
+
+
+@in_prompt
+def a_signal_during_a_line_ends_it(terminal):
+  terminal.send("print 'begin' while true do end\n")
+  terminal.expect(r"\nbegin\n")
+  os.kill(terminal.pid, signal.SIGTERM)
+  equal(terminal.end(), -signal.SIGTERM)
+
+
+@in_prompt
+def a_new_width_does_not_disturb(terminal):
+  terminal.send("'be")
+  terminal.expect("'be")
+  terminal.resize(60)
+  terminal.command("fore'", r'\n"before"\n')
+
+
+# ---- leaving ----
+
+
+@in_prompt
+def ctrl_d_leaves(terminal):
+  terminal.send("\x04")
+  equal(terminal.end(), 0)
+
+
+@in_prompt
+def os_exit_leaves_with_its_code(terminal):
+  terminal.send("os.exit(7)\n")
+  equal(terminal.end(), 7)
+
+
+@test
+def prompt_after_a_file():
+  with folder() as home:
+    recipe = home.write("recipe.lua", "value = 40\nlocal icl = require 'icl'\nx = icl.ones { 2 }\n")
+    with prompt(home.path, "-i", recipe) as terminal:
+      terminal.command("value + 2", r"\n42\n")
+      terminal.command("fresh = 1")
+      terminal.command("fresh, absent", r"\n1\tnil\n")
+      terminal.command("x:sum():item()", r"\n2\.?0?\n")
+
+
+@test
+def a_file_that_fails_still_gives_a_prompt():
+  with folder() as home:
+    recipe = home.write("recipe.lua", "value = 40\nerror 'on purpose'\n")
+    with Terminal("-i", recipe, env=environment(HOME=home.path)) as terminal:
+      terminal.expect(r"recipe.lua:2: on purpose.*icl> ")
+      terminal.command("value", r"\n40\n")
+
+
+# ---- completion ----
+
+
+@in_prompt
+def tab_completes_names(terminal):
+  terminal.send("xylophone = { strings = { 7 } }\n")
+  terminal.expect(r"\n.*?icl> ")
+  terminal.send("xylo\t.str\t[1]\n")
+  terminal.expect(r"\n7\n.*?icl> ")
+  terminal.send("('x'):rep(2) .. tostr\t(5)\n")
+  terminal.expect(r'\n"xx5"\n.*?icl> ')
+
+
+@in_prompt
+def tab_lists_what_is_possible(terminal):
+  terminal.send("icl.nn.\t\t")
+  contains(terminal.expect(r"batch_norm.*sequential").group(0), "conv2d", "linear")
+  terminal.send("con\t(3, 4, 3)\n")
+  terminal.expect(r"conv2d 3 -> 4.*icl> ")
+
+
+@in_prompt
+def tab_completes_methods(terminal):
+  terminal.command("x = icl.ones { 2, 2 }")
+  terminal.send("x:resh\t(4):item\t")
+  terminal.expect(r"x:reshape\(4\):item")
+  terminal.send("\x03")
+  terminal.expect(r"\nicl> ")
+  terminal.send("x:re\t\t")
+  contains(terminal.expect(r"relu.*reshape|reshape.*relu").group(0), "relu")
+  terminal.send("\x03")
+  terminal.expect(r"\nicl> ")
+  terminal.command("model = icl.nn.linear(2, 3)")
+  terminal.send("model:named_p\t()[1][1]\n")
+  terminal.expect(r'\n"weight"\n.*?icl> ')
+  terminal.send("model.wei\t:sha\t()[2]\n")
+  terminal.expect(r"\n3\n.*?icl> ")
+
+
+@in_prompt
+def tab_completes_attributes_of_ops(terminal):
+  terminal.send("icl.ops.conv2d(x, w, { str\t = 1, pad\t")
+  terminal.expect(r"stride = 1, padding")
+
+
+# ---- history ----
+
+
+@test
+def lines_are_recalled_now_and_later():
+  with folder() as home:
+    with prompt(home.path) as terminal:
+      terminal.command("'fir' .. 'st'", r'\n"first"\n')
+      terminal.command("'sec' .. 'ond'", r'\n"second"\n')
+      terminal.send("\x10\x10\n")  # twice Ctrl-P
+      terminal.expect(r'\n"first"\nicl> ')
+      terminal.send("\x04")
+      equal(terminal.end(), 0)
+    path = home / ".local/state/icl/history"
+    equal(read_bytes(path).decode().splitlines()[:2], ["'fir' .. 'st'", "'sec' .. 'ond'"])
+    equal(os.stat(path).st_mode & 0o077, 0)
+    with prompt(home.path) as terminal:
+      terminal.send("\x12ond\n")  # Ctrl-R searches
+      terminal.expect("ond")
+      terminal.send("\n")
+      terminal.expect(r'"second"')
+
+
+@test
+def history_lies_where_the_environment_says():
+  with folder() as home:
+    for value, expected in ((home / "state", home / "state/icl/history"),
+                            ("relative", home / ".local/state/icl/history")):
+      with Terminal(env=environment(HOME=home.path, XDG_STATE_HOME=value), cwd=home.path) as terminal:
+        terminal.expect("icl> ")
+        terminal.command("1 + 1", r"\n2\n")
+      contains(read_bytes(expected).decode(), "1 + 1\n")
+    assert not os.path.exists(home / "relative")
+
+
+@test
+def a_history_that_cannot_be_written_is_told_once():
+  with folder() as home:
+    home.write(".local", "a file where a folder should be")
+    with prompt(home.path) as terminal:
+      contains(terminal.command("1"), "will not be remembered")
+      lacks(terminal.command("2"), "will not be remembered")
+
+
+@test
+def a_large_or_damaged_history_is_cut():
+  with folder() as home:
+    os.makedirs(home / ".local/state/icl")
+    path = home.write(".local/state/icl/history", b"\x00\xff\x01\n" * 1000 + b"'line'\n" * 300000)
+    with prompt(home.path) as terminal:
+      terminal.send("\x10\n")
+      terminal.expect(r'\n"line"\nicl> ')
+    assert len(read_bytes(path)) < 20000
+
+
+# ---- help ----
+
+
+@in_prompt
+def help_tells_what_there_is(terminal):
+  contains(terminal.command("help()", r"help\(x\)"), "help \"word\"", "Ctrl-D", "augment", "schedule")
+
+
+@in_prompt
+def help_explains_functions_layers_and_ops(terminal):
+  terminal.command("help(icl.step)", r"icl\.step\(f, \.\.\.\)")
+  terminal.command("help(icl.fit)", r"icl\.fit \{ model =")
+  terminal.command("help(icl.grad)", r"their gradients")
+  terminal.command("help(icl.nn.conv2d)", r"nn\.conv2d\(input, output, kernel")
+  terminal.command("help(icl.nn.conv2d(1, 2, 3))", r"nn\.conv2d\(input, output, kernel")
+  contains(terminal.command("help(icl.ops.conv2d)", r"zero padding"), "stride = 1", "groups", "gradient")
+  contains(terminal.command("help(icl.ops.argmax)", r"no gradient"), "dim")
+  contains(terminal.command("help(icl.schedule)", r"icl\.schedule \{ type ="), "cosine")
+  contains(terminal.command("help(icl.nn)", r"layers"), "max_pool2d", "nn.layer(")
+  contains(terminal.command("help(icl.ones { 2 })", r"a tensor"), "reshape")
+  terminal.command("help(nil)", r"help \"word\" searches")
+  terminal.command("help(5)", r"a number")
+
+
+@in_prompt
+def help_searches(terminal):
+  contains(terminal.command('help "pool"', r"max_pool2d"), "icl.nn.avg_pool2d", "global_avg_pool")
+  terminal.command('help "icl.nn.linear"', r"nn\.linear\(input, output")
+  terminal.command('help "conv2"', r"icl\.ops\.conv2d ")
+  terminal.command('help "cnov2d"', r"did you mean conv2d")
+
+
+@test
+def help_explains_functions_of_a_file():
+  with folder() as home:
+    recipe = home.write("mine.lua", "-- mine(x): what I wrote.\nfunction mine(x) return x end\nfunction bare() end\n")
+    with prompt(home.path, "-i", recipe) as terminal:
+      terminal.command("help(mine)", r"\nmine\(x\): what I wrote\.")
+      terminal.command("help(bare)", r"no description:\nfunction bare\(\)")
+
+
+# ---- without a terminal that can move its cursor ----
+
+
+@test
+def a_dumb_terminal_works():
+  with folder() as home, prompt(home.path, TERM="dumb") as terminal:
+    terminal.command("1 + 1", r"\n2\n")
+    terminal.send("half a li")
+    terminal.send("\x03")
+    terminal.expect(r"\nicl> ")
+    terminal.send("\x04")
+    equal(terminal.end(), 0)
+
+
+@test
+def a_pipe_can_be_a_prompt_too():
+  with folder() as home:
+    output = success(run("-i", home.write("empty.lua", ""), stdin="1 + 1\nerror 'x'\n'last'", env=environment(HOME=home.path)))
+    contains(output, "2\n", '"last"\n')
+    assert not os.path.exists(home / ".local")
+
+
+close()

@@ -1,0 +1,163 @@
+"""Recipes: their options, a few steps of training on a small set, and the same seed giving the same bytes."""
+
+import glob
+import os
+import re
+
+from harness import (ROOT, Terminal, close, contains, environment, equal, failure, folder, lacks, read_bytes, run,
+                     success, test, write_mnist)
+
+RECIPE = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+
+# What every run here has in common: a small network, few images, two epochs.
+SMALL = ["--depth", "8", "--initial-channels", "4", "--batch-size", "32", "--epochs", "2"]
+
+
+def recipes():
+  return sorted(glob.glob(os.path.join(ROOT, "recipes", "*.lua")))
+
+
+# ---- options ----
+
+
+@test
+def help_lists_the_options_of_every_recipe():
+  for recipe in recipes():
+    text = success(run(recipe, "--help"))
+    contains(text, "--dataset", "--epochs", "--seed", "--preset", "--list-presets", "examples:")
+    equal(success(run(recipe, "-h")), text)
+    assert max(len(line) for line in text.splitlines()) <= 120, recipe
+
+
+@test
+def presets_are_listed_and_can_be_chosen():
+  for recipe in recipes():
+    listed = success(run(recipe, "--list-presets"))
+    names = [line.split()[0] for line in listed.splitlines() if not line.startswith(" ")]
+    assert names, recipe
+    for name in names:
+      success(run(recipe, "--preset", name, "--help"))
+  contains(failure(run(RECIPE, "--preset", "quikstart"), 2), "quikstart", "did you mean quickstart")
+
+
+@test
+def wrong_options_are_told_with_what_was_meant():
+  for arguments, parts in (
+      (["--epoch", "3"], ["--epoch", "did you mean --epochs"]),
+      (["--epochs", "three"], ["--epochs three", "integer"]),
+      (["--epochs", "0"], ["--epochs 0", "at least 1"]),
+      (["--epochs"], ["--epochs", "value"]),
+      (["--schedule", "cosin"], ["--schedule cosin", "did you mean cosine"]),
+      (["--dataset", "fashion_minst"], ["did you mean fashion_mnist"]),
+      (["epochs"], ["epochs"]),
+      (["--nesterov=no"], ["--nesterov"]),
+  ):
+    result = run(RECIPE, *arguments)
+    contains(failure(result, 2), *parts)
+    equal(result.stdout, "")
+
+
+# ---- training ----
+
+
+def train(data, *options, env=None, recipe=RECIPE):
+  return success(run(recipe, "--data", data, *SMALL, *options, env=env))
+
+
+def figures(line):
+  """The names and numbers of a line such as "Epoch 1 lr 0.2 loss 2.1"."""
+  return {name: float(value) for name, value in re.findall(r"([\w@]+) (-?[\d.]+)", line)}
+
+
+@test
+def a_recipe_trains_and_says_so_line_by_line():
+  with folder() as here:
+    output = train(write_mnist(here.path))
+    lines = [line for line in output.splitlines() if line.startswith("Epoch")]
+    equal(len(lines), 2, output)
+    first, last = figures(lines[0]), figures(lines[1])
+    equal((first["Epoch"], last["Epoch"]), (1.0, 2.0))
+    assert last["loss"] < first["loss"], output
+    contains(output, "Test error")
+    lacks(output, "\r", "\x1b")
+
+
+@test
+def precisions_and_threads_and_other_ways_to_compute():
+  with folder() as here:
+    data = write_mnist(here.path, 96, 32)
+    plain = figures(train(data).splitlines()[-3])
+    for options in (["--threads", "1"], ["--eager"], ["--check-nan"], ["--precision", "bf16"], ["--subdivision", "2"]):
+      lines = [line for line in train(data, *options).splitlines() if line.startswith("Epoch")]
+      assert abs(figures(lines[-1])["loss"] - plain.get("loss", figures(lines[-1])["loss"])) < 1.0, options
+
+
+@test
+def a_profile_is_printed():
+  with folder() as here:
+    result = run(RECIPE, "--data", write_mnist(here.path, 64, 32), *SMALL, "--profile")
+    contains(success(result) + result.stderr, "conv2d")
+
+
+RECIPE_THAT_SAVES = """local icl = require "icl"
+local opt = icl.options "saves its weights"
+  : include(icl.models.resnet_preact.options, icl.options.data, icl.options.augmentation, icl.options.training)
+  : include(icl.options.runtime)
+  : value("to", "", "file for the weights")
+  : parse(arg)
+local train, test = icl.data.open(opt)
+local model = icl.models.build("resnet_preact", opt, train)
+icl.fit { model = model, train = train, test = test, options = opt }
+model:save(opt.to)
+"""
+
+
+@test
+def the_same_seed_gives_the_same_bytes():
+  with folder() as here:
+    data, recipe = write_mnist(here.path), here.write("saves.lua", RECIPE_THAT_SAVES)
+
+    def trained(name, *options):
+      output = train(data, "--to", here / name, *options, recipe=recipe)
+      return output.splitlines()[-1], read_bytes(here / name)
+
+    first = trained("first")
+    equal(trained("second"), first)
+    other = trained("third", "--seed", "1")
+    assert other[1] != first[1], "the seed has no effect"
+
+
+@test
+def every_recipe_runs_a_few_steps():
+  with folder() as here:
+    data = write_mnist(here.path, 32, 16)
+    for recipe in recipes():
+      name = os.path.basename(recipe)
+      options = SMALLEST.get(name)
+      assert options is not None, f"SMALLEST has no entry for {name}"
+      output = success(run(recipe, "--data", data, "--dataset", "fashion_mnist", "--epochs", "1", "--batch-size", "16",
+                           *options))
+      contains(output, "Epoch 1 ", "Test error")
+
+
+# The least network of each recipe.
+SMALLEST = {
+    "resnet_preact.lua": ["--depth", "8", "--initial-channels", "4"],
+}
+
+
+# ---- on a terminal ----
+
+
+@test
+def a_terminal_shows_a_bar():
+  with folder() as here:
+    with Terminal(RECIPE, "--data", write_mnist(here.path), *SMALL, env=environment(), columns=90) as terminal:
+      terminal.expect(r"Epoch 1/2 \[#+\.*\]")
+      terminal.expect(r"Test error [\d.]+ %")
+      equal(terminal.end(), 0)
+      lines = [line for line in re.split(r"[\r\n]", re.sub(r"\x1b\[K", "", terminal.text)) if "[#" in line]
+      assert lines and max(map(len, lines)) < 90, lines
+
+
+close()
