@@ -223,7 +223,8 @@ static const char *read_line(editor *e) {
   if (!e->line)
     return read_plain(e);
   int count;
-  el_resize(e->line); /* in case the terminal changed while a line ran */
+  el_resize(e->line);               /* in case the terminal changed while a line ran */
+  el_set(e->line, EL_PREP_TERM, 1); /* before the prompt is seen, or keys pressed at once would be taken literally */
   return el_gets(e->line, &count);
 }
 #else
@@ -270,26 +271,21 @@ static int editor_read(lua_State *L) {
   return 1;
 }
 
-/* editor:call(f): runs f; nothing that goes wrong in it goes further. true and its results, or false, the error as
- * text, and the number of the signal if one ended it. */
+/* editor:call(f, ...): what icl.core.call, the upvalue, makes of it, with signals meaning what they mean outside of the
+ * prompt. One that comes too late to stop f is forgotten. */
 static int editor_call(lua_State *L) {
   editor *e = luaL_checkudata(L, 1, editor_name);
-  lua_settop(L, 2);
-  lua_pushcfunction(L, icl__lua_traceback);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 2);
   release_signals(e);
-  bool ok = lua_pcall(L, 0, LUA_MULTRET, 2) == LUA_OK;
+  int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
   catch_signals(e);
-  int number = icl__lua_take_signal(L);
-  if (!ok || number)
-    icl__lua_leave_step(L);
-  if (number) {
-    lua_settop(L, 2);
-    lua_pushliteral(L, "interrupted");
-    lua_pushinteger(L, number);
+  icl__lua_take_signal(L);
+  if (status != LUA_OK) {
+    lua_pushboolean(L, false);
+    lua_insert(L, -2);
   }
-  lua_pushboolean(L, ok && !number);
-  lua_replace(L, 2);
   return lua_gettop(L) - 1;
 }
 
@@ -385,7 +381,9 @@ void icl__lua_prompt_functions(lua_State *L) {
   luaL_newmetatable(L, editor_name);
   lua_pushcfunction(L, editor_close);
   lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
+  luaL_newlibtable(L, methods);
+  lua_getfield(L, -3, "call");
+  luaL_setfuncs(L, methods, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   luaL_newlib(L, functions);

@@ -84,20 +84,22 @@ function Prompt:read_chunk()
 end
 
 -- Prints a line's results and keeps the first one as `_`.
-local function show(globals, results)
-  if results.n == 0 then return end
-  if results[1] ~= nil then rawset(globals, "_", results[1]) end
-  io.stdout:write(printing.results(results), "\n")
+local function show(globals, ...)
+  if ... ~= nil then rawset(globals, "_", (...)) end
+  io.stdout:write(printing.results(table.pack(...)), "\n")
 end
 
--- Runs a line. -> the signal that ended it, if one did. Printing belongs to the line, for it may evaluate tensors.
+-- Runs a line and prints its results, for which tensors may have to be evaluated. -> the signal that ended it, if one
+-- did.
 function Prompt:run(chunk)
-  local ok, message, signal = self.editor:call(function()
-    show(self.globals, table.pack(chunk()))
-  end)
+  local results = table.pack(self.editor:call(chunk))
+  local ok, message, signal = table.unpack(results, 1, 3)
+  if ok and results.n > 1 then
+    ok, message, signal = self.editor:call(show, self.globals, table.unpack(results, 2, results.n))
+  end
   io.stdout:flush()
-  if not ok then io.stderr:write(message, "\n") end
-  return signal
+  if not ok then io.stderr:write(tostring(message), "\n") end
+  return not ok and signal or nil
 end
 
 -- Says once that a local variable is gone after its line.

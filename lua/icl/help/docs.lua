@@ -45,9 +45,8 @@ local function add_block(doc, lines, first, last)
   local texts = {}
   for i = first, last do texts[#texts + 1] = without_dashes(lines[i]) end
   local text, code = table.concat(texts, "\n"), lines[last + 1] or ""
-  if first == 1 or doc.header == nil and #doc.blocks == 0 and first == 2 then
-    doc.header = text
-  else
+  if first == 1 then doc.header = text end
+  if first > 1 or code:find "function" then
     doc.blocks[#doc.blocks + 1] = { title = title_of(text), name = defined_name(code), text = text, line = last + 1 }
   end
 end
