@@ -121,7 +121,6 @@ local function fit(given)
     progress:line(("Epoch %d lr %.6f %s%s Elapsed %.2f"):format(epoch, rate, figures(result.train),
       result.test and " Val " .. figures(result.test) or "", core.clock() - started))
   end
-  if self.options.profile then progress:line(core.profile()) end
   if result.test then progress:line(("Test error %.2f %%"):format(100 * (1 - result.test.top1))) end
   if given.hint then progress:line(given.hint) end
   return result
