@@ -42,6 +42,8 @@ static bool is_right(lua_State *L, int i) {
 static int configure(lua_State *L) {
   static const char *const expected[] = {"a string", "an integer of at least 0", "true or false"};
   icl__lua_check_options(L, 1, "icl.configure", names);
+  if (lua_isnoneornil(L, 1))
+    return 0;
   lua_settop(L, 1);
   const icl__lua_session *session = icl__lua_push_session(L);
   lua_getiuservalue(L, 2, ICL__LUA_SETTINGS);
