@@ -9,39 +9,39 @@
 
 /* ---- instruction sets, best first ---- */
 
-#if ICL_HAVE_AVX2
-static bool has_avx2(void) {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+typedef enum { PORTABLE, AVX2, AVX512, AVX512BF16 } level;
+
+/* The highest level whose instructions this processor has. */
+static level highest(void) {
+#if defined __x86_64__
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c"))
+    return PORTABLE;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+    return AVX2;
+  return __builtin_cpu_supports("avx512bf16") ? AVX512BF16 : AVX512;
+#else
+  return PORTABLE;
+#endif
 }
-#endif
-#if ICL_HAVE_AVX512
-static bool has_avx512(void) {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-#endif
-#if ICL_HAVE_AVX512BF16
-static bool has_avx512bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
-#endif
-static bool always(void) { return true; }
 
 typedef struct {
   const icl__kernel_set *set;
   const icl__winograd *winograd;
-  bool (*runs_here)(void);
+  level needs;
 } instruction_set;
 
 static const instruction_set sets[] = {
 #if ICL_HAVE_AVX512BF16
-    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, has_avx512bf16},
+    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, AVX512BF16},
 #endif
 #if ICL_HAVE_AVX512
-    {&icl__kernels_avx512, &icl__winograd_avx512, has_avx512},
+    {&icl__kernels_avx512, &icl__winograd_avx512, AVX512},
 #endif
 #if ICL_HAVE_AVX2
-    {&icl__kernels_avx2, &icl__winograd_avx2, has_avx2},
+    {&icl__kernels_avx2, &icl__winograd_avx2, AVX2},
 #endif
-    {&icl__kernels_portable, &icl__winograd_portable, always},
+    {&icl__kernels_portable, &icl__winograd_portable, PORTABLE},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -49,7 +49,7 @@ static _Atomic(const instruction_set *) selected;
 
 static const instruction_set *best(void) {
   int i = 0;
-  while (!sets[i].runs_here())
+  while (sets[i].needs > highest())
     i++;
   return &sets[i];
 }
@@ -63,7 +63,7 @@ icl_status icl__cpu_select(void) {
   for (int i = 0; i < SETS; i++) {
     if (strcmp(sets[i].set->name, name) != 0)
       continue;
-    if (!sets[i].runs_here())
+    if (sets[i].needs > highest())
       return icl__fail(ICL_ENOTSUP, "ICL_ISA is %s, which this processor does not have; the best it has is %s", name,
                        best()->set->name);
     atomic_store(&selected, &sets[i]);
