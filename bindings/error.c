@@ -1,6 +1,7 @@
 /* error.c - from failures to Lua errors that point at the line of the recipe, and what such messages are made of. */
 #include "session.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- where ---- */
@@ -41,6 +42,31 @@ int icl__lua_fail(lua_State *L, const char *format, ...) {
 
 /* ---- failures of the core ---- */
 
+/* Pushes the core's message. Where it speaks of shapes it counts axes from 0, "axis 2"; Lua counts them from 1. */
+static const char *push_message(lua_State *L, icl_status status) {
+  static const char word[] = "axis ";
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  const char *rest = icl_message();
+  bool of_shapes = status == ICL_ESHAPE || status == ICL_EINVAL;
+  for (const char *found; of_shapes && (found = strstr(rest, word));) {
+    char *end;
+    const char *number = found + strlen(word);
+    long axis = strtol(number, &end, 10);
+    luaL_addlstring(&text, rest, (size_t)(number - rest));
+    if (end > number && axis >= 0) {
+      lua_pushinteger(L, axis + 1);
+      luaL_addvalue(&text);
+    } else {
+      luaL_addlstring(&text, number, (size_t)(end - number));
+    }
+    rest = end;
+  }
+  luaL_addstring(&text, rest);
+  luaL_pushresult(&text);
+  return lua_tostring(L, -1);
+}
+
 void icl__lua_check(lua_State *L, icl_status status) {
   if (status == ICL_OK)
     return;
@@ -52,10 +78,9 @@ void icl__lua_check(lua_State *L, icl_status status) {
   }
   lua_getiuservalue(L, -1, ICL__LUA_LAYER);
   const char *layer = lua_tostring(L, -1);
+  const char *message = push_message(L, status);
   if (layer && *layer)
-    lua_pushfstring(L, "%s (in layer %s)", icl_message(), layer);
-  else
-    lua_pushstring(L, icl_message());
+    lua_pushfstring(L, "%s (in layer %s)", message, layer);
   raise_here(L);
 }
 

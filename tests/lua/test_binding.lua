@@ -301,6 +301,9 @@ check("wrong attributes", function()
     function() return x:narrow(2, 0, 1) end, "from 0 on",
     function() return x:narrow(2, 1.5, 1) end, "from 1.5 on",
     function() return x:narrow(2, 1, -1) end, "narrow",
+    function() return ops.sum(x, { dims = { 2, 2 } }) end, "axis 2 is given twice",
+    function() return ops.concat(x, x:transpose(), { dim = 1 }) end, "but for axis 1",
+    function() return ops.pad(x, { low = { 0, -1 }, high = { 0, 0 } }) end, "axis 2 must be at least 0",
   }
   check.equal(x:narrow(-1, 3, 1):totable()[2][1], 9)
   check.equal(ops.sum(x, { dims = -1 }):totable()[2], 18)
