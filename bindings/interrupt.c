@@ -15,15 +15,57 @@ static volatile sig_atomic_t pending;
 static int raised; /* times since the signal */
 
 enum { EVERY_EVENT = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, GRACE = 1000 };
+enum { WATCH = 10000 }; /* instructions of a coroutine between two looks for a signal */
+
+static void watch(lua_State *L, lua_Debug *event);
 
 static void stop(lua_State *L, lua_Debug *event) {
   (void)event;
+  if (!pending) { /* a coroutine that lived on when the signal was taken */
+    lua_sethook(L, watch, LUA_MASKCOUNT, WATCH);
+    return;
+  }
   if (raised++ == 0)
     lua_sethook(L, stop, LUA_MASKCOUNT, GRACE);
   else
     lua_sethook(L, stop, EVERY_EVENT, 1);
   icl__lua_fail(L, "stopped by %s", pending == SIGTERM ? "TERM" : "INT");
 }
+
+/* ---- coroutines, which a handler cannot know ---- */
+
+static void watch(lua_State *L, lua_Debug *event) {
+  if (pending)
+    stop(L, event);
+}
+
+/* coroutine.create and coroutine.wrap, the upvalue, whose new thread inherits a hook that looks for signals. */
+static int make_coroutine(lua_State *L) {
+  lua_Hook hook = lua_gethook(L);
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_sethook(L, watch, LUA_MASKCOUNT, WATCH);
+  lua_call(L, 1, 1);
+  lua_sethook(L, hook, mask, count);
+  icl__lua_poll_signal(L);
+  return 1;
+}
+
+static void watch_coroutines(lua_State *L) {
+  static const char *const makers[] = {"create", "wrap"};
+  lua_getglobal(L, "coroutine");
+  for (int i = 0; i < 2; i++) {
+    lua_getfield(L, -1, makers[i]);
+    lua_pushcclosure(L, make_coroutine, 1);
+    lua_setfield(L, -2, makers[i]);
+  }
+  lua_pop(L, 1);
+}
+
+/* ---- signals ---- */
 
 static void handle(int signal_number) {
   int before = errno;
@@ -49,6 +91,7 @@ static void catch_signal(int signal_number) {
 
 void icl__lua_catch_signals(lua_State *L) {
   main_thread = L;
+  watch_coroutines(L);
   catch_signal(SIGINT);
   catch_signal(SIGTERM);
 }
