@@ -29,11 +29,16 @@ extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__
 #define ISA_NAME(name)    ICL__PASTE(name, ICL_ISA)
 
 /* Every family, by the name of its file. */
-#define FAMILIES(X) X(cast) X(coefficients) X(loss) X(permute) X(pointwise) X(pool) X(random) X(reduce) X(sample) X(shape)
+#define FAMILIES(X)                                                                                                    \
+  X(cast) X(coefficients) X(loss) X(norm) X(norm_sums) X(permute) X(pointwise) X(pool) X(random) X(reduce) X(sample)   \
+  X(shape)
 
 #define DECLARE(name) bool ISA_NAME(icl__choose_##name)(const icl__call *prototype, icl__choice *choice);
 FAMILIES(DECLARE)
 #undef DECLARE
+
+bool ISA_NAME(icl__can_add_bn_sums)(const icl__call *add, const icl__call *sums);
+void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums);
 #endif
 
 #endif

@@ -7,8 +7,8 @@
 
 enum { OUT_HALF = 1 << TILE_OUT };
 
-INLINE void load_step(float *x, const tile *t, uint32_t halves, int k, int64_t i) {
-  int64_t at = i & t->moves[k];
+INLINE void load_step(float *x, const tile *t, uint32_t halves, int k, int64_t i, int64_t place) {
+  int64_t at = tile_index(t, k, i, place);
   UNROLL(4)
   for (int r = 0; r < TILE_STEP; r += LANES)
     store(ICL_F32, x, r, load(halves >> k & 1 ? ICL_BF16 : ICL_F32, t->in[k], at + r));
@@ -38,11 +38,11 @@ INLINE void store_step(const float *y, const tile *t, uint32_t halves, int64_t i
 #define x5 x[5][j]
 #define PW(name, inputs, kind, grad, formula, doc)                                                                     \
   INLINE void name##_loop(tile t, uint32_t halves) {                                                                   \
-    for (int64_t i = 0; i < t.count; i += TILE_STEP) {                                                                 \
+    for (FOR_TILE(t, i, place)) {                                                                                      \
       float x[inputs][TILE_STEP], y[TILE_STEP];                                                                        \
       UNROLL(6)                                                                                                        \
       for (int k = 0; k < inputs; k++)                                                                                 \
-        load_step(x[k], &t, halves, k, i);                                                                             \
+        load_step(x[k], &t, halves, k, i, place);                                                                      \
       _Pragma("omp simd") for (int j = 0; j < TILE_STEP; j++) y[j] = (float)(formula);                                 \
       store_step(y, &t, halves, i);                                                                                    \
     }                                                                                                                  \
@@ -108,11 +108,11 @@ static void run_formula(const icl__call *call) {
 /* ---- sums ---- */
 
 INLINE void sum_loop(tile t, int inputs, uint32_t halves) {
-  for (int64_t i = 0; i < t.count; i += TILE_STEP) {
+  for (FOR_TILE(t, i, place)) {
     float x[TILE_STEP], y[TILE_STEP] = {0};
     UNROLL(8)
     for (int k = 0; k < inputs; k++) {
-      load_step(x, &t, halves, k, i);
+      load_step(x, &t, halves, k, i, place);
       _Pragma("omp simd") for (int j = 0; j < TILE_STEP; j++) y[j] += x[j];
     }
     store_step(y, &t, halves, i);
@@ -120,9 +120,9 @@ INLINE void sum_loop(tile t, int inputs, uint32_t halves) {
 }
 
 /* Loops for the usual numbers of inputs of one dtype, and one for all others. */
-static void sum_tile(const tile *t) {
-  uint32_t all = (1u << t->inputs) - 1;
-  bool half = t->halves == (all | OUT_HALF);
+void ISA_NAME(icl__sum_tile)(const tile *t) {
+  uint32_t all = ((1u << t->inputs) - 1) | OUT_HALF;
+  bool half = (t->halves & all) == all;
   if (t->halves && !half)
     sum_loop(*t, t->inputs, t->halves);
   else if (t->inputs == 2 && half)
@@ -139,14 +139,14 @@ static void sum_tile(const tile *t) {
     sum_loop(*t, t->inputs, 0);
 }
 
-static void run_add_n(const icl__call *call) { ISA_NAME(icl__tiles)(call, sum_tile, ~0u); }
+static void run_add_n(const icl__call *call) { ISA_NAME(icl__tiles)(call, ISA_NAME(icl__sum_tile), ~0u); }
 
 /* ---- broadcasting ---- */
 
 static void copy_tile(const tile *t) {
-  for (int64_t i = 0; i < t->count; i += TILE_STEP) {
+  for (FOR_TILE(*t, i, place)) {
     float x[TILE_STEP];
-    load_step(x, t, 0, 0, i);
+    load_step(x, t, 0, 0, i, place);
     store_step(x, t, 0, i);
   }
 }
@@ -157,6 +157,7 @@ static void run_broadcast_to(const icl__call *call) { ISA_NAME(icl__tiles)(call,
 
 bool ISA_NAME(icl__choose_pointwise)(const icl__call *prototype, icl__choice *choice) {
   choice->splits = true;
+  choice->workspace = TILES_WORKSPACE;
   if (icl__op(prototype->op)->flags & ICL__POINTWISE)
     choice->run = run_formula;
   else if (prototype->op == ICL__OP_add_n)

@@ -16,12 +16,7 @@ static bool choose(const icl__call *prototype, icl__choice *choice) {
   return false;
 }
 
-static bool can_add_bn_sums(const icl__call *add, const icl__call *sums) {
-  (void)add, (void)sums;
-  return false;
-}
-static void add_bn_sums(const icl__call *add, const icl__call *sums) { (void)add, (void)sums; }
-
 #define TEXT_(name) #name
 #define TEXT(name)  TEXT_(name)
-const icl__kernel_set ISA_NAME(icl__kernels) = {TEXT(ICL_ISA), choose, can_add_bn_sums, add_bn_sums};
+const icl__kernel_set ISA_NAME(icl__kernels) = {TEXT(ICL_ISA), choose, ISA_NAME(icl__can_add_bn_sums),
+                                                ISA_NAME(icl__add_bn_sums)};

@@ -4,7 +4,10 @@
 #include "backend/cpu/kernels/convert.h"
 #include "backend/cpu/kernels/rows.h"
 
-enum { OPERANDS = ICL_MAX_INPUTS + 1, BUFFER = 2048 /* floats, of all buffers together */ };
+enum { OPERANDS = ICL_MAX_INPUTS + 1 };
+
+/* Elements: most of a tile that needs buffers; rows from which on they are taken one by one, if that saves a buffer. */
+enum { LIMIT = 1024, LONG = TILE_SLOT - TILE_STEP };
 
 /* The operands are the inputs and, behind them, the output. Strides are in elements, those of the last axis 0 or 1;
  * repeated axes have stride 0. */
@@ -78,12 +81,11 @@ typedef enum { DIRECT, REPEATED, BUFFERED } way;
 
 /* An operand within the last two axes: rows of columns. */
 typedef struct {
-  icl_dtype dtype;
+  icl_dtype dtype, as; /* in memory; for the kernel: f32 or bf16 */
   way way;
-  bool half;  /* may be handed over in bf16 */
   char *data; /* the first element of the first row */
   int64_t row_stride, column_stride;
-  float *buffer;
+  char *buffer;
   const char *held; /* the buffer holds the row that begins here, again and again, */
   int64_t count;    /* so many elements */
 } operand;
@@ -95,8 +97,11 @@ typedef struct {
   int64_t rows, columns; /* of the last two axes */
   int64_t limit;         /* elements of a tile */
   bool one_row;          /* a tile is not more than a row */
+  bool patterned;        /* a row is repeated, not only an element */
   operand operand[OPERANDS];
 } walk;
+
+INLINE int64_t bytes_of(icl_dtype lane) { return lane == ICL_BF16 ? 2 : 4; }
 
 static char *element(const operand *o, int64_t row, int64_t column) {
   return o->data + (row * o->row_stride + column * o->column_stride) * (int64_t)icl_dtype_bytes(o->dtype);
@@ -106,45 +111,56 @@ static bool is_adjacent(const operand *o, int64_t rows, int64_t columns) {
   return o->column_stride == 1 && (rows == 1 || o->row_stride == columns);
 }
 
-static bool is_direct(const operand *o) { return o->dtype == ICL_F32 || (o->dtype == ICL_BF16 && o->half); }
-
-static void fill_row(const operand *o, const char *from, float *to, int64_t columns) {
-  widen(o->dtype, from, to, o->column_stride ? columns : 1);
-  for (int64_t j = 1; j < columns && !o->column_stride; j++)
-    to[j] = *to;
+/* Fills `count` elements of `bytes` with what the first `period` of them hold. */
+static void repeat(char *buffer, int64_t period, int64_t count, int64_t bytes) {
+  for (int64_t have = period; have < count; have *= 2)
+    memcpy(buffer + have * bytes, buffer, (size_t)((have < count - have ? have : count - have) * bytes));
 }
 
-/* The row that begins at `from`, again and again. */
+static void fill_row(const operand *o, const char *from, char *to, int64_t columns) {
+  int64_t count = o->column_stride ? columns : 1, bytes = bytes_of(o->as);
+  if (o->dtype == o->as)
+    memcpy(to, from, (size_t)(count * bytes));
+  else
+    widen(o->dtype, from, (float *)(void *)to, count);
+  repeat(to, count, columns, bytes);
+}
+
+/* What begins at `from`, an element or a row of them, again and again. */
 static void fill_repeated(operand *o, const char *from, int64_t columns, int64_t count) {
-  int64_t period = o->column_stride ? columns : 1;
   if (o->held == from && o->count >= count)
     return;
+  int64_t period = o->column_stride ? columns : 1;
   fill_row(o, from, o->buffer, period);
-  for (int64_t have = period; have < count; have *= 2)
-    memcpy(o->buffer + have, o->buffer, (size_t)(have < count - have ? have : count - have) * sizeof *o->buffer);
+  repeat(o->buffer, period, count, bytes_of(o->as));
   o->held = from;
   o->count = count;
 }
 
 static void fill_rows(const operand *o, const char *from, int64_t rows, int64_t columns) {
-  int64_t bytes = o->row_stride * (int64_t)icl_dtype_bytes(o->dtype);
+  int64_t stride = o->row_stride * (int64_t)icl_dtype_bytes(o->dtype), length = columns * bytes_of(o->as);
   for (int64_t i = 0; i < rows; i++)
-    fill_row(o, from + i * bytes, o->buffer + i * columns, columns);
+    fill_row(o, from + i * stride, o->buffer + i * length, columns);
 }
 
 static void set_input(tile *t, operand *o, int k, const char *from, int64_t rows, int64_t columns) {
-  t->in[k] = o->buffer;
-  t->moves[k] = ~INT64_C(0);
-  if (o->way == REPEATED) {
-    fill_repeated(o, from, columns, TILE_STEP);
-    t->moves[k] = 0;
-  } else if (o->way == DIRECT) {
-    t->in[k] = from;
-    t->halves |= (o->dtype == ICL_BF16 ? 1u : 0u) << k;
-  } else if (o->row_stride == 0) {
+  t->in[k] = o->way == DIRECT ? from : o->buffer;
+  t->whole[k] = o->way == REPEATED ? 0 : ~INT64_C(0);
+  if (o->way == REPEATED)
+    fill_repeated(o, from, columns, t->period + TILE_STEP);
+  else if (o->way == BUFFERED && o->row_stride == 0)
     fill_repeated(o, from, columns, rows * columns);
-  } else {
+  else if (o->way == BUFFERED)
     fill_rows(o, from, rows, columns);
+}
+
+static void empty_buffer(const operand *o, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  for (int64_t i = 0; i < rows; i++) {
+    const char *from = o->buffer + i * columns * bytes_of(o->as);
+    if (o->dtype == o->as)
+      memcpy(element(o, row + i, column), from, (size_t)(columns * bytes_of(o->as)));
+    else
+      narrow((const float *)(const void *)from, o->dtype, element(o, row + i, column), columns);
   }
 }
 
@@ -154,8 +170,8 @@ static void run_rest(const tile *t, tile_kernel kernel, int64_t done) {
   tile rest = *t;
   size_t count = (size_t)(t->count - done), out_bytes = t->halves >> TILE_OUT & 1 ? 2 : 4;
   for (int k = 0; k < t->inputs; k++) {
-    size_t bytes = t->halves >> k & 1 ? 2 : 4;
-    memcpy(memory[k], (const char *)t->in[k] + (size_t)(done & t->moves[k]) * bytes, count * bytes);
+    size_t bytes = t->halves >> k & 1 ? 2 : 4, skip = (size_t)tile_index(t, k, done, done % t->period) * bytes;
+    memcpy(memory[k], (const char *)t->in[k] + skip, count * bytes);
     rest.in[k] = memory[k];
   }
   rest.out = memory[t->inputs];
@@ -164,7 +180,7 @@ static void run_rest(const tile *t, tile_kernel kernel, int64_t done) {
   memcpy((char *)t->out + (size_t)done * out_bytes, memory[t->inputs], count * out_bytes);
 }
 
-static void run_kernel(const tile *t, tile_kernel kernel) {
+void ISA_NAME(icl__run_tile)(const tile *t, tile_kernel kernel) {
   tile whole = *t;
   whole.count = t->count / TILE_STEP * TILE_STEP;
   if (whole.count)
@@ -175,28 +191,20 @@ static void run_kernel(const tile *t, tile_kernel kernel) {
 
 /* Rows `row` to row + rows - 1, of each the columns `column` to column + columns - 1: several rows are whole. */
 static void run_tile(walk *w, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  tile t = {.inputs = w->call->inputs, .count = rows * columns};
-  for (int k = 0; k < t.inputs; k++)
-    set_input(&t, &w->operand[k], k, element(&w->operand[k], row, column), rows, columns);
+  tile t = {.inputs = w->call->inputs, .count = rows * columns, .period = w->patterned ? columns : 1};
+  for (int k = 0; k < t.inputs; k++) {
+    operand *o = &w->operand[k];
+    set_input(&t, o, k, element(o, row, column), rows, columns);
+    t.halves |= (o->as == ICL_BF16 ? 1u : 0u) << k;
+  }
   const operand *out = &w->operand[t.inputs];
-  char *to = element(out, row, column);
-  t.out = out->way == DIRECT ? to : (void *)out->buffer;
-  t.halves |= (out->way == DIRECT && out->dtype == ICL_BF16 ? 1u : 0u) << TILE_OUT;
-  run_kernel(&t, w->kernel);
-  if (out->way == DIRECT)
-    return;
-  bool adjacent = is_adjacent(out, rows, columns);
-  int64_t lines = adjacent ? 1 : rows, length = adjacent ? t.count : columns;
-  for (int64_t i = 0; i < lines; i++)
-    narrow(out->buffer + i * length, out->dtype, element(out, row + i, column), length);
-}
-
-/* As many rows as a tile holds, and if possible so many that they are whole steps. */
-static int64_t rows_of_tile(const walk *w) {
-  int64_t most = w->one_row ? 1 : w->limit / w->columns, step = 1;
-  while (step * w->columns % TILE_STEP)
-    step *= 2;
-  return most > step ? most - most % step : most;
+  t.out = out->way == DIRECT ? element(out, row, column) : out->buffer;
+  t.halves |= (out->as == ICL_BF16 ? 1u : 0u) << TILE_OUT;
+  ISA_NAME(icl__run_tile)(&t, w->kernel);
+  if (out->way != DIRECT && is_adjacent(out, rows, columns))
+    empty_buffer(out, row, 1, column, t.count);
+  else if (out->way != DIRECT)
+    empty_buffer(out, row, rows, column, columns);
 }
 
 static void run_rows(walk *w, int64_t row, int64_t end) {
@@ -206,7 +214,7 @@ static void run_rows(walk *w, int64_t row, int64_t end) {
         run_tile(w, row, 1, j, w->columns - j < w->limit ? w->columns - j : w->limit);
     return;
   }
-  int64_t most = rows_of_tile(w);
+  int64_t most = w->one_row ? 1 : w->limit / w->columns;
   for (; row < end; row += most)
     run_tile(w, row, end - row < most ? end - row : most, 0, w->columns);
 }
@@ -217,46 +225,43 @@ static void set_operand(walk *w, int k, const icl__view *v, bool half) {
   const space *s = &w->space;
   const int64_t *stride = s->stride[k];
   w->operand[k] = (operand){.dtype = v->dtype,
-                            .half = half,
+                            .as = half && v->dtype == ICL_BF16 ? ICL_BF16 : ICL_F32,
                             .row_stride = s->rank > 1 ? stride[s->rank - 2] : 0,
                             .column_stride = stride[s->rank - 1]};
 }
 
-/* Has an operand a value for each row, such as a number for each image, and are rows long? Then a tile is one row, so
- * that the value is repeated. */
+/* Does it pay to take rows one by one? Yes if they are long and an operand is repeated within them, such as a number
+ * for each image, or has a row pitch: then it needs no buffer. */
 static bool has_long_rows(const walk *w) {
-  enum { LONG = 4 * TILE_STEP };
-  for (int k = 0; k < w->call->inputs; k++)
-    if (w->operand[k].column_stride == 0 && w->operand[k].row_stride != 0 && w->columns >= LONG)
+  for (int k = 0; k < w->space.operands && w->columns >= LONG; k++) {
+    const operand *o = &w->operand[k];
+    if (!is_adjacent(o, w->rows, w->columns) && o->row_stride + o->column_stride > 0)
       return true;
+  }
   return false;
 }
 
 static way way_of(const walk *w, const operand *o) {
   int64_t rows = w->one_row ? 1 : w->rows;
-  if (is_direct(o) && is_adjacent(o, rows, w->columns))
+  if (o->dtype == o->as && is_adjacent(o, rows, w->columns))
     return DIRECT;
-  bool same_rows = rows == 1 || o->row_stride == 0;
-  return same_rows && (o->column_stride == 0 || (rows > 1 && TILE_STEP % w->columns == 0)) ? REPEATED : BUFFERED;
+  bool pattern = o->column_stride && rows > 1, same_rows = rows == 1 || o->row_stride == 0;
+  return same_rows && (pattern || !o->column_stride) ? REPEATED : BUFFERED;
 }
 
-/* Chooses the ways, shares the buffer among the operands that need it, and by that sets the size of a tile. */
-static void choose_ways(walk *w, float *buffer) {
-  int shares = 0;
+/* Chooses the ways and by them the size of a tile. */
+static void choose_ways(walk *w) {
+  w->limit = INT64_MAX;
+  w->patterned = false;
   w->one_row = has_long_rows(w);
   for (int k = 0; k < w->space.operands; k++) {
     operand *o = &w->operand[k];
     o->way = way_of(w, o);
-    o->buffer = buffer;
-    buffer += o->way == REPEATED ? TILE_STEP : 0;
-    shares += o->way == BUFFERED;
+    o->buffer = (char *)w->call->scratch + k * TILE_SLOT * (int64_t)sizeof(float);
+    w->patterned |= o->way == REPEATED && o->column_stride;
+    if (o->way == BUFFERED)
+      w->limit = LIMIT;
   }
-  w->limit = shares ? BUFFER / shares / TILE_STEP * TILE_STEP : INT64_MAX;
-  for (int k = 0; k < w->space.operands; k++)
-    if (w->operand[k].way == BUFFERED) {
-      w->operand[k].buffer = buffer;
-      buffer += w->limit;
-    }
 }
 
 /* Sets the operands to plane `plane`, a position of the axes before the last two. */
@@ -296,7 +301,6 @@ static void run_part(walk *w, int64_t planes) {
 }
 
 void ISA_NAME(icl__tiles)(const icl__call *call, tile_kernel kernel, uint32_t halves) {
-  _Alignas(64) float buffer[BUFFER + OPERANDS * TILE_STEP];
   walk w;
   w.call = call;
   w.kernel = kernel;
@@ -312,7 +316,7 @@ void ISA_NAME(icl__tiles)(const icl__call *call, tile_kernel kernel, uint32_t ha
   for (int k = 0; k < call->inputs; k++)
     set_operand(&w, k, &call->in[k], halves >> k & 1);
   set_operand(&w, call->inputs, &call->out, halves >> TILE_OUT & 1);
-  choose_ways(&w, buffer);
+  choose_ways(&w);
   run_part(&w, planes);
 }
 
