@@ -94,6 +94,7 @@ check("help and the list of presets", function()
                           "--no-nesterov", "--[no-]hflip", "training:", "--each yes,no" } do
     if not text:find(part, 1, true) then error("--help does not show " .. part) end
   end
+  check.equal(tostring(example()):find("^Example\n  %-%-depth N +layers %(default 20, 8 to 1001%)\n") ~= nil, true)
   values, text = read("--list-presets")
   check.equal(values, false)
   check.equal(text:find("--base-lr 0.3 --epochs 5 --no-nesterov", 1, true) ~= nil, true)

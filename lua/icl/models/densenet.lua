@@ -88,7 +88,8 @@ local function check_size(self, o, halvings)
   end
 end
 
--- icl.models.densenet(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.densenet(options): icl.models.densenet.options shows them; and input = { height, width,
+-- channels }, classes.
 function DenseNet:init(given)
   local o = self:read(given)
   local counts, last_relu = self:stage_blocks(o, depth_unit[o.block_type], 4), o.last_relu

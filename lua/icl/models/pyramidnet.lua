@@ -59,7 +59,8 @@ local function check_size(self, o, halvings)
   end
 end
 
--- icl.models.pyramidnet(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.pyramidnet(options): icl.models.pyramidnet.options shows them; and input = { height, width,
+-- channels }, classes.
 function PyramidNet:init(given)
   local o = self:read(given)
   local counts = self:stage_blocks(o, blocks.depth_unit[o.block_type], 2)

@@ -13,7 +13,8 @@ ResNet.options
   : value("initial_channels", 16, "channels of the first stage", { min = 1 })
   : flag("expand_first_stage", false, "4 times as many there too with bottleneck blocks, as in the papers")
 
--- icl.models.resnet(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.resnet(options): icl.models.resnet.options shows them; and input = { height, width,
+-- channels }, classes.
 function ResNet:init(given)
   local o = self:read(given)
   blocks.check_channels(self.class_name, o.initial_channels, o.block_type)

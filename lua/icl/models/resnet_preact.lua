@@ -25,7 +25,8 @@ end
 ResNetPreact.add_options(ResNetPreact.options)
   : value("n_blocks", { 2, 2, 2, 2 }, "imagenet: blocks of each stage", { min = 1 })
 
--- icl.models.resnet_preact(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.resnet_preact(options): icl.models.resnet_preact.options shows them; and input = { height, width,
+-- channels }, classes.
 function ResNetPreact:init(given)
   local o = self:read(given)
   blocks.check_channels(self.class_name, o.initial_channels, o.block_type)

@@ -11,7 +11,8 @@ ResNeXt.options
   : value("cardinality", 8, "groups of the 3x3 convolutions", { min = 1 })
   : value("base_channels", 4, "channels of a group in the first stage, doubled from stage to stage", { min = 1 })
 
--- icl.models.resnext(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.resnext(options): icl.models.resnext.options shows them; and input = { height, width,
+-- channels }, classes.
 function ResNeXt:init(given)
   local o = self:read(given)
   self:build(o, {

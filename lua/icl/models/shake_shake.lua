@@ -95,7 +95,8 @@ function Block:forward(x)
   return (self.shortcut and self.shortcut(x) or x) + y
 end
 
--- icl.models.shake_shake(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.shake_shake(options): icl.models.shake_shake.options shows them; and input = { height, width,
+-- channels }, classes.
 function ShakeShake:init(given)
   local o = self:read(given)
   if o.initial_channels % 2 == 1 then

@@ -53,7 +53,8 @@ local function add_classifier(self, features, o)
   self.fc3 = nn.linear(HIDDEN, o.classes, init)
 end
 
--- icl.models.vgg(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.vgg(options): icl.models.vgg.options shows them; and input = { height, width,
+-- channels }, classes.
 function VGG:init(given)
   local o = self:read(given)
   check_stages(o)

@@ -11,7 +11,8 @@ WRN.options
   : value("widening_factor", 10, "how many times as many the first stage has", { min = 1 })
   : value("drop_rate", 0.0, "dropout in each block", { min = 0, max = 0.999 })
 
--- icl.models.wrn(options): the options above, input = { height, width, channels }, classes.
+-- icl.models.wrn(options): icl.models.wrn.options shows them; and input = { height, width,
+-- channels }, classes.
 function WRN:init(given)
   local o = self:read(given)
   self:build(o, {

@@ -237,6 +237,11 @@ function Options:select(values)
   return selected
 end
 
+-- The title and the options, one a line.
+function Options:__tostring()
+  return self.title .. "\n" .. table.concat(help.lines(self), "\n")
+end
+
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to
 -- include.
 local function new(_, title)
