@@ -125,6 +125,12 @@ def write_mnist(where, train=256, test_images=64, size=28):
 # ---- running ----
 
 
+def sanitized():
+  """Was icl built with a sanitizer?"""
+  content = read_bytes(ICL)
+  return b"__asan_init" in content or b"__tsan_init" in content
+
+
 def environment(**changes):
   """The variables a program gets: two threads, no history of the user's, no colour settings."""
   kept = {name: value for name, value in os.environ.items()
