@@ -37,6 +37,15 @@ static icl_status batch_norm_relu(icl_engine *engine, icl_tensor *const *in, icl
   return normalize_batch(engine, in, true, result);
 }
 
+/* x, y, weight, bias, pivot: the sum x + y and its statistics, which one kernel computes */
+static icl_status sum_batch_norm(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
+  icl_tensor *sum;
+  ICL__TRY(icl__record(engine, ICL__OP_add_n, 2, in, NULL, &sum));
+  icl_status status = normalize_batch(engine, (icl_tensor *[]){sum, in[2], in[3], in[4]}, false, result);
+  icl_tensor_release(sum);
+  return status;
+}
+
 /* x, weight, bias, running_mean, running_var */
 static icl_status batch_norm_inference(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
   icl_attributes attr = {.f[BN_F_EPS] = 1e-5};
@@ -50,6 +59,7 @@ static icl_status batch_norm_inference(icl_engine *engine, icl_tensor *const *in
 static const test_chain chains[] = {
     {"batch_norm", " bn_sums bn_coefficients scale_shift ", batch_norm},
     {"batch_norm_relu", " bn_sums bn_coefficients scale_shift ", batch_norm_relu},
+    {"sum_batch_norm", " add_n ", sum_batch_norm},
     {"batch_norm_inference", " bn_inference ", batch_norm_inference},
 };
 enum { CHAINS = sizeof chains / sizeof *chains };
