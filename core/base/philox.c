@@ -1,40 +1,18 @@
-/* philox.c - arrays of random numbers.
- *
- * Blocks are made LANES at a time, with the words of a round in arrays of that length, so that the compiler keeps the
- * rounds in vector registers. */
+/* philox.c - arrays of random numbers, many blocks at a time. */
 #include "base/philox.h"
 
 #include <string.h>
 
-enum { LANES = 16, WORDS = 4 * LANES };
+enum { BLOCKS = ICL__PHILOX_BLOCKS, WORDS = ICL__PHILOX_WORDS };
 
-/* The words of blocks first ... first + LANES - 1 in element order. */
+/* The words of blocks first ... first + BLOCKS - 1 of an id. */
 static void draw_blocks(const uint32_t key[4], uint32_t id, uint32_t first, uint32_t out[WORDS]) {
-  uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
-  uint32_t k0 = key[0], k1 = key[1];
-  for (int lane = 0; lane < LANES; lane++) {
-    c0[lane] = first + (uint32_t)lane;
-    c1[lane] = id;
-    c2[lane] = key[2];
-    c3[lane] = key[3];
+  uint32_t block[BLOCKS], ids[BLOCKS];
+  for (int i = 0; i < BLOCKS; i++) {
+    block[i] = first + (uint32_t)i;
+    ids[i] = id;
   }
-  for (int round = 0; round < 10; round++) {
-    for (int lane = 0; lane < LANES; lane++) {
-      uint64_t p0 = (uint64_t)0xD2511F53u * c0[lane], p1 = (uint64_t)0xCD9E8D57u * c2[lane];
-      c0[lane] = (uint32_t)(p1 >> 32) ^ c1[lane] ^ k0;
-      c1[lane] = (uint32_t)p1;
-      c2[lane] = (uint32_t)(p0 >> 32) ^ c3[lane] ^ k1;
-      c3[lane] = (uint32_t)p0;
-    }
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  for (int lane = 0; lane < LANES; lane++) {
-    out[4 * lane] = c0[lane];
-    out[4 * lane + 1] = c1[lane];
-    out[4 * lane + 2] = c2[lane];
-    out[4 * lane + 3] = c3[lane];
-  }
+  icl__draw_blocks(key, block, ids, out);
 }
 
 /* Draws the words around element j into `buffer`. Sets *at to the place of element j in it and returns how many of the

@@ -35,6 +35,38 @@ static inline void icl__draw_block(const uint32_t key[4], uint32_t id, uint32_t 
   icl__philox(key, (const uint32_t[4]){block, id, key[2], key[3]}, out);
 }
 
+/* The words of many blocks of one key, block[i] of id[i], one block after the other. There are so many of them that
+ * compilers do not unroll the loop over them and keep its rounds in vector registers. */
+enum { ICL__PHILOX_BLOCKS = 32, ICL__PHILOX_WORDS = 4 * ICL__PHILOX_BLOCKS };
+static inline void icl__draw_blocks(const uint32_t key[4], const uint32_t block[ICL__PHILOX_BLOCKS],
+                                    const uint32_t id[ICL__PHILOX_BLOCKS], uint32_t out[ICL__PHILOX_WORDS]) {
+  uint32_t c0[ICL__PHILOX_BLOCKS], c1[ICL__PHILOX_BLOCKS], c2[ICL__PHILOX_BLOCKS], c3[ICL__PHILOX_BLOCKS];
+  uint32_t k0 = key[0], k1 = key[1];
+  for (int i = 0; i < ICL__PHILOX_BLOCKS; i++) {
+    c0[i] = block[i];
+    c1[i] = id[i];
+    c2[i] = key[2];
+    c3[i] = key[3];
+  }
+  for (int round = 0; round < 10; round++) {
+    for (int i = 0; i < ICL__PHILOX_BLOCKS; i++) {
+      uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+      c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+      c1[i] = (uint32_t)p1;
+      c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+      c3[i] = (uint32_t)p0;
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  for (int i = 0; i < ICL__PHILOX_BLOCKS; i++) {
+    out[4 * i] = c0[i];
+    out[4 * i + 1] = c1[i];
+    out[4 * i + 2] = c2[i];
+    out[4 * i + 3] = c3[i];
+  }
+}
+
 /* ---- a word as a number ---- */
 
 /* In [0, 1): the upper 24 bits, exact in f32. */

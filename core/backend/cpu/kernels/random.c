@@ -11,20 +11,21 @@
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
-enum { BLOCKS = 32, WORDS = 4 * BLOCKS };
+enum { BLOCKS = ICL__PHILOX_BLOCKS, WORDS = ICL__PHILOX_WORDS };
 
 typedef struct draw draw;
+
+/* Writes elements i ... i + count - 1, which words 0 ... count - 1 make; the first begins a block. */
+typedef void (*put_fn)(const draw *d, const uint32_t *words, int64_t i, int64_t count);
+
 struct draw {
   const icl__call *call;
   uint32_t key[4];
-  const int64_t *ids;  /* NULL: images count from `first` */
-  int64_t first, size; /* elements of an image */
-  int64_t blocks;      /* of an image */
+  const int64_t *ids; /* NULL: images count from `first` */
+  int64_t first;
+  int64_t size, blocks; /* of an image */
   double probability;
-  uint32_t threshold; /* a word whose upper 24 bits are below makes a number below the probability */
-  /* writes elements i ... i + count - 1, which words 0 ... count - 1 of a block or several make; never more than WORDS
-   */
-  void (*put)(const draw *d, const uint32_t *words, int64_t i, int64_t count);
+  uint32_t threshold; /* words whose upper 24 bits are less make numbers below the probability */
 };
 
 static uint32_t id_of(const draw *d, int64_t image) { return (uint32_t)(d->ids ? d->ids[image] : d->first + image); }
@@ -43,40 +44,10 @@ static void make_counters(const draw *d, int64_t first, int64_t end, uint32_t bl
   }
 }
 
-static void make_words(const draw *d, const uint32_t block[BLOCKS], const uint32_t id[BLOCKS], uint32_t words[WORDS]) {
-  uint32_t c0[BLOCKS], c1[BLOCKS], c2[BLOCKS], c3[BLOCKS], k0 = d->key[0], k1 = d->key[1];
-  for (int lane = 0; lane < BLOCKS; lane++) {
-    c0[lane] = block[lane];
-    c1[lane] = id[lane];
-    c2[lane] = d->key[2];
-    c3[lane] = d->key[3];
-  }
-  for (int round = 0; round < 10; round++) {
-#pragma omp simd
-    for (int lane = 0; lane < BLOCKS; lane++) {
-      uint64_t p0 = (uint64_t)0xD2511F53u * c0[lane], p1 = (uint64_t)0xCD9E8D57u * c2[lane];
-      c0[lane] = (uint32_t)(p1 >> 32) ^ c1[lane] ^ k0;
-      c1[lane] = (uint32_t)p1;
-      c2[lane] = (uint32_t)(p0 >> 32) ^ c3[lane] ^ k1;
-      c3[lane] = (uint32_t)p0;
-    }
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  for (int lane = 0; lane < BLOCKS; lane++) {
-    words[4 * lane] = c0[lane];
-    words[4 * lane + 1] = c1[lane];
-    words[4 * lane + 2] = c2[lane];
-    words[4 * lane + 3] = c3[lane];
-  }
-}
-
-static void run(const icl__call *call, const icl__view *key, const icl__view *ids,
-                void (*put)(const draw *d, const uint32_t *words, int64_t i, int64_t count), const icl__view *p) {
-  int64_t count = icl__view_count(&call->out), images = call->out.rank ? call->out.shape[0] : 1;
-  if (count == 0)
-    return;
-  draw d = {.call = call, .ids = ids ? ids->data : NULL, .first = call->first, .size = count / images, .put = put};
+static draw draw_of(const icl__call *call, const icl__view *key, const icl__view *ids, const icl__view *p) {
+  int64_t images = call->out.rank ? call->out.shape[0] : 1;
+  draw d = {.call = call, .ids = ids ? ids->data : NULL, .first = call->first};
+  d.size = images ? icl__view_count(&call->out) / images : 0;
   d.blocks = (d.size + 3) / 4;
   for (int k = 0; k < 4; k++)
     d.key[k] = (uint32_t)((const int64_t *)key->data)[k];
@@ -85,18 +56,28 @@ static void run(const icl__call *call, const icl__view *key, const icl__view *id
     float limit = ceilf((float)d.probability * 0x1p24f);
     d.threshold = limit >= 0x1p24f ? 1 << 24 : limit > 0 ? (uint32_t)limit : 0;
   }
-  slice own = part_of(call, images * d.blocks);
+  return d;
+}
+
+/* Hands over words of blocks first ... end - 1, image by image. */
+static void put_words(const draw *d, put_fn put, const uint32_t *words, int64_t first, int64_t end) {
+  for (int64_t b = first, n; b < end; b += n) {
+    int64_t image = b / d->blocks, at = b % d->blocks;
+    n = d->blocks - at < end - b ? d->blocks - at : end - b;
+    int64_t elements = 4 * n < d->size - 4 * at ? 4 * n : d->size - 4 * at;
+    put(d, words + 4 * (b - first), image * d->size + 4 * at, elements);
+  }
+}
+
+/* `ids` and `p` may be NULL. */
+static void run(const icl__call *call, const icl__view *key, const icl__view *ids, const icl__view *p, put_fn put) {
+  draw d = draw_of(call, key, ids, p);
+  slice own = part_of(call, call->out.rank ? call->out.shape[0] * d.blocks : d.blocks);
   for (int64_t first = own.begin; first < own.end; first += BLOCKS) {
     uint32_t block[BLOCKS], id[BLOCKS], words[WORDS];
     make_counters(&d, first, own.end, block, id);
-    make_words(&d, block, id, words);
-    int64_t last = first + BLOCKS < own.end ? first + BLOCKS : own.end;
-    for (int64_t b = first, n; b < last; b += n) { /* the blocks of one image */
-      int64_t image = b / d.blocks, at = b % d.blocks, behind = (image + 1) * d.blocks;
-      n = (behind < last ? behind : last) - b;
-      int64_t elements = 4 * n < d.size - 4 * at ? 4 * n : d.size - 4 * at;
-      put(&d, words + 4 * (b - first), image * d.size + 4 * at, elements);
-    }
+    icl__draw_blocks(d.key, block, id, words);
+    put_words(&d, put, words, first, first + BLOCKS < own.end ? first + BLOCKS : own.end);
   }
 }
 
@@ -219,11 +200,11 @@ static void put_dropped(const draw *d, const uint32_t *words, int64_t i, int64_t
   }
 }
 
-static void uniform(const icl__call *call) { run(call, &call->in[0], input(call, 1), put_uniform, NULL); }
-static void normal(const icl__call *call) { run(call, &call->in[0], input(call, 1), put_normal, NULL); }
-static void randint(const icl__call *call) { run(call, &call->in[0], input(call, 1), put_integer, NULL); }
-static void bernoulli(const icl__call *call) { run(call, &call->in[0], input(call, 2), put_bernoulli, &call->in[1]); }
-static void dropout(const icl__call *call) { run(call, &call->in[1], NULL, put_dropped, &call->in[2]); }
+static void uniform(const icl__call *call) { run(call, &call->in[0], input(call, 1), NULL, put_uniform); }
+static void normal(const icl__call *call) { run(call, &call->in[0], input(call, 1), NULL, put_normal); }
+static void randint(const icl__call *call) { run(call, &call->in[0], input(call, 1), NULL, put_integer); }
+static void bernoulli(const icl__call *call) { run(call, &call->in[0], input(call, 2), &call->in[1], put_bernoulli); }
+static void dropout(const icl__call *call) { run(call, &call->in[1], NULL, &call->in[2], put_dropped); }
 
 bool ISA_NAME(icl__choose_random)(const icl__call *prototype, icl__choice *choice) {
   choice->splits = true;
