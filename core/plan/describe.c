@@ -39,7 +39,8 @@ static void say_node(lines *out, const icl__pnode *v) {
   say(out, " (");
   for (int j = 0; j < v->inputs; j++)
     say(out, "%s%%%d", j ? " " : "", v->in[j]->index);
-  say(out, ")%s%s\n", v->layer && *v->layer ? " " : "", v->layer ? v->layer : "");
+  say(out, ")%s%s%s%s\n", v->choice ? " by " : "", v->choice ? v->choice : "", v->layer && *v->layer ? " " : "",
+      v->layer ? v->layer : "");
 }
 
 static void say_section(lines *out, const icl__plan *plan, const icl__phase *phase) {

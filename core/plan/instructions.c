@@ -49,13 +49,35 @@ static size_t widest(const icl__phase *phase) {
   return bytes;
 }
 
+/* Bytes of the largest value that is the same for all images of the phase, such as the weights of a convolution or
+ * their gradient. */
+static size_t largest_shared(const icl__phase *phase) {
+  size_t bytes = 0;
+  for (int i = 0; i < phase->instructions; i++) {
+    const icl__pnode *v = phase->instruction[i];
+    if (v->behaviour == ICL__REDUCE)
+      bytes = larger(bytes, icl__plan_bytes(v));
+    for (int j = 0; j < v->inputs; j++)
+      if (!icl__plan_reads_images(v, j))
+        bytes = larger(bytes, icl__plan_bytes(v->in[j]));
+  }
+  return bytes;
+}
+
+/* How much of its widest value a chunk holds: what fits the cache, but no less than the weights that it has to read as
+ * well, within limits. */
+static size_t chunk_bytes(const icl__policy *policy, const icl__phase *phase) {
+  size_t weights = largest_shared(phase);
+  return larger(policy->chunk_bytes, weights < policy->chunk_limit ? weights : policy->chunk_limit);
+}
+
 /* Images of a chunk: as many as fit, in even parts of what a thread owns, so that at most two sizes occur. */
 static void choose_chunk(icl__plan *plan, icl__phase *phase) {
   const icl__policy *policy = &plan->policy;
   phase->domain = phase->instruction[0]->domain;
   int images = plan->domain_size[phase->domain];
   int own = (images + policy->threads - 1) / policy->threads;
-  size_t fit = policy->chunk_bytes / widest(phase);
+  size_t fit = chunk_bytes(policy, phase) / widest(phase);
   int chunk = policy->chunk;
   if (!chunk)
     chunk = !policy->chunks || fit > (size_t)own ? own : (int)fit;

@@ -39,6 +39,7 @@ typedef struct {
   int threads;
   int chunk;          /* images; 0: from chunk_bytes */
   size_t chunk_bytes; /* of the widest value of a phase */
+  size_t chunk_limit; /* the same where weights are larger */
   int chain;          /* a value is computed again if that moves at most so many times its bytes */
 } icl__policy;
 
@@ -99,10 +100,10 @@ struct icl__pnode {
   icl__pnode *companion; /* joined into: this node is computed by that one's kernel */
 
   /* the device's */
-  bool splits;    /* global: parts can be computed apart */
-  int choice;     /* kernel kind, for traces */
-  size_t scratch; /* workspace bytes a thread */
-  void *kernel;   /* one block of memory, freed with the node */
+  bool splits;        /* global: parts can be computed apart */
+  const char *choice; /* which of several kernels runs, for profiles; NULL: there is one */
+  size_t scratch;     /* workspace bytes a thread */
+  void *kernel;       /* one block of memory, freed with the node */
 };
 
 typedef struct {

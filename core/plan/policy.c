@@ -8,8 +8,10 @@ static const icl__policy standard = {
 #define X(name, text) .name = true,
     ICL__POLICY_TABLE(X)
 #undef X
-        .chunk_bytes = 256 << 10,
-    .chain = 3};
+    .chunk_bytes = 256 << 10,
+    .chunk_limit = 4 << 20,
+    .chain = 3,
+};
 
 static bool *find_switch(icl__policy *policy, const char *name, size_t length) {
 #define X(rule, text)                                                                                                  \

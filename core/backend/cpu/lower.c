@@ -94,6 +94,7 @@ static icl_status lower_conv(icl__cpu_device *cpu, const icl__plan *plan, icl__p
       ICL__TRY(icl__conv_expect(unit->conv, cpu->dnnl, (int32_t)(own * (k + 1) / chunks - own * k / chunks)));
   }
   v->scratch = icl__conv_scratch_bytes(unit->conv);
+  v->choice = icl__conv_name(unit->conv);
   if (v->behaviour == ICL__REDUCE)
     v->opaque = icl__conv_weight_bytes(unit->conv);
   return ICL_OK;
@@ -126,7 +127,7 @@ static void lower_kernel(const icl__plan *plan, icl__pnode *v, icl__unit *unit) 
   unit->kernel = icl__cpu_kernel(&sized);
   v->scratch = icl__cpu_workspace(&sized);
   v->splits = icl__plan_is_global(v) && icl__cpu_splits(&sized);
-  v->choice = icl__cpu_is_fallback(&sized);
+  v->choice = icl__cpu_is_fallback(&sized) ? "reference" : NULL;
 }
 
 static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *v) {

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 
 typedef struct {
-  const char *name;
+  const char *name, *choice;
   double seconds;
   int units;
 } row;
@@ -19,9 +19,9 @@ typedef struct {
   size_t rows, capacity;
 } table;
 
-static icl_status add(table *t, const char *name, double seconds) {
+static icl_status add(table *t, const char *name, const char *choice, double seconds) {
   for (size_t i = 0; i < t->rows; i++)
-    if (!strcmp(t->row[i].name, name)) {
+    if (!strcmp(t->row[i].name, name) && !strcmp(t->row[i].choice, choice)) {
       t->row[i].seconds += seconds;
       t->row[i].units++;
       return ICL_OK;
@@ -30,7 +30,7 @@ static icl_status add(table *t, const char *name, double seconds) {
   if (!grown)
     return ICL_ENOMEM;
   t->row = grown;
-  t->row[t->rows] = (row){.name = name, .seconds = seconds, .units = 1};
+  t->row[t->rows] = (row){.name = name, .choice = choice, .seconds = seconds, .units = 1};
   t->rows++;
   return ICL_OK;
 }
@@ -73,9 +73,13 @@ static icl_status say_table(lines *out, const icl__cpu_program *p, const char *t
   if (t->rows)
     qsort(t->row, t->rows, sizeof *t->row, slowest_first);
   ICL__TRY(say(out, "%-40s %10s %7s %6s\n", title, "ms", "share", "units"));
-  for (size_t i = 0; i < t->rows; i++)
-    ICL__TRY(say(out, "%-40s %10.3f %6.1f%% %6d\n", t->row[i].name, 1e3 * t->row[i].seconds / (double)p->runs,
-                 total > 0 ? 100 * t->row[i].seconds / total : 0, t->row[i].units));
+  for (size_t i = 0; i < t->rows; i++) {
+    const row *r = &t->row[i];
+    char name[128];
+    snprintf(name, sizeof name, "%s%s%s", r->name, *r->choice ? ", " : "", r->choice);
+    ICL__TRY(say(out, "%-40s %10.3f %6.1f%% %6d\n", name, 1e3 * r->seconds / (double)p->runs,
+                 total > 0 ? 100 * r->seconds / total : 0, r->units));
+  }
   return say(out, "\n");
 }
 
@@ -87,7 +91,8 @@ static icl_status by_name(lines *out, const icl__cpu_program *p, bool layer, dou
     if (icl__unit_of(v)->kind == ICL__UNIT_NONE)
       continue;
     const char *where = v->layer && *v->layer ? v->layer : "(no layer)";
-    status = add(&t, layer ? where : icl__plan_op_name(v->op), seconds_of(p, v));
+    const char *name = layer ? where : icl__plan_op_name(v->op), *choice = !layer && v->choice ? v->choice : "";
+    status = add(&t, name, choice, seconds_of(p, v));
   }
   if (status == ICL_OK)
     status = say_table(out, p, layer ? "layer" : "op", &t, total);
