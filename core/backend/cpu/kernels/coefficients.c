@@ -36,7 +36,7 @@ static void bn_sums_shift(const icl__call *call) {
   const double *sum = row_at(&call->in[0], 0), *squares = row_at(&call->in[0], 1);
   const float *from = vector(call, 1), *to = vector(call, 2);
   double count = call->attr->i[BN_COUNT], *new_sum = row_at(&call->out, 0), *new_squares = row_at(&call->out, 1);
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < channels(call); i++) {
     double d = (double)from[i] - (double)to[i];
     new_sum[i] = sum[i] + count * d;
@@ -49,7 +49,7 @@ static void bn_coefficients(const icl__call *call) {
   const float *weight = vector(call, 1), *bias = vector(call, 2), *pivot = vector(call, 3);
   double one = 1.0 / call->attr->i[BN_COUNT], eps = call->attr->f[BN_F_EPS];
   coefficients to = coefficients_at(&call->out);
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < channels(call); i++) {
     double shift = sum[i] * one, variance = squares[i] * one - shift * shift;
     set(&to, i, (double)weight[i], (double)bias[i], (double)pivot[i] + shift, variance < 0 ? 0 : variance, eps);
@@ -60,7 +60,7 @@ static void bn_inference(const icl__call *call) {
   const float *weight = vector(call, 0), *bias = vector(call, 1), *mean = vector(call, 2), *variance = vector(call, 3);
   double eps = call->attr->f[BN_F_EPS];
   coefficients to = coefficients_at(&call->out);
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < channels(call); i++)
     set(&to, i, (double)weight[i], (double)bias[i], (double)mean[i], (double)variance[i], eps);
 }
@@ -79,7 +79,7 @@ static void bn_coefficients_grad(const icl__call *call) {
   double count = call->attr->i[BN_COUNT], one = count > 0 ? 1 / count : 0;
   float *k1 = row_at(&call->out, K1), *k0 = row_at(&call->out, K0);
   float *weight = row_at(&call->out, WEIGHT_GRADIENT), *bias = row_at(&call->out, BIAS_GRADIENT);
-#pragma GCC ivdep
+#pragma omp simd
   for (int64_t i = 0; i < channels(call); i++) {
     double a = (double)from.a[i], inverse_std = (double)from.inverse_std[i];
     double slope = a * inverse_std * inverse_std * q[i] * one;

@@ -49,29 +49,26 @@ typedef enum { LARGEST, POSITION, ADD, GIVE, PICK } operation;
 
 INLINE vec choose(vec_bits take, vec a, vec b) { return (vec)(((vec_bits)a & take) | ((vec_bits)b & ~take)); }
 
-/* `count` registers of channels from c on, the last of `lanes`. */
+/* `count` registers of `lanes` channels each, from channel c on. */
 INLINE void pool_channels(operation op, const icl__call *call, const rectangle *r, int64_t pixel, int64_t c, int count,
                           int64_t lanes, float factor, icl_dtype dtype) {
   const icl__view *x = &call->in[0], *positions = &call->in[1], *out = &call->out;
   int32_t kernel_width = call->attr->i[POOL_KERNEL_W];
   vec y[4];
   vec_bits position[4];
-#define EACH_REGISTER                                                                                                  \
-  for (int64_t k = 0, at = c, n = count > 1 ? LANES : lanes; k < count;                                                \
-       k++, at += LANES, n = k + 1 < count ? LANES : lanes)
-  EACH_REGISTER {
+  for (int k = 0; k < count; k++) {
     y[k] = splat(op == LARGEST || op == POSITION ? -INFINITY : 0);
     if (op == POSITION)
       position[k] = (vec_bits){0} + (uint32_t)(r->rows.tap * kernel_width + r->columns.tap);
     if (op == PICK)
-      position[k] = load_bytes(positions->data, pixel * positions->pitch + at, n);
+      position[k] = load_bytes(positions->data, pixel * positions->pitch + c + k * LANES, lanes);
   }
   for (int32_t i = 0; i < r->rows.count; i++)
     for (int32_t j = 0; j < r->columns.count; j++) {
       int64_t from = r->image + (r->rows.first + i) * r->width + r->columns.first + j;
       uint32_t tap = (uint32_t)((r->rows.tap + i * r->rows.step) * kernel_width + r->columns.tap + j * r->columns.step);
-      EACH_REGISTER {
-        vec v = load_part(dtype, x->data, from * x->pitch + at, n);
+      for (int k = 0; k < count; k++) {
+        vec v = load_part(dtype, x->data, from * x->pitch + c + k * LANES, lanes);
         if (op == LARGEST) {
           y[k] = larger(v, y[k]);
         } else if (op == POSITION) {
@@ -81,20 +78,20 @@ INLINE void pool_channels(operation op, const icl__call *call, const rectangle *
         } else if (op == ADD) {
           y[k] += v;
         } else if (op == GIVE) {
-          vec_bits given = load_bytes(positions->data, from * positions->pitch + at, n);
+          vec_bits given = load_bytes(positions->data, from * positions->pitch + c + k * LANES, lanes);
           y[k] += (vec)((vec_bits)v & (vec_bits)(given == tap));
         } else {
           y[k] = choose((vec_bits)(position[k] == tap), v, y[k]);
         }
       }
     }
-  EACH_REGISTER {
+  for (int k = 0; k < count; k++) {
+    int64_t to = pixel * out->pitch + c + k * LANES;
     if (op == POSITION)
-      store_bytes(out->data, pixel * out->pitch + at, n, position[k]);
+      store_bytes(out->data, to, lanes, position[k]);
     else
-      store_part(dtype, out->data, pixel * out->pitch + at, n, op == ADD ? y[k] * factor : y[k]);
+      store_part(dtype, out->data, to, lanes, op == ADD ? y[k] * factor : y[k]);
   }
-#undef EACH_REGISTER
 }
 
 INLINE void pool_pixel(operation op, const icl__call *call, const rectangle *r, int64_t pixel, float factor,

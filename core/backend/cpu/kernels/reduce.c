@@ -138,19 +138,19 @@ INLINE void take(operation op, double *results, vec v, int64_t lanes) {
     results[k] = combine_f64(op, results[k], (double)v[k]);
 }
 
-/* Columns of `count` vectors, the last of `lanes` elements. */
+/* `count` registers of `lanes` columns each. */
 INLINE void combine_columns(operation op, double *results, const void *x, int64_t at, int64_t rows, int64_t pitch,
                             int count, int64_t lanes, icl_dtype dtype) {
   for (int64_t first = 0; first < rows; first += FLUSH) {
     vec sum[4];
     int64_t end = first + FLUSH < rows ? first + FLUSH : rows;
     for (int v = 0; v < count; v++)
-      sum[v] = load_part(dtype, x, at + first * pitch + v * LANES, v + 1 < count ? LANES : lanes);
+      sum[v] = load_part(dtype, x, at + first * pitch + v * LANES, lanes);
     for (int64_t i = first + 1; i < end; i++)
       for (int v = 0; v < count; v++)
-        sum[v] = combine(op, sum[v], load_part(dtype, x, at + i * pitch + v * LANES, v + 1 < count ? LANES : lanes));
+        sum[v] = combine(op, sum[v], load_part(dtype, x, at + i * pitch + v * LANES, lanes));
     for (int v = 0; v < count; v++)
-      take(op, results + v * LANES, sum[v], v + 1 < count ? LANES : lanes);
+      take(op, results + v * LANES, sum[v], lanes);
   }
 }
 
