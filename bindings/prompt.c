@@ -213,7 +213,7 @@ static void open_line(editor *e, int limit) {
   el_set(e->line, EL_PROMPT, show_prompt);
   el_set(e->line, EL_EDITOR, "emacs");
   el_set(e->line, EL_HIST, history, e->history);
-  el_set(e->line, EL_ADDFN, "icl-complete", "Complete a name", complete);
+  el_wset(e->line, EL_ADDFN, L"icl-complete", L"Complete a name", complete);
   el_set(e->line, EL_BIND, "^R", "em-inc-search-prev", NULL);
   el_source(e->line, NULL); /* ~/.editrc */
   el_set(e->line, EL_BIND, "\t", "icl-complete", NULL);
