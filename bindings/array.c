@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backend/kernel.h"
+#include "base/memory.h"
 
 /* ---- dtypes and shapes ---- */
 
@@ -224,11 +225,20 @@ static void read_list(reader *r, int64_t count) {
   lua_pop(L, 1);
 }
 
+/* An array that cannot fit is refused before the allocator is asked. */
+static size_t bytes_of(const reader *r, int64_t count) {
+  enum { SMALL = 64 << 20, MEGA = 1 << 20 };
+  size_t bytes = (size_t)count * r->bytes;
+  if (bytes > SMALL && bytes > icl__memory_available())
+    icl__lua_fail(r->L, "%s: %I MB are more than the memory that is free", r->what, (LUAI_UACINT)(bytes / MEGA));
+  return bytes;
+}
+
 void *icl__lua_push_array(lua_State *L, int arg, const char *what, icl_dtype dtype, int rank, const int32_t *shape) {
   reader r = {.L = L, .arg = arg, .what = what, .dtype = dtype, .rank = rank, .shape = shape};
   r.bytes = icl_dtype_bytes(dtype);
   int64_t count = count_of(&r);
-  void *data = lua_newuserdatauv(L, (size_t)count * r.bytes + 1, 0);
+  void *data = lua_newuserdatauv(L, bytes_of(&r, count) + 1, 0);
   r.next = data;
   switch (lua_type(L, arg)) {
   case LUA_TSTRING:

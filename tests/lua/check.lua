@@ -24,8 +24,9 @@ end
 function check.raises(f, pattern)
   local ok, message = pcall(f)
   if ok then complain("no error; expected one with '%s'", pattern) end
-  if not tostring(message):find(pattern) then complain("the error is '%s'; expected '%s'", tostring(message), pattern) end
-  return tostring(message)
+  message = tostring(message)
+  if not message:find(pattern) then complain("the error is '%s'; expected '%s'", message, pattern) end
+  return message
 end
 
 -- check(name, f): one test; f raises an error where it fails.
