@@ -48,7 +48,7 @@ static chains make_chains(const icl__call *call) {
   chains c = {call->scratch, (int32_t *)call->scratch + rows};
   for (int32_t r = 0; r < rows; r++)
     c.first[r] = -1;
-  for (int32_t i = call->in[1].shape[0] - 1; i >= 0; i--) {
+  for (int32_t i = rows > 0 ? call->in[1].shape[0] - 1 : -1; i >= 0; i--) {
     int64_t r = index_at(&call->in[1], i, rows);
     c.next[i] = c.first[r];
     c.first[r] = i;
@@ -56,27 +56,26 @@ static chains make_chains(const icl__call *call) {
   return c;
 }
 
-/* `count` adjacent elements at `at` (in elements) of an image: the sum over a chain. */
-INLINE void add_chain(const icl__call *call, const chains *c, int64_t step, int64_t at, int64_t count, char *y,
-                      int32_t first, icl_dtype dtype) {
+/* The sum of the rows of a chain, whose row 0 would lie at `g`. */
+INLINE void add_chain(const chains *c, int32_t first, const char *g, int64_t step, char *y, int64_t count,
+                      icl_dtype dtype) {
   for (int64_t k = 0; k < count; k += LANES) {
     int64_t lanes = count - k < LANES ? count - k : LANES;
     vec sum = {0};
     for (int32_t i = first; i >= 0; i = c->next[i])
-      sum += load_part(dtype, call->in[0].data, i * step + at + k, lanes);
+      sum += load_part(dtype, g + i * step, k, lanes);
     store_part(dtype, y, k, lanes, sum);
   }
 }
 
 INLINE void gather_grad_of(const icl__call *call, icl_dtype dtype) {
-  int64_t size = (int64_t)icl_dtype_bytes(dtype);
   image from = image_of(&call->in[0]), to = image_of(&call->out);
   chains c = make_chains(call);
   slice own = part_of(call, call->out.shape[0]);
   for (int64_t r = own.begin; r < own.end; r++)
     for (int64_t row = 0; row < to.rows; row++)
-      add_chain(call, &c, from.step / size, row * from.pitch / size, to.row / size,
-                (char *)call->out.data + r * to.step + row * to.pitch, c.first[r], dtype);
+      add_chain(&c, c.first[r], (const char *)call->in[0].data + row * from.pitch, from.step,
+                (char *)call->out.data + r * to.step + row * to.pitch, to.row / (int64_t)icl_dtype_bytes(dtype), dtype);
 }
 
 static void gather_grad(const icl__call *call) { FOR_FLOATS(call->out.dtype, gather_grad_of, call); }
