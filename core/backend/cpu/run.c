@@ -57,11 +57,10 @@ static void *address(const worker *w, const icl__pnode *v, bool images) {
   case ICL__STORE_OUTPUT:
     return (char *)b->output[v->output] + skip;
   case ICL__STORE_BATCH:
+  case ICL__STORE_SHARED: /* a global op may make what others read image by image */
     return (char *)w->plan->arena + v->offset + skip;
   case ICL__STORE_CHUNK:
     return w->scratch + v->offset + skip;
-  case ICL__STORE_SHARED:
-    return (char *)w->plan->arena + v->offset;
   case ICL__STORE_PARTIAL:
     return (char *)w->plan->arena + v->offset + (size_t)w->thread * v->bytes;
   case ICL__STORE_NONE:
