@@ -79,24 +79,16 @@ local function make_optimizer(model, train)
   })
 end
 
-local function run(suite, case, stored, expected, augmentation)
-  local train, name = case.train, suite.model.name
-  local block = {}
-  for key, value in pairs(suite.model) do
-    if key ~= "name" then block[key] = value end
-  end
-  local model, reason = common.model { model = { name = name, [name] = block },
-                                       dataset = { image_size = 32, n_channels = 3, n_classes = 10 } }
-  if not model then return reason end
-  load_initial(model, stored)
-  local schedule_options = { base_lr = train.base_lr, compatible = true }
+-- All steps of a case, with images near the stored ones; compares what is logged.
+local function train_case(model, suite, case, stored, augmentation, near)
+  local train, schedule_options = case.train, { base_lr = case.train.base_lr, compatible = true }
   for key, value in pairs(suite.scheduler) do schedule_options[key] = value end
   local schedule = icl.schedule(schedule_options)
   local optimizer = make_optimizer(model, train)
   local options = { subdivision = train.subdivision, smoothing = augmentation == "use_label_smoothing" and 0.1 or 0 }
   local sums = { 0, 0, 0 }
   for step = 1, suite.steps do
-    local images = common.images(stored[("data%d"):format(step - 1)])
+    local images = near(common.images(stored[("data%d"):format(step - 1)]))
     local target = target_of(suite, stored, augmentation, step)
     local results = { train_step(model, optimizer, schedule(step - 1), images, target, options) }
     for i, tag in ipairs { "Train/RunningLoss", "Train/RunningAcc1", "Train/RunningAcc5" } do
@@ -105,7 +97,21 @@ local function run(suite, case, stored, expected, augmentation)
     end
     check_scalar(case, "Train/RunningLearningRate", step, schedule(step - 1), 1e-12)
   end
-  check_states(model, expected)
+end
+
+local function run(suite, case, stored, expected, augmentation)
+  local name, block = suite.model.name, {}
+  for key, value in pairs(suite.model) do
+    if key ~= "name" then block[key] = value end
+  end
+  local model, reason = common.model { model = { name = name, [name] = block },
+                                       dataset = { image_size = 32, n_channels = 3, n_classes = 10 } }
+  if not model then return reason end
+  common.beside_kinks(function(near)
+    load_initial(model, stored)
+    train_case(model, suite, case, stored, augmentation, near)
+    check_states(model, expected)
+  end)
 end
 
 local function check(folder, suite, stored, id)
