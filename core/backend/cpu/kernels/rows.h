@@ -38,9 +38,11 @@ static inline slice part_of(const icl__call *call, int64_t count) {
 
 static inline int64_t within(int64_t x, int64_t least, int64_t most) { return x < least ? least : x > most ? most : x; }
 
-/* Rows of `bytes`; pitches in bytes too. */
+/* Rows of `bytes`; pitches in bytes too. Rows that lie there already stay: a concatenation may extend an input. */
 static inline void copy_rows(void *to, int64_t to_pitch, const void *from, int64_t from_pitch, int64_t rows,
                              int64_t bytes) {
+  if (to == from && to_pitch == from_pitch)
+    return;
   if (rows > 1 && to_pitch == bytes && from_pitch == bytes) {
     bytes *= rows;
     rows = 1;
