@@ -186,13 +186,15 @@ static void run_node(worker *w, icl__pnode *v, int part, int parts) {
 
 /* ---- phases and sections ---- */
 
+static bool is_stopped(const worker *w) { return w->run->bindings->stop && *w->run->bindings->stop; }
+
 /* Returns false when all threads have to leave. */
 static bool barrier(worker *w, bool section) {
   const icl__cpu_program *program = w->run->program;
   double start = program->device->profile ? now() : 0;
   icl__team_barrier();
   if (w->thread == 0) {
-    if (w->run->bindings->stop && *w->run->bindings->stop)
+    if (is_stopped(w))
       fail(w, icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped"));
     atomic_store(&w->run->leave, atomic_load(&w->run->status) != ICL_OK);
   }
@@ -233,7 +235,7 @@ static bool run_phase(worker *w, const icl__phase *phase) {
   int64_t own = icl__plan_first_image(n, w->thread + 1, (int)threads) - begin, chunks = icl__chunks(own, phase->chunk);
   if (!own)
     clear_partials(w, phase);
-  for (int64_t k = 0; k < chunks; k++) {
+  for (int64_t k = 0; k < chunks && !is_stopped(w); k++) { /* the barrier tells everybody why */
     w->first = begin + own * k / chunks;
     w->images = begin + own * (k + 1) / chunks - w->first;
     w->first_chunk = k == 0;
