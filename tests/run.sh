@@ -106,18 +106,35 @@ scripts() {
   done
 }
 
-# golden BUILD: the scripts of tests/golden, on our own small cases and on the large set where that is at hand.
+# golden BUILD SCRIPT...: scripts of tests/golden, on our own small cases and on the large set where that is at hand.
 golden() {
-  for name in models formula schedules train_steps; do
-    file=tests/golden/$name.lua
-    [ -e "$file" ] || continue
-    [ ! -d "tests/golden/data/$name" ] || suite "$1 golden $name (own cases)" "build/$1/icl" "$file" tests/golden/data
-    if [ -d "$oracle/$name" ]; then
-      suite "$1 golden $name" "build/$1/icl" "$file" "$oracle"
+  build_name=$1
+  shift
+  for script in "$@"; do
+    run="build/$build_name/icl tests/golden/$script.lua"
+    [ ! -d "tests/golden/data/$script" ] || suite "$build_name golden $script (own cases)" $run tests/golden/data
+    if [ -d "$oracle/$script" ]; then
+      suite "$build_name golden $script" $run "$oracle"
     else
-      skip "$1 golden $name" "no folder $oracle/$name; ICL_ORACLE names another place"
+      skip "$build_name golden $script" "no folder $oracle/$script; ICL_ORACLE names another place"
     fi
   done
+}
+
+# Results must not depend on how a step is cut up, nor on which kernels compute it.
+other_ways() {
+  cases=tests/golden/data
+  [ ! -d "$oracle/models" ] || cases=$oracle
+  for way in ICL_CHUNK=1 ICL_CONV=winograd ICL_CONV=onednn ICL_ISA=portable; do
+    suite "golden models, $way" env "$way" build/release/icl tests/golden/models.lua "$cases"
+  done
+  suite "golden models, op by op" build/release/icl tests/golden/models.lua "$cases" --eager
+  suite "golden models, reference" build/release/icl tests/golden/models.lua tests/golden/data --device ref
+  suite "ops, ICL_CHUNK=1 on 2 threads" env ICL_CHUNK=1 ICL_THREADS=2 build/release/tests/test_ops compare
+  suite "ops, ICL_ISA=portable" env ICL_ISA=portable build/release/tests/test_ops compare
+  if grep -q avx2 /proc/cpuinfo 2>/dev/null; then
+    suite "ops, ICL_ISA=avx2" env ICL_ISA=avx2 build/release/tests/test_ops compare
+  fi
 }
 
 # command_line BUILD: the tests in Python that run the executable, which they find in the variable ICL.
@@ -133,7 +150,6 @@ everything() {
   suite "$1 ops" "build/$1/tests/test_ops"
   if [ -x "build/$1/icl" ]; then
     scripts "$1" lua
-    golden "$1"
     command_line "$1"
   fi
 }
@@ -144,12 +160,15 @@ for stage in $stages; do
     release)
       build release all -DICL_WERROR=ON
       everything release
+      golden release models formula schedules train_steps
+      other_ways
       suite "install" sh tests/install/run.sh build/release
       ;;
     asan)
       export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
       build asan all
       everything asan
+      golden asan models train_steps
       ;;
     tsan)
       export TSAN_OPTIONS=halt_on_error=1
