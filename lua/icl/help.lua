@@ -1,11 +1,13 @@
--- help.lua: help() at the prompt. Functions, modules and layers are explained by the comments in their sources, ops by
--- the registry.
+-- help.lua: what help() at the prompt says. Functions, modules and layers are explained by the comments in their
+-- sources, ops by the registry, options by their lists.
 local core = require "icl.core"
+local arguments = require "icl.arguments"
 local columns = require "icl.columns"
 local docs = require "icl.help.docs"
 local op_help = require "icl.help.ops"
 
 local overview = [[
+At the prompt:
   help(x)          about a function, a module, a layer, an op or a tensor: help(icl.fit), help(icl.nn.conv2d)
   help "word"      what has the word in its name or description: help "pool"
   Tab              completes names: icl.nn.<Tab>, x:re<Tab>
@@ -19,7 +21,8 @@ A first try:
   model = icl.models.resnet_preact { depth = 20, input = { 28, 28, 1 } }
   model
 
-The library: ]]
+The library, with tensor, full, zeros, ones, arange, state, grad and ops:
+]]
 
 -- The name under which a loaded module returned `value`, or nil.
 local function module_name(value)
@@ -71,11 +74,31 @@ end
 
 -- The first sentence of each block with a title.
 local function titles(doc, but)
-  local lines = {}
+  local lines, width = {}, core.terminal_width()
   for _, block in ipairs(doc.blocks) do
-    if block.title and block ~= but then lines[#lines + 1] = "  " .. docs.first_sentence(block.text) end
+    if block.title and block ~= but then
+      local line = "  " .. docs.first_sentence(block.text)
+      lines[#lines + 1] = #line < width and line or line:sub(1, math.max(width - 4, 20)) .. "..."
+    end
   end
   return table.concat(lines, "\n")
+end
+
+-- A list of options as they are named in Lua, with their defaults.
+local function options_text(options)
+  local shown, lines = require "icl.repl.print".text, {}
+  for _, spec in ipairs(options.order) do
+    if spec.name then
+      local default = spec.default ~= nil and spec.name .. " = " .. shown(spec.default) or spec.name
+      local choices = spec.choices and ": " .. table.concat(spec.choices, ", ") or ""
+      lines[#lines + 1] = ("  %-36s %s%s"):format(default, spec.help, choices)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+local function is_options(value)
+  return type(value) == "table" and type(rawget(value, "order")) == "table" and rawget(value, "specs") ~= nil
 end
 
 -- A class of layers or models: what its file says, its constructor, its forward.
@@ -87,8 +110,8 @@ local function class_text(class)
     local _, block = docs.of_function(f or print)
     return block and block.text
   end
-  return joined(doc and doc.header or "layer " .. class.class_name, about "init", about "forward",
-    doc and docs.defaults(doc))
+  return joined(doc and docs.header(doc) or "layer " .. class.class_name, about "init", about "forward",
+    doc and docs.defaults(doc), is_options(class.options) and options_text(class.options))
 end
 
 local function module_text(value, name)
@@ -96,21 +119,17 @@ local function module_text(value, name)
   if not doc then return nil end
   local block = docs.block_about(doc, name)
   local names = rawget(value, "names")
-  return joined(doc.header, block and block.text, docs.defaults(doc), names and name .. " holds\n" .. columns(names),
-    titles(doc, block))
+  local list = names and name .. " holds\n" .. columns(names)
+  return joined(docs.header(doc), block and block.text, docs.defaults(doc), list, titles(doc, block))
 end
 
 -- The names of the methods of a tensor or state.
 local function methods_of(value)
-  local names, seen = {}, {}
-  for key in pairs(type(value) == "userdata" and core.tensor_methods or {}) do
-    if type(key) == "string" and not key:find "^_" and not seen[key] then
-      seen[key] = true
-      names[#names + 1] = key
-    end
+  local methods = {}
+  for _, some in ipairs { core.tensor_methods, getmetatable(value).methods } do
+    for name in pairs(some) do methods[name] = true end
   end
-  table.sort(names)
-  return names
+  return arguments.names(methods)
 end
 
 local function value_text(value)
@@ -124,6 +143,7 @@ local function table_text(t)
   local class = type(meta) == "table" and type(meta.__index) == "table" and meta.__index
   if rawget(t, "class_name") then return class_text(t) end
   if class and rawget(class, "class_name") then return class_text(class) end
+  if is_options(t) then return t.title .. "\n\n" .. options_text(t) end
   local name = module_name(t)
   return name and module_text(t, name) or "a table; its fields are shown when it is the only thing on a line"
 end
@@ -153,25 +173,23 @@ local function word_text(word)
   local search = require "icl.help.search"
   local value = resolve(word)
   if value ~= nil then return text_of(value) end
-  local found, op = search.find(word), op_help.text(word)
-  if #found == 0 then return search.nothing(word) end
+  local op = op_help.text(word)
+  local found = search.find(word, op and "icl.ops." .. word)
+  if #found == 0 then return op or search.nothing(word) end
   return joined(op, (op and "see also:\n" or "") .. table.concat(search.lines(found), "\n"))
 end
 
--- help.text(...) -> what help(...) prints.
-local function help_text(...)
+local help = {}
+
+-- help.text(x) -> what help(x) at the prompt prints; about a string, what a search for it finds.
+function help.text(...)
   if select("#", ...) == 0 then
-    return overview .. "\n" .. columns(require "icl".names) .. "\n  and tensor, full, zeros, ones, arange, state, grad, ops"
+    return overview .. table.concat(require "icl.help.search".modules(require "icl".names), "\n")
   end
   local value = ...
   if value == nil then return "nil: nothing has this name; help \"word\" searches" end
   if type(value) == "string" then return word_text(value) end
   return text_of(value)
-end
-
--- help(x): prints what is known about x; help "word" searches, help() tells what there is.
-local function help(...)
-  io.stdout:write(help_text(...), "\n")
 end
 
 return help

@@ -1,5 +1,5 @@
--- repl.lua: the prompt. A line is tried as an expression, whose values are printed, and then as a statement; one that is
--- not complete goes on in the next. Whatever happens in a line, the prompt and all that was made before it stay alive.
+-- repl.lua: the prompt. A line is tried as an expression, whose values are printed, and then as a statement; one that
+-- is not complete goes on in the next. Whatever happens in a line, the prompt and all that was made before it stay alive.
 local core = require "icl.core"
 local columns = require "icl.columns"
 local complete = require "icl.repl.complete"
@@ -132,7 +132,8 @@ end
 -- repl() -> exit code. Asks for lines until the end of the input, or until a signal other than that of Ctrl-C.
 local function repl()
   local globals = _G
-  globals.help = function(...) return require "icl.help"(...) end
+  -- help(x): what is known about x; help "word" searches; help() tells what there is.
+  globals.help = function(...) io.stdout:write(require "icl.help".text(...), "\n") end
   greet()
   local prompt = new(globals)
   local going, signal

@@ -40,6 +40,13 @@ def version_and_help_ignore_everything_else():
 
 
 @test
+def help_about_a_word():
+  contains(success(run("help")), "icl.nn", "icl.schedule")
+  contains(success(run("help", "conv2d")), "icl.ops.conv2d(", "icl.nn.conv2d")
+  failure(run("help", "two", "words"), 2)
+
+
+@test
 def a_script_on_standard_input():
   equal(success(run(stdin="print(1 + 1)")), "2\n")
   equal(success(run("-", "a", stdin="print(arg[1], ...)")), "a\ta\n")
@@ -228,8 +235,12 @@ def damaged_data_is_named():
     message(labels[:-1], "train-labels-idx1-ubyte")
 
 
+LOADING = "local icl = require 'icl'\nicl.nn.linear(3, 2):load(arg[1])"
+SAVING = "local icl = require 'icl'\nicl.nn.linear(3, 2):save(arg[1])"
+
+
 def save_model(path):
-  success(script("local icl = require 'icl'\nicl.nn.linear(3, 2):save(arg[1])", path))
+  success(script(SAVING, path))
 
 
 @test
@@ -243,7 +254,7 @@ def damaged_weights_are_named():
 
     def message(damaged):
       here.write("damaged.safetensors", damaged)
-      text = failure(script("local icl = require 'icl'\nicl.nn.linear(3, 2):load(arg[1])", here / "damaged.safetensors"))
+      text = failure(script(LOADING, here / "damaged.safetensors"))
       contains(text, "damaged.safetensors", "recipe.lua:2")
       return text
 
@@ -262,7 +273,7 @@ def damaged_weights_are_named():
     other = {"weight": {"dtype": "F32", "shape": [2, 4], "data_offsets": [0, 32]},
              "bias": {"dtype": "F32", "shape": [2], "data_offsets": [32, 40]}}
     contains(message(packed(other, bytes(40))), "weight", "(4, 2)", "(3, 2)")
-    failure(script("local icl = require 'icl'\nicl.nn.linear(3, 2):load(arg[1])", here / "absent.safetensors"))
+    contains(failure(script(LOADING, here / "absent.safetensors")), "absent.safetensors")
 
 
 @test
@@ -276,7 +287,7 @@ def no_room_for_weights_leaves_the_old_file():
     contains(failure(result), "weights.safetensors", "cannot write")
     equal(read_bytes(path), before)
     equal(os.listdir(here.path), ["weights.safetensors"])
-    contains(failure(script("local icl = require 'icl'\nicl.nn.linear(3, 2):save(arg[1])", here / "no/such/w")), "no/such")
+    contains(failure(script(SAVING, here / "no/such/w")), "no/such")
 
 
 # ---- numbers that are not finite ----

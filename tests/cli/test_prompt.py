@@ -37,6 +37,7 @@ def expressions_are_printed(terminal):
   terminal.command("'a\\n' .. 'b', nil, true", r'\n"a\\nb"\tnil\ttrue\n')
   terminal.command("{ 1, 2, x = { 'y' } }", r'\n\{ 1, 2, x = \{ "y" \} \}\n')
   terminal.command("print('hello')", r"\nhello\n")
+  terminal.command("'größe'", r'\n"größe"\n')
   terminal.command("t = {}; t.self = t")
   terminal.command("t", r"\n\{ self = \{ <this table again> \} \}\n")
 
@@ -402,7 +403,8 @@ def a_dumb_terminal_works():
 @test
 def a_pipe_can_be_a_prompt_too():
   with folder() as home:
-    output = success(run("-i", home.write("empty.lua", ""), stdin="1 + 1\nerror 'x'\n'last'", env=environment(HOME=home.path)))
+    empty = home.write("empty.lua", "")
+    output = success(run("-i", empty, stdin="1 + 1\nerror 'x'\n'last'", env=environment(HOME=home.path)))
     contains(output, "2\n", '"last"\n')
     assert not os.path.exists(home / ".local")
 

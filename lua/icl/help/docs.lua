@@ -100,13 +100,19 @@ end
 function docs.block_about(doc, name)
   local plain = name:gsub("%p", "%%%0")
   for _, block in ipairs(doc.blocks) do
-    local called = block.title or block.name
-    if called and called:find("^" .. plain .. "$") or called and called:find("[%.:]" .. plain .. "$") then return block end
+    local called = block.title or block.name or ""
+    if called == name or called:find("[%.:]" .. plain .. "$") then return block end
   end
   for _, block in ipairs(doc.blocks) do
     if block.text:find("[%.:]" .. plain .. "%s?[%({\"]") then return block end
   end
   return nil
+end
+
+-- docs.header(doc) -> what a file says at its top, with the name of the module for that of the file.
+function docs.header(doc)
+  local name = doc.file:gsub("/init%.lua$", ""):gsub("%.lua$", ""):gsub("/", ".")
+  return (doc.header:gsub("^[%w_/%.]+: ", name:gsub("%%", "%%%%") .. ": ", 1))
 end
 
 -- docs.defaults(doc) -> the tables of defaults that comments speak of, as they are written; nil if there are none.
@@ -122,7 +128,7 @@ end
 
 -- docs.first_sentence(text) -> one line: up to the first sentence's end.
 function docs.first_sentence(text)
-  local line = text:gsub("%s+", " ")
+  local line = text:gsub("\n%s*\n.*", ""):gsub("%s+", " ")
   return line:match "^(.-[^%.]%.) %u" or line:match "^(.-[^%.])%.$" or line
 end
 

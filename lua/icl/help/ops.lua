@@ -5,25 +5,41 @@ local op_help = {}
 
 local function default_text(attribute)
   local value = attribute.default
-  if type(value) == "table" then return "{ " .. table.concat(value, ", ") .. " }" end
+  if type(value) == "table" then return "{}" end  -- no other list is a default
   if type(value) == "string" then return ("%q"):format(value) end
   return tostring(value)
 end
 
--- "conv2d(x, w, { stride = 1, ... })": inputs by number, attributes with their defaults.
+-- The inputs as the description calls them, where it begins with a list of them: "x (n, h, w, i), w -> ...".
+local function input_names(op)
+  local names = {}
+  for part in (op.doc:gsub("%b()", ""):match "^(.-)%->" or ""):gmatch "[^,]+" do
+    local name = part:match "^%s*([%a_][%w_]*)"
+    names[#names + 1] = name ~= "u8" and name or "x"
+  end
+  if #names == op.most then return names end
+  for i = 1, op.most do names[i] = op.most <= 3 and ("xyz"):sub(i, i) or "x" .. i end
+  return names
+end
+
+-- "x, w", and what may be left out in brackets.
+local function inputs_text(op)
+  local names = input_names(op)
+  local text = table.concat(names, ", ", 1, op.least)
+  if op.most == op.least then return text end
+  if op.most - op.least > 2 then return text .. " [, ...]" end
+  return ("%s [, %s]"):format(text, table.concat(names, ", ", op.least + 1, op.most))
+end
+
+-- "icl.ops.conv2d(x, w, { stride = 1, ... })"
 local function signature(op)
-  local arguments = {}
-  for i = 1, op.least do arguments[i] = ("input%d"):format(i) end
-  local text = table.concat(arguments, ", ")
-  if op.most > op.least then
-    text = text .. (" [, input%d%s]"):format(op.least + 1, op.most > op.least + 1 and ", ..." or "")
-  end
-  if #op.attributes == 0 then return ("icl.ops.%s(%s)"):format(op.name, text) end
-  local attributes = {}
+  local inputs, attributes = inputs_text(op), {}
+  if #op.attributes == 0 then return ("icl.ops.%s(%s)"):format(op.name, inputs) end
   for i, attribute in ipairs(op.attributes) do
-    attributes[i] = attribute.default == nil and attribute.name or ("%s = %s"):format(attribute.name, default_text(attribute))
+    local default = attribute.default ~= nil and " = " .. default_text(attribute) or ""
+    attributes[i] = attribute.name .. default
   end
-  return ("icl.ops.%s(%s%s{ %s })"):format(op.name, text, text == "" and "" or ", ", table.concat(attributes, ", "))
+  return ("icl.ops.%s(%s%s{ %s })"):format(op.name, inputs, inputs == "" and "" or ", ", table.concat(attributes, ", "))
 end
 
 local kinds = {

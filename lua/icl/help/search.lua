@@ -9,9 +9,12 @@ local search = {}
 local SHOWN = 24  -- results at most
 
 -- Modules that are part of the inside: their comments are not for users.
+local inner = { ["icl.lazy"] = true, ["icl.fail"] = true, ["icl.scope"] = true, ["icl.arguments"] = true,
+                ["icl.program"] = true, ["icl.columns"] = true }
+
 local function is_inner(name)
-  return name:find "^icl%.help" ~= nil or name:find "^icl%.repl" ~= nil or name == "icl.lazy" or name == "icl.fail"
-    or name == "icl.scope" or name == "icl.arguments"
+  return name:find "^icl%.help" ~= nil or name:find "^icl%.repl" ~= nil or name:find "^icl%.commands" ~= nil
+    or inner[name] ~= nil
 end
 
 -- How well texts fit: 1 the name is the word, 2 it contains the word, 3 only the text does; nil not at all.
@@ -28,6 +31,11 @@ local function full_name(title)
   return module and core.modules()["icl." .. module] and "icl." .. title or title
 end
 
+-- What a file says at its top, without its name.
+local function summary(doc)
+  return (doc.header or ""):gsub("^[%w_/%.]+: ", "")
+end
+
 -- Everything that has a name and a text: calls visit(name, text).
 local function each(visit)
   for _, name in ipairs(op_help.names()) do
@@ -36,7 +44,7 @@ local function each(visit)
   for _, module in ipairs(arguments.names(core.modules())) do
     if not is_inner(module) then
       local doc = docs.of_module(module)
-      if doc.header then visit(module, (doc.header:gsub("^[%w_/%.]+: ", ""))) end
+      visit(module, summary(doc))
       for _, block in ipairs(doc.blocks) do
         if block.title then visit(full_name(block.title), block.text) end
       end
@@ -44,13 +52,13 @@ local function each(visit)
   end
 end
 
--- search.find(word) -> list of { name =, text = }, the best first.
-function search.find(word)
+-- search.find(word [, but]) -> list of { name =, text = } without that one, the best first.
+function search.find(word, but)
   word = word:lower()
   local found, seen = {}, {}
   each(function(name, text)
     local r = rank(word, name, text)
-    if r and not seen[name] then
+    if r and not seen[name] and name ~= but then
       seen[name] = true
       found[#found + 1] = { name = name, text = text, rank = r, number = #found }
     end
@@ -62,15 +70,24 @@ function search.find(word)
   return found
 end
 
--- One line a result: its name, and the first sentence about it.
+-- A name and the first sentence about it, on one line.
+local function line(name, text)
+  local result, width = ("  %-24s %s"):format(name, docs.first_sentence(text)), core.terminal_width()
+  return #result < width and result or result:sub(1, math.max(width - 4, 20)) .. "..."
+end
+
+-- search.lines(found) -> a line for each result, as many as fit on a screen.
 function search.lines(found)
-  local lines, width = {}, core.terminal_width()
-  for i = 1, math.min(#found, SHOWN) do
-    local line = ("  %-28s %s"):format(found[i].name, docs.first_sentence(found[i].text))
-    if #line >= width then line = line:sub(1, math.max(width - 4, 20)) .. "..." end
-    lines[i] = line
-  end
+  local lines = {}
+  for i = 1, math.min(#found, SHOWN) do lines[i] = line(found[i].name, found[i].text) end
   if #found > SHOWN then lines[#lines + 1] = ("  ... %d more"):format(#found - SHOWN) end
+  return lines
+end
+
+-- search.modules(names) -> a line for each of these parts of the library.
+function search.modules(names)
+  local lines = {}
+  for i, name in ipairs(names) do lines[i] = line("icl." .. name, summary(docs.of_module("icl." .. name))) end
   return lines
 end
 

@@ -23,8 +23,10 @@ local function each_field(value, add)
     local meta = debug.getmetatable(value)
     local index = type(meta) == "table" and rawget(meta, "__index")
     if type(value) == "userdata" then
-      for name, field in next, core.tensor_methods do add(name, field) end
-      for _, name in ipairs(type(meta) == "table" and rawget(meta, "fields") or {}) do add(name, nil) end
+      for _, methods in ipairs { core.tensor_methods, meta and meta.methods } do
+        for name, field in next, methods do add(name, field) end
+      end
+      for _, name in ipairs(meta and meta.fields or {}) do add(name, nil) end
     end
     if type(index) ~= "table" then return end
     value = index

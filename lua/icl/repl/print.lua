@@ -7,11 +7,13 @@ local DEPTH = 4      -- of tables in tables
 local BUDGET = 300   -- entries shown in all
 local STRING = 400   -- bytes shown of a string
 
+local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
+
 -- A string in quotes as Lua would read it, on one line.
 local function quoted(text)
   local rest = #text - STRING
   if rest > 0 then text = text:sub(1, STRING) end
-  local escaped = ("%q"):format(text):gsub("\\\n", "\\n"):gsub("\t", "\\t"):gsub("\r", "\\r"):gsub("\27", "\\27")
+  local escaped = '"' .. text:gsub('[%c"\\]', function(c) return escapes[c] or ("\\x%02x"):format(c:byte()) end) .. '"'
   return rest > 0 and ("%s... %d bytes more"):format(escaped, rest) or escaped
 end
 
