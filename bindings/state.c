@@ -254,13 +254,15 @@ void icl__lua_state_functions(lua_State *L) {
   luaL_newmetatable(L, type_name);
   luaL_setfuncs(L, metamethods, 0);
   icl__lua_operators(L);
-  lua_newtable(L); /* for completion at the prompt */
+  lua_newtable(L); /* this and `methods` are for help and completion at the prompt */
   for (int i = 0; i < (int)(sizeof fields / sizeof *fields); i++) {
     lua_pushstring(L, fields[i]);
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "fields");
   luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "methods");
   lua_getfield(L, -3, "tensor_methods");
   lua_pushcclosure(L, state_index, 2);
   lua_setfield(L, -2, "__index");
