@@ -126,9 +126,19 @@ INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v)
 
 #else
 
+#if defined __AVX2__
+INLINE __m256i first_lanes(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
 INLINE vec load_part(icl_dtype dtype, const void *data, int64_t i, int64_t n) {
   if (n == LANES)
     return load(dtype, data, i);
+#if defined __AVX2__
+  if (dtype == ICL_F32)
+    return _mm256_maskload_ps((const float *)data + i, first_lanes(n));
+#endif
   vec v = {0};
   for (int64_t k = 0; k < n; k++)
     v[k] = load_one(dtype, data, i + k);
@@ -140,6 +150,12 @@ INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v)
     store(dtype, data, i, v);
     return;
   }
+#if defined __AVX2__
+  if (dtype == ICL_F32) {
+    _mm256_maskstore_ps((float *)data + i, first_lanes(n), v);
+    return;
+  }
+#endif
   for (int64_t k = 0; k < n; k++)
     if (dtype == ICL_BF16)
       ((uint16_t *)data)[i + k] = icl__to_bf16(v[k]);
