@@ -6,6 +6,12 @@ local opt = icl.options "Pre-activation ResNet (He et al. 2016b)"
   : default { depth = 20, base_lr = 0.2, schedule = "cosine", lr_min_factor = 0.0, epochs = 200 }
   : preset("quickstart", { epochs = 5 }, "Fashion-MNIST in a few minutes, test error below 8 %")
   : preset("paper", { dataset = "cifar10", depth = 110, epochs = 160, base_lr = 0.1, schedule = "multistep" }, "6.47 %")
+  : preset("bottleneck164", { dataset = "cifar10", depth = 164, block_type = "bottleneck", epochs = 160, base_lr = 0.1,
+                              schedule = "multistep" }, "5.90 %; in the paper 5.46 %")
+  : preset("plain", { dataset = "cifar10" }, "7.60 %; after 400 epochs 7.05 %")
+  : preset("wide", { dataset = "cifar10", initial_channels = 64 }, "4.91 %; 400 epochs 4.01 %, 1800 epochs 3.99 %")
+  : preset("fashion", { dataset = "fashion_mnist" }, "5.04 %")
+  : preset("mnist", { dataset = "mnist", epochs = 100 }, "0.40 %")
   : example "icl recipes/resnet_preact.lua --preset quickstart"
   : parse(arg)
 

@@ -1,0 +1,17 @@
+-- residual_unit.lua: variations of the residual unit of a pre-activation ResNet-56 on CIFAR-10 (Han et al. 2017)
+local icl = require "icl"
+local all, first = { true, true, true }, { true, false, false }
+local opt = icl.options "Variations of the residual unit (Han et al. 2017)"
+  : include(icl.models.resnet_preact.options, icl.options.data, icl.options.augmentation, icl.options.training)
+  : include(icl.options.runtime)
+  : default { dataset = "cifar10", depth = 56, base_lr = 0.2 }
+  : preset("A", { preact_stage = all }, "6.45 %: pre-activation before the shortcut of each stage's first block")
+  : preset("B", { preact_stage = first }, "6.47 %: only in the first stage")
+  : preset("C", { preact_stage = first, remove_first_relu = true }, "6.14 %: B without the first relu")
+  : preset("D", { preact_stage = first, add_last_bn = true }, "6.43 %: B with a last batch norm")
+  : preset("E", { preact_stage = first, remove_first_relu = true, add_last_bn = true }, "5.85 %; cosine 5.72 %")
+  : preset("F", { preact_stage = all, remove_first_relu = true, add_last_bn = true }, "6.27 %: A with both")
+  : parse(arg)
+
+local train, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
