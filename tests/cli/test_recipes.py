@@ -131,10 +131,12 @@ def the_same_seed_gives_the_same_bytes():
 
 # The least network of each recipe.
 LEAST = {
+    "batch_size.lua": ["--depth", "8", "--initial-channels", "4"],
     "densenet.lua": ["--depth", "10", "--growth-rate", "4"],
     "pyramidnet.lua": ["--depth", "11", "--alpha", "9"],
     "resnet.lua": ["--depth", "8", "--initial-channels", "4"],
     "resnet_preact.lua": ["--depth", "8", "--initial-channels", "4"],
+    "residual_unit.lua": ["--depth", "8", "--initial-channels", "4"],
     "resnext.lua": ["--depth", "11", "--initial-channels", "4", "--cardinality", "2", "--base-channels", "4"],
     "se_resnet_preact.lua": ["--depth", "8", "--initial-channels", "4", "--se-reduction", "2"],
     "shake_shake.lua": ["--depth", "8", "--initial-channels", "4"],
