@@ -134,6 +134,19 @@ local function check_gradients(gradients, case)
   relative("norm of the whole gradient", math.sqrt(total), case.grad_norm_total, (bounds(case, 0)))
 end
 
+-- One training step; the running statistics are changed.
+local function check_training(case, model, images, labels)
+  local logits, loss, gradients = common.train(model, images, labels)
+  local tolerance = math.max(10 * case.torch_f32_rel.logits_train, 1e-5)
+  check_logits("logits in training", logits, case.logits_train, case.logits_train_norm, tolerance)
+  common.bound("loss", math.abs(loss:item() - case.loss_train), math.max(10 * case.torch_f32_rel.loss_abs, 1e-5))
+  check_gradients(gradients, case)
+  for _, entry in ipairs(model:named_states()) do
+    local expected = case.after_norms[entry[1]]
+    if expected then relative("norm of " .. entry[1], norm(entry[2]:read()), expected, tolerance) end
+  end
+end
+
 local function check(case)
   local model, reason = common.model(case)
   if not model then return reason end
@@ -143,16 +156,12 @@ local function check(case)
   model:eval()
   local logits = icl.step(function() return model(images) end)
   check_logits("logits in evaluation", logits, case.logits_eval, case.logits_eval_norm, 1e-4)
-  local loss, gradients
-  logits, loss, gradients = common.train(model, images, labels)
-  local tolerance = math.max(10 * case.torch_f32_rel.logits_train, 1e-5)
-  check_logits("logits in training", logits, case.logits_train, case.logits_train_norm, tolerance)
-  common.bound("loss", math.abs(loss:item() - case.loss_train), math.max(10 * case.torch_f32_rel.loss_abs, 1e-5))
-  check_gradients(gradients, case)
-  for _, entry in ipairs(model:named_states()) do
-    local expected = case.after_norms[entry[1]]
-    if expected then relative("norm of " .. entry[1], norm(entry[2]:read()), expected, tolerance) end
-  end
+  local running = {}
+  for _, entry in ipairs(model:named_states()) do running[entry[2]] = icl.ops.detach(entry[2]) end
+  common.beside_kinks(function(near)
+    for state, value in pairs(running) do state:write(value) end
+    check_training(case, model, near(images), labels)
+  end)
 end
 
 -- The hash and the arithmetic themselves.
