@@ -210,6 +210,16 @@ def a_new_width_does_not_disturb(terminal):
   terminal.command("fore'", r'\n"before"\n')
 
 
+@in_prompt
+def it_goes_on_after_a_stop(terminal):
+  terminal.send("'be")
+  terminal.expect("'be")
+  os.kill(terminal.pid, signal.SIGSTOP)
+  os.kill(terminal.pid, signal.SIGCONT)
+  terminal.expect(r"icl> 'be")  # drawn anew
+  terminal.command("fore'", r'\n"before"\n')
+
+
 # ---- leaving ----
 
 
