@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-ROW = re.compile(r"^(?P<case>\S.*?) +(?P<us>[\d.]+) us +(?P<rate>[\d.]+) GB/s on one thread$")
+ROW = re.compile(r"^(?P<case>\S.*?) +(?P<us>[\d.]+) us +(?P<rate>[\d.]+) GB/s.* on one thread$")
 
 
 def output(*command: str) -> str:
