@@ -55,6 +55,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
     parser.add_argument("--no-icl", action="store_true", help="measure PyTorch alone")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    parser.add_argument("--real-time", action="store_true",
+                        help="stop everything else during a turn, on a machine that is never quiet; needs root")
     parser.add_argument("--profile", action="store_true", help="print the whole profile of icl as well")
     parser.add_argument("--icl", type=Path, default=FOLDER.parents[1] / "build/release/icl", help="the executable")
     parser.add_argument("--venv", type=absolute, help="folder with the PyTorch of pip, made by torch_setup.sh")
@@ -138,15 +140,15 @@ def report(probes: list[Probe], played: list[list[Turn]], batch: int) -> None:
           + ("" if quiet else "; the figures are from rounds with other load"))
 
 
-def report_inside(contender: Contender, entry: Entry, whole_profile: bool) -> None:
+def report_inside(contender: Contender, entry: Entry, args: argparse.Namespace) -> None:
     print(inside.overhead(contender))
-    text = inside.profile(entry)
+    text = inside.profile(entry, args.real_time)
     print(inside.augmentation(text))
-    if whole_profile:
+    if args.profile:
         print(text)
 
 
-def compare(task: Task, rounds: int, whole_profile: bool, cache: str) -> bool:
+def compare(task: Task, args: argparse.Namespace, cache: str) -> bool:
     """Measures and prints one table; false if a contender was left out."""
     print(f"\n== {task.network.title}, batch {task.batch}, {task.precision}, {task.threads} threads ==", flush=True)
     candidates = task.entries(cache)
@@ -154,11 +156,14 @@ def compare(task: Task, rounds: int, whole_profile: bool, cache: str) -> bool:
     for p in probes:
         print(f"{p.entry.label}: {p.description}", flush=True)
     with ExitStack() as stack:
-        contenders = [stack.enter_context(closing(Contender(p.entry, NEVER_RETURN_MEMORY))) for p in probes]
+        contenders = []
+        for p in probes:
+            contender = Contender(p.entry, NEVER_RETURN_MEMORY, args.real_time)
+            contenders.append(stack.enter_context(closing(contender)))
         if contenders:
-            report(probes, play(contenders, rounds), task.batch)
+            report(probes, play(contenders, args.rounds), task.batch)
             if probes[0].entry.label == "icl":
-                report_inside(contenders[0], probes[0].entry, whole_profile)
+                report_inside(contenders[0], probes[0].entry, args)
     return len(probes) == len(candidates)
 
 
@@ -183,7 +188,7 @@ def main() -> None:
                 network = NETWORKS[name]
                 task = Task(network, args.batch or network.batch, precision, args.threads, icl, args.venv,
                             not args.no_compile)
-                complete = compare(task, args.rounds, args.profile, cache) and complete
+                complete = compare(task, args, cache) and complete
     sys.exit(0 if complete else 1)
 
 

@@ -5,11 +5,14 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Iterator
 
 from lineup import Entry
 
 ANSWER_LIMIT = 900  # seconds; compiling a large network takes minutes
+REAL_TIME_PAUSE = 0.15  # seconds before a turn; Linux halts real-time processes that take more than 95 % of a second
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -39,10 +42,17 @@ def process_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+def set_policy(pid: int, policy: int, priority: int) -> None:
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+
+
 class Contender:
-    def __init__(self, entry: Entry, environment: dict[str, str]) -> None:
-        """Starts the process, with `environment` besides the entry's own, and waits until its network is built."""
+    def __init__(self, entry: Entry, environment: dict[str, str], real_time: bool = False) -> None:
+        """Starts the process, with `environment` besides the entry's own, and waits until its network is built. With
+        real_time its steps are run before anything else that the machine has to do."""
         self.label = entry.label
+        self._real_time = real_time
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         start = time.perf_counter()
         self._process = subprocess.Popen(entry.command, env={**os.environ, **entry.environment, **environment},
@@ -61,10 +71,11 @@ class Contender:
         self._log.close()
 
     def steps(self, count: int) -> Turn:
-        start, busy, own = time.perf_counter(), busy_ticks(), process_ticks(self._process.pid)
-        answer = self._ask(f"step {count}")
-        elapsed = time.perf_counter() - start
-        foreign = (busy_ticks() - busy) - (process_ticks(self._process.pid) - own)
+        with self._precedence():
+            start, busy, own = time.perf_counter(), busy_ticks(), process_ticks(self._process.pid)
+            answer = self._ask(f"step {count}")
+            elapsed = time.perf_counter() - start
+            foreign = (busy_ticks() - busy) - (process_ticks(self._process.pid) - own)
         try:
             loss, *seconds = map(float, answer.split())
         except ValueError:
@@ -72,6 +83,19 @@ class Contender:
         if len(seconds) != count:
             raise self._failure(f"was asked for {count} steps and gave {len(seconds)} times")
         return Turn(seconds, loss, foreign / TICKS_PER_SECOND / (elapsed * os.cpu_count()))
+
+    @contextmanager
+    def _precedence(self) -> Iterator[None]:
+        """Real-time priority for the contender and, so that it is not kept waiting, for this process."""
+        if not self._real_time:
+            yield
+            return
+        time.sleep(REAL_TIME_PAUSE)
+        set_policy(os.getpid(), os.SCHED_FIFO, 2)
+        set_policy(self._process.pid, os.SCHED_FIFO, 1)
+        yield
+        set_policy(self._process.pid, os.SCHED_OTHER, 0)
+        set_policy(os.getpid(), os.SCHED_OTHER, 0)
 
     def statistics(self) -> dict[str, float]:
         """What icl counted since it started."""

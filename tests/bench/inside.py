@@ -21,9 +21,10 @@ def overhead(contender: Contender) -> str:
             f"{100 * binding / total:.1f} %; plans made meanwhile: {after['plans_made'] - before['plans_made']:.0f}")
 
 
-def profile(entry: Entry) -> str:
+def profile(entry: Entry, real_time: bool) -> str:
     """The profile of the training step, from a process of its own since measuring each op costs time."""
-    with closing(Contender(Entry(entry.label, [*entry.command, "--profile"], entry.environment), {})) as contender:
+    profiled = Entry(entry.label, [*entry.command, "--profile"], entry.environment)
+    with closing(Contender(profiled, {}, real_time)) as contender:
         contender.steps(STEPS)
         plans = re.split(r"^(?=plan of )", contender.profile(), flags=re.M)
     return max(plans, key=lambda text: len(text.splitlines()))  # the others prepare the set and the parameters
