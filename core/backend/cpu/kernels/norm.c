@@ -1,135 +1,172 @@
-/* norm.c - the elementwise half of batch norm: tile kernels that read rows of coefficients besides images.
- *
- * Images that are all f32 or all bf16 have loops of their own; other mixtures take the way over f32 buffers. */
-#include "backend/cpu/kernels/rows.h"
-#include "backend/cpu/kernels/tiles.h"
+/* norm.c - the elementwise half of batch norm. */
+#include "backend/cpu/kernels/lines.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
-/* ---- formulas: a register of the result ---- */
+/* ---- formulas ---- */
 
-/* Where it begins: r elements from the start of the step at i; `place` is that of tile_index(). */
+/* Images that go in, coefficients by lane, and the result. Pitches are from line to line, in elements. */
+enum { MOST_IMAGES = 3, MOST_COEFFICIENTS = 4 };
 typedef struct {
-  int64_t i, place;
-  int r;
-} position;
+  const char *image[MOST_IMAGES];
+  char *out;
+  int64_t pitch[MOST_IMAGES], out_pitch;
+  int64_t length; /* elements of a line */
+  const float *coefficient[MOST_COEFFICIENTS];
+} panel;
 
-INLINE vec input(const tile *t, icl_dtype dtype, int k, position p) {
-  return load(dtype, t->in[k], tile_index(t, k, p.i, p.place) + p.r);
-}
+/* The operands of a formula: registers of images and of coefficients. */
+typedef struct {
+  vec image[MOST_IMAGES], coefficient[MOST_COEFFICIENTS];
+} registers;
 
-/* x, a, b -> a x + b */
-INLINE vec scale_shift(const tile *t, icl_dtype images, position p) {
-  return input(t, images, 0, p) * input(t, ICL_F32, 1, p) + input(t, ICL_F32, 2, p);
-}
+typedef vec (*formula)(const registers *r);
 
-INLINE vec scale_shift_relu(const tile *t, icl_dtype images, position p) { return relu(scale_shift(t, images, p)); }
-
-/* g, a -> a g */
-INLINE vec scale(const tile *t, icl_dtype images, position p) {
-  return input(t, images, 0, p) * input(t, ICL_F32, 1, p);
-}
-
-/* x, k1, k0 -> k0 - k1 x */
-INLINE vec sums_grad(const tile *t, icl_dtype images, position p) {
-  return input(t, ICL_F32, 2, p) - input(t, ICL_F32, 1, p) * input(t, images, 0, p);
-}
-
-/* x, a, b, k1, k0, g, rest -> a g - k1 x + k0 (+ rest), with g only where a x + b > 0 if there is a mask */
-INLINE vec input_grad_with(const tile *t, icl_dtype images, position p, bool mask, bool rest) {
-  vec x = input(t, images, 0, p), a = input(t, ICL_F32, 1, p), g = input(t, images, 5, p);
-  vec y = input(t, ICL_F32, 4, p) - input(t, ICL_F32, 3, p) * x;
-  if (rest)
-    y += input(t, images, 6, p);
-  return y + a * (mask ? where_positive(x * a + input(t, ICL_F32, 2, p), g) : g);
-}
-
-#define INPUT_GRAD(name, mask, rest)                                                                                   \
-  INLINE vec name(const tile *t, icl_dtype images, position p) { return input_grad_with(t, images, p, mask, rest); }
-INPUT_GRAD(input_grad, false, false)
-INPUT_GRAD(input_grad_rest, false, true)
-INPUT_GRAD(input_grad_mask, true, false)
-INPUT_GRAD(input_grad_mask_rest, true, true)
+#define X    r->image[0]
+#define G    r->image[1]
+#define REST r->image[2]
+#define A    r->coefficient[0]
+#define B    r->coefficient[1]
+#define K1   r->coefficient[2]
+#define K0   r->coefficient[3]
+INLINE vec scale_shift(const registers *r) { return A * X + B; }
+INLINE vec scale_shift_relu(const registers *r) { return relu(A * X + B); }
+INLINE vec scale(const registers *r) { return A * X; }
+INLINE vec sums_grad(const registers *r) { return B - A * X; } /* k0 - k1 x */
+INLINE vec input_grad(const registers *r) { return A * G + (K0 - K1 * X); }
+INLINE vec input_grad_rest(const registers *r) { return A * G + (K0 - K1 * X + REST); }
+INLINE vec input_grad_mask(const registers *r) { return A * where_positive(A * X + B, G) + (K0 - K1 * X); }
+INLINE vec input_grad_mask_rest(const registers *r) { return A * where_positive(A * X + B, G) + (K0 - K1 * X + REST); }
+#undef X
+#undef G
+#undef REST
+#undef A
+#undef B
+#undef K1
+#undef K0
 
 /* ---- loops ---- */
 
-typedef vec (*formula)(const tile *t, icl_dtype images, position p);
-
-INLINE void loop(tile t, icl_dtype images, formula f) {
-  for (FOR_TILE(t, i, place)) {
+/* Columns j to j + columns * LANES - 1 of all lines, or the first `part` of them. */
+INLINE void map_columns(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines,
+                        int64_t j, int columns, int64_t part) {
+  registers r[GROUP];
+  UNROLL(4)
+  for (int v = 0; v < columns; v++)
     UNROLL(4)
-    for (int r = 0; r < TILE_STEP; r += 2 * LANES) {
-      position first = {i, place, r}, second = {i, place, r + LANES};
-      store_pair(images, t.out, i + r, f(&t, images, first), f(&t, images, second));
-    }
+  for (int k = 0; k < coefficients; k++)
+    r[v].coefficient[k] = read(ICL_F32, p->coefficient[k], j + v * LANES, part);
+  for (int64_t i = 0; i < lines; i++) {
+    UNROLL(4)
+    for (int v = 0; v < columns; v++)
+      UNROLL(3)
+    for (int k = 0; k < images; k++)
+      r[v].image[k] = read(dtype, p->image[k], i * p->pitch[k] + j + v * LANES, part);
+    int64_t at = i * p->out_pitch + j;
+    if (part)
+      store_part(dtype, p->out, at, part, f(&r[0]));
+    else if (columns == 1)
+      store(dtype, p->out, at, f(&r[0]));
+    else
+      UNROLL(2)
+    for (int v = 0; v < columns; v += 2)
+      store_pair(dtype, p->out, at + v * LANES, f(&r[v]), f(&r[v + 1]));
   }
 }
 
-typedef struct {
-  tile_kernel f32, bf16;
-} loops;
+INLINE void map_lines(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines) {
+  int64_t j = 0;
+  for (; j + GROUP * LANES <= p->length; j += GROUP * LANES)
+    map_columns(p, f, images, coefficients, dtype, lines, j, GROUP, 0);
+  for (; j + LANES <= p->length; j += LANES)
+    map_columns(p, f, images, coefficients, dtype, lines, j, 1, 0);
+  if (j < p->length)
+    map_columns(p, f, images, coefficients, dtype, lines, j, 1, p->length - j);
+}
 
-#define LOOPS(f)                                                                                                       \
-  static void f##_f32(const tile *t) { loop(*t, ICL_F32, f); }                                                         \
-  static void f##_bf16(const tile *t) { loop(*t, ICL_BF16, f); }                                                       \
-  static const loops f##_loops = {f##_f32, f##_bf16};
-LOOPS(scale_shift)
-LOOPS(scale_shift_relu)
-LOOPS(scale)
-LOOPS(sums_grad)
-LOOPS(input_grad)
-LOOPS(input_grad_rest)
-LOOPS(input_grad_mask)
-LOOPS(input_grad_mask_rest)
+typedef void (*loop)(const panel *p, icl_dtype dtype, int64_t lines);
+
+#define LOOP(f, images, coefficients)                                                                                  \
+  static void f##_loop(const panel *p, icl_dtype dtype, int64_t lines) {                                               \
+    if (dtype == ICL_BF16)                                                                                             \
+      map_lines(p, f, images, coefficients, ICL_BF16, lines);                                                          \
+    else                                                                                                               \
+      map_lines(p, f, images, coefficients, ICL_F32, lines);                                                           \
+  }
+LOOP(scale_shift, 1, 2)
+LOOP(scale_shift_relu, 1, 2)
+LOOP(scale, 1, 1)
+LOOP(sums_grad, 1, 2)
+LOOP(input_grad, 2, 4)
+LOOP(input_grad_rest, 3, 4)
+LOOP(input_grad_mask, 2, 4)
+LOOP(input_grad_mask_rest, 3, 4)
 
 /* ---- calls ---- */
+
+static void advance(panel *p, int images, int64_t lines, int64_t bytes) {
+  for (int k = 0; k < images; k++)
+    p->image[k] += lines * p->pitch[k] * bytes;
+  p->out += lines * p->out_pitch * bytes;
+}
+
+static void run(const icl__call *call, loop f, int images, const icl__view *const *image, int coefficients,
+                const void *const *coefficient) {
+  const icl__view *out = &call->out;
+  int64_t channels = icl__view_columns(out), bytes = (int64_t)icl_dtype_bytes(out->dtype);
+  bool adjacent = is_dense(out);
+  for (int k = 0; k < images; k++)
+    adjacent = adjacent && is_dense(image[k]);
+  int64_t rows = adjacent ? rows_of_line(channels) : 1;
+  slice own = part_of(call, icl__view_rows(out));
+  panel p = {.length = rows * channels, .out_pitch = rows * out->pitch, .out = row_at(out, own.begin)};
+  for (int k = 0; k < images; k++) {
+    p.image[k] = row_at(image[k], own.begin);
+    p.pitch[k] = rows * image[k]->pitch;
+  }
+  float *lanes = call->scratch;
+  for (int k = 0; k < coefficients; k++, lanes += most_lanes(channels)) {
+    spread(coefficient[k], channels, rows, lanes);
+    p.coefficient[k] = lanes;
+  }
+  int64_t lines = (own.end - own.begin) / rows, rest = (own.end - own.begin) % rows, most = lines_of_block(p.length);
+  for (int64_t n; lines; lines -= n) {
+    n = lines < most ? lines : most;
+    f(&p, out->dtype, n);
+    advance(&p, images, n, bytes);
+  }
+  p.length = rest * channels;
+  if (rest)
+    f(&p, out->dtype, 1);
+}
 
 /* Rows of coefficients, and of the gradients of the coefficients. */
 enum { A, B };
 enum { K1, K0 };
 
-static icl__view row_of(const icl__view *table, int row) {
-  int32_t channels = table->shape[1];
-  return (icl__view){
-      .data = row_at(table, row), .dtype = table->dtype, .rank = 1, .shape = {channels}, .pitch = channels};
-}
-
-/* Which inputs of a tile are images, whatever the op. */
-enum { IMAGES = 1 << 0 | 1 << 5 | 1 << 6 };
-
-static void run(const icl__call *call, const loops *l, int inputs, const icl__view *in) {
-  icl__call elementwise = *call;
-  elementwise.inputs = inputs;
-  memcpy(elementwise.in, in, sizeof *in * (size_t)inputs);
-  bool half = call->out.dtype == ICL_BF16;
-  for (int k = 0; k < inputs; k++)
-    half = half && (!(IMAGES >> k & 1) || in[k].dtype == ICL_BF16);
-  ISA_NAME(icl__tiles)(&elementwise, half ? l->bf16 : l->f32, half ? IMAGES | 1 << TILE_OUT : 0);
-}
-
 static void run_scale_shift(const icl__call *call) {
-  const icl__view in[] = {call->in[0], row_of(&call->in[1], A), row_of(&call->in[1], B)};
-  run(call, call->attr->i[SCALE_SHIFT_RELU] ? &scale_shift_relu_loops : &scale_shift_loops, 3, in);
+  run(call, call->attr->i[SCALE_SHIFT_RELU] ? scale_shift_relu_loop : scale_shift_loop, 1,
+      (const icl__view *const[]){&call->in[0]}, 2,
+      (const void *const[]){row_at(&call->in[1], A), row_at(&call->in[1], B)});
 }
 
 static void run_scale(const icl__call *call) {
-  const icl__view in[] = {call->in[0], row_of(&call->in[1], A)};
-  run(call, &scale_loops, 2, in);
+  run(call, scale_loop, 1, (const icl__view *const[]){&call->in[0]}, 1, (const void *const[]){row_at(&call->in[1], A)});
 }
 
 static void run_sums_grad(const icl__call *call) {
-  const icl__view in[] = {call->in[0], row_of(&call->in[1], K1), row_of(&call->in[1], K0)};
-  run(call, &sums_grad_loops, 3, in);
+  run(call, sums_grad_loop, 1, (const icl__view *const[]){&call->in[0]}, 2,
+      (const void *const[]){row_at(&call->in[1], K1), row_at(&call->in[1], K0)});
 }
 
 static void run_input_grad(const icl__call *call) {
-  static const loops *const choices[2][2] = {{&input_grad_loops, &input_grad_rest_loops},
-                                             {&input_grad_mask_loops, &input_grad_mask_rest_loops}};
-  const icl__view *g = &call->in[0], *x = &call->in[1], *coefficients = &call->in[2], *k = &call->in[3];
+  static const loop loops[2][2] = {{input_grad_loop, input_grad_rest_loop},
+                                   {input_grad_mask_loop, input_grad_mask_rest_loop}};
+  const icl__view *table = &call->in[2], *k = &call->in[3];
   bool rest = call->inputs > 4;
-  const icl__view in[] = {*x, row_of(coefficients, A), row_of(coefficients, B), row_of(k, K1), row_of(k, K0),
-                          *g, call->in[rest ? 4 : 0]};
-  run(call, choices[call->attr->i[BN_MASK] != 0][rest], rest ? 7 : 6, in);
+  run(call, loops[call->attr->i[BN_MASK] != 0][rest], rest ? 3 : 2,
+      (const icl__view *const[]){&call->in[1], &call->in[0], &call->in[4]}, 4,
+      (const void *const[]){row_at(table, A), row_at(table, B), row_at(k, K1), row_at(k, K0)});
 }
 
 bool ISA_NAME(icl__choose_norm)(const icl__call *prototype, icl__choice *choice) {
@@ -143,14 +180,15 @@ bool ISA_NAME(icl__choose_norm)(const icl__call *prototype, icl__choice *choice)
       {ICL__OP_bn_sums_grad, run_sums_grad, 1},
       {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
   };
+  icl_dtype dtype = prototype->out.dtype;
   for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
     if (kernels[i].op != prototype->op)
       continue;
-    bool fits = is_lane_dtype(prototype->out.dtype);
+    bool fits = is_lane_dtype(dtype);
     for (int k = 0; k < prototype->inputs; k++)
-      fits = fits &&
-             (kernels[i].images >> k & 1 ? is_lane_dtype(prototype->in[k].dtype) : prototype->in[k].dtype == ICL_F32);
-    *choice = (icl__choice){.run = kernels[i].run, .workspace = TILES_WORKSPACE, .splits = true};
+      fits = fits && prototype->in[k].dtype == (kernels[i].images >> k & 1 ? dtype : ICL_F32);
+    size_t floats = (size_t)(MOST_COEFFICIENTS * most_lanes(icl__view_columns(&prototype->out)));
+    *choice = (icl__choice){.run = kernels[i].run, .workspace = floats * sizeof(float), .splits = true};
     return fits;
   }
   return false;

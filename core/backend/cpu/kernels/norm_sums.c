@@ -1,14 +1,12 @@
 /* norm_sums.c - the reductions of batch norm: for each channel the sums of two terms over all rows.
  *
- * Rows of few channels that are adjacent are taken together as lines of whole registers, so that lane l of a line
- * always belongs to channel l modulo the channels; rows with a pitch are lines by themselves. Sums are kept by lane in
- * f32 for up to LINES lines, then added to the f64 result. */
-#include "backend/cpu/kernels/rows.h"
+ * Sums are kept by lane in f32 for up to LINES lines (lines.h), then added to the f64 result. */
+#include "backend/cpu/kernels/lines.h"
 #include "backend/cpu/kernels/tiles.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
-enum { LINES = 512, MOST_LANES = 2048, GROUP = 4 /* registers that are summed side by side */ };
+enum { LINES = 512 };
 
 /* Which two terms: x - pivot and its square; g and g (x - mean); the same only where a x + b > 0. */
 typedef enum { DEVIATION, SCALE, MASKED_SCALE } terms;
@@ -29,17 +27,13 @@ typedef struct {
 
 typedef struct {
   vec coefficient[MOST_COEFFICIENTS];
-} lanes;
+} registers;
 
 INLINE int64_t rows_needed(terms kind) { return kind == MASKED_SCALE ? 3 : 1; }
 
-INLINE vec read(icl_dtype dtype, const void *data, int64_t i, int64_t part) {
-  return part ? load_part(dtype, data, i, part) : load(dtype, data, i);
-}
-
 /* Adds the terms of the register at column j of line i. Lanes that a part leaves out are 0 and add nothing. */
-INLINE void add_terms(const panel *p, terms kind, icl_dtype dtype, const lanes *c, int64_t i, int64_t j, int64_t part,
-                      vec *first, vec *second) {
+INLINE void add_terms(const panel *p, terms kind, icl_dtype dtype, const registers *c, int64_t i, int64_t j,
+                      int64_t part, vec *first, vec *second) {
   vec x = read(dtype, p->x, i * p->x_pitch + j, part);
   if (kind == DEVIATION) {
     vec deviation = x - c->coefficient[0];
@@ -59,7 +53,7 @@ INLINE void add_terms(const panel *p, terms kind, icl_dtype dtype, const lanes *
 INLINE void add_columns(const panel *p, terms kind, icl_dtype dtype, int64_t lines, int64_t j, int columns,
                         int64_t part) {
   vec first[GROUP] = {{0}}, second[GROUP] = {{0}};
-  lanes c[GROUP];
+  registers c[GROUP];
   UNROLL(4)
   for (int v = 0; v < columns; v++)
     for (int k = 0; k < rows_needed(kind); k++)
@@ -120,30 +114,8 @@ typedef struct {
   double *result[2];
 } reduction;
 
-static int64_t whole_registers(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
-
-/* Adjacent rows that make a line: whole groups of registers if that is not too long, or at least whole registers. */
-static int64_t rows_of_line(int64_t channels) {
-  for (int64_t unit = GROUP * LANES; unit >= LANES; unit /= 2) {
-    int64_t rows = 1;
-    while (rows * channels % unit)
-      rows *= 2;
-    if (rows * channels <= MOST_LANES)
-      return rows;
-  }
-  return 1;
-}
-
 static size_t workspace(int64_t channels) {
-  return (size_t)((2 + MOST_COEFFICIENTS) * whole_registers(rows_of_line(channels) * channels)) * sizeof(float);
-}
-
-/* The coefficients of all channels, again for every row of a line. */
-static void spread(const reduction *r, const void *from, float *to) {
-  int64_t count = r->rows * r->channels;
-  for (int64_t i = 0; i < r->rows; i++)
-    memcpy(to + i * r->channels, from, (size_t)r->channels * sizeof *to);
-  memset(to + count, 0, (size_t)(whole_registers(count) - count) * sizeof *to);
+  return (size_t)((2 + MOST_COEFFICIENTS) * most_lanes(channels)) * sizeof(float);
 }
 
 static void clear_sums(reduction *r) {
@@ -169,17 +141,16 @@ static void begin(reduction *r, const icl__call *call, bool adjacent, int count,
   r->dtype = x->dtype;
   r->channels = icl__view_columns(x);
   r->rows = adjacent ? rows_of_line(r->channels) : 1;
-  float *at = call->scratch;
-  for (int k = 0; k < 2 + count; k++, at += whole_registers(r->rows * r->channels)) {
-    if (k < 2) {
-      r->panel.sum[k] = at;
-      r->result[k] = row_at(out, k);
-      if (!call->accumulate)
-        memset(r->result[k], 0, (size_t)r->channels * sizeof(double));
-    } else {
-      spread(r, coefficient[k - 2], at);
-      r->panel.coefficient[k - 2] = at;
-    }
+  float *lanes = call->scratch;
+  for (int k = 0; k < 2; k++, lanes += most_lanes(r->channels)) {
+    r->panel.sum[k] = lanes;
+    r->result[k] = row_at(out, k);
+    if (!call->accumulate)
+      memset(r->result[k], 0, (size_t)r->channels * sizeof(double));
+  }
+  for (int k = 0; k < count; k++, lanes += most_lanes(r->channels)) {
+    r->panel.coefficient[k] = lanes;
+    spread(coefficient[k], r->channels, r->rows, lanes);
   }
   clear_sums(r);
 }
@@ -191,8 +162,9 @@ static void add_rows(reduction *r, const char *x, int64_t x_pitch, const char *g
   p->x_pitch = x_pitch * r->rows;
   p->g_pitch = g_pitch * r->rows;
   p->length = r->rows * r->channels;
+  int64_t block = lines_of_block(p->length);
   for (int64_t i = 0, n; i < lines; i += n) {
-    n = lines - i < LINES - r->lines ? lines - i : LINES - r->lines;
+    n = within(lines - i, 1, within(LINES - r->lines, 1, block));
     p->x = x + i * p->x_pitch * bytes;
     p->g = g + i * p->g_pitch * bytes;
     r->add(p, r->dtype, n);
