@@ -229,7 +229,9 @@ void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums) {
   int64_t bytes = (int64_t)icl_dtype_bytes(y->dtype), all = icl__view_rows(y);
   reduction r = {.add = add_deviations};
   begin(&r, sums, true, 1, (const void *const[]){pivot->data});
-  int64_t lines = PIECE / (r.rows * r.channels), rows = r.rows * (lines ? lines : 1);
+  int64_t length = r.rows * r.channels, lines = PIECE / length, whole = rows_of_units(length, TILE_STEP);
+  lines = lines > whole ? lines - lines % whole : lines ? lines : 1;
+  int64_t rows = lines * r.rows;
   tile t = {.inputs = add->inputs, .period = 1, .halves = y->dtype == ICL_BF16 ? ~0u : 0};
   for (int k = 0; k < t.inputs; k++)
     t.whole[k] = ~INT64_C(0);

@@ -41,14 +41,22 @@ INLINE vec splat(float x) { return x - (vec){0}; }
 
 /* ---- rounding to bf16 ---- */
 
+/* The upper half of each lane, rounded, as its lower half. */
+INLINE vec_bits round_bits(vec v) {
+  vec_bits u = (vec_bits)v, nan = (vec_bits)(v != v);
+  vec_bits nearest = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;
+  return (nearest & ~nan) | (quiet & nan);
+}
+
 /* f32 to the nearest bf16, ties to even; NaN stays NaN. Numbers below 2^-126 may become 0. */
 INLINE vec_half round_bf16(vec v) {
 #if defined __AVX512BF16__
   return (vec_half)_mm512_cvtneps_pbh(v);
+#elif defined __AVX2__ && !defined __AVX512F__
+  __m256i u = (__m256i)round_bits(v);
+  return (vec_half)_mm_packus_epi32(_mm256_castsi256_si128(u), _mm256_extracti128_si256(u, 1));
 #else
-  vec_bits u = (vec_bits)v, nan = (vec_bits)(v != v);
-  vec_bits nearest = (u + 0x7fff + (u >> 16 & 1)) >> 16, quiet = u >> 16 | 0x40;
-  return __builtin_convertvector((nearest & ~nan) | (quiet & nan), vec_half);
+  return __builtin_convertvector(round_bits(v), vec_half);
 #endif
 }
 
@@ -93,6 +101,13 @@ INLINE void store_pair(icl_dtype dtype, void *data, int64_t i, vec a, vec b) {
 #if defined __AVX512BF16__
   if (dtype == ICL_BF16) {
     __m512i h = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+    memcpy((uint16_t *)data + i, &h, sizeof h);
+    return;
+  }
+#elif defined __AVX2__ && !defined __AVX512F__
+  if (dtype == ICL_BF16) {
+    __m256i h = _mm256_packus_epi32((__m256i)round_bits(a), (__m256i)round_bits(b)); /* each half by itself */
+    h = _mm256_permute4x64_epi64(h, 0xd8);
     memcpy((uint16_t *)data + i, &h, sizeof h);
     return;
   }
