@@ -11,8 +11,11 @@ static bool is_library(const char *source) { return strncmp(source, "=icl/", 5) 
 
 bool icl__lua_user(lua_State *L, lua_Debug *where) {
   for (int level = 0; lua_getstack(L, level, where); level++) {
-    lua_getinfo(L, "Sl", where);
-    if (where->currentline > 0 && !is_library(where->source))
+    lua_getinfo(L, "S", where);
+    if (is_library(where->source))
+      continue; /* its line would take longer to find than its name */
+    lua_getinfo(L, "l", where);
+    if (where->currentline > 0)
       return true;
   }
   return false;

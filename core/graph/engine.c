@@ -73,6 +73,9 @@ void icl__engine_release(icl_engine *engine) {
   for (size_t i = 0; i < engine->string_capacity; i++)
     icl__free(engine->strings[i]);
   icl__free(engine->strings);
+  icl__free(engine->evaluation.node);
+  icl__free(engine->evaluation.offset);
+  icl__free(engine->evaluation.key);
   icl__free(engine->record);
   icl__free(engine);
 }

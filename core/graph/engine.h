@@ -8,6 +8,15 @@
 #include "graph/graph.h"
 #include "plan/plan.h"
 
+/* Arrays of an evaluation, kept for the next one: they are as large each time. */
+typedef struct {
+  icl__node **node;
+  size_t *offset;
+  uint8_t *key;
+  int node_capacity;
+  size_t key_capacity;
+} icl__evaluation_arrays;
+
 struct icl_engine {
   int references; /* the owner, and every node, buffer and state */
   const icl__backend *backend;
@@ -24,6 +33,7 @@ struct icl_engine {
   icl__node **record; /* nodes of the step in order; one reference each */
   icl_state *touched; /* states with a current node, a write or gradients in this step */
 
+  icl__evaluation_arrays evaluation;
   icl__plan_cache plans;
   icl__plan *last_plan;
   int new_plans; /* steps in a row that had to be planned */

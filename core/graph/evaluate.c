@@ -425,13 +425,18 @@ static icl_status evaluate(work *w, int count, icl__node *const *nodes) {
 static work begin(icl_engine *engine) {
   work w = {.engine = engine, .mark = icl__engine_mark(engine)};
   icl__engine_mark(engine); /* mark + 1 belongs to this walk too */
+  icl__evaluation_arrays *kept = &engine->evaluation;
+  w.node = kept->node;
+  w.offset = kept->offset;
+  w.key = kept->key;
+  w.node_capacity = kept->node_capacity;
+  w.key_capacity = kept->key_capacity;
+  *kept = (icl__evaluation_arrays){0};
   return w;
 }
 
 static void end(work *w) {
-  icl__free(w->key);
-  icl__free(w->node);
-  icl__free(w->offset);
+  w->engine->evaluation = (icl__evaluation_arrays){w->node, w->offset, w->key, w->node_capacity, w->key_capacity};
   icl__free(w->out);
   icl__free(w->written);
 }

@@ -27,6 +27,10 @@ static void finish(icl_engine *engine) {
     icl__state_reset(engine->touched);
   for (int i = engine->recorded - 1; i >= 0; i--) {
     icl__node *node = engine->record[i];
+    if (!node->kept && !engine->eager) { /* or handles that wait for a collector would hold the memory of states */
+      icl__buffer_release(node->value);
+      node->value = NULL;
+    }
     node->dropped = !node->value && !node->number;
     node->needs_grad = false;
     icl__node_drop_inputs(node);
@@ -129,6 +133,7 @@ static icl_status read_bytes(icl_tensor *tensor, const void *data, icl_dtype dty
 icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data) {
   if (!icl__node_data(tensor) && !tensor->dropped && tensor->engine->in_step)
     ICL__TRY(evaluate_inside_step(tensor));
+  tensor->kept |= tensor->engine->in_step; /* what was read once stays readable */
   const void *value = icl__node_data(tensor);
   if (!value)
     return icl__fail(
