@@ -163,6 +163,22 @@ TEST(reading_inside_a_step_commits_the_writes_so_far) {
   finish(n, s);
 }
 
+TEST(what_was_read_inside_a_step_stays_readable_and_nothing_else) {
+  net *n = open_net("cpu", false);
+  icl_state *s = scalar_state(n, 2, true);
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *shown = net_op1(n, "exp", read_state(n, s)), *next = net_op1(n, "neg", shown);
+  CHECK_NEAR(item(shown), exp(2), 1e-12);
+  CHECK_OK(icl_state_write(s, next, NULL));
+  CHECK_OK(icl_step_end(n->engine));
+  double value;
+  CHECK_NEAR(item(shown), exp(2), 1e-12);
+  CHECK_ERROR(icl_tensor_read(next, ICL_F64, &value), ICL_ENOVALUE, "not kept");
+  CHECK_NEAR(stored(s), -exp(2), 1e-12);
+  net_clear(n);
+  finish(n, s);
+}
+
 TEST(a_loss_read_before_backward_gives_the_same_step) {
   double after[2];
   for (int early = 0; early < 2; early++) {
