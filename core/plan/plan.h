@@ -80,6 +80,7 @@ struct icl__pnode {
   int index;            /* place in plan->node */
   int phase;            /* phase of map and reduce ops, section of global ones; leaves 0 */
   int pin;              /* not before this phase */
+  int waits;            /* operands that have no phase yet */
   int wave, on;         /* global: wave in its section; thread, -1: all */
   int place;            /* position among the phase's instructions */
   int last, last_place; /* time of the last use, and position of the last use in that phase */

@@ -7,11 +7,9 @@
 
 #include "base/memory.h"
 
-/* Is input j of v there when v runs in phase p (map, reduce) or in section p (global)? */
+/* Is input j of v, which has its phase, there when v runs in phase p (map, reduce) or in section p (global)? */
 static bool input_ready(const icl__pnode *v, int j, int p) {
   const icl__pnode *u = v->in[j];
-  if (u->phase < 0)
-    return false;
   if (u->leaf >= 0 || !icl__plan_runs_in_phase(v))
     return u->phase <= p;
   if (icl__plan_runs_in_phase(u) && icl__plan_reads_images(v, j))
@@ -20,7 +18,7 @@ static bool input_ready(const icl__pnode *v, int j, int p) {
 }
 
 static bool ready(const icl__pnode *v, int p) {
-  if (v->pin > p)
+  if (v->waits || v->pin > p)
     return false;
   for (int j = 0; j < v->inputs; j++)
     if (!input_ready(v, j, p))
@@ -42,10 +40,16 @@ static void compact(waiting *w) {
   w->count = n;
 }
 
+static void set_phase(icl__pnode *v, int p) {
+  v->phase = p;
+  for (int i = 0; i < v->uses; i++)
+    v->use[i]->waits--;
+}
+
 static void run_section(waiting *globals, int p) {
   for (int i = 0; i < globals->count; i++)
     if (ready(globals->node[i], p))
-      globals->node[i]->phase = p;
+      set_phase(globals->node[i], p);
   compact(globals);
 }
 
@@ -67,12 +71,16 @@ static icl_status assign(icl__plan *plan, waiting *ops, waiting *globals) {
   ops->count = globals->count = 0;
   for (int i = 0; i < plan->nodes; i++) {
     icl__pnode *v = plan->node[i];
-    v->phase = v->leaf >= 0 ? 0 : -1;
+    v->phase = -1;
+    v->waits = v->inputs;
     if (icl__plan_runs_in_phase(v))
       ops->node[ops->count++] = v;
     else if (v->leaf < 0)
       globals->node[globals->count++] = v;
   }
+  for (int i = 0; i < plan->nodes; i++)
+    if (plan->node[i]->leaf >= 0)
+      set_phase(plan->node[i], 0);
   int p = 0, domain = -1;
   run_section(globals, 0);
   while (ops->count) {
@@ -90,7 +98,7 @@ static icl_status assign(icl__plan *plan, waiting *ops, waiting *globals) {
     p++;
     for (int i = 0; i < ops->count; i++)
       if (ops->node[i]->domain == domain && ready(ops->node[i], p))
-        ops->node[i]->phase = p;
+        set_phase(ops->node[i], p);
     compact(ops);
     run_section(globals, p);
   }

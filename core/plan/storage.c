@@ -34,20 +34,23 @@ static bool may_overwrite(const icl__plan *plan, const icl__pnode *v, const icl_
   return true;
 }
 
-static void write_over_states(icl__plan *plan) {
+static icl_status write_over_states(icl__plan *plan) {
+  if (!plan->policy.inplace)
+    return ICL_OK;
+  const icl__pnode **leaf = icl__calloc((size_t)plan->leaves, sizeof *leaf);
+  if (!leaf)
+    return ICL_ENOMEM;
+  for (int i = 0; i < plan->nodes; i++)
+    if (plan->node[i]->leaf >= 0)
+      leaf[plan->node[i]->leaf] = plan->node[i];
   for (int i = 0; i < plan->nodes; i++) {
     const icl__pnode *v = plan->node[i];
-    if (v->output < 0 || plan->state_leaf[v->output] < 0 || !plan->policy.inplace)
-      continue;
-    for (int j = 0; j < plan->nodes; j++) {
-      const icl__pnode *old = plan->node[j];
-      if (old->leaf != plan->state_leaf[v->output])
-        continue;
-      if (may_overwrite(plan, v, old))
-        plan->in_place[v->output] = old->leaf;
-      break;
-    }
+    int old = v->output < 0 ? -1 : plan->state_leaf[v->output];
+    if (old >= 0 && leaf[old] && may_overwrite(plan, v, leaf[old]))
+      plan->in_place[v->output] = old;
   }
+  icl__free(leaf);
+  return ICL_OK;
 }
 
 /* ---- layout ---- */
@@ -65,35 +68,38 @@ static int larger_first(const void *a, const void *b) {
   return (x->node->index > y->node->index) - (x->node->index < y->node->index);
 }
 
-static int by_offset(const void *a, const void *b) {
-  size_t x = (*(span *const *)a)->node->offset, y = (*(span *const *)b)->node->offset;
-  return (x > y) - (x < y);
+/* The lowest offset that is free during the whole life of `s`; `placed` is sorted by offset. */
+static size_t lowest_free(span *const *placed, int count, const span *s) {
+  size_t at = 0;
+  for (int j = 0; j < count && placed[j]->node->offset < at + s->size; j++) {
+    if (placed[j]->from > s->to || s->from > placed[j]->to)
+      continue;
+    size_t after = placed[j]->node->offset + placed[j]->size;
+    at = after > at ? after : at;
+  }
+  return at;
 }
 
-/* Largest first, each at the lowest offset that is free during its whole life. Returns the bytes used. */
+static void insert(span **placed, int count, span *s) {
+  int j = count;
+  for (; j > 0 && placed[j - 1]->node->offset > s->node->offset; j--)
+    placed[j] = placed[j - 1];
+  placed[j] = s;
+}
+
+/* Largest first. Sets *used to the bytes used, if that is more. */
 static icl_status lay_out(span *item, int count, size_t *used) {
-  size_t end = 0;
-  span **busy = icl__alloc((size_t)count, sizeof *busy);
-  if (!busy)
+  span **placed = icl__alloc((size_t)count, sizeof *placed);
+  if (!placed)
     return ICL_ENOMEM;
   qsort(item, (size_t)count, sizeof *item, larger_first);
   for (int i = 0; i < count; i++) {
-    int n = 0;
-    for (int j = 0; j < i; j++)
-      if (item[j].from <= item[i].to && item[i].from <= item[j].to)
-        busy[n++] = &item[j];
-    qsort(busy, (size_t)n, sizeof *busy, by_offset);
-    size_t at = 0;
-    for (int j = 0; j < n && busy[j]->node->offset < at + item[i].size; j++) {
-      size_t after = busy[j]->node->offset + busy[j]->size;
-      at = after > at ? after : at;
-    }
+    size_t at = lowest_free(placed, i, &item[i]);
     item[i].node->offset = at;
-    end = at + item[i].size > end ? at + item[i].size : end;
+    insert(placed, i, &item[i]);
+    *used = at + item[i].size > *used ? at + item[i].size : *used;
   }
-  icl__free(busy);
-  if (end > *used)
-    *used = end;
+  icl__free(placed);
   return ICL_OK;
 }
 
@@ -159,8 +165,9 @@ icl_status icl__plan_storage(icl__plan *plan) {
     plan->node[i]->index = i;
     plan->node[i]->bytes = bytes_of(plan->node[i]);
   }
-  write_over_states(plan);
-  icl_status status = lay_out_chunks(plan, item);
+  icl_status status = write_over_states(plan);
+  if (status == ICL_OK)
+    status = lay_out_chunks(plan, item);
   if (status == ICL_OK)
     status = lay_out_arena(plan, item);
   for (int i = 0; i < plan->nodes; i++)
