@@ -111,8 +111,8 @@ typedef struct {
 } icl_statistics;
 void icl_engine_statistics(const icl_engine *engine, icl_statistics *result);
 
-/* The profile so far as text lines: op kind, layer, phase, thread, barrier wait; the caller frees it with icl_free().
- */
+/* The profile so far as text lines, for each plan of a step: op kind, layer, phase, thread, barrier wait; if there was
+ * no step yet, for each op. The caller frees it with icl_free(). */
 icl_status icl_engine_profile(icl_engine *engine, char **text);
 /* The plan of the last evaluated step as text: phases, instructions, storage; freed with icl_free(). */
 icl_status icl_engine_describe_plan(icl_engine *engine, char **text);

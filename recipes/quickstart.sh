@@ -11,4 +11,4 @@ if ! { cmake --preset release && cmake --build --preset release -j "$(nproc)" --
   echo "quickstart.sh: the build failed; all of its output is in build/quickstart.log" >&2
   exit 1
 fi
-exec build/release/icl recipes/resnet_preact.lua --dataset fashion_mnist --epochs 5 "$@"
+exec build/release/icl recipes/resnet_preact.lua --preset quickstart "$@"
