@@ -46,7 +46,8 @@ icl_status icl__wrap(icl_status status, const char *format, ...) {
   va_start(arguments, format);
   int used = vsnprintf(slot, sizeof slot, format, arguments);
   va_end(arguments);
-  if (used >= 0 && (size_t)used < sizeof slot)
-    snprintf(slot + used, sizeof slot - (size_t)used, ": %s", rest);
+  if (used >= 0 && (size_t)used < sizeof slot &&
+      snprintf(slot + used, sizeof slot - (size_t)used, ": %s", rest) < 0) /* a long rest is cut */
+    slot[used] = '\0';
   return status;
 }

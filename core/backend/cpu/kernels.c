@@ -14,7 +14,7 @@ typedef enum { PORTABLE, AVX2, AVX512, AVX512BF16 } level;
 /* The highest level whose instructions this processor has. */
 static level highest(void) {
 #if defined __x86_64__
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c"))
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) /* whoever has both has F16C */
     return PORTABLE;
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
