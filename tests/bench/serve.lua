@@ -68,7 +68,8 @@ local model = make_model(set)
 local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
                                       chain = icl.augment.training(opt, set) })
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
-local run = icl.run { epochs = math.maxinteger }
+local last_loss -- run.last begins anew with each epoch
+local run = icl.run { epochs = math.maxinteger, watch = function(run) last_loss = run.last.loss end }
 local seconds, left, started = {}, 0, nil
 
 -- To be called at the start of each turn: takes the time of the one before, and waits for a request when none is left.
@@ -76,7 +77,7 @@ local seconds, left, started = {}, 0, nil
 local function clock_turn()
   if started then seconds[#seconds + 1] = ("%.6f"):format(core.clock() - started) end
   if left == 0 then
-    if started then say(("%.6f"):format(run.last.loss), table.unpack(seconds)) end
+    if started then say(("%.6f"):format(last_loss), table.unpack(seconds)) end
     seconds, left = {}, requested_steps()
   end
   if not left then return false end
