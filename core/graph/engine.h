@@ -67,8 +67,6 @@ icl_status icl__evaluation_memory(icl_engine *engine, int count, icl__node *cons
                                   icl__node *const *target, size_t *bytes);
 /* One node whose inputs all have values. */
 icl_status icl__evaluate_now(icl__node *node);
-/* The node whose value an alias shows; other nodes themselves. */
-icl__node *icl__resolve(icl__node *node);
 /* What the value of `node` is read from: a buffer, a number inside the node, or NULL. Aliases are followed. */
 const void *icl__node_data(const icl__node *node);
 

@@ -81,6 +81,9 @@ static inline int64_t icl__node_count(const icl__node *node) { return icl__count
 enum { ICL__SHAPE_TEXT = 96 };
 const char *icl__shape_text(char text[ICL__SHAPE_TEXT], icl_dtype dtype, int rank, const int32_t *shape);
 
+/* The node whose value an alias shows; other nodes themselves. */
+icl__node *icl__resolve(icl__node *node);
+
 /* Records op(in...). On success *result holds one reference. Inputs must belong to `engine`. */
 icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const *in, const icl_attributes *attr,
                        icl__node **result);

@@ -182,12 +182,6 @@ icl_status icl__plan_uses(icl__plan *plan) {
 
 /* ---- import ---- */
 
-static icl__node *resolve(icl__node *node) {
-  while (!node->value && (icl__op(node->op)->flags & ICL__ALIAS) && node->inputs)
-    node = node->in[0];
-  return node;
-}
-
 static bool is_leaf(const icl__node *node) { return node->value || !node->inputs; }
 
 static icl_status import(icl__plan *plan, int count, icl__node *const *nodes, int outputs,
@@ -210,7 +204,7 @@ static icl_status import(icl__plan *plan, int count, icl__node *const *nodes, in
     v->attr = node->attr;
     v->inputs = node->inputs;
     for (int j = 0; j < v->inputs; j++)
-      v->in[j] = plan->node[resolve(node->in[j])->slot];
+      v->in[j] = plan->node[icl__resolve(node->in[j])->slot];
   }
   plan->outputs = outputs;
   plan->state_leaf = icl__alloc((size_t)outputs, sizeof *plan->state_leaf);

@@ -75,6 +75,11 @@ static bool is_scratch_or_kept(const icl__pnode *v) {
   return v->store == ICL__STORE_CHUNK || v->store == ICL__STORE_BATCH;
 }
 
+/* Is the place of `root` there, in the same kind of memory, when v is made? */
+static bool is_there(const icl__pnode *root, const icl__pnode *v) {
+  return root->store == v->store && (root->store != ICL__STORE_CHUNK || root->phase == v->phase);
+}
+
 /* ---- in place ---- */
 
 static bool same_shape(const icl__pnode *a, const icl__pnode *b) {
@@ -89,9 +94,7 @@ static bool same_shape(const icl__pnode *a, const icl__pnode *b) {
 /* May v take over the storage of its input u, which dies with this use? */
 static bool may_take_over(const icl__pnode *v, icl__pnode *u) {
   const icl__pnode *root = root_of(u);
-  if (root->store != v->store || !is_scratch_or_kept(u) || !same_shape(u, v))
-    return false;
-  if (root->store == ICL__STORE_CHUNK && root->phase != v->phase)
+  if (!is_there(root, v) || !is_scratch_or_kept(u) || !same_shape(u, v))
     return false;
   if (v->rigid && icl__plan_pitch(u) != columns(v))
     return false;
@@ -118,9 +121,7 @@ static bool extend(icl__pnode *v) {
   icl__pnode *u = v->in[0], *root = root_of(u);
   if (v->rank < 2 || v->attr.i[CONCAT_DIM] != v->rank - 1 || v->rigid || u->stored != v->stored)
     return false;
-  if (root->store != v->store || !is_scratch_or_kept(u) || root->rigid || u->column || icl__plan_pitch(u) != columns(u))
-    return false;
-  if (root->store == ICL__STORE_CHUNK && root->phase != v->phase)
+  if (!is_there(root, v) || !is_scratch_or_kept(u) || root->rigid || u->column || icl__plan_pitch(u) != columns(u))
     return false;
   root->width = columns(v);
   join(v, root, 0);
