@@ -66,8 +66,14 @@ icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
     return icl__fail(ICL_EINTERNAL, "conv2d: more than %d chunk sizes", ICL__CONV_COUNTS);
   int at = c->counts++;
   c->count[at] = c->shape.images = images;
-  return c->kind == ICL__CONV_WINOGRAD ? ICL_OK
-                                       : icl__dnnl_conv_get(dnnl, &c->shape, at ? c->dnnl[0] : NULL, &c->dnnl[at]);
+  if (c->kind == ICL__CONV_WINOGRAD) {
+    icl__winograd_shape s = winograd_shape(&c->shape, 1);
+    c->weight_bytes = icl__winograd_weights(&s) * sizeof(float);
+    return ICL_OK;
+  }
+  ICL__TRY(icl__dnnl_conv_get(dnnl, &c->shape, at ? c->dnnl[0] : NULL, &c->dnnl[at]));
+  c->weight_bytes = icl__dnnl_conv_weight_bytes(c->dnnl[0]);
+  return ICL_OK;
 }
 
 bool icl__conv_splits(const icl__conv *c) { return c->kind == ICL__CONV_WINOGRAD; }
@@ -78,12 +84,7 @@ const char *icl__conv_name(const icl__conv *c) { return c->kind == ICL__CONV_WIN
 
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-size_t icl__conv_weight_bytes(const icl__conv *c) {
-  if (c->kind == ICL__CONV_ONEDNN)
-    return icl__dnnl_conv_weight_bytes(c->dnnl[0]);
-  icl__winograd_shape s = winograd_shape(&c->shape, 1);
-  return icl__winograd_weights(&s) * sizeof(float);
-}
+size_t icl__conv_weight_bytes(const icl__conv *c) { return c->weight_bytes; }
 
 size_t icl__conv_scratch_bytes(const icl__conv *c) {
   size_t most = 0;
@@ -94,7 +95,7 @@ size_t icl__conv_scratch_bytes(const icl__conv *c) {
     most = bytes > most ? bytes : most;
   }
   if (c->kind == ICL__CONV_ONEDNN && c->shape.direction == ICL__CONV_WEIGHT)
-    most += icl__conv_weight_bytes(c); /* the gradient of a chunk, added to the sum */
+    most += lines(c->weight_bytes); /* the gradient of a chunk, added to the sum */
   return most;
 }
 
@@ -118,10 +119,8 @@ static icl_status run_dnnl(const icl__conv *c, int thread, int32_t images, const
   const icl__dnnl_conv *dnnl = dnnl_for(c, images);
   if (!accumulate)
     return icl__dnnl_conv_run(dnnl, thread, first, second, out, scratch);
-  size_t bytes = icl__conv_weight_bytes(c);
-  char *more = scratch + icl__conv_scratch_bytes(c) - bytes;
-  ICL__TRY(icl__dnnl_conv_run(dnnl, thread, first, second, more, scratch));
-  add(out, (const float *)more, bytes);
+  ICL__TRY(icl__dnnl_conv_run(dnnl, thread, first, second, scratch, scratch + lines(c->weight_bytes)));
+  add(out, (const float *)scratch, c->weight_bytes);
   return ICL_OK;
 }
 
@@ -153,6 +152,6 @@ icl_status icl__conv_finish(const icl__conv *c, int thread, void *gradients, int
     return ICL_OK;
   }
   for (int t = 1; t < count; t++)
-    add(gradients, (const float *)((const char *)gradients + (size_t)t * stride), icl__conv_weight_bytes(c));
+    add(gradients, (const float *)((const char *)gradients + (size_t)t * stride), c->weight_bytes);
   return icl__dnnl_conv_finish(c->dnnl[0], thread, gradients, hwio);
 }

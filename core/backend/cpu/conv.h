@@ -23,6 +23,7 @@ typedef struct {
   int counts; /* image counts of calls */
   int32_t count[ICL__CONV_COUNTS];
   icl__dnnl_conv *dnnl[ICL__CONV_COUNTS];
+  size_t weight_bytes; /* set by the first icl__conv_expect() */
 } icl__conv;
 
 /* Chooses the kernel for a convolution whose threads see about `images` images each in a step, in calls of at most
