@@ -12,15 +12,16 @@ class Network:
     family: str
     options: str
     batch: int
+    lr: float = 0.01  # small enough for the loss to fall within a few steps
 
 
 NETWORKS = {
     "resnet_preact-20": Network("preact ResNet-20", "resnet_preact", "depth=20", 128),
     "resnet_preact-20x4": Network("preact ResNet-20 x4", "resnet_preact", "depth=20,initial_channels=64", 64),
-    "wrn-28-10": Network("WRN-28-10", "wrn", "depth=28,widening_factor=10", 16),
+    "wrn-28-10": Network("WRN-28-10", "wrn", "depth=28,widening_factor=10", 16, 0.001),
     "shake_shake-26-2x32d": Network("Shake-Shake-26 2x32d", "shake_shake", "depth=26,initial_channels=32", 64),
-    "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16),
-    "resnext-29-32x4d": Network("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32),
+    "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16, 0.001),
+    "resnext-29-32x4d": Network("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32, 0.001),
     "densenet_bc-100-12": Network("DenseNet-BC-100 k=12", "densenet", "depth=100,growth_rate=12", 64),
 }
 
@@ -49,7 +50,7 @@ class Task:
     def entries(self, cache: str) -> list[Entry]:
         """`cache` is the folder where torch.compile puts its kernels."""
         options = ["--model", self.network.family, "--options", self.network.options, "--batch", str(self.batch),
-                   "--precision", self.precision, "--threads", str(self.threads)]
+                   "--lr", str(self.network.lr), "--precision", self.precision, "--threads", str(self.threads)]
         threads = {"OMP_NUM_THREADS": str(self.threads)}
         torch = [str(FOLDER / "torch_serve.py"), *options]
         found = []

@@ -7,6 +7,7 @@ local opt = icl.options "A contender of the benchmark"
   : choice("model", "resnet_preact", icl.models.names, "the network")
   : value("options", "depth=20", "its options: NAME=NUMBER,NAME=NUMBER")
   : value("batch", 128, "images a step", { min = 2 })
+  : value("lr", 0.01, "learning rate", { min = 0 })
   : include(icl.options.augmentation, icl.options.runtime)
   : parse(arg)
 
@@ -92,7 +93,7 @@ for _ in run:epochs() do
     if not clock_turn() then return end
     local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
     loss:backward()
-    optimizer:step(0.01)
+    optimizer:step(opt.lr)
     run:log { loss = loss }
   end
 end

@@ -20,6 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", required=True, choices=sorted(torch_models.FAMILIES))
     parser.add_argument("--options", default="", help="options of the model, such as depth=20,initial_channels=64")
     parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--precision", choices=("f32", "bf16"), required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--compile", action="store_true", help="train through torch.compile")
@@ -36,8 +37,8 @@ def description() -> str:
     return ", ".join(parts)
 
 
-def sgd(parameters: list[Tensor]) -> torch.optim.SGD:
-    settings = dict(lr=0.01, momentum=0.9, nesterov=True, weight_decay=1e-4)
+def sgd(parameters: list[Tensor], lr: float) -> torch.optim.SGD:
+    settings = dict(lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-4)
     try:
         return torch.optim.SGD(parameters, **settings, fused=True)  # one kernel; absent from older versions
     except TypeError:
@@ -70,7 +71,7 @@ def make_step(args: argparse.Namespace, model: nn.Module) -> Callable[[], Tensor
         originals = round_weights(model)
         images = images.bfloat16()
     forward = torch.compile(model) if args.compile else model
-    optimizer = sgd([originals.get(p, p) for p in model.parameters()])
+    optimizer = sgd([originals.get(p, p) for p in model.parameters()], args.lr)
 
     def step() -> Tensor:
         model.zero_grad(set_to_none=True)
