@@ -26,85 +26,107 @@ static bool ready(const icl__pnode *v, int p) {
   return true;
 }
 
-/* The waiting ops, in order: done ones are dropped as time goes on. */
+/* Ops whose inputs have their phase; `left` counts those that have none themselves, here or not yet here. */
 typedef struct {
-  int count;
+  int count, left;
   icl__pnode **node;
 } waiting;
 
-static void compact(waiting *w) {
-  int n = 0;
-  for (int i = 0; i < w->count; i++)
-    if (w->node[i]->phase < 0)
-      w->node[n++] = w->node[i];
-  w->count = n;
+typedef struct {
+  icl__plan *plan;
+  waiting ops, globals; /* of phases, of sections */
+} schedule;
+
+static void enter(schedule *s, icl__pnode *v) {
+  waiting *w = icl__plan_runs_in_phase(v) ? &s->ops : &s->globals;
+  w->node[w->count++] = v;
 }
 
-static void set_phase(icl__pnode *v, int p) {
+static void set_phase(schedule *s, icl__pnode *v, int p) {
   v->phase = p;
   for (int i = 0; i < v->uses; i++)
-    v->use[i]->waits--;
+    if (--v->use[i]->waits == 0)
+      enter(s, v->use[i]);
 }
 
-static void run_section(waiting *globals, int p) {
-  for (int i = 0; i < globals->count; i++)
-    if (ready(globals->node[i], p))
-      set_phase(globals->node[i], p);
-  compact(globals);
+/* Gives phase p to the ops of a domain (-1: of any) that can run then, those included that enter meanwhile. */
+static void advance(schedule *s, waiting *w, int domain, int p) {
+  int kept = 0;
+  for (int i = 0; i < w->count; i++) {
+    icl__pnode *v = w->node[i];
+    if ((domain < 0 || v->domain == domain) && ready(v, p))
+      set_phase(s, v, p);
+    else
+      w->node[kept++] = v;
+  }
+  w->left -= w->count - kept;
+  w->count = kept;
 }
 
 /* The domain to go on with: the present one if anything of it can run, else that of the first op that can. */
 static int choose(const waiting *w, int p, int present) {
-  int first = -1;
+  const icl__pnode *first = NULL;
   for (int i = 0; i < w->count; i++) {
     const icl__pnode *v = w->node[i];
-    if ((first >= 0 && v->domain != present) || !ready(v, p))
+    if (!ready(v, p))
       continue;
     if (v->domain == present)
       return present;
-    first = v->domain;
+    first = !first || v->index < first->index ? v : first;
   }
-  return first;
+  return first ? first->domain : -1;
 }
 
-static icl_status assign(icl__plan *plan, waiting *ops, waiting *globals) {
-  ops->count = globals->count = 0;
+/* Sets the pins of ops without a phase aside; false if there was none. */
+static bool unpin(icl__plan *plan, int p) {
+  bool pinned = false;
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->phase < 0) {
+      pinned |= v->pin > p;
+      v->pin = 0;
+    }
+  }
+  return pinned;
+}
+
+static icl_status never_runs(const schedule *s) {
+  for (int i = 0; i < s->plan->nodes; i++)
+    if (s->plan->node[i]->phase < 0)
+      return icl__fail(ICL_EINTERNAL, "planner: %s can never run", icl__plan_op_name(s->plan->node[i]->op));
+  return ICL_OK;
+}
+
+static icl_status assign(schedule *s) {
+  icl__plan *plan = s->plan;
+  s->ops.count = s->ops.left = s->globals.count = s->globals.left = 0;
   for (int i = 0; i < plan->nodes; i++) {
     icl__pnode *v = plan->node[i];
     v->phase = -1;
     v->waits = v->inputs;
     if (icl__plan_runs_in_phase(v))
-      ops->node[ops->count++] = v;
+      s->ops.left++;
     else if (v->leaf < 0)
-      globals->node[globals->count++] = v;
+      s->globals.left++;
   }
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->leaf >= 0)
-      set_phase(plan->node[i], 0);
+      set_phase(s, plan->node[i], 0);
   int p = 0, domain = -1;
-  run_section(globals, 0);
-  while (ops->count) {
-    domain = choose(ops, p + 1, domain);
+  advance(s, &s->globals, -1, 0);
+  while (s->ops.left) {
+    domain = choose(&s->ops, p + 1, domain);
     if (domain < 0) { /* only pinned ops are left: they need not wait for phases that never come */
-      bool pinned = false;
-      for (int i = 0; i < ops->count; i++) {
-        pinned |= ops->node[i]->pin > p + 1;
-        ops->node[i]->pin = 0;
-      }
-      if (!pinned)
-        return icl__fail(ICL_EINTERNAL, "planner: %s can never run", icl__plan_op_name(ops->node[0]->op));
+      if (!unpin(plan, p + 1))
+        return never_runs(s);
       continue;
     }
     p++;
-    for (int i = 0; i < ops->count; i++)
-      if (ops->node[i]->domain == domain && ready(ops->node[i], p))
-        set_phase(ops->node[i], p);
-    compact(ops);
-    run_section(globals, p);
+    advance(s, &s->ops, domain, p);
+    advance(s, &s->globals, -1, p);
   }
   plan->phases = p;
-  return globals->count ? icl__fail(ICL_EINTERNAL, "planner: %s can never run", icl__plan_op_name(globals->node[0]->op))
-                        : ICL_OK;
+  return s->globals.left ? never_runs(s) : ICL_OK;
 }
 
 /* A global op has slack if no op of a phase waits for its value, directly or through others. */
@@ -137,18 +159,19 @@ static void place_globals(icl__plan *plan) {
 }
 
 icl_status icl__plan_schedule(icl__plan *plan) {
-  waiting ops = {0, icl__alloc((size_t)plan->nodes, sizeof *ops.node)};
-  waiting globals = {0, icl__alloc((size_t)plan->nodes, sizeof *globals.node)};
-  icl_status status = ops.node && globals.node ? assign(plan, &ops, &globals) : ICL_ENOMEM;
+  schedule s = {.plan = plan};
+  s.ops.node = icl__alloc((size_t)plan->nodes, sizeof *s.ops.node);
+  s.globals.node = icl__alloc((size_t)plan->nodes, sizeof *s.globals.node);
+  icl_status status = s.ops.node && s.globals.node ? assign(&s) : ICL_ENOMEM;
   find_slack(plan);
   bool moved = plan->policy.sink;
   for (int round = 0; round < 4 && moved && status == ICL_OK; round++) {
     status = icl__plan_sink(plan, &moved);
     if (moved && status == ICL_OK)
-      status = assign(plan, &ops, &globals);
+      status = assign(&s);
   }
-  icl__free(ops.node);
-  icl__free(globals.node);
+  icl__free(s.ops.node);
+  icl__free(s.globals.node);
   if (status != ICL_OK)
     return status;
   place_globals(plan);

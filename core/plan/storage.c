@@ -68,38 +68,40 @@ static int larger_first(const void *a, const void *b) {
   return (x->node->index > y->node->index) - (x->node->index < y->node->index);
 }
 
-/* The lowest offset that is free during the whole life of `s`; `placed` is sorted by offset. */
-static size_t lowest_free(span *const *placed, int count, const span *s) {
+typedef struct {
+  size_t offset, end;
+  int from, to;
+} placed;
+
+/* The lowest offset that is free during the whole life of `s`; `taken` is sorted by offset. */
+static size_t lowest_free(const placed *taken, int count, const span *s) {
   size_t at = 0;
-  for (int j = 0; j < count && placed[j]->node->offset < at + s->size; j++) {
-    if (placed[j]->from > s->to || s->from > placed[j]->to)
-      continue;
-    size_t after = placed[j]->node->offset + placed[j]->size;
-    at = after > at ? after : at;
-  }
+  for (int j = 0; j < count && taken[j].offset < at + s->size; j++)
+    if (taken[j].from <= s->to && s->from <= taken[j].to && taken[j].end > at)
+      at = taken[j].end;
   return at;
 }
 
-static void insert(span **placed, int count, span *s) {
+static void insert(placed *taken, int count, placed p) {
   int j = count;
-  for (; j > 0 && placed[j - 1]->node->offset > s->node->offset; j--)
-    placed[j] = placed[j - 1];
-  placed[j] = s;
+  for (; j > 0 && taken[j - 1].offset > p.offset; j--)
+    taken[j] = taken[j - 1];
+  taken[j] = p;
 }
 
 /* Largest first. Sets *used to the bytes used, if that is more. */
 static icl_status lay_out(span *item, int count, size_t *used) {
-  span **placed = icl__alloc((size_t)count, sizeof *placed);
-  if (!placed)
+  placed *taken = icl__alloc((size_t)count, sizeof *taken);
+  if (!taken)
     return ICL_ENOMEM;
   qsort(item, (size_t)count, sizeof *item, larger_first);
   for (int i = 0; i < count; i++) {
-    size_t at = lowest_free(placed, i, &item[i]);
+    size_t at = lowest_free(taken, i, &item[i]), end = at + item[i].size;
+    insert(taken, i, (placed){at, end, item[i].from, item[i].to});
     item[i].node->offset = at;
-    insert(placed, i, &item[i]);
-    *used = at + item[i].size > *used ? at + item[i].size : *used;
+    *used = end > *used ? end : *used;
   }
-  icl__free(placed);
+  icl__free(taken);
   return ICL_OK;
 }
 
