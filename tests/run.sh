@@ -160,7 +160,7 @@ for stage in $stages; do
     release)
       build release all -DICL_WERROR=ON
       everything release
-      golden release models formula schedules train_steps
+      golden release models formula optim schedules train_steps
       other_ways
       suite "install" sh tests/install/run.sh build/release
       ;;
@@ -168,7 +168,7 @@ for stage in $stages; do
       export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
       build asan all
       everything asan
-      golden asan models train_steps
+      golden asan models optim train_steps
       ;;
     tsan)
       export TSAN_OPTIONS=halt_on_error=1

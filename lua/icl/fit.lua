@@ -8,9 +8,9 @@ local loss = require "icl.loss"
 local metrics = require "icl.metrics"
 local new_progress = require "icl.progress"
 local new_run = require "icl.run"
+local optimizer_from = require "icl.optim.from_options"
 local option_groups = require "icl.options"
 local schedule = require "icl.schedule"
-local sgd = require "icl.optim.sgd"
 
 -- The options with the defaults of all groups where something is not given.
 local function complete(options)
@@ -30,16 +30,6 @@ local function schedule_of(o, steps_per_epoch)
     warmup = { type = o.warmup, epochs = o.warmup_epochs, start_factor = o.warmup_start_factor,
                exponent = o.warmup_exponent },
   }
-end
-
--- Subdivided batches: each part's loss is weighed with its share of the images, so that the gradient is that of the
--- whole batch. The compatible form adds up the parts' means, clips that sum and divides by the number of parts asked
--- for.
-local function optimizer_of(model, o)
-  return sgd(model, {
-    momentum = o.momentum, nesterov = o.nesterov, weight_decay = o.weight_decay, decay = o.decay,
-    gradient_clip = o.gradient_clip, divide = o.compatible and o.subdivision or 1,
-  })
 end
 
 -- Loss and accuracies of a batch as a table for run:log. With `backward`, gradients are left for the optimizer.
@@ -91,7 +81,7 @@ local function prepare(given)
     self.test_loader = data.loader(given.test, { batch_size = o.eval_batch_size, chain = augment.evaluation(o) })
   end
   self.schedule = given.schedule or schedule_of(o, self.train_loader.batches)
-  self.optimizer = given.optimizer or optimizer_of(given.model, o)
+  self.optimizer = given.optimizer or optimizer_from(given.model, o)
   self.criterion = given.loss or function(logits, target)
     return loss.cross_entropy(logits, target, o.label_smoothing)
   end

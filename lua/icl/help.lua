@@ -61,6 +61,8 @@ local function function_text(f)
   local op = op_help.name_of(f)
   if op then return op_help.text(op) end
   local doc, block, line = docs.of_function(f)
+  local module = docs.of_module(module_name(f) or "")
+  if not block and module then return joined(docs.header(module), docs.defaults(module)) end
   local name, field = place_of(f)
   if not block and name then
     local about = docs.of_module(name)

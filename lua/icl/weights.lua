@@ -54,8 +54,8 @@ local function same(a, b)
 end
 
 -- Pairs the states of a module with tensors by name. -> matches { state, tensor }, differences { missing, unexpected,
--- wrong }.
-local function match(module, tensors)
+-- wrong }. `target` names the module for messages.
+local function match(module, tensors, target)
   local found, differences = {}, { missing = {}, unexpected = {}, wrong = {} }
   local by_name, used = {}, {}
   for _, item in ipairs(tensors) do by_name[item.name] = item.tensor end
@@ -69,8 +69,8 @@ local function match(module, tensors)
       if same(converted:shape(), state:shape()) then
         found[#found + 1] = { state, converted }
       else
-        table.insert(differences.wrong, ("%s: %s in the file, %s in the model (axes as in the model)"):format(name,
-          shape_text(converted:shape()), shape_text(state:shape())))
+        table.insert(differences.wrong, ("%s: %s in the file, %s in %s (axes as in %s)"):format(name,
+          shape_text(converted:shape()), shape_text(state:shape()), target, target))
       end
     end
   end
@@ -80,13 +80,11 @@ local function match(module, tensors)
   return found, differences
 end
 
-local kinds = {
-  { "missing", "not in the file" }, { "unexpected", "not in the model" }, { "wrong", "of another shape" },
-}
-
-local function difference_text(differences)
+local function difference_text(differences, target)
   local parts = {}
-  for _, kind in ipairs(kinds) do
+  for _, kind in ipairs {
+    { "missing", "not in the file" }, { "unexpected", "not in " .. target }, { "wrong", "of another shape" },
+  } do
     local names = differences[kind[1]]
     if #names > 0 then
       local shown = table.concat(names, ", ", 1, math.min(#names, 20))
@@ -98,13 +96,14 @@ end
 
 -- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true }]) -> { missing, unexpected, wrong
 -- }, lists of names. All names and shapes must agree unless strict is false; nothing is changed if they do not.
--- `strict = false` takes what fits.
+-- `strict = false` takes what fits. The module may be anything with named_states, such as an optimizer; `target` names
+-- it for messages.
 function weights.load_state_dict(module, tensors, options)
-  options = arguments.options("load", options, { strict = true, source = "the file" })
-  local found, differences = match(module, tensors)
-  local text = difference_text(differences)
+  options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" })
+  local found, differences = match(module, tensors, options.target)
+  local text = difference_text(differences, options.target)
   if text and options.strict then
-    fail("load: %s does not fit the model; %s. strict = false loads what fits", options.source, text)
+    fail("load: %s does not fit %s; %s. strict = false loads what fits", options.source, options.target, text)
   end
   for _, pair in ipairs(found) do pair[1]:write(pair[2]:cast(pair[1]:dtype())) end
   return differences

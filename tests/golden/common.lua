@@ -103,6 +103,20 @@ function common.model(case)
   error(result, 0)
 end
 
+-- The optimizer of a case: what its settings do not name is as in icl.options.training.
+function common.optimizer(parameters, settings)
+  local options, lars, adabound = icl.options.training:defaults(), settings.lars or {}, settings.adabound or {}
+  for name in pairs(options) do
+    if settings[name] ~= nil then options[name] = settings[name] end
+  end
+  local own = { lars_eps = lars.eps, lars_threshold = lars.threshold, final_lr = adabound.final_lr,
+                gamma = adabound.gamma, betas = options.optimizer:find "^adabound" and adabound.betas or nil }
+  for name, value in pairs(own) do options[name] = value end
+  options.decay = settings.no_weight_decay_on_bn and "repo" or "all"
+  options.compatible = true
+  return icl.optim.from_options(parameters, options)
+end
+
 -- One training step without an update: logits, loss, and gradients by name in PyTorch's layout.
 function common.train(model, images, labels)
   model:train()

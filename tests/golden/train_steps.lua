@@ -71,20 +71,12 @@ local function load_initial(model, stored)
   weights.load_state_dict(model, list)
 end
 
-local function make_optimizer(model, train)
-  return icl.optim.sgd(model, {
-    momentum = train.momentum, nesterov = train.nesterov, weight_decay = train.weight_decay,
-    decay = train.no_weight_decay_on_bn and "repo" or "all", gradient_clip = train.gradient_clip,
-    divide = train.subdivision,
-  })
-end
-
 -- All steps of a case, with images near the stored ones; compares what is logged.
 local function train_case(model, suite, case, stored, augmentation, near)
   local train, schedule_options = case.train, { base_lr = case.train.base_lr, compatible = true }
   for key, value in pairs(suite.scheduler) do schedule_options[key] = value end
   local schedule = icl.schedule(schedule_options)
-  local optimizer = make_optimizer(model, train)
+  local optimizer = common.optimizer(model, train)
   local options = { subdivision = train.subdivision, smoothing = augmentation == "use_label_smoothing" and 0.1 or 0 }
   local sums = { 0, 0, 0 }
   for step = 1, suite.steps do
@@ -118,7 +110,6 @@ local function check(folder, suite, stored, id)
   local case = suite.cases[id]
   local augmentation = type(case.augmentation) == "string" and case.augmentation or nil
   if augmentation and not known_augmentations[augmentation] then return "there is no " .. augmentation end
-  if case.train.optimizer ~= "sgd" then return "there is no optimizer " .. case.train.optimizer end
   local expected = common.tensors(("%s/%s.safetensors"):format(folder, id))
   if not expected then return "its data file is not there" end
   return run(suite, case, stored, expected, augmentation)

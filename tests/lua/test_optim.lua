@@ -1,4 +1,4 @@
--- test_optim.lua: SGD against the formulas written out, parameter groups, clipping.
+-- test_optim.lua: optimizers against their formulas written out, parameter groups, clipping, states that are saved.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
 local icl = require "icl"
 
@@ -21,25 +21,104 @@ local function step(optimizer, lr, ...)
   end)
 end
 
--- Two steps on one parameter, as the formula says.
-local function expected(p, g, lr, o)
-  local v = 0
-  for _ = 1, 2 do
-    local d = g + o.weight_decay * p
-    v = o.momentum * v + d
-    p = p - lr * (o.nesterov and d + o.momentum * v or v)
-  end
-  return p
+-- What each optimizer makes of a parameter p with the gradients g(1), g(2), ...: rules for one number. `m` and `v` are
+-- its states; lr is constant.
+local rules = {}
+
+function rules.sgd(p, g, o, own)
+  g = g + o.weight_decay * p
+  own.v = o.momentum * (own.v or 0) + g
+  return p - o.lr * (o.nesterov and g + o.momentum * own.v or own.v)
 end
 
-check("plain, momentum, Nesterov", function()
-  for _, o in ipairs { { momentum = 0, nesterov = false, weight_decay = 0.1 },
-                       { momentum = 0.9, nesterov = false, weight_decay = 0.1 },
-                       { momentum = 0.9, nesterov = true, weight_decay = 0.1 } } do
-    local w = parameter({ 2 }, "w")
-    local optimizer = icl.optim.sgd(groups(w), o)
-    for _ = 1, 2 do step(optimizer, 0.05, { w, 3 }) end
-    check.near(w:get()[1], expected(2, 3, 0.05, o), 1e-6)
+function rules.lars(p, g, o, own)
+  local ratio = math.abs(p) / (1e-9 + math.abs(g) + o.weight_decay * math.abs(p))
+  local rate = o.lr * (math.abs(p) < 1e-2 and 1 or ratio)
+  own.v = o.momentum * (own.v or 0) + rate * (g + o.weight_decay * p)
+  return p - own.v
+end
+
+local function moments(g, o, own)
+  local beta1, beta2 = o.betas[1], o.betas[2]
+  own.t = (own.t or 0) + 1
+  own.m = beta1 * (own.m or 0) + (1 - beta1) * g
+  own.v = beta2 * (own.v or 0) + (1 - beta2) * g * g
+  return own.m, own.v, 1 - beta1 ^ own.t, 1 - beta2 ^ own.t
+end
+
+function rules.adam(p, g, o, own)
+  local m, v, first, second = moments(g + o.weight_decay * p, o, own)
+  if o.amsgrad then
+    own.largest = math.max(own.largest or 0, v)
+    v = own.largest
+  end
+  return p - o.lr / first * m / (math.sqrt(v) / math.sqrt(second) + 1e-8)
+end
+
+function rules.adabound(p, g, o, own)
+  local m, v, first, second = moments(o.decoupled and g or g + o.weight_decay * p, o, own)
+  local final, t = o.final_lr * o.lr / o.base_lr, own.t
+  local rate = o.lr * math.sqrt(second) / first / (math.sqrt(v) + 1e-8)
+  rate = math.min(math.max(rate, final * (1 - 1 / (o.gamma * t + 1))), final * (1 + 1 / (o.gamma * t)))
+  return p - rate * m - (o.decoupled and o.weight_decay * p or 0)
+end
+
+-- Gradients that vary in size and sign.
+local function gradient(k)
+  return math.sin(k) * 3 ^ (k % 3)
+end
+
+local settings = {
+  { "sgd", { momentum = 0.9, nesterov = true } },
+  { "sgd", { momentum = 0.9, nesterov = false } },
+  { "sgd", { momentum = 0, nesterov = false } },
+  { "lars", { momentum = 0.8 } },
+  { "adam", { betas = { 0.9, 0.999 } } },
+  { "adam", { betas = { 0.8, 0.5 } } },
+  { "adam", { betas = { 0.8, 0.5 }, amsgrad = true } },
+  { "adabound", { betas = { 0.9, 0.999 }, base_lr = 0.1, final_lr = 0.5, gamma = 1e-3 } },
+  { "adabound", { betas = { 0.8, 0.5 }, base_lr = 0.1, final_lr = 0.01, gamma = 0.5 } },
+  { "adabound", { betas = { 0.9, 0.999 }, base_lr = 0.1, final_lr = 0.1, gamma = 0.1, decoupled = true } },
+}
+
+for _, setting in ipairs(settings) do
+  local name, options = table.unpack(setting)
+  check(("forty steps of %s%s%s"):format(name, options.amsgrad and ", amsgrad" or "",
+    options.decoupled and ", decoupled" or ""), function()
+    options.weight_decay = 0.05
+    local start, w = { 2, -0.3, 1e-3 }, {}
+    for i, value in ipairs(start) do w[i] = parameter({ value }, "w" .. i) end
+    local optimizer, own = icl.optim[name](groups(table.unpack(w)), options), { {}, {}, {} }
+    local o = setmetatable({ lr = 0.01 }, { __index = options })
+    for k = 1, 40 do
+      local g = gradient(k)
+      step(optimizer, o.lr, { w[1], g }, { w[2], g }, { w[3], g })
+      for i, value in ipairs(start) do
+        start[i] = rules[name](value, g, o, own[i])
+        check.near(w[i]:get()[1], start[i], 1e-6 * math.max(1, math.abs(start[i])))
+      end
+    end
+  end)
+end
+
+check("no plan is made anew as steps are counted, whatever the rate", function()
+  for _, name in ipairs { "sgd", "lars", "adam", "adabound" } do
+    local w = parameter({ 1 }, "w")
+    local optimizer, plans = icl.optim[name](groups(w)), nil
+    for k = 1, 5 do
+      step(optimizer, 0.1 / k, { w, 1 })
+      if k == 2 then plans = icl.statistics().plans_made end
+    end
+    check.equal(icl.statistics().plans_made, plans)
+  end
+end)
+
+check("a rate that is a tensor", function()
+  for _, name in ipairs { "sgd", "lars", "adam", "adabound" } do
+    local a, b = parameter({ 1, 2 }, "a"), parameter({ 1, 2 }, "b")
+    step(icl.optim[name](groups(a)), 0.25, { a, 3 })
+    step(icl.optim[name](groups(b)), icl.tensor { 0.25 }, { b, 3 })
+    check.equal(b:get()[2], a:get()[2])
   end
 end)
 
@@ -92,23 +171,126 @@ check("which parameters decay", function()
   check.raises(function() decaying "none" end, "must be one of all, repo, weights")
 end)
 
-check("state dict", function()
-  local function train(steps, from)
-    local w = parameter({ from and from.w or 1 }, "w")
-    local optimizer = icl.optim.sgd(groups(w), {})
-    if from then optimizer:load_state_dict(from.state) end
-    for _ = 1, steps do step(optimizer, 0.1, { w, 2 }) end
-    return { w = w:get()[1], state = optimizer:state_dict() }
+-- Trains for some steps, from what an earlier call returned.
+local function train(name, options, first, last, from)
+  local w = parameter(from and from.w or { 1, -2 }, "w")
+  local optimizer = icl.optim[name](groups(w), options)
+  if from then optimizer:load_state_dict(from.state) end
+  for k = first, last do step(optimizer, 0.1 / k, { w, gradient(k) }) end
+  return { w = w:get(), state = optimizer:state_dict() }
+end
+
+check("a saved state goes on as if nothing had happened", function()
+  for _, setting in ipairs(settings) do
+    local name, options = table.unpack(setting)
+    local whole, parts = train(name, options, 1, 7), train(name, options, 4, 7, train(name, options, 1, 3))
+    check.equal(#parts.state, #whole.state)
+    for i in ipairs(whole.w) do check.equal(parts.w[i], whole.w[i]) end
+    for i, item in ipairs(whole.state) do
+      check.equal(parts.state[i].name, item.name)
+      check.equal(parts.state[i].tensor:eq(item.tensor):cast("f32"):mean():item(), 1)
+    end
   end
-  check.near(train(1, train(1)).w, train(2).w, 1e-6)
-  local other = icl.optim.sgd(groups(parameter({ 1 }, "w")), {})
-  check.raises(function() other:load_state_dict {} end, "momentum.w is missing")
+end)
+
+check("the names of states", function()
+  local function names(name, options)
+    local list = {}
+    local optimizer = icl.optim[name](groups(parameter({ 1 }, "w")), options)
+    for i, item in ipairs(optimizer:state_dict()) do list[i] = item.name end
+    return table.concat(list, " ")
+  end
+  check.equal(names("sgd"), "momentum_buffer.w")
+  check.equal(names("sgd", { momentum = 0, nesterov = false }), "")
+  check.equal(names("lars"), "momentum_buffer.w")
+  check.equal(names("adam"), "step exp_avg.w exp_avg_sq.w")
+  check.equal(names("adam", { amsgrad = true }), "step exp_avg.w exp_avg_sq.w max_exp_avg_sq.w")
+  check.equal(names("adabound"), "step exp_avg.w exp_avg_sq.w")
+end)
+
+check("a state that does not fit changes nothing", function()
+  local w, v = parameter({ 1 }, "w"), parameter({ 1, 2 }, "w")
+  local one, two = icl.optim.adam(groups(w)), icl.optim.adam(groups(v))
+  step(one, 0.1, { w, 1 })
+  check.raises(function() two:load_state_dict(one:state_dict()) end,
+    "does not fit icl.optim.adam; 2 of another shape: exp_avg.w: %(1%) in the file, %(2%) in icl.optim.adam")
+  check.raises(function() two:load_state_dict {} end, "3 not in the file: step, exp_avg.w, exp_avg_sq.w")
+  check.raises(function() icl.optim.sgd(groups(w)):load_state_dict(one:state_dict()) end, "not in icl.optim.sgd: step")
+  check.equal(two:state_dict()[1].tensor:item(), 0)
+end)
+
+check("a step that fails is not counted", function()
+  local w = parameter({ 1 }, "w")
+  local optimizer = icl.optim.adam(groups(w))
+  check.raises(function()
+    icl.step(function()
+      (w * 2):sum():backward()
+      optimizer:step(0.1)
+      error "after all"
+    end)
+  end, "after all")
+  check.equal(optimizer:state_dict()[1].tensor:item(), 0)
+  step(optimizer, 0.1, { w, 2 })
+  check.near(w:get()[1], 0.9, 1e-6)
+end)
+
+check("an optimizer of one's own", function()
+  local signum = icl.optim.define("signum", {
+    defaults = { momentum = 0.9 },
+    states = { "momentum_buffer" },
+    update = function(p, g, own, s)
+      local m = s.momentum * own.momentum_buffer + (1 - s.momentum) * (g + s.weight_decay * p)
+      own.momentum_buffer:write(m)
+      return p - s.lr * m:sign()
+    end,
+  })
+  local w = parameter({ 2 }, "w")
+  local optimizer = signum(groups(w), { weight_decay = 0.5 })
+  for _ = 1, 3 do step(optimizer, 0.25, { w, 3 }) end
+  check.near(w:get()[1], 1.25, 1e-6)
+  check.near(optimizer:state_dict()[1].tensor:item(), 0.81 * 0.4 + 0.09 * 3.875 + 0.1 * 3.75, 1e-6)
+  check.raises(function() signum(groups(w), { momentun = 1 }) end, "icl.optim.signum: .*did you mean momentum")
+  check.raises(function() icl.optim.define("none", { updates = print }) end, "did you mean update")
+  check.raises(function() icl.optim.define("none", {}) end, "needs a function `update`")
+end)
+
+check("the words of --optimizer", function()
+  local names, states = icl.optim.from_options.names, {}
+  check.equal(table.concat(names, " "), "adabound adaboundw adam amsgrad lars sgd")
+  for _, name in ipairs(names) do
+    local options = icl.options.training:defaults()
+    options.optimizer, options.base_lr, options.gradient_clip = name, 0.02, 5.0
+    local optimizer = icl.optim.from_options(groups(parameter({ 1 }, "w")), options)
+    check.equal(optimizer.options.gradient_clip, 5.0)
+    check.equal(optimizer.options.decoupled or false, name == "adaboundw")
+    check.equal(optimizer.options.base_lr, name:find "adabound" and 0.02 or nil)
+    states[name] = #optimizer:named_states()
+  end
+  check.equal(states.sgd * states.lars * states.adam * states.amsgrad, 1 * 1 * 3 * 4)
+  check.raises(function() icl.optim.from_options({}, { optimizer = "adan" }) end, "did you mean adam")
 end)
 
 check("mistakes", function()
-  check.raises(function() icl.optim.sgd({}, { momentum = 0 }) end, "nesterov needs a momentum")
-  check.raises(function() icl.optim.sgd({}, { momentun = 0 }) end, "did you mean momentum")
+  local w = parameter({ 1 }, "w")
+  for _, case in ipairs {
+    { "sgd", { momentum = 0 }, "nesterov needs a momentum" },
+    { "sgd", { momentun = 0 }, "did you mean momentum" },
+    { "sgd", { momentum = "0.9" }, "momentum is 0.9; it must be a number" },
+    { "sgd", { nesterov = 1 }, "nesterov is 1; it must be a boolean" },
+    { "lars", { weight_decay = -1 }, "weight_decay is %-1; it must be a number of at least 0" },
+    { "lars", { eps = 0 / 0 }, "eps is .*nan; it must be a number" },
+    { "adam", { betas = { 0.9 } }, "betas must be two numbers from 0 to less than 1, not { 0.9 }" },
+    { "adam", { betas = { 0.9, 1 } }, "betas must be two numbers" },
+    { "adam", { betas = { 0.9, "x" } }, "betas is x; it must be a number" },
+    { "adabound", { base_lr = 0 }, "base_lr is 0; it must be above" },
+    { "adabound", { gamma = 0 }, "gamma is 0; it must be above" },
+    { "adabound", { divide = 0 }, "divide is 0" },
+  } do
+    check.raises(function() icl.optim[case[1]](groups(w), case[2]) end, "icl.optim." .. case[1] .. ": .*" .. case[3])
+  end
   check.raises(function() icl.optim.sgd(5) end, "a module or a list")
+  check.raises(function() icl.optim.adam(groups(w, w)) end, "parameter w is there twice")
+  check.raises(function() step(icl.optim.adam(groups(w)), icl.tensor { 1, 2 }, { w, 1 }) end, "reshape")
 end)
 
 check.close()

@@ -1,5 +1,6 @@
 -- options/groups.lua: the options that many recipes share, as groups for :include.
 local options = require "icl.options"
+local optimizers = require "icl.optim.from_options".names
 local schedule = require "icl.schedule"
 
 local groups = {}
@@ -32,8 +33,14 @@ groups.training = options "training"
   : value("warmup_epochs", 0, "its length, part of --epochs", { min = 0 })
   : value("warmup_start_factor", 0.001, "where it starts, relative to base_lr", { min = 0 })
   : value("warmup_exponent", 4.0, "exponential: the exponent", { min = 0 })
-  : value("momentum", 0.9, "of SGD", { min = 0, max = 1 })
-  : flag("nesterov", true, "look ahead as Nesterov did")
+  : choice("optimizer", "sgd", optimizers, "how parameters are updated")
+  : value("momentum", 0.9, "sgd, lars: how much of the last move is kept", { min = 0, max = 1 })
+  : flag("nesterov", true, "sgd: look ahead as Nesterov did")
+  : value("betas", { 0.9, 0.999 }, "adam, adabound: how much of the two running means is kept", { min = 0, max = 1 })
+  : value("lars_eps", 1e-9, "lars: added to the norms that divide", { min = 0 })
+  : value("lars_threshold", 1e-2, "lars: parameters with a norm below have the rate itself", { min = 0 })
+  : value("final_lr", 0.1, "adabound: what its rates end at, before the schedule's factor", { min = 0 })
+  : value("gamma", 1e-3, "adabound: how fast they do so", { min = 0 })
   : value("weight_decay", 1e-4, "added to the gradient, times the parameter", { min = 0 })
   : choice("decay", "all", { "all", "weights", "repo" },
       "what decays: everything, all but BN and biases, or names ending in conv.weight")
