@@ -122,7 +122,8 @@ local function module_text(value, name)
   local block = docs.block_about(doc, name)
   local names = rawget(value, "names")
   local list = names and name .. " holds\n" .. columns(names)
-  return joined(docs.header(doc), block and block.text, docs.defaults(doc), list, titles(doc, block))
+  local options = is_options(rawget(value, "options")) and options_text(value.options)
+  return joined(docs.header(doc), block and block.text, docs.defaults(doc), options, list, titles(doc, block))
 end
 
 -- The names of the methods of a tensor or state.

@@ -55,7 +55,7 @@ function Options:choice(name, default, choices, text)
 end
 
 -- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the
--- parsed options (`:after`) comes along.
+-- parsed options (`:after`) and what it demands of them (`:check`) comes along.
 function Options:include(...)
   for _, group in ipairs { ... } do
     self.order[#self.order + 1] = { heading = group.title }
@@ -65,6 +65,25 @@ function Options:include(...)
       if copy.name then declare(self, copy) end
     end
     for _, action in ipairs(group.actions) do self.actions[#self.actions + 1] = action end
+    for _, rule in ipairs(group.checks) do self.checks[#self.checks + 1] = rule end
+  end
+  return self
+end
+
+-- :add(others, prefix): the options of another list and its checks, each option under a name with a prefix. What such a
+-- check says must begin with the name of an option.
+function Options:add(others, prefix)
+  for _, spec in ipairs(others.order) do
+    local copy = {}
+    for key, value in pairs(spec) do copy[key] = value end
+    copy.name = prefix .. spec.name
+    declare(self, copy)
+  end
+  for _, rule in ipairs(others.checks) do
+    self:check(function(values)
+      local message = rule(others:select(values, prefix))
+      return message and prefix .. message
+    end)
   end
   return self
 end
@@ -93,6 +112,20 @@ end
 function Options:after(action)
   self.actions[#self.actions + 1] = action
   return self
+end
+
+-- :check(rule): rule(values) returns a message where values do not go together.
+function Options:check(rule)
+  self.checks[#self.checks + 1] = rule
+  return self
+end
+
+-- :problem(values) -> what is wrong with values together, or nil.
+function Options:problem(values)
+  for _, rule in ipairs(self.checks) do
+    local message = rule(values)
+    if message then return message end
+  end
 end
 
 -- :defaults() -> table of the values that options have when nothing is given.
@@ -196,6 +229,8 @@ function Options:read(words)
     for key, value in pairs(preset.values) do result[key] = value end
   end
   for name, value in pairs(given) do result[name] = value end
+  local problem = self:problem(result)
+  if problem then return nil, problem end
   return result
 end
 
@@ -227,13 +262,16 @@ function Options:complete(what, given)
       values[name] = value
     end
   end
+  local problem = self:problem(values)
+  if problem then fail("%s: %s", what, problem) end
   return values
 end
 
--- :select(values) -> those of the values that are of these options.
-function Options:select(values)
+-- :select(values [, prefix]) -> those of the values that are of these options; in `values` their names begin with
+-- `prefix`.
+function Options:select(values, prefix)
   local selected = {}
-  for name in pairs(self.specs) do selected[name] = values[name] end
+  for name in pairs(self.specs) do selected[name] = values[(prefix or "") .. name] end
   return selected
 end
 
@@ -245,7 +283,8 @@ end
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to
 -- include.
 local function new(_, title)
-  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {} }
+  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {},
+                 checks = {} }
   return setmetatable(self, Options)
 end
 
