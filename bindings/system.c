@@ -46,10 +46,8 @@ static int hash32(lua_State *L) {
   return 1;
 }
 
-/* permutation({ four words }, n) -> 0, 1, ..., n - 1 in a random order of that key, i64 (n) */
-static int permutation(lua_State *L) {
-  icl_engine *engine = icl__lua_engine(L);
-  uint32_t key[4];
+/* Argument 1: a key as a list of its words. */
+static void check_key(lua_State *L, uint32_t key[4]) {
   luaL_checktype(L, 1, LUA_TTABLE);
   for (int i = 0; i < 4; i++) {
     int is_integer;
@@ -61,6 +59,26 @@ static int permutation(lua_State *L) {
     key[i] = (uint32_t)word;
     lua_pop(L, 1);
   }
+}
+
+/* philox({ four words }, block) -> the words 4 block to 4 block + 3 of that key, id 0: integers from 0 to 2^32 - 1 */
+static int philox(lua_State *L) {
+  uint32_t key[4], words[4];
+  check_key(L, key);
+  lua_Integer block = luaL_checkinteger(L, 2);
+  if (block < 0 || block > UINT32_MAX)
+    icl__lua_argument_error(L, 2, "it must be from 0 to 2^32 - 1");
+  icl__draw_block(key, 0, (uint32_t)block, words);
+  for (int i = 0; i < 4; i++)
+    lua_pushinteger(L, words[i]);
+  return 4;
+}
+
+/* permutation({ four words }, n) -> 0, 1, ..., n - 1 in a random order of that key, i64 (n) */
+static int permutation(lua_State *L) {
+  icl_engine *engine = icl__lua_engine(L);
+  uint32_t key[4];
+  check_key(L, key);
   lua_Integer n = luaL_checkinteger(L, 2);
   if (n < 0 || n > INT32_MAX)
     icl__lua_argument_error(L, 2, "it must be from 0 to 2^31 - 1");
@@ -79,9 +97,8 @@ static int fail_allocations(lua_State *L) {
 
 void icl__lua_system_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"clock", read_clock}, {"isatty", is_terminal},      {"terminal_width", terminal_width},
-      {"hash32", hash32},    {"permutation", permutation}, {"fail_allocations", fail_allocations},
-      {NULL, NULL},
+      {"clock", read_clock}, {"isatty", is_terminal},      {"terminal_width", terminal_width},     {"hash32", hash32},
+      {"philox", philox},    {"permutation", permutation}, {"fail_allocations", fail_allocations}, {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
   lua_pushliteral(L, ICL_VERSION);

@@ -59,21 +59,51 @@ function data.open(options)
   return most, rest, test
 end
 
--- A batch: index (i64, the numbers of its images), epoch; image and target are recorded when they are first asked for.
+-- 0, 1, ..., n - 1 as an i64 tensor.
+local function sequence(n)
+  local numbers = {}
+  for i = 1, n do numbers[i] = i - 1 end
+  return core.new_tensor(numbers, "i64", { n })
+end
+
+-- A batch: index (i64, the numbers of its images), epoch, number (in the epoch, from 1); image and target are recorded
+-- when they are first asked for. A part of a batch has `all`, the index of the whole, and `positions` in that.
 local Batch = {}
 
-local function prepare(batch)
-  local loader, set = rawget(batch, "loader"), rawget(batch, "loader").set
+-- The images and labels as they are in the set.
+local function fetch(batch)
+  local set = rawget(batch, "loader").set
   batch.image = core.ops.gather(set.images, batch.index)
   batch.target = core.ops.gather(set.labels, batch.index)
   batch.set = set
-  loader.chain(batch)
 end
 
 function Batch.__index(batch, key)
   if key ~= "image" and key ~= "target" then return Batch[key] end
-  prepare(batch)
+  fetch(batch)
+  rawget(batch, "loader").chain(batch)
   return rawget(batch, key)
+end
+
+-- The images at `positions` (i64, from 0) of the whole batch.
+local function part(batch, positions)
+  local all = batch:whole()
+  return setmetatable({ loader = batch.loader, index = core.ops.gather(all, positions), epoch = batch.epoch,
+                        number = batch.number, all = all, positions = positions }, Batch)
+end
+
+-- batch:whole() -> the numbers of the images of the batch that this one is a part of.
+function Batch:whole()
+  return rawget(self, "all") or self.index
+end
+
+-- batch:at(order) -> another image of the whole batch for each: that at position order[i] (i64, from 0) for the image at
+-- position i; as they are in the set.
+function Batch:at(order)
+  local positions = rawget(self, "positions")
+  local other = part(self, positions and core.ops.gather(order, positions) or order)
+  fetch(other)
+  return other
 end
 
 -- batch:size() -> how many images.
@@ -86,10 +116,9 @@ end
 function Batch:chunks(n)
   if n == 1 then return { self } end
   local size, list = self:size(), {}
-  local length = (size + n - 1) // n
+  local length, positions = (size + n - 1) // n, rawget(self, "positions") or sequence(size)
   for first = 1, size, length do
-    local index = self.index:narrow(1, first, math.min(length, size - first + 1))
-    list[#list + 1] = setmetatable({ loader = self.loader, index = index, epoch = self.epoch }, Batch)
+    list[#list + 1] = part(self, positions:narrow(1, first, math.min(length, size - first + 1)))
   end
   return list
 end
@@ -99,7 +128,7 @@ Loader.__index = Loader
 
 -- data.loader(set, options) -> a loader. Options: batch_size = 128; training = false: in a new random order each
 -- epoch, else in the order of the set; drop_last = training: leave out a last smaller batch; chain: what makes image
--- and target of a batch (augment.lua), only the normalisation unless given.
+-- and target of a batch (icl.augment), only the normalisation unless given.
 function data.loader(set, given)
   local defaults = { batch_size = 128, training = false }
   local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain" })
@@ -118,13 +147,6 @@ function data.loader(set, given)
   return setmetatable(loader, Loader)
 end
 
--- 0, 1, ..., n - 1 as an i64 tensor.
-local function sequence(n)
-  local numbers = {}
-  for i = 1, n do numbers[i] = i - 1 end
-  return core.new_tensor(numbers, "i64", { n })
-end
-
 -- The numbers of the set's images in the order of an epoch: an i64 tensor.
 function Loader:order(epoch)
   local count, indices = self.set.count, self.set.indices
@@ -138,20 +160,21 @@ function Loader:order(epoch)
   return indices and core.ops.gather(indices, order) or order
 end
 
--- loader:indices(epoch) -> an iterator over the index vectors of the epoch's batches. To be called outside steps.
+-- loader:indices(epoch) -> an iterator over the index vectors of the epoch's batches and the numbers of these, from 1.
+-- To be called outside steps.
 function Loader:indices(epoch)
   local order, count, k = self:order(epoch), self.set.count, 0
   return function()
     if k == self.batches then return nil end
     local first = k * self.batch_size + 1
     k = k + 1
-    return order:narrow(1, first, math.min(self.batch_size, count - first + 1))
+    return order:narrow(1, first, math.min(self.batch_size, count - first + 1)), k
   end
 end
 
--- loader:batch(index, epoch) -> the batch of these images.
-function Loader:batch(index, epoch)
-  return setmetatable({ loader = self, index = index, epoch = epoch }, Batch)
+-- loader:batch(index, epoch [, number]) -> the batch of these images; `number` is its place in the epoch.
+function Loader:batch(index, epoch, number)
+  return setmetatable({ loader = self, index = index, epoch = epoch, number = number }, Batch)
 end
 
 return data

@@ -47,6 +47,19 @@ function random.key_of(a, b, c, d)
   return core.new_tensor({ a, b, c, d }, "i64")
 end
 
+-- random.numbers(words) -> a function that gives the numbers of a key (its four words in a list) one after the other,
+-- in (0, 1).
+function random.numbers(words)
+  local block, numbers, taken = 0, {}, 4
+  return function()
+    if taken == 4 then
+      numbers, taken, block = { core.philox(words, block) }, 0, block + 1
+    end
+    taken = taken + 1
+    return (numbers[taken] + 0.5) * 2.0 ^ -32
+  end
+end
+
 -- icl.random.key(stream) -> the key of the next draw of the module that is being called. `stream` says what for:
 -- "dropout".
 function random.key(stream)

@@ -92,14 +92,14 @@ end
 
 local function advance(turn)
   commit(turn)
-  local index = turn.next()
+  local index, number = turn.next()
   if not index then return nil end
   local run = turn.run
-  turn.number = turn.number + 1
+  turn.number = number
   core.step_begin()
   turn.open, run.pending = true, {}
   random.step(turn.loader.training and run.step or EVALUATION + turn.number)
-  turn.batch = turn.loader:batch(index, run.epoch)
+  turn.batch = turn.loader:batch(index, run.epoch, number)
   return turn.batch
 end
 

@@ -1,0 +1,83 @@
+-- augment/rng.lua: the draws of a chain's stages.
+--
+-- What is drawn for an image depends on the seed, the epoch, the stage and the number of the image in its set, so an
+-- image is augmented the same whatever batch it is in. What is drawn for a batch depends on the number of the batch in
+-- the epoch instead; parts of a batch share it.
+local core = require "icl.core"
+local ops = core.ops
+local fail = require "icl.fail"
+local beta = require "icl.beta"
+local random = require "icl.random"
+
+local Rng = {}
+Rng.__index = Rng
+
+-- new(batch, again) -> the draws for a batch. again(batch, stage) brings another batch as far as stage number `stage`.
+local function new(batch, again)
+  return setmetatable({ batch = batch, again = again }, Rng)
+end
+
+-- What is drawn from now on is for the stage of this number and name.
+function Rng:enter(number, name)
+  self.number, self.stage, self.draws = number, name, 0
+end
+
+-- The words of the key of the next draw; no two draws of a stage have the same `purpose`.
+local function next_key(rng, purpose)
+  local low, high = random.seed_words()
+  local name = ("augment.%s#%d%s"):format(rng.stage, rng.draws, purpose)
+  rng.draws = rng.draws + 1
+  return { low, high, core.hash32(name), rng.batch.epoch or 0 }
+end
+
+local function image_key(rng)
+  return core.new_tensor(next_key(rng, ""), "i64")
+end
+
+local function batch_key(rng)
+  return next_key(rng, "@" .. (rng.batch.number or 0))
+end
+
+-- ---- one row for each image: the first size of a shape is the number of images ----
+
+function Rng:uniform(shape)
+  return ops.uniform(image_key(self), self.batch.index, { shape = shape })
+end
+
+function Rng:normal(shape)
+  return ops.normal(image_key(self), self.batch.index, { shape = shape })
+end
+
+function Rng:bernoulli(p, shape)
+  return ops.bernoulli(image_key(self), p, self.batch.index, { shape = shape })
+end
+
+-- rng:randint(low, high, shape): both ends included.
+function Rng:randint(low, high, shape)
+  return ops.randint(image_key(self), self.batch.index, { shape = shape, low = low, high = high })
+end
+
+-- ---- for the batch ----
+
+-- rng:numbers() -> a function that gives uniform numbers in (0, 1).
+function Rng:numbers()
+  return random.numbers(batch_key(self))
+end
+
+-- rng:beta(a) -> a number of the distribution Beta(a, a).
+function Rng:beta(a)
+  return beta(self:numbers(), a)
+end
+
+-- rng:partner() -> { image =, target = }: an image of the batch for each one, all in a random order, as the stages
+-- before this one made them. They are gathered and augmented again, which gives the same: all draws are those of the
+-- image.
+function Rng:partner()
+  local batch, key = self.batch, batch_key(self)
+  if not batch.at then fail("augment: stage %s mixes the images of a batch, which must be a loader's", self.stage) end
+  local partner = batch:at(core.permutation(key, batch:whole():size(1)))
+  self.again(partner, self.number)
+  return partner
+end
+
+return new

@@ -1,0 +1,22 @@
+-- augment/stage.lua: the base of stages. The file of a stage returns a class, which is called to make one:
+--
+--   local invert = stage.class("invert", icl.options "augment.invert" : value("prob", 0.5, "share of the images"))
+--   function invert:apply(batch, rng) ... end      -- changes batch.image or batch.target; self.options has the values
+--
+-- What a stage draws and what it does with the draws are functions of their own, so that draws can be given.
+local stage = {}
+
+-- stage.class(name, options [, base]) -> a class of stages; `options` is the list of what its constructor takes; what
+-- the class lacks is taken from `base`.
+function stage.class(name, options, base)
+  local class = { name = name, options = options }
+  class.__index = class
+  return setmetatable(class, {
+    __index = base,
+    __call = function(_, given)
+      return setmetatable({ options = options:complete("augment." .. name, given) }, class)
+    end,
+  })
+end
+
+return stage
