@@ -32,12 +32,20 @@ local function schedule_of(o, steps_per_epoch)
   }
 end
 
+-- The logits of images; of a list of views a list, each view in a pass of its own.
+local function predict(model, images)
+  if type(images) ~= "table" then return model(images) end
+  local views = {}
+  for i, view in ipairs(images) do views[i] = model(view) end
+  return views
+end
+
 -- Loss and accuracies of a batch as a table for run:log. With `backward`, gradients are left for the optimizer.
 local function assess(model, criterion, batch, o, backward)
   local sums = { loss = 0, top1 = 0, top5 = 0 }
   for _, chunk in ipairs(batch:chunks(backward and o.subdivision or 1)) do
     local share = chunk:size() / batch:size()
-    local logits = model(chunk.image)
+    local logits = predict(model, chunk.image)
     local part = criterion(logits, chunk.target)
     if share < 1 and not o.compatible then part = part * share end
     if backward then part:backward() end
@@ -83,6 +91,7 @@ local function prepare(given)
   self.schedule = given.schedule or schedule_of(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optimizer_from(given.model, o)
   self.criterion = given.loss or function(logits, target)
+    if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
     return loss.cross_entropy(logits, target, o.label_smoothing)
   end
   return self
@@ -95,7 +104,8 @@ local names = { "model", "train", "test", "options", "loss", "optimizer", "sched
 --
 -- Trains for options.epochs and evaluates on `test` (a set, or nil) after each. Options are those of the four groups of
 -- icl.options; what is missing has their defaults. loss(logits, target) -> one number replaces cross-entropy in
--- training; hint is the last line printed; with quiet = true nothing is printed.
+-- training; with dual_cutout logits are a list of two. hint is the last line printed; with quiet = true nothing is
+-- printed.
 local function fit(given)
   given = arguments.options("icl.fit", given, {}, names)
   for _, name in ipairs { "model", "train" } do

@@ -30,4 +30,15 @@ function loss.cross_entropy(logits, target, smoothing)
   return ops.cross_entropy(logits, loss.distribution(target, logits:size(-1), smoothing)):mean()
 end
 
+-- loss.dual_cutout(views, target [, alpha = 0.1 [, smoothing]]) -> one number: for the logits of two views of the images
+-- the mean of their cross-entropies, plus alpha times the mean of the squared difference of the logits.
+function loss.dual_cutout(views, target, alpha, smoothing)
+  if type(views) ~= "table" or #views ~= 2 then
+    fail("loss.dual_cutout: it takes the logits of two views in a list, as the images of augment.dual_cutout are")
+  end
+  local difference = views[1] - views[2]
+  local both = loss.cross_entropy(views[1], target, smoothing) + loss.cross_entropy(views[2], target, smoothing)
+  return both * 0.5 + (difference * difference):mean() * (alpha or 0.1)
+end
+
 return loss

@@ -12,8 +12,10 @@ local function hits(logits, labels, k)
 end
 
 -- metrics.accuracy(logits, target [, k = 1]) -> one number from 0 to 1: the fraction of images whose label is among
--- the k largest logits; for a mixture of label vectors the weighted mean of their fractions.
+-- the k largest logits; for a mixture of label vectors the weighted mean of their fractions. Of a list of logits, one
+-- for each view of the images, the mean counts.
 function metrics.accuracy(logits, target, k)
+  if type(logits) == "table" then logits = core.ops.add_n(table.unpack(logits)) / #logits end
   k = math.min(k or 1, logits:size(-1))
   if type(target) == "userdata" then return hits(logits, target, k):mean() end
   local total

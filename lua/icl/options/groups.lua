@@ -1,4 +1,5 @@
 -- options/groups.lua: the options that many recipes share, as groups for :include.
+local augment = require "icl.augment"
 local options = require "icl.options"
 local optimizers = require "icl.optim.from_options".names
 local schedule = require "icl.schedule"
@@ -14,11 +15,40 @@ groups.data = options "data"
   : flag("use_test_as_val", true, "validate on the test images; off: on a part of the training images")
   : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999 })
 
+-- The names among `list` that are switched on.
+local function chosen(values, list)
+  local names = {}
+  for _, name in ipairs(list) do
+    if values[name] then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- A batch is mixed in one way, and two views of an image are not mixed.
+local function check_mixing(values)
+  local names = chosen(values, { "dual_cutout", "mixup", "cutmix", "ricap" })
+  if #names > 1 then return ("%s exclude each other; choose one"):format(table.concat(names, " and ")) end
+end
+
 groups.augmentation = options "augmentation"
   : flag("random_crop", true, "crop at random from the padded image")
-  : value("crop_padding", 4, "pixels of padding around it", { min = 0, max = 64 })
-  : flag("hflip", nil, "mirror half of the images; by default not for the digits of mnist and kmnist")
+  : add(augment.random_crop.options, "crop_")
+  : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
+  : add(augment.hflip.options, "hflip_")
+  : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")
+  : add(augment.cutout.options, "cutout_")
+  : flag("dual_cutout", false, "train on two views of each image, with a cutout each")
+  : value("dual_cutout_alpha", 0.1, "weight of the squared difference of their logits", { min = 0 })
+  : flag("random_erasing", false, "fill a rectangle of some images (Zhong et al. 2020)")
+  : add(augment.random_erasing.options, "random_erasing_")
+  : flag("mixup", false, "blend pairs of images (Zhang et al. 2018)")
+  : add(augment.mixup.options, "mixup_")
+  : flag("cutmix", false, "replace a rectangle by that of another image (Yun et al. 2019)")
+  : add(augment.cutmix.options, "cutmix_")
+  : flag("ricap", false, "patch four images together (Takahashi et al. 2018)")
+  : add(augment.ricap.options, "ricap_")
   : value("label_smoothing", 0.0, "share of the target spread over all classes", { min = 0, max = 1 })
+  : check(check_mixing)
 
 groups.training = options "training"
   : value("epochs", 160, "passes over the training images", { min = 1 })
