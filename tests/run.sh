@@ -160,7 +160,7 @@ for stage in $stages; do
     release)
       build release all -DICL_WERROR=ON
       everything release
-      golden release models formula optim schedules train_steps
+      golden release models formula optim schedules losses transforms collators train_steps
       other_ways
       suite "install" sh tests/install/run.sh build/release
       ;;

@@ -51,6 +51,13 @@ def wrong_options_are_told_with_what_was_meant():
       (["--dataset", "fashion_minst"], ["did you mean fashion_mnist"]),
       (["epochs"], ["epochs"]),
       (["--nesterov=no"], ["--nesterov"]),
+      (["--mixup", "--cutmix"], ["mixup and cutmix exclude each other"]),
+      (["--ricap", "--dual-cutout"], ["dual_cutout and ricap exclude each other"]),
+      (["--mixup-alpha", "0"], ["--mixup-alpha 0", "at least"]),
+      (["--cutout-size", "0"], ["--cutout-size 0", "at least 1"]),
+      (["--cutout-prob", "2"], ["--cutout-prob 2", "at most 1"]),
+      (["--random-erasing-area", "0.4,0.02"], ["random_erasing_area", "two numbers"]),
+      (["--cut-out"], ["did you mean --cutout"]),
   ):
     result = run(RECIPE, *arguments)
     contains(failure(result, 2), *parts)
@@ -127,6 +134,21 @@ def the_same_seed_gives_the_same_bytes():
     equal(trained("second"), first)
     other = trained("third", "--seed", "1")
     assert other[1] != first[1], "the seed has no effect"
+
+
+@test
+def images_are_augmented_as_asked():
+  with folder() as here:
+    data = write_mnist(here.path, 64, 32)
+    plain = epochs(train(data))[-1]["loss"]
+    for options in (["--cutout", "--cutout-size", "8"], ["--random-erasing", "--random-erasing-prob", "1"], ["--mixup"],
+                    ["--cutmix"], ["--ricap", "--no-random-crop"], ["--dual-cutout", "--subdivision", "2"],
+                    ["--mixup", "--precision", "bf16"], ["--ricap", "--eager", "--subdivision", "3"]):
+      output = train(data, *options)
+      assert epochs(output)[-1]["loss"] != plain, options
+      equal(train(data, *options).splitlines()[-1], output.splitlines()[-1])
+    same = [epochs(train(data, "--mixup", *options))[-1]["loss"] for options in ([], ["--threads", "1"], ["--eager"])]
+    assert max(same) - min(same) < 1e-3, same
 
 
 # The least network of each recipe.

@@ -7,7 +7,9 @@ local weights = require "icl.weights"
 local PARAMETER = 1e-5
 
 local mixtures = { use_mixup = 2, use_cutmix = 2, use_ricap = 4 }  -- label vectors
-local known_augmentations = { use_mixup = true, use_cutmix = true, use_ricap = true, use_label_smoothing = true }
+local known_augmentations = { use_mixup = true, use_cutmix = true, use_ricap = true, use_label_smoothing = true,
+                              use_dual_cutout = true }
+local DUAL_CUTOUT_ALPHA = 0.1
 
 -- The target of a step: labels, or several label vectors with their weights.
 local function target_of(suite, stored, augmentation, step)
@@ -27,6 +29,18 @@ local function part_of(target, first, length)
   return part
 end
 
+-- What a loss takes: the logits of images, or of each of their two views, which lie side by side.
+local function predict(model, images, dual)
+  if not dual then return model(images) end
+  local width = images:size(3) // 2
+  return { model(images:narrow(3, 1, width)), model(images:narrow(3, width + 1, width)) }
+end
+
+local function loss_of(logits, target, options)
+  if options.dual then return icl.loss.dual_cutout(logits, target, DUAL_CUTOUT_ALPHA, options.smoothing) end
+  return icl.loss.cross_entropy(logits, target, options.smoothing)
+end
+
 -- One training step in the published code's arithmetic: the loss is the sum of the parts' means.
 local function train_step(model, optimizer, lr, images, target, options)
   local n = images:size(1)
@@ -36,8 +50,8 @@ local function train_step(model, optimizer, lr, images, target, options)
     for first = 1, n, length do
       local size = math.min(length, n - first + 1)
       local part = part_of(target, first, size)
-      local logits = model(images:narrow(1, first, size))
-      local part_loss = icl.loss.cross_entropy(logits, part, options.smoothing)
+      local logits = predict(model, images:narrow(1, first, size), options.dual)
+      local part_loss = loss_of(logits, part, options)
       part_loss:backward()
       loss = loss + part_loss
       top1 = top1 + icl.metrics.accuracy(logits, part) * (size / n)
@@ -77,10 +91,12 @@ local function train_case(model, suite, case, stored, augmentation, near)
   for key, value in pairs(suite.scheduler) do schedule_options[key] = value end
   local schedule = icl.schedule(schedule_options)
   local optimizer = common.optimizer(model, train)
-  local options = { subdivision = train.subdivision, smoothing = augmentation == "use_label_smoothing" and 0.1 or 0 }
+  local options = { subdivision = train.subdivision, smoothing = augmentation == "use_label_smoothing" and 0.1 or 0,
+                    dual = augmentation == "use_dual_cutout" }
+  local name = options.dual and "dual%d" or "data%d"
   local sums = { 0, 0, 0 }
   for step = 1, suite.steps do
-    local images = near(common.images(stored[("data%d"):format(step - 1)]))
+    local images = near(common.images(stored[name:format(step - 1)]))
     local target = target_of(suite, stored, augmentation, step)
     local results = { train_step(model, optimizer, schedule(step - 1), images, target, options) }
     for i, tag in ipairs { "Train/RunningLoss", "Train/RunningAcc1", "Train/RunningAcc5" } do
