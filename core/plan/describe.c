@@ -30,7 +30,7 @@ static void ICL__PRINTF(2, 3) say(lines *out, const char *format, ...) {
 }
 
 static void say_node(lines *out, const icl__pnode *v) {
-  static const char *store[] = {"joined", "leaf", "output", "KEPT", "chunk", "shared", "partial"};
+  static const char *store[] = {"joined", "leaf", "output", "KEPT", "chunk", "shared", "partial", "block"};
   char shape[ICL__SHAPE_TEXT];
   say(out, "  %%%d %s %s, %s%s", v->index, icl__plan_op_name(v->op),
       icl__shape_text(shape, v->dtype, v->rank, v->shape), store[v->store], v->same ? " in place" : "");
@@ -51,6 +51,10 @@ static void say_section(lines *out, const icl__plan *plan, const icl__phase *pha
         const icl__item *item = &phase->item[w * threads + t][k];
         say(out, "  wave %d thread %d part %d/%d:", w + 1, t, item->part + 1, item->parts);
         say_node(out, item->node);
+        for (const icl__pnode *v = item->node->link; v; v = v->link) {
+          say(out, "    with it, block by block:");
+          say_node(out, v);
+        }
       }
 }
 

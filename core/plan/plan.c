@@ -24,6 +24,10 @@ bool icl__plan_pointwise(const icl__pnode *v) {
          v->op == ICL__OP_bn_input_grad;
 }
 
+bool icl__plan_same_shape(const icl__pnode *a, const icl__pnode *b) {
+  return a->rank == b->rank && !memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape);
+}
+
 size_t icl__plan_bytes(const icl__pnode *v) {
   return (size_t)icl__count(v->rank, v->shape) * icl_dtype_bytes(v->stored);
 }
@@ -264,6 +268,7 @@ static icl_status make(icl__plan *plan) {
   icl__plan_share(plan);
   if (plan->backend->lower)
     ICL__TRY(plan->backend->lower(plan->device, plan));
+  icl__plan_chains(plan);
   ICL__TRY(icl__plan_sections(plan));
   return icl__plan_storage(plan);
 }

@@ -29,6 +29,7 @@ const char *icl__plan_op_name(int op);
   X(concat, "a concatenation extends its first input, its parts lie within it, its sums are those of its inputs")      \
   X(inplace, "an elementwise result takes over storage that dies")                                                     \
   X(late_prepare, "weights are prepared just before their phase")                                                      \
+  X(link, "elementwise global ops of one shape run as one, block by block")                                            \
   X(split, "large global ops are split among threads")                                                                 \
   X(chunks, "a thread takes its images through a phase in chunks that fit the cache")
 
@@ -55,7 +56,8 @@ typedef enum {
   ICL__STORE_BATCH,  /* arena, all images */
   ICL__STORE_CHUNK,  /* scratch of each thread, one chunk of images */
   ICL__STORE_SHARED, /* arena, one value */
-  ICL__STORE_PARTIAL /* arena, one partial result a thread */
+  ICL__STORE_PARTIAL, /* arena, one partial result a thread */
+  ICL__STORE_BLOCK    /* scratch of each thread, one block of a chain */
 } icl__store;
 
 struct icl__pnode {
@@ -89,6 +91,11 @@ struct icl__pnode {
   icl__pnode **use;           /* an entry an operand: a node that reads this twice is in it twice */
   bool alive, visited, slack; /* slack: nothing in a phase waits for this global op */
 
+  /* chains of global ops */
+  icl__pnode *chain, *link; /* the first op of its chain, the next one; alone: itself, NULL */
+  int level;                /* within the section: above what its chain reads from outside */
+  bool links;               /* may be part of a chain */
+
   /* storage */
   icl__store store;
   icl__pnode *same;      /* shares the storage of this value, which shares none itself */
@@ -108,9 +115,11 @@ struct icl__pnode {
 };
 
 typedef struct {
-  icl__pnode *node;
+  icl__pnode *node; /* the first of its chain */
   int part, parts;
 } icl__item;
+
+enum { ICL__BLOCK = 4096 }; /* elements of a block of a chain; a part is whole blocks but for the last */
 
 typedef struct {
   int domain, instructions, chunk, waves;
@@ -169,6 +178,7 @@ bool icl__plan_runs_in_phase(const icl__pnode *v); /* map and reduce ops */
 bool icl__plan_is_global(const icl__pnode *v);     /* global ops; not leaves */
 bool icl__plan_cheap(const icl__pnode *v);
 bool icl__plan_reads_images(const icl__pnode *v, int input); /* image by image; else it sees the input whole */
+bool icl__plan_same_shape(const icl__pnode *a, const icl__pnode *b);
 bool icl__plan_pointwise(const icl__pnode *v); /* an element needs only the same element of inputs of its shape */
 size_t icl__plan_image_bytes(const icl__pnode *v);
 size_t icl__plan_image_stride(const icl__pnode *v); /* bytes from one image to the next in memory */
@@ -188,8 +198,9 @@ icl_status icl__plan_sink(icl__plan *plan, bool *moved); /* sink.c */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan); /* recompute.c */
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase);
 icl_status icl__plan_instructions(icl__plan *plan); /* instructions.c */
-icl_status icl__plan_sections(icl__plan *plan);     /* sections.c */
 void icl__plan_share(icl__plan *plan);              /* share.c */
+void icl__plan_chains(icl__plan *plan);             /* chains.c */
+icl_status icl__plan_sections(icl__plan *plan);     /* sections.c */
 icl_status icl__plan_storage(icl__plan *plan);      /* storage.c */
 
 /* Images of thread t of a domain of n images: [first, end). */

@@ -139,18 +139,27 @@ static void find_slack(icl__plan *plan) {
   }
 }
 
-/* Preparations run just before the phase that needs them; new versions of states in the last section. */
+/* The phase, or section, in which v is needed first. */
+static int first_use(const icl__plan *plan, const icl__pnode *v) {
+  int first = plan->phases;
+  for (int j = 0; j < v->uses; j++)
+    first = v->use[j]->phase < first ? v->use[j]->phase : first;
+  return first;
+}
+
+static void postpone(icl__pnode *v, int phase) { v->phase = phase > v->phase ? phase : v->phase; }
+
+/* Preparations run just before the phase that needs them; new versions of states in the last section, and elementwise
+ * ops, where nothing waits for them, beside what needs them: they may become a chain. */
 static void place_globals(icl__plan *plan) {
   for (int i = plan->nodes - 1; i >= 0; i--) {
     icl__pnode *v = plan->node[i];
-    if (v->op == ICL__PLAN_PREPARE && plan->policy.late_prepare) {
-      int first = plan->phases;
-      for (int j = 0; j < v->uses; j++)
-        first = v->use[j]->phase - 1 < first ? v->use[j]->phase - 1 : first;
-      v->phase = first > v->phase ? first : v->phase;
-    }
-    if (v->state_output && v->slack && v->op != ICL__PLAN_FINISH)
-      v->phase = plan->phases;
+    if (v->op == ICL__PLAN_PREPARE && plan->policy.late_prepare)
+      postpone(v, first_use(plan, v) - 1);
+    else if (v->state_output && v->slack && v->op != ICL__PLAN_FINISH)
+      postpone(v, plan->phases);
+    else if (v->output < 0 && v->slack && plan->policy.link && icl__plan_pointwise(v))
+      postpone(v, first_use(plan, v));
   }
   for (int i = 0; i < plan->nodes; i++) /* what uses a postponed version runs after it */
     for (int j = 0; j < plan->node[i]->inputs && icl__plan_is_global(plan->node[i]); j++)

@@ -1,7 +1,8 @@
 /* sections.c - global ops over threads: the waves of each section.
  *
- * A chain of small ops stays on one thread and needs no barrier; large ops that can be computed in parts are split
- * among all threads, in a wave of their own. The smallest load decides which thread takes what is left. */
+ * Small ops that follow one another stay on one thread and need no barrier; large ones that can be computed in parts
+ * are split among all threads, in a wave of their own. The smallest load decides which thread takes what is left. A
+ * chain is placed as one op. */
 #include "plan/plan.h"
 
 #include "base/memory.h"
@@ -10,10 +11,19 @@ enum { SPLIT_BYTES = 64 << 10, OP_COST = 2000 };
 
 static size_t traffic(const icl__pnode *v) { return v->opaque ? v->opaque : icl__plan_bytes(v); }
 
-static size_t cost(const icl__plan *plan, const icl__pnode *v) {
-  size_t bytes = traffic(v) + OP_COST;
+/* Of v alone; what stays in blocks costs no traffic. */
+static size_t cost_of(const icl__plan *plan, const icl__pnode *v) {
+  size_t bytes = OP_COST + (v->store == ICL__STORE_BLOCK ? 0 : traffic(v));
   for (int j = 0; j < v->inputs; j++)
-    bytes += traffic(v->in[j]) * (v->in[j]->behaviour == ICL__REDUCE ? (size_t)plan->policy.threads : 1);
+    if (v->in[j]->store != ICL__STORE_BLOCK)
+      bytes += traffic(v->in[j]) * (v->in[j]->behaviour == ICL__REDUCE ? (size_t)plan->policy.threads : 1);
+  return bytes;
+}
+
+static size_t cost(const icl__plan *plan, const icl__pnode *chain) {
+  size_t bytes = 0;
+  for (const icl__pnode *v = chain; v; v = v->link)
+    bytes += cost_of(plan, v);
   return bytes;
 }
 
@@ -22,11 +32,9 @@ enum { NOBODY = -2, ALL = -1 };
 /* The first wave v can run in, and the thread that made its inputs in that wave: NOBODY if none was, ALL if several
  * did. */
 static void find_wave(const icl__pnode *v, int *wave, int *on) {
-  *wave = 0;
-  *on = NOBODY;
   for (int j = 0; j < v->inputs; j++) {
     const icl__pnode *u = v->in[j];
-    if (!icl__plan_is_global(u) || u->phase != v->phase)
+    if (!icl__plan_is_global(u) || u->phase != v->phase || u->chain == v->chain)
       continue;
     if (u->wave > *wave || *on == NOBODY) {
       *wave = u->wave;
@@ -70,11 +78,12 @@ static icl_status add_item(icl__phase *phase, int slot, icl__item item) {
   return ICL_OK;
 }
 
-static icl_status place(icl__plan *plan, icl__phase *phase, icl__pnode *v, size_t **load) {
-  int threads = plan->policy.threads, wave, on;
-  size_t bytes = cost(plan, v);
-  bool split = plan->policy.split && v->splits && bytes > SPLIT_BYTES && threads > 1;
-  find_wave(v, &wave, &on);
+static icl_status place(icl__plan *plan, icl__phase *phase, icl__pnode *chain, size_t **load) {
+  int threads = plan->policy.threads, wave = 0, on = NOBODY;
+  size_t bytes = cost(plan, chain);
+  bool split = plan->policy.split && chain->splits && bytes > SPLIT_BYTES && threads > 1;
+  for (const icl__pnode *v = chain; v; v = v->link)
+    find_wave(v, &wave, &on);
   if (on != NOBODY && (split || on == ALL)) { /* inputs of several threads are complete after a barrier */
     wave++;
     on = ALL;
@@ -86,15 +95,28 @@ static icl_status place(icl__plan *plan, icl__phase *phase, icl__pnode *v, size_
       if ((*load)[wave * threads + t] < (*load)[wave * threads + on])
         on = t;
   }
-  v->wave = wave;
-  v->on = split ? ALL : on;
+  for (icl__pnode *v = chain; v; v = v->link) {
+    v->wave = wave;
+    v->on = split ? ALL : on;
+  }
   for (int t = 0; t < threads; t++) {
     if (!split && t != on)
       continue;
-    icl__item item = {v, split ? t : 0, split ? threads : 1};
+    icl__item item = {chain, split ? t : 0, split ? threads : 1};
     ICL__TRY(add_item(phase, wave * threads + t, item));
     (*load)[wave * threads + t] += bytes / (size_t)item.parts;
   }
+  return ICL_OK;
+}
+
+/* Chains and ops of one level, chains first: an op may read one of its level. */
+static icl_status place_level(icl__plan *plan, int level, size_t **load) {
+  for (int alone = 0; alone < 2; alone++)
+    for (int i = 0; i < plan->nodes; i++) {
+      icl__pnode *v = plan->node[i];
+      if (icl__plan_is_global(v) && v->level == level && v->chain == v && alone == !v->link)
+        ICL__TRY(place(plan, &plan->phase[v->phase], v, &load[v->phase]));
+    }
   return ICL_OK;
 }
 
@@ -102,12 +124,12 @@ icl_status icl__plan_sections(icl__plan *plan) {
   size_t **load = icl__calloc((size_t)plan->phases + 1, sizeof *load);
   if (!load)
     return ICL_ENOMEM;
+  int levels = 0;
+  for (int i = 0; i < plan->nodes; i++)
+    levels = plan->node[i]->level >= levels ? plan->node[i]->level + 1 : levels;
   icl_status status = ICL_OK;
-  for (int i = 0; i < plan->nodes && status == ICL_OK; i++) {
-    icl__pnode *v = plan->node[i];
-    if (icl__plan_is_global(v))
-      status = place(plan, &plan->phase[v->phase], v, &load[v->phase]);
-  }
+  for (int level = 0; level < levels && status == ICL_OK; level++)
+    status = place_level(plan, level, load);
   for (int p = 0; p <= plan->phases; p++)
     icl__free(load[p]);
   icl__free(load);

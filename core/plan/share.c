@@ -82,19 +82,10 @@ static bool is_there(const icl__pnode *root, const icl__pnode *v) {
 
 /* ---- in place ---- */
 
-static bool same_shape(const icl__pnode *a, const icl__pnode *b) {
-  if (a->rank != b->rank || a->stored != b->stored)
-    return false;
-  for (int i = 0; i < a->rank; i++)
-    if (a->shape[i] != b->shape[i])
-      return false;
-  return true;
-}
-
 /* May v take over the storage of its input u, which dies with this use? */
 static bool may_take_over(const icl__pnode *v, icl__pnode *u) {
   const icl__pnode *root = root_of(u);
-  if (!is_there(root, v) || !is_scratch_or_kept(u) || !same_shape(u, v))
+  if (!is_there(root, v) || !is_scratch_or_kept(u) || !icl__plan_same_shape(u, v) || u->stored != v->stored)
     return false;
   if (v->rigid && icl__plan_pitch(u) != columns(v))
     return false;

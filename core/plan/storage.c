@@ -27,7 +27,8 @@ static bool may_overwrite(const icl__plan *plan, const icl__pnode *v, const icl_
   for (int i = 0; i < old->uses; i++) {
     const icl__pnode *reader = old->use[i];
     bool earlier = reader == v || reader->phase < plan->phases || icl__plan_runs_in_phase(reader) ||
-                   reader->wave < v->wave || comes_before(reader, v, plan->phases, LONGEST_UPDATE);
+                   reader->wave < v->wave || (reader->chain == v->chain && reader->place < v->place) ||
+                   comes_before(reader, v, plan->phases, LONGEST_UPDATE);
     if (!earlier)
       return false;
   }
@@ -133,6 +134,18 @@ static icl_status lay_out_chunks(icl__plan *plan, span *item) {
   return ICL_OK;
 }
 
+static icl_status lay_out_blocks(icl__plan *plan, span *item) {
+  for (int i = 0; i < plan->nodes; i++) {
+    int n = 0;
+    for (icl__pnode *v = plan->node[i]->chain == plan->node[i] ? plan->node[i] : NULL; v; v = v->link)
+      if (v->store == ICL__STORE_BLOCK)
+        item[n++] = (span){v, padded(ICL__BLOCK * icl_dtype_bytes(v->stored)), v->place, v->last_place};
+    if (n)
+      ICL__TRY(lay_out(item, n, &plan->scratch_bytes));
+  }
+  return ICL_OK;
+}
+
 static icl_status lay_out_arena(icl__plan *plan, span *item) {
   int n = 0;
   for (int i = 0; i < plan->nodes; i++) {
@@ -170,6 +183,8 @@ icl_status icl__plan_storage(icl__plan *plan) {
   icl_status status = write_over_states(plan);
   if (status == ICL_OK)
     status = lay_out_chunks(plan, item);
+  if (status == ICL_OK)
+    status = lay_out_blocks(plan, item);
   if (status == ICL_OK)
     status = lay_out_arena(plan, item);
   for (int i = 0; i < plan->nodes; i++)

@@ -189,7 +189,7 @@ def little_memory_gives_an_error_and_no_crash():
   for megabytes in (100, 200, 300):
     contains(failure(limited("local t = {} for i = 1, 400 do t[i] = icl.ones { 1000, 1000 } end", megabytes)), "memory")
   code = """local x = icl.state(icl.full({ 1000, 32, 32, 64 }, 1, "u8"))
-    icl.step(function() return x:cast "f32":exp():sum { 2, 3 } end)"""
+    icl.step(function() return x:cast "f32":exp():permute(1, 4, 2, 3):sum { 3, 4 } end)"""
   for megabytes in (200, 300, 400, 500):
     contains(failure(limited(code, megabytes)), "memory")
 
@@ -304,6 +304,17 @@ def a_loss_that_is_not_finite_stops_the_run():
     message = failure(run(recipe, "--data", here.path, "--depth", "8", "--batch-size", "32", "--epochs", "3",
                           "--base-lr", "1e30", "--check-nan"))
     contains(message, "NaN", "in stage", "dropped")
+
+
+@test
+def a_nan_in_an_update_that_runs_block_by_block():
+  message = success(run("--check-nan", "-e", """local w, v = icl.state(icl.ones { 9000 }), icl.state(icl.ones { 9000 })
+    print(pcall(icl.step, function()
+      v:write(v * 2)
+      w:write((w - 2):sqrt() * v + 1)
+    end))
+    print(w:totable()[9000])"""))
+  contains(message, "sqrt made a NaN", "dropped", "\n1.0\n")
 
 
 # ---- signals and pipes ----

@@ -60,6 +60,7 @@ static void *address(const worker *w, const icl__pnode *v, bool images) {
   case ICL__STORE_SHARED: /* a global op may make what others read image by image */
     return (char *)w->plan->arena + v->offset + skip;
   case ICL__STORE_CHUNK:
+  case ICL__STORE_BLOCK:
     return w->scratch + v->offset + skip;
   case ICL__STORE_PARTIAL:
     return (char *)w->plan->arena + v->offset + (size_t)w->thread * v->bytes;
@@ -130,10 +131,11 @@ static icl_status check_nan(const icl__pnode *v, const icl__view *out) {
   return ICL_OK;
 }
 
-/* Tests what `v` made here. Values in a kernel's own layout show up where they are turned back. */
+/* Values in a kernel's own layout show up where they are turned back. */
+static bool can_check(const icl__pnode *v) { return icl__is_float(v->stored) && !v->opaque; }
+
+/* Tests what `v` made here. */
 static icl_status check_value(const worker *w, const icl__pnode *v) {
-  if (!icl__is_float(v->stored) || v->opaque)
-    return ICL_OK;
   icl__view out = {.data = address(w, v, v->behaviour == ICL__MAP), .dtype = v->stored, .rank = v->rank};
   memcpy(out.shape, v->shape, sizeof out.shape);
   if (v->behaviour == ICL__MAP)
@@ -178,10 +180,56 @@ static void run_node(worker *w, icl__pnode *v, int part, int parts) {
   icl_status status = run_unit(w, v, part, parts);
   if (device->profile)
     icl__unit_of(v)->seconds[w->thread] += now() - start;
-  if (status == ICL_OK && device->check_nan && icl__unit_of(v)->kind != ICL__UNIT_NONE)
+  if (status == ICL_OK && device->check_nan && icl__unit_of(v)->kind != ICL__UNIT_NONE && can_check(v))
     status = check_value(w, v);
   if (status != ICL_OK)
     fail(w, status);
+}
+
+/* ---- chains ---- */
+
+/* Elements first to first + count - 1 of a value of a chain, or the single number that it reads. */
+static void cut_view(const worker *w, const icl__pnode *v, int64_t first, int64_t count, icl__view *view) {
+  bool single = icl__view_count(view) == 1;
+  view->data = address(w, v, false);
+  view->pitch = single ? 1 : count;
+  view->rank = single ? 0 : 1;
+  view->shape[0] = (int32_t)count;
+  if (!single && v->store != ICL__STORE_BLOCK)
+    view->data = (char *)view->data + (size_t)first * icl_dtype_bytes(v->stored);
+}
+
+static void run_block(worker *w, const icl__pnode *v, int64_t first, int64_t count) {
+  const icl__cpu_device *device = w->run->program->device;
+  double start = device->profile ? now() : 0;
+  icl__unit *unit = icl__unit_of(v);
+  icl__call call = unit->call;
+  cut_view(w, v, first, count, &call.out);
+  for (int j = 0; j < v->inputs; j++)
+    cut_view(w, v->in[j], first, count, &call.in[j]);
+  call.scratch = w->workspace;
+  unit->kernel(&call);
+  if (device->profile)
+    unit->seconds[w->thread] += now() - start;
+  icl_status status = device->check_nan && can_check(v) ? check_nan(v, &call.out) : ICL_OK;
+  if (status != ICL_OK)
+    fail(w, status);
+}
+
+static void run_chain(worker *w, const icl__pnode *chain, int part, int parts) {
+  int64_t n = icl__count(chain->rank, chain->shape), blocks = (n + ICL__BLOCK - 1) / ICL__BLOCK;
+  for (int64_t i = blocks * part / parts; i < blocks * (part + 1) / parts; i++) {
+    int64_t first = i * ICL__BLOCK, count = n - first < ICL__BLOCK ? n - first : ICL__BLOCK;
+    for (const icl__pnode *v = chain; v; v = v->link)
+      run_block(w, v, first, count);
+  }
+}
+
+static void run_item(worker *w, const icl__item *item) {
+  if (item->node->link)
+    run_chain(w, item->node, item->part, item->parts);
+  else
+    run_node(w, item->node, item->part, item->parts);
 }
 
 /* ---- phases and sections ---- */
@@ -210,7 +258,7 @@ static bool run_section(worker *w, const icl__phase *phase, bool last) {
   for (int wave = 0; wave < phase->waves; wave++) {
     const icl__item *item = phase->item[wave * threads + w->thread];
     for (int k = 0; k < phase->items[wave * threads + w->thread]; k++)
-      run_node(w, item[k].node, item[k].part, item[k].parts);
+      run_item(w, &item[k]);
     if (wave + 1 < phase->waves || !last) {
       if (last)
         icl__team_barrier(); /* states are being written: nobody leaves any more */
