@@ -142,8 +142,9 @@ def images_are_augmented_as_asked():
     data = write_mnist(here.path, 64, 32)
     plain = epochs(train(data))[-1]["loss"]
     for options in (["--cutout", "--cutout-size", "8"], ["--random-erasing", "--random-erasing-prob", "1"], ["--mixup"],
-                    ["--cutmix"], ["--ricap", "--no-random-crop"], ["--dual-cutout", "--subdivision", "2"],
-                    ["--mixup", "--precision", "bf16"], ["--ricap", "--eager", "--subdivision", "3"]):
+                    ["--cutmix"], ["--ricap", "--no-random-crop"], ["--crop-padding-mode", "reflect"],
+                    ["--dual-cutout", "--subdivision", "2"], ["--mixup", "--precision", "bf16"],
+                    ["--ricap", "--eager", "--subdivision", "3"]):
       output = train(data, *options)
       assert epochs(output)[-1]["loss"] != plain, options
       equal(train(data, *options).splitlines()[-1], output.splitlines()[-1])

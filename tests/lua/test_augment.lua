@@ -66,6 +66,47 @@ local function changed(a, b)
   return list
 end
 
+-- ---- crop ----
+
+-- The pixel that stands at position i, from 0, of an axis of a size that is padded in a mode; nil: fill.
+local function source(mode, i, size)
+  if i >= 0 and i < size then return i end
+  if mode == "edge" then return i < 0 and 0 or size - 1 end
+  local more = mode == "symmetric" and 1 or 0
+  if mode ~= "constant" then return i < 0 and -i - more or 2 * size - 2 + more - i end
+end
+
+check("padding of each mode", function()
+  local x, offsets = set.images:narrow(1, 1, 3), { { 0, 7 }, { 10, 2 }, { 5, 10 } }
+  for _, mode in ipairs { "constant", "edge", "reflect", "symmetric" } do
+    local stage = augment.random_crop { padding = 5, fill = 77, padding_mode = mode }
+    local found, images = stage:crop(x, icl.tensor(offsets, { dtype = "i64" })):totable(), x:totable()
+    for k, offset in ipairs(offsets) do
+      for i = 0, HEIGHT - 1 do
+        for j = 0, WIDTH - 1 do
+          local row, column = source(mode, i + offset[1] - 5, HEIGHT), source(mode, j + offset[2] - 5, WIDTH)
+          local expected = row and column and images[k][row + 1][column + 1][2] or 77
+          check.equal(found[k][i + 1][j + 1][2], expected)
+        end
+      end
+    end
+  end
+end)
+
+check("a crop of the largest padding, of one that is too large, and of none", function()
+  local offset, x = icl.zeros({ 3, 2 }, "i64"), set.images:narrow(1, 1, 3)
+  for mode, most in pairs { reflect = HEIGHT - 1, symmetric = HEIGHT } do
+    local corner = augment.random_crop { padding = most, padding_mode = mode }:crop(x, offset):totable()[2][1][1][1]
+    check.equal(corner, x:totable()[2][HEIGHT][source(mode, -most, WIDTH) + 1][1])
+    local stage = augment.random_crop { padding = most + 1, padding_mode = mode }
+    check.raises(function() stage:crop(x, offset) end, "at most " .. most)
+  end
+  check.equal(difference(augment.random_crop { padding = 0, padding_mode = "edge" }:crop(x, offset), x), 0)
+  check.equal(augment.random_crop { padding = 30, padding_mode = "edge" }:crop(x, offset):totable()[1][1][1][1],
+    x:totable()[1][1][1][1])
+  check.raises(function() augment.random_crop { padding_mode = "mirror" } end, "constant, edge, reflect, symmetric")
+end)
+
 -- ---- cutout ----
 
 check("cutout fills one square of each image", function()
@@ -529,7 +570,7 @@ end)
 
 check("the options have the names and defaults of the published code", function()
   local expected = {
-    random_crop = true, crop_padding = 4, crop_fill = 0, hflip_prob = 0.5,
+    random_crop = true, crop_padding = 4, crop_fill = 0, crop_padding_mode = "constant", hflip_prob = 0.5,
     cutout = false, cutout_prob = 1.0, cutout_size = 16, cutout_inside = false, cutout_color = 0.0,
     dual_cutout = false, dual_cutout_alpha = 0.1, random_erasing = false, random_erasing_prob = 0.5,
     random_erasing_min_aspect_ratio = 0.3, random_erasing_max_attempt = 20, mixup = false, mixup_alpha = 1.0,
