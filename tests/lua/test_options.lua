@@ -126,6 +126,20 @@ check("those of a group among others", function()
   check.equal(values.depth, nil)
 end)
 
+check("a list under a prefix, with its checks", function()
+  local inner = icl.options "inner" : value("low", 1, "", { min = 0 }) : value("high", 2, "")
+    : check(function(values) if values.low > values.high then return "low must not be above high" end end)
+  local function outer() return icl.options "outer":include(icl.options "group":add(inner, "range_")) end
+  check.equal(outer():read({ "--range-high", "5" }).range_high, 5)
+  check.equal(inner:select(outer():read {}, "range_").high, 2)
+  local values, text = outer():read { "--range-low", "3" }
+  check.equal(values, nil)
+  check.equal(text, "range_low must not be above high")
+  check.equal(outer():problem { range_low = 1, range_high = 1 }, nil)
+  check.raises(function() outer():complete("outer", { range_high = 0 }) end, "outer: range_low must not be above high")
+  check.raises(function() inner:complete("inner", { high = 0 }) end, "inner: low must not be above high")
+end)
+
 check("mistakes in the declaration", function()
   check.raises(function() example():value("depth", 1, "again") end, "declared twice")
   check.raises(function() example():default { dept = 1 } end, "did you mean depth")

@@ -38,6 +38,16 @@ check("ranges", function()
   check.near(random.bernoulli({ 4000 }, 0.25):float():mean():item(), 0.25, 0.03)
 end)
 
+check("words of a key are those that ops draw from", function()
+  local core = require "icl.core"
+  local key = { 0xa4093822, 0x299f31d0, 0x13198a2e, 0x03707344 }
+  local first = icl.ops.uniform(random.key_of(table.unpack(key)), icl.tensor({ 0 }, { dtype = "i64" }), { shape = { 1, 4 } }):totable()[1]
+  for i, word in ipairs { core.philox(key, 0) } do check.equal(first[i], (word >> 8) * 2.0 ^ -24) end
+  check.raises(function() core.philox({ 1, 2, 3, -1 }, 0) end, "word 4 of the key")
+  check.raises(function() core.philox({ 1, 2, 3 }, 0) end, "word 4 of the key")
+  check.raises(function() core.philox({ 1, 2, 3, 4 }, 1 << 32) end, "from 0 to 2%^32 %- 1")
+end)
+
 check("a seed must be an integer", function()
   check.raises(function() random.seed(1.5) end, "not an integer")
 end)
