@@ -36,6 +36,24 @@ static icl__winograd_shape winograd_shape(const icl__conv_shape *s, int32_t imag
   return (icl__winograd_shape){s->dtype, images, s->x[0], s->x[1], from[2] / s->groups, to[2] / s->groups, s->groups};
 }
 
+static bool fits_1x1(const icl__conv_shape *s) {
+  for (int d = 0; d < 2; d++)
+    if (s->kernel[d] != 1 || s->padding[d] != 0)
+      return false;
+  return !(s->dtype == ICL_BF16 && icl__dnnl_multiplies_bf16_matrices());
+}
+
+static icl__conv1x1_shape shape_1x1(const icl__conv_shape *s, int32_t images) {
+  return (icl__conv1x1_shape){s->dtype,
+                              images,
+                              {s->x[0], s->x[1]},
+                              {s->y[0], s->y[1]},
+                              {s->stride[0], s->stride[1]},
+                              s->x[2] / s->groups,
+                              s->y[2] / s->groups,
+                              s->groups};
+}
+
 /* Transformed weights are four times as large as the weights, and are made and turned back once a step: that pays with
  * enough tiles, of which there must be more once they no longer fit a cache. A processor that multiplies bf16 matrices
  * is faster with those. */
@@ -50,10 +68,13 @@ static bool prefers_winograd(const icl__conv_shape *s, int64_t images) {
 }
 
 void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_kind forced, int64_t images) {
-  *c = (icl__conv){.kind = ICL__CONV_ONEDNN, .shape = *shape, .winograd = icl__cpu_winograd()};
+  *c = (icl__conv){
+      .kind = ICL__CONV_ONEDNN, .shape = *shape, .winograd = icl__cpu_winograd(), .conv1x1 = icl__cpu_conv1x1()};
   if (forced != ICL__CONV_ONEDNN && fits_winograd(shape) &&
       (forced == ICL__CONV_WINOGRAD || prefers_winograd(shape, images)))
     c->kind = ICL__CONV_WINOGRAD;
+  else if (forced != ICL__CONV_ONEDNN && fits_1x1(shape))
+    c->kind = ICL__CONV_1X1;
 }
 
 icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
@@ -71,14 +92,25 @@ icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
     c->weight_bytes = icl__winograd_weights(&s) * sizeof(float);
     return ICL_OK;
   }
+  if (c->kind == ICL__CONV_1X1) {
+    icl__conv1x1_shape s = shape_1x1(&c->shape, 1);
+    size_t plain = (size_t)s.in * (size_t)s.out * (size_t)s.groups;
+    c->weight_bytes =
+        (c->shape.direction == ICL__CONV_WEIGHT ? plain
+                                                : icl__conv1x1_weights(&s, c->shape.direction == ICL__CONV_INPUT)) *
+        sizeof(float);
+    return ICL_OK;
+  }
   ICL__TRY(icl__dnnl_conv_get(dnnl, &c->shape, at ? c->dnnl[0] : NULL, &c->dnnl[at]));
   c->weight_bytes = icl__dnnl_conv_weight_bytes(c->dnnl[0]);
   return ICL_OK;
 }
 
-bool icl__conv_splits(const icl__conv *c) { return c->kind == ICL__CONV_WINOGRAD; }
+bool icl__conv_splits(const icl__conv *c) { return c->kind != ICL__CONV_ONEDNN; }
 
-const char *icl__conv_name(const icl__conv *c) { return c->kind == ICL__CONV_WINOGRAD ? "winograd" : "onednn"; }
+const char *icl__conv_name(const icl__conv *c) {
+  return c->kind == ICL__CONV_WINOGRAD ? "winograd" : c->kind == ICL__CONV_1X1 ? "1x1" : "onednn";
+}
 
 /* ---- sizes ---- */
 
@@ -86,11 +118,24 @@ static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 size_t icl__conv_weight_bytes(const icl__conv *c) { return c->weight_bytes; }
 
+static size_t winograd_scratch(const icl__conv *c, int32_t images) {
+  icl__winograd_shape s = winograd_shape(&c->shape, images);
+  return icl__winograd_scratch(&s) * sizeof(float);
+}
+
+static size_t scratch_1x1(const icl__conv *c) {
+  icl__conv1x1_shape s = shape_1x1(&c->shape, 1);
+  return sizeof(float) * (c->shape.direction == ICL__CONV_WEIGHT
+                              ? icl__conv1x1_gradient_scratch(&s)
+                              : icl__conv1x1_scratch(&s, c->shape.direction == ICL__CONV_INPUT));
+}
+
 size_t icl__conv_scratch_bytes(const icl__conv *c) {
+  if (c->kind == ICL__CONV_1X1)
+    return scratch_1x1(c);
   size_t most = 0;
   for (int i = 0; i < c->counts; i++) {
-    icl__winograd_shape s = winograd_shape(&c->shape, c->count[i]);
-    size_t bytes = c->kind == ICL__CONV_WINOGRAD ? icl__winograd_scratch(&s) * sizeof(float)
+    size_t bytes = c->kind == ICL__CONV_WINOGRAD ? winograd_scratch(c, c->count[i])
                                                  : lines(icl__dnnl_conv_scratch_bytes(c->dnnl[i]));
     most = bytes > most ? bytes : most;
   }
@@ -124,24 +169,56 @@ static icl_status run_dnnl(const icl__conv *c, int thread, int32_t images, const
   return ICL_OK;
 }
 
-icl_status icl__conv_run(const icl__conv *c, int thread, int32_t images, const void *first, const void *second,
-                         void *out, bool accumulate, void *scratch) {
-  if (c->kind == ICL__CONV_ONEDNN)
-    return run_dnnl(c, thread, images, first, second, out, accumulate, scratch);
+static void run_winograd(const icl__conv *c, int32_t images, const void *first, const void *second, void *out,
+                         bool accumulate, void *scratch) {
   icl__winograd_shape s = winograd_shape(&c->shape, images);
   if (c->shape.direction == ICL__CONV_WEIGHT)
     c->winograd->differentiate(&s, first, second, out, accumulate, scratch);
   else
     c->winograd->convolve(&s, first, second, out, scratch);
+}
+
+static void run_1x1(const icl__conv *c, int32_t images, const void *first, const void *second, void *out,
+                    bool accumulate, void *scratch) {
+  icl__conv1x1_shape s = shape_1x1(&c->shape, images);
+  if (c->shape.direction == ICL__CONV_WEIGHT)
+    c->conv1x1->differentiate(&s, first, second, out, accumulate, scratch);
+  else if (c->shape.direction == ICL__CONV_INPUT)
+    c->conv1x1->backward(&s, first, second, out, scratch);
+  else
+    c->conv1x1->forward(&s, first, second, out, scratch);
+}
+
+icl_status icl__conv_run(const icl__conv *c, int thread, int32_t images, const void *first, const void *second,
+                         void *out, bool accumulate, void *scratch) {
+  if (c->kind == ICL__CONV_ONEDNN)
+    return run_dnnl(c, thread, images, first, second, out, accumulate, scratch);
+  (c->kind == ICL__CONV_WINOGRAD ? run_winograd : run_1x1)(c, images, first, second, out, accumulate, scratch);
   return ICL_OK;
 }
 
 icl_status icl__conv_prepare(const icl__conv *c, int thread, const float *hwio, void *weights, int part, int parts) {
+  bool turned = c->shape.direction == ICL__CONV_INPUT;
   if (c->kind == ICL__CONV_ONEDNN)
     return icl__dnnl_conv_prepare(c->dnnl[0], thread, hwio, weights);
-  icl__winograd_shape s = winograd_shape(&c->shape, 1);
-  c->winograd->prepare(&s, c->shape.direction == ICL__CONV_INPUT, hwio, weights, part, parts);
+  if (c->kind == ICL__CONV_1X1) {
+    icl__conv1x1_shape s = shape_1x1(&c->shape, 1);
+    c->conv1x1->prepare(&s, turned, hwio, weights, part, parts);
+  } else {
+    icl__winograd_shape s = winograd_shape(&c->shape, 1);
+    c->winograd->prepare(&s, turned, hwio, weights, part, parts);
+  }
   return ICL_OK;
+}
+
+/* Part of the sum of gradients that are HWIO already. */
+static void add_up(const icl__conv *c, const void *gradients, int count, size_t stride, float *hwio, int part,
+                   int parts) {
+  size_t all = c->weight_bytes / sizeof(float), begin = all * (size_t)part / (size_t)parts,
+         bytes = (all * (size_t)(part + 1) / (size_t)parts - begin) * sizeof(float);
+  memcpy(hwio + begin, (const float *)gradients + begin, bytes);
+  for (int t = 1; t < count; t++)
+    add(hwio + begin, (const float *)((const char *)gradients + (size_t)t * stride) + begin, bytes);
 }
 
 icl_status icl__conv_finish(const icl__conv *c, int thread, void *gradients, int count, size_t stride, float *hwio,
@@ -149,6 +226,10 @@ icl_status icl__conv_finish(const icl__conv *c, int thread, void *gradients, int
   if (c->kind == ICL__CONV_WINOGRAD) {
     icl__winograd_shape s = winograd_shape(&c->shape, 1);
     c->winograd->finish(&s, gradients, count, stride / sizeof(float), hwio, part, parts);
+    return ICL_OK;
+  }
+  if (c->kind == ICL__CONV_1X1) {
+    add_up(c, gradients, count, stride, hwio, part, parts);
     return ICL_OK;
   }
   for (int t = 1; t < count; t++)

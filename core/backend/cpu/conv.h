@@ -1,15 +1,17 @@
 /* conv.h - a convolution of a plan: which kernel computes it, its weights in that kernel's form, its gradients.
  *
- * Two kernels are there: oneDNN (any shape, f32 and bf16) and minimal filtering of our own (kernels/winograd.h). Which
- * one runs follows from shapes, dtype and processor alone; ICL_CONV=onednn in the environment forbids the second,
- * ICL_CONV=winograd takes it wherever it fits. */
+ * Three kernels are there: oneDNN (any shape, f32 and bf16), and of our own minimal filtering for 3x3
+ * (kernels/winograd.h) and products for 1x1 (kernels/conv1x1.h). Which one runs follows from shapes, dtype and
+ * processor alone; ICL_CONV=onednn in the environment forbids our own, ICL_CONV=winograd takes minimal filtering
+ * wherever it fits. */
 #ifndef ICL_BACKEND_CPU_CONV_H
 #define ICL_BACKEND_CPU_CONV_H
 
 #include "backend/cpu/conv_dnnl.h"
+#include "backend/cpu/kernels/conv1x1.h"
 #include "backend/cpu/kernels/winograd.h"
 
-typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD } icl__conv_kind;
+typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD, ICL__CONV_1X1 } icl__conv_kind;
 
 /* What ICL_CONV asks for; EINVAL for a word that is not known. */
 icl_status icl__conv_forced(icl__conv_kind *kind);
@@ -20,6 +22,7 @@ typedef struct {
   icl__conv_kind kind; /* never AUTO once it was opened */
   icl__conv_shape shape;
   const icl__winograd *winograd;
+  const icl__conv1x1 *conv1x1;
   int counts; /* image counts of calls */
   int32_t count[ICL__CONV_COUNTS];
   icl__dnnl_conv *dnnl[ICL__CONV_COUNTS];
@@ -35,7 +38,7 @@ icl_status icl__conv_expect(icl__conv *conv, icl__dnnl *dnnl, int32_t images);
 size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a thread's weight gradient */
 size_t icl__conv_scratch_bytes(const icl__conv *conv); /* of icl__conv_run() */
 bool icl__conv_splits(const icl__conv *conv);          /* do prepare and finish work in parts? */
-const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd": for profiles */
+const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", "1x1": for profiles */
 
 /* forward: (x, w) -> y; input: (gy, w) -> gx; weight: (x, gy) -> gw, added to what is there with `accumulate`. */
 icl_status icl__conv_run(const icl__conv *conv, int thread, int32_t images, const void *first, const void *second,

@@ -6,6 +6,7 @@
 #ifndef ICL_BACKEND_CPU_KERNELS_H
 #define ICL_BACKEND_CPU_KERNELS_H
 
+#include "backend/cpu/kernels/conv1x1.h"
 #include "backend/cpu/kernels/winograd.h"
 #include "backend/kernel.h"
 #include "base/status.h"
@@ -29,5 +30,6 @@ bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums);
 void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums);
 
 const icl__winograd *icl__cpu_winograd(void);
+const icl__conv1x1 *icl__cpu_conv1x1(void);
 
 #endif
