@@ -219,7 +219,7 @@ def damaged_data_is_named():
     def message(damaged, name="train-images-idx3-ubyte"):
       kept = read_bytes(here / name)
       here.write(name, damaged)
-      text = failure(run(recipe, "--data", here.path, "--epochs", "1"))
+      text = failure(run(recipe, "--dataset", "fashion_mnist", "--data", here.path, "--epochs", "1"))
       here.write(name, kept)
       contains(text, name)
       return text
@@ -298,11 +298,11 @@ def a_loss_that_is_not_finite_stops_the_run():
   with folder() as here:
     write_mnist(here.path, 256, 16)
     recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
-    message = failure(run(recipe, "--data", here.path, "--depth", "8", "--batch-size", "32", "--epochs", "3",
-                          "--base-lr", "1e30"))
+    arguments = ["--dataset", "fashion_mnist", "--data", here.path, "--depth", "8", "--batch-size", "32",
+                 "--epochs", "3", "--schedule", "cosine", "--base-lr", "1e30"]
+    message = failure(run(recipe, *arguments))
     contains(message, "loss", "nan", "step", "--check-nan")
-    message = failure(run(recipe, "--data", here.path, "--depth", "8", "--batch-size", "32", "--epochs", "3",
-                          "--base-lr", "1e30", "--check-nan"))
+    message = failure(run(recipe, *arguments, "--check-nan"))
     contains(message, "NaN", "in stage", "dropped")
 
 

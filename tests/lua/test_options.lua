@@ -100,6 +100,32 @@ check("help and the list of presets", function()
   check.equal(text:find("--base-lr 0.3 --epochs 5 --no-nesterov", 1, true) ~= nil, true)
 end)
 
+check("lines are broken at 120 columns", function()
+  local options, longest = example(), 0
+  options:value("long", "x", ("several marmalades "):rep(20))
+  options:preset("much", { milestones = { 1000, 2000, 3000 }, note = ("n"):rep(90), warmup_start_factor = 0.5 },
+    ("much of it "):rep(15))
+  local _, text = options:read { "--help" }
+  local presets = select(2, options:read { "--list-presets" })
+  for line in (text .. presets):gmatch "[^\n]+" do longest = math.max(longest, #line) end
+  check.equal(longest > 100 and longest <= 120, true)
+  local words = select(2, text:gsub("marmalades", ""))
+  check.equal(words, 20)
+  check.equal(presets:find("\n%s+%-%-milestones 1000,2000,3000 %-%-note\n%s+nnn") ~= nil, true)
+end)
+
+check("presets of a table of published errors", function()
+  local options = example():published({ { "-5", { epochs = 5 } }, { "-10", { epochs = 10, depth = 8 } } },
+    { { "a", { depth = 32 }, 7, 6.5 }, { "b", { kind = "bee" }, false, 5 } })
+  check.equal(table.concat(options.preset_order, " "), "quick a-5 a-10 b-10")
+  check.equal(options.presets["a-5"].note, "7.00 %")
+  local opt = options:read { "--preset", "a-10" }
+  check.equal(opt.epochs, 10)
+  check.equal(opt.depth, 32)
+  opt = options:read { "--preset", "b-10" }
+  check.equal(opt.kind .. opt.depth, "bee8")
+end)
+
 check("values from a table", function()
   local given = { depth = 32, base_lr = 1, each = { false }, hflip = false }
   local opt = example():complete("example", given)
@@ -144,6 +170,8 @@ check("mistakes in the declaration", function()
   check.raises(function() example():value("depth", 1, "again") end, "declared twice")
   check.raises(function() example():default { dept = 1 } end, "did you mean depth")
   check.raises(function() example():preset("x", { epoch = 1 }) end, "did you mean epochs")
+  check.raises(function() example():preset("x", { epochs = 1.5 }) end, "preset x: epochs is 1.5; it must be an integer")
+  check.raises(function() example():preset("quick", {}) end, "preset quick was declared twice")
 end)
 
 check.close()

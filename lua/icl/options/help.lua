@@ -1,6 +1,33 @@
 -- options/help.lua: the texts of --help and --list-presets.
 local help = {}
 
+local WIDTH = 120
+
+-- The words of a text in lines of up to WIDTH, each behind `indent` spaces.
+local function wrapped(text, indent)
+  local lines, margin = {}, (" "):rep(indent)
+  for word in text:gmatch "%S+" do
+    local line = lines[#lines]
+    if line and #line + 1 + #word <= WIDTH then
+      lines[#lines] = line .. " " .. word
+    else
+      lines[#lines + 1] = margin .. word
+    end
+  end
+  return lines
+end
+
+-- Appends `text` at column `indent`, beside `left` if that is shorter.
+local function add_entry(lines, left, text, indent)
+  local right = wrapped(text, indent)
+  if #left + 2 <= indent and #right > 0 then
+    right[1] = left .. right[1]:sub(#left + 1)
+  else
+    lines[#lines + 1] = left
+  end
+  table.move(right, 1, #right, #lines + 1, lines)
+end
+
 local words = { [true] = "yes", [false] = "no" }
 
 -- A value as it would be typed.
@@ -38,13 +65,7 @@ local function note(spec)
 end
 
 local function add_option(lines, spec)
-  local left, right = usage(spec), spec.help .. note(spec)
-  if #left <= 26 then
-    lines[#lines + 1] = ("  %-26s  %s"):format(left, right)
-  else
-    lines[#lines + 1] = "  " .. left
-    lines[#lines + 1] = (" "):rep(30) .. right
-  end
+  add_entry(lines, "  " .. usage(spec), spec.help .. note(spec), 30)
 end
 
 -- An option as it would be typed.
@@ -63,8 +84,8 @@ function help.presets(options)
     for key in pairs(preset.values) do names[#names + 1] = key end
     table.sort(names)
     for i, key in ipairs(names) do values[i] = written(key, preset.values[key]) end
-    lines[#lines + 1] = ("%-20s  %s"):format(name, preset.note or "")
-    lines[#lines + 1] = (" "):rep(22) .. table.concat(values, " ")
+    add_entry(lines, name, preset.note or "", 22)
+    table.move(wrapped(table.concat(values, " "), 22), 1, #values, #lines + 1, lines)
   end
   return table.concat(lines, "\n") .. "\n"
 end

@@ -96,9 +96,30 @@ end
 
 -- :preset(name, values, note): values for several options under one name, for --preset NAME.
 function Options:preset(name, values, note)
-  for key in pairs(values) do self:spec_of(key, "preset " .. name) end
-  self.presets[name] = { values = values, note = note }
+  if self.presets[name] then fail("options: preset %s was declared twice", name) end
+  local checked = {}
+  for key, given in pairs(values) do
+    local value, expected = rules.check(self:spec_of(key, "preset " .. name), given)
+    if expected then fail("options: preset %s: %s is %s; it must be %s", name, key, help.shown(given), expected) end
+    checked[key] = value
+  end
+  self.presets[name] = { values = checked, note = note }
   self.preset_order[#self.preset_order + 1] = name
+  return self
+end
+
+-- :published(columns, rows): the presets of a table of published errors, one for each column of each row. A column is {
+-- end of the name, values }, a row { begin of the name, values, percent in each column }, false where there is none.
+function Options:published(columns, rows)
+  for _, row in ipairs(rows) do
+    for k, column in ipairs(columns) do
+      local name, values = row[1] .. column[1], {}
+      for _, part in ipairs { column[2], row[2] } do
+        for key, value in pairs(part) do values[key] = value end
+      end
+      if row[2 + k] then self:preset(name, values, ("%.2f %%"):format(row[2 + k])) end
+    end
+  end
   return self
 end
 

@@ -1,0 +1,18 @@
+-- kmnist.lua: pre-activation ResNets, PyramidNet and Shake-Shake on Kuzushiji-MNIST
+local icl = require "icl"
+local opt = icl.options "Pre-activation ResNets, PyramidNet and Shake-Shake on Kuzushiji-MNIST"
+  : choice("model", "resnet_preact", { "resnet_preact", "pyramidnet", "shake_shake" }, "the network")
+  : value("depth", 20, "its layers", { min = 8 }) : value("initial_channels", 16, "of its first stage", { min = 2 })
+  : value("alpha", 270.0, "pyramidnet: channels that are added in all", { min = 0 })
+  : choice("block_type", "basic", { "basic", "bottleneck" }, "its blocks; those of Shake-Shake are basic")
+  : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
+  : default { dataset = "kmnist", base_lr = 0.2, schedule = "cosine", epochs = 200, cutout = true, cutout_size = 14 }
+  : published({ { "", {} } }, {
+    { "preact20", {}, 0.82 }, { "preact20-wide", { initial_channels = 64 }, 0.72 },
+    { "pyramid110-270", { model = "pyramidnet", depth = 110, alpha = 270 }, 0.72 },
+    { "2x96d", { model = "shake_shake", depth = 26, initial_channels = 96 }, 0.66 },
+  })
+  : parse(arg)
+
+local train, test = icl.data.open(opt)
+icl.fit { model = icl.models.build(opt.model, opt, train), train = train, test = test, options = opt }
