@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/kernel.h"
+#include "backend/cpu/kernels.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -329,14 +329,14 @@ static icl_status execute_widened(const icl__dnnl_conv *c, int thread, const voi
   void *wide_x = scratch + c->scratchpad_bytes, *wide_y = scratch + c->scratchpad_bytes + wide_bytes(c, c->shape.x);
   icl__conv_direction direction = c->shape.direction;
   if (direction != ICL__CONV_INPUT)
-    icl__convert(ICL_BF16, x, ICL_F32, wide_x, nx);
+    icl__cpu_convert(ICL_BF16, x, ICL_F32, wide_x, nx);
   if (direction != ICL__CONV_FORWARD)
-    icl__convert(ICL_BF16, y, ICL_F32, wide_y, ny);
+    icl__cpu_convert(ICL_BF16, y, ICL_F32, wide_y, ny);
   ICL__TRY(execute(c, thread, wide_x, w, wide_y, scratch));
   if (direction == ICL__CONV_INPUT)
-    icl__convert(ICL_F32, wide_x, ICL_BF16, (void *)(uintptr_t)x, nx);
+    icl__cpu_convert(ICL_F32, wide_x, ICL_BF16, (void *)(uintptr_t)x, nx);
   if (direction == ICL__CONV_FORWARD)
-    icl__convert(ICL_F32, wide_y, ICL_BF16, (void *)(uintptr_t)y, ny);
+    icl__cpu_convert(ICL_F32, wide_y, ICL_BF16, (void *)(uintptr_t)y, ny);
   return ICL_OK;
 }
 

@@ -170,3 +170,7 @@ bool icl__cpu_splits(const icl__call *prototype) {
 bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums) { return set()->can_add_bn_sums(add, sums); }
 
 void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums) { set()->add_bn_sums(add, sums); }
+
+void icl__cpu_convert(icl_dtype from, const void *x, icl_dtype to, void *y, int64_t count) {
+  set()->convert(from, x, to, y, count);
+}

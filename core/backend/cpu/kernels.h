@@ -29,6 +29,9 @@ bool icl__cpu_splits(const icl__call *prototype);
 bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums);
 void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums);
 
+/* icl__convert() with vectors where there are any. */
+void icl__cpu_convert(icl_dtype from, const void *x, icl_dtype to, void *y, int64_t count);
+
 const icl__winograd *icl__cpu_winograd(void);
 const icl__conv1x1 *icl__cpu_conv1x1(void);
 

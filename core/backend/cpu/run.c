@@ -105,13 +105,13 @@ static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
   for (int64_t i = begin; i < end; i += BLOCK) {
     double sum[BLOCK], more[BLOCK];
     int64_t count = end - i < BLOCK ? end - i : BLOCK;
-    icl__convert(r->stored, partial + (size_t)i * from, ICL_F64, sum, count);
+    icl__cpu_convert(r->stored, partial + (size_t)i * from, ICL_F64, sum, count);
     for (int t = 1; t < w->plan->policy.threads; t++) {
-      icl__convert(r->stored, partial + (size_t)t * r->bytes + (size_t)i * from, ICL_F64, more, count);
+      icl__cpu_convert(r->stored, partial + (size_t)t * r->bytes + (size_t)i * from, ICL_F64, more, count);
       for (int64_t j = 0; j < count; j++)
         sum[j] += more[j];
     }
-    icl__convert(ICL_F64, sum, v->stored, out + (size_t)i * to, count);
+    icl__cpu_convert(ICL_F64, sum, v->stored, out + (size_t)i * to, count);
   }
 }
 

@@ -19,6 +19,7 @@ typedef struct {
   bool (*choose)(const icl__call *prototype, icl__choice *choice);
   bool (*can_add_bn_sums)(const icl__call *add, const icl__call *sums);
   void (*add_bn_sums)(const icl__call *add, const icl__call *sums);
+  void (*convert)(icl_dtype from, const void *x, icl_dtype to, void *y, int64_t count);
 } icl__kernel_set;
 
 extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__kernels_avx2, icl__kernels_portable;
@@ -30,8 +31,9 @@ extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__
 
 /* Every family, by the name of its file. */
 #define FAMILIES(X)                                                                                                    \
-  X(cast) X(coefficients) X(loss) X(matmul) X(norm) X(norm_sums) X(permute) X(pointwise) X(pool) X(random) X(reduce)   \
-  X(sample) X(shape)
+  X(cast)                                                                                                              \
+  X(coefficients) X(loss) X(matmul) X(norm) X(norm_sums) X(permute) X(pointwise) X(pool) X(random) X(reduce) X(sample) \
+      X(shape)
 
 #define DECLARE(name) bool ISA_NAME(icl__choose_##name)(const icl__call *prototype, icl__choice *choice);
 FAMILIES(DECLARE)
@@ -39,6 +41,7 @@ FAMILIES(DECLARE)
 
 bool ISA_NAME(icl__can_add_bn_sums)(const icl__call *add, const icl__call *sums);
 void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums);
+void ISA_NAME(icl__convert)(icl_dtype from, const void *x, icl_dtype to, void *y, int64_t count);
 #endif
 
 #endif

@@ -19,4 +19,4 @@ static bool choose(const icl__call *prototype, icl__choice *choice) {
 #define TEXT_(name) #name
 #define TEXT(name)  TEXT_(name)
 const icl__kernel_set ISA_NAME(icl__kernels) = {TEXT(ICL_ISA), choose, ISA_NAME(icl__can_add_bn_sums),
-                                                ISA_NAME(icl__add_bn_sums)};
+                                                ISA_NAME(icl__add_bn_sums), ISA_NAME(icl__convert)};
