@@ -4,12 +4,13 @@
 # Does nothing, quietly, where all are there. Needs to be root or to have sudo otherwise.
 set -eu
 
-packages="gcc make cmake pkgconf libc6-dev liblua5.4-dev lua5.4 libdnnl-dev zlib1g-dev libjansson-dev libedit-dev
-  dataset-fashion-mnist python3"
+packages="gcc make cmake pkgconf libc6-dev liblua5.4-dev lua5.4 libdnnl-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev
+  libjansson-dev libedit-dev dataset-fashion-mnist python3"
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   echo "setup.sh: this is not a Debian system, so nothing was installed. icl needs CMake 3.25, a C11 compiler with" \
-    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6, zlib and jansson; libedit for the prompt, python3 for the tests." >&2
+    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6, zlib, libjpeg-turbo, libpng and jansson; libedit for the prompt, python3" \
+    "for the tests." >&2
   exit 0
 fi
 

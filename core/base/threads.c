@@ -12,7 +12,6 @@
 
 #include <limits.h>
 #include <omp.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -125,12 +124,7 @@ static void free_team(team *t) {
   icl__free(t);
 }
 
-/* Starts the next worker of a team with all signals blocked that a host program may want to handle itself. */
-static icl_status add_worker(team *t) {
-  worker_start *start = icl__alloc(1, sizeof *start);
-  if (!start)
-    return ICL_ENOMEM;
-  *start = (worker_start){t, t->workers + 1};
+int icl__thread_start(pthread_t *thread, void *(*body)(void *), void *argument) {
   sigset_t block, before;
   sigfillset(&block);
   sigdelset(&block, SIGSEGV);
@@ -138,8 +132,18 @@ static icl_status add_worker(team *t) {
   sigdelset(&block, SIGFPE);
   sigdelset(&block, SIGILL);
   pthread_sigmask(SIG_SETMASK, &block, &before);
-  int error = pthread_create(&t->worker[t->workers], NULL, work, start);
+  int error = pthread_create(thread, NULL, body, argument);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return error;
+}
+
+/* Starts the next worker of a team. */
+static icl_status add_worker(team *t) {
+  worker_start *start = icl__alloc(1, sizeof *start);
+  if (!start)
+    return ICL_ENOMEM;
+  *start = (worker_start){t, t->workers + 1};
+  int error = icl__thread_start(&t->worker[t->workers], work, start);
   if (error) {
     icl__free(start);
     return icl__fail(ICL_ENOTSUP, "cannot start thread %d of %d: %s; ask for fewer threads", t->workers + 2, t->threads,

@@ -1,10 +1,12 @@
-/* threads.h - teams of threads that run one function together.
+/* threads.h - teams of threads that run one function together, and single threads.
  *
  * All threads of a team run at the same time, so they may wait for each other at barriers. Workers sleep between runs
  * and are kept for the next one. Several host threads may run teams at once, and a body may run a team of its own.
  * After fork() the child starts with fresh workers. */
 #ifndef ICL_BASE_THREADS_H
 #define ICL_BASE_THREADS_H
+
+#include <pthread.h>
 
 #include "base/status.h"
 
@@ -18,6 +20,10 @@ icl_status icl__team_run(int threads, void (*body)(int thread, int threads, void
 
 /* Inside a body: waits until every thread of its team is here. All of them must call it equally often. */
 void icl__team_barrier(void);
+
+/* Starts a thread that takes no signal which a host program may want to handle itself, so that a signal interrupts the
+ * thread that waits for it. Returns an errno value, 0 for success. */
+int icl__thread_start(pthread_t *thread, void *(*body)(void *), void *argument);
 
 /* Between these two calls OpenMP regions that the calling thread starts have one thread. Returns what end gets. */
 int icl__one_thread_begin(void);
