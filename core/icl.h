@@ -270,6 +270,47 @@ typedef struct {
 icl_status icl_dataset_read(const char *name, const char *folder, icl_part part, icl_dataset **result);
 void icl_dataset_free(icl_dataset *dataset); /* NULL is allowed */
 
+/* ---- image folders ---- */
+
+/* A folder with a folder for each class, in which images lie, also in folders below. */
+typedef struct {
+  const char *path;
+  int count, classes;
+  const char *const *class_names; /* the names of their folders, sorted byte by byte */
+  const int64_t *labels;          /* of each image; images are sorted by class, folder and name */
+} icl_image_folder;
+
+/* Lists the images: files whose names end in .jpg, .jpeg or .png, capitals or not; names that begin with a dot are left
+ * out. ENOENT: no folder, no classes, or a class without images; ENOTSUP: images of other formats lie there. */
+icl_status icl_image_folder_open(const char *path, icl_image_folder **result);
+void icl_image_folder_free(icl_image_folder *folder); /* after its streams; NULL is allowed */
+/* The path of an image as text of up to `room` bytes with its 0. */
+icl_status icl_image_folder_file(const icl_image_folder *folder, int image, char *path, size_t room);
+
+/* What images become: bytes of red, green and blue, size x size. */
+typedef struct {
+  int size;
+  int resize;      /* the shorter side is brought to this before the middle is cut out; 0: it stays as it is */
+  bool random;     /* instead a part of random place, size and ratio is resized */
+  double area[2];  /* least and largest share of the image in that part: 0.08 and 1 */
+  double ratio[2]; /* of its width to its height: 3/4 and 4/3 */
+  uint32_t key[4]; /* of the draws, which depend on this and the number of the image alone */
+  int batch;       /* images of a batch; the last one has what is left */
+  int threads;     /* that decode; 0: one for each core */
+} icl_image_stream_options;
+
+/* Decodes `count` images of a folder, whose numbers are in `order`, on threads of its own, a few batches ahead. */
+typedef struct icl_image_stream icl_image_stream;
+icl_status icl_image_stream_open(const icl_image_folder *folder, const icl_image_stream_options *options, int count,
+                                 const int64_t *order, icl_image_stream **result);
+/* The next batch, u8 (n, size, size, 3); NULL after the last one. EFORMAT, EIO, ...: an image could not be read; the
+ * message names it. EINTERRUPTED: icl_engine_interrupt() was called while there was nothing to do but wait. */
+icl_status icl_image_stream_next(icl_image_stream *stream, icl_engine *engine, icl_tensor **result);
+void icl_image_stream_close(icl_image_stream *stream); /* at any time; NULL is allowed */
+
+/* One image as it is: u8 (height, width, 3). */
+icl_status icl_image_read(icl_engine *engine, const char *path, icl_tensor **result);
+
 /* ---- safetensors files ---- */
 
 /* An array in host memory, row-major. */

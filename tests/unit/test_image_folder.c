@@ -1,0 +1,350 @@
+/* test_image_folder.c - image folders: what is listed in which order, and the streams of decoded batches. Also run
+ * under the thread sanitizer. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "files.h"
+#include "pictures.h"
+
+static void put(const char *name) { file_put(name, "x", 1); }
+
+static icl_image_folder *open_folder(void) {
+  icl_image_folder *folder;
+  CHECK_OK(icl_image_folder_open(file_path("set"), &folder));
+  return folder;
+}
+
+/* ---- listing ---- */
+
+TEST(classes_and_images_are_sorted) {
+  static const char *const names[] = {"set/b/2.jpg",    "set/b/10.JPG",   "set/b/1.Png",     "set/B/x.jpeg",
+                                      "set/a/z.jpg",    "set/a/s/1.jpg",  "set/a/s-t/1.jpg", "set/a/s/t/1.jpg",
+                                      "set/b/.hid.jpg", "set/b/list.txt", "set/b/jpg"};
+  static const char *const expect[] = {"B/x.jpeg",    "a/z.jpg", "a/s/1.jpg", "a/s-t/1.jpg",
+                                       "a/s/t/1.jpg", "b/1.Png", "b/10.JPG",  "b/2.jpg"};
+  static const int labels[] = {0, 1, 1, 1, 1, 2, 2, 2};
+  file_make_folder("set/a/s/t");
+  file_make_folder("set/a/s-t");
+  file_make_folder("set/b");
+  file_make_folder("set/B");
+  file_make_folder("set/.git");
+  put("set/README.txt");
+  put("set/photo.jpg");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    put(names[i]);
+  icl_image_folder *folder = open_folder();
+  CHECK_STR(folder->path, file_path("set"));
+  CHECK_EQ(folder->classes, 3);
+  CHECK_STR(folder->class_names[0], "B");
+  CHECK_STR(folder->class_names[2], "b");
+  CHECK_EQ(folder->count, 8);
+  for (int i = 0; i < 8; i++) {
+    char path[256];
+    CHECK_OK(icl_image_folder_file(folder, i, path, sizeof path));
+    CHECK_STR(path, file_path("set/%s", expect[i]));
+    CHECK_EQ(folder->labels[i], labels[i]);
+  }
+  char path[8];
+  CHECK_ERROR(icl_image_folder_file(folder, 8, path, sizeof path), ICL_EINVAL,
+              "there is no image 8; they go from 0 to 7");
+  CHECK_ERROR(icl_image_folder_file(folder, 0, path, sizeof path), ICL_ENOTSUP, "path of 8 bytes");
+  icl_image_folder_free(folder);
+  icl_image_folder_free(NULL);
+}
+
+static void check_refused(icl_status status, const char *part) {
+  icl_image_folder *folder;
+  CHECK_ERROR(icl_image_folder_open(file_path("set"), &folder), status, part);
+}
+
+TEST(folders_without_images_are_refused) {
+  check_refused(ICL_ENOENT, "/set: No such file or directory; images lie in a folder for each class: ");
+  put("set");
+  check_refused(ICL_ENOENT, "it is a file, not a folder; images lie");
+  unlink(file_path("set"));
+  file_make_folder("set/.hidden");
+  put("set/photo.jpg");
+  check_refused(ICL_ENOENT, "there is no folder in it; images lie");
+  file_make_folder("set/cat");
+  file_make_folder("set/dog/more");
+  put("set/cat/1.jpg");
+  put("set/dog/more/list.txt");
+  check_refused(ICL_ENOENT, "/set/dog: no image is in the folder of this class");
+}
+
+TEST(images_of_other_formats_are_named) {
+  file_make_folder("set/cat");
+  put("set/cat/1.jpg");
+  put("set/cat/2.WebP");
+  check_refused(ICL_ENOTSUP, "/set/cat/2.WebP: JPEG and PNG are read; convert it");
+}
+
+TEST(links_are_followed_but_not_in_circles) {
+  file_make_folder("set/cat");
+  file_make_folder("elsewhere");
+  put("elsewhere/1.jpg");
+  put("elsewhere/2.jpg");
+  CHECK_EQ(symlink(file_path("elsewhere"), file_path("set/dog")), 0);
+  CHECK_EQ(symlink(file_path("elsewhere/1.jpg"), file_path("set/cat/link.jpg")), 0);
+  icl_image_folder *folder = open_folder();
+  CHECK_EQ(folder->count, 3);
+  icl_image_folder_free(folder);
+  CHECK_EQ(symlink(file_path("set"), file_path("elsewhere/back")), 0);
+  check_refused(ICL_ENOTSUP, "does a link lead back?");
+}
+
+TEST(listing_without_memory) {
+  file_make_folder("set/cat");
+  put("set/cat/1.jpg");
+  size_t before = icl__memory_in_use();
+  int allowed = 0;
+  icl_image_folder *folder;
+  for (icl_status status = ICL_ENOMEM; status != ICL_OK; allowed++) {
+    icl__alloc_fail_after(allowed);
+    status = icl_image_folder_open(file_path("set"), &folder);
+    icl__alloc_fail_after(-1);
+    if (status == ICL_OK)
+      icl_image_folder_free(folder);
+    else
+      CHECK_CONTAINS(icl_message(), "out of memory");
+    CHECK_EQ(icl__memory_in_use(), before);
+  }
+  CHECK(allowed > 5);
+}
+
+/* ---- streams ---- */
+
+enum { IMAGES = 10, SIDE = 8 };
+
+static icl_engine *engine;
+
+/* Image k has the colour (20 k, 255 - 20 k, 7). */
+static icl_image_folder *make_folder(void) {
+  file_make_folder("set/cat");
+  file_make_folder("set/dog");
+  for (int k = 0; k < IMAGES; k++) {
+    char name[64];
+    snprintf(name, sizeof name, "set/%s/%d.jpg", k < 4 ? "cat" : "dog", k);
+    picture_put(name, 10 + k, 20 - k, (uint8_t)(20 * k), (uint8_t)(255 - 20 * k), 7);
+  }
+  icl_config config = {.device = "ref"};
+  CHECK_OK(icl_engine_new(&config, &engine));
+  return open_folder();
+}
+
+static void close_folder(icl_image_folder *folder) {
+  icl_image_folder_free(folder);
+  icl_engine_free(engine);
+}
+
+static icl_image_stream_options usual(int threads) {
+  return (icl_image_stream_options){.size = SIDE,
+                                    .random = true,
+                                    .area = {0.08, 1},
+                                    .ratio = {3.0 / 4, 4.0 / 3},
+                                    .key = {1, 2, 3, 4},
+                                    .batch = 4,
+                                    .threads = threads};
+}
+
+static const int64_t order[IMAGES + 1] = {7, 0, 3, 9, 1, 2, 8, 4, 6, 5, 7};
+
+static void check_batch(icl_image_stream *stream, int first, int size, uint8_t *pixels) {
+  icl_tensor *batch;
+  CHECK_OK(icl_image_stream_next(stream, engine, &batch));
+  CHECK_EQ(icl_tensor_dtype(batch), ICL_U8);
+  CHECK_EQ(icl_tensor_rank(batch), 4);
+  const int32_t *shape = icl_tensor_shape(batch);
+  CHECK(shape[0] == size && shape[1] == SIDE && shape[2] == SIDE && shape[3] == 3);
+  CHECK_OK(icl_tensor_read(batch, ICL_U8, pixels));
+  icl_tensor_release(batch);
+  for (int i = 0; i < size; i++)
+    for (int p = 0; p < SIDE * SIDE; p++) {
+      const uint8_t *pixel = pixels + (i * SIDE * SIDE + p) * 3;
+      CHECK_NEAR(pixel[0], 20 * order[first + i], 3);
+      CHECK_NEAR(pixel[1], 255 - 20 * order[first + i], 3);
+      CHECK_NEAR(pixel[2], 7, 3);
+    }
+}
+
+TEST(batches_come_in_order_whatever_the_threads) {
+  icl_image_folder *folder = make_folder();
+  static const int threads[] = {1, 3, 0, 40};
+  for (int t = 0; t < 4; t++) {
+    uint8_t pixels[4 * SIDE * SIDE * 3];
+    icl_image_stream_options options = usual(threads[t]);
+    icl_image_stream *stream;
+    icl_tensor *none;
+    CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+    check_batch(stream, 0, 4, pixels);
+    check_batch(stream, 4, 4, pixels);
+    check_batch(stream, 8, 2, pixels);
+    CHECK_OK(icl_image_stream_next(stream, engine, &none));
+    CHECK(!none);
+    CHECK_OK(icl_image_stream_next(stream, engine, &none));
+    CHECK(!none);
+    icl_image_stream_close(stream);
+  }
+  close_folder(folder);
+}
+
+/* All pixels of a stream over pictures with a pattern. */
+static void read_all(const icl_image_folder *folder, int threads, int batch, int count, const int64_t *numbers,
+                     uint8_t *pixels) {
+  icl_image_stream_options options = usual(threads);
+  options.batch = batch;
+  icl_image_stream *stream;
+  CHECK_OK(icl_image_stream_open(folder, &options, count, numbers, &stream));
+  for (icl_tensor *part;;) {
+    CHECK_OK(icl_image_stream_next(stream, engine, &part));
+    if (!part)
+      break;
+    CHECK_OK(icl_tensor_read(part, ICL_U8, pixels));
+    pixels += icl_tensor_count(part);
+    icl_tensor_release(part);
+  }
+  icl_image_stream_close(stream);
+}
+
+TEST(an_image_is_cropped_the_same_in_whatever_batch) {
+  enum { BYTES = SIDE * SIDE * 3, N = 30 };
+  uint8_t samples[N * N * 3], together[IMAGES * BYTES], small[IMAGES * BYTES], alone[BYTES];
+  for (int i = 0; i < N * N * 3; i++)
+    samples[i] = (uint8_t)(i * 13 + i / 90 * 5);
+  picture p = picture_jpeg(N, N, 3, samples, 0);
+  icl_image_folder *folder = make_folder();
+  for (int k = 0; k < IMAGES; k++) {
+    char name[64];
+    snprintf(name, sizeof name, "set/%s/%d.jpg", k < 4 ? "cat" : "dog", k);
+    file_put(name, p.data, p.bytes);
+  }
+  read_all(folder, 3, 10, IMAGES, order, together);
+  read_all(folder, 1, 3, IMAGES, order, small);
+  CHECK_EQ(memcmp(together, small, sizeof small), 0);
+  read_all(folder, 2, 5, 1, order + 3, alone);
+  CHECK_EQ(memcmp(alone, together + 3 * BYTES, BYTES), 0);
+  CHECK(memcmp(alone, together, BYTES) != 0);
+  close_folder(folder);
+}
+
+TEST(a_stream_may_be_left_at_any_time) {
+  icl_image_folder *folder = make_folder();
+  size_t before = 0;
+  uint8_t pixels[4 * SIDE * SIDE * 3];
+  for (int taken = 2; taken >= 0; taken--) {
+    icl_image_stream_options options = usual(3);
+    icl_image_stream *stream;
+    CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+    for (int i = 0; i < taken; i++)
+      check_batch(stream, 4 * i, 4, pixels);
+    icl_image_stream_close(stream);
+    before = before ? before : icl__memory_in_use(); /* the engine keeps nodes for later */
+    CHECK_EQ(icl__memory_in_use(), before);
+  }
+  icl_image_stream_close(NULL);
+  close_folder(folder);
+}
+
+TEST(the_first_broken_image_in_order_is_named) {
+  icl_image_folder *folder = make_folder();
+  file_put("set/cat/2.jpg", "no image", 8); /* place 5 of the order */
+  file_put("set/dog/8.jpg", "", 0);         /* place 6 */
+  for (int threads = 1; threads <= 3; threads++)
+    for (int turn = 0; turn < 10; turn++) {
+      uint8_t pixels[4 * SIDE * SIDE * 3];
+      icl_image_stream_options options = usual(threads);
+      icl_image_stream *stream;
+      icl_tensor *batch;
+      CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+      check_batch(stream, 0, 4, pixels);
+      for (int again = 0; again < 2; again++)
+        CHECK_ERROR(icl_image_stream_next(stream, engine, &batch), ICL_EFORMAT, "/set/cat/2.jpg: not an image");
+      icl_image_stream_close(stream);
+    }
+  close_folder(folder);
+}
+
+TEST(an_interrupt_ends_the_wait) {
+  icl_image_folder *folder = make_folder();
+  icl_image_stream_options options = usual(1);
+  icl_image_stream *stream;
+  icl_tensor *batch;
+  unlink(file_path("set/dog/7.jpg"));
+  CHECK_EQ(mkfifo(file_path("set/dog/7.jpg"), 0600), 0); /* nobody writes: its thread waits */
+  CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+  icl_engine_interrupt(engine);
+  CHECK_ERROR(icl_image_stream_next(stream, engine, &batch), ICL_EINTERRUPTED, "interrupted");
+  icl_engine_resume(engine);
+  FILE *writer = fopen(file_path("set/dog/7.jpg"), "w");
+  CHECK(writer);
+  fclose(writer);
+  CHECK_ERROR(icl_image_stream_next(stream, engine, &batch), ICL_EFORMAT, "7.jpg: the file is empty");
+  icl_image_stream_close(stream);
+  close_folder(folder);
+}
+
+TEST(streams_check_what_they_are_given) {
+  icl_image_folder *folder = make_folder();
+  icl_image_stream *stream;
+  icl_tensor *none;
+  icl_image_stream_options o = usual(1);
+  static const int64_t wrong[] = {0, IMAGES};
+  CHECK_ERROR(icl_image_stream_open(folder, &o, 2, wrong, &stream), ICL_EINVAL, "place 1 of the order is image 10");
+  o.size = 0;
+  CHECK_ERROR(icl_image_stream_open(folder, &o, 1, order, &stream), ICL_EINVAL, "size 0");
+  o = usual(-1);
+  CHECK_ERROR(icl_image_stream_open(folder, &o, 1, order, &stream), ICL_EINVAL, "on -1 threads");
+  o = usual(1);
+  o.batch = 0;
+  CHECK_ERROR(icl_image_stream_open(folder, &o, 1, order, &stream), ICL_EINVAL, "batches of 0");
+  o = usual(1);
+  o.area[0] = 0;
+  CHECK_ERROR(icl_image_stream_open(folder, &o, 1, order, &stream), ICL_EINVAL, "the area goes from 0 to 1");
+  o = usual(1);
+  o.ratio[0] = 2;
+  CHECK_ERROR(icl_image_stream_open(folder, &o, 1, order, &stream), ICL_EINVAL, "the ratio goes from 2 to 1.3");
+  o = usual(1);
+  CHECK_OK(icl_image_stream_open(folder, &o, 0, order, &stream));
+  CHECK_OK(icl_image_stream_next(stream, engine, &none));
+  CHECK(!none);
+  icl_image_stream_close(stream);
+  close_folder(folder);
+}
+
+TEST(streams_without_memory) {
+  icl_image_folder *folder = make_folder();
+  size_t before = icl__memory_in_use();
+  icl_image_stream_options options = usual(1);
+  for (int allowed = 0; allowed < 5; allowed++) {
+    icl_image_stream *stream;
+    icl__alloc_fail_after(allowed);
+    CHECK_ERROR(icl_image_stream_open(folder, &options, IMAGES, order, &stream), ICL_ENOMEM, "image stream: ");
+    icl__alloc_fail_after(-1);
+    CHECK_EQ(icl__memory_in_use(), before);
+  }
+  icl_image_stream *stream;
+  icl_tensor *batch;
+  icl__alloc_fail_after(5);
+  CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+  CHECK_ERROR(icl_image_stream_next(stream, engine, &batch), ICL_ENOMEM, "/set/dog/7.jpg: ");
+  icl__alloc_fail_after(-1);
+  icl_image_stream_close(stream);
+  close_folder(folder);
+}
+
+TEST(one_image_as_a_tensor) {
+  icl_image_folder *folder = make_folder();
+  icl_tensor *image;
+  CHECK_OK(icl_image_read(engine, file_path("set/dog/4.jpg"), &image));
+  const int32_t *shape = icl_tensor_shape(image);
+  CHECK(icl_tensor_rank(image) == 3 && shape[0] == 14 && shape[1] == 16 && shape[2] == 3);
+  icl_tensor_release(image);
+  CHECK_ERROR(icl_image_read(engine, file_path("set/none.jpg"), &image), ICL_ENOENT, "none.jpg");
+  close_folder(folder);
+}
