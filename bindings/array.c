@@ -45,6 +45,22 @@ void icl__lua_push_shape(lua_State *L, int rank, const int32_t *shape) {
   }
 }
 
+void icl__lua_check_key(lua_State *L, int arg, uint32_t key[4]) {
+  if (!lua_istable(L, arg))
+    icl__lua_fail(L, "the key is %s; it must be a list of four words", icl__lua_describe(L, arg));
+  arg = lua_absindex(L, arg);
+  for (int i = 0; i < 4; i++) {
+    int is_integer;
+    lua_rawgeti(L, arg, i + 1);
+    lua_Integer word = lua_tointegerx(L, -1, &is_integer);
+    if (!is_integer || word < 0 || word > UINT32_MAX)
+      icl__lua_fail(L, "word %d of the key is %s; it must be an integer from 0 to 2^32 - 1", i + 1,
+                    icl__lua_describe(L, -1));
+    key[i] = (uint32_t)word;
+    lua_pop(L, 1);
+  }
+}
+
 int icl__lua_infer_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]) {
   int rank = 0;
   lua_pushvalue(L, arg);

@@ -10,6 +10,9 @@ icl_dtype icl__lua_check_dtype(lua_State *L, int arg, icl_dtype missing);
 int icl__lua_check_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]);
 void icl__lua_push_shape(lua_State *L, int rank, const int32_t *shape);
 
+/* The four words of a random key in the table at `arg`, a field or an argument. */
+void icl__lua_check_key(lua_State *L, int arg, uint32_t key[4]);
+
 /* Of a number or of tables in tables at `arg`, looking at first entries only; -> the rank. */
 int icl__lua_infer_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]);
 /* bool where its first element is true or false, else f32. */

@@ -115,6 +115,7 @@ void icl__lua_run_functions(lua_State *L);
 void icl__lua_library_functions(lua_State *L);
 void icl__lua_describe_functions(lua_State *L);
 void icl__lua_file_functions(lua_State *L);
+void icl__lua_image_functions(lua_State *L);
 void icl__lua_prompt_functions(lua_State *L);
 
 /* ---- library.c: the Lua library inside the program ---- */

@@ -22,6 +22,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_library_functions(L);
   icl__lua_describe_functions(L);
   icl__lua_file_functions(L);
+  icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   return 1;
 }

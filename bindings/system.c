@@ -1,5 +1,5 @@
 /* system.c - small things that Lua's own library lacks: clock, terminal, hash, random order. */
-#include "binding.h"
+#include "array.h"
 
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -46,25 +46,10 @@ static int hash32(lua_State *L) {
   return 1;
 }
 
-/* Argument 1: a key as a list of its words. */
-static void check_key(lua_State *L, uint32_t key[4]) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  for (int i = 0; i < 4; i++) {
-    int is_integer;
-    lua_rawgeti(L, 1, i + 1);
-    lua_Integer word = lua_tointegerx(L, -1, &is_integer);
-    if (!is_integer || word < 0 || word > UINT32_MAX)
-      icl__lua_argument_error(L, 1,
-                              lua_pushfstring(L, "word %d of the key must be an integer from 0 to 2^32 - 1", i + 1));
-    key[i] = (uint32_t)word;
-    lua_pop(L, 1);
-  }
-}
-
 /* philox({ four words }, block) -> the words 4 block to 4 block + 3 of that key, id 0: integers from 0 to 2^32 - 1 */
 static int philox(lua_State *L) {
   uint32_t key[4], words[4];
-  check_key(L, key);
+  icl__lua_check_key(L, 1, key);
   lua_Integer block = luaL_checkinteger(L, 2);
   if (block < 0 || block > UINT32_MAX)
     icl__lua_argument_error(L, 2, "it must be from 0 to 2^32 - 1");
@@ -78,7 +63,7 @@ static int philox(lua_State *L) {
 static int permutation(lua_State *L) {
   icl_engine *engine = icl__lua_engine(L);
   uint32_t key[4];
-  check_key(L, key);
+  icl__lua_check_key(L, 1, key);
   lua_Integer n = luaL_checkinteger(L, 2);
   if (n < 0 || n > INT32_MAX)
     icl__lua_argument_error(L, 2, "it must be from 0 to 2^31 - 1");

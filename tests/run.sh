@@ -106,17 +106,20 @@ scripts() {
   done
 }
 
-# golden BUILD SCRIPT...: scripts of tests/golden, on our own small cases and on the large set where that is at hand.
+# golden BUILD SCRIPT[:FOLDER]...: scripts of tests/golden, on our own small cases and on the large set where that is at
+# hand; FOLDER holds the cases if it is not called like the script.
 golden() {
   build_name=$1
   shift
   for script in "$@"; do
+    cases=${script#*:}
+    script=${script%%:*}
     run="build/$build_name/icl tests/golden/$script.lua"
-    [ ! -d "tests/golden/data/$script" ] || suite "$build_name golden $script (own cases)" $run tests/golden/data
-    if [ -d "$oracle/$script" ]; then
+    [ ! -d "tests/golden/data/$cases" ] || suite "$build_name golden $script (own cases)" $run tests/golden/data
+    if [ -d "$oracle/$cases" ]; then
       suite "$build_name golden $script" $run "$oracle"
     else
-      skip "$build_name golden $script" "no folder $oracle/$script; ICL_ORACLE names another place"
+      skip "$build_name golden $script" "no folder $oracle/$cases; ICL_ORACLE names another place"
     fi
   done
 }
@@ -160,7 +163,7 @@ for stage in $stages; do
     release)
       build release all -DICL_WERROR=ON
       everything release
-      golden release models formula optim schedules losses transforms collators train_steps
+      golden release models formula optim schedules losses transforms resize:transforms collators train_steps
       other_ways
       suite "install" sh tests/install/run.sh build/release
       ;;
@@ -172,8 +175,10 @@ for stage in $stages; do
       ;;
     tsan)
       export TSAN_OPTIONS=halt_on_error=1
-      build tsan test_threads
-      suite "tsan unit test_threads" build/tsan/tests/test_threads
+      build tsan threaded_tests
+      for name in test_threads test_image_folder; do
+        suite "tsan unit $name" "build/tsan/tests/$name"
+      done
       ;;
     *)
       echo "run.sh: no build is called $stage; there are release, asan and tsan" >&2

@@ -63,6 +63,6 @@ function icl.no_grad(f, ...)
 end
 
 return require "icl.lazy"(icl, "icl", {
-  "augment", "autograd", "data", "fit", "gradcheck", "loss", "metrics", "models", "nn", "optim", "options", "random",
-  "run", "schedule", "step", "weights",
+  "augment", "autograd", "data", "fit", "gradcheck", "image", "loss", "metrics", "models", "nn", "optim", "options",
+  "random", "run", "schedule", "step", "weights",
 })

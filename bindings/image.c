@@ -1,0 +1,261 @@
+/* image.c - image folders, streams of decoded batches, and single images. */
+#include "array.h"
+
+#include <string.h>
+
+#include "data/crop.h"
+
+static const char folder_type[] = "icl.image_folder", stream_type[] = "icl.image_stream";
+
+/* Pushes an empty holder of a type whose metatable has `release` and these methods. */
+static void **new_holder(lua_State *L, const char *type, lua_CFunction release, const luaL_Reg *methods) {
+  void **slot = lua_newuserdatauv(L, sizeof *slot, 1);
+  *slot = NULL;
+  if (luaL_newmetatable(L, type)) {
+    lua_pushcfunction(L, release);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, release);
+    lua_setfield(L, -2, "__close");
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_setmetatable(L, -2);
+  return slot;
+}
+
+/* ---- folders ---- */
+
+static int release_folder(lua_State *L) {
+  void **slot = luaL_checkudata(L, 1, folder_type);
+  icl_image_folder_free(*slot);
+  *slot = NULL;
+  return 0;
+}
+
+static icl_image_folder *check_folder(lua_State *L, int arg) {
+  void **slot = luaL_checkudata(L, arg, folder_type);
+  if (!*slot)
+    icl__lua_argument_error(L, arg, "the folder was closed");
+  return *slot;
+}
+
+/* folder:file(number) -> the path of an image; numbers count from 0, as in index vectors */
+static int folder_file(lua_State *L) {
+  char path[4096];
+  lua_Integer number = luaL_checkinteger(L, 2);
+  const icl_image_folder *folder = check_folder(L, 1);
+  int image = number < 0 || number > INT32_MAX ? -1 : (int)number;
+  icl__lua_check(L, icl_image_folder_file(folder, image, path, sizeof path));
+  lua_pushstring(L, path);
+  return 1;
+}
+
+/* image_folder(path) -> folder, { labels = i64 (n), count, classes, class_names } */
+static int image_folder(lua_State *L) {
+  static const luaL_Reg methods[] = {{"file", folder_file}, {NULL, NULL}};
+  const char *path = luaL_checkstring(L, 1);
+  icl_engine *engine = icl__lua_engine(L);
+  void **slot = new_holder(L, folder_type, release_folder, methods);
+  ICL__LUA_TRY(L, icl_image_folder_open(path, (icl_image_folder **)slot));
+  const icl_image_folder *folder = *slot;
+  lua_newtable(L);
+  icl_tensor **labels = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_tensor_new(engine, ICL_I64, 1, (int32_t[]){folder->count}, folder->labels, labels));
+  lua_setfield(L, -2, "labels");
+  lua_createtable(L, folder->classes, 0);
+  for (int i = 0; i < folder->classes; i++) {
+    lua_pushstring(L, folder->class_names[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "class_names");
+  lua_pushinteger(L, folder->classes);
+  lua_setfield(L, -2, "classes");
+  lua_pushinteger(L, folder->count);
+  lua_setfield(L, -2, "count");
+  return 2;
+}
+
+/* ---- streams ---- */
+
+static int release_stream(lua_State *L) {
+  void **slot = luaL_checkudata(L, 1, stream_type);
+  icl_image_stream_close(*slot);
+  *slot = NULL;
+  return 0;
+}
+
+/* stream:next() -> the next batch, u8 (n, size, size, 3); nil after the last one */
+static int stream_next(lua_State *L) {
+  void **slot = luaL_checkudata(L, 1, stream_type);
+  if (!*slot)
+    icl__lua_argument_error(L, 1, "the stream was closed");
+  icl_engine *engine = icl__lua_engine(L);
+  icl_tensor **batch = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_image_stream_next(*slot, engine, batch));
+  if (!*batch)
+    lua_pushnil(L);
+  return 1;
+}
+
+static lua_Integer integer_field(lua_State *L, int arg, const char *name, lua_Integer least, lua_Integer most) {
+  int is_integer;
+  lua_getfield(L, arg, name);
+  lua_Integer value = lua_tointegerx(L, -1, &is_integer);
+  if (!is_integer || value < least || value > most)
+    icl__lua_fail(L, "image_stream: %s is %s; it must be an integer from %I to %I", name, icl__lua_describe(L, -1),
+                  (LUAI_UACINT)least, (LUAI_UACINT)most);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* Two numbers; left as they are if the field is nil. */
+static void range_field(lua_State *L, int arg, const char *name, double range[2]) {
+  if (lua_getfield(L, arg, name) != LUA_TNIL)
+    for (int i = 0; i < 2; i++) {
+      if (!lua_istable(L, -1) || lua_rawgeti(L, -1, i + 1) != LUA_TNUMBER)
+        icl__lua_fail(L, "image_stream: %s must be a list of two numbers", name);
+      range[i] = lua_tonumber(L, -1);
+      lua_pop(L, 1);
+    }
+  lua_pop(L, 1);
+}
+
+/* image_stream(folder, order i64 (n), { size =, batch =, threads =, resize = } or, for random crops,
+ * { size =, batch =, threads =, area =, ratio =, key = }) -> stream */
+static int image_stream(lua_State *L) {
+  static const luaL_Reg methods[] = {{"next", stream_next}, {"close", release_stream}, {NULL, NULL}};
+  const icl_image_folder *folder = check_folder(L, 1);
+  icl_tensor *order = icl__lua_check_tensor(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  if (icl_tensor_dtype(order) != ICL_I64 || icl_tensor_rank(order) != 1)
+    icl__lua_argument_error(L, 2, "it must be i64 of one axis");
+  icl_image_stream_options o = {.size = (int)integer_field(L, 3, "size", 1, INT32_MAX),
+                                .batch = (int)integer_field(L, 3, "batch", 1, INT32_MAX),
+                                .threads = (int)integer_field(L, 3, "threads", 0, INT32_MAX)};
+  o.random = lua_getfield(L, 3, "key") != LUA_TNIL;
+  lua_pop(L, 1);
+  if (o.random) {
+    range_field(L, 3, "area", o.area);
+    range_field(L, 3, "ratio", o.ratio);
+    lua_getfield(L, 3, "key");
+    icl__lua_check_key(L, -1, o.key);
+    lua_pop(L, 1);
+  } else {
+    o.resize = (int)integer_field(L, 3, "resize", 0, INT32_MAX);
+  }
+  const int64_t *numbers = icl__lua_push_values(L, order);
+  void **slot = new_holder(L, stream_type, release_stream, methods);
+  lua_pushvalue(L, 1); /* the folder lives as long as the stream */
+  lua_setiuservalue(L, -2, 1);
+  int count = (int)icl_tensor_count(order);
+  ICL__LUA_TRY(L, icl_image_stream_open(folder, &o, count, numbers, (icl_image_stream **)slot));
+  return 1;
+}
+
+/* ---- single images ---- */
+
+/* image_read(path) -> u8 (height, width, 3) */
+static int image_read(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  icl_engine *engine = icl__lua_engine(L);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_image_read(engine, path, result));
+  return 1;
+}
+
+/* An integer argument from `least` to `most`. */
+static int check_size(lua_State *L, int arg, int least, int most) {
+  lua_Integer size = luaL_checkinteger(L, arg);
+  if (size < least || size > most)
+    icl__lua_argument_error(L, arg, lua_pushfstring(L, "it must be from %d to %d", least, most));
+  return (int)size;
+}
+
+enum { MOST_SIZE = 1 << 14 };
+
+/* Pushes what the crop makes of an image. */
+static int push_crop(lua_State *L, const icl__image *image, const icl__crop *crop) {
+  int32_t shape[3] = {crop->window_height, crop->window_width, 3};
+  uint8_t *out = lua_newuserdatauv(L, (size_t)shape[0] * (size_t)shape[1] * 3, 0);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl__crop_render(image, crop, out));
+  ICL__LUA_TRY(L, icl_tensor_new(icl__lua_engine(L), ICL_U8, 3, shape, out, result));
+  return 1;
+}
+
+/* The image at argument 1, u8 (height, width, 3); its pixels are pushed. */
+static icl__image check_image(lua_State *L) {
+  icl_tensor *x = icl__lua_check_tensor(L, 1);
+  const int32_t *shape = icl_tensor_shape(x);
+  if (icl_tensor_dtype(x) != ICL_U8 || icl_tensor_rank(x) != 3 || shape[2] != 3 || !shape[0] || !shape[1])
+    icl__lua_argument_error(L, 1, "an image must be u8 of shape (height, width, 3)");
+  return (icl__image){.height = shape[0], .width = shape[1], .pixels = icl__lua_push_values(L, x)};
+}
+
+/* image_resize(x, height, width [, top, left, height, width]) -> the part of x whose first pixel is (top, left),
+ * counted from 1, resized; all of x if no part is given */
+static int image_resize(lua_State *L) {
+  lua_settop(L, 7);
+  icl__image image = check_image(L);
+  int height = check_size(L, 2, 1, MOST_SIZE), width = check_size(L, 3, 1, MOST_SIZE);
+  icl__crop crop = {.height = image.height,
+                    .width = image.width,
+                    .full_height = height,
+                    .full_width = width,
+                    .window_height = height,
+                    .window_width = width};
+  if (!lua_isnil(L, 4)) {
+    crop.top = check_size(L, 4, 1, image.height) - 1;
+    crop.left = check_size(L, 5, 1, image.width) - 1;
+    crop.height = check_size(L, 6, 1, image.height - crop.top);
+    crop.width = check_size(L, 7, 1, image.width - crop.left);
+  }
+  return push_crop(L, &image, &crop);
+}
+
+/* image_center(x, resize, size) -> the middle of x as evaluation sees it */
+static int image_center(lua_State *L) {
+  lua_settop(L, 3);
+  icl__image image = check_image(L);
+  int resize = check_size(L, 2, 0, MOST_SIZE), size = check_size(L, 3, 1, MOST_SIZE);
+  icl__crop crop = icl__crop_center(image.height, image.width, resize, size);
+  return push_crop(L, &image, &crop);
+}
+
+/* image_crop_size(height, width, area, log_ratio) -> height, width of the box of a random resized crop; nil if it does
+ * not fit */
+static int image_crop_size(lua_State *L) {
+  int height, width;
+  if (!icl__crop_size(check_size(L, 1, 1, INT32_MAX), check_size(L, 2, 1, INT32_MAX), luaL_checknumber(L, 3),
+                      luaL_checknumber(L, 4), &height, &width))
+    return 0;
+  lua_pushinteger(L, height);
+  lua_pushinteger(L, width);
+  return 2;
+}
+
+/* image_largest_crop(height, width) -> top, left (from 1), height, width of the box where no try of a random resized
+ * crop with ratios from 3/4 to 4/3 fits */
+static int image_largest_crop(lua_State *L) {
+  const icl__crop_range range = {.ratio = {3.0 / 4, 4.0 / 3}};
+  icl__crop crop = icl__crop_largest(check_size(L, 1, 1, INT32_MAX), check_size(L, 2, 1, INT32_MAX), &range, 1);
+  lua_pushinteger(L, crop.top + 1);
+  lua_pushinteger(L, crop.left + 1);
+  lua_pushinteger(L, crop.height);
+  lua_pushinteger(L, crop.width);
+  return 4;
+}
+
+void icl__lua_image_functions(lua_State *L) {
+  static const luaL_Reg functions[] = {{"image_folder", image_folder},
+                                       {"image_stream", image_stream},
+                                       {"image_read", image_read},
+                                       {"image_resize", image_resize},
+                                       {"image_center", image_center},
+                                       {"image_crop_size", image_crop_size},
+                                       {"image_largest_crop", image_largest_crop},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,36 @@
+-- image.lua: single images: u8 tensors (height, width, 3) of red, green and blue.
+local core = require "icl.core"
+local arguments = require "icl.arguments"
+local fail = require "icl.fail"
+
+local image = {}
+
+-- icl.image.read(path) -> the image of a JPEG or PNG file, u8 (height, width, 3). Grey is repeated, alpha dropped.
+function image.read(path)
+  return core.image_read(path)
+end
+
+-- Height and width that `size` means for an image: { height, width }, or a number for the shorter side.
+local function sizes(x, size)
+  if type(size) == "table" then return size[1], size[2] end
+  size = arguments.integer("icl.image.resize: size", size, 1)
+  local height, width = x:size(1), x:size(2)
+  local shorter = math.min(height, width)
+  return size * height // shorter, size * width // shorter
+end
+
+-- icl.image.resize(x, size [, box]) -> x resized as Pillow's bilinear filter does it, byte for byte. size: of the shorter
+-- side, or { height, width }; box: the part of x that is resized, { top, left, height, width } counted from 1.
+function image.resize(x, size, box)
+  if box and #box ~= 4 then fail "icl.image.resize: the box must be { top, left, height, width }" end
+  local height, width = sizes(x, size)
+  return core.image_resize(x, height, width, table.unpack(box or {}))
+end
+
+-- icl.image.center(x, size [, resize = 0]) -> the middle size x size pixels of x, after its shorter side was resized to
+-- `resize` pixels unless that is 0; black where x is smaller: what evaluation sees.
+function image.center(x, size, resize)
+  return core.image_center(x, resize or 0, size)
+end
+
+return image

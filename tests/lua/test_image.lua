@@ -1,0 +1,56 @@
+-- test_image.lua: single images, and the bindings of folders and streams; what they do is tested in tests/unit.
+local folder = arg[0]:match "^(.*/)" or "./"
+local check = dofile(folder .. "check.lua")
+local core = require "icl.core"
+local icl = require "icl"
+
+-- h x w pixels, each with its row, its column and 7.
+local function pattern(h, w)
+  local rows = {}
+  for i = 1, h do
+    rows[i] = {}
+    for j = 1, w do rows[i][j] = { i, j, 7 } end
+  end
+  return icl.tensor(rows, { dtype = "u8" })
+end
+
+local function shape_of(x) return table.concat(x:shape(), " ") end
+
+check("resize", function()
+  local x = pattern(20, 30)
+  check.equal(shape_of(icl.image.resize(x, 10)), "10 15 3")
+  check.equal(shape_of(icl.image.resize(x, { 4, 6 })), "4 6 3")
+  local part = icl.image.resize(x, { 2, 3 }, { 5, 7, 2, 3 }):totable()
+  check.equal(table.concat(part[1][1], " "), "5 7 7")
+  check.equal(table.concat(part[2][3], " "), "6 9 7")
+  check.raises(function() icl.image.resize(x, 0) end, "size is 0")
+  check.raises(function() icl.image.resize(x, { 2, 3 }, { 5, 7, 17, 3 }) end, "from 1 to 16")
+  check.raises(function() icl.image.resize(x, { 2, 3 }, { 0, 1, 1, 1 }) end, "from 1 to 20")
+  check.raises(function() icl.image.resize(x, { 2, 3 }, { 1, 2 }) end, "the box must be")
+  check.raises(function() icl.image.resize(icl.zeros { 2, 2, 3 }, 1) end, "an image must be u8")
+  check.raises(function() icl.image.resize(icl.zeros({ 2, 2, 1 }, "u8"), 1) end, "an image must be u8")
+end)
+
+check("the middle", function()
+  local x = pattern(5, 8)
+  local middle = icl.image.center(x, 2):totable() -- 1.5 and 3 pixels before it; halves go to even numbers
+  check.equal(table.concat(middle[1][1], " "), "3 4 7")
+  local padded = icl.image.center(x, 7)
+  check.equal(shape_of(padded), "7 7 3")
+  check.equal(table.concat(padded:totable()[1][1], " "), "0 0 0")
+  check.equal(table.concat(padded:totable()[2][1], " "), "1 1 7")
+  check.equal(icl.image.center(x, 4, 10):bytes(), icl.image.center(icl.image.resize(x, 10), 4):bytes())
+  check.raises(function() icl.image.center(x, 0) end, "from 1 to")
+end)
+
+check("files that are no images", function()
+  check.raises(function() icl.image.read(arg[0]) end, "test_image.lua: not an image: it begins with the bytes 2d 2d")
+  check.raises(function() icl.image.read(folder .. "none.jpg") end, "none.jpg: cannot open it")
+end)
+
+check("folders without classes", function()
+  check.raises(function() core.image_folder(folder .. "none") end, "lua/none: No such file or directory; images lie in")
+  check.raises(function() core.image_stream(3) end, "icl.image_folder expected")
+end)
+
+check.close()
