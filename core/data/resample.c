@@ -1,6 +1,6 @@
-/* resample.c - Pillow's bilinear resize of bytes: a horizontal, then a vertical pass, each with weights of 22 bits whose
- * sum is rounded to a byte. (Pillow 10 does this; later versions take the vertical pass first where that is less work,
- * which changes some bytes by 1.) Only what the window needs is computed. */
+/* resample.c - Pillow's bilinear resize of bytes: a horizontal, then a vertical pass, each with weights of 22 bits
+ * whose sum is rounded to a byte. (Pillow 10 does this; later versions take the vertical pass first where that is less
+ * work, which changes some bytes by 1.) Only what the window needs is computed. */
 #include <math.h>
 #include <string.h>
 

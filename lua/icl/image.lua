@@ -19,8 +19,8 @@ local function sizes(x, size)
   return size * height // shorter, size * width // shorter
 end
 
--- icl.image.resize(x, size [, box]) -> x resized as Pillow's bilinear filter does it, byte for byte. size: of the shorter
--- side, or { height, width }; box: the part of x that is resized, { top, left, height, width } counted from 1.
+-- icl.image.resize(x, size [, box]) -> x resized as Pillow's bilinear filter does it, byte for byte. size: of the
+-- shorter side, or { height, width }; box: the part of x that is resized, { top, left, height, width } counted from 1.
 function image.resize(x, size, box)
   if box and #box ~= 4 then fail "icl.image.resize: the box must be { top, left, height, width }" end
   local height, width = sizes(x, size)
