@@ -1,14 +1,15 @@
--- data.lua: image sets in memory, and loaders that hand them out in batches.
+-- data.lua: image sets, and loaders that hand them out in batches.
 --
 -- A set is a table: images u8 (n, h, w, c), labels i64 (n) from 0, count, shape { h, w, c }, classes, class_names,
--- mean and std (of each channel, for bytes divided by 255), name. A part of a set has `indices`, the numbers of its
--- images.
+-- mean and std (of each channel, for bytes divided by 255), name. An image folder has `folder` in place of images, see
+-- folder.lua. A part of a set has `indices`, the numbers of its images.
 local core = require "icl.core"
 local fail = require "icl.fail"
+local folder = require "icl.folder"
 local arguments = require "icl.arguments"
 local random = require "icl.random"
 
-local data = {}
+local data = { folder = folder.open }
 
 -- data.set { images =, labels =, classes =, mean =, std = [, name =, class_names =] } -> a set from tensors of one's
 -- own.
@@ -45,13 +46,18 @@ function data.split(set, ratio)
   return range(1, set.count - rest), range(set.count - rest + 1, rest)
 end
 
+local function read_pair(options)
+  if options.dataset == "imagenet" then return folder.pair(options) end
+  local path = options.data ~= "" and options.data or nil
+  return data.set(core.data_open(options.dataset, path, "train")),
+    data.set(core.data_open(options.dataset, path, "test"))
+end
+
 -- icl.data.open(options) -> train, validation, test. Options, as the group icl.options.data gives them: dataset, data
--- (folder, "" for the standard places), use_test_as_val, val_ratio. With use_test_as_val validation is the test set;
--- otherwise it is a part of the training images, or nil if val_ratio is 0.
+-- (folder, "" for the standard places), image_size, workers, use_test_as_val, val_ratio. With use_test_as_val
+-- validation is the test set; otherwise it is a part of the training images, or nil if val_ratio is 0.
 function data.open(options)
-  local folder = options.data ~= "" and options.data or nil
-  local train = data.set(core.data_open(options.dataset, folder, "train"))
-  local test = data.set(core.data_open(options.dataset, folder, "test"))
+  local train, test = read_pair(options)
   if options.use_test_as_val ~= false then return train, test, test end
   local ratio = options.val_ratio or 0
   if math.floor(train.count * ratio) == 0 then return train, nil, test end
@@ -67,13 +73,18 @@ local function sequence(n)
 end
 
 -- A batch: index (i64, the numbers of its images), epoch, number (in the epoch, from 1); image and target are recorded
--- when they are first asked for. A part of a batch has `all`, the index of the whole, and `positions` in that.
+-- when they are first asked for. A part of a batch has `all`, the index of the whole, and `positions` in that. A batch
+-- of an image folder has `decoded`, the images of the whole.
 local Batch = {}
 
 -- The images and labels as they are in the set.
 local function fetch(batch)
-  local set = rawget(batch, "loader").set
-  batch.image = core.ops.gather(set.images, batch.index)
+  local set, decoded, positions = rawget(batch, "loader").set, rawget(batch, "decoded"), rawget(batch, "positions")
+  if decoded then
+    batch.image = positions and core.ops.gather(decoded, positions) or decoded
+  else
+    batch.image = core.ops.gather(set.images, batch.index)
+  end
   batch.target = core.ops.gather(set.labels, batch.index)
   batch.set = set
 end
@@ -89,7 +100,8 @@ end
 local function part(batch, positions)
   local all = batch:whole()
   return setmetatable({ loader = batch.loader, index = core.ops.gather(all, positions), epoch = batch.epoch,
-                        number = batch.number, all = all, positions = positions }, Batch)
+                        number = batch.number, all = all, positions = positions,
+                        decoded = rawget(batch, "decoded") }, Batch)
 end
 
 -- batch:whole() -> the numbers of the images of the batch that this one is a part of.
@@ -134,9 +146,14 @@ function data.loader(set, given)
   local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain" })
   arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
   if loader.drop_last == nil then loader.drop_last = loader.training end
-  if not loader.chain then
-    local augment = require "icl.augment"
-    loader.chain = augment.chain { augment.normalize {} }
+  local augment = require "icl.augment"
+  loader.chain = loader.chain or augment.chain { augment.normalize {} }
+  loader.decoder = type(loader.chain) == "table" and loader.chain.decoder or nil
+  if set.folder then
+    loader.decoder = loader.decoder or augment.center_crop {}
+  elseif loader.decoder then
+    fail("icl.data.loader: stage %s decodes files, and the images of this set are in memory; random_crop takes those",
+      loader.decoder.name)
   end
   loader.set = set
   loader.batches = loader.drop_last and set.count // loader.batch_size or -(-set.count // loader.batch_size)
@@ -160,21 +177,29 @@ function Loader:order(epoch)
   return indices and core.ops.gather(indices, order) or order
 end
 
--- loader:indices(epoch) -> an iterator over the index vectors of the epoch's batches and the numbers of these, from 1.
--- To be called outside steps.
+-- for index, number, decoded in loader:indices(epoch): the index vectors of the epoch's batches, the numbers of these,
+-- from 1, and, of an image folder, their decoded images. To be called outside steps. The fourth value it returns is to
+-- be closed where a loop is left early; a `for` does that.
 function Loader:indices(epoch)
-  local order, count, k = self:order(epoch), self.set.count, 0
+  local order, count, k, stream = self:order(epoch), math.min(self.set.count, self.batches * self.batch_size), 0, nil
+  if self.set.folder then stream = folder.stream(self, order:narrow(1, 1, count), epoch, self.batch_size) end
   return function()
     if k == self.batches then return nil end
     local first = k * self.batch_size + 1
     k = k + 1
-    return order:narrow(1, first, math.min(self.batch_size, count - first + 1)), k
-  end
+    local index = order:narrow(1, first, math.min(self.batch_size, count - first + 1))
+    return index, k, stream and stream:next()
+  end, nil, nil, stream
 end
 
--- loader:batch(index, epoch [, number]) -> the batch of these images; `number` is its place in the epoch.
-function Loader:batch(index, epoch, number)
-  return setmetatable({ loader = self, index = index, epoch = epoch, number = number }, Batch)
+-- loader:batch(index, epoch [, number, decoded]) -> the batch of these images; `number` is its place in the epoch,
+-- `decoded` what loader:indices gave.
+function Loader:batch(index, epoch, number, decoded)
+  if self.set.folder and not decoded then
+    local stream <close> = folder.stream(self, index, epoch, index:size(1))
+    decoded = stream:next()
+  end
+  return setmetatable({ loader = self, index = index, epoch = epoch, number = number, decoded = decoded }, Batch)
 end
 
 return data

@@ -86,7 +86,8 @@ local function prepare(given)
   self.train_loader = data.loader(given.train, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
                                                  chain = augment.training(o, given.train) })
   if given.test then
-    self.test_loader = data.loader(given.test, { batch_size = o.eval_batch_size, chain = augment.evaluation(o) })
+    self.test_loader = data.loader(given.test, { batch_size = o.eval_batch_size,
+                                                 chain = augment.evaluation(o, given.test) })
   end
   self.schedule = given.schedule or schedule_of(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optimizer_from(given.model, o)

@@ -92,19 +92,20 @@ end
 
 local function advance(turn)
   commit(turn)
-  local index, number = turn.next()
+  local index, number, decoded = turn.next()
   if not index then return nil end
   local run = turn.run
   turn.number = number
   core.step_begin()
   turn.open, run.pending = true, {}
   random.step(turn.loader.training and run.step or EVALUATION + turn.number)
-  turn.batch = turn.loader:batch(index, run.epoch, number)
+  turn.batch = turn.loader:batch(index, run.epoch, number, decoded)
   return turn.batch
 end
 
 local turn_class = {
   __close = function(turn, failure)
+    local stream <close> = turn.stream
     if failure == nil and turn.open then commit(turn) else cancel(turn) end
   end,
 }
@@ -113,7 +114,8 @@ local turn_class = {
 -- training loader count in run.step.
 function Run:batches(loader)
   self.last, self.average = {}, {}
-  local turn = setmetatable({ run = self, loader = loader, next = loader:indices(self.epoch), number = 0, images = 0,
+  local next_index, _, _, stream = loader:indices(self.epoch)
+  local turn = setmetatable({ run = self, loader = loader, next = next_index, stream = stream, number = 0, images = 0,
                               started = core.clock() }, turn_class)
   return advance, turn, nil, turn
 end

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zlib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ICL = os.path.abspath(os.environ.get("ICL", os.path.join(ROOT, "build", "release", "icl")))
@@ -119,6 +120,29 @@ def write_mnist(where, train=256, test_images=64, size=28):
         images += bytes((200 if bright else 20) + (row * 5 + column * 3 + number * 11) % 40 for column in range(size))
     write_idx(os.path.join(where, f"{prefix}-images-idx3-ubyte"), (count, size, size), bytes(images))
     write_idx(os.path.join(where, f"{prefix}-labels-idx1-ubyte"), (count,), bytes(labels))
+  return where
+
+
+def write_png(path, height, width, pixel):
+  """A PNG file; pixel(y, x) is (red, green, blue)."""
+  def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+  rows = b"".join(b"\0" + b"".join(bytes(pixel(y, x)) for x in range(width)) for y in range(height))
+  header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+  with open(path, "wb") as file:
+    file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) +
+               chunk(b"IEND", b""))
+
+
+def write_image_folder(where, train=6, val=3):
+  """Folders train and val, each with the classes cat and dog, of which one is brighter. Returns the folder."""
+  for part, count in (("train", train), ("val", val)):
+    for class_name, bright in (("cat", 60), ("dog", 150)):
+      below = os.path.join(where, part, class_name)
+      os.makedirs(below)
+      for number in range(count):
+        write_png(os.path.join(below, f"{number}.png"), 40 + number, 50,
+                  lambda y, x: (bright + y, bright + x, (bright + 7 * number + x * y) % 256))
   return where
 
 

@@ -6,7 +6,8 @@
 --   }
 --
 -- A chain is a list of stages; a stage is one of those below or a function(batch, rng) that changes batch.image or
--- batch.target. Draws are those of augment/rng.lua.
+-- batch.target. Draws are those of augment/rng.lua. For an image folder the first stage may be center_crop or
+-- random_resized_crop, which say how files become images; all other stages are recorded ops.
 local fail = require "icl.fail"
 local new_rng = require "icl.augment.rng"
 
@@ -28,6 +29,19 @@ local function named(stages)
   return list
 end
 
+-- The stages without a first one that decodes, and that one.
+local function split(stages)
+  local first = stages[1]
+  local decoder = type(first) == "table" and first.decoding and first or nil
+  local rest = table.move(stages, decoder and 2 or 1, #stages, 1, {})
+  for _, item in ipairs(rest) do
+    if type(item) == "table" and item.decoding then
+      fail("augment.chain: stage %s decodes the files of an image folder; it can only be the first", item.name)
+    end
+  end
+  return rest, decoder
+end
+
 -- Applies the stages before number `last` to a batch.
 local function apply(stages, batch, last)
   local rng = new_rng(batch, function(other, number) apply(stages, other, number) end)
@@ -42,10 +56,12 @@ local function apply(stages, batch, last)
   end
 end
 
--- augment.chain { stages... } -> function(batch) that applies them in order to a batch of a loader.
+-- augment.chain { stages... } -> chain(batch) applies them in order to a batch of a loader; chain.decoder is the stage
+-- that decodes, if there is one.
 function augment.chain(stages)
-  local list = named(stages)
-  return function(batch) apply(list, batch, #list + 1) end
+  local rest, decoder = split(stages)
+  local list = named(rest)
+  return setmetatable({ decoder = decoder }, { __call = function(_, batch) apply(list, batch, #list + 1) end })
 end
 
 local not_mirrored = { mnist = true, kmnist = true }
@@ -66,7 +82,7 @@ function augment.training(options, set)
     local class = augment[name]
     stages[#stages + 1] = class(class.options:select(options, prefix))
   end
-  if options.random_crop then add("random_crop", "crop_") end
+  if options.random_crop then add(set.folder and "random_resized_crop" or "random_crop", "crop_") end
   if mirror then add("hflip", "hflip_") end
   stages[#stages + 1] = augment.normalize { dtype = options.precision }
   for _, row in ipairs(behind_normalize) do
@@ -75,11 +91,14 @@ function augment.training(options, set)
   return augment.chain(stages)
 end
 
--- augment.evaluation(options) -> the chain without random stages.
-function augment.evaluation(options)
-  return augment.chain { augment.normalize { dtype = options.precision } }
+-- augment.evaluation(options, set) -> the chain without random stages.
+function augment.evaluation(options, set)
+  local normalize = augment.normalize { dtype = options.precision }
+  if not set.folder then return augment.chain { normalize } end
+  return augment.chain { augment.center_crop { resize = options.eval_resize }, normalize }
 end
 
 return require "icl.lazy"(augment, "icl.augment", {
-  "cutmix", "cutout", "dual_cutout", "hflip", "mixup", "normalize", "random_crop", "random_erasing", "ricap",
+  "center_crop", "cutmix", "cutout", "dual_cutout", "hflip", "mixup", "normalize", "random_crop", "random_erasing",
+  "random_resized_crop", "ricap",
 })

@@ -18,7 +18,8 @@ local defaults = {
 function Network.family(name, title, types, base)
   local family = nn.layer(name, base or Network)
   family.options = options(title)
-    : choice("type", "cifar", types, "cifar: small images; imagenet: a stage more, and a stem that divides sizes by 4")
+    : choice("type", nil, types,
+        "cifar: small images; imagenet: a stage more, and a stem that divides sizes by 4 (default: by data set)")
     : choice("init_mode", "kaiming_fan_out", nn.initial.modes, "first weights: normal of variance 2 / fan")
   return family
 end
@@ -36,6 +37,7 @@ function Network:read(given)
   local input, classes = own.input, own.classes
   own.input, own.classes = nil, nil
   local o = self.options:complete(name, own)
+  o.type = o.type or "cifar"
   o.input, o.classes = input or defaults[o.type].input, classes or defaults[o.type].classes
   check_image(name, o.input)
   arguments.integer(name .. ": classes", o.classes, 1)

@@ -1,5 +1,6 @@
 -- options/groups.lua: the options that many recipes share, as groups for :include.
 local augment = require "icl.augment"
+local folder = require "icl.folder"
 local options = require "icl.options"
 local optimizers = require "icl.optim.from_options".names
 local schedule = require "icl.schedule"
@@ -7,13 +8,21 @@ local schedule = require "icl.schedule"
 local groups = {}
 
 groups.data = options "data"
-  : choice("dataset", "fashion_mnist", { "fashion_mnist", "mnist", "kmnist", "cifar10", "cifar100" }, "the images")
+  : choice("dataset", "fashion_mnist", { "fashion_mnist", "mnist", "kmnist", "cifar10", "cifar100", "imagenet" },
+      "the images; imagenet: any folder with DIR/train/CLASS/NAME.jpg, DIR/val/CLASS/NAME.jpg")
   : value("data", "", "folder of the data set; otherwise the standard folders are searched")
+  : value("image_size", 224, "imagenet: pixels of a side of an image", { min = 1, max = 16384 })
+  : value("eval_resize", 256, "imagenet: the shorter side before the middle is cut out; 0: as it is",
+      { min = 0, max = 16384 })
+  : value("workers", 0, "imagenet: threads that decode; 0: one for each core", { min = 0, max = 1024 })
   : value("batch_size", 128, "images a step", { min = 1 })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1 })
   : flag("drop_last", true, "leave out a last smaller batch in training")
   : flag("use_test_as_val", true, "validate on the test images; off: on a part of the training images")
   : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999 })
+  : check(function(values)
+      if values.dataset == "imagenet" and values.data == "" then return "--dataset imagenet " .. folder.missing end
+    end)
 
 -- The names among `list` that are switched on.
 local function chosen(values, list)
@@ -31,8 +40,9 @@ local function check_mixing(values)
 end
 
 groups.augmentation = options "augmentation"
-  : flag("random_crop", true, "crop at random from the padded image")
+  : flag("random_crop", true, "crop at random from the padded image; imagenet: a random part, resized")
   : add(augment.random_crop.options, "crop_")
+  : add(augment.random_resized_crop.options, "crop_")
   : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
   : add(augment.hflip.options, "hflip_")
   : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")

@@ -1,0 +1,246 @@
+-- test_folder.lua: image folders as sets: loaders, batches, parts, mixing, models.
+local here = arg[0]:match "^(.*/)" or "./"
+local check = dofile(here .. "check.lua")
+local png = dofile(here .. "png.lua")
+local icl = require "icl"
+local augment, data = icl.augment, icl.data
+
+local root = os.tmpname()
+os.remove(root)
+
+local function shell(format, ...)
+  assert(os.execute(format:format(...)))
+end
+
+local CLASSES, COUNT, SIZE = { "cat", "cow", "dog" }, 10, 8
+
+-- Image k, counted from 0 in the order of the set, is 10 + k high and 16 wide, with a pattern of its own; green is k.
+local function make(part)
+  for k = 0, COUNT - 1 do
+    local class = CLASSES[k * 3 // COUNT + 1]
+    shell("mkdir -p %s/%s/%s", root, part, class)
+    png.put(("%s/%s/%s/%d.png"):format(root, part, class, k), 10 + k, 16, function(y, x)
+      return (y * 23 + x * 7 + k * 31) % 256, k, (x * 15) % 256
+    end)
+  end
+end
+make "train"
+make "val"
+
+local function open(workers, size)
+  return data.folder(root .. "/train", { image_size = size or SIZE, workers = workers })
+end
+
+local function text(list) return table.concat(list, " ") end
+
+-- The bytes of each image of a loader's epoch, and their numbers.
+local function epoch(loader, number)
+  local images, numbers, sizes = {}, {}, {}
+  for index, place, decoded in loader:indices(number) do
+    local batch = loader:batch(index, number, place, decoded)
+    sizes[#sizes + 1] = batch:size()
+    for i, k in ipairs(index:totable()) do
+      numbers[#numbers + 1] = k
+      images[k] = batch.image:narrow(1, i, 1):bytes()
+    end
+  end
+  return images, text(numbers), text(sizes)
+end
+
+-- No stage behind the decoder.
+local random_parts = augment.chain { augment.random_resized_crop {} }
+
+check("a folder is a set", function()
+  local set = open()
+  check.equal(set.count, COUNT)
+  check.equal(set.classes, 3)
+  check.equal(text(set.class_names), "cat cow dog")
+  check.equal(text(set.labels:totable()), "0 0 0 0 1 1 1 2 2 2")
+  check.equal(text(set.shape), "8 8 3")
+  check.equal(set.folder:file(4), root .. "/train/cow/4.png")
+  check.near(set.mean[1], 0.485, 0)
+end)
+
+check("the order, and the last smaller batch", function()
+  local _, numbers, sizes = epoch(data.loader(open(), { batch_size = 4 }), 1)
+  check.equal(numbers, "0 1 2 3 4 5 6 7 8 9")
+  check.equal(sizes, "4 4 2")
+  local _, shuffled, full = epoch(data.loader(open(), { batch_size = 4, training = true }), 1)
+  check.equal(full, "4 4")
+  check.equal(shuffled == "0 1 2 3 4 5 6 7", false)
+  local _, all = epoch(data.loader(open(), { batch_size = 4, training = true, drop_last = false }), 1)
+  check.equal(all:sub(1, #shuffled), shuffled)
+end)
+
+check("images are the same for any threads and batches, and others in another epoch", function()
+  icl.random.seed(5)
+  local function images(workers, batch_size, number)
+    return epoch(data.loader(open(workers), { batch_size = batch_size, training = true, drop_last = false,
+                                              chain = random_parts }), number)
+  end
+  local one, three, later = images(1, 4, 1), images(3, 7, 1), images(3, 4, 2)
+  local changed = 0
+  for k = 0, COUNT - 1 do
+    check.equal(one[k], three[k])
+    check.equal(one[k]:byte(2), k)
+    if one[k] ~= later[k] then changed = changed + 1 end
+  end
+  check.equal(changed >= 8, true)
+  icl.random.seed(6)
+  check.equal(images(1, 4, 1)[0] == one[0], false)
+end)
+
+check("evaluation sees the middle of the resized image", function()
+  local chain = augment.chain { augment.center_crop { resize = 9 } }
+  local images = epoch(data.loader(open(), { batch_size = 3, chain = chain }), 1)
+  for k = 0, COUNT - 1 do
+    local whole = icl.image.read(open().folder:file(k))
+    check.equal(images[k], icl.image.center(whole, SIZE, 9):bytes())
+  end
+  local plain = epoch(data.loader(open(), { batch_size = 3, chain = augment.chain {} }), 1)
+  check.equal(plain[2], icl.image.center(icl.image.read(open().folder:file(2)), SIZE):bytes())
+end)
+
+check("images come normalised unless a chain is given", function()
+  local batch = data.loader(open(), { batch_size = 2 }):batch(icl.tensor({ 3, 7 }, { dtype = "i64" }), 1)
+  check.equal(text(batch.target:totable()), "0 2")
+  check.near(batch.image:totable()[2][1][1][2], (7 / 255 - 0.456) / 0.224, 1e-6)
+end)
+
+check("parts of a batch are the batch, mixed or not", function()
+  for _, mixing in ipairs { augment.hflip {}, augment.mixup {}, augment.cutmix {}, augment.ricap {} } do
+    local chain = augment.chain { augment.random_resized_crop {}, augment.hflip {}, augment.normalize {}, mixing }
+    local loader = data.loader(open(), { batch_size = 8, training = true, chain = chain })
+    for index, number, decoded in loader:indices(1) do
+      local batch = loader:batch(index, 1, number, decoded)
+      local chunks = batch:chunks(3)
+      check.equal(#chunks, 3)
+      local joined = icl.ops.concat(chunks[1].image, chunks[2].image, chunks[3].image, { dim = 1 })
+      check.equal((joined - batch.image):abs():max():item(), 0)
+      local again = loader:batch(index, 1, number)
+      check.equal((again.image - batch.image):abs():max():item(), 0)
+    end
+  end
+end)
+
+check("a mixed image has its partner of the batch", function()
+  local function keep(batch, rng) batch.partner = rng:partner() end
+  local chain = augment.chain { augment.random_resized_crop {}, augment.hflip {}, keep }
+  local loader = data.loader(open(), { batch_size = 10, chain = chain })
+  local batch = loader:batch(icl.arange(10), 1, 1)
+  local images = {}
+  for k = 1, 10 do images[batch.image:narrow(1, k, 1):bytes()] = k end
+  local seen = 0
+  for k = 1, 10 do seen = seen + (images[batch.partner.image:narrow(1, k, 1):bytes()] or 100) end
+  check.equal(seen, 55)
+end)
+
+check("a split shares the files", function()
+  local most, rest = data.split(open(), 0.3)
+  check.equal(most.count + rest.count, COUNT)
+  local bytes = augment.chain {}
+  local a = epoch(data.loader(most, { batch_size = 3, chain = bytes }), 1)
+  local b = epoch(data.loader(rest, { batch_size = 2, chain = bytes }), 1)
+  for k = 0, COUNT - 1 do
+    check.equal((a[k] and 1 or 0) + (b[k] and 1 or 0), 1)
+    check.equal((a[k] or b[k]):byte(2), k)
+  end
+end)
+
+check("loops may be left", function()
+  local run = icl.run {}
+  local loader = data.loader(open(3), { batch_size = 2, training = true })
+  for batch in run:batches(loader) do
+    run:log { mean = batch.image:mean() }
+    break
+  end
+  check.raises(function()
+    for _ in run:batches(loader) do error "in the body" end
+  end, "in the body")
+  for _ in loader:indices(1) do break end
+  local turns = 0
+  for _ in run:batches(loader) do turns = turns + 1 end
+  check.equal(turns, 5)
+end)
+
+check("a broken file is named", function()
+  local path = root .. "/train/cow/5.png"
+  local whole = assert(io.open(path, "rb")):read "a"
+  local function put(contents)
+    local file = assert(io.open(path, "wb"))
+    file:write(contents)
+    file:close()
+  end
+  local function read_all()
+    local run = icl.run {}
+    for _ in run:batches(data.loader(open(), { batch_size = 2 })) do end
+  end
+  put(whole:sub(1, 200))
+  check.raises(read_all, "train/cow/5.png: it is cut: the PNG data end at byte 200.*remove the file or get it anew")
+  put "hello"
+  check.raises(read_all, "train/cow/5.png: not an image")
+  put(whole)
+  read_all()
+end)
+
+check("wrong options and chains", function()
+  check.raises(function() data.folder(root .. "/train", { image_size = 0 }) end, "image_size is 0")
+  check.raises(function() data.folder(root .. "/train", { mean = { 1 } }) end, "mean must be a list of 3")
+  check.raises(function() augment.chain { augment.hflip {}, augment.center_crop {} } end, "it can only be the first")
+  check.raises(function() augment.random_resized_crop { area = { 0.5, 0.1 } } end, "area must be two numbers")
+  local set = data.set { images = icl.zeros({ 2, 4, 4, 1 }, "u8"), labels = icl.zeros({ 2 }, "i64"), classes = 2,
+                         mean = { 0 }, std = { 1 } }
+  check.raises(function() data.loader(set, { chain = random_parts }) end, "stage random_resized_crop decodes files")
+end)
+
+local opt = { dataset = "imagenet", data = root, image_size = SIZE, workers = 2, eval_resize = 9 }
+
+check("open gives train and val", function()
+  local train, val, test = data.open(opt)
+  check.equal(train.count, COUNT)
+  check.equal(val, test)
+  check.equal(val.folder:file(0), root .. "/val/cat/0.png")
+  check.raises(function() data.open { dataset = "imagenet" } end, "needs %-%-data DIR; images lie in DIR/train")
+  check.raises(function() data.open { dataset = "imagenet", data = root .. "/none", image_size = 8, workers = 0 } end,
+    "none/train: No such file or directory; images lie in a folder for each class")
+  shell("mkdir %s/train/emu && cp %s/train/cow/5.png %s/train/emu", root, root, root)
+  check.raises(function() data.open(opt) end, "class emu is in train, but not in val")
+  shell("rm -r %s/train/emu", root)
+end)
+
+check("the form of a model follows the set", function()
+  local train = data.open(opt)
+  check.equal(icl.models.build("resnet", { n_blocks = { 1, 1, 1, 1 }, initial_channels = 4 }, train).settings.type,
+    "imagenet")
+  local small = icl.models.build("resnet", { type = "cifar", depth = 8, initial_channels = 4 }, train)
+  check.equal(small.settings.type, "cifar")
+  check.equal(small.settings.classes, 3)
+  check.equal(icl.models.resnet { depth = 8 }.settings.type, "cifar")
+  check.raises(function() icl.models.build("wrn", { depth = 10 }, train) end, "wrn has no form imagenet")
+end)
+
+check("fit trains on it, the same for any threads", function()
+  local function fit(workers, more)
+    icl.random.seed(1)
+    local own = { workers = workers, epochs = 2, batch_size = 5, eval_batch_size = 4, base_lr = 0.05,
+                  schedule = "cosine" }
+    for key, value in pairs(opt) do own[key] = own[key] or value end
+    for key, value in pairs(more or {}) do own[key] = value end
+    local train, val = data.open(own)
+    local model = icl.models.build("resnet", { type = "cifar", depth = 8, initial_channels = 4 }, train)
+    local figures = icl.fit { model = model, train = train, test = val, options = own, quiet = true }
+    local parts = {}
+    for i, entry in ipairs(model:named_states()) do parts[i] = entry[2]:bytes() end
+    return figures, table.concat(parts)
+  end
+  local figures, bytes = fit(1)
+  check.equal(figures.test.loss == figures.test.loss, true)
+  local _, again = fit(3)
+  check.equal(bytes == again, true)
+  local _, centred = fit(2, { random_crop = false })
+  check.equal(bytes == centred, false)
+  fit(2, { mixup = true, subdivision = 2 })
+end)
+
+shell("rm -r %s", root)
+check.close()
