@@ -9,6 +9,8 @@ local opt = icl.options "Pre-activation ResNet (He et al. 2016b)"
   : preset("paper", { depth = 110 }, "6.47 %; in the paper 6.37 %")
   : preset("bottleneck164", { depth = 164, block_type = "bottleneck" }, "5.90 %; in the paper 5.46 %")
   : preset("bottleneck1001", { depth = 1001, block_type = "bottleneck" }, "in the paper 4.62 %")
+  : preset("imagenet18", { dataset = "imagenet", initial_channels = 64, n_blocks = { 2, 2, 2, 2 }, batch_size = 256,
+                           epochs = 90, milestones = { 30, 60 } }, "ImageNet; no figure was published")
   : example "icl recipes/resnet_preact.lua --preset quickstart"
   : parse(arg)
 

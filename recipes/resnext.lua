@@ -7,6 +7,9 @@ local opt = icl.options "ResNeXt (Xie et al. 2017)"
   : preset("4x64d", { cardinality = 4, batch_size = 32, base_lr = 0.025 }, "3.89 %; in the paper 3.75 %")
   : preset("8x64d", { cardinality = 8, batch_size = 64, base_lr = 0.05 }, "3.97 %; in the paper 3.65 %")
   : preset("16x64d", { cardinality = 16 }, "in the paper 3.58 %")
+  : preset("resnext50", { dataset = "imagenet", initial_channels = 64, n_blocks = { 3, 4, 6, 3 }, cardinality = 32,
+                          base_channels = 4, batch_size = 256, weight_decay = 1e-4, epochs = 90,
+                          milestones = { 30, 60 } }, "ImageNet; no figure was published")
   : parse(arg)
 
 local train, test = icl.data.open(opt)

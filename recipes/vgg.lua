@@ -5,6 +5,8 @@ local opt = icl.options "VGG (Simonyan and Zisserman 2015)"
   : include(icl.options.runtime)
   : default { dataset = "cifar10" }
   : preset("vgg15", { epochs = 160 }, "7.29 % with one relu a stage, which is not quite this network")
+  : preset("vgg16", { dataset = "imagenet", batch_size = 256, subdivision = 8, base_lr = 0.01, weight_decay = 5e-4,
+                      epochs = 90, milestones = { 30, 60 } }, "ImageNet; no figure was published")
   : parse(arg)
 
 local train, test = icl.data.open(opt)

@@ -10,6 +10,7 @@ local recipes = folder .. "../../recipes/"
 local sets = {
   cifar10 = { shape = { 32, 32, 3 }, classes = 10 },
   fashion_mnist = { shape = { 28, 28, 1 }, classes = 10 },
+  imagenet = { shape = { 224, 224, 3 }, classes = 1000, form = "imagenet" },
 }
 sets.mnist, sets.kmnist = sets.fashion_mnist, sets.fashion_mnist
 
@@ -59,14 +60,14 @@ end
 
 -- family: parameters of the model, settings
 local families = {
-  densenet = { 769162, settings(64, 0.1, 1e-4, 300, { 150, 225 }) },
-  pyramidnet = { 26210842, settings(128, 0.1, 1e-4, 300, { 150, 225 }) },
-  resnet = { 1730714, settings(128, 0.1, 1e-4, 160, { 80, 120 }) },
-  resnet_preact = { 1730522, settings(128, 0.1, 1e-4, 160, { 80, 120 }) },
-  resnext = { 34426698, settings(128, 0.1, 5e-4, 300, { 150, 225 }) },
+  densenet = { 769163, settings(64, 0.1, 1e-4, 300, { 150, 225 }) },
+  pyramidnet = { 26210843, settings(128, 0.1, 1e-4, 300, { 150, 225 }) },
+  resnet = { 1730716, settings(128, 0.1, 1e-4, 160, { 80, 120 }) },
+  resnet_preact = { 1730523, settings(128, 0.1, 1e-4, 160, { 80, 120 }) },
+  resnext = { 34426699, settings(128, 0.1, 5e-4, 300, { 150, 225 }) },
   se_resnet_preact = { 1748792, settings(128, 0.1, 1e-4, 160, { 80, 120 }) },
   shake_shake = { 26192922, settings(128, 0.2, 1e-4, 1800, nil, { lr_min_factor = 0.0 }) },
-  vgg = { 14728266, settings(128, 0.1, 1e-4, 160, { 80, 120 }) },
+  vgg = { 14728267, settings(128, 0.1, 1e-4, 160, { 80, 120 }) },
   wrn = { 36479194, settings(128, 0.1, 5e-4, 200, { 60, 120, 160 },
     { lr_decay = 0.2, init_mode = "kaiming_fan_in", drop_rate = 0.0 }) },
 }
@@ -96,7 +97,8 @@ local expected = {
   densenet = { 5, { "100-12", "3.87 %; in the paper 4.10 %", 7083538, { block_type = "basic", epochs = 300 } },
     { "100-24", "in the paper 3.74 %", 28071706 }, { "bc-100-12", "4.69 %; in the paper 4.51 %", 769162,
                                                      { batch_size = 32, base_lr = 0.05 } },
-    { "bc-250-24", "in the paper 3.62 %", 15324406 }, { "bc-190-40", "in the paper 3.46 %", 25624430 } },
+    { "bc-250-24", "in the paper 3.62 %", 15324406 }, { "bc-190-40", "in the paper 3.46 %", 25624430 },
+    { "densenet121", "ImageNet; no figure.*", 7978856, { batch_size = 256, base_lr = 0.1, epochs = 90 } } },
   fashion_mnist = { 22, { "preact20", "5.04 %", 271994, cosine },
     { "preact20-cutout6", "4.84 %", 271994, { cutout = true, cutout_size = 6, dataset = "fashion_mnist" } },
     { "preact20-cutout16", "4.49 %", 271994, { cutout_size = 16 } },
@@ -131,7 +133,8 @@ local expected = {
     { "bf16-128", "7.37 % with f16", preact20, { base_lr = 0.4, schedule = "cosine", epochs = 200 } } },
   pyramidnet = { 4, { "110-84", "4.40 %; in the paper 4.26 %", 3904446 },
     { "110-270", "3.92 %; in the paper 3.73 %", 28485477, { epochs = 300 } },
-    { "164-270", "3.44 %; in the paper 3.48 %", 27216021 }, { "272-200", "in the paper 3.31 %", 26210842 } },
+    { "164-270", "3.44 %; in the paper 3.48 %", 27216021 }, { "272-200", "in the paper 3.31 %", 26210842 },
+    { "pyramidnet200", "ImageNet; no figure.*", 62368168, { batch_size = 128, base_lr = 0.05, epochs = 120 } } },
   regularization = { 25, { "plain-200", "7.60 %", preact20, cosine }, { "plain-400", "7.05 %", preact20 },
     { "smoothing0.01-200", "7.21 %", preact20, { label_smoothing = 0.01 } },
     { "mixup-400", "6.66 %", preact20, { mixup = true, epochs = 400 } },
@@ -149,14 +152,18 @@ local expected = {
     { "E-erasing", "5.22 %", 857594, { random_erasing = true } },
     { "E-mixup", "5.11 %", 857594, { mixup = true, epochs = 300 } } },
   resnet = { 3, { "resnet110", "6.52 %; in the paper 6.43 %", 1730714 }, { "resnet56", "in the paper .*", 855770 },
-    { "resnet20", "in the paper .*", 272474 } },
+    { "resnet20", "in the paper .*", 272474 },
+    { "resnet18", "ImageNet; no figure.*", 11689512, { batch_size = 256, weight_decay = 1e-4 } },
+    { "resnet34", "ImageNet; no figure.*", 21797672, { eval_batch_size = 1024, epochs = 90 } } },
   resnet_preact = { 4, { "quickstart", "Fashion.*", 271994, { epochs = 5, schedule = "cosine", batch_size = 64,
                                                                base_lr = 0.1, dataset = "fashion_mnist" } },
     { "paper", "6.47 %; in the paper 6.37 %", 1730522, { epochs = 160, base_lr = 0.1, schedule = "multistep" } },
-    { "bottleneck164", "5.90 %; in the paper 5.46 %", 1619290 }, { "bottleneck1001", "in the paper 4.62 %", 9850906 } },
+    { "bottleneck164", "5.90 %; in the paper 5.46 %", 1619290 }, { "bottleneck1001", "in the paper 4.62 %", 9850906 },
+    { "imagenet18", "ImageNet; no figure.*", 11687848, { base_lr = 0.1, schedule = "multistep", epochs = 90 } } },
   resnext = { 3, { "4x64d", "3.89 %; in the paper 3.75 %", 17562442, { batch_size = 32, base_lr = 0.025 } },
     { "8x64d", "3.97 %; in the paper 3.65 %", 34426698, { batch_size = 64, base_lr = 0.05 } },
-    { "16x64d", "in the paper 3.58 %", 68155210 } },
+    { "16x64d", "in the paper 3.58 %", 68155210 },
+    { "resnext50", "ImageNet; no figure.*", 25028904, { weight_decay = 1e-4, base_lr = 0.1 } } },
   se_resnet_preact = { 1, { "se110", "no figure.*", 1748792 } },
   shake_shake = { 13, { "2x32d", "3.68 %; in the paper 3.55 %", 2923162, { batch_size = 128, base_lr = 0.2 } },
     { "2x64d", "2.88 %; in the paper 2.98 %", 11653978, { batch_size = 64, base_lr = 0.1 } },
@@ -164,7 +171,8 @@ local expected = {
     { "2x64d-dual-cutout", "2.64 %", 11653978, { dual_cutout = true, batch_size = 128, base_lr = 0.2 } },
     { "2x96d-ricap", "2.10 %", 26192922, { ricap = true, random_crop = false, epochs = 1800 } },
     { "2x128d-cutout", "2.58 %", 46539994, { cutout = true } }, { "2x128d-ricap", "1.97 %", 46539994 } },
-  vgg = { 1, { "vgg15", "7.29 %.*", 14728266, { epochs = 160 } } },
+  vgg = { 1, { "vgg15", "7.29 %.*", 14728266, { epochs = 160 } },
+    { "vgg16", "ImageNet; no figure.*", 138365992, { base_lr = 0.01, subdivision = 8, weight_decay = 5e-4 } } },
   weight_decay = { 30, { "batch4096-5e-4", "10.81 %", preact20, { weight_decay = 5e-4, decay = "all", base_lr = 1.6 } },
     { "batch1024-no-bn-3e-4", "7.92 %", preact20, { weight_decay = 3e-4, decay = "weights", batch_size = 1024 } } },
   wrn = { 14, { "28-10", "4.03 %; in the paper 4.00 %", 36479194, { init_mode = "kaiming_fan_in", batch_size = 64 } },
@@ -179,7 +187,7 @@ local expected = {
 -- A preset of a recipe can be built and has a figure; `row` is what the table says of it, or nil.
 local function check_preset(recipe, name, preset, row)
   if not preset.note:find "%d %%" and not preset.note:find "no figure" then error("the note is " .. preset.note, 0) end
-  local given = given_to_fit(recipe, "--preset", name)
+  local given = given_to_fit(recipe, "--preset", name, "--data", "DIR")
   check_options(given.options, preset.values)
   check.equal(given.train, sets[given.options.dataset])
   if not row then return end
