@@ -9,7 +9,8 @@ local opt = icl.options "PyramidNet (Han et al. 2017)"
   : preset("164-270", { depth = 164, alpha = 270 }, "3.44 %; in the paper 3.48 %")
   : preset("272-200", { depth = 272, alpha = 200 }, "in the paper 3.31 %")
   : preset("pyramidnet200", { dataset = "imagenet", n_blocks = { 3, 24, 36, 3 }, initial_channels = 64, alpha = 300,
-                              base_lr = 0.05, epochs = 120, milestones = { 60, 90, 105 } }, "ImageNet; no figure was published")
+                              base_lr = 0.05, epochs = 120, milestones = { 60, 90, 105 } },
+      "ImageNet; no figure was published")
   : parse(arg)
 
 local train, test = icl.data.open(opt)

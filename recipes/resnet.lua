@@ -10,7 +10,8 @@ local opt = icl.options "ResNet (He et al. 2016a)"
   : preset("resnet18", { dataset = "imagenet", initial_channels = 64, n_blocks = { 2, 2, 2, 2 }, batch_size = 256,
                          epochs = 90, milestones = { 30, 60 } }, "ImageNet; no figure was published")
   : preset("resnet34", { dataset = "imagenet", initial_channels = 64, n_blocks = { 3, 4, 6, 3 }, batch_size = 256,
-                         eval_batch_size = 1024, epochs = 90, milestones = { 30, 60 } }, "ImageNet; no figure was published")
+                         eval_batch_size = 1024, epochs = 90, milestones = { 30, 60 } },
+      "ImageNet; no figure was published")
   : parse(arg)
 
 local train, test = icl.data.open(opt)
