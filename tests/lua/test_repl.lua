@@ -124,7 +124,7 @@ check("every layer, model and module has help that says something", function()
 end)
 
 check("help about values", function()
-  has(help.text(icl.models.resnet_preact), "depth = 110", 'type = "cifar"')
+  has(help.text(icl.models.resnet_preact), "depth = 110", 'block_type = "basic"')
   has(help.text(icl.options.training), "base_lr = 0.1")
   has(help.text(icl.ones { 2 }), "a tensor", "reshape")
   has(help.text(icl.state { 2 }), "a state", "write")
