@@ -85,6 +85,8 @@ end
 
 local preact20, wide20, preact56 = 272282, 4326986, 855578
 local cosine = { schedule = "cosine", base_lr = 0.2, epochs = 200 }
+local large = { dataset = "imagenet", batch_size = 256, base_lr = 0.1, weight_decay = 1e-4, epochs = 90,
+                schedule = "multistep", milestones = { 30, 60 }, lr_decay = 0.1, image_size = 224, eval_resize = 256 }
 
 -- Of each recipe: how many presets there are, and some of them: { name, note, parameters, options }.
 local expected = {
@@ -98,7 +100,7 @@ local expected = {
     { "100-24", "in the paper 3.74 %", 28071706 }, { "bc-100-12", "4.69 %; in the paper 4.51 %", 769162,
                                                      { batch_size = 32, base_lr = 0.05 } },
     { "bc-250-24", "in the paper 3.62 %", 15324406 }, { "bc-190-40", "in the paper 3.46 %", 25624430 },
-    { "densenet121", "ImageNet; no figure.*", 7978856, { batch_size = 256, base_lr = 0.1, epochs = 90 } } },
+    { "densenet121", "ImageNet; no figure.*", 7978856, large } },
   fashion_mnist = { 22, { "preact20", "5.04 %", 271994, cosine },
     { "preact20-cutout6", "4.84 %", 271994, { cutout = true, cutout_size = 6, dataset = "fashion_mnist" } },
     { "preact20-cutout16", "4.49 %", 271994, { cutout_size = 16 } },
@@ -134,7 +136,8 @@ local expected = {
   pyramidnet = { 5, { "110-84", "4.40 %; in the paper 4.26 %", 3904446 },
     { "110-270", "3.92 %; in the paper 3.73 %", 28485477, { epochs = 300 } },
     { "164-270", "3.44 %; in the paper 3.48 %", 27216021 }, { "272-200", "in the paper 3.31 %", 26210842 },
-    { "pyramidnet200", "ImageNet; no figure.*", 62368168, { batch_size = 128, base_lr = 0.05, epochs = 120 } } },
+    { "pyramidnet200", "ImageNet; no figure.*", 62368168,
+      { batch_size = 128, base_lr = 0.05, epochs = 120, milestones = { 60, 90, 105 }, weight_decay = 1e-4 } } },
   regularization = { 25, { "plain-200", "7.60 %", preact20, cosine }, { "plain-400", "7.05 %", preact20 },
     { "smoothing0.01-200", "7.21 %", preact20, { label_smoothing = 0.01 } },
     { "mixup-400", "6.66 %", preact20, { mixup = true, epochs = 400 } },
@@ -153,17 +156,17 @@ local expected = {
     { "E-mixup", "5.11 %", 857594, { mixup = true, epochs = 300 } } },
   resnet = { 5, { "resnet110", "6.52 %; in the paper 6.43 %", 1730714 }, { "resnet56", "in the paper .*", 855770 },
     { "resnet20", "in the paper .*", 272474 },
-    { "resnet18", "ImageNet; no figure.*", 11689512, { batch_size = 256, weight_decay = 1e-4 } },
+    { "resnet18", "ImageNet; no figure.*", 11689512, large },
     { "resnet34", "ImageNet; no figure.*", 21797672, { eval_batch_size = 1024, epochs = 90 } } },
   resnet_preact = { 5, { "quickstart", "Fashion.*", 271994, { epochs = 5, schedule = "cosine", batch_size = 64,
                                                                base_lr = 0.1, dataset = "fashion_mnist" } },
     { "paper", "6.47 %; in the paper 6.37 %", 1730522, { epochs = 160, base_lr = 0.1, schedule = "multistep" } },
     { "bottleneck164", "5.90 %; in the paper 5.46 %", 1619290 }, { "bottleneck1001", "in the paper 4.62 %", 9850906 },
-    { "imagenet18", "ImageNet; no figure.*", 11687848, { base_lr = 0.1, schedule = "multistep", epochs = 90 } } },
+    { "imagenet18", "ImageNet; no figure.*", 11687848, large } },
   resnext = { 4, { "4x64d", "3.89 %; in the paper 3.75 %", 17562442, { batch_size = 32, base_lr = 0.025 } },
     { "8x64d", "3.97 %; in the paper 3.65 %", 34426698, { batch_size = 64, base_lr = 0.05 } },
     { "16x64d", "in the paper 3.58 %", 68155210 },
-    { "resnext50", "ImageNet; no figure.*", 25028904, { weight_decay = 1e-4, base_lr = 0.1 } } },
+    { "resnext50", "ImageNet; no figure.*", 25028904, large } },
   se_resnet_preact = { 1, { "se110", "no figure.*", 1748792 } },
   shake_shake = { 13, { "2x32d", "3.68 %; in the paper 3.55 %", 2923162, { batch_size = 128, base_lr = 0.2 } },
     { "2x64d", "2.88 %; in the paper 2.98 %", 11653978, { batch_size = 64, base_lr = 0.1 } },
