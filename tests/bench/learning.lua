@@ -11,8 +11,7 @@ local function learn(given)
   local opt, means, sum, count = given.options, {}, 0, 0
   local loader = icl.data.loader(given.train, { batch_size = opt.batch_size, training = true,
                                                 chain = icl.augment.training(opt, given.train) })
-  local optimizer = icl.optim.sgd(given.model, { momentum = opt.momentum, nesterov = opt.nesterov,
-                                                 weight_decay = opt.weight_decay })
+  local optimizer = icl.optim.from_options(given.model, opt)
   local steps = math.min(STEPS, loader.batches)
   local run = icl.run { epochs = 1, watch = function(run)
     sum, count = sum + run.last.loss, count + 1

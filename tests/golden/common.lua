@@ -197,6 +197,16 @@ function common.case(name, f)
   end
 end
 
+-- Runs f(id, case) as a case for each of a table of cases, in the order of their names.
+function common.cases(cases, f)
+  local ids = {}
+  for id in pairs(cases) do ids[#ids + 1] = id end
+  table.sort(ids)
+  for _, id in ipairs(ids) do
+    common.case(id, function() return f(id, cases[id]) end)
+  end
+end
+
 -- The closing line; leaves the program.
 function common.close()
   local line = ("%d passed, %d failed"):format(common.passed, common.failed)

@@ -66,15 +66,9 @@ end
 
 local folder = common.folder() .. "/losses/"
 local suite, stored = common.json(folder .. "losses.json"), common.tensors(folder .. "losses.safetensors")
-local ids = {}
-for id in pairs(suite.cases) do ids[#ids + 1] = id end
-table.sort(ids)
-for _, id in ipairs(ids) do
-  common.case(id, function() return check(suite, stored, id) end)
-end
+common.cases(suite.cases, function(id) return check(suite, stored, id) end)
 
-local clipping = common.json(folder .. "clip_grad_norm.json")
-ids = {}
+local clipping, ids = common.json(folder .. "clip_grad_norm.json"), {}
 for id in pairs(clipping) do ids[#ids + 1] = id:match "^max" and id end
 table.sort(ids)
 for _, id in ipairs(ids) do

@@ -57,14 +57,9 @@ end
 local folder = common.folder() .. "/optim"
 local suite = common.json(folder .. "/optim.json")
 local stored = common.tensors(folder .. "/common.safetensors")
-local ids = {}
-for id in pairs(suite.cases) do ids[#ids + 1] = id end
-table.sort(ids)
-for _, id in ipairs(ids) do
-  common.case(id, function()
-    local expected = common.tensors(("%s/%s.safetensors"):format(folder, id))
-    if not expected then return "its data file is not there" end
-    return run(suite, suite.cases[id], stored, expected)
-  end)
-end
+common.cases(suite.cases, function(id, case)
+  local expected = common.tensors(("%s/%s.safetensors"):format(folder, id))
+  if not expected then return "its data file is not there" end
+  return run(suite, case, stored, expected)
+end)
 common.close()

@@ -134,10 +134,5 @@ end
 local folder = common.folder() .. "/train_steps"
 local suite = common.json(folder .. "/train_steps.json")
 local stored = common.tensors(folder .. "/common.safetensors")
-local ids = {}
-for id in pairs(suite.cases) do ids[#ids + 1] = id end
-table.sort(ids)
-for _, id in ipairs(ids) do
-  common.case(id, function() return check(folder, suite, stored, id) end)
-end
+common.cases(suite.cases, function(id) return check(folder, suite, stored, id) end)
 common.close()
