@@ -1,5 +1,6 @@
 /* test_conv1x1.c - products of pixels and channels against the reference, on every instruction set that this processor
  * has. */
+#include "numbers.h"
 #include "unit.h"
 
 #include "backend/cpu/kernels.h"
@@ -7,7 +8,6 @@
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,14 +31,6 @@ typedef struct {
   float *own_w;
 } layer;
 
-static void fill(double *values, void *own, icl_dtype dtype, size_t count, unsigned seed) {
-  for (size_t i = 0; i < count; i++) {
-    seed = seed * 1664525u + 1013904223u;
-    icl__store_f64(dtype, own, (int64_t)i, (double)(seed >> 8) / (1 << 23) - 1);
-    values[i] = icl__load_f64(dtype, own, (int64_t)i);
-  }
-}
-
 static layer layer_new(const icl__conv1x1_shape *s) {
   layer l = {.shape = *s};
   l.inputs = (size_t)(s->images * s->x[0] * s->x[1] * s->in * s->groups);
@@ -50,9 +42,9 @@ static layer layer_new(const icl__conv1x1_shape *s) {
   l.own_x = icl__alloc(l.inputs, icl_dtype_bytes(s->dtype));
   l.own_gy = icl__alloc(l.results, icl_dtype_bytes(s->dtype));
   l.own_w = icl__alloc(l.weights, sizeof(float));
-  fill(l.x, l.own_x, s->dtype, l.inputs, 1);
-  fill(l.gy, l.own_gy, s->dtype, l.results, 2);
-  fill(l.w, l.own_w, ICL_F32, l.weights, 3);
+  numbers_fill(l.x, l.own_x, s->dtype, (int64_t)l.inputs, 1);
+  numbers_fill(l.gy, l.own_gy, s->dtype, (int64_t)l.results, 2);
+  numbers_fill(l.w, l.own_w, ICL_F32, (int64_t)l.weights, 3);
   return l;
 }
 
@@ -89,16 +81,9 @@ static void reference(const icl__conv1x1_shape *s, int op, icl__view out, icl__v
   icl__ref_kernel(op)(&call);
 }
 
-/* Root mean square of the difference, relative to that of what is expected. */
 static void check_close(const char *set, const icl__conv1x1_shape *s, const double *expected, const void *values,
                         icl_dtype dtype, size_t count) {
-  double square = 0, difference = 0;
-  for (size_t i = 0; i < count; i++) {
-    double d = icl__load_f64(dtype, values, (int64_t)i) - expected[i];
-    square += expected[i] * expected[i];
-    difference += d * d;
-  }
-  double error = sqrt(difference / square);
+  double error = numbers_error(expected, values, dtype, (int64_t)count);
   if (!(error <= (dtype == ICL_BF16 ? bf16_error : f32_error)))
     unit_fail(__FILE__, __LINE__, "%s, %d images of %dx%d, %d to %d channels, %d groups: error %.3g", set, s->images,
               s->x[0], s->x[1], s->in, s->out, s->groups, error);

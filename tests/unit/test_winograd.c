@@ -1,4 +1,5 @@
 /* test_winograd.c - minimal filtering against the reference, on every instruction set that this processor has. */
+#include "numbers.h"
 #include "unit.h"
 
 #include "backend/cpu/kernels.h"
@@ -6,7 +7,6 @@
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,14 +29,6 @@ typedef struct {
   float *own_w;
 } layer;
 
-static void fill(double *values, void *own, icl_dtype dtype, int64_t count, unsigned seed) {
-  for (int64_t i = 0; i < count; i++) {
-    seed = seed * 1664525u + 1013904223u;
-    icl__store_f64(dtype, own, i, (double)(seed >> 8) / (1 << 23) - 1);
-    values[i] = icl__load_f64(dtype, own, i);
-  }
-}
-
 static layer layer_new(const icl__winograd_shape *s) {
   layer l = {.shape = *s};
   l.inputs = (int64_t)s->images * s->h * s->w * s->in * s->groups;
@@ -48,9 +40,9 @@ static layer layer_new(const icl__winograd_shape *s) {
   l.own_x = icl__alloc((size_t)l.inputs, 4);
   l.own_gy = icl__alloc((size_t)l.results, 4);
   l.own_w = icl__alloc((size_t)l.weights, 4);
-  fill(l.x, l.own_x, s->dtype, l.inputs, 1);
-  fill(l.gy, l.own_gy, s->dtype, l.results, 2);
-  fill(l.w, l.own_w, ICL_F32, l.weights, 3);
+  numbers_fill(l.x, l.own_x, s->dtype, l.inputs, 1);
+  numbers_fill(l.gy, l.own_gy, s->dtype, l.results, 2);
+  numbers_fill(l.w, l.own_w, ICL_F32, l.weights, 3);
   return l;
 }
 
@@ -80,16 +72,9 @@ static void reference(const layer *l, int op, icl__view out, icl__view first, ic
   icl__ref_kernel(op)(&call);
 }
 
-/* Root mean square of the difference, relative to that of what is expected. */
 static void check_close(const char *set, const icl__winograd_shape *s, const double *expected, const void *values,
                         icl_dtype dtype, int64_t count) {
-  double square = 0, difference = 0;
-  for (int64_t i = 0; i < count; i++) {
-    double d = icl__load_f64(dtype, values, i) - expected[i];
-    square += expected[i] * expected[i];
-    difference += d * d;
-  }
-  double error = sqrt(difference / square);
+  double error = numbers_error(expected, values, dtype, count);
   if (!(error <= (dtype == ICL_BF16 ? bf16_error : f32_error)))
     unit_fail(__FILE__, __LINE__, "%s, %d images of %dx%d, %d to %d channels, %d groups: error %.3g", set, s->images,
               s->h, s->w, s->in, s->out, s->groups, error);
