@@ -20,5 +20,5 @@ double numbers_error(const double *expected, const void *values, icl_dtype dtype
     square += expected[i] * expected[i];
     difference += d * d;
   }
-  return sqrt(difference / square);
+  return sqrt(square > 0 ? difference / square : difference);
 }

@@ -9,7 +9,7 @@
 /* Numbers from -1 to 1 that the dtype represents exactly: in `own`, and in f64. */
 void numbers_fill(double *values, void *own, icl_dtype dtype, int64_t count, unsigned seed);
 
-/* Root mean square of the difference, relative to that of what is expected. */
+/* Root mean square of the difference, relative to that of what is expected; its norm where that is all zero. */
 double numbers_error(const double *expected, const void *values, icl_dtype dtype, int64_t count);
 
 #endif

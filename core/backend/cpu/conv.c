@@ -8,73 +8,50 @@
 
 /* ---- the choice ---- */
 
-icl_status icl__conv_forced(icl__conv_kind *kind) {
+icl_status icl__conv_forced(icl__conv_choice *choice) {
+  static const char *const names[] = {
+      [ICL__CONV_ONEDNN] = "onednn", [ICL__CONV_WINOGRAD] = "winograd", [ICL__CONV_DIRECT] = "direct"};
   const char *text = getenv("ICL_CONV");
-  *kind = ICL__CONV_AUTO;
+  *choice = ICL__CONV_AUTO;
   if (!text || !*text)
     return ICL_OK;
-  if (!strcmp(text, "onednn"))
-    *kind = ICL__CONV_ONEDNN;
-  else if (!strcmp(text, "winograd"))
-    *kind = ICL__CONV_WINOGRAD;
-  else
-    return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn or winograd", text);
-  return ICL_OK;
-}
-
-static bool fits_winograd(const icl__conv_shape *s) {
-  for (int d = 0; d < 2; d++)
-    if (s->kernel[d] != 3 || s->stride[d] != 1 || s->padding[d] != 1)
-      return false;
-  return icl__winograd_fits(s->x[2] / s->groups, s->y[2] / s->groups);
-}
-
-/* The convolution that the kernel computes: for an input gradient from result to input. */
-static icl__winograd_shape winograd_shape(const icl__conv_shape *s, int32_t images) {
-  bool back = s->direction == ICL__CONV_INPUT;
-  const int32_t *from = back ? s->y : s->x, *to = back ? s->x : s->y;
-  return (icl__winograd_shape){s->dtype, images, s->x[0], s->x[1], from[2] / s->groups, to[2] / s->groups, s->groups};
-}
-
-static bool fits_1x1(const icl__conv_shape *s) {
-  for (int d = 0; d < 2; d++)
-    if (s->kernel[d] != 1 || s->padding[d] != 0)
-      return false;
-  return !(s->dtype == ICL_BF16 && icl__dnnl_multiplies_bf16_matrices());
-}
-
-static icl__conv1x1_shape shape_1x1(const icl__conv_shape *s, int32_t images) {
-  return (icl__conv1x1_shape){s->dtype,
-                              images,
-                              {s->x[0], s->x[1]},
-                              {s->y[0], s->y[1]},
-                              {s->stride[0], s->stride[1]},
-                              s->x[2] / s->groups,
-                              s->y[2] / s->groups,
-                              s->groups};
+  for (int i = ICL__CONV_ONEDNN; i <= ICL__CONV_DIRECT; i++)
+    if (!strcmp(text, names[i])) {
+      *choice = (icl__conv_choice)i;
+      return ICL_OK;
+    }
+  return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd or direct", text);
 }
 
 /* Transformed weights are four times as large as the weights, and are made and turned back once a step: that pays with
- * enough tiles, of which there must be more once they no longer fit a cache. A processor that multiplies bf16 matrices
- * is faster with those. */
-static bool prefers_winograd(const icl__conv_shape *s, int64_t images) {
+ * enough tiles, of which there must be more once they no longer fit a cache. */
+static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_shape *s, int64_t images) {
   enum { FEW = 16, ENOUGH = 64, CACHE = 16 << 20 };
-  icl__winograd_shape shape = winograd_shape(s, 1);
   int64_t tiles = images * ((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
-  size_t bytes = icl__winograd_weights(&shape) / (size_t)s->groups * sizeof(float);
-  if (s->dtype == ICL_BF16 && icl__dnnl_multiplies_bf16_matrices())
-    return false;
+  size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
   return tiles >= ENOUGH || (tiles >= FEW && bytes <= CACHE);
 }
 
-void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_kind forced, int64_t images) {
-  *c = (icl__conv){
-      .kind = ICL__CONV_ONEDNN, .shape = *shape, .winograd = icl__cpu_winograd(), .conv1x1 = icl__cpu_conv1x1()};
-  if (forced != ICL__CONV_ONEDNN && fits_winograd(shape) &&
-      (forced == ICL__CONV_WINOGRAD || prefers_winograd(shape, images)))
-    c->kind = ICL__CONV_WINOGRAD;
-  else if (forced != ICL__CONV_ONEDNN && fits_1x1(shape))
-    c->kind = ICL__CONV_1X1;
+static const icl__conv_kernel *choose(const icl__conv_shape *s, icl__conv_choice forced, int64_t images) {
+  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
+  bool takes_winograd = winograd->fits(s), takes_direct = direct->fits(s);
+  switch (forced) {
+  case ICL__CONV_ONEDNN:
+    return NULL;
+  case ICL__CONV_DIRECT:
+    return takes_direct ? direct : NULL;
+  case ICL__CONV_WINOGRAD:
+    return takes_winograd ? winograd : takes_direct ? direct : NULL;
+  default:
+    /* A processor that multiplies bf16 matrices is faster with those. */
+    if (s->dtype == ICL_BF16 && icl__dnnl_multiplies_bf16_matrices())
+      return NULL;
+    return takes_winograd && prefers_winograd(winograd, s, images) ? winograd : takes_direct ? direct : NULL;
+  }
+}
+
+void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice forced, int64_t images) {
+  *c = (icl__conv){.shape = *shape, .own = choose(shape, forced, images)};
 }
 
 icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
@@ -87,18 +64,8 @@ icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
     return icl__fail(ICL_EINTERNAL, "conv2d: more than %d chunk sizes", ICL__CONV_COUNTS);
   int at = c->counts++;
   c->count[at] = c->shape.images = images;
-  if (c->kind == ICL__CONV_WINOGRAD) {
-    icl__winograd_shape s = winograd_shape(&c->shape, 1);
-    c->weight_bytes = icl__winograd_weights(&s) * sizeof(float);
-    return ICL_OK;
-  }
-  if (c->kind == ICL__CONV_1X1) {
-    icl__conv1x1_shape s = shape_1x1(&c->shape, 1);
-    size_t plain = (size_t)s.in * (size_t)s.out * (size_t)s.groups;
-    c->weight_bytes =
-        (c->shape.direction == ICL__CONV_WEIGHT ? plain
-                                                : icl__conv1x1_weights(&s, c->shape.direction == ICL__CONV_INPUT)) *
-        sizeof(float);
+  if (c->own) {
+    c->weight_bytes = c->own->weights(&c->shape) * sizeof(float);
     return ICL_OK;
   }
   ICL__TRY(icl__dnnl_conv_get(dnnl, &c->shape, at ? c->dnnl[0] : NULL, &c->dnnl[at]));
@@ -106,41 +73,31 @@ icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
   return ICL_OK;
 }
 
-bool icl__conv_splits(const icl__conv *c) { return c->kind != ICL__CONV_ONEDNN; }
+bool icl__conv_splits(const icl__conv *c) { return c->own != NULL; }
 
-const char *icl__conv_name(const icl__conv *c) {
-  return c->kind == ICL__CONV_WINOGRAD ? "winograd" : c->kind == ICL__CONV_1X1 ? "1x1" : "onednn";
-}
+const char *icl__conv_name(const icl__conv *c) { return c->own ? c->own->name : "onednn"; }
 
 /* ---- sizes ---- */
 
 static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+static icl__conv_shape shape_for(const icl__conv *c, int32_t images) {
+  icl__conv_shape shape = c->shape;
+  shape.images = images;
+  return shape;
+}
+
 size_t icl__conv_weight_bytes(const icl__conv *c) { return c->weight_bytes; }
 
-static size_t winograd_scratch(const icl__conv *c, int32_t images) {
-  icl__winograd_shape s = winograd_shape(&c->shape, images);
-  return icl__winograd_scratch(&s) * sizeof(float);
-}
-
-static size_t scratch_1x1(const icl__conv *c) {
-  icl__conv1x1_shape s = shape_1x1(&c->shape, 1);
-  return sizeof(float) * (c->shape.direction == ICL__CONV_WEIGHT
-                              ? icl__conv1x1_gradient_scratch(&s)
-                              : icl__conv1x1_scratch(&s, c->shape.direction == ICL__CONV_INPUT));
-}
-
 size_t icl__conv_scratch_bytes(const icl__conv *c) {
-  if (c->kind == ICL__CONV_1X1)
-    return scratch_1x1(c);
   size_t most = 0;
   for (int i = 0; i < c->counts; i++) {
-    size_t bytes = c->kind == ICL__CONV_WINOGRAD ? winograd_scratch(c, c->count[i])
-                                                 : lines(icl__dnnl_conv_scratch_bytes(c->dnnl[i]));
+    icl__conv_shape shape = shape_for(c, c->count[i]);
+    size_t bytes = c->own ? c->own->scratch(&shape) * sizeof(float) : icl__dnnl_conv_scratch_bytes(c->dnnl[i]);
     most = bytes > most ? bytes : most;
   }
-  if (c->kind == ICL__CONV_ONEDNN && c->shape.direction == ICL__CONV_WEIGHT)
-    most += lines(c->weight_bytes); /* the gradient of a chunk, added to the sum */
+  if (!c->own && c->shape.direction == ICL__CONV_WEIGHT) /* the gradient of a chunk, added to the sum */
+    return lines(most) + lines(c->weight_bytes);
   return most;
 }
 
@@ -169,67 +126,29 @@ static icl_status run_dnnl(const icl__conv *c, int thread, int32_t images, const
   return ICL_OK;
 }
 
-static void run_winograd(const icl__conv *c, int32_t images, const void *first, const void *second, void *out,
-                         bool accumulate, void *scratch) {
-  icl__winograd_shape s = winograd_shape(&c->shape, images);
-  if (c->shape.direction == ICL__CONV_WEIGHT)
-    c->winograd->differentiate(&s, first, second, out, accumulate, scratch);
-  else
-    c->winograd->convolve(&s, first, second, out, scratch);
-}
-
-static void run_1x1(const icl__conv *c, int32_t images, const void *first, const void *second, void *out,
-                    bool accumulate, void *scratch) {
-  icl__conv1x1_shape s = shape_1x1(&c->shape, images);
-  if (c->shape.direction == ICL__CONV_WEIGHT)
-    c->conv1x1->differentiate(&s, first, second, out, accumulate, scratch);
-  else if (c->shape.direction == ICL__CONV_INPUT)
-    c->conv1x1->backward(&s, first, second, out, scratch);
-  else
-    c->conv1x1->forward(&s, first, second, out, scratch);
-}
-
 icl_status icl__conv_run(const icl__conv *c, int thread, int32_t images, const void *first, const void *second,
                          void *out, bool accumulate, void *scratch) {
-  if (c->kind == ICL__CONV_ONEDNN)
+  if (!c->own)
     return run_dnnl(c, thread, images, first, second, out, accumulate, scratch);
-  (c->kind == ICL__CONV_WINOGRAD ? run_winograd : run_1x1)(c, images, first, second, out, accumulate, scratch);
+  icl__conv_shape shape = shape_for(c, images);
+  if (shape.direction == ICL__CONV_WEIGHT)
+    c->own->differentiate(&shape, first, second, out, accumulate, scratch);
+  else
+    c->own->convolve(&shape, first, second, out, scratch);
   return ICL_OK;
 }
 
 icl_status icl__conv_prepare(const icl__conv *c, int thread, const float *hwio, void *weights, int part, int parts) {
-  bool turned = c->shape.direction == ICL__CONV_INPUT;
-  if (c->kind == ICL__CONV_ONEDNN)
+  if (!c->own)
     return icl__dnnl_conv_prepare(c->dnnl[0], thread, hwio, weights);
-  if (c->kind == ICL__CONV_1X1) {
-    icl__conv1x1_shape s = shape_1x1(&c->shape, 1);
-    c->conv1x1->prepare(&s, turned, hwio, weights, part, parts);
-  } else {
-    icl__winograd_shape s = winograd_shape(&c->shape, 1);
-    c->winograd->prepare(&s, turned, hwio, weights, part, parts);
-  }
+  c->own->prepare(&c->shape, hwio, weights, part, parts);
   return ICL_OK;
-}
-
-/* Part of the sum of gradients that are HWIO already. */
-static void add_up(const icl__conv *c, const void *gradients, int count, size_t stride, float *hwio, int part,
-                   int parts) {
-  size_t all = c->weight_bytes / sizeof(float), begin = all * (size_t)part / (size_t)parts,
-         bytes = (all * (size_t)(part + 1) / (size_t)parts - begin) * sizeof(float);
-  memcpy(hwio + begin, (const float *)gradients + begin, bytes);
-  for (int t = 1; t < count; t++)
-    add(hwio + begin, (const float *)((const char *)gradients + (size_t)t * stride) + begin, bytes);
 }
 
 icl_status icl__conv_finish(const icl__conv *c, int thread, void *gradients, int count, size_t stride, float *hwio,
                             int part, int parts) {
-  if (c->kind == ICL__CONV_WINOGRAD) {
-    icl__winograd_shape s = winograd_shape(&c->shape, 1);
-    c->winograd->finish(&s, gradients, count, stride / sizeof(float), hwio, part, parts);
-    return ICL_OK;
-  }
-  if (c->kind == ICL__CONV_1X1) {
-    add_up(c, gradients, count, stride, hwio, part, parts);
+  if (c->own) {
+    c->own->finish(&c->shape, gradients, count, stride / sizeof(float), hwio, part, parts);
     return ICL_OK;
   }
   for (int t = 1; t < count; t++)

@@ -1,44 +1,37 @@
 /* conv.h - a convolution of a plan: which kernel computes it, its weights in that kernel's form, its gradients.
  *
- * Three kernels are there: oneDNN (any shape, f32 and bf16), and of our own minimal filtering for 3x3
- * (kernels/winograd.h) and products for 1x1 (kernels/conv1x1.h). Which one runs follows from shapes, dtype and
- * processor alone; ICL_CONV=onednn in the environment forbids our own, ICL_CONV=winograd takes minimal filtering
- * wherever it fits. */
+ * Kernels are oneDNN (any shape, f32 and bf16) and those of our own (kernels/conv_kernel.h). Which one runs follows
+ * from shapes, dtype and processor alone; ICL_CONV in the environment names one that is taken wherever it fits. */
 #ifndef ICL_BACKEND_CPU_CONV_H
 #define ICL_BACKEND_CPU_CONV_H
 
 #include "backend/cpu/conv_dnnl.h"
-#include "backend/cpu/kernels/conv1x1.h"
-#include "backend/cpu/kernels/winograd.h"
 
-typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD, ICL__CONV_1X1 } icl__conv_kind;
+typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD, ICL__CONV_DIRECT } icl__conv_choice;
 
 /* What ICL_CONV asks for; EINVAL for a word that is not known. */
-icl_status icl__conv_forced(icl__conv_kind *kind);
+icl_status icl__conv_forced(icl__conv_choice *choice);
 
 enum { ICL__CONV_COUNTS = 4 };
 
 typedef struct {
-  icl__conv_kind kind; /* never AUTO once it was opened */
   icl__conv_shape shape;
-  const icl__winograd *winograd;
-  const icl__conv1x1 *conv1x1;
-  int counts; /* image counts of calls */
+  const icl__conv_kernel *own; /* NULL: oneDNN */
+  int counts;                  /* image counts of calls */
   int32_t count[ICL__CONV_COUNTS];
   icl__dnnl_conv *dnnl[ICL__CONV_COUNTS];
   size_t weight_bytes; /* set by the first icl__conv_expect() */
 } icl__conv;
 
-/* Chooses the kernel for a convolution whose threads see about `images` images each in a step, in calls of at most
- * `chunk`. */
-void icl__conv_open(icl__conv *conv, const icl__conv_shape *shape, icl__conv_kind forced, int64_t images);
+/* Chooses the kernel for a convolution whose threads see about `images` images each in a step. */
+void icl__conv_open(icl__conv *conv, const icl__conv_shape *shape, icl__conv_choice forced, int64_t images);
 /* Calls with this many images will come. */
 icl_status icl__conv_expect(icl__conv *conv, icl__dnnl *dnnl, int32_t images);
 
 size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a thread's weight gradient */
 size_t icl__conv_scratch_bytes(const icl__conv *conv); /* of icl__conv_run() */
 bool icl__conv_splits(const icl__conv *conv);          /* do prepare and finish work in parts? */
-const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", "1x1": for profiles */
+const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", "direct": for profiles */
 
 /* forward: (x, w) -> y; input: (gy, w) -> gx; weight: (x, gy) -> gw, added to what is there with `accumulate`. */
 icl_status icl__conv_run(const icl__conv *conv, int thread, int32_t images, const void *first, const void *second,

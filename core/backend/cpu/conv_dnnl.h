@@ -5,17 +5,8 @@
 #ifndef ICL_BACKEND_CPU_CONV_DNNL_H
 #define ICL_BACKEND_CPU_CONV_DNNL_H
 
-#include "icl.h"
+#include "backend/cpu/kernels/conv_kernel.h"
 #include "base/status.h"
-
-typedef enum { ICL__CONV_FORWARD, ICL__CONV_INPUT, ICL__CONV_WEIGHT } icl__conv_direction;
-
-typedef struct {
-  icl__conv_direction direction;
-  icl_dtype dtype;            /* of images and their gradients: f32 or bf16 */
-  int32_t images, x[3], y[3]; /* h, w, c of input and output */
-  int32_t kernel[2], stride[2], padding[2], groups;
-} icl__conv_shape;
 
 typedef struct icl__dnnl icl__dnnl;           /* an engine with its cache of primitives; one per device */
 typedef struct icl__dnnl_conv icl__dnnl_conv; /* owned by the cache */

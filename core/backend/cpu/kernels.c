@@ -27,22 +27,21 @@ static level highest(void) {
 
 typedef struct {
   const icl__kernel_set *set;
-  const icl__winograd *winograd;
-  const icl__conv1x1 *conv1x1;
+  const icl__conv_kernel *winograd, *direct;
   level needs;
 } instruction_set;
 
 static const instruction_set sets[] = {
 #if ICL_HAVE_AVX512BF16
-    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__conv1x1_avx512bf16, AVX512BF16},
+    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__direct_avx512bf16, AVX512BF16},
 #endif
 #if ICL_HAVE_AVX512
-    {&icl__kernels_avx512, &icl__winograd_avx512, &icl__conv1x1_avx512, AVX512},
+    {&icl__kernels_avx512, &icl__winograd_avx512, &icl__direct_avx512, AVX512},
 #endif
 #if ICL_HAVE_AVX2
-    {&icl__kernels_avx2, &icl__winograd_avx2, &icl__conv1x1_avx2, AVX2},
+    {&icl__kernels_avx2, &icl__winograd_avx2, &icl__direct_avx2, AVX2},
 #endif
-    {&icl__kernels_portable, &icl__winograd_portable, &icl__conv1x1_portable, PORTABLE},
+    {&icl__kernels_portable, &icl__winograd_portable, &icl__direct_portable, PORTABLE},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -80,8 +79,8 @@ static const instruction_set *current(void) {
 
 static const icl__kernel_set *set(void) { return current()->set; }
 const char *icl__cpu_isa(void) { return set()->name; }
-const icl__winograd *icl__cpu_winograd(void) { return current()->winograd; }
-const icl__conv1x1 *icl__cpu_conv1x1(void) { return current()->conv1x1; }
+const icl__conv_kernel *icl__cpu_winograd(void) { return current()->winograd; }
+const icl__conv_kernel *icl__cpu_direct(void) { return current()->direct; }
 
 /* ---- the reference kernels on operands of any dtype and pitch ---- */
 

@@ -6,8 +6,7 @@
 #ifndef ICL_BACKEND_CPU_KERNELS_H
 #define ICL_BACKEND_CPU_KERNELS_H
 
-#include "backend/cpu/kernels/conv1x1.h"
-#include "backend/cpu/kernels/winograd.h"
+#include "backend/cpu/kernels/conv_kernel.h"
 #include "backend/kernel.h"
 #include "base/status.h"
 
@@ -32,7 +31,7 @@ void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums);
 /* icl__convert() with vectors where there are any. */
 void icl__cpu_convert(icl_dtype from, const void *x, icl_dtype to, void *y, int64_t count);
 
-const icl__winograd *icl__cpu_winograd(void);
-const icl__conv1x1 *icl__cpu_conv1x1(void);
+const icl__conv_kernel *icl__cpu_winograd(void);
+const icl__conv_kernel *icl__cpu_direct(void);
 
 #endif

@@ -13,7 +13,7 @@ typedef struct {
   int threads;
   bool profile, check_nan;
   icl__dnnl *dnnl;
-  icl__conv_kind conv; /* forced for every convolution, or AUTO */
+  icl__conv_choice conv; /* forced for every convolution, or AUTO */
 } icl__cpu_device;
 
 typedef enum {

@@ -1,9 +1,13 @@
-/* winograd.c - see winograd.h: transforms of blocks of tiles, and the matrix products between them.
+/* winograd.c - 3x3 convolutions of stride 1 and padding 1 by minimal filtering, F(4x4, 3x3) (Lavin and Gray 2016).
  *
- * Scratch of a block: [36][channels / 16][tiles][16], so that a product reads the channels of a tile one after another
- * and the channels of eight tiles from eight streams only. */
-#include "backend/cpu/kernels/winograd.h"
-
+ * A tile of 4x4 results needs a tile of 6x6 pixels. Both, and the weights, are transformed to 36 positions, at each of
+ * which the sum over channels is a matrix product: 4 times fewer products than by the definition. Channels of a group
+ * come in multiples of 16.
+ *
+ * Transformed weights and weight gradients: [group][36][panels of output channels][input channel][lanes of the panel].
+ * Scratch of a block of tiles: [36][channels / 16][tiles][16], so that a product reads the channels of a tile one after
+ * another and the channels of eight tiles from eight streams only. */
+#include "backend/cpu/kernels/conv_kernel.h"
 #include "backend/cpu/kernels/winograd_tile.h"
 
 enum { SLICE = 16, POSITIONS = 36 };
@@ -15,20 +19,49 @@ enum { ROWS_OF_TWO = 8, ROWS_OF_ONE = 16 };
 enum { ROWS_OF_TWO = 4, ROWS_OF_ONE = 8 };
 #endif
 
+/* The convolution that is computed: for an input gradient that of the result's gradient with weights that are turned by
+ * 180 degrees and whose channels have changed sides. */
+typedef struct {
+  icl_dtype dtype;
+  int32_t images, h, w;    /* the result is as large */
+  int32_t in, out, groups; /* channels of a group */
+} problem;
+
+static problem problem_of(const icl__conv_shape *s) {
+  bool back = s->direction == ICL__CONV_INPUT;
+  const int32_t *from = back ? s->y : s->x, *to = back ? s->x : s->y;
+  return (problem){s->dtype, s->images, s->x[0], s->x[1], from[2] / s->groups, to[2] / s->groups, s->groups};
+}
+
 /* ---- panels: the output channels of two vectors, of one at the end if their number is odd ---- */
 
 static int panels_of(int32_t out) { return (out / LANES + 1) / 2; }
 static int vectors_of(int32_t out, int panel) { return out / LANES - 2 * panel >= 2 ? 2 : 1; }
-static size_t panel_start(const icl__winograd_shape *s, int panel) { return (size_t)panel * 2 * LANES * (size_t)s->in; }
+static size_t panel_start(const problem *s, int panel) { return (size_t)panel * 2 * LANES * (size_t)s->in; }
 
 /* Where channel `c` of tile 0 lies within a position. */
 INLINE size_t slice_of(int32_t c, int32_t block) { return (size_t)(c / SLICE * block * SLICE + c % SLICE); }
 
+/* ---- blocks of tiles: sizes ---- */
+
+/* Tiles that are transformed together: their 36 positions of input and result take about half of a 2 MB cache, and they
+ * are no fewer than make the reading of large weights worth it. */
+static int32_t block_of(const problem *s) {
+  int64_t tiles = (int64_t)s->images * ((s->h + 3) / 4) * ((s->w + 3) / 4);
+  int64_t fit = (1 << 20) / (POSITIONS * 4 * (s->in + s->out)), least = (int64_t)s->in * s->out >= 1 << 15 ? 32 : 16;
+  int64_t block = fit < least ? least : fit > 64 ? 64 : fit / 16 * 16;
+  return (int32_t)(tiles < block ? (tiles + 15) / 16 * 16 : block);
+}
+
+/* A position's values lie 16 floats further apart than they are long: powers of two would meet in the same sets of the
+ * cache. */
+static size_t stride_of(int32_t block, int32_t channels) { return (size_t)block * (size_t)channels + 16; }
+
 /* ---- products ---- */
 
 /* m[rows tiles][vectors] = v u */
-INLINE void product_rows(const icl__winograd_shape *s, const float *v, const float *u, float *m, int32_t channel,
-                         int32_t block, int rows, int vectors) {
+INLINE void product_rows(const problem *s, const float *v, const float *u, float *m, int32_t channel, int32_t block,
+                         int rows, int vectors) {
   vec sum[16][2] = {{{0}}};
   for (int32_t b = 0; b < s->in / SLICE; b++, v += (size_t)block * SLICE)
     UNROLL(1)
@@ -52,19 +85,18 @@ INLINE void product_rows(const icl__winograd_shape *s, const float *v, const flo
     store(ICL_F32, m + slice_of(channel + q * LANES, block), r * SLICE, sum[r][q]);
 }
 
-static __attribute__((noinline)) void product_of_two(const icl__winograd_shape *s, const float *v, const float *u,
-                                                     float *m, int32_t channel, int32_t block) {
+static __attribute__((noinline)) void product_of_two(const problem *s, const float *v, const float *u, float *m,
+                                                     int32_t channel, int32_t block) {
   product_rows(s, v, u, m, channel, block, ROWS_OF_TWO, 2);
 }
 
-static __attribute__((noinline)) void product_of_one(const icl__winograd_shape *s, const float *v, const float *u,
-                                                     float *m, int32_t channel, int32_t block) {
+static __attribute__((noinline)) void product_of_one(const problem *s, const float *v, const float *u, float *m,
+                                                     int32_t channel, int32_t block) {
   product_rows(s, v, u, m, channel, block, ROWS_OF_ONE, 1);
 }
 
 /* One position: m (tiles, out) = v (tiles, in) u (in, out). Tiles are rounded up to whole slices. */
-static void product(const icl__winograd_shape *s, const float *v, const float *u, float *m, int32_t tiles,
-                    int32_t block) {
+static void product(const problem *s, const float *v, const float *u, float *m, int32_t tiles, int32_t block) {
   for (int panel = 0; panel < panels_of(s->out); panel++) {
     bool two = vectors_of(s->out, panel) == 2;
     const float *w = u + panel_start(s, panel);
@@ -115,8 +147,8 @@ static __attribute__((noinline)) void correlate_of_one(const float *v, const flo
 }
 
 /* One position: u (in, out) = v^T (in, tiles) m (tiles, out), or added to it. */
-static void correlate(const icl__winograd_shape *s, const float *v, const float *m, float *u, int32_t tiles,
-                      int32_t block, bool accumulate) {
+static void correlate(const problem *s, const float *v, const float *m, float *u, int32_t tiles, int32_t block,
+                      bool accumulate) {
   for (int panel = 0; panel < panels_of(s->out); panel++) {
     int vectors = vectors_of(s->out, panel), rows = vectors == 2 ? ROWS_OF_TWO : ROWS_OF_ONE;
     float *w = u + panel_start(s, panel);
@@ -129,18 +161,19 @@ static void correlate(const icl__winograd_shape *s, const float *v, const float 
 /* ---- blocks of tiles ---- */
 
 typedef struct {
-  const icl__winograd_shape *shape;
+  problem problem;
   int32_t across, per_image, tiles, block; /* tiles of a row, of an image, of all; of a block */
 } grid;
 
-static grid grid_of(const icl__winograd_shape *s) {
-  int32_t across = (s->w + 3) / 4, per_image = (s->h + 3) / 4 * across;
-  return (grid){s, across, per_image, s->images * per_image, icl__winograd_block(s)};
+static grid grid_of(const icl__conv_shape *shape) {
+  problem s = problem_of(shape);
+  int32_t across = (s.w + 3) / 4, per_image = (s.h + 3) / 4 * across;
+  return (grid){s, across, per_image, s.images * per_image, block_of(&s)};
 }
 
 /* The window of tile `t`: `border` pixels around its 4x4 results. */
 static window window_of(const grid *g, int32_t t, const void *images, int32_t channels, int32_t border) {
-  const icl__winograd_shape *s = g->shape;
+  const problem *s = &g->problem;
   int32_t image = t / g->per_image, within = t % g->per_image;
   int64_t pitch = (int64_t)channels * s->groups, first = (int64_t)image * s->h * s->w * pitch;
   return (window){(char *)(uintptr_t)images + (size_t)first * icl_dtype_bytes(s->dtype),
@@ -155,43 +188,44 @@ static int32_t whole_slices(int32_t tiles) { return (tiles + SLICE - 1) / SLICE 
 
 INLINE void inputs(const grid *g, int32_t first, int32_t tiles, const void *x, int64_t channel, float *v,
                    icl_dtype dtype) {
-  size_t stride = icl__winograd_stride(g->block, g->shape->in);
+  size_t stride = stride_of(g->block, g->problem.in);
   for (int32_t t = 0; t < tiles; t++) {
-    window at = window_of(g, first + t, x, g->shape->in, 1);
-    for (int32_t c = 0; c < g->shape->in; c += LANES)
+    window at = window_of(g, first + t, x, g->problem.in, 1);
+    for (int32_t c = 0; c < g->problem.in; c += LANES)
       transform_input(&at, channel + c, v + slice_of(c, g->block) + t * SLICE, stride, dtype);
   }
   for (int32_t t = tiles; t < whole_slices(tiles); t++) /* products take whole slices of tiles */
-    for (int32_t c = 0; c < g->shape->in; c += SLICE)
+    for (int32_t c = 0; c < g->problem.in; c += SLICE)
       for (int p = 0; p < POSITIONS; p++)
         memset(v + (size_t)p * stride + slice_of(c, g->block) + t * SLICE, 0, SLICE * sizeof *v);
 }
 
 INLINE void gradients(const grid *g, int32_t first, int32_t tiles, const void *gy, int64_t channel, float *m,
                       icl_dtype dtype) {
-  size_t stride = icl__winograd_stride(g->block, g->shape->out);
+  size_t stride = stride_of(g->block, g->problem.out);
   for (int32_t t = 0; t < tiles; t++) {
-    window at = window_of(g, first + t, gy, g->shape->out, 0);
-    for (int32_t c = 0; c < g->shape->out; c += LANES)
+    window at = window_of(g, first + t, gy, g->problem.out, 0);
+    for (int32_t c = 0; c < g->problem.out; c += LANES)
       transform_gradient(&at, channel + c, m + slice_of(c, g->block) + t * SLICE, stride, dtype);
   }
 }
 
 INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m, void *y, int64_t channel,
                     icl_dtype dtype) {
-  size_t stride = icl__winograd_stride(g->block, g->shape->out);
+  size_t stride = stride_of(g->block, g->problem.out);
   for (int32_t t = 0; t < tiles; t++) {
-    window at = window_of(g, first + t, y, g->shape->out, 0);
-    for (int32_t c = 0; c < g->shape->out; c += LANES)
+    window at = window_of(g, first + t, y, g->problem.out, 0);
+    for (int32_t c = 0; c < g->problem.out; c += LANES)
       transform_result(m + slice_of(c, g->block) + t * SLICE, stride, &at, channel + c, dtype);
   }
 }
 
 /* ---- the four operations ---- */
 
-static void convolve(const icl__winograd_shape *s, const void *x, const float *weights, void *y, float *scratch) {
-  grid g = grid_of(s);
-  size_t in_stride = icl__winograd_stride(g.block, s->in), out_stride = icl__winograd_stride(g.block, s->out);
+static void convolve(const icl__conv_shape *shape, const void *x, const float *weights, void *y, float *scratch) {
+  grid g = grid_of(shape);
+  const problem *s = &g.problem;
+  size_t in_stride = stride_of(g.block, s->in), out_stride = stride_of(g.block, s->out);
   size_t matrix = (size_t)s->in * (size_t)s->out;
   float *v = scratch, *m = scratch + POSITIONS * in_stride;
   for (int32_t group = 0; group < s->groups; group++)
@@ -205,10 +239,11 @@ static void convolve(const icl__winograd_shape *s, const void *x, const float *w
     }
 }
 
-static void differentiate(const icl__winograd_shape *s, const void *x, const void *gy, float *gradient, bool accumulate,
+static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient, bool accumulate,
                           float *scratch) {
-  grid g = grid_of(s);
-  size_t in_stride = icl__winograd_stride(g.block, s->in), out_stride = icl__winograd_stride(g.block, s->out);
+  grid g = grid_of(shape);
+  const problem *s = &g.problem;
+  size_t in_stride = stride_of(g.block, s->in), out_stride = stride_of(g.block, s->out);
   size_t matrix = (size_t)s->in * (size_t)s->out;
   float *v = scratch, *m = scratch + POSITIONS * in_stride;
   for (int32_t group = 0; group < s->groups; group++)
@@ -262,7 +297,9 @@ static void prepare_turned(const float *at, size_t spot, size_t row, float *u, s
   }
 }
 
-static void prepare(const icl__winograd_shape *s, bool turned, const float *hwio, float *weights, int part, int parts) {
+static void prepare(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts) {
+  problem p = problem_of(shape);
+  const problem *s = &p;
   int panels = panels_of(s->out), all = s->groups * panels;
   size_t in = (size_t)s->in, out = (size_t)s->out, groups = (size_t)s->groups;
   for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
@@ -273,7 +310,7 @@ static void prepare(const icl__winograd_shape *s, bool turned, const float *hwio
       for (size_t i = 0; i < in; i += LANES) {
         size_t step = (size_t)vectors * LANES, c = o + (size_t)q * LANES;
         float *to = u + i * step + (size_t)q * LANES;
-        if (turned)
+        if (shape->direction == ICL__CONV_INPUT)
           prepare_turned(hwio + c * groups * in + group * in + i, out * groups * in, groups * in, to, step, in * out);
         else
           prepare_straight(hwio + i * groups * out + group * out + c, in * groups * out, groups * out, to, step,
@@ -302,8 +339,10 @@ static void transform_back(const float *u, size_t position, int count, size_t st
   }
 }
 
-static void finish(const icl__winograd_shape *s, const float *gradients, int count, size_t stride, float *hwio,
+static void finish(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
                    int part, int parts) {
+  problem p = problem_of(shape);
+  const problem *s = &p;
   int panels = panels_of(s->out), all = s->groups * panels;
   size_t in = (size_t)s->in, out = (size_t)s->out, row = (size_t)s->groups * out;
   for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
@@ -317,4 +356,26 @@ static void finish(const icl__winograd_shape *s, const float *gradients, int cou
   }
 }
 
-const icl__winograd ISA_NAME(icl__winograd) = {prepare, convolve, differentiate, finish};
+/* ---- sizes ---- */
+
+static bool fits(const icl__conv_shape *s) {
+  for (int d = 0; d < 2; d++)
+    if (s->kernel[d] != 3 || s->stride[d] != 1 || s->padding[d] != 1)
+      return false;
+  return s->x[2] / s->groups % 16 == 0 && s->y[2] / s->groups % 16 == 0;
+}
+
+static size_t weights(const icl__conv_shape *shape) {
+  problem s = problem_of(shape);
+  return POSITIONS * (size_t)s.groups * (size_t)s.in * (size_t)s.out;
+}
+
+static size_t scratch(const icl__conv_shape *shape) {
+  problem s = problem_of(shape);
+  int32_t block = block_of(&s);
+  return POSITIONS * (stride_of(block, s.in) + stride_of(block, s.out));
+}
+
+const icl__conv_kernel ISA_NAME(icl__winograd) = {
+    "winograd", fits, weights, scratch, prepare, convolve, differentiate, finish,
+};

@@ -1,0 +1,300 @@
+/* direct.c - convolutions by their definition, as matrix products of pixels and channels.
+ *
+ * A pixel that is made is a sum over the taps of the kernel, each a product of the channels of a pixel that is read
+ * with a matrix of weights; taps that are neighbours in memory are one longer product. An input gradient is a
+ * convolution as well, with turned weights. direct_layout.h says which pixels and taps belong together.
+ *
+ * Prepared weights: [group][panel of 2 registers of made channels][tap][read channel][lanes of the panel]. A weight
+ * gradient is [group][made channel][tap][read channel] until it is finished. */
+#include "backend/cpu/kernels/direct_layout.h"
+
+#define NOINLINE static __attribute__((noinline))
+
+/* What is held in registers: PIXELS and two registers of made channels; of a weight gradient CHANNELS that are made and
+ * three registers of those that are read. */
+#if defined __AVX512F__
+enum { PIXELS = 8, CHANNELS = 8 };
+#elif defined __AVX2__
+enum { PIXELS = 6, CHANNELS = 4 };
+#else
+enum { PIXELS = 4, CHANNELS = 4 };
+#endif
+enum { PANEL = 2 * LANES, STRIPE = 3 * LANES };
+
+/* ---- forward, and input gradients ---- */
+
+typedef struct {
+  const layout *layout;
+  const float *from;    /* the strip */
+  const float *weights; /* of the group */
+  const run *runs;
+  int count;       /* of runs */
+  void *to;        /* images that are made */
+  int64_t channel; /* the group's first */
+} product;
+
+/* sum[p][c] += sum over k < depth of from[at[p] + k] w[k][c] */
+INLINE void multiply(vec sum[PIXELS][2], const float *from, const int64_t at[PIXELS], const float *w, int32_t depth,
+                     int pixels, int columns) {
+  UNROLL(1)
+  for (int32_t k = 0; k < depth; k++, from++, w += PANEL) {
+    vec row[2];
+    UNROLL(2)
+    for (int c = 0; c < columns; c++)
+      row[c] = load(ICL_F32, w, c * LANES);
+    UNROLL(8)
+    for (int p = 0; p < pixels; p++) {
+      vec x = splat(from[at[p]]);
+      UNROLL(2)
+      for (int c = 0; c < columns; c++)
+        sum[p][c] += x * row[c];
+    }
+  }
+}
+
+/* Pixels from `first` on, `count` channels from `channel` of the group on. */
+INLINE void make(const product *m, const block *at, int32_t first, const float *w, int32_t channel, int32_t count,
+                 int pixels, int columns, icl_dtype dtype) {
+  vec sum[PIXELS][2] = {{{0}}};
+  int64_t from[PIXELS];
+  UNROLL(8)
+  for (int p = 0; p < pixels; p++)
+    from[p] = at->from[first + p];
+  for (int i = 0; i < m->count; i++)
+    multiply(sum, m->from + m->runs[i].from, from, w + (int64_t)m->runs[i].tap * m->layout->depth * PANEL,
+             m->runs[i].depth, pixels, columns);
+  UNROLL(8)
+  for (int p = 0; p < pixels; p++)
+    UNROLL(2)
+  for (int c = 0; c < columns; c++)
+    store_part(dtype, m->to, at->to[first + p] + m->channel + channel + c * LANES, smaller(count - c * LANES, LANES),
+               sum[p][c]);
+}
+
+/* All pixels; at the end some that were made already are made once more, so that there are enough. */
+INLINE void make_panel(const product *m, const block *at, const float *w, int32_t channel, int32_t count, int columns,
+                       icl_dtype dtype) {
+  if (at->count < PIXELS) {
+    for (int32_t p = 0; p < at->count; p++)
+      make(m, at, p, w, channel, count, 1, columns, dtype);
+    return;
+  }
+  for (int32_t p = 0; p < at->count; p += PIXELS)
+    make(m, at, p + PIXELS <= at->count ? p : at->count - PIXELS, w, channel, count, PIXELS, columns, dtype);
+}
+
+INLINE void make_block(const product *m, const block *at, icl_dtype dtype) {
+  int64_t panel = (int64_t)m->layout->taps * m->layout->depth * PANEL;
+  const float *w = m->weights;
+  for (int32_t c = 0; c < m->layout->made; c += PANEL, w += panel) {
+    int32_t left = m->layout->made - c;
+    if (left > LANES)
+      make_panel(m, at, w, c, smaller(left, PANEL), 2, dtype);
+    else
+      make_panel(m, at, w, c, left, 1, dtype);
+  }
+}
+
+NOINLINE void make_f32(const product *m, const block *at) { make_block(m, at, ICL_F32); }
+NOINLINE void make_bf16(const product *m, const block *at) { make_block(m, at, ICL_BF16); }
+
+static size_t panels_of(const layout *l) { return (size_t)ceiling(l->made, PANEL); }
+
+static void convolve(const icl__conv_shape *shape, const void *from, const float *weights, void *to, float *scratch) {
+  layout l = layout_of(shape);
+  run runs[KERNEL * KERNEL];
+  block some;
+  for (strip at = {0}; next_strip(&l, &at);)
+    for (int32_t group = 0; group < l.groups; group++) {
+      source s = read_strip(&l, &at, from, group, scratch);
+      product m = {.layout = &l, .from = s.data, .runs = runs, .to = to, .channel = (int64_t)group * l.made};
+      m.weights = weights + (size_t)group * panels_of(&l) * PANEL * (size_t)l.taps * (size_t)l.depth;
+      for (int32_t phase = 0; phase < l.axis[0].step * l.axis[1].step; phase++) {
+        field f = field_of(&l, &at, phase);
+        m.count = runs_of(&l, &f, &s, runs);
+        for (int64_t first = 0; first < f.count; first += some.count) {
+          find_pixels(&l, &at, &f, &s, first, l.block / PIXELS * PIXELS, &some);
+          (l.dtype == ICL_BF16 ? make_bf16 : make_f32)(&m, &some);
+        }
+      }
+    }
+}
+
+/* ---- weight gradients ---- */
+
+/* A tile of the gradient: `rows` made channels, `values` read ones of a run. */
+typedef struct {
+  const float *x; /* of pixel p, STRIPE values from x + at[p] on */
+  const int64_t *at;
+  const float *g; /* CHANNELS made channels of each pixel */
+  int32_t pixels;
+  float *gradient;
+  int64_t pitch; /* from one made channel to the next */
+  int32_t rows, values;
+  bool accumulate;
+} tile;
+
+INLINE void correlate(const tile *t, int columns) {
+  vec sum[CHANNELS][3] = {{{0}}};
+  const float *g = t->g;
+  UNROLL(1)
+  for (int32_t p = 0; p < t->pixels; p++, g += CHANNELS) {
+    vec x[3];
+    UNROLL(3)
+    for (int c = 0; c < columns; c++)
+      x[c] = load(ICL_F32, t->x + t->at[p], c * LANES);
+    UNROLL(8)
+    for (int r = 0; r < CHANNELS; r++) {
+      vec w = splat(g[r]);
+      UNROLL(3)
+      for (int c = 0; c < columns; c++)
+        sum[r][c] += w * x[c];
+    }
+  }
+  UNROLL(8)
+  for (int r = 0; r < CHANNELS; r++)
+    UNROLL(3)
+  for (int c = 0; c < columns; c++) {
+    float *to = t->gradient + r * t->pitch + c * LANES;
+    int32_t lanes = smaller(t->values - c * LANES, LANES);
+    if (r < t->rows)
+      store_part(ICL_F32, to, 0, lanes, t->accumulate ? load_part(ICL_F32, to, 0, lanes) + sum[r][c] : sum[r][c]);
+  }
+}
+
+NOINLINE void correlate_one(const tile *t) { correlate(t, 1); }
+NOINLINE void correlate_two(const tile *t) { correlate(t, 2); }
+NOINLINE void correlate_three(const tile *t) { correlate(t, 3); }
+
+/* Made channels, CHANNELS at a time: to[slice][pixel][CHANNELS]. Each store overwrites what the one before wrote too
+ * much. */
+INLINE void slice_channels(const layout *l, const block *at, const void *gy, int64_t channel, float *to,
+                           icl_dtype dtype) {
+  for (int32_t c = 0; c < l->made; c += CHANNELS)
+    for (int32_t p = 0; p < at->count; p++, to += CHANNELS)
+      store(ICL_F32, to, 0, load_part(dtype, gy, at->to[p] + channel + c, smaller(l->made - c, LANES)));
+}
+
+/* `count` values of each pixel: to[pixel][STRIPE] */
+static void pack_stripe(const float *from, const block *at, int32_t count, float *to) {
+  for (int32_t p = 0; p < at->count; p++, to += STRIPE)
+    for (int32_t c = 0; c < count; c += LANES)
+      store(ICL_F32, to, c, load_part(ICL_F32, from, at->from[p] + c, smaller(count - c, LANES)));
+}
+
+/* Values are read from a strip as they lie unless its pixels meet in the same sets of a cache. What lies behind the
+ * last pixel of a copy can be read, but not what lies behind an image. */
+static bool is_packed(const layout *l) { return !l->copied || l->depth % 64 == 0; }
+
+/* One run of taps, for all made channels of the group. */
+static void correlate_run(const layout *l, const run *r, const float *from, const block *at, const float *g,
+                          float *packed, float *gradient, bool accumulate) {
+  int64_t even[GRADIENT_BLOCK];
+  for (int32_t p = 0; p < at->count; p++)
+    even[p] = p * STRIPE;
+  tile t = {.at = is_packed(l) ? even : at->from, .pixels = at->count, .accumulate = accumulate};
+  t.pitch = (int64_t)l->taps * l->depth;
+  for (int32_t i = 0; i < r->depth; i += STRIPE) {
+    t.values = smaller(r->depth - i, STRIPE);
+    t.x = is_packed(l) ? packed : from + i;
+    if (is_packed(l))
+      pack_stripe(from + i, at, t.values, packed);
+    for (int32_t c = 0; c < l->made; c += CHANNELS) {
+      t.g = g + (int64_t)c * at->count;
+      t.gradient = gradient + c * t.pitch + (int64_t)r->tap * l->depth + i;
+      t.rows = l->made - c;
+      (t.values > 2 * LANES ? correlate_three : t.values > LANES ? correlate_two : correlate_one)(&t);
+    }
+  }
+}
+
+static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradients,
+                          bool accumulate, float *scratch) {
+  layout l = layout_of(shape);
+  float *packed = scratch + strip_floats(&l), *g = packed + STRIPE * GRADIENT_BLOCK;
+  run runs[KERNEL * KERNEL];
+  block some;
+  for (strip at = {0}; next_strip(&l, &at);) {
+    field f = field_of(&l, &at, 0);
+    for (int32_t group = 0; group < l.groups; group++) {
+      source s = read_strip(&l, &at, x, group, scratch);
+      int count = runs_of(&l, &f, &s, runs);
+      float *gradient = gradients + (int64_t)group * l.made * l.taps * l.depth;
+      for (int64_t first = 0; first < f.count; first += some.count) {
+        find_pixels(&l, &at, &f, &s, first, GRADIENT_BLOCK, &some);
+        FOR_FLOATS(l.dtype, slice_channels, &l, &some, gy, (int64_t)group * l.made, g);
+        for (int i = 0; i < count; i++)
+          correlate_run(&l, &runs[i], s.data + runs[i].from, &some, g, packed, gradient,
+                        accumulate || at.image > 0 || at.row > 0 || first > 0);
+      }
+    }
+  }
+}
+
+/* Sums of gradients, turned: LANES channels that are read at a time, for every channel that is made. */
+static void finish(const icl__conv_shape *s, const float *gradients, int count, size_t stride, float *hwio, int part,
+                   int parts) {
+  layout l = layout_of(s);
+  int32_t in = l.depth / l.merged, out = l.made / l.merged, stripes = ceiling(l.depth, LANES);
+  int64_t all = (int64_t)l.groups * l.taps * stripes;
+  for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++) {
+    int64_t group = n / stripes / l.taps, tap = n / stripes % l.taps;
+    int32_t first = (int32_t)(n % stripes) * LANES, lanes = smaller(l.depth - first, LANES);
+    for (int32_t o = 0; o < l.made; o++) {
+      const float *from = gradients + ((group * l.made + o) * l.taps + tap) * l.depth + first;
+      vec sum = load_part(ICL_F32, from, 0, lanes);
+      for (int i = 1; i < count; i++)
+        sum += load_part(ICL_F32, from + (size_t)i * stride, 0, lanes);
+      for (int32_t i = 0; i < lanes; i++)
+        if (l.merged == 1 || (first + i) / in == o / out)
+          hwio[(tap * in + (first + i) % in) * s->y[2] + group * l.made + o] = sum[i];
+    }
+  }
+}
+
+/* ---- weights ---- */
+
+/* The weight between channel `k` that is read and channel `c` that is made, both counted within the group. */
+static float weight(const icl__conv_shape *s, const layout *l, const float *hwio, int64_t group, int32_t tap, int32_t k,
+                    int32_t c) {
+  bool back = s->direction == ICL__CONV_INPUT;
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, i = back ? c : k, o = back ? k : c;
+  if (l->merged > 1 && i / in != o / out)
+    return 0;
+  int64_t row = (int64_t)(back ? l->taps - 1 - tap : tap) * in + (l->merged > 1 ? i % in : i);
+  return hwio[row * s->y[2] + group * l->merged * out + o];
+}
+
+static void prepare(const icl__conv_shape *s, const float *hwio, float *weights, int part, int parts) {
+  layout l = layout_of(s);
+  int64_t panels = (int64_t)panels_of(&l), all = l.groups * panels;
+  for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++) {
+    float *to = weights + n * l.taps * l.depth * PANEL;
+    int32_t first = (int32_t)(n % panels) * PANEL, valid = smaller(l.made - first, PANEL);
+    for (int32_t tap = 0; tap < l.taps; tap++)
+      for (int32_t k = 0; k < l.depth; k++, to += PANEL)
+        for (int32_t c = 0; c < PANEL; c++)
+          to[c] = c < valid ? weight(s, &l, hwio, n / panels, tap, k, first + c) : 0;
+  }
+}
+
+/* ---- sizes ---- */
+
+static size_t weights(const icl__conv_shape *s) {
+  layout l = layout_of(s);
+  size_t made = s->direction == ICL__CONV_WEIGHT ? (size_t)l.made : panels_of(&l) * PANEL;
+  return (size_t)l.groups * (size_t)l.taps * (size_t)l.depth * made;
+}
+
+static size_t scratch(const icl__conv_shape *s) {
+  layout l = layout_of(s);
+  if (s->direction != ICL__CONV_WEIGHT)
+    return strip_floats(&l);
+  return strip_floats(&l) + GRADIENT_BLOCK * (STRIPE + (size_t)ceiling(l.made, CHANNELS) * CHANNELS) + LANES;
+}
+
+static bool fits(const icl__conv_shape *s) { return s->kernel[0] <= KERNEL && s->kernel[1] <= KERNEL; }
+
+const icl__conv_kernel ISA_NAME(icl__direct) = {
+    "direct", fits, weights, scratch, prepare, convolve, differentiate, finish,
+};

@@ -1,0 +1,233 @@
+/* test_conv_kernels.c - our own convolutions against the reference, on every instruction set that this processor has.
+ */
+#include "numbers.h"
+#include "unit.h"
+
+#include "backend/cpu/kernels.h"
+#include "base/memory.h"
+#include "ops/attributes.h"
+#include "ops/ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const sets[] = {"avx512bf16", "avx512", "avx2", "portable"};
+
+typedef struct {
+  icl_dtype dtype;
+  int32_t images, h, w, in, out, kernel[2], stride[2], padding[2], groups; /* channels of all groups */
+} form;
+
+static const form minimal[] = {
+    {ICL_F32, 2, 8, 8, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},   {ICL_F32, 1, 1, 1, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 3, 7, 9, 48, 16, {3, 3}, {1, 1}, {1, 1}, 1},   {ICL_F32, 5, 14, 13, 16, 48, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 2, 5, 6, 96, 48, {3, 3}, {1, 1}, {1, 1}, 3},   {ICL_F32, 17, 8, 8, 32, 64, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_BF16, 3, 9, 10, 32, 48, {3, 3}, {1, 1}, {1, 1}, 1}, {ICL_BF16, 2, 4, 3, 32, 64, {3, 3}, {1, 1}, {1, 1}, 2},
+};
+
+static const form any[] = {
+    /* one pixel a kernel: as they lie, strided, few pixels, many channels, copied */
+    {ICL_F32, 2, 8, 8, 16, 32, {1, 1}, {1, 1}, {0, 0}, 1},
+    {ICL_F32, 1, 1, 1, 3, 5, {1, 1}, {1, 1}, {0, 0}, 1},
+    {ICL_F32, 3, 7, 9, 36, 48, {1, 1}, {2, 2}, {0, 0}, 1},
+    {ICL_F32, 2, 13, 11, 60, 21, {1, 1}, {1, 3}, {0, 0}, 3},
+    {ICL_F32, 2, 24, 24, 64, 66, {1, 1}, {1, 1}, {0, 0}, 1},
+    {ICL_F32, 5, 1, 1, 1030, 33, {1, 1}, {1, 1}, {0, 0}, 1},
+    {ICL_BF16, 3, 9, 10, 36, 80, {1, 1}, {1, 1}, {0, 0}, 2},
+    {ICL_BF16, 2, 5, 6, 33, 17, {1, 1}, {2, 2}, {0, 0}, 1},
+    {ICL_BF16, 1, 30, 25, 12, 100, {1, 1}, {1, 1}, {0, 0}, 1},
+    /* zeros around the images, strips of rows and of images, strides */
+    {ICL_F32, 3, 10, 9, 48, 12, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 9, 4, 4, 20, 18, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 2, 33, 40, 64, 7, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 2, 17, 12, 24, 40, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_F32, 1, 23, 30, 3, 64, {7, 7}, {2, 2}, {3, 3}, 1},
+    {ICL_F32, 2, 12, 13, 5, 6, {5, 2}, {3, 1}, {0, 1}, 1},
+    {ICL_F32, 2, 9, 8, 6, 10, {2, 3}, {1, 2}, {0, 0}, 1},
+    {ICL_F32, 1, 2, 3, 4, 9, {3, 7}, {1, 1}, {1, 3}, 1},
+    {ICL_BF16, 3, 11, 10, 16, 20, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_BF16, 2, 40, 36, 30, 16, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 1, 3, 700, 9, 11, {1, 3}, {1, 1}, {0, 1}, 1},
+    /* more zeros than the kernel is wide; a stride past the image */
+    {ICL_F32, 2, 5, 4, 7, 8, {1, 2}, {1, 1}, {2, 3}, 1},
+    {ICL_F32, 2, 1, 6, 7, 8, {1, 1}, {7, 4}, {3, 3}, 1},
+    {ICL_F32, 2, 6, 6, 5, 9, {1, 1}, {3, 3}, {2, 2}, 1},
+    {ICL_F32, 2, 5, 1, 7, 8, {1, 1}, {7, 9}, {3, 3}, 1},
+    /* groups: narrow ones, each channel by itself, a number that does not merge evenly, wide ones */
+    {ICL_F32, 2, 9, 8, 32, 32, {3, 3}, {1, 1}, {1, 1}, 8},
+    {ICL_F32, 2, 9, 8, 24, 24, {3, 3}, {2, 2}, {1, 1}, 24},
+    {ICL_F32, 2, 6, 7, 14, 21, {3, 3}, {1, 1}, {1, 1}, 7},
+    {ICL_F32, 2, 8, 9, 12, 6, {1, 1}, {1, 1}, {0, 0}, 6},
+    {ICL_BF16, 2, 7, 6, 40, 40, {3, 3}, {1, 1}, {1, 1}, 10},
+    {ICL_F32, 3, 8, 8, 64, 128, {3, 3}, {2, 2}, {1, 1}, 2},
+};
+
+typedef struct {
+  icl__conv_shape shape;
+  icl__view x, y, w; /* f64 */
+  size_t inputs, results, weights;
+  void *own_x, *own_gy; /* the same numbers in the shape's dtype */
+  float *own_w;
+} layer;
+
+static double *numbers(void *own, icl_dtype dtype, size_t count, unsigned seed) {
+  double *values = icl__alloc(count, sizeof *values);
+  numbers_fill(values, own, dtype, (int64_t)count, seed);
+  return values;
+}
+
+static layer layer_new(const form *f) {
+  int32_t y[2];
+  for (int d = 0; d < 2; d++)
+    y[d] = ((d ? f->w : f->h) + 2 * f->padding[d] - f->kernel[d]) / f->stride[d] + 1;
+  layer l = {.shape = {.dtype = f->dtype,
+                       .images = f->images,
+                       .x = {f->h, f->w, f->in},
+                       .y = {y[0], y[1], f->out},
+                       .groups = f->groups},
+             .x = {NULL, ICL_F64, 4, {f->images, f->h, f->w, f->in}, f->in},
+             .y = {NULL, ICL_F64, 4, {f->images, y[0], y[1], f->out}, f->out},
+             .w = {NULL, ICL_F64, 4, {f->kernel[0], f->kernel[1], f->in / f->groups, f->out}, f->out}};
+  memcpy(l.shape.kernel, f->kernel, sizeof f->kernel);
+  memcpy(l.shape.stride, f->stride, sizeof f->stride);
+  memcpy(l.shape.padding, f->padding, sizeof f->padding);
+  l.inputs = (size_t)icl__view_count(&l.x);
+  l.results = (size_t)icl__view_count(&l.y);
+  l.weights = (size_t)icl__view_count(&l.w);
+  l.own_x = icl__alloc(l.inputs, icl_dtype_bytes(f->dtype));
+  l.own_gy = icl__alloc(l.results, icl_dtype_bytes(f->dtype));
+  l.own_w = icl__alloc(l.weights, sizeof(float));
+  l.x.data = numbers(l.own_x, f->dtype, l.inputs, 1);
+  l.y.data = numbers(l.own_gy, f->dtype, l.results, 2);
+  l.w.data = numbers(l.own_w, ICL_F32, l.weights, 3);
+  return l;
+}
+
+static void layer_free(layer *l) {
+  void *all[] = {l->x.data, l->y.data, l->w.data, l->own_x, l->own_gy, l->own_w};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    icl__free(all[i]);
+}
+
+/* What the reference makes of two of the layer's tensors: as large as `like`. */
+static double *expected(const layer *l, int op, const icl__view *like, const icl__view *first,
+                        const icl__view *second) {
+  const icl__conv_shape *s = &l->shape;
+  icl_attributes attr = {.i = {[CONV_STRIDE_H] = s->stride[0],
+                               [CONV_STRIDE_W] = s->stride[1],
+                               [CONV_PADDING_H] = s->padding[0],
+                               [CONV_PADDING_W] = s->padding[1],
+                               [CONV_GROUPS] = s->groups}};
+  bool weight = op == ICL__OP_conv2d_weight_grad; /* attributes of the same places: size of kernel, or of input */
+  attr.i[weight ? CONV_KERNEL_H : CONV_SIZE_H] = weight ? s->kernel[0] : s->x[0];
+  attr.i[weight ? CONV_KERNEL_W : CONV_SIZE_W] = weight ? s->kernel[1] : s->x[1];
+  icl__call call = {.op = op, .attr = &attr, .inputs = 2, .out = *like, .in = {*first, *second}, .parts = 1};
+  call.out.data = icl__alloc((size_t)icl__view_count(like), sizeof(double));
+  icl__ref_kernel(op)(&call);
+  return call.out.data;
+}
+
+/* Rounding of a transform grows with its constants: a few parts in a million for f32 sums of hundreds of products. */
+static void check_close(const char *set, const icl__conv_kernel *kernel, const layer *l, const double *values,
+                        const void *own, icl_dtype dtype, size_t count) {
+  const icl__conv_shape *s = &l->shape;
+  double error = numbers_error(values, own, dtype, (int64_t)count);
+  if (!(error <= (dtype == ICL_BF16 ? 4e-3 : strcmp(kernel->name, "winograd") ? 1e-6 : 1e-5)))
+    unit_fail(__FILE__, __LINE__, "%s on %s, %d images %dx%dx%d to %dx%dx%d, kernel %dx%d, %d groups: error %.3g",
+              kernel->name, set, s->images, s->x[0], s->x[1], s->x[2], s->y[0], s->y[1], s->y[2], s->kernel[0],
+              s->kernel[1], s->groups, error);
+}
+
+typedef void layer_check(const char *set, const icl__conv_kernel *kernel, layer *layer);
+
+static void check_all(const char *set, const icl__conv_kernel *kernel, const form *forms, size_t count,
+                      layer_check *check) {
+  for (size_t i = 0; i < count; i++) {
+    layer l = layer_new(&forms[i]);
+    CHECK(kernel->fits(&l.shape));
+    check(set, kernel, &l);
+    layer_free(&l);
+  }
+}
+
+/* Runs `check` on every form with the kernels of every instruction set. */
+static void on_every_set(layer_check *check) {
+  int ran = 0;
+  for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+    setenv("ICL_ISA", sets[i], 1);
+    if (icl__cpu_select() != ICL_OK)
+      continue;
+    ran++;
+    check_all(sets[i], icl__cpu_winograd(), minimal, sizeof minimal / sizeof *minimal, check);
+    check_all(sets[i], icl__cpu_direct(), minimal, sizeof minimal / sizeof *minimal, check);
+    check_all(sets[i], icl__cpu_direct(), any, sizeof any / sizeof *any, check);
+  }
+  CHECK(ran > 0);
+}
+
+/* Every element of the result must be written. */
+static void check_convolve(const char *set, const icl__conv_kernel *kernel, layer *l, const void *from,
+                           const double *values, size_t count) {
+  enum { PARTS = 3 };
+  const icl__conv_shape *s = &l->shape;
+  float *u = icl__alloc(kernel->weights(s), sizeof *u), *scratch = icl__alloc(kernel->scratch(s), sizeof *scratch);
+  void *to = icl__alloc(count, icl_dtype_bytes(s->dtype));
+  memset(to, 0xff, count * icl_dtype_bytes(s->dtype));
+  for (int part = 0; part < PARTS; part++)
+    kernel->prepare(s, l->own_w, u, part, PARTS);
+  kernel->convolve(s, from, u, to, scratch);
+  check_close(set, kernel, l, values, to, s->dtype, count);
+  icl__free(to);
+  icl__free(scratch);
+  icl__free(u);
+}
+
+static void check_forward(const char *set, const icl__conv_kernel *kernel, layer *l) {
+  l->shape.direction = ICL__CONV_FORWARD;
+  double *y = expected(l, ICL__OP_conv2d, &l->y, &l->x, &l->w);
+  check_convolve(set, kernel, l, l->own_x, y, l->results);
+  icl__free(y);
+}
+
+TEST(forward) { on_every_set(check_forward); }
+
+static void check_input_gradient(const char *set, const icl__conv_kernel *kernel, layer *l) {
+  l->shape.direction = ICL__CONV_INPUT;
+  double *gx = expected(l, ICL__OP_conv2d_input_grad, &l->x, &l->y, &l->w);
+  check_convolve(set, kernel, l, l->own_gy, gx, l->inputs);
+  icl__free(gx);
+}
+
+TEST(input_gradient) { on_every_set(check_input_gradient); }
+
+/* Two threads: one sees the images twice, the other once. */
+static void check_weight_gradient(const char *set, const icl__conv_kernel *kernel, layer *l) {
+  enum { PARTS = 2 };
+  const icl__conv_shape *s = &l->shape;
+  l->shape.direction = ICL__CONV_WEIGHT;
+  size_t stride = kernel->weights(s) + 32;
+  double *gw = expected(l, ICL__OP_conv2d_weight_grad, &l->w, &l->x, &l->y);
+  float *u = icl__alloc(2 * stride, sizeof *u), *scratch = icl__alloc(kernel->scratch(s), sizeof *scratch);
+  float *hwio = icl__alloc(l->weights, sizeof *hwio);
+  memset(u, 0xff, 2 * stride * sizeof *u);
+  memset(hwio, 0xff, l->weights * sizeof *hwio);
+  for (size_t i = 0; i < l->weights; i++)
+    gw[i] *= 3;
+  kernel->differentiate(s, l->own_x, l->own_gy, u, false, scratch);
+  kernel->differentiate(s, l->own_x, l->own_gy, u, true, scratch);
+  kernel->differentiate(s, l->own_x, l->own_gy, u + stride, false, scratch);
+  for (int part = 0; part < PARTS; part++)
+    kernel->finish(s, u, 2, stride, hwio, part, PARTS);
+  check_close(set, kernel, l, gw, hwio, ICL_F32, l->weights);
+  icl__free(hwio);
+  icl__free(scratch);
+  icl__free(u);
+  icl__free(gw);
+}
+
+TEST(weight_gradient) { on_every_set(check_weight_gradient); }
+
+TEST(an_unknown_instruction_set_is_an_error) {
+  setenv("ICL_ISA", "avx1024", 1);
+  CHECK_ERROR(icl__cpu_select(), ICL_EINVAL, "ICL_ISA is 'avx1024'");
+}
