@@ -231,7 +231,8 @@ static void differentiate(const icl__conv_shape *shape, const void *x, const voi
   }
 }
 
-/* Sums of gradients, turned: LANES channels that are read at a time, for every channel that is made. */
+/* Sums of gradients, turned: LANES channels that are read at a time, for every channel that is made. Of merged groups
+ * the diagonal blocks are kept. */
 static void finish(const icl__conv_shape *s, const float *gradients, int count, size_t stride, float *hwio, int part,
                    int parts) {
   layout l = layout_of(s);
@@ -245,37 +246,44 @@ static void finish(const icl__conv_shape *s, const float *gradients, int count, 
       vec sum = load_part(ICL_F32, from, 0, lanes);
       for (int i = 1; i < count; i++)
         sum += load_part(ICL_F32, from + (size_t)i * stride, 0, lanes);
-      for (int32_t i = 0; i < lanes; i++)
-        if (l.merged == 1 || (first + i) / in == o / out)
-          hwio[(tap * in + (first + i) % in) * s->y[2] + group * l.made + o] = sum[i];
+      int32_t own = o / out * in;
+      float *to = hwio + tap * in * s->y[2] + group * l.made + o;
+      for (int32_t i = larger_of(own, first); i < smaller(own + in, first + lanes); i++)
+        to[(int64_t)(i - own) * s->y[2]] = sum[i - first];
     }
   }
 }
 
 /* ---- weights ---- */
 
-/* The weight between channel `k` that is read and channel `c` that is made, both counted within the group. */
-static float weight(const icl__conv_shape *s, const layout *l, const float *hwio, int64_t group, int32_t tap, int32_t k,
-                    int32_t c) {
+/* The weights of a panel between read channels first to first + count - 1 and made channels from `channel` on. Where
+ * groups are merged, a channel has weights with its own group only. */
+static void fill_panel(const icl__conv_shape *s, const layout *l, const float *hwio, int32_t channel, int32_t first,
+                       int32_t count, float *panel) {
   bool back = s->direction == ICL__CONV_INPUT;
-  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, i = back ? c : k, o = back ? k : c;
-  if (l->merged > 1 && i / in != o / out)
-    return 0;
-  int64_t row = (int64_t)(back ? l->taps - 1 - tap : tap) * in + (l->merged > 1 ? i % in : i);
-  return hwio[row * s->y[2] + group * l->merged * out + o];
+  int32_t depth = l->depth / l->merged, made = l->made / l->merged;
+  memset(panel, 0, (size_t)count * PANEL * sizeof *panel);
+  for (int32_t c = channel; c < smaller(l->made, channel + PANEL); c++) {
+    int32_t own = c / made * depth;
+    const float *from = back ? hwio + (int64_t)(c % made) * s->y[2] + own : hwio + c;
+    int64_t step = back ? 1 : s->y[2];
+    for (int32_t k = larger_of(own, first); k < smaller(own + depth, first + count); k++)
+      panel[(k - first) * PANEL + c - channel] = from[(k - own) * step];
+  }
 }
 
 static void prepare(const icl__conv_shape *s, const float *hwio, float *weights, int part, int parts) {
+  enum { NEAR = 64 }; /* channels whose weights stay in a cache while they are turned */
   layout l = layout_of(s);
-  int64_t panels = (int64_t)panels_of(&l), all = l.groups * panels;
-  for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++) {
-    float *to = weights + n * l.taps * l.depth * PANEL;
-    int32_t first = (int32_t)(n % panels) * PANEL, valid = smaller(l.made - first, PANEL);
-    for (int32_t tap = 0; tap < l.taps; tap++)
-      for (int32_t k = 0; k < l.depth; k++, to += PANEL)
-        for (int32_t c = 0; c < PANEL; c++)
-          to[c] = c < valid ? weight(s, &l, hwio, n / panels, tap, k, first + c) : 0;
-  }
+  bool back = s->direction == ICL__CONV_INPUT;
+  int64_t panels = (int64_t)panels_of(&l), all = l.groups * panels, matrix = (int64_t)s->x[2] / s->groups * s->y[2];
+  for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++)
+    for (int32_t tap = 0; tap < l.taps; tap++) {
+      const float *from = hwio + (back ? l.taps - 1 - tap : tap) * matrix + n / panels * (back ? l.depth : l.made);
+      float *to = weights + (n * l.taps + tap) * l.depth * PANEL;
+      for (int32_t k = 0; k < l.depth; k += NEAR)
+        fill_panel(s, &l, from, (int32_t)(n % panels) * PANEL, k, smaller(l.depth - k, NEAR), to + k * PANEL);
+    }
 }
 
 /* ---- sizes ---- */

@@ -24,6 +24,7 @@ enum {
 
 static inline int32_t ceiling(int32_t a, int32_t b) { return (a + b - 1) / b; }
 static inline int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+static inline int32_t larger_of(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int32_t floor_of(int32_t a, int32_t b) { return a >= 0 ? a / b : -ceiling(-a, b); }
 
 /* ---- an axis ---- */
