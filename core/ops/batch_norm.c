@@ -148,6 +148,12 @@ icl_status icl__infer_bn_input_grad(icl__node *node) {
   return node->inputs == 5 ? expect_same_shape(node, 4, 1, "x and rest") : ICL_OK;
 }
 
+icl_status icl__infer_bn_scale_mask(icl__node *node) {
+  ICL__TRY(like_x(node, 1, 2, COEFFICIENT_ROWS, "coefficients"));
+  ICL__TRY(expect_same_shape(node, 0, 1, "g and x"));
+  return node->inputs == 4 ? expect_same_shape(node, 3, 1, "x and rest") : ICL_OK;
+}
+
 /* ---- batch rules ---- */
 
 void icl__batch_bn_sums(const icl__facts *facts, icl__batch_rule *rule) {
@@ -162,6 +168,10 @@ void icl__batch_scale_shift(const icl__facts *facts, icl__batch_rule *rule) {
 /* g, x and, where there is one, rest */
 void icl__batch_bn_input_grad(const icl__facts *facts, icl__batch_rule *rule) {
   icl__rule_map(rule, facts->inputs == 5 ? 1u | 2u | 16u : 1u | 2u, true);
+}
+
+void icl__batch_bn_scale_mask(const icl__facts *facts, icl__batch_rule *rule) {
+  icl__rule_map(rule, facts->inputs == 4 ? 1u | 2u | 8u : 1u | 2u, true);
 }
 
 /* ---- gradients ---- */

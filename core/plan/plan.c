@@ -21,7 +21,7 @@ bool icl__plan_reads_images(const icl__pnode *v, int input) { return v->batched 
 bool icl__plan_pointwise(const icl__pnode *v) {
   return (flags(v) & ICL__POINTWISE) || v->op == ICL__OP_add_n || v->op == ICL__OP_cast ||
          v->op == ICL__OP_scale_shift || v->op == ICL__OP_bn_scale || v->op == ICL__OP_bn_sums_grad ||
-         v->op == ICL__OP_bn_input_grad;
+         v->op == ICL__OP_bn_input_grad || v->op == ICL__OP_bn_scale_mask;
 }
 
 bool icl__plan_same_shape(const icl__pnode *a, const icl__pnode *b) {
@@ -255,6 +255,9 @@ static icl_status add_finishes(icl__plan *plan) {
 static icl_status make(icl__plan *plan) {
   ICL__TRY(icl__plan_domains(plan));
   ICL__TRY(icl__plan_rewrite(plan));
+  ICL__TRY(icl__plan_sort(plan));
+  ICL__TRY(icl__plan_uses(plan));
+  ICL__TRY(icl__plan_dense(plan));
   ICL__TRY(icl__plan_sort(plan));
   ICL__TRY(icl__plan_uses(plan));
   ICL__TRY(add_finishes(plan));

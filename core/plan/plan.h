@@ -26,7 +26,7 @@ const char *icl__plan_op_name(int op);
   X(join, "neighbouring ops become one kernel")                                                                        \
   X(sink, "ops with slack wait for the phase where their inputs are at hand")                                          \
   X(recompute, "cheap values are computed again instead of kept")                                                      \
-  X(concat, "a concatenation extends its first input, its parts lie within it, its sums are those of its inputs")      \
+  X(concat, "a concatenation extends its first input, its parts lie within it, its sums are those of its inputs, its gradients are finished in parts")      \
   X(inplace, "an elementwise result takes over storage that dies")                                                     \
   X(late_prepare, "weights are prepared just before their phase")                                                      \
   X(link, "elementwise global ops of one shape run as one, block by block")                                            \
@@ -186,6 +186,8 @@ int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to 
 size_t icl__plan_bytes(const icl__pnode *v);
 bool icl__plan_is_part(const icl__plan *plan, const icl__pnode *v); /* a part of a concatenation that can be a view */
 int icl__plan_made_at(const icl__pnode *v);                         /* the time of a value's making */
+bool icl__plan_joins_channels(const icl__pnode *v); /* a concatenation of images along their channels */
+icl__pnode *icl__plan_channels(icl__plan *plan, icl__pnode *values, int32_t first, int32_t length);
 void icl__plan_facts(const icl__pnode *v, icl__facts *facts);
 
 /* The stages, in their order. */
@@ -193,6 +195,7 @@ void icl__plan_rule(icl__pnode *v);                      /* behaviour and batche
 icl_status icl__plan_domains(icl__plan *plan);           /* domains.c */
 icl_status icl__plan_rewrite(icl__plan *plan);           /* rewrite.c */
 icl_status icl__plan_statistics(icl__plan *plan);        /* statistics.c */
+icl_status icl__plan_dense(icl__plan *plan);             /* dense.c */
 icl_status icl__plan_schedule(icl__plan *plan);          /* schedule.c */
 icl_status icl__plan_sink(icl__plan *plan, bool *moved); /* sink.c */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan); /* recompute.c */

@@ -14,11 +14,11 @@ int icl__plan_made_at(const icl__pnode *v) { return icl__plan_runs_in_phase(v) ?
 /* Sets the time of the last use, and its position if that is in a phase. */
 static void find_last(icl__pnode *v) {
   v->last = icl__plan_made_at(v);
-  v->last_place = v->place;
   for (int i = 0; i < v->uses; i++) {
     int t = icl__plan_made_at(v->use[i]);
     v->last = t > v->last ? t : v->last;
   }
+  v->last_place = v->last == icl__plan_made_at(v) ? v->place : 0;
   for (int i = 0; i < v->uses; i++) {
     const icl__pnode *u = v->use[i];
     if (icl__plan_runs_in_phase(u) && icl__plan_made_at(u) == v->last && u->place > v->last_place)

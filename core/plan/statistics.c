@@ -31,14 +31,15 @@ static void become_shift(icl__pnode *v, const icl__pnode *x, taken t, icl__pnode
   v->in[2] = pivot;
 }
 
-/* `length` channels of a pivot from `first` on. */
-static icl__pnode *part_of_pivot(icl__plan *plan, icl__pnode *pivot, int32_t first, int32_t length) {
-  icl__pnode *v = icl__plan_add(plan, ICL__OP_concat_part, pivot, 1, &pivot);
+/* `length` channels, from `first` on, of a value of each channel. NULL when memory is out. */
+icl__pnode *icl__plan_channels(icl__plan *plan, icl__pnode *values, int32_t first, int32_t length) {
+  icl__pnode *v = icl__plan_add(plan, ICL__OP_concat_part, values, 1, &values);
   if (!v)
     return NULL;
   become_global(v, ICL__OP_concat_part);
+  v->attr.i[PART_DIM] = v->rank - 1;
   v->attr.i[PART_FIRST] = first;
-  v->attr.i[PART_LENGTH] = v->shape[0] = length;
+  v->attr.i[PART_LENGTH] = v->shape[v->rank - 1] = length;
   return v;
 }
 
@@ -56,7 +57,7 @@ static icl__pnode *sums_of(icl__plan *plan, const icl__pnode *v, icl__pnode *x, 
   return s;
 }
 
-static bool joins_channels(const icl__pnode *x) {
+bool icl__plan_joins_channels(const icl__pnode *x) {
   return x->op == ICL__OP_concat && x->behaviour == ICL__MAP && x->attr.i[CONCAT_DIM] == x->rank - 1;
 }
 
@@ -67,7 +68,7 @@ static icl_status become_concat(icl__plan *plan, icl__pnode *v, const icl__pnode
   for (int i = 0; i < x->inputs; i++) {
     icl__pnode *u = x->in[i];
     int32_t length = u->shape[u->rank - 1];
-    icl__pnode *own = part_of_pivot(plan, pivot, first, length);
+    icl__pnode *own = icl__plan_channels(plan, pivot, first, length);
     parts[i] = own ? sums_of(plan, v, u, own, &all[u->index]) : NULL;
     if (!parts[i])
       return ICL_ENOMEM;
@@ -93,7 +94,7 @@ icl_status icl__plan_statistics(icl__plan *plan) {
     if (t->sums) {
       become_shift(v, x, *t, pivot);
     } else {
-      if (joins_channels(x))
+      if (icl__plan_joins_channels(x))
         status = become_concat(plan, v, x, pivot, all);
       *t = (taken){v, pivot};
     }

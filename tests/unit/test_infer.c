@@ -253,7 +253,10 @@ TEST(batch_norm) {
        {"bn_row", "f32 4 6", "row=3", "f32 (6)"},
        {"bn_row", "f32 4 6", "row=4", "!row must be from 0 to 3"},
        {"bn_input_grad", "f32 2 6; f32 2 6; f32 5 6; f32 4 6", "", "f32 (2, 6)"},
-       {"bn_input_grad", "f32 2 6; f32 2 6; f32 5 6; f32 4 6; f32 3 6", "", "!x and rest must be of one shape"});
+       {"bn_input_grad", "f32 2 6; f32 2 6; f32 5 6; f32 4 6; f32 3 6", "", "!x and rest must be of one shape"},
+       {"bn_scale_mask", "f32 2 6; f32 2 6; f32 5 6; f32 2 6", "", "f32 (2, 6)"},
+       {"bn_scale_mask", "f32 2 6; f32 2 7; f32 5 7", "", "!g and x must be of one shape"},
+       {"bn_scale_mask", "f32 2 6; f32 2 6; f32 5 6; f32 3 6", "", "!x and rest must be of one shape"});
 }
 
 TEST(pooling) {
@@ -456,6 +459,7 @@ TEST(batch_rules) {
         {"bn_coefficients", "f64 2 3; f32 3; f32 3; f32 3", "count=8", "global 0"},
         {"scale_shift", "f32 8 3; f32 5 3", "", "map 1 seed"},
         {"bn_input_grad", "f32 8 3; f32 8 3; f32 5 3; f32 4 3; f32 8 3", "", "map 13 seed"},
+        {"bn_scale_mask", "f32 8 3; f32 8 3; f32 5 3; f32 8 3", "", "map 11 seed"},
         {"max_pool2d_grad", "f32 8 2 2 3; u8 8 2 2 3", "kernel=2 stride=2 size=4", "map 3 seed"},
         {"global_avg_pool", "f32 8 4 4 3", "", "map 1 seed"},
         {"reshape", "f32 8 4 3", "shape=8,12", "map 1"},

@@ -339,6 +339,22 @@ TEST(bn_input_gradient_is_the_sum_of_its_parts) {
     CHECK_NEAR(whole[i], a[i] + b[i], 1e-12);
 }
 
+TEST(bn_scale_mask_is_the_masked_gradient_without_statistics) {
+  double x[BN_ELEMENTS], g[BN_ELEMENTS], rest[BN_ELEMENTS], c[10], k[8] = {0}, some[BN_ELEMENTS], whole[BN_ELEMENTS];
+  fill_noise(x, BN_ELEMENTS, 4);
+  fill_noise(g, BN_ELEMENTS, 5);
+  fill_noise(rest, BN_ELEMENTS, 6);
+  fill_noise(c, 10, 7);
+  icl__view vx = VIEW(x, BN_ROWS, 2), vg = VIEW(g, BN_ROWS, 2), vc = VIEW(c, 5, 2), vk = VIEW(k, 4, 2);
+  RUN(bn_input_grad, ATTR(.i = {1}), VIEW(whole, BN_ROWS, 2), vg, vx, vc, vk);
+  RUN(bn_scale_mask, NO_ATTR, VIEW(some, BN_ROWS, 2), vg, vx, vc);
+  for (int i = 0; i < BN_ELEMENTS; i++)
+    CHECK_NEAR(some[i], whole[i], 1e-12);
+  RUN(bn_scale_mask, NO_ATTR, VIEW(some, BN_ROWS, 2), vg, vx, vc, VIEW(rest, BN_ROWS, 2));
+  for (int i = 0; i < BN_ELEMENTS; i++)
+    CHECK_NEAR(some[i], whole[i] + rest[i], 1e-12);
+}
+
 TEST(bn_with_constant_statistics_has_no_gradient_through_them) {
   double sums[] = {3, 4, 5, 6}, c[10], k[8];
   fill_noise(c, 10, 7);

@@ -140,3 +140,13 @@ void icl__ref_bn_input_grad(const icl__call *call) {
     values(&call->out)[i] = call->inputs > 4 ? y + values(&call->in[4])[i] : y;
   }
 }
+
+void icl__ref_bn_scale_mask(const icl__call *call) {
+  const icl__view *g = &call->in[0], *coefficients = &call->in[2];
+  int32_t c = channels(g);
+  for (int64_t i = 0; i < icl__view_count(g); i++) {
+    bool pass = passes(coefficients, (int32_t)(i % c), values(&call->in[1])[i]);
+    double y = pass ? row(coefficients, A)[i % c] * values(g)[i] : 0;
+    values(&call->out)[i] = call->inputs > 3 ? y + values(&call->in[3])[i] : y;
+  }
+}

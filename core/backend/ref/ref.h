@@ -73,6 +73,7 @@ ICL__REF_KERNEL(bn_coefficients_grad);
 ICL__REF_KERNEL(bn_sums_grad);
 ICL__REF_KERNEL(bn_row);
 ICL__REF_KERNEL(bn_input_grad);
+ICL__REF_KERNEL(bn_scale_mask);
 
 ICL__REF_KERNEL(max_pool2d);
 ICL__REF_KERNEL(max_pool2d_positions);

@@ -37,6 +37,8 @@ INLINE vec input_grad(const registers *r) { return A * G + (K0 - K1 * X); }
 INLINE vec input_grad_rest(const registers *r) { return A * G + (K0 - K1 * X + REST); }
 INLINE vec input_grad_mask(const registers *r) { return A * where_positive(A * X + B, G) + (K0 - K1 * X); }
 INLINE vec input_grad_mask_rest(const registers *r) { return A * where_positive(A * X + B, G) + (K0 - K1 * X + REST); }
+INLINE vec scale_mask(const registers *r) { return A * where_positive(A * X + B, G); }
+INLINE vec scale_mask_rest(const registers *r) { return A * where_positive(A * X + B, G) + REST; }
 #undef X
 #undef G
 #undef REST
@@ -101,6 +103,8 @@ LOOP(input_grad, 2, 4)
 LOOP(input_grad_rest, 3, 4)
 LOOP(input_grad_mask, 2, 4)
 LOOP(input_grad_mask_rest, 3, 4)
+LOOP(scale_mask, 2, 2)
+LOOP(scale_mask_rest, 3, 2)
 
 /* ---- calls ---- */
 
@@ -169,16 +173,23 @@ static void run_input_grad(const icl__call *call) {
       (const void *const[]){row_at(table, A), row_at(table, B), row_at(k, K1), row_at(k, K0)});
 }
 
+static void run_scale_mask(const icl__call *call) {
+  const icl__view *table = &call->in[2];
+  bool rest = call->inputs > 3;
+  run(call, rest ? scale_mask_rest_loop : scale_mask_loop, rest ? 3 : 2,
+      (const icl__view *const[]){&call->in[1], &call->in[0], &call->in[3]}, 2,
+      (const void *const[]){row_at(table, A), row_at(table, B)});
+}
+
 bool ISA_NAME(icl__choose_norm)(const icl__call *prototype, icl__choice *choice) {
   static const struct {
     int op;
     icl__kernel run;
     uint32_t images; /* inputs that are no coefficients */
   } kernels[] = {
-      {ICL__OP_scale_shift, run_scale_shift, 1},
-      {ICL__OP_bn_scale, run_scale, 1},
-      {ICL__OP_bn_sums_grad, run_sums_grad, 1},
-      {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
+      {ICL__OP_scale_shift, run_scale_shift, 1},          {ICL__OP_bn_scale, run_scale, 1},
+      {ICL__OP_bn_sums_grad, run_sums_grad, 1},           {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
+      {ICL__OP_bn_scale_mask, run_scale_mask, 1 | 2 | 8},
   };
   icl_dtype dtype = prototype->out.dtype;
   for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {

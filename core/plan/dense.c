@@ -1,0 +1,101 @@
+/* dense.c - gradients of dense blocks: what statistics add to them is added once.
+ *
+ * The gradient of a batch norm is a g, which is known at once, and k0 - k1 x, which is known when the sums over the
+ * batch are. In a dense block each layer normalises the concatenation of all that came before it, so a channel gets a
+ * term k0 - k1 x, with the same x, from every layer behind its own. Here these numbers are added up instead of images:
+ * only a g is added to a gradient, in the phase that makes g, and neither g nor x are read once more in the next. */
+#include "ops/attributes.h"
+#include "plan/plan.h"
+
+/* The input of the concatenation x whose channels `part` takes, or NULL. */
+static icl__pnode *source_of(const icl__pnode *x, const icl__pnode *part) {
+  int32_t first = 0;
+  if (part->op != ICL__OP_concat_part || part->output >= 0 || part->attr.i[PART_DIM] != x->rank - 1)
+    return NULL;
+  for (int i = 0; i < x->inputs; i++) {
+    int32_t length = x->in[i]->shape[x->rank - 1];
+    if (part->attr.i[PART_FIRST] == first && part->attr.i[PART_LENGTH] == length)
+      return x->in[i];
+    first += length;
+  }
+  return NULL;
+}
+
+/* Does v add `part` to a gradient for x, whose batch norm adds a term of x anyway? */
+static bool adds_to(const icl__pnode *v, const icl__pnode *part, const icl__pnode *x) {
+  return v->op == ICL__OP_bn_input_grad && v->inputs == 5 && v->in[4] == part && v->in[1] == x && v->in[0] != part;
+}
+
+/* Is v the gradient for a concatenation, seen in parts only, of which one goes on in the block? */
+static bool is_dense(const icl__pnode *v) {
+  if (v->op != ICL__OP_bn_input_grad || !v->attr.i[BN_MASK] || v->output >= 0 || !icl__plan_joins_channels(v->in[1]))
+    return false;
+  bool goes_on = false;
+  for (int i = 0; i < v->uses; i++) {
+    const icl__pnode *part = v->use[i], *x = source_of(v->in[1], part);
+    if (!x)
+      return false;
+    for (int j = 0; j < part->uses; j++)
+      goes_on |= adds_to(part->use[j], part, x);
+  }
+  return goes_on;
+}
+
+/* A map or global op like `like`, with what the op's rule says of batches. */
+static icl__pnode *add_op(icl__plan *plan, int op, const icl__pnode *like, icl__pnode *a, icl__pnode *b) {
+  icl__pnode *v = icl__plan_add(plan, op, like, 2, (icl__pnode *[]){a, b});
+  if (v && icl__plan_runs_in_phase(v)) {
+    icl__plan_rule(v);
+    v->pin = 0;
+  }
+  return v;
+}
+
+/* Users of `part`, a part of a gradient without its term k0 - k1 x, add that term: to k if they have one of x. */
+static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *x, icl__pnode *k) {
+  icl__pnode *term = add_op(plan, ICL__OP_bn_sums_grad, part, x, k);
+  icl__pnode *whole = term ? add_op(plan, ICL__OP_add_n, part, part, term) : NULL;
+  if (!whole)
+    return ICL_ENOMEM;
+  for (int i = 0; i < part->uses; i++) {
+    icl__pnode *user = part->use[i];
+    if (adds_to(user, part, x)) {
+      if (!(user->in[3] = add_op(plan, ICL__OP_add, k, user->in[3], k)))
+        return ICL_ENOMEM;
+      continue;
+    }
+    for (int j = 0; j < user->inputs; j++)
+      if (user->in[j] == part)
+        user->in[j] = whole;
+  }
+  return ICL_OK;
+}
+
+/* bn_input_grad(g, x, c, k, rest) -> bn_scale_mask(g, x, c, rest), and k to the users of its parts */
+static icl_status delay_term(icl__plan *plan, icl__pnode *v) {
+  icl__pnode *k = v->in[3];
+  for (int i = 0; i < v->uses; i++) {
+    icl__pnode *part = v->use[i];
+    icl__pnode *own = icl__plan_channels(plan, k, part->attr.i[PART_FIRST], part->attr.i[PART_LENGTH]);
+    if (!own)
+      return ICL_ENOMEM;
+    ICL__TRY(add_term(plan, part, source_of(v->in[1], part), own));
+  }
+  v->op = ICL__OP_bn_scale_mask;
+  v->attr = (icl_attributes){0};
+  v->in[3] = v->in[4];
+  v->inputs--;
+  icl__plan_rule(v);
+  v->pin = 0;
+  return ICL_OK;
+}
+
+/* Needs the uses of nodes, and leaves them to be found again. */
+icl_status icl__plan_dense(icl__plan *plan) {
+  if (!plan->policy.concat)
+    return ICL_OK;
+  for (int i = 0, n = plan->nodes; i < n; i++)
+    if (is_dense(plan->node[i]))
+      ICL__TRY(delay_term(plan, plan->node[i]));
+  return ICL_OK;
+}
