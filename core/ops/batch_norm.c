@@ -114,7 +114,10 @@ static icl_status like_x(icl__node *node, int x_input, int rows_input, int32_t r
 
 icl_status icl__infer_scale_shift(icl__node *node) { return like_x(node, 0, 1, COEFFICIENT_ROWS, "coefficients"); }
 
-icl_status icl__infer_bn_sums_grad(icl__node *node) { return like_x(node, 0, 1, GRADIENT_ROWS, "k"); }
+icl_status icl__infer_bn_sums_grad(icl__node *node) {
+  ICL__TRY(like_x(node, 0, 1, GRADIENT_ROWS, "k"));
+  return node->inputs == 3 ? expect_same_shape(node, 2, 0, "x and rest") : ICL_OK;
+}
 
 icl_status icl__infer_bn_scale_sums(icl__node *node) {
   ICL__TRY(expect_channels_last(node, 0, "g"));
@@ -163,6 +166,10 @@ void icl__batch_bn_sums(const icl__facts *facts, icl__batch_rule *rule) {
 void icl__batch_scale_shift(const icl__facts *facts, icl__batch_rule *rule) {
   (void)facts;
   icl__rule_map(rule, 1, true);
+}
+
+void icl__batch_bn_sums_grad(const icl__facts *facts, icl__batch_rule *rule) {
+  icl__rule_map(rule, facts->inputs == 3 ? 1u | 4u : 1u, true);
 }
 
 /* g, x and, where there is one, rest */

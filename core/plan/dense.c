@@ -41,26 +41,21 @@ static bool is_dense(const icl__pnode *v) {
   return goes_on;
 }
 
-/* A map or global op like `like`, with what the op's rule says of batches. */
-static icl__pnode *add_op(icl__plan *plan, int op, const icl__pnode *like, icl__pnode *a, icl__pnode *b) {
-  icl__pnode *v = icl__plan_add(plan, op, like, 2, (icl__pnode *[]){a, b});
-  if (v && icl__plan_runs_in_phase(v)) {
-    icl__plan_rule(v);
-    v->pin = 0;
-  }
-  return v;
+static void apply_rule(icl__pnode *v) {
+  icl__plan_rule(v);
+  v->pin = 0;
 }
 
 /* Users of `part`, a part of a gradient without its term k0 - k1 x, add that term: to k if they have one of x. */
 static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *x, icl__pnode *k) {
-  icl__pnode *term = add_op(plan, ICL__OP_bn_sums_grad, part, x, k);
-  icl__pnode *whole = term ? add_op(plan, ICL__OP_add_n, part, part, term) : NULL;
+  icl__pnode *whole = icl__plan_add(plan, ICL__OP_bn_sums_grad, part, 3, (icl__pnode *[]){x, k, part});
   if (!whole)
     return ICL_ENOMEM;
+  apply_rule(whole);
   for (int i = 0; i < part->uses; i++) {
     icl__pnode *user = part->use[i];
     if (adds_to(user, part, x)) {
-      if (!(user->in[3] = add_op(plan, ICL__OP_add, k, user->in[3], k)))
+      if (!(user->in[3] = icl__plan_add(plan, ICL__OP_add, k, 2, (icl__pnode *[]){user->in[3], k})))
         return ICL_ENOMEM;
       continue;
     }
@@ -85,8 +80,7 @@ static icl_status delay_term(icl__plan *plan, icl__pnode *v) {
   v->attr = (icl_attributes){0};
   v->in[3] = v->in[4];
   v->inputs--;
-  icl__plan_rule(v);
-  v->pin = 0;
+  apply_rule(v);
   return ICL_OK;
 }
 

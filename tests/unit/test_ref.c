@@ -326,7 +326,8 @@ TEST(bn_gradient_is_that_of_the_whole_chain) {
 }
 
 TEST(bn_input_gradient_is_the_sum_of_its_parts) {
-  double x[BN_ELEMENTS], g[BN_ELEMENTS], c[10], k[8], a[BN_ELEMENTS], b[BN_ELEMENTS], whole[BN_ELEMENTS];
+  double x[BN_ELEMENTS], g[BN_ELEMENTS], c[10], k[8], a[BN_ELEMENTS], b[BN_ELEMENTS], sum[BN_ELEMENTS],
+      whole[BN_ELEMENTS];
   fill_noise(x, BN_ELEMENTS, 4);
   fill_noise(g, BN_ELEMENTS, 5);
   fill_noise(c, 10, 7);
@@ -334,9 +335,12 @@ TEST(bn_input_gradient_is_the_sum_of_its_parts) {
   icl__view vx = VIEW(x, BN_ROWS, 2), vg = VIEW(g, BN_ROWS, 2), vc = VIEW(c, 5, 2), vk = VIEW(k, 4, 2);
   RUN(bn_scale, NO_ATTR, VIEW(a, BN_ROWS, 2), vg, vc);
   RUN(bn_sums_grad, NO_ATTR, VIEW(b, BN_ROWS, 2), vx, vk);
+  RUN(bn_sums_grad, NO_ATTR, VIEW(sum, BN_ROWS, 2), vx, vk, VIEW(a, BN_ROWS, 2));
   RUN(bn_input_grad, NO_ATTR, VIEW(whole, BN_ROWS, 2), vg, vx, vc, vk);
-  for (int i = 0; i < BN_ELEMENTS; i++)
+  for (int i = 0; i < BN_ELEMENTS; i++) {
     CHECK_NEAR(whole[i], a[i] + b[i], 1e-12);
+    CHECK_NEAR(whole[i], sum[i], 1e-12);
+  }
 }
 
 TEST(bn_scale_mask_is_the_masked_gradient_without_statistics) {

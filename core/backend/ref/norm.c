@@ -122,8 +122,10 @@ void icl__ref_bn_coefficients_grad(const icl__call *call) {
 void icl__ref_bn_sums_grad(const icl__call *call) {
   const icl__view *x = &call->in[0], *k = &call->in[1];
   int32_t c = channels(x);
-  for (int64_t i = 0; i < icl__view_count(x); i++)
-    values(&call->out)[i] = row(k, K0)[i % c] - row(k, K1)[i % c] * values(x)[i];
+  for (int64_t i = 0; i < icl__view_count(x); i++) {
+    double y = row(k, K0)[i % c] - row(k, K1)[i % c] * values(x)[i];
+    values(&call->out)[i] = call->inputs > 2 ? y + values(&call->in[2])[i] : y;
+  }
 }
 
 void icl__ref_bn_row(const icl__call *call) {

@@ -33,6 +33,7 @@ INLINE vec scale_shift(const registers *r) { return A * X + B; }
 INLINE vec scale_shift_relu(const registers *r) { return relu(A * X + B); }
 INLINE vec scale(const registers *r) { return A * X; }
 INLINE vec sums_grad(const registers *r) { return B - A * X; } /* k0 - k1 x */
+INLINE vec sums_grad_rest(const registers *r) { return B - A * X + G; }
 INLINE vec input_grad(const registers *r) { return A * G + (K0 - K1 * X); }
 INLINE vec input_grad_rest(const registers *r) { return A * G + (K0 - K1 * X + REST); }
 INLINE vec input_grad_mask(const registers *r) { return A * where_positive(A * X + B, G) + (K0 - K1 * X); }
@@ -99,6 +100,7 @@ LOOP(scale_shift, 1, 2)
 LOOP(scale_shift_relu, 1, 2)
 LOOP(scale, 1, 1)
 LOOP(sums_grad, 1, 2)
+LOOP(sums_grad_rest, 2, 2)
 LOOP(input_grad, 2, 4)
 LOOP(input_grad_rest, 3, 4)
 LOOP(input_grad_mask, 2, 4)
@@ -159,7 +161,9 @@ static void run_scale(const icl__call *call) {
 }
 
 static void run_sums_grad(const icl__call *call) {
-  run(call, sums_grad_loop, 1, (const icl__view *const[]){&call->in[0]}, 2,
+  bool rest = call->inputs > 2;
+  run(call, rest ? sums_grad_rest_loop : sums_grad_loop, rest ? 2 : 1,
+      (const icl__view *const[]){&call->in[0], &call->in[2]}, 2,
       (const void *const[]){row_at(&call->in[1], K1), row_at(&call->in[1], K0)});
 }
 
@@ -188,7 +192,7 @@ bool ISA_NAME(icl__choose_norm)(const icl__call *prototype, icl__choice *choice)
     uint32_t images; /* inputs that are no coefficients */
   } kernels[] = {
       {ICL__OP_scale_shift, run_scale_shift, 1},          {ICL__OP_bn_scale, run_scale, 1},
-      {ICL__OP_bn_sums_grad, run_sums_grad, 1},           {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
+      {ICL__OP_bn_sums_grad, run_sums_grad, 1 | 4},           {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
       {ICL__OP_bn_scale_mask, run_scale_mask, 1 | 2 | 8},
   };
   icl_dtype dtype = prototype->out.dtype;
