@@ -46,15 +46,20 @@ static void apply_rule(icl__pnode *v) {
   v->pin = 0;
 }
 
-/* Users of `part`, a part of a gradient without its term k0 - k1 x, add that term: to k if they have one of x. */
-static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *x, icl__pnode *k) {
-  icl__pnode *whole = icl__plan_add(plan, ICL__OP_bn_sums_grad, part, 3, (icl__pnode *[]){x, k, part});
+/* Users of `part`, a part of a gradient for `all` without its term k0 - k1 x, add that term: to k if they have one of
+ * x. Else x is read where it lies within `all`, so that nothing is kept twice. */
+static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *all, icl__pnode *k) {
+  const icl__pnode *source = source_of(all, part);
+  icl__pnode *x = icl__plan_add(plan, ICL__OP_concat_part, part, 1, &all);
+  icl__pnode *whole = x ? icl__plan_add(plan, ICL__OP_bn_sums_grad, part, 3, (icl__pnode *[]){x, k, part}) : NULL;
   if (!whole)
     return ICL_ENOMEM;
+  x->attr = part->attr;
+  apply_rule(x);
   apply_rule(whole);
   for (int i = 0; i < part->uses; i++) {
     icl__pnode *user = part->use[i];
-    if (adds_to(user, part, x)) {
+    if (adds_to(user, part, source)) {
       if (!(user->in[3] = icl__plan_add(plan, ICL__OP_add, k, 2, (icl__pnode *[]){user->in[3], k})))
         return ICL_ENOMEM;
       continue;
@@ -74,7 +79,7 @@ static icl_status delay_term(icl__plan *plan, icl__pnode *v) {
     icl__pnode *own = icl__plan_channels(plan, k, part->attr.i[PART_FIRST], part->attr.i[PART_LENGTH]);
     if (!own)
       return ICL_ENOMEM;
-    ICL__TRY(add_term(plan, part, source_of(v->in[1], part), own));
+    ICL__TRY(add_term(plan, part, v->in[1], own));
   }
   v->op = ICL__OP_bn_scale_mask;
   v->attr = (icl_attributes){0};

@@ -15,7 +15,7 @@ local expected = {
   { "resnet_preact", { depth = 8, initial_channels = 16 }, 15, 9, 1.05, 0.69, 1.35 },
   { "se_resnet_preact", { depth = 8, initial_channels = 16, se_reduction = 4 }, 15, 9, 1.29, 0.69, 1.56 },
   { "wrn", { depth = 10, initial_channels = 16, widening_factor = 2, drop_rate = 0.3 }, 15, 10, 2.10, 1.25, 3.90 },
-  { "densenet", { depth = 22, growth_rate = 16, block_type = "bottleneck" }, 43, 40, 7.03, 6.65, 4.92 },
+  { "densenet", { depth = 22, growth_rate = 16, block_type = "bottleneck" }, 43, 49, 6.52, 7.16, 4.52 },
   { "pyramidnet", { depth = 8, initial_channels = 16, alpha = 48, block_type = "basic" }, 23, 15, 2.23, 1.63, 2.59 },
   { "resnext", { depth = 11, cardinality = 4, base_channels = 16, initial_channels = 16 }, 21, 13, 9.04, 4.19, 8.56 },
   { "shake_shake", { depth = 8, initial_channels = 32 }, 15, 19, 5.77, 1.64, 9.11 },
