@@ -91,14 +91,21 @@ static bool run(const icl__call *call) {
   prototype.out.data = NULL;
   for (int i = 0; i < prototype.inputs; i++)
     prototype.in[i].data = NULL;
-  size_t bytes = icl__cpu_workspace(&prototype);
+  icl__choice choice;
+  icl__cpu_choose(&prototype, &choice);
   icl__call own = *call;
-  own.scratch = aligned_alloc(64, (bytes + 64) / 64 * 64);
+  own.scratch = aligned_alloc(64, (choice.workspace + 64) / 64 * 64);
   if (!own.scratch)
     return false;
-  icl__cpu_kernel (&prototype)(&own);
+  choice.run(&own);
   free(own.scratch);
   return true;
+}
+
+static bool splits(const icl__call *call) {
+  icl__choice choice;
+  icl__cpu_choose(call, &choice);
+  return choice.splits;
 }
 
 static bool run_parts(const icl__call *call) {
@@ -196,7 +203,7 @@ static bool compare_variant(const test_setup *setup, const icl_tensor *result, c
     return report_status(setup, v->name);
   int64_t count = icl__view_count(&call.out);
   double *values = calloc((size_t)count + 1, sizeof *values);
-  bool good = true, run_it = v->split != PARTS || icl__cpu_splits(&call);
+  bool good = true, run_it = v->split != PARTS || splits(&call);
   if (run_it && values)
     good = ranges ? run_ranges(&call, &rule, images) : v->split == PARTS ? run_parts(&call) : run(&call);
   if (run_it && values && good) {

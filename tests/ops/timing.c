@@ -96,16 +96,16 @@ static bool time_kernel(const test_setup *setup, const icl_tensor *result, measu
     const test_input *in = &setup->in[i];
     m->bytes += memory_of(&call.in[i], in->dtype, in->rank, in->shape, in->data);
   }
-  size_t scratch = icl__cpu_workspace(&call);
-  call.scratch = aligned_alloc(64, (scratch + 64) / 64 * 64);
+  icl__choice choice;
+  bool own = icl__cpu_choose(&call, &choice);
+  call.scratch = aligned_alloc(64, (choice.workspace + 64) / 64 * 64);
   int large = 0;
   for (int i = 0; i < call.inputs; i++)
     large += is_large(&call.in[i], m->bytes);
   yardstick y;
-  bool measured = has_memory(&call) && !icl__cpu_is_fallback(&call) &&
-                  yardstick_new(&y, large, is_large(&call.out, m->bytes), m->bytes);
+  bool measured = own && has_memory(&call) && yardstick_new(&y, large, is_large(&call.out, m->bytes), m->bytes);
   if (measured) {
-    take_turns(icl__cpu_kernel(&call), &call, &y, m);
+    take_turns(choice.run, &call, &y, m);
     m->yardstick_bytes = y.bytes;
     m->yardstick_name = y.name;
     yardstick_free(&y);

@@ -1,4 +1,4 @@
-/* test_base.c - random numbers, memory and files of core/base. */
+/* test_base.c - random numbers, memory, texts and files of core/base. */
 #include "unit.h"
 
 #include "files.h"
@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "base/text.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -368,4 +369,29 @@ TEST(file_write_without_memory) {
   icl__alloc_fail_after(-1);
   check_contents(path, "old");
   CHECK_EQ(file_count(), 1);
+}
+
+/* ---- texts ---- */
+
+TEST(a_text_grows_by_what_is_said) {
+  icl__text text = {0};
+  icl__say(&text, "%s", "");
+  CHECK_STR(text.text, "");
+  for (int i = 0; i < 300; i++)
+    icl__say(&text, "%03d,", i);
+  CHECK_OK(text.status);
+  CHECK_EQ((int)text.used, 1200);
+  CHECK_EQ((int)strlen(text.text), 1200);
+  CHECK(!strncmp(text.text + 1192, "298,299,", 8));
+  icl__text more = {.text = text.text, .used = text.used, .capacity = text.used + 1};
+  icl__say(&more, "end");
+  CHECK(!strcmp(more.text + 1196, "299,end"));
+  icl__free(more.text);
+}
+
+TEST(a_text_keeps_its_first_failure) {
+  icl__text text = {.status = ICL_ENOMEM};
+  icl__say(&text, "more");
+  CHECK_EQ(text.status, ICL_ENOMEM);
+  CHECK(!text.text);
 }

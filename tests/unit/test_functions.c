@@ -24,10 +24,11 @@ static icl__view vector(float *data) {
 static void compute(int op, float *x, float *y, float *out) {
   static _Alignas(64) char scratch[WORKSPACE];
   icl__call call = {.op = op, .inputs = y ? 2 : 1, .in = {vector(x), vector(y)}, .out = vector(out), .parts = 1};
-  CHECK(!icl__cpu_is_fallback(&call));
-  CHECK(icl__cpu_workspace(&call) <= sizeof scratch);
+  icl__choice choice;
+  CHECK(icl__cpu_choose(&call, &choice));
+  CHECK(choice.workspace <= sizeof scratch);
   call.scratch = scratch;
-  icl__cpu_kernel (&call)(&call);
+  choice.run(&call);
 }
 
 /* |got - expected| in units of the last place of an f32 near `expected`. */

@@ -136,34 +136,11 @@ static void fallback(const icl__call *call) {
 
 /* ---- choosing ---- */
 
-static bool choose(const icl__call *prototype, icl__choice *choice) {
+bool icl__cpu_choose(const icl__call *prototype, icl__choice *choice) {
   if (set()->choose(prototype, choice))
     return true;
   *choice = (icl__choice){fallback, fallback_workspace(prototype), false};
   return false;
-}
-
-icl__kernel icl__cpu_kernel(const icl__call *prototype) {
-  icl__choice choice;
-  choose(prototype, &choice);
-  return choice.run;
-}
-
-size_t icl__cpu_workspace(const icl__call *prototype) {
-  icl__choice choice;
-  choose(prototype, &choice);
-  return choice.workspace;
-}
-
-bool icl__cpu_is_fallback(const icl__call *prototype) {
-  icl__choice choice;
-  return !choose(prototype, &choice);
-}
-
-bool icl__cpu_splits(const icl__call *prototype) {
-  icl__choice choice;
-  choose(prototype, &choice);
-  return choice.splits;
 }
 
 bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums) { return set()->can_add_bn_sums(add, sums); }

@@ -1,13 +1,12 @@
 /* kernels.h - what the vector kernels of the CPU offer to the CPU device.
  *
  * Kernels exist for AVX-512 (with and without bf16 conversion instructions), AVX2 and portable C, all from one source;
- * icl__cpu_select() asks the processor once. A prototype is an icl__call with full shapes, dtypes, pitches and
- * attributes, without data. */
+ * icl__cpu_select() asks the processor once. */
 #ifndef ICL_BACKEND_CPU_KERNELS_H
 #define ICL_BACKEND_CPU_KERNELS_H
 
+#include "backend/cpu/kernels/choice.h"
 #include "backend/cpu/kernels/conv_kernel.h"
-#include "backend/kernel.h"
 #include "base/status.h"
 
 /* Chooses the instruction set: the best that the processor has, or what ICL_ISA in the environment names. EINVAL for a
@@ -15,14 +14,9 @@
 icl_status icl__cpu_select(void);
 const char *icl__cpu_isa(void); /* "avx512bf16", "avx512", "avx2", "portable" */
 
-/* The kernel for a prototype. Never NULL: what no vector kernel takes (f64, integers, odd layouts) runs through the
- * reference kernel with conversion of its operands. `workspace`: scratch bytes for a call of the prototype's size. */
-icl__kernel icl__cpu_kernel(const icl__call *prototype);
-size_t icl__cpu_workspace(const icl__call *prototype);
-/* True if icl__cpu_kernel() gives the reference kernel. */
-bool icl__cpu_is_fallback(const icl__call *prototype);
-/* May the kernel compute parts of its output (call->part of call->parts)? */
-bool icl__cpu_splits(const icl__call *prototype);
+/* The kernel for a prototype. There always is one: what no vector kernel takes (f64, integers, odd layouts) runs
+ * through the reference kernel with conversion of its operands, and false is returned. */
+bool icl__cpu_choose(const icl__call *prototype, icl__choice *choice);
 
 /* add_n of two or more tensors and the bn_sums of the result in one pass over memory; both prototypes must fit. */
 bool icl__cpu_can_add_bn_sums(const icl__call *add, const icl__call *sums);

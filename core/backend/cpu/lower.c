@@ -124,10 +124,11 @@ static void lower_kernel(const icl__plan *plan, icl__pnode *v, icl__unit *unit) 
         sized.in[j].shape[0] = chunk;
   }
   unit->kind = ICL__UNIT_KERNEL;
-  unit->kernel = icl__cpu_kernel(&sized);
-  v->scratch = icl__cpu_workspace(&sized);
-  v->splits = icl__plan_is_global(v) && icl__cpu_splits(&sized);
-  v->choice = icl__cpu_is_fallback(&sized) ? "reference" : NULL;
+  icl__choice choice;
+  v->choice = icl__cpu_choose(&sized, &choice) ? NULL : "reference";
+  v->scratch = choice.workspace;
+  v->splits = icl__plan_is_global(v) && choice.splits;
+  unit->kernel = choice.run;
 }
 
 static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *v) {

@@ -6,13 +6,7 @@
 #ifndef ICL_BACKEND_CPU_KERNELS_FAMILIES_H
 #define ICL_BACKEND_CPU_KERNELS_FAMILIES_H
 
-#include "backend/kernel.h"
-
-typedef struct {
-  icl__kernel run;
-  size_t workspace; /* scratch bytes that a call of the prototype's size needs */
-  bool splits;      /* computes call->part of call->parts */
-} icl__choice;
+#include "backend/cpu/kernels/choice.h"
 
 typedef struct {
   const char *name;
