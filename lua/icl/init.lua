@@ -29,15 +29,17 @@ function icl.tensor(data, options)
   return core.new_tensor(data, options.dtype, options.shape)
 end
 
--- icl.full(shape, value [, dtype]): every element `value`.
+-- icl.full(shape, value [, dtype]): every element `value`; f32 unless a dtype is given.
 function icl.full(shape, value, dtype)
   return core.full(shape, value, dtype)
 end
 
+-- icl.zeros(shape [, dtype]): every element 0; f32 unless a dtype is given.
 function icl.zeros(shape, dtype)
   return core.full(shape, 0, dtype)
 end
 
+-- icl.ones(shape [, dtype]): every element 1; f32 unless a dtype is given.
 function icl.ones(shape, dtype)
   return core.full(shape, 1, dtype)
 end

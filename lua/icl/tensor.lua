@@ -115,13 +115,14 @@ function methods.narrow(x, dim, first, length)
   return ops.narrow(x, first, { dim = dim, length = length })
 end
 
--- t:cast(dtype); itself if it has that dtype. t:float(): cast "f32".
+-- t:cast(dtype), or t:to(dtype): itself if it has that dtype.
 function methods.cast(x, dtype)
   if x:dtype() == dtype then return x end
   return ops.cast(x, { dtype = dtype })
 end
 methods.to = methods.cast
 
+-- t:float(): cast to f32.
 function methods.float(x)
   return methods.cast(x, "f32")
 end
