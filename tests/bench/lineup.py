@@ -20,7 +20,7 @@ NETWORKS = {
     "resnet_preact-20x4": Network("preact ResNet-20 x4", "resnet_preact", "depth=20,initial_channels=64", 64),
     "wrn-28-10": Network("WRN-28-10", "wrn", "depth=28,widening_factor=10", 16, 0.001),
     "shake_shake-26-2x32d": Network("Shake-Shake-26 2x32d", "shake_shake", "depth=26,initial_channels=32", 64),
-    "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16, 0.001),
+    "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16, 0.0001),
     "resnext-29-32x4d": Network("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32, 0.001),
     "densenet_bc-100-12": Network("DenseNet-BC-100 k=12", "densenet", "depth=100,growth_rate=12", 64),
 }
