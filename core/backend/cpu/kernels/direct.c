@@ -36,7 +36,7 @@ typedef struct {
 /* sum[p][c] += sum over k < depth of from[at[p] + k] w[k][c] */
 INLINE void multiply(vec sum[PIXELS][2], const float *from, const int64_t at[PIXELS], const float *w, int32_t depth,
                      int pixels, int columns) {
-  UNROLL(1)
+  UNROLL(4)
   for (int32_t k = 0; k < depth; k++, from++, w += PANEL) {
     vec row[2];
     UNROLL(2)
@@ -137,7 +137,7 @@ typedef struct {
 INLINE void correlate(const tile *t, int columns) {
   vec sum[CHANNELS][3] = {{{0}}};
   const float *g = t->g;
-  UNROLL(1)
+  UNROLL(4)
   for (int32_t p = 0; p < t->pixels; p++, g += CHANNELS) {
     vec x[3];
     UNROLL(3)

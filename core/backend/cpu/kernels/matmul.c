@@ -42,6 +42,7 @@ INLINE void multiply(const matrix *a, const matrix *b, int64_t depth, const icl_
                      int rows, int columns) {
   vec sum[ROWS][COLUMNS] = {{{0}}};
   const float *x = a->data + i * a->row;
+  UNROLL(4)
   for (int64_t k = 0; k < depth; k++) {
     vec y[COLUMNS];
     UNROLL(2)

@@ -64,7 +64,7 @@ INLINE void product_rows(const problem *s, const float *v, const float *u, float
                          int rows, int vectors) {
   vec sum[16][2] = {{{0}}};
   for (int32_t b = 0; b < s->in / SLICE; b++, v += (size_t)block * SLICE)
-    UNROLL(1)
+    UNROLL(4)
   for (int k = 0; k < SLICE; k++, u += vectors * LANES) {
     vec w[2];
     UNROLL(2)
@@ -115,7 +115,7 @@ INLINE void correlate_rows(const float *v, const float *m, float *u, int32_t til
     UNROLL(2)
   for (int q = 0; q < vectors; q++)
     sum[r][q] = load(ICL_F32, u, (r * vectors + q) * LANES);
-  UNROLL(1)
+  UNROLL(4)
   for (int32_t t = 0; t < tiles; t++) {
     vec g[2];
     UNROLL(2)
