@@ -166,13 +166,17 @@ NOINLINE void correlate_one(const tile *t) { correlate(t, 1); }
 NOINLINE void correlate_two(const tile *t) { correlate(t, 2); }
 NOINLINE void correlate_three(const tile *t) { correlate(t, 3); }
 
-/* Made channels, CHANNELS at a time: to[slice][pixel][CHANNELS]. Each store overwrites what the one before wrote too
- * much. */
+/* Made channels, CHANNELS at a time: to[slice][pixel][CHANNELS]. */
 INLINE void slice_channels(const layout *l, const block *at, const void *gy, int64_t channel, float *to,
                            icl_dtype dtype) {
-  for (int32_t c = 0; c < l->made; c += CHANNELS)
-    for (int32_t p = 0; p < at->count; p++, to += CHANNELS)
-      store(ICL_F32, to, 0, load_part(dtype, gy, at->to[p] + channel + c, smaller(l->made - c, LANES)));
+  int64_t slice = (int64_t)at->count * CHANNELS;
+  for (int32_t c = 0; c < l->made; c += LANES, to += LANES / CHANNELS * slice)
+    for (int32_t p = 0; p < at->count; p++) {
+      vec g = load_part(dtype, gy, at->to[p] + channel + c, smaller(l->made - c, LANES));
+      UNROLL(2)
+      for (int s = 0; s < LANES / CHANNELS; s++)
+        memcpy(to + s * slice + p * CHANNELS, (const float *)&g + s * CHANNELS, CHANNELS * sizeof *to);
+    }
 }
 
 /* `count` values of each pixel: to[pixel][STRIPE] */
@@ -298,7 +302,7 @@ static size_t scratch(const icl__conv_shape *s) {
   layout l = layout_of(s);
   if (s->direction != ICL__CONV_WEIGHT)
     return strip_floats(&l);
-  return strip_floats(&l) + GRADIENT_BLOCK * (STRIPE + (size_t)ceiling(l.made, CHANNELS) * CHANNELS) + LANES;
+  return strip_floats(&l) + GRADIENT_BLOCK * (STRIPE + (size_t)ceiling(l.made, LANES) * LANES);
 }
 
 static bool fits(const icl__conv_shape *s) { return s->kernel[0] <= KERNEL && s->kernel[1] <= KERNEL; }

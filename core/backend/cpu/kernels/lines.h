@@ -1,8 +1,7 @@
 /* lines.h - images of batch norm as lines of whole registers, each lane of which belongs to one channel.
  *
  * Rows of few channels that are adjacent are taken together, so that lane l of a line always belongs to channel l
- * modulo the channels; rows with a pitch are lines by themselves. Kernels take a few registers of all lines, then the
- * next, so that coefficients stay in registers and pitches cost nothing. */
+ * modulo the channels; rows with a pitch are lines by themselves. */
 #ifndef ICL_BACKEND_CPU_KERNELS_LINES_H
 #define ICL_BACKEND_CPU_KERNELS_LINES_H
 
@@ -33,9 +32,9 @@ static inline int64_t rows_of_line(int64_t channels) {
 /* Lanes that a line of any number of rows may have: the size of a row of coefficients or sums in scratch memory. */
 static inline int64_t most_lanes(int64_t channels) { return whole_registers(rows_of_line(channels) * channels); }
 
-/* Lines of a block, whose groups of registers are taken one after the other, so that what is read stays near. */
+/* Lines of a block, whose registers are taken one after the other for all lines, so that what is read stays near. */
 static inline int64_t lines_of_block(int64_t length) {
-  enum { BLOCK = 16384 };
+  enum { BLOCK = 4096 };
   return length < BLOCK ? BLOCK / length : 1;
 }
 

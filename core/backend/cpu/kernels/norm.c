@@ -50,16 +50,16 @@ INLINE vec scale_mask_rest(const registers *r) { return A * where_positive(A * X
 
 /* ---- loops ---- */
 
-/* Columns j to j + columns * LANES - 1 of all lines, or the first `part` of them. */
-INLINE void map_columns(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines,
-                        int64_t j, int columns, int64_t part) {
+/* Columns j to j + columns * LANES - 1 of lines first to end - 1, or the first `part` of these columns. */
+INLINE void map_columns(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t first,
+                        int64_t end, int64_t j, int columns, int64_t part) {
   registers r[GROUP];
   UNROLL(4)
   for (int v = 0; v < columns; v++)
     UNROLL(4)
   for (int k = 0; k < coefficients; k++)
     r[v].coefficient[k] = read(ICL_F32, p->coefficient[k], j + v * LANES, part);
-  for (int64_t i = 0; i < lines; i++) {
+  for (int64_t i = first; i < end; i++) {
     UNROLL(4)
     for (int v = 0; v < columns; v++)
       UNROLL(3)
@@ -77,14 +77,17 @@ INLINE void map_columns(const panel *p, formula f, int images, int coefficients,
   }
 }
 
+/* Groups of registers line by line, so that memory is read in order; the registers at the end of all lines after that,
+ * since they are few. */
 INLINE void map_lines(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines) {
-  int64_t j = 0;
-  for (; j + GROUP * LANES <= p->length; j += GROUP * LANES)
-    map_columns(p, f, images, coefficients, dtype, lines, j, GROUP, 0);
+  int64_t j = 0, groups = p->length / (GROUP * LANES) * (GROUP * LANES);
+  for (int64_t i = 0; i < lines; i++)
+    for (j = 0; j < groups; j += GROUP * LANES)
+      map_columns(p, f, images, coefficients, dtype, i, i + 1, j, GROUP, 0);
   for (; j + LANES <= p->length; j += LANES)
-    map_columns(p, f, images, coefficients, dtype, lines, j, 1, 0);
+    map_columns(p, f, images, coefficients, dtype, 0, lines, j, 1, 0);
   if (j < p->length)
-    map_columns(p, f, images, coefficients, dtype, lines, j, 1, p->length - j);
+    map_columns(p, f, images, coefficients, dtype, 0, lines, j, 1, p->length - j);
 }
 
 typedef void (*loop)(const panel *p, icl_dtype dtype, int64_t lines);
@@ -192,7 +195,7 @@ bool ISA_NAME(icl__choose_norm)(const icl__call *prototype, icl__choice *choice)
     uint32_t images; /* inputs that are no coefficients */
   } kernels[] = {
       {ICL__OP_scale_shift, run_scale_shift, 1},          {ICL__OP_bn_scale, run_scale, 1},
-      {ICL__OP_bn_sums_grad, run_sums_grad, 1 | 4},           {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
+      {ICL__OP_bn_sums_grad, run_sums_grad, 1 | 4},       {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
       {ICL__OP_bn_scale_mask, run_scale_mask, 1 | 2 | 8},
   };
   icl_dtype dtype = prototype->out.dtype;
