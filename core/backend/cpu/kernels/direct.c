@@ -36,7 +36,7 @@ typedef struct {
 /* sum[p][c] += sum over k < depth of from[at[p] + k] w[k][c] */
 INLINE void multiply(vec sum[PIXELS][2], const float *from, const int64_t at[PIXELS], const float *w, int32_t depth,
                      int pixels, int columns) {
-  UNROLL(4)
+  UNROLL(8)
   for (int32_t k = 0; k < depth; k++, from++, w += PANEL) {
     vec row[2];
     UNROLL(2)
@@ -186,9 +186,9 @@ static void pack_stripe(const float *from, const block *at, int32_t count, float
       store(ICL_F32, to, c, load_part(ICL_F32, from, at->from[p] + c, smaller(count - c, LANES)));
 }
 
-/* Values are read from a strip as they lie unless its pixels meet in the same sets of a cache. What lies behind the
- * last pixel of a copy can be read, but not what lies behind an image. */
-static bool is_packed(const layout *l) { return !l->copied || l->depth % 64 == 0; }
+/* Is a stripe of so many values copied? Not unless its pixels meet in the same sets of a cache, or reading whole
+ * registers of the last pixel could leave the memory of an image; behind a strip there is more memory. */
+static bool is_packed(const layout *l, int32_t values) { return l->depth % 64 == 0 || (!l->copied && values < STRIPE); }
 
 /* One run of taps, for all made channels of the group. */
 static void correlate_run(const layout *l, const run *r, const float *from, const block *at, const float *g,
@@ -196,12 +196,13 @@ static void correlate_run(const layout *l, const run *r, const float *from, cons
   int64_t even[GRADIENT_BLOCK];
   for (int32_t p = 0; p < at->count; p++)
     even[p] = p * STRIPE;
-  tile t = {.at = is_packed(l) ? even : at->from, .pixels = at->count, .accumulate = accumulate};
-  t.pitch = (int64_t)l->taps * l->depth;
+  tile t = {.pixels = at->count, .accumulate = accumulate, .pitch = (int64_t)l->taps * l->depth};
   for (int32_t i = 0; i < r->depth; i += STRIPE) {
     t.values = smaller(r->depth - i, STRIPE);
-    t.x = is_packed(l) ? packed : from + i;
-    if (is_packed(l))
+    bool pack = is_packed(l, t.values);
+    t.at = pack ? even : at->from;
+    t.x = pack ? packed : from + i;
+    if (pack)
       pack_stripe(from + i, at, t.values, packed);
     for (int32_t c = 0; c < l->made; c += CHANNELS) {
       t.g = g + (int64_t)c * at->count;
