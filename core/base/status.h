@@ -14,7 +14,7 @@
 #define ICL__PRINTF(text, first)
 #endif
 
-/* Leaves the message and returns `status`, so that an error is one line: return icl__fail(ICL_EINVAL, "conv2d: ..."). */
+/* Leaves the message and returns `status`, so that an error is one line: return icl__fail(ICL_EINVAL, "..."). */
 icl_status icl__fail(icl_status status, const char *format, ...) ICL__PRINTF(2, 3);
 
 /* Puts "context: " before the message of an error that is being passed on; returns `status` unchanged. */

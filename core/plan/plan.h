@@ -26,7 +26,8 @@ const char *icl__plan_op_name(int op);
   X(join, "neighbouring ops become one kernel")                                                                        \
   X(sink, "ops with slack wait for the phase where their inputs are at hand")                                          \
   X(recompute, "cheap values are computed again instead of kept")                                                      \
-  X(concat, "a concatenation extends its first input, its parts lie within it, its sums are those of its inputs, its gradients are finished in parts")      \
+  X(concat, "a concatenation extends its first input, its parts lie within it, its sums are those of its inputs, its " \
+            "gradients are finished in parts")                                                                         \
   X(inplace, "an elementwise result takes over storage that dies")                                                     \
   X(late_prepare, "weights are prepared just before their phase")                                                      \
   X(link, "elementwise global ops of one shape run as one, block by block")                                            \
@@ -50,12 +51,12 @@ typedef struct icl__pnode icl__pnode;
 typedef struct icl__plan icl__plan;
 
 typedef enum {
-  ICL__STORE_NONE,   /* no memory of its own: joined into another op */
-  ICL__STORE_LEAF,   /* bound at each run */
-  ICL__STORE_OUTPUT, /* bound at each run: kept value or new state version */
-  ICL__STORE_BATCH,  /* arena, all images */
-  ICL__STORE_CHUNK,  /* scratch of each thread, one chunk of images */
-  ICL__STORE_SHARED, /* arena, one value */
+  ICL__STORE_NONE,    /* no memory of its own: joined into another op */
+  ICL__STORE_LEAF,    /* bound at each run */
+  ICL__STORE_OUTPUT,  /* bound at each run: kept value or new state version */
+  ICL__STORE_BATCH,   /* arena, all images */
+  ICL__STORE_CHUNK,   /* scratch of each thread, one chunk of images */
+  ICL__STORE_SHARED,  /* arena, one value */
   ICL__STORE_PARTIAL, /* arena, one partial result a thread */
   ICL__STORE_BLOCK    /* scratch of each thread, one block of a chain */
 } icl__store;
@@ -186,7 +187,7 @@ int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to 
 size_t icl__plan_bytes(const icl__pnode *v);
 bool icl__plan_is_part(const icl__plan *plan, const icl__pnode *v); /* a part of a concatenation that can be a view */
 int icl__plan_made_at(const icl__pnode *v);                         /* the time of a value's making */
-bool icl__plan_joins_channels(const icl__pnode *v); /* a concatenation of images along their channels */
+bool icl__plan_joins_channels(const icl__pnode *v);                 /* a concatenation of images along their channels */
 icl__pnode *icl__plan_channels(icl__plan *plan, icl__pnode *values, int32_t first, int32_t length);
 void icl__plan_facts(const icl__pnode *v, icl__facts *facts);
 

@@ -28,8 +28,8 @@ double worst_error(const double *got, const double *expected, int64_t count) {
 }
 
 double tolerance_of(const test_setup *setup, icl_dtype result) {
-  /* The spacing of bf16: where f32 and f64 lie on two sides of a boundary, rounding takes them apart by so much. What is
-   * subnormal may become 0. */
+  /* The spacing of bf16: where f32 and f64 lie on two sides of a boundary, rounding takes them apart by so much. What
+   * is subnormal may become 0. */
   const double spacing = 0x1p-7, subnormal = 0x1p-126;
   double tolerance = setup->row->tolerance;
   if (result != ICL_BF16)

@@ -1,5 +1,5 @@
-/* choice.h - the kernel for a prototype, which is an icl__call with full shapes, dtypes, pitches and attributes, without
- * data. */
+/* choice.h - the kernel for a prototype, which is an icl__call with full shapes, dtypes, pitches and attributes,
+ * without data. */
 #ifndef ICL_BACKEND_CPU_KERNELS_CHOICE_H
 #define ICL_BACKEND_CPU_KERNELS_CHOICE_H
 
