@@ -14,6 +14,9 @@
 #include <immintrin.h>
 #endif
 
+/* Loops over registers are unrolled whole. Loops over the depth of a product are unrolled by 4 or 8, as measured: a
+ * core that two threads share is bound by instructions, those of the loop too. Written out by hand, gcc 12 spills
+ * registers. */
 #define INLINE     static inline __attribute__((always_inline))
 #define UNROLL_(n) _Pragma(#n)
 #define UNROLL(n)  UNROLL_(GCC unroll n)
