@@ -97,7 +97,9 @@ int icl_engine_threads(const icl_engine *engine);
 
 /* Asks a running evaluation to stop between phases with EINTERRUPTED; may be called from a signal handler. */
 void icl_engine_interrupt(icl_engine *engine);
-/* Takes back such a request that has not met an evaluation. */
+/* Is there such a request that has not met an evaluation? */
+bool icl_engine_interrupted(const icl_engine *engine);
+/* Takes it back. */
 void icl_engine_resume(icl_engine *engine);
 
 /* Where the next ops come from, for messages and profiles. The strings are copied. */

@@ -1,7 +1,10 @@
-/* registry.c - the backends that are built in. */
-#include "backend/backend.h"
+/* registry.c - see registry.h. */
+#include "backend/registry.h"
 
 #include <string.h>
+
+#include "backend/cpu/device.h"
+#include "backend/ref/device.h"
 
 icl_status icl__backend_find(const char *name, const icl__backend **result) {
   static const icl__backend *const all[] = {&icl__cpu_backend, &icl__ref_backend};

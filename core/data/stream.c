@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/crop.h"
-#include "graph/engine.h"
 
 enum { LEAST_SLOTS = 3, POLL_MS = 50, MOST_SIZE = 16384, MOST_THREADS = 1024, PATH = 4096 };
 
@@ -219,10 +218,10 @@ void icl_image_stream_close(icl_image_stream *s) {
 /* ---- batches ---- */
 
 /* Waits until the next batch is ready. */
-static icl_status wait_for(icl_image_stream *s, int64_t slot, const icl_engine *engine) {
+static icl_status wait_for(icl_image_stream *s, int64_t slot, icl_engine *engine) {
   icl_status status = ICL_OK;
   pthread_mutex_lock(&s->lock);
-  while (s->left[slot] > 0 && !engine->stop) {
+  while (s->left[slot] > 0 && !icl_engine_interrupted(engine)) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += POLL_MS * 1000000L;
@@ -230,10 +229,12 @@ static icl_status wait_for(icl_image_stream *s, int64_t slot, const icl_engine *
     until.tv_nsec %= 1000000000L;
     pthread_cond_timedwait(&s->ready, &s->lock, &until);
   }
-  if (s->left[slot] > 0)
+  if (s->left[slot] > 0) {
+    icl_engine_resume(engine);
     status = icl__fail(ICL_EINTERRUPTED, "interrupted while images were decoded");
-  else if (s->failed < s->count && s->failed / s->options.batch == s->taken)
+  } else if (s->failed < s->count && s->failed / s->options.batch == s->taken) {
     status = icl__fail(s->status, "%s", s->message);
+  }
   pthread_mutex_unlock(&s->lock);
   return status;
 }

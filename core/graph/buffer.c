@@ -1,6 +1,8 @@
 /* buffer.c - memory of values on the engine's device, counted and shared. */
 #include "graph/engine.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 
 icl_status icl__buffer_new(icl_engine *engine, size_t bytes, icl__buffer **result) {
@@ -42,4 +44,13 @@ void icl__buffer_release(icl__buffer *buffer) {
     icl__free(buffer->data);
   icl__free(buffer);
   icl__engine_release(engine);
+}
+
+icl_status icl__buffer_fill(icl__buffer *buffer, const void *host) {
+  const icl__backend *backend = buffer->engine->backend;
+  if (backend->upload)
+    return backend->upload(buffer->engine->device, buffer->data, host, buffer->bytes);
+  if (buffer->bytes)
+    memcpy(buffer->data, host, buffer->bytes);
+  return ICL_OK;
 }

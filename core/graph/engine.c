@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "backend/registry.h"
 
 static icl_status number_from_environment(const char *name, int most, int *value) {
   const char *text = getenv(name);
@@ -73,9 +74,8 @@ void icl__engine_release(icl_engine *engine) {
   for (size_t i = 0; i < engine->string_capacity; i++)
     icl__free(engine->strings[i]);
   icl__free(engine->strings);
-  icl__free(engine->evaluation.node);
-  icl__free(engine->evaluation.offset);
-  icl__free(engine->evaluation.key);
+  icl__free(engine->form.listed);
+  icl__free(engine->form.key);
   icl__free(engine->record);
   icl__free(engine);
 }
@@ -93,8 +93,9 @@ void icl_engine_free(icl_engine *engine) {
 
 int icl_engine_threads(const icl_engine *engine) { return engine->policy.threads; }
 
-void icl_engine_interrupt(icl_engine *engine) { engine->stop = 1; }
-void icl_engine_resume(icl_engine *engine) { engine->stop = 0; }
+void icl_engine_interrupt(icl_engine *engine) { atomic_store(&engine->stop, true); }
+bool icl_engine_interrupted(const icl_engine *engine) { return atomic_load(&engine->stop); }
+void icl_engine_resume(icl_engine *engine) { atomic_store(&engine->stop, false); }
 
 void icl_engine_statistics(const icl_engine *engine, icl_statistics *result) {
   *result = engine->statistics;
@@ -169,11 +170,9 @@ const char *icl__engine_intern(icl_engine *engine, const char *text) {
   for (; engine->strings[at]; at = (at + 1) & (engine->string_capacity - 1))
     if (!strcmp(engine->strings[at], text))
       return engine->strings[at];
-  size_t bytes = strlen(text) + 1;
-  char *copy = icl__alloc(bytes, 1);
+  char *copy = icl__strdup(text);
   if (!copy)
     return NULL;
-  memcpy(copy, text, bytes);
   engine->string_count++;
   return engine->strings[at] = copy;
 }

@@ -4,18 +4,24 @@
 
 #include <stdatomic.h>
 
-#include "backend/backend.h"
 #include "graph/graph.h"
-#include "plan/plan.h"
+#include "plan/cache.h"
+#include "plan/make.h"
 
-/* Arrays of an evaluation, kept for the next one: they are as large each time. */
 typedef struct {
-  icl__node **node;
-  size_t *offset;
+  icl__node *node;
+  size_t offset; /* where it begins in the key */
+} icl__listed;
+
+/* The canonical form of what an evaluation needs: canonical.c. Its arrays are kept for the next one: they are as large
+ * each time. */
+typedef struct {
+  int nodes;
+  size_t capacity;
+  icl__listed *listed; /* needed nodes, leaves included, in canonical order */
+  size_t key_bytes, key_capacity;
   uint8_t *key;
-  int node_capacity;
-  size_t key_capacity;
-} icl__evaluation_arrays;
+} icl__canonical;
 
 struct icl_engine {
   int references; /* the owner, and every node, buffer and state */
@@ -29,11 +35,12 @@ struct icl_engine {
   icl__node *free_nodes;
 
   bool in_step;
-  int recorded, recorded_capacity;
+  int recorded;
+  size_t record_capacity;
   icl__node **record; /* nodes of the step in order; one reference each */
   icl_state *touched; /* states with a current node, a write or gradients in this step */
 
-  icl__evaluation_arrays evaluation;
+  icl__canonical form; /* memory of the last evaluation's */
   icl__plan_cache plans;
   icl__plan *last_plan;
   int new_plans; /* steps in a row that had to be planned */
@@ -45,7 +52,7 @@ struct icl_engine {
   char **strings; /* interned: sorted by nothing, found by hash */
   size_t string_count, string_capacity;
 
-  volatile int stop; /* set by icl_engine_interrupt */
+  atomic_bool stop; /* asked for by icl_engine_interrupt, until an evaluation has stopped for it */
   icl_statistics statistics;
 };
 
@@ -57,6 +64,7 @@ const char *icl__engine_intern(icl_engine *engine, const char *text);
 /* A fresh node without op; NULL after an allocation failure. */
 icl__node *icl__node_new(icl_engine *engine);
 void icl__node_drop_inputs(icl__node *node);
+void icl__custom_release(icl__custom *custom); /* NULL is allowed */
 
 /* Evaluates the targets and, with writes, the new version of every written state, which it stores; `nodes` holds what
  * was recorded, in order. An error leaves states and values as they were. */

@@ -1,14 +1,8 @@
-/* graph.h - nodes, buffers, states and the engine: what recording makes and evaluation consumes.
- *
- * A tensor is a node. Recording gives it op, inputs, attributes, shape and dtype; evaluation gives it a value and then
- * cuts what nobody needs any more. Node ids rise in recorded order, so an input's id is always below its user's. */
+/* graph.h - buffers, states and recording: what a program works with. */
 #ifndef ICL_GRAPH_GRAPH_H
 #define ICL_GRAPH_GRAPH_H
 
-#include "icl.h"
-#include "base/status.h"
-
-typedef icl_tensor icl__node;
+#include "ops/node.h"
 
 /* Device memory of a value, shared by everything that has this value. */
 typedef struct icl__buffer {
@@ -20,37 +14,8 @@ typedef struct icl__buffer {
 
 icl_status icl__buffer_new(icl_engine *engine, size_t bytes, icl__buffer **result);
 icl__buffer *icl__buffer_retain(icl__buffer *buffer);
-void icl__buffer_release(icl__buffer *buffer); /* NULL is allowed */
-
-typedef struct {
-  int references;
-  icl_backward_fn backward;
-  void (*release)(void *);
-  void *context;
-} icl__custom;
-
-struct icl_tensor {
-  icl_engine *engine;
-  int references;
-  uint16_t op;
-  uint8_t dtype, rank, inputs;
-  bool needs_grad;
-  bool number;  /* takes the dtype of what it meets */
-  bool kept;    /* asked to outlive its step */
-  bool dropped; /* its step ended without evaluating it */
-  int32_t shape[ICL_MAX_RANK];
-  uint64_t id;
-  icl__node *in[ICL_MAX_INPUTS];
-  icl_attributes attr;
-  icl_state *state; /* state: the variable; its version is `version` */
-  uint64_t version;
-  icl__buffer *value; /* NULL: not evaluated */
-  icl__custom *custom;
-  const char *layer, *source; /* interned by the engine */
-  int line;
-  uint64_t mark; /* scratch of graph walks: compare with a fresh icl__engine_mark() */
-  int32_t slot;  /* scratch of graph walks */
-};
+void icl__buffer_release(icl__buffer *buffer);                      /* NULL is allowed */
+icl_status icl__buffer_fill(icl__buffer *buffer, const void *host); /* with as many bytes as it has */
 
 struct icl_state {
   icl_engine *engine;
@@ -67,19 +32,13 @@ struct icl_state {
   bool written;             /* current is a write of this step, not yet stored */
   const char *write_source; /* where the newest write was recorded */
   int write_line;
-  int gradients, gradient_capacity;
+  int gradients;
+  size_t gradient_capacity;
   icl__node **gradient;       /* contributions of backward calls in this step */
+  int output;                 /* scratch of an evaluation: which of its outputs is the new version, if one is */
   icl_state *next, *previous; /* the engine's list of states that the step touched */
   bool listed;
 };
-
-/* Elements of a shape, overflow-checked by recording: a shape that is too large never becomes a node. */
-int64_t icl__count(int rank, const int32_t *shape);
-static inline int64_t icl__node_count(const icl__node *node) { return icl__count(node->rank, node->shape); }
-
-/* "f32 (128, 32, 32, 3)" into `text`; returns it. For messages. */
-enum { ICL__SHAPE_TEXT = 96 };
-const char *icl__shape_text(char text[ICL__SHAPE_TEXT], icl_dtype dtype, int rank, const int32_t *shape);
 
 /* The node whose value an alias shows; other nodes themselves. */
 icl__node *icl__resolve(icl__node *node);

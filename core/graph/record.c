@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ops/ops.h"
 
 icl__node *icl__node_new(icl_engine *engine) {
   icl__node *node = engine->free_nodes;
@@ -28,7 +27,7 @@ icl_tensor *icl_tensor_retain(icl_tensor *tensor) {
   return tensor;
 }
 
-static void custom_release(icl__custom *custom) {
+void icl__custom_release(icl__custom *custom) {
   if (!custom || --custom->references)
     return;
   if (custom->release)
@@ -58,7 +57,7 @@ void icl_tensor_release(icl_tensor *tensor) {
       todo = in;
     }
     icl__buffer_release(node->value);
-    custom_release(node->custom);
+    icl__custom_release(node->custom);
     icl_engine *engine = node->engine;
     node->in[0] = engine->free_nodes;
     engine->free_nodes = node;
@@ -90,18 +89,22 @@ static icl_status check_inputs(icl_engine *engine, int op, int inputs, icl__node
   return ICL_OK;
 }
 
+/* Indices that are known already must lie within their axis. */
+static icl_status check_indices(const icl__node *node) {
+  bool readable = node->index_limit && !node->engine->backend->download; /* device memory is host memory */
+  const int64_t *index = readable ? icl__node_data(node->in[node->inputs - 1]) : NULL;
+  return index ? icl__check_indices(node, index) : ICL_OK;
+}
+
 /* Puts the node into the step, or evaluates it at once. */
 static icl_status place(icl__node *node) {
   icl_engine *engine = node->engine;
   if (engine->in_step) {
-    if (engine->recorded == engine->recorded_capacity) {
-      int capacity = engine->recorded_capacity ? 2 * engine->recorded_capacity : 1024;
-      icl__node **record = icl__realloc(engine->record, (size_t)capacity, sizeof *record);
-      if (!record)
-        return icl__fail(ICL_ENOMEM, "no memory to record more than %d ops", engine->recorded);
-      engine->record = record;
-      engine->recorded_capacity = capacity;
-    }
+    icl__node **grown =
+        icl__grow(engine->record, &engine->record_capacity, (size_t)engine->recorded + 1, sizeof *grown);
+    if (!grown)
+      return icl__fail(ICL_ENOMEM, "no memory to record more than %d ops", engine->recorded);
+    engine->record = grown;
     engine->record[engine->recorded++] = icl_tensor_retain(node);
   }
   if (engine->in_step && !engine->eager)
@@ -132,6 +135,8 @@ icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const 
                           ? icl__infer(node)
                           : icl__fail(ICL_EINVAL, "%s: %d inputs; at most %d", info->name, inputs, ICL_MAX_INPUTS);
   if (status == ICL_OK)
+    status = check_indices(node);
+  if (status == ICL_OK)
     status = place(node);
   if (status != ICL_OK) {
     icl_tensor_release(node);
@@ -152,96 +157,3 @@ icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tenso
   }
   return icl__record(engine, op->id, inputs, input, attributes, result);
 }
-
-/* ---- leaves ---- */
-
-icl_status icl_tensor_new(icl_engine *engine, icl_dtype dtype, int rank, const int32_t *shape, const void *data,
-                          icl_tensor **result) {
-  if (rank < 0 || rank > ICL_MAX_RANK)
-    return icl__fail(ICL_EINVAL, "tensor: rank %d; a tensor has 0 to %d axes", rank, ICL_MAX_RANK);
-  icl__node *node = icl__node_new(engine);
-  if (!node)
-    return icl__fail(ICL_ENOMEM, "tensor: no memory for a node");
-  node->op = ICL__OP_constant;
-  icl_status status = icl__set_shape(node, rank, shape, dtype);
-  size_t bytes = (size_t)icl__node_count(node) * icl_dtype_bytes(dtype);
-  if (status == ICL_OK)
-    status = icl__buffer_new(engine, bytes, &node->value);
-  if (status == ICL_OK && engine->backend->upload)
-    status = engine->backend->upload(engine->device, node->value->data, data, bytes, NULL);
-  else if (status == ICL_OK && bytes)
-    memcpy(node->value->data, data, bytes);
-  if (status != ICL_OK) {
-    icl_tensor_release(node);
-    return status;
-  }
-  *result = node;
-  return ICL_OK;
-}
-
-icl_status icl_number(icl_engine *engine, double value, icl_tensor **result) {
-  icl__node *node = icl__node_new(engine);
-  if (!node)
-    return icl__fail(ICL_ENOMEM, "no memory for a number");
-  node->op = ICL__OP_constant;
-  node->dtype = ICL_F64;
-  node->number = true;
-  node->attr.f[0] = value;
-  *result = node;
-  return ICL_OK;
-}
-
-icl_status icl_detach(icl_tensor *tensor, icl_tensor **result) {
-  return icl__record(tensor->engine, ICL__OP_detach, 1, &tensor, NULL, result);
-}
-
-icl_status icl_tensor_require_gradient(icl_tensor *tensor) {
-  if (tensor->inputs || !icl__is_float((icl_dtype)tensor->dtype) || tensor->number)
-    return icl__fail(ICL_EINVAL, "a gradient can be asked for at a constant of a float dtype; this is a result of %s",
-                     icl__op(tensor->op)->name);
-  tensor->needs_grad = true;
-  return ICL_OK;
-}
-
-icl_status icl_custom(icl_tensor *value, int inputs, icl_tensor *const *input, icl_backward_fn backward,
-                      void (*release)(void *), void *context, icl_tensor **result) {
-  if (inputs + 1 > ICL_MAX_INPUTS)
-    return icl__fail(ICL_EINVAL, "autograd: a function of one's own takes at most %d tensors, not %d",
-                     ICL_MAX_INPUTS - 1, inputs);
-  icl__node *in[ICL_MAX_INPUTS] = {value};
-  for (int i = 0; i < inputs; i++)
-    in[i + 1] = input[i];
-  icl__custom *custom = icl__alloc(1, sizeof *custom);
-  if (!custom)
-    return icl__fail(ICL_ENOMEM, "autograd: no memory for a function");
-  *custom = (icl__custom){1, backward, release, context};
-  icl__node *node;
-  icl_status status = icl__record(value->engine, ICL__OP_custom, inputs + 1, in, NULL, &node);
-  if (status != ICL_OK) {
-    icl__free(custom); /* the context stays the caller's after an error */
-    return status;
-  }
-  if (node->needs_grad)
-    node->custom = custom;
-  else
-    custom_release(custom);
-  *result = node;
-  return ICL_OK;
-}
-
-void icl_no_gradient_begin(icl_engine *engine) { engine->no_gradient++; }
-void icl_no_gradient_end(icl_engine *engine) { engine->no_gradient--; }
-
-/* ---- questions ---- */
-
-icl_engine *icl_tensor_engine(const icl_tensor *tensor) { return tensor->engine; }
-icl_dtype icl_tensor_dtype(const icl_tensor *tensor) { return (icl_dtype)tensor->dtype; }
-int icl_tensor_rank(const icl_tensor *tensor) { return tensor->rank; }
-const int32_t *icl_tensor_shape(const icl_tensor *tensor) { return tensor->shape; }
-int64_t icl_tensor_count(const icl_tensor *tensor) { return icl__node_count(tensor); }
-const char *icl_tensor_op(const icl_tensor *tensor) { return icl__op(tensor->op)->name; }
-bool icl_tensor_evaluated(const icl_tensor *tensor) { return icl__node_data(tensor) != NULL; }
-size_t icl_tensor_bytes(const icl_tensor *tensor) {
-  return sizeof *tensor + (tensor->value ? tensor->value->bytes : 0);
-}
-bool icl_tensor_needs_gradient(const icl_tensor *tensor) { return tensor->needs_grad; }

@@ -3,23 +3,9 @@
 
 #include <string.h>
 
+#include "base/dtype.h"
 #include "base/memory.h"
-#include "ops/ops.h"
-
-static char *copy_text(const char *text) {
-  size_t bytes = strlen(text ? text : "") + 1;
-  char *copy = icl__alloc(bytes, 1);
-  if (copy)
-    memcpy(copy, text ? text : "", bytes);
-  return copy;
-}
-
-static icl_status upload(icl_engine *engine, icl__buffer *buffer, const void *data) {
-  if (engine->backend->upload)
-    return engine->backend->upload(engine->device, buffer->data, data, buffer->bytes, NULL);
-  memcpy(buffer->data, data, buffer->bytes);
-  return ICL_OK;
-}
+#include "ops/attributes.h"
 
 /* A buffer of the state's dtype and size holding `data` (NULL: zeros) of `dtype`. */
 static icl_status make_buffer(icl_state *state, icl_dtype dtype, const void *data, icl__buffer **result) {
@@ -31,7 +17,7 @@ static icl_status make_buffer(icl_state *state, icl_dtype dtype, const void *dat
     icl__convert(dtype, data, state->dtype, host, state->count);
   icl_status status = icl__buffer_new(state->engine, bytes, result);
   if (status == ICL_OK)
-    status = upload(state->engine, *result, host);
+    status = icl__buffer_fill(*result, host);
   icl__free(host);
   return status;
 }
@@ -47,7 +33,7 @@ icl_status icl_state_new(icl_engine *engine, const char *name, icl_dtype dtype, 
     if (shape[i] < 0)
       return icl__fail(ICL_ESHAPE, "state %s: size %d of axis %d is negative", name ? name : "", shape[i], i);
   icl_state *state = icl__calloc(1, sizeof *state);
-  if (!state || !(state->name = copy_text(name))) {
+  if (!state || !(state->name = icl__strdup(name ? name : ""))) {
     icl__free(state);
     return icl__fail(ICL_ENOMEM, "state %s: no memory", name ? name : "");
   }
@@ -89,7 +75,7 @@ void icl_state_release(icl_state *state) {
 const char *icl_state_name(const icl_state *state) { return state->name; }
 
 void icl_state_rename(icl_state *state, const char *name) {
-  char *copy = copy_text(name);
+  char *copy = icl__strdup(name ? name : "");
   if (!copy)
     return; /* the name serves messages only */
   icl__free(state->name);
@@ -191,15 +177,15 @@ static icl_status check_value(icl_state *state, icl_tensor **value) {
   if (icl__is_float((icl_dtype)v->dtype) && !icl__is_float(state->dtype) && !v->number)
     return icl__fail(ICL_EDTYPE, "write: state %s is %s, the value is %s; cast it first", state->name,
                      icl_dtype_name(state->dtype), icl_dtype_name((icl_dtype)v->dtype));
-  icl_attributes attr = {.i = {(int32_t)state->dtype}};
+  icl_attributes attr = {.i[CAST_DTYPE] = (int32_t)state->dtype};
   icl__node *cast;
   ICL__TRY(icl__record(state->engine, ICL__OP_cast, 1, &v, &attr, &cast));
   icl_tensor_release(v);
   *value = cast;
   if (state->rank == cast->rank)
     return ICL_OK;
-  attr = (icl_attributes){.i = {(int32_t)state->rank}}; /* a number for a state of one element */
-  memcpy(attr.i + 1, state->shape, sizeof(int32_t) * ICL_MAX_RANK);
+  attr = (icl_attributes){0}; /* a number for a state of one element */
+  icl__set_list(&attr, TARGET_SHAPE, state->rank, state->shape);
   icl__node *shaped;
   ICL__TRY(icl__record(state->engine, ICL__OP_reshape, 1, &cast, &attr, &shaped));
   icl_tensor_release(cast);

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "base/dtype.h"
 #include "base/memory.h"
-#include "ops/ops.h"
 
 bool icl_in_step(const icl_engine *engine) { return engine->in_step; }
 
@@ -123,7 +123,7 @@ static icl_status read_bytes(icl_tensor *tensor, const void *data, icl_dtype dty
   void *host = icl__alloc(bytes ? bytes : 1, 1);
   if (!host)
     return icl__fail(ICL_ENOMEM, "read: no memory for %zu bytes", bytes);
-  icl_status status = engine->backend->download(engine->device, host, data, bytes, NULL);
+  icl_status status = engine->backend->download(engine->device, host, data, bytes);
   if (status == ICL_OK)
     icl__convert((icl_dtype)tensor->dtype, host, dtype, out, count);
   icl__free(host);

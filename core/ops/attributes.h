@@ -61,4 +61,16 @@ enum { ONE_HOT_CLASSES };
 enum { CROP_SIZE_H, CROP_SIZE_W, CROP_PADDING_H, CROP_PADDING_W, CROP_FILL };
 enum { NORMALIZE_DTYPE };
 
+/* The list attribute in a slot: returns its length. */
+static inline int icl__list(const icl_attributes *attr, int slot, const int32_t **entries) {
+  *entries = &attr->i[slot + 1];
+  return attr->i[slot];
+}
+
+static inline void icl__set_list(icl_attributes *attr, int slot, int length, const int32_t *entries) {
+  attr->i[slot] = length;
+  for (int i = 0; i < ICL_MAX_RANK; i++)
+    attr->i[slot + 1 + i] = i < length ? entries[i] : 0;
+}
+
 #endif

@@ -230,5 +230,5 @@ icl_status icl__grad_once(icl__gradient *pass, icl__node *y, icl__node *gy) {
   (void)pass;
   (void)gy;
   return icl__fail(ICL_ENOTSUP, "%s: batch norm has no second derivative; use its running statistics, or detach",
-                   icl_tensor_op(y));
+                   icl__op(y->op)->name);
 }

@@ -1,5 +1,4 @@
-/* common.c - what the op families share: messages, dtype promotion, checks, and ops that gradient formulas often need.
- */
+/* common.c - what the op families share: messages, dtype promotion and checks. */
 #include "ops/families.h"
 
 #include <math.h>
@@ -7,17 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "graph/engine.h"
-
 /* ---- messages ---- */
-
-const char *icl__shape_text(char text[ICL__SHAPE_TEXT], icl_dtype dtype, int rank, const int32_t *shape) {
-  int used = snprintf(text, ICL__SHAPE_TEXT, "%s (", icl_dtype_name(dtype));
-  for (int i = 0; i < rank; i++)
-    used += snprintf(text + used, (size_t)(ICL__SHAPE_TEXT - used), i ? ", %d" : "%d", (int)shape[i]);
-  snprintf(text + used, (size_t)(ICL__SHAPE_TEXT - used), ")");
-  return text;
-}
 
 /* " (inputs: f32 (2, 8, 8, 3), a number)" */
 static void describe_inputs(const icl__node *node, char *text, size_t size) {
@@ -53,23 +42,6 @@ ERROR_FUNCTION(icl__value_error, ICL_EINVAL)
 
 /* ---- shapes ---- */
 
-int64_t icl__count(int rank, const int32_t *shape) {
-  int64_t count = 1;
-  for (int i = 0; i < rank; i++)
-    count *= shape[i];
-  return count;
-}
-
-int64_t icl__bounded_count(int rank, const int32_t *shape) {
-  int64_t count = 1;
-  for (int i = 0; i < rank; i++)
-    if (shape[i] == 0)
-      return 0;
-  for (int i = 0; i < rank; i++)
-    count = count > ICL__MAX_COUNT / shape[i] ? ICL__MAX_COUNT + 1 : count * shape[i];
-  return count;
-}
-
 icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_dtype dtype) {
   char text[ICL__SHAPE_TEXT];
   for (int i = 0; i < rank; i++)
@@ -84,30 +56,6 @@ icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_d
     memmove(node->shape, shape, (size_t)rank * sizeof *shape);
   node->dtype = (uint8_t)dtype;
   return ICL_OK;
-}
-
-bool icl__shape_is(const icl__node *node, int rank, const int32_t *shape) {
-  return node->rank == rank && memcmp(node->shape, shape, (size_t)rank * sizeof *shape) == 0;
-}
-
-bool icl__broadcast(int *rank, int32_t *shape, int other_rank, const int32_t *other) {
-  int32_t result[ICL_MAX_RANK];
-  int most = *rank > other_rank ? *rank : other_rank;
-  for (int i = 1; i <= most; i++) { /* from the last axis */
-    int32_t a = i <= *rank ? shape[*rank - i] : 1, b = i <= other_rank ? other[other_rank - i] : 1;
-    if (a != b && a != 1 && b != 1)
-      return false;
-    result[most - i] = a == 1 ? b : a;
-  }
-  memcpy(shape, result, (size_t)most * sizeof *shape);
-  *rank = most;
-  return true;
-}
-
-void icl__set_list(icl_attributes *attr, int slot, int length, const int32_t *entries) {
-  attr->i[slot] = length;
-  for (int i = 0; i < ICL_MAX_RANK; i++)
-    attr->i[slot + 1 + i] = i < length ? entries[i] : 0;
 }
 
 /* ---- dtypes ---- */
@@ -228,37 +176,15 @@ icl_status icl__expect_window(const icl__node *node, const int32_t size[2], cons
   return ICL_OK;
 }
 
-icl_status icl__expect_indices(const icl__node *node, int i, int32_t size, const char *name) {
-  ICL__TRY(icl__expect_dtype(node, i, ICL_I64, name));
-  bool readable = !node->engine->backend->download; /* device memory is host memory */
-  const int64_t *index = readable ? icl__node_data(node->in[i]) : NULL;
-  if (!index)
-    return ICL_OK;
-  for (int64_t k = 0, count = icl__node_count(node->in[i]); k < count; k++)
-    if (index[k] < 0 || index[k] >= size)
-      return icl__value_error(node, "%s holds %lld at position %lld, but must be from 0 to %d", name,
-                              (long long)index[k], (long long)k, (int)size - 1);
+icl_status icl__expect_indices(icl__node *node, int32_t limit, const char *name) {
+  node->index_limit = limit;
+  return icl__expect_dtype(node, node->inputs - 1, ICL_I64, name);
+}
+
+icl_status icl__check_indices(const icl__node *node, const int64_t *index) {
+  for (int64_t k = 0, count = icl__node_count(node->in[node->inputs - 1]); k < count; k++)
+    if (index[k] < 0 || index[k] >= node->index_limit)
+      return icl__value_error(node, "index %lld at position %lld must be from 0 to %d", (long long)index[k],
+                              (long long)k, (int)node->index_limit - 1);
   return ICL_OK;
-}
-
-/* ---- ops with attributes for gradient formulas ---- */
-
-static icl__node *to_shape(icl__gradient *pass, int op, icl__node *x, int rank, const int32_t *shape) {
-  icl_attributes attr = {0};
-  icl__set_list(&attr, TARGET_SHAPE, rank, shape);
-  return icl__g(pass, op, 1, &x, &attr);
-}
-
-icl__node *icl__g_reshape(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape) {
-  return to_shape(pass, ICL__OP_reshape, x, rank, shape);
-}
-
-icl__node *icl__g_broadcast(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape) {
-  return to_shape(pass, ICL__OP_broadcast_to, x, rank, shape);
-}
-
-icl__node *icl__g_sum_rows(icl__gradient *pass, icl__node *x) {
-  icl_attributes attr = {.i[REDUCE_KEEPDIM] = 1};
-  icl__set_list(&attr, REDUCE_DIMS, 1, (const int32_t[]){-1});
-  return icl__g(pass, ICL__OP_sum, 1, &x, &attr);
 }

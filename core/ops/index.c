@@ -20,7 +20,7 @@ icl_status icl__infer_gather(icl__node *node) {
   ICL__TRY(check_rows(node, "x"));
   if (x->shape[0] == 0 && index->shape[0] > 0)
     return icl__shape_error(node, "x has no rows to choose from");
-  ICL__TRY(icl__expect_indices(node, 1, x->shape[0], "index"));
+  ICL__TRY(icl__expect_indices(node, x->shape[0], "index"));
   return set_rows(node, index->shape[0]);
 }
 
@@ -29,7 +29,7 @@ icl_status icl__infer_gather_grad(icl__node *node) {
   int32_t size = node->attr.i[GATHER_SIZE];
   ICL__TRY(check_rows(node, "g"));
   ICL__TRY(icl__expect_float(node, 0, "g"));
-  ICL__TRY(icl__expect_indices(node, 1, size, "index"));
+  ICL__TRY(icl__expect_indices(node, size, "index"));
   if (g->shape[0] != index->shape[0])
     return icl__shape_error(node, "g has %d rows, but index has %d entries", (int)g->shape[0], (int)index->shape[0]);
   return set_rows(node, size);
@@ -41,7 +41,7 @@ icl_status icl__infer_one_hot(icl__node *node) {
   ICL__TRY(icl__expect_rank(node, 0, 1, "labels", "(n)"));
   if (classes < 1)
     return icl__value_error(node, "classes must be at least 1, not %d", (int)classes);
-  ICL__TRY(icl__expect_indices(node, 0, classes, "labels"));
+  ICL__TRY(icl__expect_indices(node, classes, "labels"));
   return icl__set_shape(node, 2, (const int32_t[]){labels->shape[0], classes}, ICL_F32);
 }
 

@@ -35,9 +35,8 @@ void icl__batch_alias(const icl__facts *facts, icl__batch_rule *rule) {
 static icl_status give_checked(icl__gradient *pass, icl__node *y, int i, icl__node *gradient) {
   const icl__node *x = y->in[i];
   char have[ICL__SHAPE_TEXT], want[ICL__SHAPE_TEXT];
-  if (icl__same_shape(gradient,
-                      x)) /* as a sum of one, which the pass owns: the caller releases its own reference now */
-    return icl__give(pass, y, i, icl__g1(pass, ICL__OP_add_n, gradient));
+  if (icl__same_shape(gradient, x))
+    return icl__give(pass, y, i, gradient);
   return icl__fail(ICL_ESHAPE, "custom: backward returned %s as the gradient of input %d, which is %s",
                    icl__shape_text(have, (icl_dtype)gradient->dtype, gradient->rank, gradient->shape), i,
                    icl__shape_text(want, (icl_dtype)x->dtype, x->rank, x->shape));
@@ -48,9 +47,11 @@ icl_status icl__grad_custom(icl__gradient *pass, icl__node *y, icl__node *gy) {
   int inputs = y->inputs - 1;
   icl_status status = y->custom->backward(y->custom->context, gy, inputs, gradients);
   for (int i = 0; i < inputs; i++) {
-    if (status == ICL_OK && gradients[i] && icl__wants(y, i + 1))
-      status = give_checked(pass, y, i + 1, gradients[i]);
-    icl_tensor_release(gradients[i]);
+    if (!gradients[i])
+      continue;
+    icl__node *gradient = icl__gradient_own(pass, ICL_OK, gradients[i]);
+    if (status == ICL_OK && icl__wants(y, i + 1))
+      status = gradient ? give_checked(pass, y, i + 1, gradient) : pass->status;
   }
   return status;
 }

@@ -3,14 +3,25 @@
  * infer: given op, inputs and attributes of a node, sets its rank, shape and dtype, or fails with a message that begins
  *   with the op's name, shows the shapes, and names the fix.
  * grad: given a node y and its gradient, records the gradients of the inputs that need one and hands them over with
- *   icl__give().
+ *   icl__give() (formula.h).
  * batch: says what becomes of axis 0. */
 #ifndef ICL_OPS_OPS_H
 #define ICL_OPS_OPS_H
 
-#include "graph/graph.h"
+#include "base/dtype.h"
+#include "ops/node.h"
 
-enum { ICL__CHEAP = 1, ICL__DRAW = 2, ICL__ALIAS = 4, ICL__LEAF = 8, ICL__HIDDEN = 16, ICL__POINTWISE = 32 };
+/* POINTWISE: the op is a formula of pointwise.def; ops.def explains the others. */
+enum {
+  ICL__CHEAP = 1,
+  ICL__DRAW = 2,
+  ICL__ALIAS = 4,
+  ICL__LEAF = 8,
+  ICL__HIDDEN = 16,
+  ICL__POINTWISE = 32,
+  ICL__ELEMENTWISE = 64,
+  ICL__WIDE = 128
+};
 
 typedef enum {
 #define OP(name, least, most, attributes, infer, grad, batch, flags, doc) ICL__OP_##name,
@@ -44,9 +55,8 @@ typedef struct {
     const int32_t *shape;
   } in[ICL_MAX_INPUTS];
 } icl__facts;
-void icl__node_facts(const icl__node *node, icl__facts *facts);
 
-typedef struct icl__gradient icl__gradient; /* one backward pass; graph/gradient.c */
+typedef struct icl__gradient icl__gradient; /* one backward pass: formula.h */
 
 typedef icl_status (*icl__infer_fn)(icl__node *node);
 typedef icl_status (*icl__grad_fn)(icl__gradient *pass, icl__node *y, icl__node *gy);
@@ -66,24 +76,10 @@ const icl_op *icl__op(int id);
 
 /* What recording calls: checks the number of inputs and the attributes of a node against the table, then infers. */
 icl_status icl__infer(icl__node *node);
+/* The same for the values of its last input, where infer found that they are indices and they are known already. */
+icl_status icl__check_indices(const icl__node *node, const int64_t *index);
 
 /* ---- helpers for the family files ---- */
-
-/* Does input i of y need a gradient? */
-bool icl__wants(const icl__node *y, int i);
-/* Hands over the gradient of input i of y; the caller keeps its reference. The shape is summed to the input's shape
- * first, and the dtype cast to the input's, where they differ. */
-icl_status icl__give(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
-/* The same as it is, for the packed sums of batch norm, whose shape is not the input's. */
-icl_status icl__give_packed(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);
-
-/* icl__record for a gradient formula: keeps the reference in the pass, which releases it at its end. NULL after an
- * error, and NULL inputs give NULL, so that formulas nest; icl__give(NULL) then returns the error. */
-icl__node *icl__g(icl__gradient *pass, int op, int inputs, icl__node *const *in, const icl_attributes *attr);
-icl__node *icl__g1(icl__gradient *pass, int op, icl__node *a);
-icl__node *icl__g2(icl__gradient *pass, int op, icl__node *a, icl__node *b);
-icl__node *icl__g3(icl__gradient *pass, int op, icl__node *a, icl__node *b, icl__node *c);
-icl__node *icl__g_number(icl__gradient *pass, double value);
 
 /* Errors of inference, one style: "conv2d: <format> (inputs: f32 (2, 8, 8, 3), f32 (3, 3, 4, 8))". */
 icl_status icl__shape_error(const icl__node *node, const char *format, ...) ICL__PRINTF(2, 3);
@@ -92,7 +88,6 @@ icl_status icl__value_error(const icl__node *node, const char *format, ...) ICL_
 
 /* Sets shape; fails for sizes below 0 or more than 2^40 elements. */
 icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_dtype dtype);
-static inline bool icl__is_float(icl_dtype d) { return d <= ICL_F64; }
 /* f32 unless f64 is among the inputs: the dtype of sums and losses. */
 icl_dtype icl__wide_dtype(const icl__node *node);
 /* NumPy-like promotion: bool < u8 < i32 < i64 < bf16, f16 < f32 < f64 (bf16 with f16: f32); numbers count only if there

@@ -13,7 +13,15 @@
 #undef PW
 
 /* The flags as ops.def writes them, and its gradient `none`. */
-enum { CHEAP = ICL__CHEAP, DRAW = ICL__DRAW, ALIAS = ICL__ALIAS, LEAF = ICL__LEAF, HIDDEN = ICL__HIDDEN };
+enum {
+  CHEAP = ICL__CHEAP,
+  DRAW = ICL__DRAW,
+  ALIAS = ICL__ALIAS,
+  LEAF = ICL__LEAF,
+  HIDDEN = ICL__HIDDEN,
+  ELEMENTWISE = ICL__ELEMENTWISE,
+  WIDE = ICL__WIDE
+};
 #define icl__grad_none NULL
 
 static icl_op table[ICL__OP_COUNT] = {
@@ -25,7 +33,7 @@ static icl_op table[ICL__OP_COUNT] = {
    ICL__OP_##name,                                                                                                     \
    inputs,                                                                                                             \
    inputs,                                                                                                             \
-   ICL__CHEAP | ICL__POINTWISE,                                                                                        \
+   ICL__CHEAP | ICL__ELEMENTWISE | ICL__POINTWISE,                                                                     \
    icl__infer_pointwise,                                                                                               \
    icl__grad_##grad,                                                                                                   \
    icl__batch_pointwise,                                                                                               \

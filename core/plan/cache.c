@@ -1,11 +1,12 @@
-/* cache.c - plans by the canonical form of what they compute, and the arena they share.
+/* cache.c - see cache.h.
  *
  * The least recently used plans go when all together take more than LIMIT bytes. */
-#include "plan/plan.h"
+#include "plan/cache.h"
 
 #include <string.h>
 
 #include "base/memory.h"
+#include "plan/make.h"
 
 enum { LIMIT = 256 << 20 };
 
@@ -56,7 +57,6 @@ size_t icl__plan_memory(const icl__plan *plan) {
   return plan->arena_bytes + (plan->scratch_bytes + plan->workspace_bytes) * (size_t)plan->policy.threads;
 }
 
-/* Lends the arena; a plan that needs a larger one replaces it, after comparing it with the memory there is. */
 icl_status icl__plan_bind_arena(icl__plan_cache *cache, icl__plan *plan) {
   size_t need = icl__plan_memory(plan);
   if (need > cache->arena_bytes) {

@@ -5,7 +5,7 @@
  * cache when the next op reads it. A value that only the chain reads is never in memory as a whole.
  *
  * Levels keep a chain from waiting for itself: what a chain reads from outside has a lower level than the chain. */
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 static bool is_single(const icl__pnode *v) { return icl__count(v->rank, v->shape) == 1; }
 
@@ -15,7 +15,7 @@ static bool is_dense(const icl__pnode *v) {
 
 /* May v be part of a chain? Its inputs must be of its shape, or single numbers. */
 static bool may_link(const icl__pnode *v) {
-  if (!icl__plan_is_global(v) || !icl__plan_pointwise(v) || !v->splits || is_single(v))
+  if (!icl__plan_is_global(v) || !icl__plan_elementwise(v) || !v->splits || is_single(v))
     return false;
   for (int j = 0; j < v->inputs; j++)
     if (!is_single(v->in[j]) && !(icl__plan_same_shape(v->in[j], v) && is_dense(v->in[j])))

@@ -4,8 +4,7 @@
  * batch are. In a dense block each layer normalises the concatenation of all that came before it, so a channel gets a
  * term k0 - k1 x, with the same x, from every layer behind its own. Here these numbers are added up instead of images:
  * only a g is added to a gradient, in the phase that makes g, and neither g nor x are read once more in the next. */
-#include "ops/attributes.h"
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 /* The input of the concatenation x whose channels `part` takes, or NULL. */
 static icl__pnode *source_of(const icl__pnode *x, const icl__pnode *part) {
@@ -41,11 +40,6 @@ static bool is_dense(const icl__pnode *v) {
   return goes_on;
 }
 
-static void apply_rule(icl__pnode *v) {
-  icl__plan_rule(v);
-  v->pin = 0;
-}
-
 /* Users of `part`, a part of a gradient for `all` without its term k0 - k1 x, add that term: to k if they have one of
  * x. Else x is read where it lies within `all`, so that nothing is kept twice. */
 static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *all, icl__pnode *k) {
@@ -55,8 +49,8 @@ static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *all, i
   if (!whole)
     return ICL_ENOMEM;
   x->attr = part->attr;
-  apply_rule(x);
-  apply_rule(whole);
+  icl__plan_rule(x);
+  icl__plan_rule(whole);
   for (int i = 0; i < part->uses; i++) {
     icl__pnode *user = part->use[i];
     if (adds_to(user, part, source)) {
@@ -85,7 +79,7 @@ static icl_status delay_term(icl__plan *plan, icl__pnode *v) {
   v->attr = (icl_attributes){0};
   v->in[3] = v->in[4];
   v->inputs--;
-  apply_rule(v);
+  icl__plan_rule(v);
   return ICL_OK;
 }
 

@@ -1,5 +1,5 @@
 /* describe.c - a plan as text: phases, instructions, storage, sections. */
-#include "plan/plan.h"
+#include "plan/make.h"
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -21,9 +21,10 @@ static void say_node(icl__text *out, const icl__pnode *v) {
 static void say_section(icl__text *out, const icl__plan *plan, const icl__phase *phase) {
   int threads = plan->policy.threads;
   for (int w = 0; w < phase->waves; w++)
-    for (int t = 0; t < threads; t++)
-      for (int k = 0; k < phase->items[w * threads + t]; k++) {
-        const icl__item *item = &phase->item[w * threads + t][k];
+    for (int t = 0; t < threads; t++) {
+      const icl__lane *lane = &phase->lane[w * threads + t];
+      for (int k = 0; k < lane->items; k++) {
+        const icl__item *item = &lane->item[k];
         icl__say(out, "  wave %d thread %d part %d/%d:", w + 1, t, item->part + 1, item->parts);
         say_node(out, item->node);
         for (const icl__pnode *v = item->node->link; v; v = v->link) {
@@ -31,6 +32,7 @@ static void say_section(icl__text *out, const icl__plan *plan, const icl__phase 
           say_node(out, v);
         }
       }
+    }
 }
 
 icl_status icl__plan_describe(const icl__plan *plan, char **text) {

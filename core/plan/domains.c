@@ -2,7 +2,7 @@
  *
  * Ops that read or make a value image by image are joined; a group in which no op has a batch by its nature (a chain on
  * weights, say) is global. */
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 #include "base/memory.h"
 
@@ -12,14 +12,24 @@ static int root(int *parent, int i) {
   return i;
 }
 
+static void find_facts(const icl__pnode *v, icl__facts *facts) {
+  *facts = (icl__facts){
+      .op = v->op, .inputs = v->inputs, .dtype = v->dtype, .rank = v->rank, .shape = v->shape, .attr = &v->attr};
+  for (int i = 0; i < v->inputs; i++) {
+    facts->in[i].dtype = v->in[i]->dtype;
+    facts->in[i].rank = v->in[i]->rank;
+    facts->in[i].shape = v->in[i]->shape;
+  }
+}
+
 void icl__plan_rule(icl__pnode *v) {
   icl__facts facts;
   icl__batch_rule rule = {ICL__GLOBAL, 0, false};
-  icl__plan_facts(v, &facts);
+  find_facts(v, &facts);
   icl__op(v->op)->batch(&facts, &rule);
   v->behaviour = rule.behaviour;
   v->batched = rule.behaviour == ICL__GLOBAL ? 0 : rule.batched;
-  v->pin = rule.seed; /* read by icl__plan_domains only; pins are set later */
+  v->seed = rule.seed;
 }
 
 /* The group of a reduction is that of its inputs: its value has no batch. */
@@ -80,11 +90,8 @@ static icl_status number_groups(icl__plan *plan, int *parent, int *domain, const
   }
   for (int i = 0; i < plan->nodes; i++) {
     icl__pnode *v = plan->node[i];
-    v->pin = 0;
-    if (v->domain >= 0)
-      continue;
-    v->behaviour = ICL__GLOBAL;
-    v->batched = 0;
+    if (v->domain < 0)
+      icl__plan_make_global(v);
   }
   return ICL_OK;
 }
@@ -102,7 +109,7 @@ icl_status icl__plan_domains(icl__plan *plan) {
   if (status == ICL_OK) {
     join_groups(plan, parent);
     for (int i = 0; i < plan->nodes; i++)
-      if (plan->node[i]->behaviour != ICL__GLOBAL && plan->node[i]->pin)
+      if (plan->node[i]->behaviour != ICL__GLOBAL && plan->node[i]->seed)
         seeded[group(plan->node[i], parent)] = true;
     status = number_groups(plan, parent, domain, seeded);
   }

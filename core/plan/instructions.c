@@ -1,5 +1,5 @@
-/* instructions.c - the order of work within each phase, its chunk size, and passes that two ops share. */
-#include "plan/plan.h"
+/* instructions.c - the order of work within each phase, and its chunk size. */
+#include "plan/stages.h"
 
 #include "base/memory.h"
 
@@ -85,24 +85,9 @@ static void choose_chunk(icl__plan *plan, icl__phase *phase) {
   phase->chunk = chunk < 1 ? 1 : chunk;
 }
 
-/* A sum of tensors whose batch statistics are taken next: one pass over memory does both. */
-static void share_passes(icl__plan *plan, icl__phase *phase) {
-  for (int i = 0; i + 1 < phase->instructions; i++) {
-    icl__pnode *sum = phase->instruction[i], *statistics = phase->instruction[i + 1];
-    bool fits = sum->op == ICL__OP_add_n && statistics->op == ICL__OP_bn_sums && statistics->in[0] == sum;
-    if (!fits || sum->dtype != sum->in[0]->dtype)
-      continue;
-    statistics->companion = sum;
-    plan->joined++;
-  }
-}
-
 icl_status icl__plan_instructions(icl__plan *plan) {
   ICL__TRY(order(plan));
-  for (int p = 1; p <= plan->phases; p++) {
+  for (int p = 1; p <= plan->phases; p++)
     choose_chunk(plan, &plan->phase[p]);
-    if (plan->policy.join)
-      share_passes(plan, &plan->phase[p]);
-  }
   return ICL_OK;
 }

@@ -1,5 +1,5 @@
 /* policy.c - the switches of the planner. */
-#include "plan/plan.h"
+#include "plan/policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@ static const icl__policy standard = {
 #define X(name, text) .name = true,
     ICL__POLICY_TABLE(X)
 #undef X
-    .chunk_bytes = 256 << 10,
+        .chunk_bytes = 256 << 10,
     .chunk_limit = 4 << 20,
     .chain = 3,
 };

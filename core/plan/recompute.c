@@ -3,11 +3,7 @@
  * A value is computed again if it is cheap, if that keeps fewer bytes than storing it would, and if it moves at most
  * policy.chain times its own bytes, with everything that has to be computed again for it. Without the last condition a
  * residual sum is found from the one before it, and that from the one before. */
-#include "plan/plan.h"
-
-#include <string.h>
-
-#include "base/memory.h"
+#include "plan/stages.h"
 
 static size_t add(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
 
@@ -137,8 +133,7 @@ static void drop_unused(icl__plan *plan) {
     if (v->alive) {
       plan->node[n++] = v;
     } else {
-      icl__free(v->use);
-      icl__free(v);
+      icl__pnode_free(v);
     }
   }
   plan->nodes = n;

@@ -1,8 +1,8 @@
 /* rewrite.c - graph to graph: equal expressions become one, neighbours that one kernel can do are joined.
  *
  * A rule changes the last node of its pattern in place, so the order stays topological; what nobody uses any more is
- * dropped by icl__plan_sort(). */
-#include "plan/plan.h"
+ * dropped by icl__plan_tidy(). */
+#include "plan/stages.h"
 
 #include <string.h>
 
@@ -10,9 +10,7 @@
 
 /* ---- merge: f(x), f(x) -> one f(x) ---- */
 
-static bool mergeable(const icl__pnode *v) {
-  return v->leaf < 0 && v->output < 0 && !(icl__op(v->op)->flags & ICL__DRAW);
-}
+static bool mergeable(const icl__pnode *v) { return v->leaf < 0 && v->output < 0 && !(icl__plan_flags(v) & ICL__DRAW); }
 
 static bool same_value(const icl__pnode *a, const icl__pnode *b) {
   return a->op == b->op && a->inputs == b->inputs && a->dtype == b->dtype &&
@@ -41,7 +39,7 @@ static icl_status merge(icl__plan *plan) {
     for (int j = 0; j < v->inputs; j++)
       v->in[j] = to[v->in[j]->index];
     to[i] = v;
-    if (v->leaf >= 0 || (icl__op(v->op)->flags & ICL__DRAW))
+    if (v->leaf >= 0 || (icl__plan_flags(v) & ICL__DRAW))
       continue;
     size_t at = hash_value(v) & (size - 1);
     while (table[at] && !same_value(table[at], v))
@@ -65,39 +63,37 @@ static void unify_sums(icl__pnode *v) {
   if (v->op != ICL__OP_add)
     return;
   for (int i = 0; i < 2; i++)
-    if (v->in[i]->dtype != v->dtype || v->in[i]->rank != v->rank ||
-        memcmp(v->in[i]->shape, v->shape, sizeof *v->shape * (size_t)v->rank))
+    if (v->in[i]->dtype != v->dtype || !icl__plan_same_shape(v->in[i], v))
       return;
   v->op = ICL__OP_add_n;
 }
 
 /* relu(scale_shift(x, c)) -> scale_shift(x, c) with relu */
 static void join_relu(icl__plan *plan, icl__pnode *v) {
-  if (v->op != ICL__OP_relu || v->in[0]->op != ICL__OP_scale_shift || v->in[0]->attr.i[0])
+  if (v->op != ICL__OP_relu || v->in[0]->op != ICL__OP_scale_shift || v->in[0]->attr.i[SCALE_SHIFT_RELU])
     return;
   const icl__pnode *s = v->in[0];
   v->op = ICL__OP_scale_shift;
-  v->attr.i[0] = 1;
+  v->attr.i[SCALE_SHIFT_RELU] = 1;
   v->inputs = 2;
   v->in[0] = s->in[0];
   v->in[1] = s->in[1];
   icl__plan_rule(v);
-  v->pin = 0;
   plan->joined++;
 }
 
 /* Is g = relu_grad(gy, scale_shift(x, coefficients) with relu)? Then its mask can be found again from x. */
 static bool is_masked(const icl__pnode *g, const icl__pnode *x, const icl__pnode *coefficients) {
   const icl__pnode *y = g->op == ICL__OP_relu_grad ? g->in[1] : NULL;
-  return y && y->op == ICL__OP_scale_shift && y->attr.i[0] && y->in[0] == x && y->in[1] == coefficients;
+  return y && y->op == ICL__OP_scale_shift && y->attr.i[SCALE_SHIFT_RELU] && y->in[0] == x && y->in[1] == coefficients;
 }
 
 /* bn_scale_sums(relu_grad(gy, relu(a x + b)), x, c) -> bn_scale_sums(gy, x, c) with mask */
 static void join_mask(icl__plan *plan, icl__pnode *v) {
-  if (v->op != ICL__OP_bn_scale_sums || v->attr.i[0] || !is_masked(v->in[0], v->in[1], v->in[2]))
+  if (v->op != ICL__OP_bn_scale_sums || v->attr.i[BN_MASK] || !is_masked(v->in[0], v->in[1], v->in[2]))
     return;
   v->in[0] = v->in[0]->in[0];
-  v->attr.i[0] = 1;
+  v->attr.i[BN_MASK] = 1;
   plan->joined++;
 }
 
@@ -140,7 +136,7 @@ static icl_status join_bn_gradient(icl__plan *plan, icl__pnode *v) {
   }
   bool mask = is_masked(g, x, c);
   v->op = ICL__OP_bn_input_grad;
-  v->attr = (icl_attributes){.i = {mask}};
+  v->attr = (icl_attributes){.i[BN_MASK] = mask};
   v->in[0] = mask ? g->in[0] : g;
   v->in[1] = x;
   v->in[2] = c;
@@ -148,7 +144,6 @@ static icl_status join_bn_gradient(icl__plan *plan, icl__pnode *v) {
   v->in[4] = other;
   v->inputs = other ? 5 : 4;
   icl__plan_rule(v);
-  v->pin = 0;
   plan->joined++;
   return ICL_OK;
 }

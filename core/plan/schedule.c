@@ -3,7 +3,7 @@
  * An op runs as early as its inputs allow. A phase ends only where a map op needs a value that is complete after a
  * phase: a reduced value of its domain, or a batched value that it sees whole. While a domain can go on, no other one
  * runs, so the passes of a subdivided batch follow one another. */
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 #include "base/memory.h"
 
@@ -18,7 +18,7 @@ static bool input_ready(const icl__pnode *v, int j, int p) {
 }
 
 static bool ready(const icl__pnode *v, int p) {
-  if (v->waits || v->pin > p)
+  if (v->waits || v->pinned > p)
     return false;
   for (int j = 0; j < v->inputs; j++)
     if (!input_ready(v, j, p))
@@ -83,8 +83,8 @@ static bool unpin(icl__plan *plan, int p) {
   for (int i = 0; i < plan->nodes; i++) {
     icl__pnode *v = plan->node[i];
     if (v->phase < 0) {
-      pinned |= v->pin > p;
-      v->pin = 0;
+      pinned |= v->pinned > p;
+      v->pinned = 0;
     }
   }
   return pinned;
@@ -158,7 +158,7 @@ static void place_globals(icl__plan *plan) {
       postpone(v, first_use(plan, v) - 1);
     else if (v->state_output && v->slack && v->op != ICL__PLAN_FINISH)
       postpone(v, plan->phases);
-    else if (v->output < 0 && v->slack && plan->policy.link && icl__plan_pointwise(v))
+    else if (v->output < 0 && v->slack && plan->policy.link && icl__plan_elementwise(v))
       postpone(v, first_use(plan, v));
   }
   for (int i = 0; i < plan->nodes; i++) /* what uses a postponed version runs after it */

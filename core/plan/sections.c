@@ -3,7 +3,7 @@
  * Small ops that follow one another stay on one thread and need no barrier; large ones that can be computed in parts
  * are split among all threads, in a wave of their own. The smallest load decides which thread takes what is left. A
  * chain is placed as one op. */
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 #include "base/memory.h"
 
@@ -45,40 +45,39 @@ static void find_wave(const icl__pnode *v, int *wave, int *on) {
   }
 }
 
-static icl_status grow_waves(icl__plan *plan, icl__phase *phase, int wave, size_t **load) {
+static icl_status grow_waves(icl__phase *phase, int wave, int threads) {
   if (wave < phase->waves)
     return ICL_OK;
-  size_t threads = (size_t)plan->policy.threads, slots = ((size_t)wave + 1) * threads,
-         old = (size_t)phase->waves * threads;
-  icl__item **item = icl__realloc(phase->item, slots, sizeof *item);
-  if (item)
-    phase->item = item;
-  int *items = item ? icl__realloc(phase->items, slots, sizeof *items) : NULL;
-  if (items)
-    phase->items = items;
-  size_t *loads = items ? icl__realloc(*load, slots, sizeof *loads) : NULL;
-  if (!loads)
+  int old = phase->waves * threads, needed = (wave + 1) * threads;
+  icl__lane *grown = icl__grow(phase->lane, &phase->lane_capacity, (size_t)needed, sizeof *grown);
+  if (!grown)
     return ICL_ENOMEM;
-  *load = loads;
-  for (size_t i = old; i < slots; i++) {
-    phase->item[i] = NULL;
-    phase->items[i] = 0;
-    loads[i] = 0;
-  }
+  phase->lane = grown;
+  for (int i = old; i < needed; i++)
+    phase->lane[i] = (icl__lane){0};
   phase->waves = wave + 1;
   return ICL_OK;
 }
 
-static icl_status add_item(icl__phase *phase, int slot, icl__item item) {
-  icl__item *grown = icl__realloc(phase->item[slot], (size_t)phase->items[slot] + 1, sizeof *grown);
+static icl_status add_item(icl__lane *lane, icl__item item, size_t bytes) {
+  icl__item *grown = icl__grow(lane->item, &lane->capacity, (size_t)lane->items + 1, sizeof *grown);
   if (!grown)
     return ICL_ENOMEM;
-  phase->item[slot] = grown;
-  grown[phase->items[slot]++] = item;
+  lane->item = grown;
+  lane->item[lane->items++] = item;
+  lane->load += bytes;
   return ICL_OK;
 }
 
-static icl_status place(icl__plan *plan, icl__phase *phase, icl__pnode *chain, size_t **load) {
+static int least_loaded(const icl__lane *lane, int threads) {
+  int least = 0;
+  for (int t = 1; t < threads; t++)
+    if (lane[t].load < lane[least].load)
+      least = t;
+  return least;
+}
+
+static icl_status place(icl__plan *plan, icl__phase *phase, icl__pnode *chain) {
   int threads = plan->policy.threads, wave = 0, on = NOBODY;
   size_t bytes = cost(plan, chain);
   bool split = plan->policy.split && chain->splits && bytes > SPLIT_BYTES && threads > 1;
@@ -88,50 +87,39 @@ static icl_status place(icl__plan *plan, icl__phase *phase, icl__pnode *chain, s
     wave++;
     on = ALL;
   }
-  ICL__TRY(grow_waves(plan, phase, wave, load));
-  if (!split && on < 0) {
-    on = 0;
-    for (int t = 1; t < threads; t++)
-      if ((*load)[wave * threads + t] < (*load)[wave * threads + on])
-        on = t;
-  }
+  ICL__TRY(grow_waves(phase, wave, threads));
+  icl__lane *lane = &phase->lane[wave * threads];
+  if (split)
+    on = ALL;
+  else if (on < 0)
+    on = least_loaded(lane, threads);
   for (icl__pnode *v = chain; v; v = v->link) {
     v->wave = wave;
-    v->on = split ? ALL : on;
+    v->on = on;
   }
-  for (int t = 0; t < threads; t++) {
-    if (!split && t != on)
-      continue;
-    icl__item item = {chain, split ? t : 0, split ? threads : 1};
-    ICL__TRY(add_item(phase, wave * threads + t, item));
-    (*load)[wave * threads + t] += bytes / (size_t)item.parts;
-  }
+  if (!split)
+    return add_item(&lane[on], (icl__item){chain, 0, 1}, bytes);
+  for (int t = 0; t < threads; t++)
+    ICL__TRY(add_item(&lane[t], (icl__item){chain, t, threads}, bytes / (size_t)threads));
   return ICL_OK;
 }
 
 /* Chains and ops of one level, chains first: an op may read one of its level. */
-static icl_status place_level(icl__plan *plan, int level, size_t **load) {
+static icl_status place_level(icl__plan *plan, int level) {
   for (int alone = 0; alone < 2; alone++)
     for (int i = 0; i < plan->nodes; i++) {
       icl__pnode *v = plan->node[i];
       if (icl__plan_is_global(v) && v->level == level && v->chain == v && alone == !v->link)
-        ICL__TRY(place(plan, &plan->phase[v->phase], v, &load[v->phase]));
+        ICL__TRY(place(plan, &plan->phase[v->phase], v));
     }
   return ICL_OK;
 }
 
 icl_status icl__plan_sections(icl__plan *plan) {
-  size_t **load = icl__calloc((size_t)plan->phases + 1, sizeof *load);
-  if (!load)
-    return ICL_ENOMEM;
   int levels = 0;
   for (int i = 0; i < plan->nodes; i++)
     levels = plan->node[i]->level >= levels ? plan->node[i]->level + 1 : levels;
-  icl_status status = ICL_OK;
-  for (int level = 0; level < levels && status == ICL_OK; level++)
-    status = place_level(plan, level, load);
-  for (int p = 0; p <= plan->phases; p++)
-    icl__free(load[p]);
-  icl__free(load);
-  return status;
+  for (int level = 0; level < levels; level++)
+    ICL__TRY(place_level(plan, level));
+  return ICL_OK;
 }

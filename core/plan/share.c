@@ -4,8 +4,7 @@
  * its first input: both begin in the same place, whose rows are as long as the widest needs, and only the other inputs
  * are copied. A part of a concatenation, as gradients need it, is a view. All that share a place name one of them, the
  * root, whose lifetime covers theirs. */
-#include "ops/attributes.h"
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 /* ---- lifetimes ---- */
 
@@ -93,7 +92,7 @@ static bool may_take_over(const icl__pnode *v, icl__pnode *u) {
 }
 
 static void take_over(icl__plan *plan, icl__pnode *v) {
-  if (!icl__plan_pointwise(v) || !v->rank)
+  if (!icl__plan_elementwise(v) || !v->rank)
     return;
   for (int i = v->inputs - 1; i >= 0; i--) {
     icl__pnode *u = v->in[i];

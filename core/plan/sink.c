@@ -3,7 +3,7 @@
  * The backward pass of a shortcut convolution goes to the phase that computes the block's other convolution from the
  * same input; a weight gradient waits until its input is computed again for something else. A byte kept counts 2, a
  * byte computed again 1. */
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 /* Cost of running v in phase p, where `needed` is the phase of its first user. */
 static size_t cost_in_phase(const icl__plan *plan, const icl__pnode *v, int p, int needed) {
@@ -45,8 +45,7 @@ static int latest(const icl__plan *plan, const icl__pnode *v) {
 }
 
 static bool may_sink(const icl__pnode *v) {
-  return icl__plan_runs_in_phase(v) && !icl__plan_cheap(v) && v->output < 0 &&
-         !(v->op < ICL__OP_COUNT && (icl__op(v->op)->flags & ICL__DRAW));
+  return icl__plan_runs_in_phase(v) && !icl__plan_cheap(v) && v->output < 0 && !(icl__plan_flags(v) & ICL__DRAW);
 }
 
 icl_status icl__plan_sink(icl__plan *plan, bool *moved) {
@@ -75,7 +74,7 @@ icl_status icl__plan_sink(icl__plan *plan, bool *moved) {
       best = until;
     }
     if (best > v->phase) {
-      v->pin = v->phase = best;
+      v->pinned = v->phase = best;
       *moved = true;
       plan->sunk++;
     }

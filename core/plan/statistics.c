@@ -3,8 +3,7 @@
  *
  * Every batch norm has a pivot of its own, so sums that are there already are moved to it. In a dense block, where each
  * layer normalises all that came before, only the sums of the newest channels are left to take. */
-#include "ops/attributes.h"
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 #include "base/memory.h"
 
@@ -16,9 +15,7 @@ typedef struct {
 static void become_global(icl__pnode *v, int op) {
   v->op = op;
   v->attr = (icl_attributes){0};
-  v->behaviour = ICL__GLOBAL;
-  v->batched = 0;
-  v->domain = -1;
+  icl__plan_make_global(v);
 }
 
 /* bn_sums(x, pivot) -> bn_sums_shift(sums, old pivot, pivot) */
@@ -31,7 +28,6 @@ static void become_shift(icl__pnode *v, const icl__pnode *x, taken t, icl__pnode
   v->in[2] = pivot;
 }
 
-/* `length` channels, from `first` on, of a value of each channel. NULL when memory is out. */
 icl__pnode *icl__plan_channels(icl__plan *plan, icl__pnode *values, int32_t first, int32_t length) {
   icl__pnode *v = icl__plan_add(plan, ICL__OP_concat_part, values, 1, &values);
   if (!v)

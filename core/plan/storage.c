@@ -1,6 +1,6 @@
 /* storage.c - where each value lies: one arena by lifetime, chunks of scratch within a phase, memory bound at each run.
  */
-#include "plan/plan.h"
+#include "plan/stages.h"
 
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@ enum { LONGEST_UPDATE = 8 };
 /* May the new version be written over the old one? Yes if an element needs only the same element, and every other
  * reader of the old version runs before. */
 static bool may_overwrite(const icl__plan *plan, const icl__pnode *v, const icl__pnode *old) {
-  if (!icl__plan_pointwise(v) || !v->slack || v->phase != plan->phases || v->stored != old->stored)
+  if (!icl__plan_elementwise(v) || !v->slack || v->phase != plan->phases || v->stored != old->stored)
     return false;
   for (int i = 0; i < old->uses; i++) {
     const icl__pnode *reader = old->use[i];

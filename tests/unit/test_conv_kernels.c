@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "backend/cpu/kernels.h"
+#include "backend/ref/kernels.h"
 #include "base/memory.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"

@@ -259,6 +259,23 @@ TEST(an_error_while_recording_leaves_the_step_usable) {
   net_free(n);
 }
 
+TEST(indices_that_are_known_are_looked_at_when_recorded) {
+  net *n = open_net("cpu", false);
+  const int64_t index[] = {0, 5};
+  icl_tensor *rows = net_images(n, 3, 2, 1), *at, *result;
+  CHECK_OK(icl_tensor_new(n->engine, ICL_I64, 1, (const int32_t[]){2}, index, &at));
+  for (int in_step = 0; in_step < 2; in_step++) {
+    if (in_step)
+      CHECK_OK(icl_step_begin(n->engine));
+    CHECK_EQ(icl_apply(n->engine, icl_op_find("gather"), 2, (icl_tensor *[]){rows, at}, NULL, &result), ICL_EINVAL);
+    CHECK(strstr(icl_message(), "gather: index 5 at position 1 must be from 0 to 2") != NULL);
+  }
+  icl_step_cancel(n->engine);
+  icl_tensor_release(at);
+  net_clear(n);
+  net_free(n);
+}
+
 TEST(a_nan_is_found_before_the_step_commits) {
   icl_config config = {.threads = 2, .check_nan = true};
   net *n = net_new(&config);

@@ -2,7 +2,7 @@
  * inner product with the forward kernel, or central differences. */
 #include "unit.h"
 
-#include "backend/kernel.h"
+#include "backend/ref/kernels.h"
 #include "base/philox.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"

@@ -1,8 +1,9 @@
 /* device.c - the CPU as a device: opening, compiling, and the table of its functions. */
-#include "backend/cpu/program.h"
+#include "backend/cpu/device.h"
 
 #include <stdio.h>
 
+#include "backend/cpu/program.h"
 #include "base/memory.h"
 
 static icl_status open_device(const icl__device_options *options, void **device) {

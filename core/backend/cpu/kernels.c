@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/cpu/kernels/families.h"
+#include "backend/ref/kernels.h"
 
 /* ---- instruction sets, best first ---- */
 

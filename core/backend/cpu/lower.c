@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ops/attributes.h"
 
 /* ---- convolutions ---- */
 
@@ -40,8 +39,8 @@ icl_status icl__cpu_rewrite(void *device, icl__plan *plan) {
     icl__pnode *w = v->in[1], *prepared = icl__plan_add(plan, ICL__PLAN_PREPARE, w, 1, &w);
     if (!prepared)
       return ICL_ENOMEM;
-    prepared->behaviour = ICL__GLOBAL;
-    prepared->domain = prepared->key = -1;
+    icl__plan_make_global(prepared);
+    prepared->key = -1;
     prepared->layer = v->layer;
     v->in[1] = prepared;
   }
@@ -155,19 +154,20 @@ static void lower_made(icl__pnode *v) {
     v->opaque = icl__conv_weight_bytes(unit->conv);
 }
 
-static void join_companions(const icl__phase *phase) {
-  for (int i = 0; i < phase->instructions; i++) {
-    icl__pnode *sums = phase->instruction[i], *sum = sums->companion;
-    if (!sum)
+/* add_n(...), then bn_sums of that: one pass over memory does both. */
+static void share_passes(icl__plan *plan, const icl__phase *phase) {
+  for (int i = 0; i + 1 < phase->instructions; i++) {
+    icl__pnode *sum = phase->instruction[i], *statistics = phase->instruction[i + 1];
+    if (sum->op != ICL__OP_add_n || statistics->op != ICL__OP_bn_sums || statistics->in[0] != sum)
       continue;
-    icl__unit *first = icl__unit_of(sum), *second = icl__unit_of(sums);
-    if (!icl__cpu_can_add_bn_sums(&first->call, &second->call)) {
-      sums->companion = NULL;
+    icl__unit *first = icl__unit_of(sum), *second = icl__unit_of(statistics);
+    if (!icl__cpu_can_add_bn_sums(&first->call, &second->call))
       continue;
-    }
+    statistics->companion = sum;
     first->kind = ICL__UNIT_ADD_SUMS;
-    first->second = sums;
+    first->second = statistics;
     second->kind = ICL__UNIT_NONE;
+    plan->joined++;
   }
 }
 
@@ -177,7 +177,7 @@ icl_status icl__cpu_lower(void *device, icl__plan *plan) {
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->op >= ICL__OP_COUNT)
       lower_made(plan->node[i]);
-  for (int p = 1; p <= plan->phases; p++)
-    join_companions(&plan->phase[p]);
+  for (int p = 1; p <= plan->phases && plan->policy.join; p++)
+    share_passes(plan, &plan->phase[p]);
   return ICL_OK;
 }

@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 
-#include "backend/backend.h"
 #include "backend/cpu/conv.h"
 #include "backend/cpu/kernels.h"
 #include "plan/plan.h"
@@ -51,7 +50,7 @@ static inline int64_t icl__chunks(int64_t images, int chunk) { return (images + 
 icl_status icl__cpu_rewrite(void *device, icl__plan *plan);
 bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input);
 icl_status icl__cpu_lower(void *device, icl__plan *plan);
-icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings, void *stream);
+icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings);
 icl_status icl__cpu_profile(void *device, void *program, char **text);
 
 #endif

@@ -7,8 +7,8 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/threads.h"
 
@@ -28,12 +28,6 @@ typedef struct {
   int64_t first, images; /* the chunk */
   bool first_chunk;
 } worker;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fail(worker *w, icl_status status) {
   int none = ICL_OK;
@@ -176,10 +170,10 @@ static icl_status run_unit(worker *w, const icl__pnode *v, int part, int parts) 
 
 static void run_node(worker *w, icl__pnode *v, int part, int parts) {
   const icl__cpu_device *device = w->run->program->device;
-  double start = device->profile ? now() : 0;
+  double start = device->profile ? icl__seconds() : 0;
   icl_status status = run_unit(w, v, part, parts);
   if (device->profile)
-    icl__unit_of(v)->seconds[w->thread] += now() - start;
+    icl__unit_of(v)->seconds[w->thread] += icl__seconds() - start;
   if (status == ICL_OK && device->check_nan && icl__unit_of(v)->kind != ICL__UNIT_NONE && can_check(v))
     status = check_value(w, v);
   if (status != ICL_OK)
@@ -201,7 +195,7 @@ static void cut_view(const worker *w, const icl__pnode *v, int64_t first, int64_
 
 static void run_block(worker *w, const icl__pnode *v, int64_t first, int64_t count) {
   const icl__cpu_device *device = w->run->program->device;
-  double start = device->profile ? now() : 0;
+  double start = device->profile ? icl__seconds() : 0;
   icl__unit *unit = icl__unit_of(v);
   icl__call call = unit->call;
   cut_view(w, v, first, count, &call.out);
@@ -210,7 +204,7 @@ static void run_block(worker *w, const icl__pnode *v, int64_t first, int64_t cou
   call.scratch = w->workspace;
   unit->kernel(&call);
   if (device->profile)
-    unit->seconds[w->thread] += now() - start;
+    unit->seconds[w->thread] += icl__seconds() - start;
   icl_status status = device->check_nan && can_check(v) ? check_nan(v, &call.out) : ICL_OK;
   if (status != ICL_OK)
     fail(w, status);
@@ -234,12 +228,12 @@ static void run_item(worker *w, const icl__item *item) {
 
 /* ---- phases and sections ---- */
 
-static bool is_stopped(const worker *w) { return w->run->bindings->stop && *w->run->bindings->stop; }
+static bool is_stopped(const worker *w) { return w->run->bindings->stop && atomic_load(w->run->bindings->stop); }
 
 /* Returns false when all threads have to leave. */
 static bool barrier(worker *w, bool section) {
   const icl__cpu_program *program = w->run->program;
-  double start = program->device->profile ? now() : 0;
+  double start = program->device->profile ? icl__seconds() : 0;
   icl__team_barrier();
   if (w->thread == 0) {
     if (is_stopped(w))
@@ -248,7 +242,7 @@ static bool barrier(worker *w, bool section) {
   }
   icl__team_barrier();
   if (program->device->profile)
-    program->waiting[2 * w->thread + section] += now() - start;
+    program->waiting[2 * w->thread + section] += icl__seconds() - start;
   return !atomic_load(&w->run->leave);
 }
 
@@ -256,9 +250,9 @@ static bool barrier(worker *w, bool section) {
 static bool run_section(worker *w, const icl__phase *phase, bool last) {
   int threads = w->plan->policy.threads;
   for (int wave = 0; wave < phase->waves; wave++) {
-    const icl__item *item = phase->item[wave * threads + w->thread];
-    for (int k = 0; k < phase->items[wave * threads + w->thread]; k++)
-      run_item(w, &item[k]);
+    const icl__lane *lane = &phase->lane[wave * threads + w->thread];
+    for (int k = 0; k < lane->items; k++)
+      run_item(w, &lane->item[k]);
     if (wave + 1 < phase->waves || !last) {
       if (last)
         icl__team_barrier(); /* states are being written: nobody leaves any more */
@@ -314,10 +308,9 @@ static void work(int thread, int threads, void *context) {
   }
 }
 
-icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings, void *stream) {
+icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings) {
   const icl__cpu_device *cpu = device;
   icl__cpu_program *p = program;
-  (void)stream;
   p->runs++;
   replay run = {.program = program, .bindings = bindings};
   atomic_init(&run.status, ICL_OK);

@@ -1,14 +1,15 @@
-/* device.c - the reference device: evaluates recorded nodes one by one in f64.
+/* device.c - see device.h.
  *
  * Nothing is planned, joined or split. A value of a 16-bit dtype is rounded where it is made, as it is on every device;
  * f32 values keep f64 precision until they leave the evaluation. */
-#include "backend/backend.h"
-#include "plan/plan.h"
+#include "backend/ref/device.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "backend/ref/kernels.h"
 #include "base/memory.h"
+#include "plan/plan.h"
 
 typedef struct {
   bool check_nan;
@@ -35,7 +36,6 @@ static void describe(void *device, char *text, size_t size) {
 
 static icl_status compile(void *device, icl__plan *plan, void **program) {
   (void)device;
-  ICL__TRY(icl__plan_uses(plan));
   *program = plan;
   return ICL_OK;
 }
@@ -82,17 +82,16 @@ static icl_status evaluate(const ref_device *ref, const icl__pnode *v, double **
   return ref->check_nan ? check_finite(v, data, count) : ICL_OK;
 }
 
-static icl_status run(void *device, void *program, const icl__bindings *bindings, void *stream) {
+static icl_status run(void *device, void *program, const icl__bindings *bindings) {
   icl__plan *plan = program;
-  (void)stream;
   double **values = icl__calloc((size_t)plan->nodes, sizeof *values);
   int *left = icl__calloc((size_t)plan->nodes, sizeof *left);
   icl_status status = values && left ? ICL_OK : ICL_ENOMEM;
   for (int i = 0; i < plan->nodes && status == ICL_OK; i++) {
     const icl__pnode *v = plan->node[i];
     left[i] = v->uses;
-    status = bindings->stop && *bindings->stop ? icl__fail(ICL_EINTERRUPTED, "interrupted")
-                                               : evaluate(device, v, values, bindings);
+    status = bindings->stop && atomic_load(bindings->stop) ? icl__fail(ICL_EINTERRUPTED, "interrupted")
+                                                           : evaluate(device, v, values, bindings);
     for (int j = 0; j < v->inputs && status == ICL_OK; j++) {
       int u = v->in[j]->index;
       if (--left[u] || plan->node[u]->output >= 0)

@@ -1,4 +1,5 @@
 /* table.c - from an op to its reference kernel. An op of ops.def without one does not compile. */
+#include "backend/ref/kernels.h"
 #include "backend/ref/ref.h"
 #include "ops/ops.h"
 

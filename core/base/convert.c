@@ -3,7 +3,7 @@
  * Every conversion goes through f64, which holds all other dtypes exactly but i64 beyond 2^53. Floats round to nearest,
  * ties to even, in one rounding; integers truncate towards zero and stay at their limits; NaN becomes 0; bool is
  * "not zero". Data need not be aligned, so that readers can convert from the middle of a file. */
-#include "backend/kernel.h"
+#include "base/dtype.h"
 
 #include <string.h>
 

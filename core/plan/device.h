@@ -1,12 +1,13 @@
-/* backend.h - what a device must provide.
+/* device.h - what a device must provide.
  *
  * A backend is a table of functions; the engine opens one device of it. The planner asks it three times: rewrite()
  * before ops get their time, lower() before values get their place, compile() when both are known. A slot marked
  * (optional) may be NULL; the comment gives what happens then. */
-#ifndef ICL_BACKEND_BACKEND_H
-#define ICL_BACKEND_BACKEND_H
+#ifndef ICL_PLAN_DEVICE_H
+#define ICL_PLAN_DEVICE_H
 
-#include "icl.h"
+#include <stdatomic.h>
+
 #include "base/status.h"
 
 enum { ICL__BACKEND_ABI = 1 };
@@ -22,9 +23,9 @@ typedef struct {
 
 /* What one evaluation gives a program. Numbers and constants sit on the host or the device as their leaf says. */
 typedef struct {
-  const void *const *leaf;  /* by the plan's leaf number: value of a constant, an evaluated tensor or a state */
-  void *const *output;      /* by the plan's output number: where a kept value or a new state version goes */
-  const volatile int *stop; /* not 0: give up between phases with EINTERRUPTED; NULL: never */
+  const void *const *leaf; /* by the plan's leaf number: value of a constant, an evaluated tensor or a state */
+  void *const *output;     /* by the plan's output number: where a kept value or a new state version goes */
+  const atomic_bool *stop; /* true: give up between phases with EINTERRUPTED; NULL: never */
 } icl__bindings;
 
 typedef struct icl__backend {
@@ -36,12 +37,11 @@ typedef struct icl__backend {
   void (*close)(void *device);
   void (*describe)(void *device, char *text, size_t size); /* processor, instruction set, library versions */
 
-  /* memory; `host` pointers are ordinary memory. (optional, all four: device memory is host memory) */
+  /* memory; `host` pointers are ordinary memory (optional, all four: device memory is host memory) */
   icl_status (*allocate)(void *device, size_t bytes, void **memory);
   void (*release)(void *device, void *memory);
-  icl_status (*upload)(void *device, void *memory, const void *host, size_t bytes, void *stream);
-  icl_status (*download)(void *device, void *host, const void *memory, size_t bytes, void *stream);
-  size_t (*available)(void *device); /* bytes that can still be allocated */
+  icl_status (*upload)(void *device, void *memory, const void *host, size_t bytes);
+  icl_status (*download)(void *device, void *host, const void *memory, size_t bytes);
 
   /* adds what the device's kernels need as ordinary nodes, such as weights in another layout
    * (optional: the graph is taken as it is) */
@@ -54,27 +54,11 @@ typedef struct icl__backend {
   icl_status (*lower)(void *device, struct icl__plan *plan);
   /* makes the program of a placed plan; the plan stays valid as long as the program */
   icl_status (*compile)(void *device, struct icl__plan *plan, void **program);
-  /* runs it on `stream` (NULL: the device's own); returns when the outputs are complete. An error leaves states
-   * untouched */
-  icl_status (*run)(void *device, void *program, const icl__bindings *bindings, void *stream);
+  /* runs it; returns when the outputs are complete. An error leaves states untouched */
+  icl_status (*run)(void *device, void *program, const icl__bindings *bindings);
   void (*discard)(void *device, void *program);
-  /* records run() once into an object that launches as a whole; scalars and constants are copied into fixed slots
-   * before each launch (optional: run() interprets the program) */
-  icl_status (*capture)(void *device, void *program, const icl__bindings *bindings);
   /* appends the times that the program kept as text lines (optional: no profile) */
   icl_status (*profile)(void *device, void *program, char **text);
-
-  /* order between streams: all work of `stream` so far happens before what is enqueued on `other` afterwards
-   * (optional, all four: there is one stream) */
-  icl_status (*stream_new)(void *device, void **stream);
-  void (*stream_free)(void *device, void *stream);
-  icl_status (*stream_wait)(void *device, void *stream, void *other);
-  icl_status (*stream_finish)(void *device, void *stream); /* waits on the host */
 } icl__backend;
-
-/* EINVAL with the list of names for one that is not there. */
-icl_status icl__backend_find(const char *name, const icl__backend **result);
-
-extern const icl__backend icl__ref_backend, icl__cpu_backend;
 
 #endif

@@ -1,0 +1,112 @@
+/* make.c - the sequence of stages that makes a plan. */
+#include "plan/make.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "plan/stages.h"
+
+static icl_status import(icl__plan *plan, int count, const icl__plan_node *nodes, int outputs,
+                         const icl__plan_output *output) {
+  for (int i = 0; i < count; i++) {
+    const icl__plan_node *node = &nodes[i];
+    icl__pnode *v;
+    ICL__TRY(icl__plan_append(plan, &v));
+    v->op = node->leaf ? ICL__OP_constant : node->op;
+    v->key = i;
+    v->dtype = v->stored = node->dtype;
+    v->rank = node->rank;
+    memcpy(v->shape, node->shape, (size_t)node->rank * sizeof *v->shape);
+    v->layer = node->layer;
+    if (node->leaf) {
+      v->leaf = plan->leaves++;
+      continue;
+    }
+    v->attr = *node->attr;
+    v->inputs = node->inputs;
+    for (int j = 0; j < v->inputs; j++)
+      v->in[j] = plan->node[node->in[j]];
+  }
+  plan->outputs = outputs;
+  plan->state_leaf = icl__alloc((size_t)outputs, sizeof *plan->state_leaf);
+  plan->in_place = icl__alloc((size_t)outputs, sizeof *plan->in_place);
+  if (!plan->state_leaf || !plan->in_place)
+    return ICL_ENOMEM;
+  for (int k = 0; k < outputs; k++) {
+    plan->node[output[k].node]->output = k;
+    plan->node[output[k].node]->state_output = output[k].state != 0;
+    plan->state_leaf[k] = output[k].state_leaf;
+    plan->in_place[k] = -1;
+  }
+  return ICL_OK;
+}
+
+/* Only the users of nodes are found for a device that runs them in order. */
+static icl_status run_stages(icl__plan *plan) {
+  const icl__backend *backend = plan->backend;
+  if (backend->unplanned)
+    return icl__plan_uses(plan);
+  ICL__TRY(icl__plan_domains(plan));
+  ICL__TRY(icl__plan_rewrite(plan));
+  ICL__TRY(icl__plan_tidy(plan));
+  ICL__TRY(icl__plan_dense(plan));
+  ICL__TRY(icl__plan_tidy(plan));
+  ICL__TRY(icl__plan_finishes(plan));
+  if (backend->rewrite)
+    ICL__TRY(backend->rewrite(plan->device, plan));
+  ICL__TRY(icl__plan_tidy(plan));
+  ICL__TRY(icl__plan_schedule(plan));
+  ICL__TRY(icl__plan_keep_or_recompute(plan));
+  ICL__TRY(icl__plan_instructions(plan));
+  icl__plan_share(plan);
+  if (backend->lower)
+    ICL__TRY(backend->lower(plan->device, plan));
+  icl__plan_chains(plan);
+  ICL__TRY(icl__plan_sections(plan));
+  return icl__plan_storage(plan);
+}
+
+icl_status icl__plan_make(const icl__backend *backend, void *device, const icl__policy *policy, int count,
+                          const icl__plan_node *nodes, int outputs, const icl__plan_output *output,
+                          icl__plan **result) {
+  icl__plan *plan = icl__calloc(1, sizeof *plan);
+  if (!plan)
+    return ICL_ENOMEM;
+  plan->policy = *policy;
+  plan->backend = backend;
+  plan->device = device;
+  icl_status status = import(plan, count, nodes, outputs, output);
+  if (status == ICL_OK)
+    status = run_stages(plan);
+  if (status == ICL_OK)
+    status = backend->compile(device, plan, &plan->program);
+  if (status != ICL_OK) {
+    icl__plan_free(plan);
+    return status;
+  }
+  *result = plan;
+  return ICL_OK;
+}
+
+void icl__plan_free(icl__plan *plan) {
+  if (!plan)
+    return;
+  if (plan->program)
+    plan->backend->discard(plan->device, plan->program);
+  for (int p = 0; plan->phase && p <= plan->phases; p++) {
+    icl__phase *phase = &plan->phase[p];
+    icl__free(phase->instruction);
+    for (int k = 0; k < phase->waves * plan->policy.threads; k++)
+      icl__free(phase->lane[k].item);
+    icl__free(phase->lane);
+  }
+  icl__free(plan->phase);
+  for (int i = 0; i < plan->nodes; i++)
+    icl__pnode_free(plan->node[i]);
+  icl__free(plan->node);
+  icl__free(plan->domain_size);
+  icl__free(plan->state_leaf);
+  icl__free(plan->in_place);
+  icl__free(plan->key);
+  icl__free(plan);
+}

@@ -1,0 +1,34 @@
+/* policy.h - the switches and limits of the planner. */
+#ifndef ICL_PLAN_POLICY_H
+#define ICL_PLAN_POLICY_H
+
+#include "base/status.h"
+
+/* Each rule can be turned off by name (ICL_PLAN=no-join,no-recompute), and tests run every ablation. */
+#define ICL__POLICY_TABLE(X)                                                                                           \
+  X(merge, "equal expressions become one")                                                                             \
+  X(join, "neighbouring ops become one kernel")                                                                        \
+  X(sink, "ops with slack wait for the phase where their inputs are at hand")                                          \
+  X(recompute, "cheap values are computed again instead of kept")                                                      \
+  X(concat, "a concatenation extends its first input, its parts lie within it, its sums are those of its inputs, its " \
+            "gradients are finished in parts")                                                                         \
+  X(inplace, "an elementwise result takes over storage that dies")                                                     \
+  X(late_prepare, "weights are prepared just before their phase")                                                      \
+  X(link, "elementwise global ops of one shape run as one, block by block")                                            \
+  X(split, "large global ops are split among threads")                                                                 \
+  X(chunks, "a thread takes its images through a phase in chunks that fit the cache")
+
+typedef struct {
+#define X(name, text) bool name;
+  ICL__POLICY_TABLE(X)
+#undef X
+  int threads;
+  int chunk;          /* images; 0: from chunk_bytes */
+  size_t chunk_bytes; /* of the widest value of a phase */
+  size_t chunk_limit; /* the same where weights are larger */
+  int chain;          /* a value is computed again if that moves at most so many times its bytes */
+} icl__policy;
+
+icl_status icl__policy_parse(const char *switches, icl__policy *policy);
+
+#endif
