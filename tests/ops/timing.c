@@ -6,18 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backend/cpu/kernels.h"
+#include "base/clock.h"
 #include "ops/ops.h"
 
 static const double SECONDS = 0.5, ROUND = 0.002; /* of a measurement, and of its parts, at least */
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Multiplications and additions of matrix products and convolutions; 0 for what only moves memory. */
 static double operations(const test_setup *setup, const icl_tensor *result) {
@@ -67,16 +61,16 @@ static bool has_memory(const icl__call *call) {
 /* The shortest time of one run among many rounds, so that other users of the machine do not count; kernel and yardstick
  * take turns, so that both see the same clock. */
 static void take_turns(icl__kernel kernel, const icl__call *call, const yardstick *y, measurement *m) {
-  double begin = now();
+  double begin = icl__seconds();
   m->seconds = m->yardstick = HUGE_VAL;
-  for (int runs = 1; now() - begin < SECONDS;) {
-    double start = now();
+  for (int runs = 1; icl__seconds() - begin < SECONDS;) {
+    double start = icl__seconds();
     for (int i = 0; i < runs; i++)
       kernel(call);
-    double middle = now();
+    double middle = icl__seconds();
     for (int i = 0; i < runs; i++)
       yardstick_run(y);
-    double end = now();
+    double end = icl__seconds();
     m->seconds = fmin(m->seconds, (middle - start) / runs);
     m->yardstick = fmin(m->yardstick, (end - middle) / runs);
     if (middle - start < ROUND)
