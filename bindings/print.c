@@ -168,8 +168,9 @@ void icl__lua_push_tensor_text(lua_State *L, icl_tensor *t) {
   void *data = lua_newuserdatauv(L, bytes + 1, 0);
   icl_status status = icl_tensor_read(t, icl_tensor_dtype(t), data);
   if (status == ICL_ENOVALUE) {
+    lua_pushfstring(L, " without a value: %s", icl_message());
     push_kind(L, t);
-    lua_pushliteral(L, ", whose value was not kept");
+    lua_insert(L, -2);
     lua_concat(L, 2);
     return;
   }

@@ -14,6 +14,24 @@ int64_t icl__bounded_count(int rank, const int32_t *shape) {
   return count;
 }
 
+icl_status icl__check_dtype(const char *what, icl_dtype dtype) {
+  if ((unsigned)dtype < ICL_DTYPE_COUNT)
+    return ICL_OK;
+  return icl__fail(ICL_EINVAL, "%s: there is no dtype of number %d", what, (int)dtype);
+}
+
+icl_status icl__check_shape(const char *what, icl_dtype dtype, int rank, const int32_t *shape) {
+  char text[ICL__SHAPE_TEXT];
+  if (rank < 0 || rank > ICL_MAX_RANK)
+    return icl__fail(ICL_EINVAL, "%s: rank %d; there are 0 to %d axes", what, rank, ICL_MAX_RANK);
+  for (int i = 0; i < rank; i++)
+    if (shape[i] < 0)
+      return icl__fail(ICL_ESHAPE, "%s: %s has a size below 0", what, icl__shape_text(text, dtype, rank, shape));
+  if (icl__bounded_count(rank, shape) > ICL__MAX_COUNT)
+    return icl__fail(ICL_ESHAPE, "%s: %s has more than 2^40 elements", what, icl__shape_text(text, dtype, rank, shape));
+  return ICL_OK;
+}
+
 bool icl__equal_shapes(int rank, const int32_t *shape, int other_rank, const int32_t *other) {
   return rank == other_rank && memcmp(shape, other, (size_t)rank * sizeof *shape) == 0;
 }

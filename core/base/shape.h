@@ -2,7 +2,7 @@
 #ifndef ICL_BASE_SHAPE_H
 #define ICL_BASE_SHAPE_H
 
-#include "icl.h"
+#include "base/status.h"
 
 /* Elements of a shape whose product is known to be small enough: that of anything that exists. */
 static inline int64_t icl__count(int rank, const int32_t *shape) {
@@ -15,6 +15,10 @@ static inline int64_t icl__count(int rank, const int32_t *shape) {
 /* Elements of a shape of sizes from 0 on; one more than the most for any that are too many. */
 #define ICL__MAX_COUNT (INT64_C(1) << 40)
 int64_t icl__bounded_count(int rank, const int32_t *shape);
+
+/* EINVAL, ESHAPE: not a dtype of the table; not the shape of a tensor. `what` begins the message: "state w", "read". */
+icl_status icl__check_dtype(const char *what, icl_dtype dtype);
+icl_status icl__check_shape(const char *what, icl_dtype dtype, int rank, const int32_t *shape);
 
 bool icl__equal_shapes(int rank, const int32_t *shape, int other_rank, const int32_t *other);
 

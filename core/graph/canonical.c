@@ -19,35 +19,38 @@ icl__node *icl__resolve(icl__node *node) {
   return node;
 }
 
-const void *icl__node_data(const icl__node *node) {
+icl__buffer *icl__leaf_buffer(const icl__node *node) {
   const icl__node *from = icl__resolve((icl__node *)node);
-  if (from->value)
-    return from->value->data;
+  bool stored = from->op == ICL__OP_state && !from->inputs && from->version == from->state->version;
+  return from->value || !stored ? from->value : from->state->stored;
+}
+
+const void *icl__node_data(const icl__node *node) {
+  const icl__buffer *buffer = icl__leaf_buffer(node);
+  if (buffer)
+    return buffer->data;
+  const icl__node *from = icl__resolve((icl__node *)node);
   return from->number ? &from->attr.f[0] : NULL;
 }
 
-const void *icl__leaf_data(const icl__node *node) {
-  const void *data = icl__node_data(node);
-  if (!data && node->op == ICL__OP_state && node->version == node->state->version)
-    data = node->state->stored->data;
-  return data;
-}
-
-static icl_status missing_leaf(const icl__node *node, const icl__node *user) {
-  if (node->op == ICL__OP_state)
-    return icl__fail(
-        ICL_ENOVALUE,
-        "%s needs the version of state %s from before the write at %s:%d, which a read inside this step has "
-        "already stored; call keep() on the old value before, or read after the step",
-        icl_tensor_op(user), node->state->name, node->state->write_source ? node->state->write_source : "?",
-        node->state->write_line);
-  return icl__fail(ICL_ENOVALUE, "%s needs a %s whose step has ended; call keep() on it inside that step",
-                   icl_tensor_op(user), icl_tensor_op(node));
+icl_status icl__expect_value(const icl__node *node, const char *user) {
+  const icl__node *from = icl__resolve((icl__node *)node);
+  if (from->inputs || icl__node_data(from))
+    return ICL_OK;
+  if (from->op == ICL__OP_state)
+    return icl__fail(ICL_ENOVALUE,
+                     "%s needs the version of state %s from before the write at %s:%d, which has been stored since; "
+                     "call keep() on the old value before something inside the step is read, or before the step ends",
+                     user, from->state->name, from->state->write_source ? from->state->write_source : "?",
+                     from->state->write_line);
+  return icl__fail(ICL_ENOVALUE, "%s needs the value of a %s whose step has ended; call keep() on it inside that step",
+                   user, icl_tensor_op(from));
 }
 
 /* ---- outputs ---- */
 
 static icl_status add_output(icl__evaluation *e, icl__node *node, icl_state *state) {
+  ICL__TRY(icl__expect_value(node, state ? "a write" : "reading"));
   icl__wanted *grown = icl__grow(e->out, &e->output_capacity, (size_t)e->outputs + 1, sizeof *grown);
   if (!grown)
     return icl__fail(ICL_ENOMEM, "no memory for the list of results");
@@ -61,8 +64,9 @@ static icl_status add_write(icl__evaluation *e, icl_state *state) {
   icl__node *node = icl__resolve(state->current);
   icl__write *entry = &e->written[e->writes++];
   *entry = (icl__write){state, NULL};
-  if (icl__leaf_data(node)) {
-    entry->held = icl__buffer_retain(node->value ? node->value : node->state->stored);
+  icl__buffer *there = icl__leaf_buffer(node);
+  if (there) {
+    entry->held = icl__buffer_retain(there);
     return ICL_OK;
   }
   if (node->mark != e->mark)
@@ -76,7 +80,7 @@ static icl_status add_write(icl__evaluation *e, icl_state *state) {
 icl_status icl__collect_outputs(icl__evaluation *e, int targets, icl__node *const *target, bool with_writes) {
   for (int i = 0; i < targets; i++) {
     icl__node *node = icl__resolve(target[i]);
-    if (!icl__leaf_data(node) && node->mark != e->mark)
+    if (!icl__node_data(node) && node->mark != e->mark)
       ICL__TRY(add_output(e, node, NULL));
   }
   int writes = 0;
@@ -138,8 +142,7 @@ static icl_status visit(icl__evaluation *e, icl__node *node) {
     icl__node *in = icl__resolve(node->in[i]);
     if (icl__is_leaf_of(e, in) || in->mark == e->mark)
       continue;
-    if (!icl__leaf_data(in))
-      return missing_leaf(in, node);
+    ICL__TRY(icl__expect_value(in, icl_tensor_op(node)));
     in->mark = e->mark + 1;
     if (!put_node(e, in, true))
       return no_memory(e);

@@ -35,6 +35,7 @@ struct icl_engine {
   icl__node *free_nodes;
 
   bool in_step;
+  uint64_t step_id; /* the last node id before the step */
   int recorded;
   size_t record_capacity;
   icl__node **record; /* nodes of the step in order; one reference each */
@@ -75,8 +76,14 @@ icl_status icl__evaluation_memory(icl_engine *engine, int count, icl__node *cons
                                   icl__node *const *target, size_t *bytes);
 /* One node whose inputs all have values. */
 icl_status icl__evaluate_now(icl__node *node);
-/* What the value of `node` is read from: a buffer, a number inside the node, or NULL. Aliases are followed. */
+/* Where the value of `node` is, aliases followed: its buffer, or that of a state whose version it is; NULL: it has none
+ * yet, or has lost it, or is a number. */
+icl__buffer *icl__leaf_buffer(const icl__node *node);
+/* The same as memory; a number is read from inside its node. */
 const void *icl__node_data(const icl__node *node);
+/* ENOVALUE for a value that is gone for good, which `user` ("mul", "reading") needs; what is still to be evaluated is
+ * fine. */
+icl_status icl__expect_value(const icl__node *node, const char *user);
 
 void icl__state_touch(icl_state *state);
 /* Forgets what this step knew of the state; its stored value stays. */

@@ -131,7 +131,7 @@ static void bind_leaves(const icl__evaluation *e, const void **from) {
   int leaf = 0;
   for (int i = 0; i < e->form.nodes; i++)
     if (icl__is_leaf_of(e, e->form.listed[i].node))
-      from[leaf++] = icl__leaf_data(e->form.listed[i].node);
+      from[leaf++] = icl__node_data(e->form.listed[i].node);
 }
 
 /* ---- run and commit ---- */
@@ -178,12 +178,9 @@ static void take_value(icl__node *node) {
   icl__node *from = icl__resolve(node);
   if (from == node)
     return;
-  if (from->value) {
-    node->value = icl__buffer_retain(from->value);
-  } else if (from->number) { /* a number has no buffer */
-    node->number = true;
-    node->attr.f[0] = from->attr.f[0];
-  }
+  icl__buffer *buffer = icl__leaf_buffer(from);
+  if (buffer)
+    node->value = icl__buffer_retain(buffer);
 }
 
 static void give_up(icl__evaluation *e) {
@@ -253,6 +250,7 @@ icl_status icl__evaluation_memory(icl_engine *engine, int count, icl__node *cons
 icl_status icl__evaluate_now(icl__node *node) {
   if (!icl__is_alias(node))
     return icl__evaluate(node->engine, 1, &node, 1, &node, false);
+  ICL__TRY(icl__expect_value(node, icl_tensor_op(node)));
   take_value(node);
   return ICL_OK;
 }

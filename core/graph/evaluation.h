@@ -35,8 +35,6 @@ icl_status icl__collect_outputs(icl__evaluation *e, int targets, icl__node *cons
 icl_status icl__write_canonical(icl__evaluation *e, int count, icl__node *const *nodes, icl__plan_output **outputs);
 
 bool icl__is_alias(const icl__node *node);
-/* Where a leaf is read from: also the stored value of a state. NULL: it has no value. */
-const void *icl__leaf_data(const icl__node *node);
 static inline bool icl__is_leaf_of(const icl__evaluation *e, const icl__node *node) {
   return node->mark == e->mark + 1;
 }

@@ -1,6 +1,7 @@
 /* state.c - variables: versions within a step, stored values between steps, gradient slots. */
 #include "graph/engine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/dtype.h"
@@ -16,22 +17,20 @@ static icl_status make_buffer(icl_state *state, icl_dtype dtype, const void *dat
   if (data)
     icl__convert(dtype, data, state->dtype, host, state->count);
   icl_status status = icl__buffer_new(state->engine, bytes, result);
-  if (status == ICL_OK)
-    status = icl__buffer_fill(*result, host);
+  if (status == ICL_OK && (status = icl__buffer_fill(*result, host)) != ICL_OK)
+    icl__buffer_release(*result);
   icl__free(host);
   return status;
 }
 
 icl_status icl_state_new(icl_engine *engine, const char *name, icl_dtype dtype, int rank, const int32_t *shape,
                          const void *data, bool trainable, icl_state **result) {
-  if (rank < 0 || rank > ICL_MAX_RANK)
-    return icl__fail(ICL_EINVAL, "state %s: rank %d; a state has 0 to %d axes", name ? name : "", rank, ICL_MAX_RANK);
+  char what[128];
+  snprintf(what, sizeof what, "state %s", name ? name : "");
+  ICL__TRY(icl__check_dtype(what, dtype));
+  ICL__TRY(icl__check_shape(what, dtype, rank, shape));
   if (trainable && !icl__is_float(dtype))
-    return icl__fail(ICL_EDTYPE, "state %s: %s cannot be trained; choose a float dtype", name ? name : "",
-                     icl_dtype_name(dtype));
-  for (int i = 0; i < rank; i++)
-    if (shape[i] < 0)
-      return icl__fail(ICL_ESHAPE, "state %s: size %d of axis %d is negative", name ? name : "", shape[i], i);
+    return icl__fail(ICL_EDTYPE, "%s: %s cannot be trained; choose a float dtype", what, icl_dtype_name(dtype));
   icl_state *state = icl__calloc(1, sizeof *state);
   if (!state || !(state->name = icl__strdup(name ? name : ""))) {
     icl__free(state);
@@ -203,16 +202,19 @@ static void store(icl_state *state, icl__buffer *buffer) {
 
 static icl_status write_value(icl_state *state, icl__node *value) {
   icl_engine *engine = state->engine;
+  char what[128];
+  snprintf(what, sizeof what, "a write to state %s", state->name);
+  ICL__TRY(icl__expect_value(value, what));
   state->write_source = engine->source;
   state->write_line = engine->line;
   if (!engine->in_step) {
-    store(state, value->value);
+    store(state, icl__leaf_buffer(value));
     return ICL_OK;
   }
   icl__node *node;
   ICL__TRY(version_node(state, value, &node));
   if (engine->eager)
-    node->value = icl__buffer_retain(value->value);
+    node->value = icl__buffer_retain(icl__leaf_buffer(value));
   icl__state_touch(state);
   icl_tensor_release(state->current);
   state->current = node;
@@ -284,12 +286,12 @@ void icl_state_clear_gradient(icl_state *state) {
 icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data) {
   if (state->engine->in_step)
     return icl__fail(ICL_EINVAL, "state %s cannot be set inside a step; write() it instead", state->name);
-  icl__buffer *buffer = NULL;
-  icl_status status = make_buffer(state, dtype, data, &buffer);
-  if (status == ICL_OK)
-    store(state, buffer);
+  ICL__TRY(icl__check_dtype("state", dtype));
+  icl__buffer *buffer;
+  ICL__TRY(make_buffer(state, dtype, data, &buffer));
+  store(state, buffer);
   icl__buffer_release(buffer);
-  return status;
+  return ICL_OK;
 }
 
 icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data) {

@@ -14,6 +14,7 @@ icl_status icl_step_begin(icl_engine *engine) {
   while (engine->touched) /* gradients of an earlier backward at the prompt belong to no step */
     icl__state_reset(engine->touched);
   engine->in_step = true;
+  engine->step_id = engine->next_id;
   return ICL_OK;
 }
 
@@ -75,15 +76,21 @@ void icl_step_cancel(icl_engine *engine) {
     finish(engine);
 }
 
+/* The version of a state that `tensor` shows gets a handle of its own: later writes go elsewhere. */
+static void hold_version(icl_tensor *tensor) {
+  const icl__node *from = icl__resolve(tensor);
+  icl__buffer *stored = from->op == ICL__OP_state && !from->value ? icl__leaf_buffer(from) : NULL;
+  if (stored)
+    tensor->value = icl__buffer_retain(stored);
+}
+
 icl_status icl_tensor_keep(icl_tensor *tensor) {
   if (tensor->dropped)
     return icl__fail(ICL_ENOVALUE, "keep: the step that recorded this %s has ended; call keep() inside the step",
                      icl_tensor_op(tensor));
+  ICL__TRY(icl__expect_value(tensor, "keep"));
   tensor->kept = true;
-  const icl__node *from = icl__resolve(tensor);
-  icl_state *state = from->state;
-  if (state && !from->inputs && !from->value && from->version == state->version)
-    tensor->value = icl__buffer_retain(state->stored); /* sharing it makes later writes go elsewhere */
+  hold_version(tensor);
   return ICL_OK;
 }
 
@@ -130,11 +137,29 @@ static icl_status read_bytes(icl_tensor *tensor, const void *data, icl_dtype dty
   return status;
 }
 
-icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data) {
-  if (!icl__node_data(tensor) && !tensor->dropped && tensor->engine->in_step)
+static bool has_writes(const icl_engine *engine) {
+  for (const icl_state *state = engine->touched; state; state = state->next)
+    if (state->written)
+      return true;
+  return false;
+}
+
+/* Reading what the step has made commits the writes so far: also with `eager`, where every value is there already. */
+static icl_status read_in_step(icl_tensor *tensor) {
+  bool made_before = tensor->id <= tensor->engine->step_id || tensor->op == ICL__OP_constant;
+  ICL__TRY(icl__expect_value(tensor, "reading"));
+  hold_version(tensor);
+  if (!made_before && (!icl__node_data(tensor) || has_writes(tensor->engine)))
     ICL__TRY(evaluate_inside_step(tensor));
-  tensor->kept |= tensor->engine->in_step; /* what was read once stays readable */
-  const void *value = icl__node_data(tensor);
+  tensor->kept = true; /* what was read once stays readable */
+  return ICL_OK;
+}
+
+icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data) {
+  ICL__TRY(icl__check_dtype("read", dtype));
+  if (tensor->engine->in_step && !tensor->dropped)
+    ICL__TRY(read_in_step(tensor));
+  const void *value = tensor->dropped && !tensor->number ? NULL : icl__node_data(tensor);
   if (!value)
     return icl__fail(
         ICL_ENOVALUE,

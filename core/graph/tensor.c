@@ -8,8 +8,8 @@
 
 icl_status icl_tensor_new(icl_engine *engine, icl_dtype dtype, int rank, const int32_t *shape, const void *data,
                           icl_tensor **result) {
-  if (rank < 0 || rank > ICL_MAX_RANK)
-    return icl__fail(ICL_EINVAL, "tensor: rank %d; a tensor has 0 to %d axes", rank, ICL_MAX_RANK);
+  ICL__TRY(icl__check_dtype("tensor", dtype));
+  ICL__TRY(icl__check_shape("tensor", dtype, rank, shape));
   icl__node *node = icl__node_new(engine);
   if (!node)
     return icl__fail(ICL_ENOMEM, "tensor: no memory for a node");

@@ -10,6 +10,7 @@ icl_status icl__infer_leaf(icl__node *node) {
 icl_status icl__infer_alias(icl__node *node) {
   const icl__node *x = node->in[0];
   node->number = x->number;
+  node->attr.f[0] = x->number ? icl__number_value(x) : 0; /* which then outlives its input */
   return icl__set_shape(node, x->rank, x->shape, (icl_dtype)x->dtype);
 }
 

@@ -74,6 +74,7 @@ struct icl__pnode {
 
   /* share.c: lifetimes, and what lies in one place */
   int last, last_place; /* time of the last use, and position of the last use in that phase or chain */
+  int whole;            /* the last phase in which an op reads it whole, not image by image; 0: none does */
   icl__store store;
   icl__pnode *same;      /* shares the storage of this value, which shares none itself */
   int32_t width, column; /* elements of a row in memory, 0: those of the shape; first of them in the shared row */

@@ -5,6 +5,8 @@
  * residual sum is found from the one before it, and that from the one before. */
 #include "plan/stages.h"
 
+#include "base/memory.h"
+
 static size_t add(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
 
 /* Is batched value u in memory in phase p anyway, apart from its use by `except`? */
@@ -139,6 +141,23 @@ static void drop_unused(icl__plan *plan) {
   plan->nodes = n;
 }
 
+/* A phase whose ops were all moved away or computed elsewhere vanishes: its section becomes part of the one before. */
+static icl_status drop_empty_phases(icl__plan *plan) {
+  int *number = icl__calloc((size_t)plan->phases + 1, sizeof *number); /* first 1 for a phase that stays */
+  if (!number)
+    return ICL_ENOMEM;
+  for (int i = 0; i < plan->nodes; i++)
+    if (icl__plan_runs_in_phase(plan->node[i]))
+      number[plan->node[i]->phase] = 1;
+  for (int p = 1; p <= plan->phases; p++)
+    number[p] += number[p - 1];
+  for (int i = 0; i < plan->nodes; i++)
+    plan->node[i]->phase = number[plan->node[i]->phase];
+  plan->phases = number[plan->phases];
+  icl__free(number);
+  return ICL_OK;
+}
+
 /* Users first, so that a copy's inputs are decided after it exists. Copies are appended and need no visit of their own:
  * they are used in their own phase only. */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan) {
@@ -150,5 +169,5 @@ icl_status icl__plan_keep_or_recompute(icl__plan *plan) {
       ICL__TRY(copy_into(plan, v, p));
   }
   drop_unused(plan);
-  return ICL_OK;
+  return drop_empty_phases(plan);
 }

@@ -10,12 +10,16 @@
 
 int icl__plan_made_at(const icl__pnode *v) { return icl__plan_runs_in_phase(v) ? 2 * v->phase : 2 * v->phase + 1; }
 
-/* Sets the time of the last use, and its position if that is in a phase. */
+/* Sets the time of the last use, its position if that is in a phase, and when the value is read whole. */
 static void find_last(icl__pnode *v) {
   v->last = icl__plan_made_at(v);
   for (int i = 0; i < v->uses; i++) {
-    int t = icl__plan_made_at(v->use[i]);
+    const icl__pnode *u = v->use[i];
+    int t = icl__plan_made_at(u);
     v->last = t > v->last ? t : v->last;
+    for (int j = 0; j < u->inputs; j++)
+      if (u->in[j] == v && icl__plan_runs_in_phase(u) && !icl__plan_reads_images(u, j) && u->phase > v->whole)
+        v->whole = u->phase;
   }
   v->last_place = v->last == icl__plan_made_at(v) ? v->place : 0;
   for (int i = 0; i < v->uses; i++) {
@@ -62,6 +66,7 @@ static void join(icl__pnode *v, icl__pnode *root, int32_t column) {
   v->same = root;
   v->column = column;
   root->rigid |= v->rigid;
+  root->whole = v->whole > root->whole ? v->whole : root->whole;
   if (v->last > root->last) {
     root->last = v->last;
     root->last_place = v->last_place;
@@ -81,14 +86,16 @@ static bool is_there(const icl__pnode *root, const icl__pnode *v) {
 
 /* ---- in place ---- */
 
-/* May v take over the storage of its input u, which dies with this use? */
+/* May v take over the storage of its input u, which dies with this use? Only if every byte of it is read image by image
+ * by all its users of this phase: an op that reads it whole may still be at work on another thread, or on the next
+ * chunk, when v writes the images of this one. */
 static bool may_take_over(const icl__pnode *v, icl__pnode *u) {
   const icl__pnode *root = root_of(u);
   if (!is_there(root, v) || !is_scratch_or_kept(u) || !icl__plan_same_shape(u, v) || u->stored != v->stored)
     return false;
   if (v->rigid && icl__plan_pitch(u) != columns(v))
     return false;
-  return root->last == 2 * v->phase && root->last_place == v->place;
+  return root->last == 2 * v->phase && root->last_place == v->place && root->whole < v->phase;
 }
 
 static void take_over(icl__plan *plan, icl__pnode *v) {

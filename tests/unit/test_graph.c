@@ -216,6 +216,113 @@ TEST(an_overwritten_version_names_the_write) {
   finish(n, s);
 }
 
+TEST(an_overwritten_version_cannot_be_read_kept_or_written) {
+  net *n = open_net("cpu", false);
+  icl_state *s = scalar_state(n, 3, false), *other = scalar_state(n, 0, false);
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *old = read_state(n, s);
+  icl_engine_locate(n->engine, "recipe.lua", 42);
+  CHECK_OK(icl_state_write(s, net_op2(n, "mul", old, net_number(n, 2)), NULL));
+  CHECK_NEAR(item(net_op1(n, "exp", net_number(n, 0))), 1, 1e-6); /* commits the write */
+  double value;
+  CHECK_ERROR(icl_tensor_read(old, ICL_F64, &value), ICL_ENOVALUE, "recipe.lua:42");
+  CHECK_ERROR(icl_tensor_keep(old), ICL_ENOVALUE, "recipe.lua:42");
+  CHECK_ERROR(icl_state_write(other, old, NULL), ICL_ENOVALUE, "recipe.lua:42");
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK_ERROR(icl_state_write(other, old, NULL), ICL_ENOVALUE, "recipe.lua:42");
+  CHECK_NEAR(stored(s), 6, 0);
+  net_clear(n);
+  icl_state_release(other);
+  finish(n, s);
+}
+
+TEST(a_version_that_was_read_stays_what_it_is) {
+  for (int eager = 0; eager < 2; eager++) {
+    net *n = open_net("cpu", eager);
+    icl_state *s = scalar_state(n, 3, false);
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *old = read_state(n, s);
+    CHECK_NEAR(item(old), 3, 0); /* of a state that the step has not written */
+    CHECK_OK(icl_state_write(s, net_op2(n, "mul", old, net_number(n, 2)), NULL));
+    CHECK_NEAR(item(net_op1(n, "neg", read_state(n, s))), -6, 0);
+    CHECK_NEAR(item(old), 3, 0);
+    CHECK_OK(icl_step_end(n->engine));
+    CHECK_NEAR(item(old), 3, 0);
+    net_clear(n);
+    finish(n, s);
+  }
+}
+
+TEST(a_value_of_an_earlier_step_cannot_be_written) {
+  net *n = open_net("cpu", false);
+  icl_state *s = scalar_state(n, 3, false);
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *gone = net_op2(n, "mul", read_state(n, s), net_number(n, 2));
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK_ERROR(icl_state_write(s, gone, NULL), ICL_ENOVALUE, "a mul whose step has ended; call keep()");
+  CHECK_OK(icl_step_begin(n->engine));
+  CHECK_ERROR(icl_state_write(s, gone, NULL), ICL_ENOVALUE, "a mul whose step has ended; call keep()");
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK_NEAR(stored(s), 3, 0);
+  net_clear(n);
+  finish(n, s);
+}
+
+TEST(a_read_commits_the_writes_before_it_in_every_mode) {
+  static const struct {
+    const char *device;
+    bool eager;
+  } modes[] = {{"cpu", false}, {"cpu", true}, {"ref", false}};
+  for (int i = 0; i < 3; i++) {
+    net *n = open_net(modes[i].device, modes[i].eager);
+    icl_state *s = scalar_state(n, 1, false);
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *early = net_op1(n, "exp", net_number(n, 0));
+    CHECK_NEAR(item(early), 1, 1e-6);
+    CHECK_OK(icl_state_write(s, net_number(n, 5), NULL));
+    CHECK_NEAR(item(early), 1, 1e-6);
+    CHECK_OK(icl_state_write(s, net_number(n, 7), NULL));
+    icl_step_cancel(n->engine); /* as an error does */
+    CHECK_NEAR(stored(s), 5, 0);
+    net_clear(n);
+    finish(n, s);
+  }
+}
+
+TEST(a_detached_number_keeps_its_value) {
+  for (int eager = 0; eager < 2; eager++) {
+    net *n = open_net("cpu", eager);
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *three = net_op1(n, "detach", net_number(n, 3));
+    icl_tensor *power = net_op2(n, "pow", net_images(n, 1, 1, 1), three);
+    CHECK_OK(icl_tensor_keep(power));
+    CHECK_NEAR(item(three), 3, 0);
+    CHECK_OK(icl_step_end(n->engine));
+    CHECK_NEAR(item(three), 3, 0);
+    net_free(n);
+  }
+}
+
+TEST(wrong_dtypes_and_shapes_are_refused) {
+  net *n = open_net("cpu", false);
+  icl_tensor *t = NULL;
+  icl_state *s = NULL;
+  double value = 1;
+  const int32_t huge[] = {1 << 30, 1 << 30, 1 << 30}, negative[] = {-1};
+  const icl_dtype none = (icl_dtype)99;
+  CHECK_ERROR(icl_tensor_new(n->engine, none, 0, NULL, &value, &t), ICL_EINVAL, "no dtype of number 99");
+  CHECK_ERROR(icl_tensor_new(n->engine, ICL_F64, 7, huge, &value, &t), ICL_EINVAL, "rank 7");
+  CHECK_ERROR(icl_state_new(n->engine, "s", none, 0, NULL, &value, false, &s), ICL_EINVAL,
+              "state s: there is no dtype");
+  CHECK_ERROR(icl_state_new(n->engine, "s", ICL_F32, 3, huge, NULL, false, &s), ICL_ESHAPE, "more than 2^40");
+  CHECK_ERROR(icl_state_new(n->engine, "s", ICL_F32, 1, negative, NULL, false, &s), ICL_ESHAPE, "below 0");
+  s = scalar_state(n, 3, false);
+  CHECK_ERROR(icl_state_set(s, none, &value), ICL_EINVAL, "no dtype");
+  CHECK_ERROR(icl_state_get(s, none, &value), ICL_EINVAL, "no dtype");
+  CHECK_ERROR(icl_tensor_read(net_number(n, 1), (icl_dtype)-1, &value), ICL_EINVAL, "no dtype");
+  finish(n, s);
+}
+
 TEST(a_kept_old_version_stays_readable) {
   net *n = open_net("cpu", false);
   icl_state *s = scalar_state(n, 1, false);
