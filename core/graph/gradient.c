@@ -76,6 +76,26 @@ static icl__node *seed(icl__gradient *pass, const icl__node *loss) {
   return icl__gradient_own(pass, status, node);
 }
 
+/* The gradient of coefficients and sums of batch norm is packed: it means something to their ops alone. */
+static icl_status expect_unpacked(const icl__node *y, const icl__node *gradient, const char *user) {
+  char text[ICL__SHAPE_TEXT];
+  if (icl__same_shape(y, gradient))
+    return ICL_OK;
+  return icl__fail(ICL_ENOTSUP,
+                   "%s: the gradient of batch norm with respect to %s %s exists only inside batch norm; ask for that of "
+                   "its weight, bias or input, or compute the normalisation from mean and variance",
+                   user, icl_tensor_op(y), icl__shape_text(text, (icl_dtype)y->dtype, y->rank, y->shape));
+}
+
+static icl_status differentiate(icl__gradient *pass, icl__node *y, icl__node *gy) {
+  const icl_op *op = icl__op(y->op);
+  if (!y->inputs || y->op == ICL__OP_state || !op->grad)
+    return ICL_OK;
+  if (!(op->flags & ICL__PACKED))
+    ICL__TRY(expect_unpacked(y, gy, op->name));
+  return op->grad(pass, y, gy);
+}
+
 static icl_status walk(icl__gradient *pass, icl__node *loss) {
   icl_engine *engine = pass->engine;
   const char *layer = engine->layer;
@@ -89,8 +109,8 @@ static icl_status walk(icl__gradient *pass, icl__node *loss) {
     engine->layer = y->layer; /* gradients count for the layer they belong to */
     icl__node *gy = icl__gradient_of(pass, i);
     status = pass->status;
-    if (status == ICL_OK && gy && y->inputs && y->op != ICL__OP_state && icl__op(y->op)->grad)
-      status = icl__op(y->op)->grad(pass, y, gy);
+    if (status == ICL_OK && gy)
+      status = differentiate(pass, y, gy);
     if (status == ICL_OK)
       status = pass->status;
   }
@@ -117,9 +137,14 @@ icl_status icl_backward(icl_tensor *loss) {
   icl_status status = prepare(&pass, loss);
   if (status == ICL_OK)
     status = walk(&pass, loss);
-  for (int i = 0; i < pass.nodes && status == ICL_OK; i++)
-    if (pass.node[i]->op == ICL__OP_state && pass.given[i].count)
-      status = give_state(pass.node[i]->state, pass.given[i].term[0]);
+  for (int i = 0; i < pass.nodes && status == ICL_OK; i++) {
+    icl__node *node = pass.node[i];
+    if (node->op != ICL__OP_state || !pass.given[i].count)
+      continue;
+    status = expect_unpacked(node, pass.given[i].term[0], "backward");
+    if (status == ICL_OK)
+      status = give_state(node->state, pass.given[i].term[0]);
+  }
   icl__gradient_clear(&pass);
   icl_no_gradient_end(loss->engine);
   return status;
@@ -134,8 +159,15 @@ icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_res
     status = walk(&pass, loss);
   for (int i = 0; i < count && status == ICL_OK; i++) {
     int at = icl__gradient_find(&pass, with_respect_to[i]);
-    if (at >= 0 && pass.given[at].count)
+    if (at < 0 || !pass.given[at].count)
+      continue;
+    status = expect_unpacked(with_respect_to[i], pass.given[at].term[0], "gradient");
+    if (status == ICL_OK)
       results[i] = icl_tensor_retain(pass.given[at].term[0]);
+  }
+  for (int i = 0; i < count && status != ICL_OK; i++) {
+    icl_tensor_release(results[i]);
+    results[i] = NULL;
   }
   icl__gradient_clear(&pass);
   return status;

@@ -20,7 +20,8 @@ enum {
   ICL__HIDDEN = 16,
   ICL__POINTWISE = 32,
   ICL__ELEMENTWISE = 64,
-  ICL__WIDE = 128
+  ICL__WIDE = 128,
+  ICL__PACKED = 256
 };
 
 typedef enum {

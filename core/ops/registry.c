@@ -20,7 +20,8 @@ enum {
   LEAF = ICL__LEAF,
   HIDDEN = ICL__HIDDEN,
   ELEMENTWISE = ICL__ELEMENTWISE,
-  WIDE = ICL__WIDE
+  WIDE = ICL__WIDE,
+  PACKED = ICL__PACKED
 };
 #define icl__grad_none NULL
 

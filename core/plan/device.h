@@ -28,6 +28,10 @@ typedef struct {
   const atomic_bool *stop; /* true: give up between phases with EINTERRUPTED; NULL: never */
 } icl__bindings;
 
+static inline bool icl__stop_wanted(const icl__bindings *bindings) {
+  return bindings->stop && atomic_load(bindings->stop);
+}
+
 typedef struct icl__backend {
   int abi;          /* ICL__BACKEND_ABI */
   const char *name; /* "cpu" */

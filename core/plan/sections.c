@@ -1,13 +1,13 @@
 /* sections.c - global ops over threads: the waves of each section.
  *
  * Small ops that follow one another stay on one thread and need no barrier; large ones that can be computed in parts
- * are split among all threads, in a wave of their own. The smallest load decides which thread takes what is left. A
- * chain is placed as one op. */
+ * are split among all threads, in a wave of their own, and so that a thread has a moment between its parts in which it
+ * can be asked to stop. The smallest load decides which thread takes what is left. A chain is placed as one op. */
 #include "plan/stages.h"
 
 #include "base/memory.h"
 
-enum { SPLIT_BYTES = 64 << 10, OP_COST = 2000 };
+enum { SPLIT_BYTES = 64 << 10, PART_BYTES = 16 << 20, OP_COST = 2000 };
 
 static size_t traffic(const icl__pnode *v) { return v->opaque ? v->opaque : icl__plan_bytes(v); }
 
@@ -99,8 +99,9 @@ static icl_status place(icl__plan *plan, icl__phase *phase, icl__pnode *chain) {
   }
   if (!split)
     return add_item(&lane[on], (icl__item){chain, 0, 1}, bytes);
-  for (int t = 0; t < threads; t++)
-    ICL__TRY(add_item(&lane[t], (icl__item){chain, t, threads}, bytes / (size_t)threads));
+  int each = 1 + (int)(bytes / (size_t)threads / PART_BYTES);
+  for (int part = 0; part < each * threads; part++)
+    ICL__TRY(add_item(&lane[part / each], (icl__item){chain, part, each * threads}, bytes / (size_t)(each * threads)));
   return ICL_OK;
 }
 

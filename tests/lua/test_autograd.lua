@@ -75,4 +75,32 @@ check("gradcheck names the worst entry of a wrong one", function()
   check.raises(function() icl.gradcheck(wrong, { f64 { 0.5, 3 } }) end, "input 1, entry 2")
 end)
 
+check("the packed gradients of batch norm are not shown", function()
+  local ops, x, pivot = icl.ops, icl.random.normal { 4, 5 }, icl.zeros { 5 }
+  local w = icl.state(icl.ones { 5 }, { trainable = true })
+  local through = icl.autograd.define { forward = function(_, a) return a end, backward = function(_, g) return g end }
+  icl.step(function()
+    local coefficients = ops.bn_coefficients(ops.bn_sums(x, pivot), w:read(), icl.zeros { 5 }, pivot, { count = 4 })
+    local function loss(c) return (ops.scale_shift(x, c) ^ 3):sum() end
+    check.raises(function() icl.grad(loss(coefficients), { coefficients }) end, "exists only inside batch norm")
+    check.raises(function() loss(through(coefficients)):backward() end, "exists only inside batch norm")
+    check.raises(function() loss(coefficients * 1):backward() end, "exists only inside batch norm")
+    check.equal(#icl.grad(loss(coefficients), { w:read() })[1]:shape(), 1)
+  end)
+end)
+
+check("a constant that asks for its gradient during a backward pass gets none, and does no harm", function()
+  local constant = icl.tensor { 2, 3 }
+  local late = icl.autograd.define {
+    forward = function(_, a) return a * 2 end,
+    backward = function(_, g) constant:requires_grad() return g * 2 end,
+  }
+  local w = icl.state(icl.ones { 2 }, { trainable = true })
+  icl.step(function()
+    local early = w:read() * constant
+    late(early):sum():backward()
+    check.equal(w.grad ~= nil, true)
+  end)
+end)
+
 check.close()

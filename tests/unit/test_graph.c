@@ -395,6 +395,22 @@ TEST(a_nan_is_found_before_the_step_commits) {
   finish(n, s);
 }
 
+TEST(an_interrupt_is_taken_by_the_next_evaluation_and_by_no_other) {
+  for (int i = 0; i < 2; i++) {
+    net *n = open_net(i ? "ref" : "cpu", false);
+    icl_tensor *one = net_images(n, 1, 1, 1), *result = NULL;
+    icl_engine_interrupt(n->engine);
+    CHECK(icl_engine_interrupted(n->engine));
+    CHECK_ERROR(icl_apply(n->engine, icl_op_find("exp"), 1, &one, NULL, &result), ICL_EINTERRUPTED, "interrupted");
+    CHECK(!icl_engine_interrupted(n->engine));
+    net_op1(n, "exp", one);
+    icl_engine_interrupt(n->engine);
+    icl_engine_resume(n->engine);
+    net_op1(n, "exp", one);
+    net_free(n);
+  }
+}
+
 TEST(an_interrupt_drops_the_step) {
   net *n = open_net("cpu", false);
   icl_state *s = scalar_state(n, 1, false);

@@ -23,10 +23,13 @@ static bool is_image_conv(const icl__pnode *v) {
                                              : other->dtype == ICL_F32;
 }
 
-/* A convolution needs dense rows: oneDNN turns to loops of its own reference where they have a pitch. */
+/* A convolution needs dense rows: oneDNN turns to loops of its own reference where they have a pitch. So do its weights
+ * when they are prepared. */
 bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input) {
   (void)device;
   (void)input;
+  if (v->op == ICL__PLAN_PREPARE)
+    return false;
   return !(icl__plan_runs_in_phase(v) && v->op < ICL__OP_COUNT && is_image_conv(v));
 }
 

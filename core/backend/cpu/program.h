@@ -40,6 +40,7 @@ typedef struct {
   icl__plan *plan;
   double *waiting; /* by thread: at barriers after phases, then after sections */
   uint64_t runs;
+  bool overwrites; /* new versions of states are written over the old ones in the last section */
 } icl__cpu_program;
 
 static inline icl__unit *icl__unit_of(const icl__pnode *v) { return v->kernel; }

@@ -228,7 +228,14 @@ static void run_item(worker *w, const icl__item *item) {
 
 /* ---- phases and sections ---- */
 
-static bool is_stopped(const worker *w) { return w->run->bindings->stop && atomic_load(w->run->bindings->stop); }
+static icl_status interrupted(void) { return icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped"); }
+
+static bool is_stopped(worker *w) {
+  if (!icl__stop_wanted(w->run->bindings))
+    return false;
+  fail(w, interrupted());
+  return true;
+}
 
 /* Returns false when all threads have to leave. */
 static bool barrier(worker *w, bool section) {
@@ -236,8 +243,7 @@ static bool barrier(worker *w, bool section) {
   double start = program->device->profile ? icl__seconds() : 0;
   icl__team_barrier();
   if (w->thread == 0) {
-    if (is_stopped(w))
-      fail(w, icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped"));
+    is_stopped(w);
     atomic_store(&w->run->leave, atomic_load(&w->run->status) != ICL_OK);
   }
   icl__team_barrier();
@@ -246,16 +252,17 @@ static bool barrier(worker *w, bool section) {
   return !atomic_load(&w->run->leave);
 }
 
-/* A wave per barrier; the caller's barrier comes before the first. */
+/* A wave per barrier; the caller's barrier comes before the first. Nobody leaves while states are being written over. */
 static bool run_section(worker *w, const icl__phase *phase, bool last) {
+  bool writes = last && w->run->program->overwrites;
   int threads = w->plan->policy.threads;
   for (int wave = 0; wave < phase->waves; wave++) {
     const icl__lane *lane = &phase->lane[wave * threads + w->thread];
-    for (int k = 0; k < lane->items; k++)
+    for (int k = 0; k < lane->items && (writes || !is_stopped(w)); k++)
       run_item(w, &lane->item[k]);
     if (wave + 1 < phase->waves || !last) {
-      if (last)
-        icl__team_barrier(); /* states are being written: nobody leaves any more */
+      if (writes)
+        icl__team_barrier();
       else if (!barrier(w, true))
         return false;
     }
@@ -311,6 +318,8 @@ static void work(int thread, int threads, void *context) {
 icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings) {
   const icl__cpu_device *cpu = device;
   icl__cpu_program *p = program;
+  if (icl__stop_wanted(bindings))
+    return interrupted();
   p->runs++;
   replay run = {.program = program, .bindings = bindings};
   atomic_init(&run.status, ICL_OK);

@@ -90,7 +90,7 @@ static icl_status run(void *device, void *program, const icl__bindings *bindings
   for (int i = 0; i < plan->nodes && status == ICL_OK; i++) {
     const icl__pnode *v = plan->node[i];
     left[i] = v->uses;
-    status = bindings->stop && atomic_load(bindings->stop) ? icl__fail(ICL_EINTERRUPTED, "interrupted")
+    status = icl__stop_wanted(bindings) ? icl__fail(ICL_EINTERRUPTED, "interrupted")
                                                            : evaluate(device, v, values, bindings);
     for (int j = 0; j < v->inputs && status == ICL_OK; j++) {
       int u = v->in[j]->index;
