@@ -107,9 +107,9 @@ icl_status icl_engine_profile(icl_engine *engine, char **text) {
   if (!engine->profile || !engine->backend->profile)
     return icl__fail(ICL_EINVAL, "profile: the engine keeps no times; open it with profile = true on device cpu");
   bool steps = false; /* with steps, what was evaluated at once in between is noise */
-  for (const icl__plan *plan = engine->plans.first; plan; plan = plan->next)
+  for (const icl__plan *plan = engine->plans.newest; plan; plan = plan->older)
     steps |= plan->phases > 0;
-  for (icl__plan *plan = engine->plans.first; plan; plan = plan->next)
+  for (icl__plan *plan = engine->plans.newest; plan; plan = plan->older)
     if (plan->phases > 0 || !steps)
       ICL__TRY(engine->backend->profile(engine->device, plan->program, text));
   return *text ? ICL_OK : icl__fail(ICL_ENOVALUE, "profile: nothing was evaluated yet");

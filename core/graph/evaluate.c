@@ -9,19 +9,6 @@
 
 /* ---- plan ---- */
 
-static uint64_t hash_bytes(const uint8_t *data, size_t bytes) {
-  uint64_t h = 0x9e3779b97f4a7c15u ^ bytes;
-  for (; bytes >= 8; data += 8, bytes -= 8) {
-    uint64_t v;
-    memcpy(&v, data, 8);
-    h = (h ^ v) * 0xff51afd7ed558ccdu;
-    h ^= h >> 32;
-  }
-  for (; bytes; data++, bytes--)
-    h = (h ^ *data) * 0x100000001b3u;
-  return h ^ h >> 29;
-}
-
 /* After several new structures in a row: which op is the first that differs from the step before. */
 static void advise(const icl__evaluation *e) {
   enum { PATIENCE = 8 };
@@ -77,18 +64,20 @@ static icl_status find_plan(icl__evaluation *e, int count, icl__node *const *nod
   icl_engine *engine = e->engine;
   icl__plan_output *outputs;
   ICL__TRY(icl__write_canonical(e, count, nodes, &outputs));
-  uint64_t hash = hash_bytes(e->form.key, e->form.key_bytes);
-  icl__plan *plan = icl__plan_find(&engine->plans, e->form.key, e->form.key_bytes, hash);
+  icl__plan *plan = icl__plan_find(&engine->plans, e->form.key, e->form.key_bytes);
   icl_status status = ICL_OK;
   if (plan) {
     engine->statistics.plan_hits++;
     engine->new_plans = 0;
   } else {
     double start = icl__seconds();
+    size_t before = icl__memory_in_use();
     advise(e);
     status = make_plan(e, outputs, &plan);
+    size_t after = icl__memory_in_use(); /* of all engines of the process */
     if (status == ICL_OK)
-      status = icl__plan_insert(&engine->plans, plan, e->form.key, e->form.key_bytes, hash);
+      status =
+          icl__plan_insert(&engine->plans, plan, after > before ? after - before : 0, e->form.key, e->form.key_bytes);
     engine->statistics.plans_made += status == ICL_OK;
     engine->statistics.plan_seconds += icl__seconds() - start;
   }

@@ -81,10 +81,11 @@ static icl_status expect_unpacked(const icl__node *y, const icl__node *gradient,
   char text[ICL__SHAPE_TEXT];
   if (icl__same_shape(y, gradient))
     return ICL_OK;
-  return icl__fail(ICL_ENOTSUP,
-                   "%s: the gradient of batch norm with respect to %s %s exists only inside batch norm; ask for that of "
-                   "its weight, bias or input, or compute the normalisation from mean and variance",
-                   user, icl_tensor_op(y), icl__shape_text(text, (icl_dtype)y->dtype, y->rank, y->shape));
+  return icl__fail(
+      ICL_ENOTSUP,
+      "%s: the gradient of batch norm with respect to %s %s exists only inside batch norm; ask for that of "
+      "its weight, bias or input, or compute the normalisation from mean and variance",
+      user, icl_tensor_op(y), icl__shape_text(text, (icl_dtype)y->dtype, y->rank, y->shape));
 }
 
 static icl_status differentiate(icl__gradient *pass, icl__node *y, icl__node *gy) {

@@ -1,6 +1,4 @@
-/* cache.c - see cache.h.
- *
- * The least recently used plans go when all together take more than LIMIT bytes. */
+/* cache.c - see cache.h. */
 #include "plan/cache.h"
 
 #include <string.h>
@@ -8,50 +6,102 @@
 #include "base/memory.h"
 #include "plan/make.h"
 
-enum { LIMIT = 256 << 20 };
-
-static size_t plan_bytes(const icl__plan *plan) {
-  return sizeof *plan + plan->key_bytes + (size_t)plan->nodes * (sizeof(icl__pnode) + 16 * sizeof(void *));
-}
-
-icl__plan *icl__plan_find(icl__plan_cache *cache, const uint8_t *key, size_t bytes, uint64_t hash) {
-  icl__plan **link = &cache->first;
-  for (icl__plan *plan; (plan = *link); link = &plan->next) {
-    if (plan->hash != hash || plan->key_bytes != bytes || memcmp(plan->key, key, bytes))
-      continue;
-    *link = plan->next; /* to the front */
-    plan->next = cache->first;
-    cache->first = plan;
-    return plan;
+static uint64_t hash_bytes(const uint8_t *data, size_t bytes) {
+  uint64_t h = 0x9e3779b97f4a7c15u ^ bytes;
+  for (; bytes >= 8; data += 8, bytes -= 8) {
+    uint64_t v;
+    memcpy(&v, data, 8);
+    h = (h ^ v) * 0xff51afd7ed558ccdu;
+    h ^= h >> 32;
   }
-  return NULL;
+  for (; bytes; data++, bytes--)
+    h = (h ^ *data) * 0x100000001b3u;
+  return h ^ h >> 29;
 }
 
-static void evict(icl__plan_cache *cache) {
-  while (cache->bytes > LIMIT && cache->first && cache->first->next) {
-    icl__plan **link = &cache->first;
-    while ((*link)->next)
-      link = &(*link)->next;
-    cache->bytes -= plan_bytes(*link);
-    icl__plan_free(*link);
-    *link = NULL;
+/* ---- the order of use ---- */
+
+static void unlink_plan(icl__plan_cache *cache, icl__plan *plan) {
+  *(plan->newer ? &plan->newer->older : &cache->newest) = plan->older;
+  *(plan->older ? &plan->older->newer : &cache->oldest) = plan->newer;
+}
+
+static void link_newest(icl__plan_cache *cache, icl__plan *plan) {
+  plan->newer = NULL;
+  plan->older = cache->newest;
+  *(cache->newest ? &cache->newest->newer : &cache->oldest) = plan;
+  cache->newest = plan;
+}
+
+/* ---- the table ---- */
+
+static icl__plan **slot_of(const icl__plan_cache *cache, uint64_t hash) {
+  return &cache->slot[hash & (cache->slots - 1)];
+}
+
+icl__plan *icl__plan_find(icl__plan_cache *cache, const uint8_t *key, size_t bytes) {
+  uint64_t hash = hash_bytes(key, bytes);
+  icl__plan *plan = cache->slots ? *slot_of(cache, hash) : NULL;
+  while (plan && (plan->hash != hash || plan->key_bytes != bytes || memcmp(plan->key, key, bytes) != 0))
+    plan = plan->next;
+  if (plan) {
+    unlink_plan(cache, plan);
+    link_newest(cache, plan);
   }
+  return plan;
 }
 
-icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, const uint8_t *key, size_t bytes, uint64_t hash) {
-  if (!(plan->key = icl__alloc(bytes, 1))) {
+/* Room for one plan more: at most one a slot on average. */
+static icl_status grow_table(icl__plan_cache *cache) {
+  if ((size_t)cache->plans < cache->slots)
+    return ICL_OK;
+  icl__plan_cache larger = {.slots = cache->slots ? 2 * cache->slots : 64};
+  if (!(larger.slot = icl__calloc(larger.slots, sizeof *larger.slot)))
+    return ICL_ENOMEM;
+  for (icl__plan *plan = cache->newest; plan; plan = plan->older) {
+    icl__plan **slot = slot_of(&larger, plan->hash);
+    plan->next = *slot;
+    *slot = plan;
+  }
+  icl__free(cache->slot);
+  cache->slot = larger.slot;
+  cache->slots = larger.slots;
+  return ICL_OK;
+}
+
+static void remove_oldest(icl__plan_cache *cache) {
+  icl__plan *plan = cache->oldest, **link = slot_of(cache, plan->hash);
+  while (*link != plan)
+    link = &(*link)->next;
+  *link = plan->next;
+  unlink_plan(cache, plan);
+  cache->plans--;
+  cache->bytes -= plan->memory;
+  icl__plan_free(plan);
+}
+
+icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, size_t memory, const uint8_t *key, size_t bytes) {
+  plan->key = icl__alloc(bytes, 1);
+  if (!plan->key || grow_table(cache) != ICL_OK) {
     icl__plan_free(plan);
     return ICL_ENOMEM;
   }
   memcpy(plan->key, key, bytes);
   plan->key_bytes = bytes;
-  plan->hash = hash;
-  plan->next = cache->first;
-  cache->first = plan;
-  cache->bytes += plan_bytes(plan);
-  evict(cache);
+  plan->hash = hash_bytes(key, bytes);
+  plan->memory = memory + bytes;
+  icl__plan **slot = slot_of(cache, plan->hash);
+  plan->next = *slot;
+  *slot = plan;
+  link_newest(cache, plan);
+  cache->plans++;
+  cache->bytes += plan->memory;
+  while (cache->bytes > ICL__PLAN_BYTES && cache->oldest != plan)
+    remove_oldest(cache);
   return ICL_OK;
 }
+
+/* ---- the arena ---- */
 
 size_t icl__plan_memory(const icl__plan *plan) {
   return plan->arena_bytes + (plan->scratch_bytes + plan->workspace_bytes) * (size_t)plan->policy.threads;
@@ -79,11 +129,9 @@ icl_status icl__plan_bind_arena(icl__plan_cache *cache, icl__plan *plan) {
 }
 
 void icl__plan_cache_clear(icl__plan_cache *cache) {
-  while (cache->first) {
-    icl__plan *plan = cache->first;
-    cache->first = plan->next;
-    icl__plan_free(plan);
-  }
+  while (cache->oldest)
+    remove_oldest(cache);
+  icl__free(cache->slot);
   icl__free(cache->arena);
   *cache = (icl__plan_cache){0};
 }

@@ -149,7 +149,9 @@ struct icl__plan {
   uint8_t *key;
   size_t key_bytes;
   uint64_t hash;
-  icl__plan *next;
+  size_t memory;            /* bytes that it takes */
+  icl__plan *next;          /* with the same slot of the table */
+  icl__plan *newer, *older; /* by last use */
 };
 
 /* ---- questions ---- */
