@@ -195,6 +195,14 @@ static int profile(lua_State *L) {
   return 1;
 }
 
+/* describe_device() -> what computes: units of the processor, kernels, versions of libraries. */
+static int describe_device(lua_State *L) {
+  char text[256];
+  icl_engine_describe_device(icl__lua_engine(L), text, sizeof text);
+  lua_pushstring(L, text);
+  return 1;
+}
+
 /* describe_plan() -> the plan of the last evaluation: phases, instructions, storage. */
 static int describe_plan(lua_State *L) {
   icl_engine *engine = icl__lua_engine(L);
@@ -216,6 +224,7 @@ void icl__lua_engine_functions(lua_State *L) {
       {"configured", configured},
       {"statistics", statistics},
       {"profile", profile},
+      {"describe_device", describe_device},
       {"describe_plan", describe_plan},
       {"threads", threads},
       {NULL, NULL},

@@ -94,6 +94,8 @@ typedef struct {
 icl_status icl_engine_new(const icl_config *config, icl_engine **result);
 void icl_engine_free(icl_engine *engine); /* after every tensor and state of it was released */
 int icl_engine_threads(const icl_engine *engine);
+/* The device as one line: units of the processor, kernels, versions of libraries. Cut to `size` bytes with the 0. */
+void icl_engine_describe_device(const icl_engine *engine, char *text, size_t size);
 
 /* Asks a running evaluation to stop between phases with EINTERRUPTED; may be called from a signal handler. */
 void icl_engine_interrupt(icl_engine *engine);

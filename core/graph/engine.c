@@ -93,6 +93,10 @@ void icl_engine_free(icl_engine *engine) {
 
 int icl_engine_threads(const icl_engine *engine) { return engine->policy.threads; }
 
+void icl_engine_describe_device(const icl_engine *engine, char *text, size_t size) {
+  engine->backend->describe(engine->device, text, size);
+}
+
 void icl_engine_interrupt(icl_engine *engine) { atomic_store(&engine->stop, true); }
 bool icl_engine_interrupted(const icl_engine *engine) { return atomic_load(&engine->stop); }
 void icl_engine_resume(icl_engine *engine) { atomic_store(&engine->stop, false); }

@@ -13,7 +13,7 @@ options:
   -e CODE                     run CODE, in which `icl` is loaded already
   -i                          the prompt afterwards
   --                          what follows are no options
-  -v, --version               the version
+  -v, --version               the version, and what the processor has
   -h, --help                  this text
 
 options of the engine, which recipes take as well:
@@ -40,6 +40,12 @@ end
 local function help()
   local lines = require "icl.options.help".lines(engine_options())
   return usage:format(core.version, table.concat(commands(), ", "), table.concat(lines, "\n"))
+end
+
+-- Where no device opens, its message says why.
+local function version()
+  local _, device = core.call(core.describe_device)
+  return ("icl %s, %s\n%s\n"):format(core.version, _VERSION, device)
 end
 
 -- Leaves the program because of a wrong command line.
@@ -79,7 +85,7 @@ local function parse(words)
     elseif word == "-i" then
       request.interactive = true
     elseif word == "-v" or word == "--version" then
-      request.show = request.show or ("icl %s, %s\n"):format(core.version, _VERSION)
+      request.show = request.show or version()
     elseif word == "-h" or word == "--help" then
       request.show = help()
     else

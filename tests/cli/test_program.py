@@ -30,13 +30,19 @@ def code_on_the_command_line():
 
 @test
 def version_and_help_ignore_everything_else():
-  contains(success(run("-v")), "icl 0.", "Lua 5.4")
+  contains(success(run("-v")), "icl 0.", "Lua 5.4", "\ncpu: ", "threads, vector kernels ", "oneDNN ")
   equal(success(run("--version")), success(run("-v")))
   text = success(run("-h"))
   contains(text, "FILE.lua", "-e CODE", "-i", "exit codes")
   equal(success(run("--help")), text)
   equal(success(run("-v", "nothing.lua")), success(run("-v")))
   assert max(len(line) for line in text.splitlines()) <= 120
+
+
+@test
+def the_version_names_the_kernels_in_use():
+  contains(success(run("-v", env=environment(ICL_ISA="portable"))), "vector kernels portable")
+  contains(success(run("-v", env=environment(ICL_ISA="mmx"))), "icl 0.", "ICL_ISA is 'mmx'")
 
 
 @test

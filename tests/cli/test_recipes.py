@@ -105,6 +105,7 @@ def a_profile_is_printed():
   with folder() as here:
     result = run(RECIPE, "--data", write_mnist(here.path, 64, 32), *SMALL, "--profile")
     contains(success(result) + result.stderr, "conv2d")
+    equal(result.stderr.count("\ncpu: ") + result.stderr.startswith("cpu: "), 1)
 
 
 SAVING = """local icl = require "icl"

@@ -1,12 +1,12 @@
 /* test_conv_kernels.c - our own convolutions against the reference, on every instruction set that this processor has.
  */
+#include "convs.h"
 #include "numbers.h"
 #include "unit.h"
 
 #include "backend/cpu/kernels.h"
 #include "backend/ref/kernels.h"
 #include "base/memory.h"
-#include "ops/attributes.h"
 #include "ops/ops.h"
 
 #include <stdlib.h>
@@ -14,19 +14,14 @@
 
 static const char *const sets[] = {"avx512bf16", "avx512", "avx2", "portable"};
 
-typedef struct {
-  icl_dtype dtype;
-  int32_t images, h, w, in, out, kernel[2], stride[2], padding[2], groups; /* channels of all groups */
-} form;
-
-static const form minimal[] = {
+static const conv_form minimal[] = {
     {ICL_F32, 2, 8, 8, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},   {ICL_F32, 1, 1, 1, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},
     {ICL_F32, 3, 7, 9, 48, 16, {3, 3}, {1, 1}, {1, 1}, 1},   {ICL_F32, 5, 14, 13, 16, 48, {3, 3}, {1, 1}, {1, 1}, 1},
     {ICL_F32, 2, 5, 6, 96, 48, {3, 3}, {1, 1}, {1, 1}, 3},   {ICL_F32, 17, 8, 8, 32, 64, {3, 3}, {1, 1}, {1, 1}, 1},
     {ICL_BF16, 3, 9, 10, 32, 48, {3, 3}, {1, 1}, {1, 1}, 1}, {ICL_BF16, 2, 4, 3, 32, 64, {3, 3}, {1, 1}, {1, 1}, 2},
 };
 
-static const form any[] = {
+static const conv_form any[] = {
     /* one pixel a kernel: as they lie, strided, few pixels, many channels, copied */
     {ICL_F32, 2, 8, 8, 16, 32, {1, 1}, {1, 1}, {0, 0}, 1},
     {ICL_F32, 1, 1, 1, 3, 5, {1, 1}, {1, 1}, {0, 0}, 1},
@@ -63,73 +58,8 @@ static const form any[] = {
     {ICL_F32, 3, 8, 8, 64, 128, {3, 3}, {2, 2}, {1, 1}, 2},
 };
 
-typedef struct {
-  icl__conv_shape shape;
-  icl__view x, y, w; /* f64 */
-  size_t inputs, results, weights;
-  void *own_x, *own_gy; /* the same numbers in the shape's dtype */
-  float *own_w;
-} layer;
-
-static double *numbers(void *own, icl_dtype dtype, size_t count, unsigned seed) {
-  double *values = icl__alloc(count, sizeof *values);
-  numbers_fill(values, own, dtype, (int64_t)count, seed);
-  return values;
-}
-
-static layer layer_new(const form *f) {
-  int32_t y[2];
-  for (int d = 0; d < 2; d++)
-    y[d] = ((d ? f->w : f->h) + 2 * f->padding[d] - f->kernel[d]) / f->stride[d] + 1;
-  layer l = {.shape = {.dtype = f->dtype,
-                       .images = f->images,
-                       .x = {f->h, f->w, f->in},
-                       .y = {y[0], y[1], f->out},
-                       .groups = f->groups},
-             .x = {NULL, ICL_F64, 4, {f->images, f->h, f->w, f->in}, f->in},
-             .y = {NULL, ICL_F64, 4, {f->images, y[0], y[1], f->out}, f->out},
-             .w = {NULL, ICL_F64, 4, {f->kernel[0], f->kernel[1], f->in / f->groups, f->out}, f->out}};
-  memcpy(l.shape.kernel, f->kernel, sizeof f->kernel);
-  memcpy(l.shape.stride, f->stride, sizeof f->stride);
-  memcpy(l.shape.padding, f->padding, sizeof f->padding);
-  l.inputs = (size_t)icl__view_count(&l.x);
-  l.results = (size_t)icl__view_count(&l.y);
-  l.weights = (size_t)icl__view_count(&l.w);
-  l.own_x = icl__alloc(l.inputs, icl_dtype_bytes(f->dtype));
-  l.own_gy = icl__alloc(l.results, icl_dtype_bytes(f->dtype));
-  l.own_w = icl__alloc(l.weights, sizeof(float));
-  l.x.data = numbers(l.own_x, f->dtype, l.inputs, 1);
-  l.y.data = numbers(l.own_gy, f->dtype, l.results, 2);
-  l.w.data = numbers(l.own_w, ICL_F32, l.weights, 3);
-  return l;
-}
-
-static void layer_free(layer *l) {
-  void *all[] = {l->x.data, l->y.data, l->w.data, l->own_x, l->own_gy, l->own_w};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    icl__free(all[i]);
-}
-
-/* What the reference makes of two of the layer's tensors: as large as `like`. */
-static double *expected(const layer *l, int op, const icl__view *like, const icl__view *first,
-                        const icl__view *second) {
-  const icl__conv_shape *s = &l->shape;
-  icl_attributes attr = {.i = {[CONV_STRIDE_H] = s->stride[0],
-                               [CONV_STRIDE_W] = s->stride[1],
-                               [CONV_PADDING_H] = s->padding[0],
-                               [CONV_PADDING_W] = s->padding[1],
-                               [CONV_GROUPS] = s->groups}};
-  bool weight = op == ICL__OP_conv2d_weight_grad; /* attributes of the same places: size of kernel, or of input */
-  attr.i[weight ? CONV_KERNEL_H : CONV_SIZE_H] = weight ? s->kernel[0] : s->x[0];
-  attr.i[weight ? CONV_KERNEL_W : CONV_SIZE_W] = weight ? s->kernel[1] : s->x[1];
-  icl__call call = {.op = op, .attr = &attr, .inputs = 2, .out = *like, .in = {*first, *second}, .parts = 1};
-  call.out.data = icl__alloc((size_t)icl__view_count(like), sizeof(double));
-  icl__ref_kernel(op)(&call);
-  return call.out.data;
-}
-
 /* Rounding of a transform grows with its constants: a few parts in a million for f32 sums of hundreds of products. */
-static void check_close(const char *set, const icl__conv_kernel *kernel, const layer *l, const double *values,
+static void check_close(const char *set, const icl__conv_kernel *kernel, const conv_layer *l, const double *values,
                         const void *own, icl_dtype dtype, size_t count) {
   const icl__conv_shape *s = &l->shape;
   double error = numbers_error(values, own, dtype, (int64_t)count);
@@ -139,15 +69,15 @@ static void check_close(const char *set, const icl__conv_kernel *kernel, const l
               s->kernel[1], s->groups, error);
 }
 
-typedef void layer_check(const char *set, const icl__conv_kernel *kernel, layer *layer);
+typedef void layer_check(const char *set, const icl__conv_kernel *kernel, conv_layer *layer);
 
-static void check_all(const char *set, const icl__conv_kernel *kernel, const form *forms, size_t count,
+static void check_all(const char *set, const icl__conv_kernel *kernel, const conv_form *forms, size_t count,
                       layer_check *check) {
   for (size_t i = 0; i < count; i++) {
-    layer l = layer_new(&forms[i]);
+    conv_layer l = conv_layer_new(&forms[i]);
     CHECK(kernel->fits(&l.shape));
     check(set, kernel, &l);
-    layer_free(&l);
+    conv_layer_free(&l);
   }
 }
 
@@ -167,7 +97,7 @@ static void on_every_set(layer_check *check) {
 }
 
 /* Every element of the result must be written. */
-static void check_convolve(const char *set, const icl__conv_kernel *kernel, layer *l, const void *from,
+static void check_convolve(const char *set, const icl__conv_kernel *kernel, conv_layer *l, const void *from,
                            const double *values, size_t count) {
   enum { PARTS = 3 };
   const icl__conv_shape *s = &l->shape;
@@ -183,18 +113,18 @@ static void check_convolve(const char *set, const icl__conv_kernel *kernel, laye
   icl__free(u);
 }
 
-static void check_forward(const char *set, const icl__conv_kernel *kernel, layer *l) {
+static void check_forward(const char *set, const icl__conv_kernel *kernel, conv_layer *l) {
   l->shape.direction = ICL__CONV_FORWARD;
-  double *y = expected(l, ICL__OP_conv2d, &l->y, &l->x, &l->w);
+  double *y = conv_expected(l);
   check_convolve(set, kernel, l, l->own_x, y, l->results);
   icl__free(y);
 }
 
 TEST(forward) { on_every_set(check_forward); }
 
-static void check_input_gradient(const char *set, const icl__conv_kernel *kernel, layer *l) {
+static void check_input_gradient(const char *set, const icl__conv_kernel *kernel, conv_layer *l) {
   l->shape.direction = ICL__CONV_INPUT;
-  double *gx = expected(l, ICL__OP_conv2d_input_grad, &l->x, &l->y, &l->w);
+  double *gx = conv_expected(l);
   check_convolve(set, kernel, l, l->own_gy, gx, l->inputs);
   icl__free(gx);
 }
@@ -202,12 +132,12 @@ static void check_input_gradient(const char *set, const icl__conv_kernel *kernel
 TEST(input_gradient) { on_every_set(check_input_gradient); }
 
 /* Two threads: one sees the images twice, the other once. */
-static void check_weight_gradient(const char *set, const icl__conv_kernel *kernel, layer *l) {
+static void check_weight_gradient(const char *set, const icl__conv_kernel *kernel, conv_layer *l) {
   enum { PARTS = 2 };
   const icl__conv_shape *s = &l->shape;
   l->shape.direction = ICL__CONV_WEIGHT;
   size_t stride = kernel->weights(s) + 32;
-  double *gw = expected(l, ICL__OP_conv2d_weight_grad, &l->w, &l->x, &l->y);
+  double *gw = conv_expected(l);
   float *u = icl__alloc(2 * stride, sizeof *u), *scratch = icl__alloc(kernel->scratch(s), sizeof *scratch);
   float *hwio = icl__alloc(l->weights, sizeof *hwio);
   memset(u, 0xff, 2 * stride * sizeof *u);

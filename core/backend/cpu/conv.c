@@ -32,26 +32,50 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
   return tiles >= ENOUGH || (tiles >= FEW && bytes <= CACHE);
 }
 
-static const icl__conv_kernel *choose(const icl__conv_shape *s, icl__conv_choice forced, int64_t images) {
-  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
-  bool takes_winograd = winograd->fits(s), takes_direct = direct->fits(s);
-  switch (forced) {
-  case ICL__CONV_ONEDNN:
-    return NULL;
-  case ICL__CONV_DIRECT:
-    return takes_direct ? direct : NULL;
-  case ICL__CONV_WINOGRAD:
-    return takes_winograd ? winograd : takes_direct ? direct : NULL;
-  default:
-    /* A processor that multiplies bf16 matrices is faster with those. */
-    if (s->dtype == ICL_BF16 && icl__dnnl_multiplies_bf16_matrices())
-      return NULL;
-    return takes_winograd && prefers_winograd(winograd, s, images) ? winograd : takes_direct ? direct : NULL;
+/* oneDNN 2.6 chooses among its kernels itself, and some of those for bf16 images fail. These two functions tell for
+ * which shapes it may be trusted; it computes all others in f32, if none of our own takes them. */
+
+/* Where the stride is larger than the image is wide, whole columns of the kernel only meet zeros around the image, and
+ * its weight gradients, with AMX and without, leave them unwritten. */
+static bool bf16_suits(const icl__conv_shape *s) { return s->direction != ICL__CONV_WEIGHT || s->stride[1] <= s->x[1]; }
+
+/* AMX multiplies tiles of 16 rows of 32 channels. What does not fill them is work for masks, tails and borders, where
+ * oneDNN reads far outside of its tables while it makes a kernel (8 to 16 channels, kernel 3, stride 2), and where it
+ * is no faster than our own. So it gets what networks spend their time in: */
+static bool amx_suits(const icl__conv_shape *s) {
+  enum { TILE = 32 };
+  if (s->x[2] / s->groups % TILE || s->y[2] / s->groups % TILE) /* either is read in one direction, made in another */
+    return false;
+  for (int d = 0; d < 2; d++) {
+    bool pixel = s->kernel[d] == 1 && s->padding[d] == 0, square = s->kernel[d] == 3 && s->padding[d] == 1;
+    if (s->kernel[d] != s->kernel[0] || !(pixel || square) || s->stride[d] > 2)
+      return false;
+    if (s->x[d] < s->kernel[d] || s->x[d] < s->stride[d]) /* there are pixels that meet the whole kernel */
+      return false;
   }
+  return true;
 }
 
-void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice forced, int64_t images) {
-  *c = (icl__conv){.shape = *shape, .own = choose(shape, forced, images)};
+/* The fastest of our own; NULL if none fits. */
+static const icl__conv_kernel *choose_own(const icl__conv_shape *s, int64_t images) {
+  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
+  if (winograd->fits(s) && prefers_winograd(winograd, s, images))
+    return winograd;
+  return direct->fits(s) ? direct : NULL;
+}
+
+void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice forced,
+                    const icl__processor *processor, int64_t images) {
+  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
+  bool half = shape->dtype == ICL_BF16, amx = half && processor->amx_bf16;
+  bool suits = !half || (bf16_suits(shape) && (!amx || amx_suits(shape)));
+  *c = (icl__conv){.shape = *shape, .widen = !suits};
+  if (forced == ICL__CONV_WINOGRAD && winograd->fits(shape))
+    c->own = winograd;
+  else if (forced == ICL__CONV_WINOGRAD || forced == ICL__CONV_DIRECT)
+    c->own = direct->fits(shape) ? direct : NULL;
+  else if (!suits || !(amx || forced == ICL__CONV_ONEDNN))
+    c->own = choose_own(shape, images);
 }
 
 icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
@@ -68,7 +92,7 @@ icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
     c->weight_bytes = c->own->weights(&c->shape) * sizeof(float);
     return ICL_OK;
   }
-  ICL__TRY(icl__dnnl_conv_get(dnnl, &c->shape, at ? c->dnnl[0] : NULL, &c->dnnl[at]));
+  ICL__TRY(icl__dnnl_conv_get(dnnl, &c->shape, c->widen, at ? c->dnnl[0] : NULL, &c->dnnl[at]));
   c->weight_bytes = icl__dnnl_conv_weight_bytes(c->dnnl[0]);
   return ICL_OK;
 }

@@ -1,11 +1,13 @@
 /* conv.h - a convolution of a plan: which kernel computes it, its weights in that kernel's form, its gradients.
  *
  * Kernels are oneDNN (any shape, f32 and bf16) and those of our own (kernels/conv_kernel.h). Which one runs follows
- * from shapes, dtype and processor alone; ICL_CONV in the environment names one that is taken wherever it fits. */
+ * from shapes, dtype and processor alone; ICL_CONV in the environment names one that is taken wherever it fits.
+ * oneDNN's AMX kernels fit some shapes only: conv.c tells which. */
 #ifndef ICL_BACKEND_CPU_CONV_H
 #define ICL_BACKEND_CPU_CONV_H
 
 #include "backend/cpu/conv_dnnl.h"
+#include "backend/cpu/processor.h"
 
 typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD, ICL__CONV_DIRECT } icl__conv_choice;
 
@@ -17,6 +19,7 @@ enum { ICL__CONV_COUNTS = 4 };
 typedef struct {
   icl__conv_shape shape;
   const icl__conv_kernel *own; /* NULL: oneDNN */
+  bool widen;                  /* oneDNN: bf16 images are computed in f32 */
   int counts;                  /* image counts of calls */
   int32_t count[ICL__CONV_COUNTS];
   icl__dnnl_conv *dnnl[ICL__CONV_COUNTS];
@@ -24,7 +27,8 @@ typedef struct {
 } icl__conv;
 
 /* Chooses the kernel for a convolution whose threads see about `images` images each in a step. */
-void icl__conv_open(icl__conv *conv, const icl__conv_shape *shape, icl__conv_choice forced, int64_t images);
+void icl__conv_open(icl__conv *conv, const icl__conv_shape *shape, icl__conv_choice forced,
+                    const icl__processor *processor, int64_t images);
 /* Calls with this many images will come. */
 icl_status icl__conv_expect(icl__conv *conv, icl__dnnl *dnnl, int32_t images);
 

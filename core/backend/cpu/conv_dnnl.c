@@ -1,6 +1,6 @@
 /* conv_dnnl.c - oneDNN convolutions on one thread and a fixed number of images; see conv_dnnl.h.
  *
- * A processor without bf16 convolutions gets f32 ones between conversions. */
+ * Where bf16 convolutions are not wanted, or the processor has none, there are f32 ones between conversions. */
 #include "backend/cpu/conv_dnnl.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -20,6 +20,7 @@ struct icl__dnnl_conv {
   icl__dnnl *dnnl;
   icl__conv_shape shape;
   int32_t like_images; /* image count of the convolution whose weight layout was taken over; 0: its own choice */
+  bool widen;          /* asked for: */
   bool widened;        /* f32 inside, bf16 outside */
   dnnl_memory_desc_t x, y, weights, hwio;
   size_t scratchpad_bytes;
@@ -51,7 +52,7 @@ const char *icl__dnnl_version(void) {
   return text;
 }
 
-bool icl__dnnl_multiplies_bf16_matrices(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
+bool icl__dnnl_uses_amx(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
 
 /* ---- opening and closing ---- */
 
@@ -245,9 +246,9 @@ static icl_status make(icl__dnnl_conv *c, const icl__dnnl_conv *like) {
   dnnl_primitive_desc_t description = NULL;
   dnnl_status_t status;
   bool half = c->shape.dtype == ICL_BF16;
-  c->widened = like && like->widened;
+  c->widened = like ? like->widened : half && c->widen;
   ICL__TRY(describe(c, like, half && !c->widened ? dnnl_bf16 : dnnl_f32, &description, &status));
-  if (status == dnnl_unimplemented && half && !like) {
+  if (status == dnnl_unimplemented && half && !c->widened && !like) {
     c->widened = true;
     ICL__TRY(describe(c, like, dnnl_f32, &description, &status));
   }
@@ -257,11 +258,11 @@ static icl_status make(icl__dnnl_conv *c, const icl__dnnl_conv *like) {
   return made;
 }
 
-icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, const icl__dnnl_conv *like,
+icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
                               icl__dnnl_conv **result) {
   int32_t like_images = like ? like->shape.images : 0;
   for (icl__dnnl_conv *c = dnnl->first; c; c = c->next)
-    if (!memcmp(&c->shape, shape, sizeof *shape) && c->like_images == like_images) {
+    if (!memcmp(&c->shape, shape, sizeof *shape) && c->widen == widen && c->like_images == like_images) {
       *result = c;
       return ICL_OK;
     }
@@ -270,6 +271,7 @@ icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, con
     return ICL_ENOMEM;
   c->dnnl = dnnl;
   c->shape = *shape;
+  c->widen = widen;
   c->like_images = like_images;
   int before = icl__one_thread_begin(); /* primitives divide their work when they are made */
   icl_status status = make(c, like);

@@ -14,8 +14,9 @@ typedef struct icl__dnnl_conv icl__dnnl_conv; /* owned by the cache */
 icl_status icl__dnnl_open(int threads, icl__dnnl **result);
 void icl__dnnl_close(icl__dnnl *dnnl);
 
-/* `like`: NULL, or a convolution of the same layer with another image count, whose weight layout is taken over. */
-icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, const icl__dnnl_conv *like,
+/* `widen`: bf16 images are computed in f32. `like`: NULL, or a convolution of the same layer with another image count,
+ * whose weight layout is taken over. */
+icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
                               icl__dnnl_conv **result);
 size_t icl__dnnl_conv_weight_bytes(const icl__dnnl_conv *conv); /* of prepared weights, or of a weight gradient */
 size_t icl__dnnl_conv_scratch_bytes(const icl__dnnl_conv *conv);
@@ -25,6 +26,6 @@ icl_status icl__dnnl_conv_run(const icl__dnnl_conv *conv, int thread, const void
 icl_status icl__dnnl_conv_prepare(const icl__dnnl_conv *conv, int thread, const float *hwio, void *weights);
 icl_status icl__dnnl_conv_finish(const icl__dnnl_conv *conv, int thread, const void *gradient, float *hwio);
 const char *icl__dnnl_version(void);
-bool icl__dnnl_multiplies_bf16_matrices(void); /* has the processor AMX, and oneDNN leave to use it? */
+bool icl__dnnl_uses_amx(void); /* the processor has it, and neither system nor ONEDNN_MAX_CPU_ISA forbids it */
 
 #endif

@@ -14,6 +14,7 @@ static icl_status open_device(const icl__device_options *options, void **device)
   cpu->threads = options->threads;
   cpu->profile = options->profile;
   cpu->check_nan = options->check_nan;
+  cpu->processor = icl__processor_at_hand();
   icl_status status = icl__conv_forced(&cpu->conv);
   if (status == ICL_OK)
     status = icl__dnnl_open(cpu->threads, &cpu->dnnl);
@@ -31,9 +32,12 @@ static void close_device(void *device) {
   icl__free(cpu);
 }
 
-static void describe(void *device, char *text, size_t size) {
+void icl__cpu_describe(void *device, char *text, size_t size) {
   const icl__cpu_device *cpu = device;
-  snprintf(text, size, "cpu: %d threads, %s, oneDNN %s", cpu->threads, icl__cpu_isa(), icl__dnnl_version());
+  char units[128];
+  icl__processor_describe(&cpu->processor, units, sizeof units);
+  snprintf(text, size, "cpu: %s; %d threads, vector kernels %s, oneDNN %s", units, cpu->threads, icl__cpu_isa(),
+           icl__dnnl_version());
 }
 
 static icl_status compile(void *device, icl__plan *plan, void **result) {
@@ -66,7 +70,7 @@ const icl__backend icl__cpu_backend = {
     .name = "cpu",
     .open = open_device,
     .close = close_device,
-    .describe = describe,
+    .describe = icl__cpu_describe,
     .rewrite = icl__cpu_rewrite,
     .takes_pitch = icl__cpu_takes_pitch,
     .lower = icl__cpu_lower,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/cpu/kernels/families.h"
+#include "backend/cpu/processor.h"
 #include "backend/ref/kernels.h"
 
 /* ---- instruction sets, best first ---- */
@@ -14,16 +15,8 @@ typedef enum { PORTABLE, AVX2, AVX512, AVX512BF16 } level;
 
 /* The highest level whose instructions this processor has. */
 static level highest(void) {
-#if defined __x86_64__
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) /* whoever has both has F16C */
-    return PORTABLE;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
-    return AVX2;
-  return __builtin_cpu_supports("avx512bf16") ? AVX512BF16 : AVX512;
-#else
-  return PORTABLE;
-#endif
+  icl__processor p = icl__processor_at_hand();
+  return p.avx512_bf16 ? AVX512BF16 : p.avx512 ? AVX512 : p.avx2 ? AVX2 : PORTABLE;
 }
 
 typedef struct {

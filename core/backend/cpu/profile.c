@@ -122,14 +122,18 @@ static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
   return out->status;
 }
 
-/* Appends to *text, which is NULL or a block of ours. */
+/* Appends to *text, which is NULL or a block of ours. The device is named first. */
 icl_status icl__cpu_profile(void *device, void *program, char **text) {
   const icl__cpu_program *p = program;
-  (void)device;
   if (!p->runs)
     return ICL_OK;
   size_t length = *text ? strlen(*text) + 1 : 0;
   icl__text out = {.text = *text, .used = length ? length - 1 : 0, .capacity = length};
+  if (!length) {
+    char device_text[256];
+    icl__cpu_describe(device, device_text, sizeof device_text);
+    icl__say(&out, "%s\n", device_text);
+  }
   icl_status status = write_profile(&out, p);
   *text = out.text;
   return status;

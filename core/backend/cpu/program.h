@@ -12,6 +12,7 @@ typedef struct {
   int threads;
   bool profile, check_nan;
   icl__dnnl *dnnl;
+  icl__processor processor;
   icl__conv_choice conv; /* forced for every convolution, or AUTO */
 } icl__cpu_device;
 
@@ -48,6 +49,7 @@ static inline icl__unit *icl__unit_of(const icl__pnode *v) { return v->kernel; }
 /* Chunk i of k of n images: [begin, end), in sizes that differ by one at most. */
 static inline int64_t icl__chunks(int64_t images, int chunk) { return (images + chunk - 1) / chunk; }
 
+void icl__cpu_describe(void *device, char *text, size_t size);
 icl_status icl__cpu_rewrite(void *device, icl__plan *plan);
 bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input);
 icl_status icl__cpu_lower(void *device, icl__plan *plan);

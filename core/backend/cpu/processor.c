@@ -1,0 +1,34 @@
+/* processor.c - see processor.h. */
+#include "backend/cpu/processor.h"
+
+#include <stdio.h>
+
+#include "backend/cpu/conv_dnnl.h"
+
+icl__processor icl__processor_at_hand(void) {
+  icl__processor p = {0};
+#if defined __x86_64__
+  p.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); /* whoever has both has F16C */
+  p.avx512 = p.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  p.avx512_bf16 = p.avx512 && __builtin_cpu_supports("avx512bf16");
+  p.amx_bf16 = icl__dnnl_uses_amx();
+#endif
+  return p;
+}
+
+void icl__processor_describe(const icl__processor *processor, char *text, size_t size) {
+  const struct {
+    bool has;
+    const char *name;
+  } units[] = {{processor->avx2, "AVX2"},
+               {processor->avx512, "AVX-512"},
+               {processor->avx512_bf16, "AVX-512 bf16"},
+               {processor->amx_bf16, "AMX bf16"}};
+  size_t used = (size_t)snprintf(text, size, "%s", "");
+  for (size_t i = 0; i < sizeof units / sizeof *units && used < size; i++)
+    if (units[i].has)
+      used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", units[i].name);
+  if (!used)
+    snprintf(text, size, "no vector units");
+}

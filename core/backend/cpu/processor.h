@@ -1,0 +1,19 @@
+/* processor.h - the units of a processor that there are kernels for. */
+#ifndef ICL_BACKEND_CPU_PROCESSOR_H
+#define ICL_BACKEND_CPU_PROCESSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+  bool avx2;        /* and FMA */
+  bool avx512;      /* F, BW, DQ and VL */
+  bool avx512_bf16; /* conversion and dot products */
+  bool amx_bf16;    /* products of bf16 matrices: oneDNN's convolutions use them if the system lets them */
+} icl__processor;
+
+icl__processor icl__processor_at_hand(void);
+/* "AVX2, AVX-512" */
+void icl__processor_describe(const icl__processor *processor, char *text, size_t size);
+
+#endif

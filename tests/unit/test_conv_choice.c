@@ -1,0 +1,331 @@
+/* test_conv_choice.c - which kernel computes a convolution, and that each one that may computes it right. */
+#include "convs.h"
+#include "numbers.h"
+#include "unit.h"
+
+#include "backend/cpu/conv.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* By shape: what computes it where there is no AMX, and what where there is. */
+typedef struct {
+  conv_form form;
+  const char *plain, *amx;
+} row;
+
+static const row small[] = {
+    /* the cases of the ops test */
+    {{ICL_BF16, 3, 4, 4, 3, 2, {4, 4}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 4, 4, 64, 64, {3, 3}, {1, 1}, {1, 1}, 4}, "direct", "direct"},
+    {{ICL_BF16, 3, 5, 5, 6, 6, {3, 3}, {1, 1}, {1, 1}, 6}, "direct", "direct"},
+    {{ICL_BF16, 3, 5, 7, 3, 4, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 6, 5, 4, 6, {3, 2}, {2, 1}, {0, 1}, 2}, "direct", "direct"},
+    {{ICL_BF16, 3, 6, 6, 4, 8, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 7, 7, 16, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 7, 7, 3, 5, {5, 5}, {3, 3}, {2, 2}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 8, 8, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 8, 8, 16, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 9, 7, 16, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    /* every recipe at the size of its test */
+    {{ICL_BF16, 3, 28, 28, 4, 8, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 4, 16, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 8, 16, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 12, 6, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 16, 2, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 16, 16, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 16, 19, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 19, 76, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 76, 22, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 4, 4, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 4, 8, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 16, 32, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 1, 4, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 1, 8, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 1, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 4, 4, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 4, 7, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 7, 7, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 8, 8, {3, 3}, {1, 1}, {1, 1}, 2}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 16, 4, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 19, 19, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 4, 8, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 7, 10, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 16, 16, {3, 3}, {2, 2}, {1, 1}, 2}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 22, 22, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 6, 16, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 10, 5, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 16, 32, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 22, 88, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 32, 32, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 14, 14, 88, 25, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 8, 8, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 8, 16, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 32, 64, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 14, 14, 4, 8, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 8, 8, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 10, 10, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 16, 4, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 8, 16, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 10, 13, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 25, 25, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 14, 14, 32, 32, {3, 3}, {2, 2}, {1, 1}, 2}, "direct", "direct"},
+    {{ICL_BF16, 3, 7, 7, 5, 16, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 7, 7, 25, 100, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 7, 7, 32, 64, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 7, 7, 13, 13, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 7, 7, 16, 4, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 7, 7, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    /* where oneDNN 2.6 reads outside its memory on AMX */
+    {{ICL_BF16, 16, 14, 14, 8, 16, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    /* full tiles: stages of the model families, with fewer images and channels */
+    {{ICL_BF16, 2, 32, 32, 32, 32, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 2, 16, 16, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 2, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 5, 4, 4, 64, 96, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 7, 7, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 1, 3, 3, 32, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 8, 9, 160, 32, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 28, 28, 32, 64, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 16, 16, 16, 32, 64, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 8, 8, 64, 128, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 7, 7, 64, 64, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 4, 4, 32, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 3, 3, 32, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 16, 16, 64, 256, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 8, 8, 256, 64, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 7, 1, 1, 64, 64, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 7, 7, 96, 32, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 16, 16, 64, 128, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 7, 7, 64, 128, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 3, 2, 2, 32, 64, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 2, 16, 16, 128, 128, {3, 3}, {1, 1}, {1, 1}, 2}, "winograd", "onednn"},
+    {{ICL_BF16, 2, 8, 8, 128, 128, {3, 3}, {2, 2}, {1, 1}, 4}, "direct", "onednn"},
+    /* not in full tiles, or not as the model families have them */
+    {{ICL_BF16, 4, 16, 16, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+    {{ICL_BF16, 4, 16, 16, 16, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 8, 8, 64, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 8, 8, 48, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 32}, "direct", "direct"},
+    {{ICL_BF16, 2, 8, 8, 64, 64, {3, 3}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 8, 8, 64, 64, {3, 3}, {3, 3}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 8, 8, 32, 32, {5, 5}, {1, 1}, {2, 2}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 9, 8, 32, 64, {3, 1}, {1, 1}, {1, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 20, 2, 2, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+    {{ICL_BF16, 2, 8, 8, 32, 32, {1, 1}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    /* kernels that none of our own takes */
+    {{ICL_BF16, 2, 16, 16, 32, 32, {8, 8}, {1, 1}, {0, 0}, 1}, "onednn", "onednn"},
+    {{ICL_BF16, 2, 12, 14, 3, 16, {9, 9}, {2, 2}, {4, 4}, 1}, "onednn", "onednn"},
+};
+enum { SMALL = sizeof small / sizeof *small };
+
+/* Kernel columns that only meet zeros: oneDNN 2.6 leaves them unwritten in weight gradients of bf16. */
+static const row narrow[] = {
+    {{ICL_BF16, 3, 5, 1, 32, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 4, 2, 6, 32, {5, 5}, {3, 3}, {2, 2}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 5, 1, 32, 32, {1, 1}, {7, 9}, {3, 3}, 1}, "direct", "direct"},
+    {{ICL_BF16, 2, 6, 2, 32, 16, {9, 9}, {3, 3}, {4, 4}, 1}, "onednn", "onednn"},
+};
+enum { NARROW = sizeof narrow / sizeof *narrow };
+
+/* Layers of the model families at their real size: chosen only. */
+static const row large[] = {
+    /* ResNet and ResNet-preact on CIFAR and MNIST */
+    {{ICL_BF16, 64, 32, 32, 3, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 64, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+    {{ICL_BF16, 64, 32, 32, 16, 32, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 64, 16, 16, 32, 32, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 64, 16, 16, 32, 64, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 64, 16, 16, 32, 64, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 64, 8, 8, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 64, 7, 7, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    /* WRN-28-10 */
+    {{ICL_BF16, 8, 32, 32, 16, 160, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+    {{ICL_BF16, 8, 32, 32, 160, 160, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 8, 32, 32, 160, 320, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 8, 32, 32, 160, 320, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 8, 16, 16, 320, 320, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 8, 16, 16, 320, 640, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 8, 8, 8, 640, 640, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
+    /* DenseNet-BC, PyramidNet */
+    {{ICL_BF16, 32, 32, 32, 24, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 32, 32, 32, 48, 12, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 32, 16, 16, 204, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 32, 32, 32, 16, 18, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 32, 16, 16, 41, 43, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    /* ResNeXt 8x64d and 32x4d */
+    {{ICL_BF16, 8, 32, 32, 64, 512, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 8, 32, 32, 512, 512, {3, 3}, {1, 1}, {1, 1}, 8}, "winograd", "onednn"},
+    {{ICL_BF16, 8, 32, 32, 1024, 1024, {3, 3}, {2, 2}, {1, 1}, 8}, "direct", "onednn"},
+    {{ICL_BF16, 8, 8, 8, 2048, 1024, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 16, 32, 32, 128, 128, {3, 3}, {1, 1}, {1, 1}, 32}, "direct", "direct"},
+    {{ICL_BF16, 16, 16, 16, 512, 512, {3, 3}, {2, 2}, {1, 1}, 32}, "direct", "direct"},
+    /* Shake-Shake, squeeze and excitation */
+    {{ICL_BF16, 32, 32, 32, 32, 32, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 32, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 32, 1, 1, 64, 4, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    {{ICL_BF16, 32, 1, 1, 4, 64, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
+    /* ImageNet's ResNet, VGG */
+    {{ICL_BF16, 8, 224, 224, 3, 64, {7, 7}, {2, 2}, {3, 3}, 1}, "direct", "direct"},
+    {{ICL_BF16, 8, 56, 56, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
+    {{ICL_BF16, 8, 56, 56, 64, 256, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 8, 56, 56, 256, 512, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 8, 7, 7, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+};
+enum { LARGE = sizeof large / sizeof *large };
+
+/* ---- the choice ---- */
+
+static const icl__processor plain[] = {
+    {0}, {.avx2 = true}, {.avx2 = true, .avx512 = true}, {.avx2 = true, .avx512 = true, .avx512_bf16 = true}};
+enum { PLAIN = sizeof plain / sizeof *plain };
+static const icl__processor amx = {.avx2 = true, .avx512 = true, .avx512_bf16 = true, .amx_bf16 = true};
+
+static const char *chosen(const icl__conv_shape *shape, icl__conv_choice forced, const icl__processor *processor) {
+  icl__conv c;
+  icl__conv_open(&c, shape, forced, processor, shape->images);
+  return icl__conv_name(&c);
+}
+
+static void check_choice(const icl__conv_shape *s, icl__conv_choice forced, const icl__processor *processor,
+                         const char *expected) {
+  const char *name = chosen(s, forced, processor);
+  if (strcmp(name, expected) != 0)
+    unit_fail(__FILE__, __LINE__, "direction %d, %d images %dx%dx%d to %d channels, kernel %dx%d: %s instead of %s",
+              (int)s->direction, s->images, s->x[0], s->x[1], s->x[2], s->y[2], s->kernel[0], s->kernel[1], name,
+              expected);
+}
+
+static void check_choices(const row *rows, int count) {
+  for (int i = 0; i < count; i++) {
+    icl__conv_shape s = conv_shape(&rows[i].form);
+    for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
+      s.direction = (icl__conv_direction)direction;
+      s.dtype = ICL_BF16;
+      for (int p = 0; p < PLAIN; p++)
+        check_choice(&s, ICL__CONV_AUTO, &plain[p], rows[i].plain);
+      check_choice(&s, ICL__CONV_AUTO, &amx, rows[i].amx);
+      /* what AMX does not suit does not run there when oneDNN is asked for */
+      check_choice(&s, ICL__CONV_ONEDNN, &amx, rows[i].amx);
+      check_choice(&s, ICL__CONV_ONEDNN, &plain[PLAIN - 1], "onednn");
+      s.dtype = ICL_F32; /* AMX multiplies none */
+      check_choice(&s, ICL__CONV_AUTO, &amx, rows[i].plain);
+      check_choice(&s, ICL__CONV_ONEDNN, &amx, "onednn");
+    }
+  }
+}
+
+TEST(no_bf16_gradient_of_unused_kernel_columns_is_left_to_onednn) {
+  for (int i = 0; i < NARROW; i++) {
+    icl__conv_shape s = conv_shape(&narrow[i].form);
+    s.direction = ICL__CONV_WEIGHT;
+    for (int p = 0; p < PLAIN; p++)
+      check_choice(&s, ICL__CONV_ONEDNN, &plain[p], narrow[i].plain);
+    check_choice(&s, ICL__CONV_ONEDNN, &amx, narrow[i].amx);
+    icl__conv c;
+    icl__conv_open(&c, &s, ICL__CONV_ONEDNN, &plain[PLAIN - 1], s.images);
+    CHECK(c.own || c.widen);
+  }
+}
+
+TEST(the_kernel_follows_from_shape_and_processor) {
+  check_choices(small, SMALL);
+  check_choices(large, LARGE);
+}
+
+TEST(on_amx_only_full_tiles_reach_onednn_in_bf16) {
+  for (int i = 0; i < SMALL; i++) {
+    icl__conv_shape s = conv_shape(&small[i].form);
+    icl__conv c;
+    icl__conv_open(&c, &s, ICL__CONV_AUTO, &amx, s.images);
+    /* what no kernel of our own takes goes to oneDNN in f32 */
+    if (!strcmp(small[i].plain, "onednn"))
+      CHECK(!c.own && c.widen);
+    else
+      CHECK_EQ(!c.own && !c.widen, !strcmp(small[i].amx, "onednn"));
+    icl__conv_open(&c, &s, ICL__CONV_DIRECT, &amx, s.images);
+    CHECK(c.own || c.widen);
+  }
+}
+
+/* ---- the results: everything is full of NaN before it is written ---- */
+
+enum { CHOICES = ICL__CONV_DIRECT + 1 };
+
+static void *poisoned(size_t bytes) { return memset(icl__alloc(bytes, 1), 0xff, bytes); }
+
+/* What the kernel makes of the layer: y, gradient of x, or twice the weight gradient. */
+static void *computed(const icl__conv *c, const conv_layer *l, size_t bytes) {
+  const icl__conv_shape *s = &l->shape;
+  void *out = poisoned(bytes), *weights = poisoned(icl__conv_weight_bytes(c));
+  void *scratch = poisoned(icl__conv_scratch_bytes(c));
+  if (s->direction == ICL__CONV_WEIGHT) {
+    CHECK_OK(icl__conv_run(c, 0, s->images, l->own_x, l->own_gy, weights, false, scratch));
+    CHECK_OK(icl__conv_run(c, 0, s->images, l->own_x, l->own_gy, weights, true, scratch));
+    CHECK_OK(icl__conv_finish(c, 0, weights, 1, 0, out, 0, 1));
+  } else {
+    const void *from = s->direction == ICL__CONV_FORWARD ? l->own_x : l->own_gy;
+    CHECK_OK(icl__conv_prepare(c, 0, l->own_w, weights, 0, 1));
+    CHECK_OK(icl__conv_run(c, 0, s->images, from, weights, out, false, scratch));
+  }
+  icl__free(scratch);
+  icl__free(weights);
+  return out;
+}
+
+/* With each kernel that can be asked for. bf16 results are rounded, and so are weights where bf16 is multiplied. */
+static void check_layer(const conv_layer *l, icl__dnnl *dnnl, const icl__processor *processor) {
+  const icl__conv_shape *s = &l->shape;
+  bool weight = s->direction == ICL__CONV_WEIGHT;
+  size_t count = weight ? l->weights : s->direction == ICL__CONV_INPUT ? l->inputs : l->results;
+  icl_dtype dtype = weight ? ICL_F32 : s->dtype;
+  double *values = conv_expected(l);
+  for (size_t i = 0; weight && i < count; i++)
+    values[i] *= 2;
+  for (int choice = 0; choice < CHOICES; choice++) {
+    icl__conv c;
+    icl__conv_open(&c, s, (icl__conv_choice)choice, processor, s->images);
+    CHECK_OK(icl__conv_expect(&c, dnnl, s->images));
+    void *out = computed(&c, l, count * icl_dtype_bytes(dtype));
+    double error = numbers_error(values, out, dtype, (int64_t)count);
+    if (!(error <= (weight ? 1e-5 : 4e-3)))
+      unit_fail(__FILE__, __LINE__, "%s, direction %d, %d images %dx%dx%d to %dx%dx%d, kernel %dx%d: error %.3g",
+                icl__conv_name(&c), (int)s->direction, s->images, s->x[0], s->x[1], s->x[2], s->y[0], s->y[1], s->y[2],
+                s->kernel[0], s->kernel[1], error);
+    icl__free(out);
+  }
+  icl__free(values);
+}
+
+static void check_results(icl__conv_direction direction) {
+  icl__processor processor = icl__processor_at_hand();
+  icl__dnnl *dnnl;
+  CHECK_OK(icl__dnnl_open(1, &dnnl));
+  for (int i = 0; i < SMALL + NARROW; i++) {
+    conv_layer l = conv_layer_new(i < SMALL ? &small[i].form : &narrow[i - SMALL].form);
+    l.shape.direction = direction;
+    check_layer(&l, dnnl, &processor);
+    conv_layer_free(&l);
+  }
+  icl__dnnl_close(dnnl);
+}
+
+TEST(every_kernel_is_right_forward) { check_results(ICL__CONV_FORWARD); }
+TEST(every_kernel_is_right_for_input_gradients) { check_results(ICL__CONV_INPUT); }
+TEST(every_kernel_is_right_for_weight_gradients) { check_results(ICL__CONV_WEIGHT); }
+
+/* ---- the processor ---- */
+
+TEST(units_are_named) {
+  char text[128];
+  icl__processor_describe(&amx, text, sizeof text);
+  CHECK_STR(text, "AVX2, AVX-512, AVX-512 bf16, AMX bf16");
+  icl__processor_describe(&plain[1], text, sizeof text);
+  CHECK_STR(text, "AVX2");
+  icl__processor_describe(&plain[0], text, sizeof text);
+  CHECK_STR(text, "no vector units");
+  icl__processor_describe(&amx, text, 8); /* cut, not written behind */
+  CHECK_EQ(strlen(text), 7);
+}
