@@ -39,18 +39,20 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
  * its weight gradients, with AMX and without, leave them unwritten. */
 static bool bf16_suits(const icl__conv_shape *s) { return s->direction != ICL__CONV_WEIGHT || s->stride[1] <= s->x[1]; }
 
-/* AMX multiplies tiles of 16 rows of 32 channels. What does not fill them is work for masks, tails and borders, where
- * oneDNN reads far outside of its tables while it makes a kernel (8 to 16 channels, kernel 3, stride 2), and where it
- * is no faster than our own. So it gets what networks spend their time in: */
+/* AMX multiplies tiles of 16 rows of 32 channels. Channels that do not fill them are left to masks and tails, and while
+ * oneDNN made such a kernel (8 to 16 channels, kernel 3, stride 2) it read far outside its memory. So it gets full
+ * tiles only, of the kernels that networks spend their time in; what else it would do with AMX is rare and little
+ * tested. */
 static bool amx_suits(const icl__conv_shape *s) {
   enum { TILE = 32 };
   if (s->x[2] / s->groups % TILE || s->y[2] / s->groups % TILE) /* either is read in one direction, made in another */
     return false;
+  if (s->kernel[0] != s->kernel[1])
+    return false;
   for (int d = 0; d < 2; d++) {
     bool pixel = s->kernel[d] == 1 && s->padding[d] == 0, square = s->kernel[d] == 3 && s->padding[d] == 1;
-    if (s->kernel[d] != s->kernel[0] || !(pixel || square) || s->stride[d] > 2)
-      return false;
-    if (s->x[d] < s->kernel[d] || s->x[d] < s->stride[d]) /* there are pixels that meet the whole kernel */
+    bool inside = s->x[d] >= s->kernel[d] && s->x[d] >= s->stride[d]; /* else all it does is borders */
+    if (!(pixel || square) || s->stride[d] > 2 || !inside)
       return false;
   }
   return true;
