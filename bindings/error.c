@@ -126,7 +126,7 @@ int icl__lua_type_error(lua_State *L, int arg, const char *expected) {
 int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const char *name, int known) {
   known = lua_absindex(L, known);
   lua_getglobal(L, "require");
-  lua_pushliteral(L, "icl.arguments");
+  lua_pushliteral(L, "icl.internal.arguments");
   lua_call(L, 1, 1);
   lua_getfield(L, -1, "suggestion");
   lua_pushstring(L, name);

@@ -1,5 +1,5 @@
 /* main.c - the executable icl: a Lua state with the library in it. What the command line means is in
- * lua/icl/program.lua. */
+ * lua/icl/program. */
 #include "binding.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 --     forward  = function(ctx, a, b, alpha, beta) ctx.beta = beta; return a * alpha + b * (1 - alpha) end,
 --     backward = function(ctx, g) return g * ctx.beta, g * (1 - ctx.beta) end,
 --   }
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
 
 local autograd = {}

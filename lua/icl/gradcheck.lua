@@ -1,7 +1,7 @@
 -- gradcheck.lua: compares the gradients that are recorded with central differences, in f64.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local random = require "icl.random"
 
 -- f(inputs...) as one number: its elements, weighted by numbers that have nothing to do with the function.

@@ -1,7 +1,7 @@
 -- image.lua: single images: u8 tensors (height, width, 3) of red, green and blue.
 local core = require "icl.core"
-local arguments = require "icl.arguments"
-local fail = require "icl.fail"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 
 local image = {}
 

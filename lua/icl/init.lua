@@ -7,6 +7,7 @@
 -- everything is evaluated at once; inside icl.step it is recorded and evaluated at the step's end. The other parts
 -- (nn, models, optim, data, ...) are loaded when they are first used.
 local core = require "icl.core"
+local numbers = require "icl.internal.numbers"
 require "icl.tensor"
 
 local icl = {
@@ -46,9 +47,7 @@ end
 
 -- icl.arange(n [, dtype]): 0, 1, ..., n - 1; i64 unless a dtype is given.
 function icl.arange(n, dtype)
-  local values = {}
-  for i = 1, n do values[i] = i - 1 end
-  return core.new_tensor(values, dtype or "i64", { n })
+  return core.new_tensor(numbers.sequence(n), dtype or "i64", { n })
 end
 
 -- icl.state(value [, { name =, trainable = false, dtype = }]): a variable that carries a value from step to step.
@@ -64,7 +63,7 @@ function icl.no_grad(f, ...)
   return f(...)
 end
 
-return require "icl.lazy"(icl, "icl", {
+return require "icl.internal.lazy"(icl, "icl", {
   "augment", "autograd", "data", "fit", "gradcheck", "image", "loss", "metrics", "models", "nn", "optim", "options",
   "random", "run", "schedule", "step", "weights",
 })

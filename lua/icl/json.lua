@@ -1,5 +1,5 @@
 -- json.lua: Lua values as JSON texts. Reading is core.json_decode.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 
 local json = {}
 

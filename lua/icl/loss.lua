@@ -2,7 +2,7 @@
 -- label vectors: { labels = { a, b, ... }, weights = { 0.3, 0.7, ... } }, one weight for each vector.
 local core = require "icl.core"
 local ops = core.ops
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 
 local loss = {}
 
@@ -30,8 +30,8 @@ function loss.cross_entropy(logits, target, smoothing)
   return ops.cross_entropy(logits, loss.distribution(target, logits:size(-1), smoothing)):mean()
 end
 
--- loss.dual_cutout(views, target [, alpha = 0.1 [, smoothing]]) -> one number: for the logits of two views of the images
--- the mean of their cross-entropies, plus alpha times the mean of the squared difference of the logits.
+-- loss.dual_cutout(views, target [, alpha = 0.1 [, smoothing]]) -> one number: for the logits of two views of the
+-- images the mean of their cross-entropies, plus alpha times the mean of the squared difference of the logits.
 function loss.dual_cutout(views, target, alpha, smoothing)
   if type(views) ~= "table" or #views ~= 2 then
     fail("loss.dual_cutout: it takes the logits of two views in a list, as the images of augment.dual_cutout are")

@@ -13,8 +13,8 @@
 --
 -- What the body does is recorded and evaluated when the turn ends; `break` and `return` end it too, an error drops it.
 local core = require "icl.core"
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 local random = require "icl.random"
 
 local Run = {}

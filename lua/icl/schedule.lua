@@ -7,8 +7,8 @@
 -- that falls exactly on a boundary still belongs to the earlier segment: the first update after a milestone has the
 -- old rate, and a restart of `sgdr` shows the minimum first. Milestones count from the end of the warm-up. All
 -- lengths are in epochs.
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 
 local defaults = {
   type = "constant", base_lr = 0.1, epochs = 160, steps_per_epoch = 1,

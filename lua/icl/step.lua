@@ -2,7 +2,7 @@
 --
 -- At the end of the step the writes of states, tensors marked with t:keep() and the tensors that f returns are
 -- evaluated, and nothing else. An error in f drops the step: states stay as they were.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local random = require "icl.random"
 

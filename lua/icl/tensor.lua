@@ -1,6 +1,6 @@
 -- tensor.lua: methods of tensors and states that are made of ops. Every op is a method of its first input as well:
 -- x:relu(), x:conv2d(w, { stride = 2 }). States read their current version.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local ops = core.ops
 

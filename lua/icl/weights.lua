@@ -4,8 +4,8 @@
 -- in / groups, kh, kw) and (out, in). A layer says so in `pytorch_axes`. Nothing is needed for a linear layer behind
 -- a flattened image, because `flatten` puts channels first.
 local core = require "icl.core"
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 
 local weights = {}
 

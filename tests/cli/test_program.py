@@ -94,7 +94,7 @@ def a_syntax_error_names_its_line():
 def an_error_names_its_line_and_the_calls():
   message = failure(script("local function f() error 'on purpose' end\nlocal function g() f() return 1 end\n\ng()\n"))
   contains(message, "recipe.lua:1: on purpose", "recipe.lua:2", "recipe.lua:4")
-  lacks(message, "[C]", "icl/program.lua")
+  lacks(message, "[C]", "icl/program/")
 
 
 @test

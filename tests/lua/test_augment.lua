@@ -1,7 +1,7 @@
 -- test_augment.lua: stages behind the normalisation, mixing, two views, on images made here.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
 local icl = require "icl"
-local beta = require "icl.beta"
+local beta = require "icl.random.beta"
 local augment, data = icl.augment, icl.data
 
 local COUNT, HEIGHT, WIDTH, CHANNELS = 24, 10, 12, 2

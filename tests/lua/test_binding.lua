@@ -403,7 +403,7 @@ end)
 -- ---- frozen globals ----
 
 check("a recipe cannot read or make globals that do not exist", function()
-  local strict, above = require "icl.strict", 1
+  local strict, above = require "icl.program.strict", 1
   strict.freeze()  -- as it is in recipes; the stock interpreter does not
   all_raise {
     function() return pritn(1) end, "no variable 'pritn' %(did you mean print%?%)",

@@ -2,6 +2,7 @@
 -- is a number for the whole batch or an f32 tensor (n, 1, 1, 1). It may reach over the image's edges or be empty.
 local core = require "icl.core"
 local ops = core.ops
+local numbers = require "icl.internal.numbers"
 
 local boxes = {}
 
@@ -11,15 +12,14 @@ local grids = {}
 local function grid(h, w, c)
   local key = ("%d %d %d"):format(h, w, c)
   if grids[key] then return table.unpack(grids[key]) end
-  local rows, columns = {}, {}
-  for i = 1, h do rows[i] = i - 1 end
+  local rows, columns = numbers.sequence(h), {}
   for j = 0, w * c - 1 do columns[j + 1] = j // c end
   grids[key] = { core.new_tensor(rows, "f32", { 1, h, 1, 1 }), core.new_tensor(columns, "f32", { 1, 1, w, c }) }
   return table.unpack(grids[key])
 end
 
-local function within(numbers, first, behind)
-  return ops.ge(numbers, first) * ops.lt(numbers, behind)
+local function within(places, first, behind)
+  return ops.ge(places, first) * ops.lt(places, behind)
 end
 
 -- boxes.mask(box, x [, which]) -> bool, true at the pixels of images x (n, h, w, c) that lie in the box; `which`, bool

@@ -1,7 +1,7 @@
 -- augment/center_crop.lua: augment.center_crop { resize = 0 }: the first stage for an image folder: the middle of each
 -- image, whose shorter side is brought to `resize` pixels before (0: it stays as it is); black around an image that is
 -- too small. The size is that of the set.
-local options = require "icl.options"
+local options = require "icl.options.list"
 local stage = require "icl.augment.stage"
 
 local center_crop = stage.class("center_crop", options "augment.center_crop"

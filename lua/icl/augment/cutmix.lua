@@ -3,7 +3,8 @@
 -- from Beta(alpha, alpha) (Yun et al. 2019). As in the code the published figures were made with, lambda stays what was
 -- drawn where the rectangle reaches over the edge, unless correct_lambda = true.
 local core = require "icl.core"
-local options = require "icl.options"
+local numbers = require "icl.internal.numbers"
+local options = require "icl.options.list"
 local boxes = require "icl.augment.boxes"
 local mixing = require "icl.augment.mixing"
 local stage = require "icl.augment.stage"
@@ -14,7 +15,7 @@ local cutmix = stage.class("cutmix", options "augment.cutmix"
 
 -- First and last of the pixels about `center` that are `length` of `size`, within 0 to size.
 local function interval(center, length, size)
-  return mixing.round(math.max(center - length / 2, 0)), mixing.round(math.min(center + length / 2, size))
+  return numbers.round(math.max(center - length / 2, 0)), numbers.round(math.min(center + length / 2, size))
 end
 
 -- cutmix:box(lambda, x, y, height, width) -> the box about the point x, y (real numbers), in images of a size, and the

@@ -1,8 +1,8 @@
 -- augment/cutout.lua: augment.cutout { size = 16, prob = 1, inside = false, color = 0 }: a square at a random place of
 -- the image is filled (DeVries and Taylor 2017). It belongs behind normalize, where 0 is the mean colour.
 local core = require "icl.core"
-local fail = require "icl.fail"
-local options = require "icl.options"
+local fail = require "icl.internal.fail"
+local options = require "icl.options.list"
 local boxes = require "icl.augment.boxes"
 local stage = require "icl.augment.stage"
 

@@ -1,6 +1,6 @@
 -- augment/hflip.lua: augment.hflip { prob = 0.5 }: mirrored left to right with probability prob.
 local core = require "icl.core"
-local options = require "icl.options"
+local options = require "icl.options.list"
 local stage = require "icl.augment.stage"
 
 local hflip = stage.class("hflip", options "augment.hflip"

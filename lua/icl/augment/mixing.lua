@@ -15,12 +15,4 @@ function mixing.target(parts)
   return { labels = labels, weights = weights }
 end
 
--- To the nearest integer, halves to the even one.
-function mixing.round(x)
-  local below = math.floor(x)
-  local rest = x - below
-  if rest > 0.5 or (rest == 0.5 and below % 2 == 1) then return below + 1 end
-  return below
-end
-
 return mixing

@@ -1,6 +1,6 @@
 -- augment/mixup.lua: augment.mixup { alpha = 1 }: each image becomes lambda of itself and 1 - lambda of another of the
 -- batch, and so does its target; lambda is drawn from Beta(alpha, alpha), once a batch (Zhang et al. 2018).
-local options = require "icl.options"
+local options = require "icl.options.list"
 local mixing = require "icl.augment.mixing"
 local stage = require "icl.augment.stage"
 

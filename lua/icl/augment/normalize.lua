@@ -2,7 +2,7 @@
 -- channel; mean and std are those of the set unless given. With dtype "bf16" images and all activations that follow are
 -- stored as bf16.
 local core = require "icl.core"
-local options = require "icl.options"
+local options = require "icl.options.list"
 local stage = require "icl.augment.stage"
 
 local normalize = stage.class("normalize", options "augment.normalize"

@@ -5,8 +5,8 @@
 -- at its outermost pixel; "symmetric", mirrored at its edge, so that the outermost pixel is there twice.
 local core = require "icl.core"
 local ops = core.ops
-local fail = require "icl.fail"
-local options = require "icl.options"
+local fail = require "icl.internal.fail"
+local options = require "icl.options.list"
 local stage = require "icl.augment.stage"
 
 local random_crop = stage.class("random_crop", options "augment.random_crop"

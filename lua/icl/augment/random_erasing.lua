@@ -4,7 +4,7 @@
 -- rectangle touches the right or the lower edge; log_ratio, to_edge and per_pixel change that.
 local core = require "icl.core"
 local ops = core.ops
-local options = require "icl.options"
+local options = require "icl.options.list"
 local boxes = require "icl.augment.boxes"
 local stage = require "icl.augment.stage"
 

@@ -2,7 +2,7 @@
 -- stage for an image folder: a part of random place, size and shape of each image, resized to the size of the set
 -- (Szegedy et al. 2015).
 local core = require "icl.core"
-local options = require "icl.options"
+local options = require "icl.options.list"
 local random = require "icl.random"
 local stage = require "icl.augment.stage"
 

@@ -3,7 +3,8 @@
 -- et al. 2018). The published figures are without random_crop.
 local core = require "icl.core"
 local ops = core.ops
-local options = require "icl.options"
+local numbers = require "icl.internal.numbers"
+local options = require "icl.options.list"
 local boxes = require "icl.augment.boxes"
 local mixing = require "icl.augment.mixing"
 local stage = require "icl.augment.stage"
@@ -15,7 +16,7 @@ local ricap = stage.class("ricap", options "augment.ricap"
 -- ricap:patches(horizontal, vertical, height, width) -> the four patches for images of a size that meet at these shares
 -- of it, from the upper left one to the lower right one: { top =, left =, height =, width =, weight = }.
 function ricap:patches(horizontal, vertical, height, width)
-  local w, h = mixing.round(width * horizontal), mixing.round(height * vertical)
+  local w, h = numbers.round(width * horizontal), numbers.round(height * vertical)
   local patches = {}
   for k = 0, 3 do
     local lower, right = k >= 2, k % 2 == 1

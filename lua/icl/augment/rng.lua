@@ -5,8 +5,8 @@
 -- the epoch instead; parts of a batch share it.
 local core = require "icl.core"
 local ops = core.ops
-local fail = require "icl.fail"
-local beta = require "icl.beta"
+local fail = require "icl.internal.fail"
+local beta = require "icl.random.beta"
 local random = require "icl.random"
 
 local Rng = {}

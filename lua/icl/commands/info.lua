@@ -1,7 +1,7 @@
 -- commands/info.lua: `icl info MODEL [options]`: a model as a tree, with what it costs to run and to train.
 local icl = require "icl"
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local json = require "icl.json"
 local models, summary = icl.models, icl.nn.summary
 

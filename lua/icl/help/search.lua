@@ -1,6 +1,6 @@
 -- help/search.lua: the places where a word stands in the names and comments of ops and library.
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local docs = require "icl.help.docs"
 local op_help = require "icl.help.ops"
 
@@ -8,13 +8,11 @@ local search = {}
 
 local SHOWN = 24  -- results at most
 
--- Modules that are part of the inside: their comments are not for users.
-local inner = { ["icl.lazy"] = true, ["icl.fail"] = true, ["icl.scope"] = true, ["icl.arguments"] = true,
-                ["icl.program"] = true, ["icl.columns"] = true }
+-- Parts of the inside: their comments are not for users.
+local inner = { commands = true, help = true, internal = true, program = true, repl = true }
 
-local function is_inner(name)
-  return name:find "^icl%.help" ~= nil or name:find "^icl%.repl" ~= nil or name:find "^icl%.commands" ~= nil
-    or inner[name] ~= nil
+local function is_inner(module)
+  return inner[module:match "^icl%.([%w_]+)"] == true
 end
 
 -- How well texts fit: 1 the name is the word, 2 it contains the word, 3 only the text does; nil not at all.

@@ -2,7 +2,7 @@
 -- ("basic") or a 3x3 one between two of 1x1 ("bottleneck"); batch norm and relu come behind each convolution (He et
 -- al. 2016a) or before it (He et al. 2016b).
 local nn = require "icl.nn"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 
 local blocks = {}
 

@@ -5,7 +5,7 @@
 -- with, unless last_relu is set.
 local nn = require "icl.nn"
 local core = require "icl.core"
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local Network = require "icl.models.network"
 local blocks = require "icl.models.blocks"
 

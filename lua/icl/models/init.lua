@@ -1,7 +1,7 @@
 -- models: networks; icl.models.names lists them. Each is a class: icl.models.resnet { depth = 20, classes = 10 } makes
 -- one, and icl.models.resnet.options lists its options.
-local arguments = require "icl.arguments"
-local fail = require "icl.fail"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 
 local models = {}
 
@@ -26,6 +26,6 @@ function models.build(name, options, set)
   return family(own)
 end
 
-return require "icl.lazy"(models, "icl.models", {
+return require "icl.internal.lazy"(models, "icl.models", {
   "densenet", "pyramidnet", "resnet", "resnet_preact", "resnext", "se_resnet_preact", "shake_shake", "vgg", "wrn",
 })

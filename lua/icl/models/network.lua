@@ -1,9 +1,9 @@
 -- models/network.lua: the class that model families inherit from: their options, the depth rule, and the frame that
 -- most of them share: a stem, stages of blocks, and a linear layer behind the mean over all pixels.
 local nn = require "icl.nn"
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
-local options = require "icl.options"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local options = require "icl.options.list"
 
 local Network = nn.layer "network"
 

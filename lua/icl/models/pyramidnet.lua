@@ -3,7 +3,8 @@
 -- channels that are new.
 local nn = require "icl.nn"
 local core = require "icl.core"
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
+local numbers = require "icl.internal.numbers"
 local Network = require "icl.models.network"
 local blocks = require "icl.models.blocks"
 
@@ -31,20 +32,13 @@ function Shortcut:forward(x)
   return self.padding and core.ops.pad(x, self.padding) or x
 end
 
--- The integer nearest to x; of two that are as near, the even one.
-local function round(x)
-  local below = math.floor(x)
-  local rest = x - below
-  return (rest > 0.5 or rest == 0.5 and below % 2 == 1) and below + 1 or below
-end
-
 -- Output channels of each block of the network.
 local function channel_list(o, counts)
   local total, list, channels = 0, {}, o.initial_channels + 0.0
   for _, count in ipairs(counts) do total = total + count end
   for i = 1, total do
     channels = channels + o.alpha / total
-    list[i] = blocks.expansion[o.block_type] * round(channels)
+    list[i] = blocks.expansion[o.block_type] * numbers.round(channels)
   end
   return list
 end

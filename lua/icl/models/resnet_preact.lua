@@ -3,7 +3,7 @@
 -- the shortcut.
 --
 -- The first stage has initial_channels channels, also with bottleneck blocks unless expand_first_stage is set.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local Network = require "icl.models.network"
 local blocks = require "icl.models.blocks"
 

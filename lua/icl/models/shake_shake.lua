@@ -2,7 +2,7 @@
 -- for the backward pass. In evaluation both have half.
 local nn = require "icl.nn"
 local core = require "icl.core"
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local autograd = require "icl.autograd"
 local random = require "icl.random"
 local Network = require "icl.models.network"

@@ -1,8 +1,8 @@
 -- models/vgg.lua: VGG (Simonyan and Zisserman 2015): stages of 3x3 convolutions, each ending with a pooling that halves
 -- the size. Small images are classified by one linear layer, large ones by three with dropout between them.
 local nn = require "icl.nn"
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 local Network = require "icl.models.network"
 
 local VGG = Network.family("vgg", "VGG (Simonyan and Zisserman 2015)", { "cifar", "imagenet" })

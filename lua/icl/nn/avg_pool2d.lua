@@ -1,6 +1,6 @@
 -- nn/avg_pool2d.lua: the mean over windows, padding counted; (n, h, w, c) -> (n, h', w', c), sizes rounded down.
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local Pool = require "icl.nn.module".class "avg_pool2d"
 
 -- nn.avg_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width }.

@@ -3,10 +3,10 @@
 --
 -- In training a channel is normalised with its mean and biased variance over the batch, and the running statistics move
 -- towards mean and unbiased variance; in evaluation they are used instead.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local ops = core.ops
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local initial = require "icl.nn.initial"
 local BatchNorm = require "icl.nn.module".class "batch_norm"
 

@@ -1,7 +1,7 @@
 -- nn/conv2d.lua: convolution; x (n, h, w, input) -> (n, h', w', output).
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local initial = require "icl.nn.initial"
 local Conv2d = require "icl.nn.module".class "conv2d"
 

@@ -1,6 +1,6 @@
 -- nn/dropout.lua: in training each element is 0 with probability p, and the others are divided by 1 - p (Srivastava
 -- et al. 2014).
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local random = require "icl.random"
 local Dropout = require "icl.nn.module".class "dropout"

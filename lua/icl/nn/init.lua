@@ -7,7 +7,7 @@ function nn.layer(name, base)
   return require "icl.nn.module".class(name, base)
 end
 
-return require "icl.lazy"(nn, "icl.nn", {
+return require "icl.internal.lazy"(nn, "icl.nn", {
   "avg_pool2d", "batch_norm", "conv2d", "dropout", "flatten", "global_avg_pool", "initial", "linear", "max_pool2d",
   "relu", "sequential", "squeeze_excite", "summary",
 })

@@ -1,7 +1,7 @@
 -- nn/initial.lua: first values of parameters. Normal numbers of variance 2 / fan (He et al. 2015); the draws are
 -- keyed by the seed and by how many were made before, so the same program gets the same bytes.
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local random = require "icl.random"
 
 local initial = { modes = { "kaiming_fan_out", "kaiming_fan_in" } }

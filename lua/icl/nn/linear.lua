@@ -1,6 +1,6 @@
 -- nn/linear.lua: x (n, input) -> x w + b (n, output).
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local initial = require "icl.nn.initial"
 local Linear = require "icl.nn.module".class "linear"
 

@@ -1,6 +1,6 @@
 -- nn/max_pool2d.lua: the largest over windows; (n, h, w, c) -> (n, h', w', c), sizes rounded down.
 local core = require "icl.core"
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 local Pool = require "icl.nn.module".class "max_pool2d"
 
 -- nn.max_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width }.

@@ -2,8 +2,9 @@
 --
 -- A field that is a module or a state is registered when it is first assigned; the order of assignment is the order
 -- of the parameters. Names are the paths of fields: "stage1.block1.bn1.weight". Calling a module calls its `forward`.
-local fail = require "icl.fail"
-local scope = require "icl.scope"
+local fail = require "icl.internal.fail"
+local scope = require "icl.internal.scope"
+local observer = require "icl.nn.observer"
 
 local Module = {}
 Module.__index = Module
@@ -38,23 +39,14 @@ local function register(module, key, value)
   rawset(module, key, value)
 end
 
-local observer  -- called with every module and its result while a summary is made
-
 local function call(module, ...)
   scope.enter(module._name)
   local leave <close> = scope.leave
-  if not observer then return module:forward(...) end
+  local tell = observer.tell
+  if not tell then return module:forward(...) end
   local result = module:forward(...)
-  observer(module, result)
+  tell(module, result)
   return result
-end
-
--- Runs f(...) with `watch(module, result)` called after every module's forward.
-function Module.observe(watch, f, ...)
-  local previous = observer
-  observer = watch
-  local restore <close> = setmetatable({}, { __close = function() observer = previous end })
-  return f(...)
 end
 
 -- A class of modules: a table to put `init` (called by the constructor) and `forward` into; what it lacks is taken from

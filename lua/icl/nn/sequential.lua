@@ -1,5 +1,5 @@
 -- nn/sequential.lua: modules called one after another.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local Sequential = require "icl.nn.module".class "sequential"
 
 -- nn.sequential { a, b, ... }: the modules are called "0", "1", ..., as in PyTorch, or by a name of their own where

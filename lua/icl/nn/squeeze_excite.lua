@@ -1,7 +1,7 @@
 -- nn/squeeze_excite.lua: squeeze-excitation (Hu et al. 2018): each channel is scaled by a number between 0 and 1 that
 -- two small layers make of the means of all channels; x (n, h, w, channels) -> the same shape.
-local arguments = require "icl.arguments"
-local fail = require "icl.fail"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 local linear = require "icl.nn.linear"
 local SqueezeExcite = require "icl.nn.module".class "squeeze_excite"
 

@@ -1,7 +1,7 @@
 -- nn/summary.lua: a model as a tree: class and sizes of each module, shape of its result, parameters,
 -- multiply-accumulates.
 local core = require "icl.core"
-local Module = require "icl.nn.module"
+local observer = require "icl.nn.observer"
 
 local summary = {}
 
@@ -26,7 +26,7 @@ local function result_shapes(model, input)
     model:apply(function(module) module.training = modes[module] end)
   end })
   model:eval()
-  Module.observe(function(module, result)
+  observer.during(function(module, result)
     if type(result) == "userdata" then shapes[module] = result:shape() end
   end, model, core.full({ 1, table.unpack(input) }, 0))
   return shapes

@@ -6,7 +6,7 @@
 -- base_lr is the learning rate that final_lr is meant for, before any schedule. With `decoupled` (AdaBoundW) the
 -- gradient is left as it is, and p = p - rate m - weight_decay p, whatever lr.
 -- icl.optim.adabound(module or groups [, options]) -> an optimizer. What all of them share: help(icl.optim.define).
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local moments = require "icl.optim.moments"
 
 local defaults = {

@@ -12,8 +12,9 @@
 --   })
 --   icl.fit { model = model, train = train, options = opt, optimizer = signum(model, { weight_decay = 1e-4 }) }
 local core = require "icl.core"
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local gradients_of = require "icl.optim.gradients"
 local groups = require "icl.optim.groups"
 local weights = require "icl.weights"
 
@@ -68,7 +69,7 @@ end
 -- optimizer:step(lr): one update with the gradients of this step, which are used up. lr is a number or a tensor of
 -- one element.
 function Optimizer:step(lr)
-  local rule, gradients = self.rule, groups.gradients(self.name, self.groups, self.options)
+  local rule, gradients = self.rule, gradients_of(self.name, self.groups, self.options)
   local s = { lr = type(lr) == "number" and lr or lr:reshape {} }
   for name, value in pairs(self.options) do s[name] = value end
   if self.count then

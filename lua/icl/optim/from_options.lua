@@ -1,16 +1,20 @@
 -- optim/from_options.lua: the optimizer that the options of a recipe ask for.
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
+local adabound = require "icl.optim.adabound"
+local adam = require "icl.optim.adam"
+local lars = require "icl.optim.lars"
+local sgd = require "icl.optim.sgd"
 
--- For each word of --optimizer, which optimizer it means and what it is given: an option of the recipe, by its name, or
--- a constant.
+-- For each word of --optimizer, which optimizer it means; the options of the recipe that it is given, by its own names
+-- for them; and constants.
+local bounds = { betas = "betas", base_lr = "base_lr", final_lr = "final_lr", gamma = "gamma" }
 local choices = {
-  sgd = { "sgd", momentum = "momentum", nesterov = "nesterov" },
-  lars = { "lars", momentum = "momentum", eps = "lars_eps", threshold = "lars_threshold" },
-  adam = { "adam", betas = "betas" },
-  amsgrad = { "adam", betas = "betas", amsgrad = true },
-  adabound = { "adabound", betas = "betas", base_lr = "base_lr", final_lr = "final_lr", gamma = "gamma" },
-  adaboundw = { "adabound", betas = "betas", base_lr = "base_lr", final_lr = "final_lr", gamma = "gamma",
-                decoupled = true },
+  sgd = { make = sgd, options = { momentum = "momentum", nesterov = "nesterov" } },
+  lars = { make = lars, options = { momentum = "momentum", eps = "lars_eps", threshold = "lars_threshold" } },
+  adam = { make = adam, options = { betas = "betas" } },
+  amsgrad = { make = adam, options = { betas = "betas" }, constants = { amsgrad = true } },
+  adabound = { make = adabound, options = bounds },
+  adaboundw = { make = adabound, options = bounds, constants = { decoupled = true } },
 }
 
 local from_options = { names = arguments.names(choices) }
@@ -26,11 +30,9 @@ local function new(_, model, options)
     weight_decay = options.weight_decay, decay = options.decay, gradient_clip = options.gradient_clip,
     divide = options.compatible and options.subdivision or 1,
   }
-  for name, value in pairs(choice) do
-    if type(value) == "string" then value = options[value] end
-    if type(name) == "string" then given[name] = value end
-  end
-  return require("icl.optim." .. choice[1])(model, given)
+  for name, option in pairs(choice.options) do given[name] = options[option] end
+  for name, value in pairs(choice.constants or {}) do given[name] = value end
+  return choice.make(model, given)
 end
 
 return setmetatable(from_options, { __call = new })

@@ -1,6 +1,6 @@
--- optim/groups.lua: parameter groups, and what happens to gradients before any optimizer uses them.
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+-- optim/groups.lua: parameter groups.
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 
 local groups = {}
 
@@ -54,40 +54,6 @@ function groups.each(list, f)
       if parameter[2].trainable then f(parameter[1], parameter[2], group) end
     end
   end
-end
-
--- min(1, limit / (norm + 1e-6)) for the norm of all gradients together; one element.
-local function clip_scale(gradients, limit)
-  local total
-  for _, gradient in ipairs(gradients) do
-    local squares = (gradient * gradient):sum()
-    total = total and total + squares or squares
-  end
-  return (limit / (total:sqrt() + 1e-6)):minimum(1)
-end
-
--- groups.gradients(what, list, options) -> the gradients of the trained parameters, by state. A parameter without one
--- is an error. gradient_clip (0: none) limits the norm of all of them together; they are divided by `divide`
--- afterwards.
-function groups.gradients(what, list, options)
-  local states, gradients = {}, {}
-  groups.each(list, function(name, state)
-    local gradient = state.grad
-    if not gradient then
-      fail("%s: parameter %s has no gradient; call loss:backward() in this step, or freeze what is not used",
-        what, name)
-    end
-    states[#states + 1], gradients[#gradients + 1] = state, gradient
-  end)
-  local scale = options.gradient_clip > 0 and #gradients > 0 and clip_scale(gradients, options.gradient_clip)
-  local by_state = {}
-  for i, state in ipairs(states) do
-    local gradient = gradients[i]
-    if scale then gradient = gradient * scale end
-    if options.divide ~= 1 then gradient = gradient / options.divide end
-    by_state[state] = gradient
-  end
-  return by_state
 end
 
 return groups

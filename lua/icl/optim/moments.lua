@@ -1,5 +1,5 @@
 -- optim/moments.lua: the running means of the gradient and of its square that Adam and AdaBound share.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 
 local moments = {}
 

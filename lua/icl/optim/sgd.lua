@@ -3,7 +3,7 @@
 -- or, with Nesterov's look-ahead, p = p - lr (g + momentum v).
 -- icl.optim.sgd(module or groups [, options]) -> an optimizer. What all of them share: help(icl.optim.define).
 local ops = require "icl.core".ops
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 
 local defaults = { momentum = 0.9, nesterov = true }
 

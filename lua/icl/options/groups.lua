@@ -1,8 +1,17 @@
 -- options/groups.lua: the options that many recipes share, as groups for :include.
-local augment = require "icl.augment"
-local folder = require "icl.folder"
-local options = require "icl.options"
+local core = require "icl.core"
+local cutmix = require "icl.augment.cutmix"
+local cutout = require "icl.augment.cutout"
+local hflip = require "icl.augment.hflip"
+local mixup = require "icl.augment.mixup"
+local random_crop = require "icl.augment.random_crop"
+local random_erasing = require "icl.augment.random_erasing"
+local random_resized_crop = require "icl.augment.random_resized_crop"
+local ricap = require "icl.augment.ricap"
+local folder = require "icl.data.folder"
+local options = require "icl.options.list"
 local optimizers = require "icl.optim.from_options".names
+local random = require "icl.random"
 local schedule = require "icl.schedule"
 
 local groups = {}
@@ -41,22 +50,22 @@ end
 
 groups.augmentation = options "augmentation"
   : flag("random_crop", true, "crop at random from the padded image; imagenet: a random part, resized")
-  : add(augment.random_crop.options, "crop_")
-  : add(augment.random_resized_crop.options, "crop_")
+  : add(random_crop.options, "crop_")
+  : add(random_resized_crop.options, "crop_")
   : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
-  : add(augment.hflip.options, "hflip_")
+  : add(hflip.options, "hflip_")
   : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")
-  : add(augment.cutout.options, "cutout_")
+  : add(cutout.options, "cutout_")
   : flag("dual_cutout", false, "train on two views of each image, with a cutout each")
   : value("dual_cutout_alpha", 0.1, "weight of the squared difference of their logits", { min = 0 })
   : flag("random_erasing", false, "fill a rectangle of some images (Zhong et al. 2020)")
-  : add(augment.random_erasing.options, "random_erasing_")
+  : add(random_erasing.options, "random_erasing_")
   : flag("mixup", false, "blend pairs of images (Zhang et al. 2018)")
-  : add(augment.mixup.options, "mixup_")
+  : add(mixup.options, "mixup_")
   : flag("cutmix", false, "replace a rectangle by that of another image (Yun et al. 2019)")
-  : add(augment.cutmix.options, "cutmix_")
+  : add(cutmix.options, "cutmix_")
   : flag("ricap", false, "patch four images together (Takahashi et al. 2018)")
-  : add(augment.ricap.options, "ricap_")
+  : add(ricap.options, "ricap_")
   : value("label_smoothing", 0.0, "share of the target spread over all classes", { min = 0, max = 1 })
   : check(check_mixing)
 
@@ -96,7 +105,7 @@ local function configure(opt)
   end
   if opt.threads > 0 then settings.threads = opt.threads end
   settings.device = opt.device
-  require "icl.core".configure(settings)
+  core.configure(settings)
 end
 
 -- Those of every program: `icl --threads 2 any.lua`.
@@ -112,6 +121,6 @@ groups.runtime = options "runtime"
   : value("seed", 0, "of every random draw", { min = 0 })
   : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
   : include(groups.engine)
-  : after(function(opt) require "icl.random".seed(opt.seed) end)
+  : after(function(opt) random.seed(opt.seed) end)
 
 return groups

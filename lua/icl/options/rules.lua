@@ -1,6 +1,6 @@
 -- options/rules.lua: which values an option may have, from text and from Lua. Functions return the value, or nil and
 -- what it should have been: "an integer", "at least 8".
-local arguments = require "icl.arguments"
+local arguments = require "icl.internal.arguments"
 
 local rules = {}
 

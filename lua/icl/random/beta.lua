@@ -1,4 +1,5 @@
--- beta.lua: beta(uniform, a) -> a number of the distribution Beta(a, a), a > 0. uniform() gives numbers in (0, 1).
+-- random/beta.lua: beta(uniform, a) -> a number of the distribution Beta(a, a), a > 0; uniform() gives numbers in
+-- (0, 1).
 --
 -- It is g1 / (g1 + g2) of two numbers of the gamma distribution, of which only the ratio is computed, by its logarithm:
 -- for small a both are often too small for a double.

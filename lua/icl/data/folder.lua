@@ -1,11 +1,11 @@
--- folder.lua: image folders as sets. Their images are decoded on threads, a few batches ahead; the rest of a chain is
--- the same as for a set in memory.
+-- data/folder.lua: image folders as sets. Their images are decoded on threads, a few batches ahead; the rest of a chain
+-- is the same as for a set in memory.
 --
 -- A set has folder, labels, count, classes, class_names, shape, mean, std, name, and the form of models that is meant
--- for such images; see data.lua.
+-- for such images; see data/init.lua.
 local core = require "icl.core"
-local arguments = require "icl.arguments"
-local fail = require "icl.fail"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 
 local folder = {}
 

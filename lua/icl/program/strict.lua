@@ -1,6 +1,7 @@
--- strict.lua: frozen globals, so that a mistyped name is an error where it is used and not a nil somewhere later.
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+-- program/strict.lua: frozen globals, so that a mistyped name is an error where it is used and not a nil somewhere
+-- later.
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 
 local strict = {}
 

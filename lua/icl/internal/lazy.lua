@@ -1,4 +1,5 @@
--- lazy.lua: tables whose fields are modules that are loaded when they are first used, so that a program starts fast.
+-- internal/lazy.lua: tables whose fields are modules that are loaded when they are first used, so that a program starts
+-- fast.
 
 -- lazy(module, prefix, names) -> module, in which each of `names` stands for the module prefix.NAME; `names` becomes
 -- a field.

@@ -1,8 +1,8 @@
--- help.lua: what help() at the prompt says. Functions, modules and layers are explained by the comments in their
+-- help: what help() at the prompt says. Functions, modules and layers are explained by the comments in their
 -- sources, ops by the registry, options by their lists.
 local core = require "icl.core"
-local arguments = require "icl.arguments"
-local columns = require "icl.columns"
+local arguments = require "icl.internal.arguments"
+local columns = require "icl.internal.columns"
 local docs = require "icl.help.docs"
 local op_help = require "icl.help.ops"
 
@@ -74,13 +74,30 @@ local function function_text(f)
   return "a function without a description"
 end
 
--- The first sentence of each block with a title.
+-- The first sentence of a block, shortened to the width of the terminal.
+local function line_about(block)
+  local line, width = "  " .. docs.first_sentence(block.text), core.terminal_width()
+  return #line < width and line or line:sub(1, math.max(width - 4, 20)) .. "..."
+end
+
+-- A line for each block with a title.
 local function titles(doc, but)
-  local lines, width = {}, core.terminal_width()
+  local lines = {}
   for _, block in ipairs(doc.blocks) do
-    if block.title and block ~= but then
-      local line = "  " .. docs.first_sentence(block.text)
-      lines[#lines + 1] = #line < width and line or line:sub(1, math.max(width - 4, 20)) .. "..."
+    if block.title and block ~= but then lines[#lines + 1] = line_about(block) end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- A line for each function of a module that another file defines, but for the parts in `names`.
+local function titles_elsewhere(module, doc, names)
+  local lines, is_part = {}, {}
+  for _, name in ipairs(names or {}) do is_part[name] = true end
+  for _, name in ipairs(arguments.names(module)) do
+    local value = rawget(module, name)
+    if type(value) == "function" and not is_part[name] then
+      local other, block = docs.of_function(value)
+      if block and other ~= doc then lines[#lines + 1] = line_about(block) end
     end
   end
   return table.concat(lines, "\n")
@@ -123,7 +140,8 @@ local function module_text(value, name)
   local names = rawget(value, "names")
   local list = names and name .. " holds\n" .. columns(names)
   local options = is_options(rawget(value, "options")) and options_text(value.options)
-  return joined(docs.header(doc), block and block.text, docs.defaults(doc), options, list, titles(doc, block))
+  return joined(docs.header(doc), block and block.text, docs.defaults(doc), options, list, titles(doc, block),
+    titles_elsewhere(value, doc, names))
 end
 
 -- The names of the methods of a tensor or state.

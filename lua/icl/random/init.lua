@@ -1,12 +1,12 @@
--- random.lua: keys of random draws.
+-- random: keys of random draws.
 --
 -- A draw depends on its key alone (Philox 4x32-10, Salmon et al. 2011), not on what was drawn before it. A key is
 -- made of the seed, the step, and a name: the path of the module that draws, how many draws it made in this step
 -- before, and what the draw is for. So no two draws of a program coincide, and a run that is repeated or resumed
 -- draws the same.
-local fail = require "icl.fail"
+local fail = require "icl.internal.fail"
 local core = require "icl.core"
-local scope = require "icl.scope"
+local scope = require "icl.internal.scope"
 
 local random = {}
 

@@ -1,5 +1,5 @@
--- scope.lua: which module is being called, by the names that lead to it: "stage1.block1.conv1". Error messages and
--- profiles show the path, and random draws are keyed by it.
+-- internal/scope.lua: which module is being called, by the names that lead to it: "stage1.block1.conv1". Error messages
+-- and profiles show the path, and random draws are keyed by it.
 local core = require "icl.core"
 
 local scope = { path = "" }

@@ -1,5 +1,5 @@
--- progress.lua: what a run shows while it works: a bar on a terminal, one line an epoch otherwise, and an estimate of
--- the whole time when that is long.
+-- fit/progress.lua: what a run shows while it works: a bar on a terminal, one line an epoch otherwise, and an estimate
+-- of the whole time when that is long.
 local core = require "icl.core"
 
 local Progress = {}

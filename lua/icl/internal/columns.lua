@@ -1,4 +1,4 @@
--- columns.lua: words in columns that fill the width of the terminal.
+-- internal/columns.lua: words in columns that fill the width of the terminal.
 local core = require "icl.core"
 
 -- columns(words) -> text, indented by two, without a line end.
@@ -7,8 +7,8 @@ local function columns(words)
   for _, word in ipairs(words) do cell = math.max(cell, #word + 2) end
   local across, lines = math.max((width - 2) // math.max(cell, 1), 1), {}
   for first = 1, #words, across do
-    local cells = {}
-    for i = first, math.min(first + across - 1, #words) do cells[#cells + 1] = ("%-" .. cell .. "s"):format(words[i]) end
+    local cells, last = {}, math.min(first + across - 1, #words)
+    for i = first, last do cells[#cells + 1] = ("%-" .. cell .. "s"):format(words[i]) end
     lines[#lines + 1] = ("  " .. table.concat(cells)):gsub("%s+$", "")
   end
   return table.concat(lines, "\n")

@@ -1,5 +1,5 @@
--- arguments.lua: checks of option tables, with a suggestion for a name that is nearly right.
-local fail = require "icl.fail"
+-- internal/arguments.lua: checks of option tables, with a suggestion for a name that is nearly right.
+local fail = require "icl.internal.fail"
 local arguments = {}
 
 -- Edit distance of two short strings: letters inserted, left out, changed, or exchanged with their neighbours

@@ -1,4 +1,4 @@
--- program.lua: what the command line of the executable icl means.
+-- program: what the command line of the executable icl means.
 local core = require "icl.core"
 
 local usage = [[
@@ -64,7 +64,7 @@ local function take_engine_option(words, i, taken)
   if not spec then
     local known = table.move(own, 1, #own, 1, {})
     for _, other in ipairs(options:names()) do known[#known + 1] = "--" .. other:gsub("_", "-") end
-    usage_error("there is no option %s%s", words[i], require "icl.arguments".suggestion(words[i], known))
+    usage_error("there is no option %s%s", words[i], require "icl.internal.arguments".suggestion(words[i], known))
   end
   local count = (spec.type == "boolean" or words[i]:find("=", 1, true)) and 1 or 2
   table.move(words, i, i + count - 1, #taken + 1, taken)
@@ -121,7 +121,7 @@ end
 local function run_recipe(path, interactive)
   local chunk, message = loadfile(path ~= "-" and path or nil)
   if not chunk then return run(error, message, 0) end
-  local strict = require "icl.strict"
+  local strict = require "icl.program.strict"
   if not interactive then strict.freeze() end
   local code = run(function(...) chunk(...) end, table.unpack(arg))
   strict.thaw()
@@ -136,7 +136,7 @@ local function run_word(word, interactive)
     end
     local file = io.open(word)
     if not file then
-      usage_error("there is no file or command '%s'%s", word, require "icl.arguments".suggestion(word, names))
+      usage_error("there is no file or command '%s'%s", word, require "icl.internal.arguments".suggestion(word, names))
     end
     file:close()
   end

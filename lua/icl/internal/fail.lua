@@ -1,4 +1,4 @@
--- fail.lua: errors that point at the line of the recipe, not at the library function that noticed them.
+-- internal/fail.lua: errors that point at the line of the recipe, not at the library function that noticed them.
 local core = require "icl.core"
 
 -- fail(format, ...): raises the error. The position is that of the innermost function that is not part of the library.

@@ -1,12 +1,12 @@
--- fit.lua: icl.fit, the training loop of the recipes; a loop of one's own is made of the same pieces.
+-- fit: icl.fit, the training loop of the recipes; a loop of one's own is made of the same pieces.
 local core = require "icl.core"
-local fail = require "icl.fail"
-local arguments = require "icl.arguments"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 local augment = require "icl.augment"
 local data = require "icl.data"
 local loss = require "icl.loss"
 local metrics = require "icl.metrics"
-local new_progress = require "icl.progress"
+local new_progress = require "icl.fit.progress"
 local new_run = require "icl.run"
 local optimizer_from = require "icl.optim.from_options"
 local option_groups = require "icl.options"

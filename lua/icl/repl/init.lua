@@ -1,7 +1,8 @@
--- repl.lua: the prompt. A line is tried as an expression, whose values are printed, and then as a statement; one that
--- is not complete goes on in the next. Whatever happens in a line, the prompt and all that was made before it stay alive.
+-- repl: the prompt. A line is tried as an expression, whose values are printed, and then as a statement; one that
+-- is not complete goes on in the next. Whatever happens in a line, the prompt and all that was made before it stay
+-- alive.
 local core = require "icl.core"
-local columns = require "icl.columns"
+local columns = require "icl.internal.columns"
 local complete = require "icl.repl.complete"
 local history = require "icl.repl.history"
 local printing = require "icl.repl.print"

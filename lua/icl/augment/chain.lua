@@ -1,0 +1,56 @@
+-- augment/chain.lua: stages one after another, applied to the batches of a loader.
+local fail = require "icl.internal.fail"
+local new_rng = require "icl.augment.rng"
+
+-- The stages with names that differ, so that no two of them share draws.
+local function named(stages)
+  local list, seen = {}, {}
+  for i, item in ipairs(stages) do
+    local name, apply = "function", item
+    if type(item) == "table" and item.apply then
+      name, apply = item.name, function(batch, rng) item:apply(batch, rng) end
+    elseif type(item) ~= "function" then
+      fail("augment.chain: stage %d is a %s; it must be a stage or a function(batch, rng)", i, type(item))
+    end
+    seen[name] = (seen[name] or 0) + 1
+    list[i] = { name = name .. ":" .. seen[name], apply = apply, accepts_views = name == "function" }
+  end
+  return list
+end
+
+-- The stages without a first one that decodes, and that one.
+local function split(stages)
+  local first = stages[1]
+  local decoder = type(first) == "table" and first.decoding and first or nil
+  local rest = table.move(stages, decoder and 2 or 1, #stages, 1, {})
+  for _, item in ipairs(rest) do
+    if type(item) == "table" and item.decoding then
+      fail("augment.chain: stage %s decodes the files of an image folder; it can only be the first", item.name)
+    end
+  end
+  return rest, decoder
+end
+
+-- Applies the stages before number `last` to a batch.
+local function apply(stages, batch, last)
+  local rng = new_rng(batch, function(other, number) apply(stages, other, number) end)
+  for number = 1, last - 1 do
+    local item = stages[number]
+    if type(batch.image) == "table" and not item.accepts_views then
+      fail("augment.chain: stage %s comes behind dual_cutout, which makes two images of each; put it before that",
+        item.name)
+    end
+    rng:enter(number, item.name)
+    item.apply(batch, rng)
+  end
+end
+
+-- icl.augment.chain { stages... } -> chain(batch) applies them in order to a batch of a loader; chain.decoder is the
+-- stage that decodes, if there is one.
+local function chain(stages)
+  local rest, decoder = split(stages)
+  local list = named(rest)
+  return setmetatable({ decoder = decoder }, { __call = function(_, batch) apply(list, batch, #list + 1) end })
+end
+
+return chain

@@ -1,0 +1,54 @@
+-- augment/from_options.lua: the chains that the options of a recipe ask for.
+local fail = require "icl.internal.fail"
+local center_crop = require "icl.augment.center_crop"
+local chain = require "icl.augment.chain"
+local cutmix = require "icl.augment.cutmix"
+local cutout = require "icl.augment.cutout"
+local dual_cutout = require "icl.augment.dual_cutout"
+local hflip = require "icl.augment.hflip"
+local mixup = require "icl.augment.mixup"
+local normalize = require "icl.augment.normalize"
+local random_crop = require "icl.augment.random_crop"
+local random_erasing = require "icl.augment.random_erasing"
+local random_resized_crop = require "icl.augment.random_resized_crop"
+local ricap = require "icl.augment.ricap"
+local groups = require "icl.options.groups"
+
+local from_options = {}
+
+local not_mirrored = { mnist = true, kmnist = true }
+
+-- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.
+local behind_normalize = {
+  { flag = "cutout", stage = cutout, prefix = "cutout_" },
+  { flag = "random_erasing", stage = random_erasing, prefix = "random_erasing_" },
+  { flag = "dual_cutout", stage = dual_cutout, prefix = "cutout_" },
+  { flag = "mixup", stage = mixup, prefix = "mixup_" },
+  { flag = "cutmix", stage = cutmix, prefix = "cutmix_" },
+  { flag = "ricap", stage = ricap, prefix = "ricap_" },
+}
+
+-- What icl.augment.training returns.
+function from_options.training(options, set)
+  local problem = groups.augmentation:problem(options)
+  if problem then fail("augmentation: %s", problem) end
+  local stages, mirror = {}, options.hflip
+  if mirror == nil then mirror = not not_mirrored[set.name] end
+  local function add(stage, prefix) stages[#stages + 1] = stage(stage.options:select(options, prefix)) end
+  if options.random_crop then add(set.folder and random_resized_crop or random_crop, "crop_") end
+  if mirror then add(hflip, "hflip_") end
+  stages[#stages + 1] = normalize { dtype = options.precision }
+  for _, entry in ipairs(behind_normalize) do
+    if options[entry.flag] then add(entry.stage, entry.prefix) end
+  end
+  return chain(stages)
+end
+
+-- What icl.augment.evaluation returns.
+function from_options.evaluation(options, set)
+  local normalized = normalize { dtype = options.precision }
+  if not set.folder then return chain { normalized } end
+  return chain { center_crop { resize = options.eval_resize }, normalized }
+end
+
+return from_options

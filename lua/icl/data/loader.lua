@@ -1,0 +1,79 @@
+-- data/loader.lua: loaders hand out the images of a set in batches.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local numbers = require "icl.internal.numbers"
+local center_crop = require "icl.augment.center_crop"
+local chain = require "icl.augment.chain"
+local normalize = require "icl.augment.normalize"
+local folder = require "icl.data.folder"
+local new_batch = require "icl.data.batch"
+local random = require "icl.random"
+
+local Loader = {}
+Loader.__index = Loader
+
+-- icl.data.loader(set, options) -> a loader. Options: batch_size = 128; training = false: in a new random order each
+-- epoch, else in the order of the set; drop_last = training: leave out a last smaller batch; chain: what makes image
+-- and target of a batch (icl.augment), only the normalisation unless given.
+local function new(set, given)
+  local defaults = { batch_size = 128, training = false }
+  local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain" })
+  arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
+  if loader.drop_last == nil then loader.drop_last = loader.training end
+  loader.chain = loader.chain or chain { normalize {} }
+  loader.decoder = type(loader.chain) == "table" and loader.chain.decoder or nil
+  if set.folder then
+    loader.decoder = loader.decoder or center_crop {}
+  elseif loader.decoder then
+    fail("icl.data.loader: stage %s decodes files, and the images of this set are in memory; random_crop takes those",
+      loader.decoder.name)
+  end
+  loader.set = set
+  loader.batches = loader.drop_last and set.count // loader.batch_size or -(-set.count // loader.batch_size)
+  if loader.batches == 0 then
+    fail("icl.data.loader: %d images are not one batch of %d; give a smaller batch_size or drop_last = false",
+      set.count, loader.batch_size)
+  end
+  return setmetatable(loader, Loader)
+end
+
+-- The numbers of the set's images in the order of an epoch: an i64 tensor.
+function Loader:order(epoch)
+  local count, indices = self.set.count, self.set.indices
+  if not self.training then
+    if indices then return indices end
+    self.sequence = self.sequence or core.new_tensor(numbers.sequence(count), "i64", { count })
+    return self.sequence
+  end
+  local low, high = random.seed_words()
+  local order = core.permutation({ low, high, core.hash32 "order", epoch }, count)
+  return indices and core.ops.gather(indices, order) or order
+end
+
+-- for index, number, decoded in loader:indices(epoch): the index vectors of the epoch's batches, the numbers of these,
+-- from 1, and, of an image folder, their decoded images. To be called outside steps. The fourth value it returns is to
+-- be closed where a loop is left early; a `for` does that.
+function Loader:indices(epoch)
+  local order, count, k, stream = self:order(epoch), math.min(self.set.count, self.batches * self.batch_size), 0, nil
+  if self.set.folder then stream = folder.stream(self, order:narrow(1, 1, count), epoch, self.batch_size) end
+  return function()
+    if k == self.batches then return nil end
+    local first = k * self.batch_size + 1
+    k = k + 1
+    local index = order:narrow(1, first, math.min(self.batch_size, count - first + 1))
+    return index, k, stream and stream:next()
+  end, nil, nil, stream
+end
+
+-- loader:batch(index, epoch [, number, decoded]) -> the batch of these images; `number` is its place in the epoch,
+-- `decoded` what loader:indices gave.
+function Loader:batch(index, epoch, number, decoded)
+  if self.set.folder and not decoded then
+    local stream <close> = folder.stream(self, index, epoch, index:size(1))
+    decoded = stream:next()
+  end
+  return new_batch { loader = self, index = index, epoch = epoch, number = number, decoded = decoded }
+end
+
+return new

@@ -1,0 +1,44 @@
+-- data/sets.lua: sets of images in memory, and parts of any set.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local random = require "icl.random"
+
+local sets = {}
+
+-- icl.data.set { images =, labels =, classes =, mean =, std = [, name =, class_names =] } -> a set from tensors of
+-- one's own.
+function sets.set(given)
+  local set = arguments.options("icl.data.set", given, { name = "own" },
+    { "images", "labels", "classes", "class_names", "mean", "std", "shape" })
+  local shape, labels = set.images:shape(), set.labels:shape()
+  if #shape ~= 4 or set.images:dtype() ~= "u8" then fail "icl.data.set: images must be u8 of shape (n, h, w, c)" end
+  if #labels ~= 1 or labels[1] ~= shape[1] or set.labels:dtype() ~= "i64" then
+    fail("icl.data.set: labels must be i64 of shape (%d), one for each image", shape[1])
+  end
+  arguments.integer("icl.data.set: classes", set.classes, 1)
+  for _, name in ipairs { "mean", "std" } do
+    if type(set[name]) ~= "table" or #set[name] ~= shape[4] then
+      fail("icl.data.set: %s must be a list of %d numbers, one for each channel", name, shape[4])
+    end
+  end
+  set.count, set.shape = shape[1], { shape[2], shape[3], shape[4] }
+  return set
+end
+
+-- icl.data.part(set, indices): the images whose numbers are in `indices`, an i64 tensor.
+function sets.part(set, indices)
+  if set.indices then indices = core.ops.gather(set.indices, indices) end
+  return setmetatable({ indices = indices, count = indices:size(1) }, { __index = set })
+end
+
+-- icl.data.split(set, ratio) -> most of the set, the rest: floor(count * ratio) images chosen by the seed.
+function sets.split(set, ratio)
+  local low, high = random.seed_words()
+  local rest = math.floor(set.count * ratio)
+  local order = core.permutation({ low, high, core.hash32 "split", 0 }, set.count)
+  local function range(first, length) return sets.part(set, order:narrow(1, first, length)) end
+  return range(1, set.count - rest), range(set.count - rest + 1, rest)
+end
+
+return sets

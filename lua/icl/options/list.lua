@@ -1,0 +1,215 @@
+-- options/list.lua: lists of options: what they are called, which values they take, what they stand for together.
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local read = require "icl.options.command_line"
+local help = require "icl.options.help"
+local rules = require "icl.options.rules"
+
+local Options = {}
+Options.__index = Options
+
+-- The type of an option, from its default: integer, float, boolean, string, list (of numbers), flags (a list of
+-- booleans).
+local function type_of(default)
+  if type(default) == "table" then return type(default[1]) == "boolean" and "flags" or "list" end
+  return math.type(default) or type(default)
+end
+
+-- Adds the description of one option; options keep the order in which they were declared.
+local function declare(self, spec)
+  if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
+  self.specs[spec.name] = spec
+  self.order[#self.order + 1] = spec
+  return self
+end
+
+-- :value(name, default, help [, limits]): an option with a value. `default` is a number, a string or a list of numbers
+-- (given as 80,120) or booleans (yes,no). limits: min, max (numbers; of a list, its items), type (where the default is
+-- nil: the option is then absent unless given).
+function Options:value(name, default, text, limits)
+  limits = limits or {}
+  return declare(self, { name = name, default = default, help = text, type = limits.type or type_of(default),
+                         min = limits.min, max = limits.max })
+end
+
+-- :flag(name, default, help): --name and --no-name. With nil as default the recipe decides when neither is given.
+function Options:flag(name, default, text)
+  return declare(self, { name = name, default = default, help = text, type = "boolean" })
+end
+
+-- :choice(name, default, choices, help): one of a list of words.
+function Options:choice(name, default, choices, text)
+  return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices })
+end
+
+-- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the
+-- parsed options (`:after`) and what it demands of them (`:check`) comes along.
+function Options:include(...)
+  for _, group in ipairs { ... } do
+    self.order[#self.order + 1] = { heading = group.title }
+    for _, spec in ipairs(group.order) do
+      local copy = {}
+      for key, value in pairs(spec) do copy[key] = value end
+      if copy.name then declare(self, copy) end
+    end
+    for _, action in ipairs(group.actions) do self.actions[#self.actions + 1] = action end
+    for _, rule in ipairs(group.checks) do self.checks[#self.checks + 1] = rule end
+  end
+  return self
+end
+
+-- :add(others, prefix): the options of another list and its checks, each option under a name with a prefix. What such a
+-- check says must begin with the name of an option.
+function Options:add(others, prefix)
+  for _, spec in ipairs(others.order) do
+    local copy = {}
+    for key, value in pairs(spec) do copy[key] = value end
+    copy.name = prefix .. spec.name
+    declare(self, copy)
+  end
+  for _, rule in ipairs(others.checks) do
+    self:check(function(values)
+      local message = rule(others:select(values, prefix))
+      return message and prefix .. message
+    end)
+  end
+  return self
+end
+
+-- :default { name = value, ... }: other defaults for options that are declared already.
+function Options:default(values)
+  for name, value in pairs(values) do self:spec_of(name, "default").default = value end
+  return self
+end
+
+-- :preset(name, values, note): values for several options under one name, for --preset NAME.
+function Options:preset(name, values, note)
+  if self.presets[name] then fail("options: preset %s was declared twice", name) end
+  local checked = {}
+  for key, given in pairs(values) do
+    local value, expected = rules.check(self:spec_of(key, "preset " .. name), given)
+    if expected then fail("options: preset %s: %s is %s; it must be %s", name, key, help.shown(given), expected) end
+    checked[key] = value
+  end
+  self.presets[name] = { values = checked, note = note }
+  self.preset_order[#self.preset_order + 1] = name
+  return self
+end
+
+-- :published(columns, rows): the presets of a table of published errors, one for each column of each row. A column is {
+-- end of the name, values }, a row { begin of the name, values, percent in each column }, false where there is none.
+function Options:published(columns, rows)
+  for _, row in ipairs(rows) do
+    for k, column in ipairs(columns) do
+      local name, values = row[1] .. column[1], {}
+      for _, part in ipairs { column[2], row[2] } do
+        for key, value in pairs(part) do values[key] = value end
+      end
+      if row[2 + k] then self:preset(name, values, ("%.2f %%"):format(row[2 + k])) end
+    end
+  end
+  return self
+end
+
+-- :example(text): a command line for --help.
+function Options:example(text)
+  self.examples[#self.examples + 1] = text
+  return self
+end
+
+-- :after(action): called with the parsed options at the end of parse.
+function Options:after(action)
+  self.actions[#self.actions + 1] = action
+  return self
+end
+
+-- :check(rule): rule(values) returns a message where values do not go together.
+function Options:check(rule)
+  self.checks[#self.checks + 1] = rule
+  return self
+end
+
+-- :problem(values) -> what is wrong with values together, or nil.
+function Options:problem(values)
+  for _, rule in ipairs(self.checks) do
+    local message = rule(values)
+    if message then return message end
+  end
+end
+
+-- :defaults() -> table of the values that options have when nothing is given.
+function Options:defaults()
+  local values = {}
+  for name, spec in pairs(self.specs) do values[name] = spec.default end
+  return values
+end
+
+function Options:names()
+  return arguments.names(self.specs)
+end
+
+function Options:spec_of(name, what)
+  local spec = self.specs[name]
+  if not spec then
+    fail("options: %s: there is no option '%s'%s", what, name, arguments.suggestion(name, self:names()))
+  end
+  return spec
+end
+
+-- :read(words) -> table of values; or nil and a message about what is wrong; or false and the text that was asked for.
+Options.read = read
+
+-- :parse(arg) -> table of values. Prints and leaves the program for --help and --list-presets (exit code 0) and for a
+-- command line that is wrong (exit code 2).
+function Options:parse(words)
+  local result, text = self:read(words)
+  if result then
+    for _, action in ipairs(self.actions) do action(result) end
+    return result
+  end
+  if result == false then
+    io.stdout:write(text)
+    os.exit(0, true)
+  end
+  io.stderr:write(("%s: %s\n"):format(words[0] or "icl", text))
+  os.exit(2, true)
+end
+
+-- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults
+-- of all others. `what` names the function for messages.
+function Options:complete(what, given)
+  local values = arguments.options(what, given, self:defaults(), self:names())
+  for _, name in ipairs(self:names()) do
+    local spec = self.specs[name]
+    if values[name] ~= nil then
+      local value, expected = rules.check(spec, values[name])
+      if expected then fail("%s: %s is %s; it must be %s", what, name, help.shown(values[name]), expected) end
+      values[name] = value
+    end
+  end
+  local problem = self:problem(values)
+  if problem then fail("%s: %s", what, problem) end
+  return values
+end
+
+-- :select(values [, prefix]) -> those of the values that are of these options; in `values` their names begin with
+-- `prefix`.
+function Options:select(values, prefix)
+  local selected = {}
+  for name in pairs(self.specs) do selected[name] = values[(prefix or "") .. name] end
+  return selected
+end
+
+-- The title and the options, one a line.
+function Options:__tostring()
+  return self.title .. "\n" .. table.concat(help.lines(self), "\n")
+end
+
+-- new(title) -> an empty list of options.
+local function new(title)
+  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {},
+                 checks = {} }
+  return setmetatable(self, Options)
+end
+
+return new
