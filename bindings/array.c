@@ -1,6 +1,9 @@
 /* array.c - between Lua's numbers, tables and strings and arrays of elements. */
 #include "array.h"
 
+#include "arguments.h"
+#include "error.h"
+
 #include <string.h>
 
 #include "backend/kernel.h"

@@ -1,5 +1,8 @@
 /* attributes.c - the named attributes of an op, from the table that is its last argument. */
-#include "operators.h"
+#include "attributes.h"
+
+#include "arguments.h"
+#include "error.h"
 
 #include <string.h>
 

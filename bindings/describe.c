@@ -1,6 +1,7 @@
 /* describe.c - what help and completion at the prompt look at: ops as the registry has them, and the sources of the Lua
  * library. */
-#include "binding.h"
+#include "describe.h"
+
 #include "embedded.h"
 
 #include "ops/ops.h"

@@ -1,21 +1,14 @@
 /* engine.c - the engine of a Lua state: settings, opening, closing, and what it tells about itself. */
+#include "engine.h"
+
+#include "arguments.h"
+#include "error.h"
+#include "guard.h"
+#include "interrupt.h"
 #include "session.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char session_key; /* its address is the key in the registry */
-
-icl__lua_session *icl__lua_push_session(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &session_key);
-  return lua_touserdata(L, -1);
-}
-
-icl__lua_session *icl__lua_session_of(lua_State *L) {
-  icl__lua_session *session = icl__lua_push_session(L);
-  lua_pop(L, 1);
-  return session;
-}
 
 /* ---- settings: a table { device =, threads =, ... } ---- */
 
@@ -142,20 +135,6 @@ static int close_session(lua_State *L) {
   return 0;
 }
 
-static void make_session(lua_State *L) {
-  if (icl__lua_session_of(L))
-    return;
-  icl__lua_session *session = lua_newuserdatauv(L, sizeof *session, ICL__LUA_USER_VALUES);
-  memset(session, 0, sizeof *session);
-  lua_newtable(L);
-  lua_setiuservalue(L, -2, ICL__LUA_SETTINGS);
-  lua_newtable(L);
-  lua_pushcfunction(L, close_session);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &session_key);
-}
-
 /* ---- questions ---- */
 
 /* statistics() -> { steps =, evaluations =, plans_made =, plan_hits =, arena_bytes =, value_bytes =, plan_seconds =,
@@ -229,6 +208,6 @@ void icl__lua_engine_functions(lua_State *L) {
       {"threads", threads},
       {NULL, NULL},
   };
-  make_session(L);
+  icl__lua_make_session(L, close_session);
   luaL_setfuncs(L, functions, 0);
 }

@@ -1,5 +1,10 @@
 /* files.c - image sets and safetensors files as tables of tensors. */
-#include "binding.h"
+#include "files.h"
+
+#include "engine.h"
+#include "error.h"
+#include "guard.h"
+#include "handle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +179,7 @@ static int safetensors_write(lua_State *L) {
   return 0;
 }
 
-void icl__lua_file_functions(lua_State *L) {
+void icl__lua_files_functions(lua_State *L) {
   static const luaL_Reg functions[] = {{"data_open", data_open},
                                        {"safetensors_read", safetensors_read},
                                        {"safetensors_write", safetensors_write},

@@ -1,5 +1,12 @@
 /* gradient.c - gradients, and functions whose gradient is written in Lua. */
+#include "gradient.h"
+
+#include "arguments.h"
+#include "engine.h"
+#include "error.h"
+#include "handle.h"
 #include "session.h"
+#include "where.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,11 @@
 /* image.c - image folders, streams of decoded batches, and single images. */
+#include "image.h"
+
+#include "arguments.h"
 #include "array.h"
+#include "engine.h"
+#include "error.h"
+#include "handle.h"
 
 #include <string.h>
 

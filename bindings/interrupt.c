@@ -4,7 +4,9 @@
  * A script cannot swallow that error with pcall: once some instructions have passed, in which scopes may close, the
  * hook raises it again before every instruction, until icl__lua_take_signal() ends it. A second signal kills the
  * process. */
-#include "binding.h"
+#include "interrupt.h"
+
+#include "error.h"
 
 #include <errno.h>
 #include <signal.h>

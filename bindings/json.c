@@ -1,5 +1,8 @@
 /* json.c - JSON texts as Lua values. */
-#include "binding.h"
+#include "json.h"
+
+#include "error.h"
+#include "guard.h"
 
 #include <jansson.h>
 

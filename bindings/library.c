@@ -1,10 +1,25 @@
 /* library.c - the module icl.core, and the modules of lua/icl that the build put into the program. */
-#include "binding.h"
+#include "library.h"
+
+#include "describe.h"
+#include "embedded.h"
+#include "engine.h"
+#include "files.h"
+#include "gradient.h"
+#include "image.h"
+#include "json.h"
+#include "op.h"
+#include "prompt.h"
+#include "run.h"
+#include "state.h"
+#include "step.h"
+#include "suggest.h"
+#include "system.h"
+#include "tensor.h"
+#include "where.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "embedded.h"
 
 /* ---- icl.core ---- */
 
@@ -19,9 +34,10 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_system_functions(L);
   icl__lua_json_functions(L);
   icl__lua_run_functions(L);
-  icl__lua_library_functions(L);
+  icl__lua_where_functions(L);
+  icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);
-  icl__lua_file_functions(L);
+  icl__lua_files_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   return 1;
@@ -49,21 +65,6 @@ static int search(lua_State *L) {
     return lua_error(L);
   lua_pushstring(L, module->file);
   return 2;
-}
-
-/* where() -> "recipe.lua:12: ", the line of the recipe that is running, or "". */
-static int where(lua_State *L) {
-  lua_Debug line;
-  if (icl__lua_user(L, &line))
-    lua_pushfstring(L, "%s:%d: ", line.short_src, line.currentline);
-  else
-    lua_pushliteral(L, "");
-  return 1;
-}
-
-void icl__lua_library_functions(lua_State *L) {
-  lua_pushcfunction(L, where);
-  lua_setfield(L, -2, "where");
 }
 
 /* The searcher comes behind package.preload and before those that look for files. */

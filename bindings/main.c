@@ -1,6 +1,8 @@
 /* main.c - the executable icl: a Lua state with the library in it. What the command line means is in
  * lua/icl/program. */
-#include "binding.h"
+#include "interrupt.h"
+#include "library.h"
+#include "run.h"
 
 #include <errno.h>
 #include <lualib.h>

@@ -1,6 +1,13 @@
 /* op.c - every op of the registry as a Lua function: icl.core.ops.conv2d(x, w, { stride = 2 }). Inputs are tensors,
  * states (their current version) and numbers; the attributes, by name, are the last argument. */
-#include "operators.h"
+#include "op.h"
+
+#include "arguments.h"
+#include "attributes.h"
+#include "engine.h"
+#include "error.h"
+#include "handle.h"
+#include "where.h"
 
 #include "ops/attributes.h"
 

@@ -6,6 +6,8 @@
  * All numbers have one form, chosen from those that are shown, and one width. */
 #include "print.h"
 
+#include "error.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

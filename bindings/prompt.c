@@ -1,7 +1,9 @@
 /* prompt.c - icl.core.prompt: lines typed at a terminal. libedit edits them where it is built in; otherwise, and where
  * input or output is no terminal, they are read as they come. What is completed, remembered and kept in files is
  * decided in lua/icl/repl. */
-#include "binding.h"
+#include "prompt.h"
+
+#include "interrupt.h"
 
 #include "base/file.h"
 #include "base/memory.h"

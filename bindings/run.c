@@ -1,5 +1,62 @@
 /* run.c - calling a script: errors with a traceback, and the place where a signal's error ends. */
-#include "binding.h"
+#include "run.h"
+
+#include "arguments.h"
+#include "interrupt.h"
+#include "step.h"
+#include "where.h"
+
+/* ---- tracebacks ---- */
+
+/* "recipe.lua:12: in function 'forward'" */
+static void push_frame(lua_State *L, lua_Debug *frame) {
+  lua_getinfo(L, "n", frame);
+  if (*frame->what == 'm')
+    lua_pushfstring(L, "%s:%d: in main chunk", frame->short_src, frame->currentline);
+  else if (*frame->namewhat)
+    lua_pushfstring(L, "%s:%d: in %s '%s'", frame->short_src, frame->currentline, frame->namewhat, frame->name);
+  else
+    lua_pushfstring(L, "%s:%d: in function <%s:%d>", frame->short_src, frame->currentline, frame->short_src,
+                    frame->linedefined);
+}
+
+/* Appends the calls outside of the library to the message on top; a single one that the message names already says
+ * nothing new. */
+static void append_frames(lua_State *L, int level) {
+  enum { MOST = 16 };
+  int message = lua_gettop(L), frames = 0;
+  lua_Debug frame;
+  luaL_Buffer text;
+  luaL_buffinit(L, &text);
+  for (; frames < MOST && lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline <= 0 || icl__lua_in_library(&frame))
+      continue;
+    luaL_addstring(&text, frames++ ? "\n  " : "\ncalled from:\n  ");
+    push_frame(L, &frame);
+    luaL_addvalue(&text);
+  }
+  if (frames == MOST)
+    luaL_addstring(&text, "\n  ...");
+  luaL_pushresult(&text);
+  if (frames > 1)
+    lua_concat(L, 2);
+  lua_settop(L, message);
+}
+
+int icl__lua_traceback(lua_State *L) {
+  lua_settop(L, 1);
+  if (lua_type(L, 1) == LUA_TSTRING)
+    ;
+  else if (luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL)
+    luaL_tolstring(L, 1, NULL);
+  else
+    lua_pushfstring(L, "the error is %s, not a message", icl__lua_describe(L, 1));
+  append_frames(L, 1);
+  return 1;
+}
+
+/* ---- calls ---- */
 
 /* call(f, ...) -> true, what f returned; or false, the error with its traceback, and the signal that stopped it if one
  * did. Leaves a step that was broken off. */

@@ -24,6 +24,8 @@ enum {
   ICL__LUA_USER_VALUES = ICL__LUA_RAISED
 };
 
+/* Makes it, unless it is there already; close() is its finalizer. */
+void icl__lua_make_session(lua_State *L, lua_CFunction close);
 icl__lua_session *icl__lua_session_of(lua_State *L);
 /* The same, and leaves the userdata on the stack. */
 icl__lua_session *icl__lua_push_session(lua_State *L);

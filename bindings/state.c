@@ -1,35 +1,19 @@
 /* state.c - the type icl.state: variables. A state stands for its current version wherever a tensor is expected, and
  * has the methods of tensors as well; name, trainable and grad are fields. */
+#include "state.h"
+
+#include "arguments.h"
 #include "array.h"
-#include "operators.h"
+#include "engine.h"
+#include "error.h"
+#include "handle.h"
+#include "op.h"
+#include "where.h"
 
 #include <string.h>
 
-static const char type_name[] = "icl.state";
-
-/* ---- handles ---- */
-
-icl_state **icl__lua_new_state(lua_State *L) {
-  icl_state **slot = lua_newuserdatauv(L, sizeof *slot, 0);
-  *slot = NULL;
-  luaL_setmetatable(L, type_name);
-  return slot;
-}
-
-icl_state *icl__lua_test_state(lua_State *L, int index) {
-  icl_state **slot = luaL_testudata(L, index, type_name);
-  return slot ? *slot : NULL;
-}
-
-icl_state *icl__lua_check_state(lua_State *L, int arg) {
-  icl_state *state = icl__lua_test_state(L, arg);
-  if (!state)
-    icl__lua_type_error(L, arg, "state");
-  return state;
-}
-
 static int state_release(lua_State *L) {
-  icl_state **slot = luaL_checkudata(L, 1, type_name);
+  icl_state **slot = luaL_checkudata(L, 1, ICL__LUA_STATE);
   icl_state_release(*slot);
   *slot = NULL;
   return 0;
@@ -251,7 +235,7 @@ void icl__lua_state_functions(lua_State *L) {
   static const luaL_Reg metamethods[] = {{"__gc", state_release}, {"__tostring", state_tostring}, {NULL, NULL}};
   lua_pushcfunction(L, new_state);
   lua_setfield(L, -2, "state");
-  luaL_newmetatable(L, type_name);
+  luaL_newmetatable(L, ICL__LUA_STATE);
   luaL_setfuncs(L, metamethods, 0);
   icl__lua_operators(L);
   lua_newtable(L); /* this and `methods` are for help and completion at the prompt */

@@ -1,4 +1,8 @@
 /* step.c - steps, scopes without gradients, and the layer that is being called. */
+#include "step.h"
+
+#include "engine.h"
+#include "error.h"
 #include "session.h"
 
 /* step_begin(): what follows is recorded and evaluated at step_end() */

@@ -1,5 +1,11 @@
 /* system.c - small things that Lua's own library lacks: clock, terminal, hash, random order. */
+#include "system.h"
+
+#include "arguments.h"
 #include "array.h"
+#include "engine.h"
+#include "error.h"
+#include "handle.h"
 
 #include <stdlib.h>
 #include <sys/ioctl.h>

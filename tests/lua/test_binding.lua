@@ -436,6 +436,16 @@ check("hash, clock, terminal, order", function()
   check.equal(core.permutation({ 1, 2, 3, 4 }, 0):count(), 0)
 end)
 
+check("the name that was probably meant", function()
+  local function meant(name, ...) return core.suggestion(name, { ... }) end
+  check.equal(meant("witdh", "height", "width"), " (did you mean width?)")
+  check.equal(meant("conv", "concat", "conv2d"), " (did you mean conv2d?)")
+  check.equal(meant("ab", "cd"), "")
+  check.equal(meant("", "a"), " (did you mean a?)")
+  check.equal(meant("batchs", "batch", "batches"), " (did you mean batch?)")
+  check.equal(core.suggestion("bat", { cat = 1, hat = 2, bit = 3 }), " (did you mean bit?)")
+end)
+
 check("settings and statistics", function()
   local before = icl.statistics()
   icl.step(function() return x:sum() end)

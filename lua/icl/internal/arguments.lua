@@ -1,42 +1,11 @@
 -- internal/arguments.lua: checks of option tables, with a suggestion for a name that is nearly right.
+local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = {}
 
--- Edit distance of two short strings: letters inserted, left out, changed, or exchanged with their neighbours
--- (Levenshtein, Damerau).
-local function distance(a, b)
-  local rows = { [0] = {} }
-  for j = 0, #b do rows[0][j] = j end
-  for i = 1, #a do
-    local row, above = { [0] = i }, rows[i - 1]
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
-      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same and 0 or 1))
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
-        row[j] = math.min(row[j], rows[i - 2][j - 2] + 1)
-      end
-    end
-    rows[i] = row
-  end
-  return rows[#a][#b]
-end
-
--- The entry of `names` (a list) that `name` was most likely meant to be, or nil.
-function arguments.closest(name, names)
-  local best, best_distance = nil, math.max(1, #name // 3) + 1
-  for _, candidate in ipairs(names) do
-    local d = distance(name, candidate)
-    if candidate:sub(1, #name) == name then d = math.min(d, 1) end
-    if d < best_distance then best, best_distance = candidate, d end
-  end
-  return best
-end
-
--- " (did you mean X?)", or nothing.
-function arguments.suggestion(name, names, prefix)
-  local closest = arguments.closest(name, names)
-  return closest and (" (did you mean %s%s?)"):format(prefix or "", closest) or ""
-end
+-- arguments.suggestion(name, names) -> " (did you mean X?)" for the entry of the list `names` that `name` was most likely
+-- meant to be, or "".
+arguments.suggestion = core.suggestion
 
 -- The keys of a table, sorted.
 function arguments.names(table_of_names)

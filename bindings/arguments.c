@@ -1,0 +1,71 @@
+/* arguments.c - wrong arguments. */
+#include "arguments.h"
+
+#include "error.h"
+#include "suggest.h"
+
+#include <string.h>
+
+int icl__lua_argument_error(lua_State *L, int arg, const char *text) {
+  lua_Debug function;
+  if (!lua_getstack(L, 0, &function))
+    return icl__lua_fail(L, "bad argument #%d (%s)", arg, text);
+  lua_getinfo(L, "n", &function);
+  const char *name = function.name ? function.name : "?";
+  if (!strcmp(function.namewhat, "method") && --arg == 0)
+    return icl__lua_fail(L, "calling '%s' on a wrong value (%s)", name, text);
+  return icl__lua_fail(L, "bad argument #%d to '%s' (%s)", arg, name, text);
+}
+
+const char *icl__lua_describe(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  switch (lua_type(L, index)) {
+  case LUA_TNONE:
+    return lua_pushliteral(L, "nothing");
+  case LUA_TNIL:
+  case LUA_TBOOLEAN:
+  case LUA_TNUMBER:
+    return luaL_tolstring(L, index, NULL);
+  case LUA_TSTRING:
+    return lua_pushfstring(L, "'%s'", lua_tostring(L, index));
+  default:
+    if (luaL_getmetafield(L, index, "__name") != LUA_TSTRING)
+      lua_pushstring(L, luaL_typename(L, index));
+    return lua_pushfstring(L, "a %s", lua_tostring(L, -1));
+  }
+}
+
+int icl__lua_type_error(lua_State *L, int arg, const char *expected) {
+  const char *given = icl__lua_describe(L, arg);
+  return icl__lua_argument_error(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, given));
+}
+
+int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const char *name, int known) {
+  icl__lua_push_suggestion(L, name, known);
+  return icl__lua_fail(L, "%s: there is no %s '%s'%s", what, kind, name, lua_tostring(L, -1));
+}
+
+static bool is_among(const char *name, const char *const *names) {
+  for (; *names; names++)
+    if (!strcmp(*names, name))
+      return true;
+  return false;
+}
+
+void icl__lua_check_options(lua_State *L, int arg, const char *what, const char *const *names) {
+  if (lua_isnoneornil(L, arg))
+    return;
+  if (!lua_istable(L, arg))
+    icl__lua_type_error(L, arg, "table of options");
+  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
+    if (lua_type(L, -2) == LUA_TSTRING && is_among(lua_tostring(L, -2), names))
+      continue;
+    const char *name = luaL_tolstring(L, -2, NULL);
+    lua_newtable(L);
+    for (; *names; names++) {
+      lua_pushboolean(L, true);
+      lua_setfield(L, -2, *names);
+    }
+    icl__lua_unknown(L, what, "option", name, -1);
+  }
+}

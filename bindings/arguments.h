@@ -1,0 +1,19 @@
+/* arguments.h - what is said about wrong arguments. */
+#ifndef ICL_BINDINGS_ARGUMENTS_H
+#define ICL_BINDINGS_ARGUMENTS_H
+
+#include "binding.h"
+
+/* luaL_argerror() with the line of the recipe; luaL_typeerror() with `expected`, as "a tensor". */
+int icl__lua_argument_error(lua_State *L, int arg, const char *text);
+int icl__lua_type_error(lua_State *L, int arg, const char *expected);
+
+/* Pushes what a message calls the value at `index`: 3, 'text', a table. */
+const char *icl__lua_describe(lua_State *L, int index);
+
+/* Raises "WHAT: there is no KIND 'NAME' (did you mean ...?)"; the keys of the table at `known` are the right names. */
+int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const char *name, int known);
+/* Every key of the table at `arg` (nil is allowed) must be one of `names`, a list that NULL ends. */
+void icl__lua_check_options(lua_State *L, int arg, const char *what, const char *const *names);
+
+#endif

@@ -1,0 +1,94 @@
+/* handle.c - tensors and states as Lua values. */
+#include "handle.h"
+
+#include "arguments.h"
+#include "error.h"
+#include "session.h"
+
+/* Lua does not know how much memory hangs on its handles. Once values have doubled since the last time, everything
+ * unused is collected, which costs little beside what was computed meanwhile. */
+static void relieve(lua_State *L) {
+  enum { LEAST = 64 << 20 };
+  icl__lua_session *session = icl__lua_session_of(L);
+  if (!session->engine)
+    return;
+  icl_statistics now;
+  icl_engine_statistics(session->engine, &now);
+  if (now.value_bytes <= session->limit)
+    return;
+  if (now.value_bytes > LEAST) {
+    lua_gc(L, LUA_GCCOLLECT);
+    icl_engine_statistics(session->engine, &now);
+  }
+  session->limit = now.value_bytes < LEAST / 2 ? LEAST : 2 * now.value_bytes;
+}
+
+icl_tensor **icl__lua_new_tensor(lua_State *L) {
+  relieve(L);
+  icl_tensor **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+  *slot = NULL;
+  luaL_setmetatable(L, ICL__LUA_TENSOR);
+  return slot;
+}
+
+bool icl__lua_is_tensor(lua_State *L, int index) { return luaL_testudata(L, index, ICL__LUA_TENSOR) != NULL; }
+
+icl_state **icl__lua_new_state(lua_State *L) {
+  icl_state **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+  *slot = NULL;
+  luaL_setmetatable(L, ICL__LUA_STATE);
+  return slot;
+}
+
+icl_state *icl__lua_test_state(lua_State *L, int index) {
+  icl_state **slot = luaL_testudata(L, index, ICL__LUA_STATE);
+  return slot ? *slot : NULL;
+}
+
+icl_state *icl__lua_check_state(lua_State *L, int arg) {
+  icl_state *state = icl__lua_test_state(L, arg);
+  if (!state)
+    icl__lua_type_error(L, arg, "state");
+  return state;
+}
+
+icl_tensor *icl__lua_check_tensor(lua_State *L, int arg) {
+  arg = lua_absindex(L, arg);
+  icl_tensor **slot = luaL_testudata(L, arg, ICL__LUA_TENSOR);
+  if (slot && *slot)
+    return *slot;
+  if (slot)
+    icl__lua_argument_error(L, arg, "the tensor was closed");
+  icl_state *state = icl__lua_test_state(L, arg);
+  if (!state)
+    icl__lua_type_error(L, arg, "tensor");
+  slot = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_state_read(state, slot));
+  lua_replace(L, arg);
+  return *slot;
+}
+
+icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tensor **result) {
+  icl_tensor **slot = luaL_testudata(L, index, ICL__LUA_TENSOR);
+  if (slot) {
+    *result = icl_tensor_retain(*slot);
+    return ICL_OK;
+  }
+  icl_state *state = icl__lua_test_state(L, index);
+  return state ? icl_state_read(state, result) : icl_number(engine, lua_tonumber(L, index), result);
+}
+
+void icl__lua_check_value(lua_State *L, int arg) {
+  icl_tensor **slot = luaL_testudata(L, arg, ICL__LUA_TENSOR);
+  if (slot && !*slot)
+    icl__lua_argument_error(L, arg, "the tensor was closed");
+  if (!slot && !icl__lua_test_state(L, arg) && lua_type(L, arg) != LUA_TNUMBER)
+    icl__lua_type_error(L, arg, "tensor, state or number");
+}
+
+void *icl__lua_push_values(lua_State *L, icl_tensor *t) {
+  icl_dtype dtype = icl_tensor_dtype(t);
+  void *data = lua_newuserdatauv(L, (size_t)icl_tensor_count(t) * icl_dtype_bytes(dtype) + 1, 0);
+  ICL__LUA_TRY(L, icl_tensor_read(t, dtype, data));
+  return data;
+}

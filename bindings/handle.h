@@ -1,0 +1,30 @@
+/* handle.h - tensors and states as Lua values: userdata that hold a reference. */
+#ifndef ICL_BINDINGS_HANDLE_H
+#define ICL_BINDINGS_HANDLE_H
+
+#include "binding.h"
+
+/* The types, as luaL_newmetatable() knows them. */
+#define ICL__LUA_TENSOR "icl.tensor"
+#define ICL__LUA_STATE  "icl.state"
+
+/* Pushes a handle without a tensor; the function that is called next puts a reference into the slot. */
+icl_tensor **icl__lua_new_tensor(lua_State *L);
+icl_state **icl__lua_new_state(lua_State *L);
+
+/* The tensor at `arg`; a state stands for its current version, which replaces it on the stack. */
+icl_tensor *icl__lua_check_tensor(lua_State *L, int arg);
+icl_state *icl__lua_check_state(lua_State *L, int arg);
+/* The state at `index`, or NULL if something else is there. */
+icl_state *icl__lua_test_state(lua_State *L, int index);
+bool icl__lua_is_tensor(lua_State *L, int index);
+
+/* Pushes a userdata with the elements of a tensor in its own dtype. */
+void *icl__lua_push_values(lua_State *L, icl_tensor *tensor);
+
+/* Raises unless a tensor, a state or a number is at `arg`. */
+void icl__lua_check_value(lua_State *L, int arg);
+/* A reference to what such a value means in arithmetic. Raises nothing. */
+icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tensor **result);
+
+#endif
