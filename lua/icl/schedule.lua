@@ -90,21 +90,15 @@ local function warmup_segment(options)
   return segment(warmup.epochs, function(x) return scale * (start + (1 - start) * x ^ exponent) end)
 end
 
-local function number(what, value, least)
-  if type(value) ~= "number" or value ~= value or value < least then
-    fail("schedule: %s is %s; it must be a number of at least %g", what, tostring(value), least)
-  end
-end
-
 local function check(options)
   arguments.choice("schedule: type", options.type, arguments.names(types))
   arguments.choice("schedule: warmup.type", options.warmup.type, { "none", "linear", "exponential" })
   arguments.integer("schedule: steps_per_epoch", options.steps_per_epoch, 1)
-  number("base_lr", options.base_lr, 0)
-  number("epochs", options.epochs, 0)
-  number("warmup.epochs", options.warmup.epochs, 0)
-  number("T0", options.T0, 1)
-  number("T_mul", options.T_mul, 0)
+  arguments.number("schedule: base_lr", options.base_lr, 0)
+  arguments.number("schedule: epochs", options.epochs, 0)
+  arguments.number("schedule: warmup.epochs", options.warmup.epochs, 0)
+  arguments.number("schedule: T0", options.T0, 1)
+  arguments.number("schedule: T_mul", options.T_mul, 0)
   if options.warmup.epochs > options.epochs then
     fail("schedule: a warm-up of %g epochs does not fit into %g epochs", options.warmup.epochs, options.epochs)
   end

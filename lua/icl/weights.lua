@@ -17,8 +17,8 @@ end
 
 -- The axes of PyTorch's layout in terms of ours for one entry of named_states, or nil if both are the same.
 local function axes_of(entry)
-  local layouts = entry[3].pytorch_axes
-  return layouts and layouts[entry[4]]
+  local layouts = entry.module.pytorch_axes
+  return layouts and layouts[entry.key]
 end
 
 -- weights.to_pytorch(value, axes): a state or tensor in PyTorch's layout; axes as a layer's pytorch_axes has them.
@@ -35,7 +35,7 @@ end
 function weights.state_dict(module)
   local list = {}
   for i, entry in ipairs(module:named_states()) do
-    list[i] = { name = entry[1], tensor = weights.to_pytorch(entry[2], axes_of(entry)) }
+    list[i] = { name = entry.name, tensor = weights.to_pytorch(entry.state, axes_of(entry)) }
   end
   return list
 end
@@ -53,21 +53,21 @@ local function same(a, b)
   return shape_text(a) == shape_text(b)
 end
 
--- Pairs the states of a module with tensors by name. -> matches { state, tensor }, differences { missing, unexpected,
--- wrong }. `target` names the module for messages.
+-- Pairs the states of a module with tensors by name. -> list of { state =, tensor = }, differences { missing,
+-- unexpected, wrong }. `target` names the module for messages.
 local function match(module, tensors, target)
   local found, differences = {}, { missing = {}, unexpected = {}, wrong = {} }
   local by_name, used = {}, {}
   for _, item in ipairs(tensors) do by_name[item.name] = item.tensor end
   for _, entry in ipairs(module:named_states()) do
-    local name, state, tensor = entry[1], entry[2], by_name[entry[1]]
+    local name, state, tensor = entry.name, entry.state, by_name[entry.name]
     used[name] = true
     if not tensor then
       table.insert(differences.missing, name)
     else
       local converted = #tensor:shape() == #state:shape() and weights.from_pytorch(tensor, axes_of(entry)) or tensor
       if same(converted:shape(), state:shape()) then
-        found[#found + 1] = { state, converted }
+        found[#found + 1] = { state = state, tensor = converted }
       else
         table.insert(differences.wrong, ("%s: %s in the file, %s in %s (axes as in %s)"):format(name,
           shape_text(converted:shape()), shape_text(state:shape()), target, target))
@@ -83,12 +83,14 @@ end
 local function difference_text(differences, target)
   local parts = {}
   for _, kind in ipairs {
-    { "missing", "not in the file" }, { "unexpected", "not in " .. target }, { "wrong", "of another shape" },
+    { names = differences.missing, meaning = "not in the file" },
+    { names = differences.unexpected, meaning = "not in " .. target },
+    { names = differences.wrong, meaning = "of another shape" },
   } do
-    local names = differences[kind[1]]
+    local names = kind.names
     if #names > 0 then
       local shown = table.concat(names, ", ", 1, math.min(#names, 20))
-      parts[#parts + 1] = ("%d %s: %s%s"):format(#names, kind[2], shown, #names > 20 and ", ..." or "")
+      parts[#parts + 1] = ("%d %s: %s%s"):format(#names, kind.meaning, shown, #names > 20 and ", ..." or "")
     end
   end
   return #parts > 0 and table.concat(parts, "; ") or nil
@@ -105,7 +107,7 @@ function weights.load_state_dict(module, tensors, options)
   if text and options.strict then
     fail("load: %s does not fit %s; %s. strict = false loads what fits", options.source, options.target, text)
   end
-  for _, pair in ipairs(found) do pair[1]:write(pair[2]:cast(pair[1]:dtype())) end
+  for _, pair in ipairs(found) do pair.state:write(pair.tensor:cast(pair.state:dtype())) end
   return differences
 end
 

@@ -126,8 +126,8 @@ function common.train(model, images, labels)
     local loss = icl.loss.cross_entropy(logits, labels)
     loss:backward()
     for _, entry in ipairs(model:named_states()) do
-      local gradient, axes = entry[2].grad, entry[3].pytorch_axes
-      if gradient then gradients[entry[1]] = weights.to_pytorch(gradient, axes and axes[entry[4]]):keep() end
+      local gradient, axes = entry.state.grad, entry.module.pytorch_axes
+      if gradient then gradients[entry.name] = weights.to_pytorch(gradient, axes and axes[entry.key]):keep() end
     end
     return logits, loss
   end)

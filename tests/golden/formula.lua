@@ -142,8 +142,8 @@ local function check_training(case, model, images, labels)
   common.bound("loss", math.abs(loss:item() - case.loss_train), math.max(10 * case.torch_f32_rel.loss_abs, 1e-5))
   check_gradients(gradients, case)
   for _, entry in ipairs(model:named_states()) do
-    local expected = case.after_norms[entry[1]]
-    if expected then relative("norm of " .. entry[1], norm(entry[2]:read()), expected, tolerance) end
+    local expected = case.after_norms[entry.name]
+    if expected then relative("norm of " .. entry.name, norm(entry.state:read()), expected, tolerance) end
   end
 end
 
@@ -157,7 +157,7 @@ local function check(case)
   local logits = icl.step(function() return model(images) end)
   check_logits("logits in evaluation", logits, case.logits_eval, case.logits_eval_norm, 1e-4)
   local running = {}
-  for _, entry in ipairs(model:named_states()) do running[entry[2]] = icl.ops.detach(entry[2]) end
+  for _, entry in ipairs(model:named_states()) do running[entry.state] = icl.ops.detach(entry.state) end
   common.beside_kinks(function(near)
     for state, value in pairs(running) do state:write(value) end
     check_training(case, model, near(images), labels)

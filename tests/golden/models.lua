@@ -9,7 +9,7 @@ local LOGITS, LOSS, GRADIENT, STATISTIC = 1e-4, 1e-5, 1e-4, 1e-5
 local function check_parameters(model, case)
   local parameters = model:named_parameters()
   for i, name in ipairs(case.param_order) do
-    local own = parameters[i] and parameters[i][1]
+    local own = parameters[i] and parameters[i].name
     if own ~= name then common.fail("parameter %d is %s, not %s", i, own, name) end
   end
   local count, expected = #parameters, #case.param_order
@@ -24,12 +24,12 @@ end
 
 local function check_evaluation(model, io)
   local before = {}
-  for i, entry in ipairs(model:named_states()) do before[i] = entry[2]:bytes() end
+  for i, entry in ipairs(model:named_states()) do before[i] = entry.state:bytes() end
   model:eval()
   local logits = icl.step(function() return model(common.images(io.input)) end)
   check_logits("logits in evaluation", logits, io.logits_eval_f64)
   for i, entry in ipairs(model:named_states()) do
-    if entry[2]:bytes() ~= before[i] then common.fail("evaluation changed %s", entry[1]) end
+    if entry.state:bytes() ~= before[i] then common.fail("evaluation changed %s", entry.name) end
   end
 end
 
@@ -49,11 +49,11 @@ end
 local function check_statistics(model, io)
   local found = 0
   for _, entry in ipairs(model:named_states()) do
-    local expected = io["after." .. entry[1]]
+    local expected = io["after." .. entry.name]
     if expected then
       found = found + 1
-      local d = common.difference(common.values(entry[2]:read()), common.values(expected))
-      common.bound("statistic " .. entry[1], d.maximum, STATISTIC * math.max(1, d.largest))
+      local d = common.difference(common.values(entry.state:read()), common.values(expected))
+      common.bound("statistic " .. entry.name, d.maximum, STATISTIC * math.max(1, d.largest))
     end
   end
   for name in pairs(io) do

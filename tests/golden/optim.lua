@@ -21,9 +21,9 @@ local function parameters_of(stored)
   local list = {}
   for name, tensor in pairs(stored) do
     local own = name:match "^init%.(.*)$"
-    if own then list[#list + 1] = { own, icl.state(tensor, { name = own, trainable = true }) } end
+    if own then list[#list + 1] = { name = own, state = icl.state(tensor, { name = own, trainable = true }) } end
   end
-  table.sort(list, function(a, b) return a[1] < b[1] end)
+  table.sort(list, function(a, b) return a.name < b.name end)
   return list
 end
 
@@ -31,7 +31,7 @@ end
 local function step(optimizer, parameters, stored, k, lr)
   icl.step(function()
     for _, parameter in ipairs(parameters) do
-      (parameter[2] * stored[("grad%d.%s"):format(k, parameter[1])]):sum():backward()
+      (parameter.state * stored[("grad%d.%s"):format(k, parameter.name)]):sum():backward()
     end
     optimizer:step(lr)
   end)
@@ -43,8 +43,8 @@ local function run(suite, case, stored, expected)
   for k, lr in ipairs(suite.lr_per_step) do
     step(optimizer, parameters, stored, k, lr)
     for _, parameter in ipairs(parameters) do
-      local name = ("step%d.%s"):format(k, parameter[1])
-      check_parameter(name, parameter[2], expected[name])
+      local name = ("step%d.%s"):format(k, parameter.name)
+      check_parameter(name, parameter.state, expected[name])
     end
   end
   local own = {}

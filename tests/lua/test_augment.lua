@@ -520,7 +520,7 @@ local function trained(options)
                 cutout_size = 2 }
   for name, value in pairs(options) do all[name] = value end
   local figures, parts = icl.fit { model = model, train = own, test = own, options = all, quiet = true }, {}
-  for i, entry in ipairs(model:named_states()) do parts[i] = entry[2]:bytes() end
+  for i, entry in ipairs(model:named_states()) do parts[i] = entry.state:bytes() end
   return figures, table.concat(parts)
 end
 

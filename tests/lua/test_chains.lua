@@ -120,7 +120,7 @@ end)
 check("the update of a weight is one chain", function()
   for _, name in ipairs { "sgd", "adam", "adabound" } do
     local w = icl.state(icl.ones { 200, 77 }, { trainable = true, name = "w" })
-    local optimizer = icl.optim[name] { { parameters = { { "w", w } } } }
+    local optimizer = icl.optim[name] { { parameters = { { name = "w", state = w } } } }
     icl.step(function()
       (w * 3):sum():backward()
       optimizer:step(0.1)

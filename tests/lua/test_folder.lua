@@ -230,7 +230,7 @@ check("fit trains on it, the same for any threads", function()
     local model = icl.models.build("resnet", { type = "cifar", depth = 8, initial_channels = 4 }, train)
     local figures = icl.fit { model = model, train = train, test = val, options = own, quiet = true }
     local parts = {}
-    for i, entry in ipairs(model:named_states()) do parts[i] = entry[2]:bytes() end
+    for i, entry in ipairs(model:named_states()) do parts[i] = entry.state:bytes() end
     return figures, table.concat(parts)
   end
   local figures, bytes = fit(1)

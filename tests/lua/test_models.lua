@@ -68,12 +68,12 @@ local function check_gradients(model, images)
     local labels = icl.arange(images:size(1))
     icl.loss.cross_entropy(model(images), labels):backward()
     for i, entry in ipairs(model:named_parameters()) do
-      if not entry[2].grad then error("no gradient for " .. entry[1]) end
-      sums[i] = entry[2].grad:abs():sum():keep()
+      if not entry.state.grad then error("no gradient for " .. entry.name) end
+      sums[i] = entry.state.grad:abs():sum():keep()
     end
   end)
   for i, entry in ipairs(model:named_parameters()) do
-    if not (sums[i]:item() > 0) then error(("the gradient of %s is %g"):format(entry[1], sums[i]:item())) end
+    if not (sums[i]:item() > 0) then error(("the gradient of %s is %g"):format(entry.name, sums[i]:item())) end
   end
 end
 
@@ -103,7 +103,7 @@ end
 
 local function has(model, name)
   for _, entry in ipairs(model:named_parameters()) do
-    if entry[1] == name then return true end
+    if entry.name == name then return true end
   end
   return false
 end
@@ -147,7 +147,7 @@ check("the same seed gives the same bytes", function()
   local function bytes()
     icl.random.seed(5)
     local parts = {}
-    for i, entry in ipairs(models.resnet_preact { depth = 8 }:named_states()) do parts[i] = entry[2]:bytes() end
+    for i, entry in ipairs(models.resnet_preact { depth = 8 }:named_states()) do parts[i] = entry.state:bytes() end
     return table.concat(parts)
   end
   check.equal(bytes() == bytes(), true)

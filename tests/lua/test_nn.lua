@@ -5,7 +5,7 @@ local nn = icl.nn
 
 local function names(list)
   local result = {}
-  for i, entry in ipairs(list) do result[i] = entry[1] end
+  for i, entry in ipairs(list) do result[i] = entry.name end
   return table.concat(result, " ")
 end
 

@@ -8,7 +8,7 @@ end
 
 local function groups(...)
   local list = {}
-  for i, state in ipairs { ... } do list[i] = { state.name, state } end
+  for i, state in ipairs { ... } do list[i] = { name = state.name, state = state } end
   return { { parameters = list } }
 end
 
@@ -156,8 +156,8 @@ check("which parameters decay", function()
   local model = icl.models.resnet_preact { depth = 8 }
   local function decaying(rule)
     local count, names = 0, {}
-    for _, pair in ipairs(icl.optim.sgd(model, { weight_decay = 1, decay = rule }).groups[1].parameters) do
-      count, names[pair[1]] = count + 1, true
+    for _, parameter in ipairs(icl.optim.sgd(model, { weight_decay = 1, decay = rule }).groups[1].parameters) do
+      count, names[parameter.name] = count + 1, true
     end
     return count, names
   end

@@ -116,7 +116,7 @@ local function fit(options, more)
   local given = { model = model, train = set, test = set, options = all, quiet = true }
   for key, value in pairs(more or {}) do given[key] = value end
   local figures, parts = icl.fit(given), {}
-  for i, entry in ipairs(model:named_states()) do parts[i] = entry[2]:bytes() end
+  for i, entry in ipairs(model:named_states()) do parts[i] = entry.state:bytes() end
   return figures, table.concat(parts)
 end
 

@@ -23,7 +23,7 @@ check("what is saved is loaded, to the byte", function()
   a:save(path)
   b:load(path)
   local states = b:named_states()
-  for i, entry in ipairs(a:named_states()) do check.equal(states[i][2]:bytes() == entry[2]:bytes(), true) end
+  for i, entry in ipairs(a:named_states()) do check.equal(states[i].state:bytes() == entry.state:bytes(), true) end
 end)
 
 check("files hold PyTorch's layouts", function()

@@ -27,7 +27,7 @@ local dtype_bytes = { f32 = 4, i64 = 8 }
 
 local function state_bytes(list)
   local bytes = 0
-  for _, entry in ipairs(list) do bytes = bytes + entry[2]:count() * dtype_bytes[entry[2]:dtype()] end
+  for _, entry in ipairs(list) do bytes = bytes + entry.state:count() * dtype_bytes[entry.state:dtype()] end
   return bytes
 end
 

@@ -25,10 +25,7 @@ function folder.open(path, given)
   set.folder, set.name, set.form, set.shape = files, "imagenet", "imagenet", { size, size, 3 }
   set.workers = arguments.integer("icl.data.folder: workers", options.workers, 0)
   for _, name in ipairs { "mean", "std" } do
-    if type(options[name]) ~= "table" or #options[name] ~= 3 then
-      fail("icl.data.folder: %s must be a list of 3 numbers", name)
-    end
-    set[name] = options[name]
+    set[name] = arguments.channels("icl.data.folder: " .. name, options[name], 3)
   end
   return set
 end

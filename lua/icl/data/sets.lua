@@ -17,11 +17,7 @@ function sets.set(given)
     fail("icl.data.set: labels must be i64 of shape (%d), one for each image", shape[1])
   end
   arguments.integer("icl.data.set: classes", set.classes, 1)
-  for _, name in ipairs { "mean", "std" } do
-    if type(set[name]) ~= "table" or #set[name] ~= shape[4] then
-      fail("icl.data.set: %s must be a list of %d numbers, one for each channel", name, shape[4])
-    end
-  end
+  for _, name in ipairs { "mean", "std" } do arguments.channels("icl.data.set: " .. name, set[name], shape[4]) end
   set.count, set.shape = shape[1], { shape[2], shape[3], shape[4] }
   return set
 end

@@ -1,10 +1,12 @@
--- internal/arguments.lua: checks of option tables, with a suggestion for a name that is nearly right.
+-- internal/arguments.lua: checks of arguments: rules.lua as errors.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local rules = require "icl.internal.rules"
+
 local arguments = {}
 
--- arguments.suggestion(name, names) -> " (did you mean X?)" for the entry of the list `names` that `name` was most likely
--- meant to be, or "".
+-- arguments.suggestion(name, names) -> " (did you mean X?)" for the entry of the list `names` that `name` was most
+-- likely meant to be, or "".
 arguments.suggestion = core.suggestion
 
 -- The keys of a table, sorted.
@@ -15,22 +17,34 @@ function arguments.names(table_of_names)
   return names
 end
 
--- `value` if it is one of the list `choices`; an error that lists them otherwise.
-function arguments.choice(what, value, choices)
-  for _, choice in ipairs(choices) do
-    if value == choice then return value end
-  end
-  local hint = type(value) == "string" and arguments.suggestion(value, choices) or ""
-  fail("%s is %s; it must be one of %s%s", what, tostring(value), table.concat(choices, ", "), hint)
+-- `value` as the rule has it; an error naming `what` otherwise. `expected` describes what the rule takes; without it
+-- the rule says what was wrong.
+local function checked(what, value, rule, expected)
+  local accepted, wrong = rules.check(rule, value)
+  if accepted == nil then fail("%s is %s; it must be %s", what, rules.shown(value), expected or wrong) end
+  return accepted
 end
 
--- An integer of at least `least`; an error naming `what` otherwise.
+-- `value` if it is one of the list `choices`; an error that lists them otherwise.
+function arguments.choice(what, value, choices)
+  return checked(what, value, { type = "choice", choices = choices })
+end
+
+-- An integer of at least `least`.
 function arguments.integer(what, value, least)
-  local integer = math.tointeger(value)
-  if not integer or integer < least then
-    fail("%s is %s; it must be an integer of at least %d", what, tostring(value), least)
-  end
-  return integer
+  return checked(what, value, { type = "integer", min = least }, ("an integer of at least %d"):format(least))
+end
+
+-- A number of at least `least`, as a float.
+function arguments.number(what, value, least)
+  return checked(what, value, { type = "float", min = least }, ("a number of at least %g"):format(least))
+end
+
+-- A list of `count` numbers, one for each channel of an image.
+function arguments.channels(what, value, count)
+  local list = rules.check({ type = "list" }, value)
+  if not list or #list ~= count then fail("%s must be a list of %d numbers, one for each channel", what, count) end
+  return list
 end
 
 -- A copy of `given` in which what is missing comes from `defaults`. Every key must be one of `defaults` or of the list

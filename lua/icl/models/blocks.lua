@@ -14,16 +14,23 @@ blocks.expansion = { basic = 1, bottleneck = 4 }
 -- By how many layers one more block in each of three stages deepens a network.
 blocks.depth_unit = { basic = 6, bottleneck = 9 }
 
--- Branches: what goes in and out, the stride, and the convolutions, { input, output, kernel, stride, groups }.
+-- One convolution of a branch.
+local function conv_spec(input, output, kernel, stride, groups)
+  return { input = input, output = output, kernel = kernel, stride = stride, groups = groups }
+end
+
+-- Branches: what goes in and out, the stride, and the convolutions.
 function blocks.basic(input, output, stride)
-  return { input = input, output = output, stride = stride, { input, output, 3, stride }, { output, output, 3, 1 } }
+  return { input = input, output = output, stride = stride,
+           convolutions = { conv_spec(input, output, 3, stride), conv_spec(output, output, 3, 1) } }
 end
 
 -- blocks.bottleneck(input, output, stride [, middle = output // 4 [, groups = 1]])
 function blocks.bottleneck(input, output, stride, middle, groups)
   middle = middle or output // 4
-  return { input = input, output = output, stride = stride,
-           { input, middle, 1, 1 }, { middle, middle, 3, stride, groups }, { middle, output, 1, 1 } }
+  return { input = input, output = output, stride = stride, convolutions = {
+    conv_spec(input, middle, 1, 1), conv_spec(middle, middle, 3, stride, groups), conv_spec(middle, output, 1, 1),
+  } }
 end
 
 -- Channels of a stage: the first has `initial`, each later one twice as many as the one before, and that 4 times with
@@ -39,13 +46,13 @@ function blocks.check_channels(name, initial, block_type)
 end
 
 local function convolution(spec, init)
-  return nn.conv2d(spec[1], spec[2], spec[3], { stride = spec[4], groups = spec[5], init = init })
+  return nn.conv2d(spec.input, spec.output, spec.kernel, { stride = spec.stride, groups = spec.groups, init = init })
 end
 
 -- A 1x1 convolution for the shortcut, with batch norm if `norm`; nil where the channels stay.
 local function projection(branch, norm, init)
   if branch.input == branch.output then return nil end
-  local modules = { { "conv", convolution({ branch.input, branch.output, 1, branch.stride }, init) } }
+  local modules = { { "conv", convolution(conv_spec(branch.input, branch.output, 1, branch.stride), init) } }
   if norm then modules[2] = { "bn", nn.batch_norm(branch.output) } end
   return nn.sequential(modules)
 end
@@ -57,8 +64,8 @@ blocks.residual = Residual
 
 function Residual:init(branch, init)
   self.convs, self.norms = {}, {}
-  for i, spec in ipairs(branch) do
-    local conv, norm = convolution(spec, init), nn.batch_norm(spec[2])
+  for i, spec in ipairs(branch.convolutions) do
+    local conv, norm = convolution(spec, init), nn.batch_norm(spec.output)
     self["conv" .. i] = conv
     self["bn" .. i] = norm
     self.convs[i], self.norms[i] = conv, norm
@@ -91,14 +98,14 @@ function Preact:init(branch, init, options)
   options = arguments.options("blocks.preact", options, {}, names)
   self.preact, self.first_relu = options.preact, options.preact or not options.remove_first_relu
   self.convs, self.norms = {}, {}
-  for i, spec in ipairs(branch) do
-    local norm, conv = nn.batch_norm(spec[1]), convolution(spec, init)
+  for i, spec in ipairs(branch.convolutions) do
+    local norm, conv = nn.batch_norm(spec.input), convolution(spec, init)
     self["bn" .. i] = norm
     self["conv" .. i] = conv
     self.norms[i], self.convs[i] = norm, conv
   end
   if options.add_last_bn then
-    self.last_norm = "bn" .. #branch + 1
+    self.last_norm = "bn" .. #branch.convolutions + 1
     self[self.last_norm] = nn.batch_norm(branch.output)
   end
   if (options.drop_rate or 0) > 0 then self.dropout = nn.dropout(options.drop_rate) end

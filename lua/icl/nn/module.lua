@@ -85,19 +85,19 @@ function Module:children()
   end
 end
 
--- m:named_modules() -> list of { name, module }: this one (named "") and everything below it.
+-- m:named_modules() -> list of { name =, module = }: this one (named "") and everything below it.
 function Module:named_modules()
   local list = {}
   local function visit(module, path)
-    list[#list + 1] = { path, module }
+    list[#list + 1] = { name = path, module = module }
     for name, child in module:children() do visit(child, path == "" and name or path .. "." .. name) end
   end
   visit(self, "")
   return list
 end
 
--- m:named_states() -> list of { name, state, module, key }: parameters and running statistics in order of assignment;
--- a state that several modules share appears once.
+-- m:named_states() -> list of { name =, state =, module =, key = }: parameters and running statistics in order of
+-- assignment, each the field `key` of a module; a state that several modules share appears once.
 function Module:named_states()
   local list, seen = {}, {}
   local function visit(module, path)
@@ -108,7 +108,7 @@ function Module:named_states()
         visit(value, name .. ".")
       elseif is_state(value) and not seen[value] then
         seen[value] = true
-        list[#list + 1] = { name, value, module, key }
+        list[#list + 1] = { name = name, state = value, module = module, key = key }
       end
     end
   end
@@ -116,11 +116,13 @@ function Module:named_states()
   return list
 end
 
--- m:named_parameters() -> list of { name, state }: the states that are trained, frozen ones included.
+-- m:named_parameters() -> list of { name =, state = }: the states that are trained, frozen ones included.
 function Module:named_parameters()
   local list = {}
   for _, entry in ipairs(self:named_states()) do
-    if not entry[3]:is_statistic(entry[4]) then list[#list + 1] = { entry[1], entry[2] } end
+    if not entry.module:is_statistic(entry.key) then
+      list[#list + 1] = { name = entry.name, state = entry.state }
+    end
   end
   return list
 end
@@ -128,7 +130,7 @@ end
 -- m:parameters() -> list of states.
 function Module:parameters()
   local list = {}
-  for i, entry in ipairs(self:named_parameters()) do list[i] = entry[2] end
+  for i, entry in ipairs(self:named_parameters()) do list[i] = entry.state end
   return list
 end
 
@@ -147,7 +149,7 @@ end
 
 -- m:apply(f): calls f(module, name) with this module and everything below it; returns itself.
 function Module:apply(f)
-  for _, entry in ipairs(self:named_modules()) do f(entry[2], entry[1]) end
+  for _, entry in ipairs(self:named_modules()) do f(entry.module, entry.name) end
   return self
 end
 

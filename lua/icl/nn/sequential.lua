@@ -7,7 +7,8 @@ local Sequential = require "icl.nn.module".class "sequential"
 function Sequential:init(modules)
   for i, entry in ipairs(modules or {}) do
     if getmetatable(entry) == nil then
-      self:append(entry[2], entry[1])
+      local name, module = table.unpack(entry)
+      self:append(module, name)
     else
       self:append(entry)
     end

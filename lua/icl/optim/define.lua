@@ -29,14 +29,6 @@ local shared_defaults = {
   divide = 1,         -- gradients are divided by this after clipping
 }
 
-local function check_numbers(what, name, value)
-  for _, number in ipairs(type(value) == "table" and value or { value }) do
-    if type(number) ~= "number" or not (number >= 0 and number < math.huge) then
-      fail("%s: %s is %s; it must be a number of at least 0", what, name, tostring(number))
-    end
-  end
-end
-
 -- The options given, and the defaults for what is missing. A list is copied: options may be changed between steps.
 local function complete(self, given)
   local defaults = {}
@@ -49,8 +41,12 @@ local function complete(self, given)
     if type(value) ~= type(default) then
       fail("%s: %s is %s; it must be a %s", self.name, name, tostring(value), type(default))
     end
-    if type(value) == "table" then options[name] = table.move(value, 1, #value, 1, {}) end
-    if type(value) ~= "string" and type(value) ~= "boolean" then check_numbers(self.name, name, value) end
+    if type(value) == "table" then
+      for _, number in ipairs(value) do arguments.number(self.name .. ": " .. name, number, 0) end
+      options[name] = table.move(value, 1, #value, 1, {})
+    elseif type(value) == "number" then
+      arguments.number(self.name .. ": " .. name, value, 0)
+    end
   end
   if options.divide == 0 then fail("%s: divide is 0", self.name) end
   return options
@@ -58,7 +54,7 @@ end
 
 -- The states of a parameter by name, zeros of its shape.
 local function make_states(self, parameter)
-  local name, state, own = parameter[1], parameter[2], {}
+  local name, state, own = parameter.name, parameter.state, {}
   if self.own[state] then fail("%s: parameter %s is there twice", self.name, name) end
   for _, kind in ipairs(self.state_names) do
     own[kind] = core.state(core.full(state:shape(), 0, state:dtype()), { name = kind .. "." .. name })
@@ -84,13 +80,15 @@ function Optimizer:step(lr)
   end)
 end
 
--- optimizer:named_states() -> list of { name, state, ... }: what a resumed run needs besides the parameters.
+-- optimizer:named_states() -> list of { name =, state =, module =, key = }: what a resumed run needs besides the
+-- parameters.
 function Optimizer:named_states()
-  local list = { self.count and { "step", self.count, self, "step" } }
+  local list = { self.count and { name = "step", state = self.count, module = self, key = "step" } }
   for _, group in ipairs(self.groups) do
     for _, parameter in ipairs(group.parameters) do
       for _, kind in ipairs(self.state_names) do
-        list[#list + 1] = { kind .. "." .. parameter[1], self.own[parameter[2]][kind], self, kind }
+        local state = self.own[parameter.state][kind]
+        list[#list + 1] = { name = kind .. "." .. parameter.name, state = state, module = self, key = kind }
       end
     end
   end
@@ -113,9 +111,9 @@ end
 local fields = { "defaults", "states", "counts", "check", "prepare", "update" }
 
 -- icl.optim.define(name, rule) -> a function (module or groups [, options]) -> an optimizer. A group is { name =,
--- weight_decay =, parameters = { { name, state }, ... } }; a module's parameters are put into two by the rule `decay`.
--- Options are those of the rule and weight_decay, decay, gradient_clip, divide; numbers may be changed between steps:
--- optimizer.options.momentum = 0.95. Of the rule only `update` is needed:
+-- weight_decay =, parameters = list of { name =, state = } }; a module's parameters are put into two by the rule
+-- `decay`. Options are those of the rule and weight_decay, decay, gradient_clip, divide; numbers may be changed between
+-- steps: optimizer.options.momentum = 0.95. Of the rule only `update` is needed:
 --
 --   defaults        the options and their defaults: numbers, lists of numbers, booleans
 --   states          names of the states of each parameter, which begin as zeros; or a function of the options

@@ -14,13 +14,13 @@ local rules = {
 }
 groups.rules = arguments.names(rules)
 
--- groups.split(module, weight_decay, rule) -> list of { name =, weight_decay =, parameters = { { name, state }, ... }
--- }.
+-- groups.split(module, weight_decay, rule) -> list of { name =, weight_decay =, parameters = list of { name =, state =
+-- } }.
 function groups.split(module, weight_decay, rule)
   arguments.choice("decay", rule, groups.rules)
   local decays, rest = {}, {}
   for _, parameter in ipairs(module:named_parameters()) do
-    table.insert(rules[rule](parameter[1], parameter[2]) and decays or rest, parameter)
+    table.insert(rules[rule](parameter.name, parameter.state) and decays or rest, parameter)
   end
   return {
     { name = "decay", weight_decay = weight_decay, parameters = decays },
@@ -39,7 +39,7 @@ function groups.of(what, given, options)
   local list = {}
   for i, group in ipairs(given) do
     if type(group) ~= "table" or type(group.parameters) ~= "table" then
-      fail("%s: group %d must be a table with the field parameters, a list of { name, state }", what, i)
+      fail("%s: group %d must be a table with the field parameters, a list of { name =, state = }", what, i)
     end
     list[i] = { name = group.name or tostring(i), weight_decay = group.weight_decay or options.weight_decay,
                 parameters = group.parameters }
@@ -51,7 +51,7 @@ end
 function groups.each(list, f)
   for _, group in ipairs(list) do
     for _, parameter in ipairs(group.parameters) do
-      if parameter[2].trainable then f(parameter[1], parameter[2], group) end
+      if parameter.state.trainable then f(parameter.name, parameter.state, group) end
     end
   end
 end

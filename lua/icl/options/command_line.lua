@@ -1,7 +1,7 @@
 -- options/command_line.lua: the words of a command line as values of options.
 local arguments = require "icl.internal.arguments"
 local help = require "icl.options.help"
-local rules = require "icl.options.rules"
+local rules = require "icl.internal.rules"
 
 local function flag_name(name)
   return "--" .. name:gsub("_", "-")

@@ -1,4 +1,6 @@
 -- options/help.lua: the texts of --help and --list-presets.
+local rules = require "icl.internal.rules"
+
 local help = {}
 
 local WIDTH = 120
@@ -28,16 +30,8 @@ local function add_entry(lines, left, text, indent)
   table.move(right, 1, #right, #lines + 1, lines)
 end
 
-local words = { [true] = "yes", [false] = "no" }
-
--- A value as it would be typed.
-function help.shown(value)
-  if type(value) ~= "table" then return tostring(value) end
-  local items = {}
-  for i, item in ipairs(value) do items[i] = words[item] or tostring(item) end
-  return table.concat(items, ",")
-end
-local shown = help.shown
+help.shown = rules.shown
+local shown = rules.shown
 
 local placeholders = { integer = "N", float = "X", string = "TEXT", list = "X,X", flags = "yes,no" }
 

@@ -3,7 +3,7 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local read = require "icl.options.command_line"
 local help = require "icl.options.help"
-local rules = require "icl.options.rules"
+local rules = require "icl.internal.rules"
 
 local Options = {}
 Options.__index = Options
@@ -88,7 +88,7 @@ function Options:preset(name, values, note)
   local checked = {}
   for key, given in pairs(values) do
     local value, expected = rules.check(self:spec_of(key, "preset " .. name), given)
-    if expected then fail("options: preset %s: %s is %s; it must be %s", name, key, help.shown(given), expected) end
+    if expected then fail("options: preset %s: %s is %s; it must be %s", name, key, rules.shown(given), expected) end
     checked[key] = value
   end
   self.presets[name] = { values = checked, note = note }
@@ -100,12 +100,14 @@ end
 -- end of the name, values }, a row { begin of the name, values, percent in each column }, false where there is none.
 function Options:published(columns, rows)
   for _, row in ipairs(rows) do
+    local beginning, of_row = table.unpack(row, 1, 2)
     for k, column in ipairs(columns) do
-      local name, values = row[1] .. column[1], {}
-      for _, part in ipairs { column[2], row[2] } do
+      local ending, of_column = table.unpack(column)
+      local values, percent = {}, row[2 + k]
+      for _, part in ipairs { of_column, of_row } do
         for key, value in pairs(part) do values[key] = value end
       end
-      if row[2 + k] then self:preset(name, values, ("%.2f %%"):format(row[2 + k])) end
+      if percent then self:preset(beginning .. ending, values, ("%.2f %%"):format(percent)) end
     end
   end
   return self
@@ -183,7 +185,7 @@ function Options:complete(what, given)
     local spec = self.specs[name]
     if values[name] ~= nil then
       local value, expected = rules.check(spec, values[name])
-      if expected then fail("%s: %s is %s; it must be %s", what, name, help.shown(values[name]), expected) end
+      if expected then fail("%s: %s is %s; it must be %s", what, name, rules.shown(values[name]), expected) end
       values[name] = value
     end
   end

@@ -104,10 +104,10 @@ end
 
 -- Calls f and returns the exit code.
 local function run(f, ...)
-  local results = table.pack(core.call(f, ...))
-  if results[1] then return math.type(results[2]) == "integer" and results[2] or 0 end
-  io.stderr:write("icl: ", results[2], "\n")
-  return results[3] and 128 + results[3] or 1
+  local ok, result, signal = core.call(f, ...)
+  if ok then return math.type(result) == "integer" and result or 0 end
+  io.stderr:write("icl: ", result, "\n")
+  return signal and 128 + signal or 1
 end
 
 local function run_code(code)
