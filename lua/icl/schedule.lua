@@ -15,7 +15,7 @@ local defaults = {
   milestones = { 80, 120 }, lr_decay = 0.1,  -- multistep: times lr_decay at each milestone
   lr_min_factor = 0.001,                     -- linear, cosine, sgdr: where they end, relative to base_lr
   T0 = 10, T_mul = 1,                        -- sgdr: length of the first cycle, growth from cycle to cycle
-  warmup = {}, compatible = false,
+  warmup = {}, as_published = false,
 }
 local warmup_defaults = { type = "none", epochs = 0, start_factor = 1e-3, exponent = 4 }
 
@@ -86,7 +86,7 @@ local function warmup_segment(options)
   if warmup.type == "linear" then
     return segment(warmup.epochs, function(x) return start + (1 - start) * x end)
   end
-  local scale = options.compatible and options.base_lr or 1
+  local scale = options.as_published and options.base_lr or 1
   return segment(warmup.epochs, function(x) return scale * (start + (1 - start) * x ^ exponent) end)
 end
 
@@ -107,8 +107,8 @@ end
 -- The segments of a schedule with their first and last update.
 local function build(options)
   local warmup = options.warmup
-  -- Without a warm-up its length means nothing; the compatible form takes it off all the same.
-  local taken = (warmup.type ~= "none" or options.compatible) and warmup.epochs or 0
+  -- Without a warm-up its length means nothing; as published it is taken off all the same.
+  local taken = (warmup.type ~= "none" or options.as_published) and warmup.epochs or 0
   local segments = types[options.type](options, options.epochs - taken)
   local first = warmup_segment(options)
   if first then table.insert(segments, 1, first) end
@@ -138,7 +138,7 @@ end
 --
 -- Types: constant, linear, cosine, multistep, sgdr. Options and defaults are those of the table at the top of this
 -- file; warmup = { type = "none" | "linear" | "exponential", epochs = 0, start_factor = 1e-3, exponent = 4 } comes
--- off `epochs`. After the last epoch the rate stays what it was there. `compatible = true` keeps three habits of the
+-- off `epochs`. After the last epoch the rate stays what it was there. `as_published = true` keeps three habits of the
 -- published code that figures were made with: the exponential warm-up is multiplied by base_lr once more, a warm-up
 -- of type "none" with epochs above 0 still shortens the schedule, and beyond its end the last segment's formula goes
 -- on (a cosine rises again).
@@ -149,9 +149,9 @@ local function new(given)
   local segments = build(options)
   local schedule = { options = options }
   -- The factor that base_lr is multiplied with.
-  function schedule.factor(step) return factor_at(segments, step, options.compatible) end
+  function schedule.factor(step) return factor_at(segments, step, options.as_published) end
   return setmetatable(schedule, {
-    __call = function(_, step) return options.base_lr * factor_at(segments, step, options.compatible) end,
+    __call = function(_, step) return options.base_lr * factor_at(segments, step, options.as_published) end,
     __tostring = function()
       return ("schedule %s, base_lr %g, %g epochs"):format(options.type, options.base_lr, options.epochs)
     end,

@@ -112,8 +112,8 @@ function common.optimizer(parameters, settings)
   local own = { lars_eps = lars.eps, lars_threshold = lars.threshold, final_lr = adabound.final_lr,
                 gamma = adabound.gamma, betas = options.optimizer:find "^adabound" and adabound.betas or nil }
   for name, value in pairs(own) do options[name] = value end
-  options.decay = settings.no_weight_decay_on_bn and "repo" or "all"
-  options.compatible = true
+  options.weight_decay_of = settings.no_weight_decay_on_bn and "conv.weight" or "all"
+  options.as_published = true
   return icl.optim.from_options(parameters, options)
 end
 

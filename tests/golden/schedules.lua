@@ -3,7 +3,7 @@ local common = dofile((arg[0]:match "^(.*/)" or "./") .. "common.lua")
 local icl = require "icl"
 
 local function check(case)
-  local options = { compatible = true }
+  local options = { as_published = true }
   for key, value in pairs(case.scheduler) do options[key] = value end
   for _, key in ipairs { "epochs", "steps_per_epoch", "base_lr" } do options[key] = case[key] end
   local schedule = icl.schedule(options)

@@ -87,7 +87,7 @@ end
 
 -- All steps of a case, with images near the stored ones; compares what is logged.
 local function train_case(model, suite, case, stored, augmentation, near)
-  local train, schedule_options = case.train, { base_lr = case.train.base_lr, compatible = true }
+  local train, schedule_options = case.train, { base_lr = case.train.base_lr, as_published = true }
   for key, value in pairs(suite.scheduler) do schedule_options[key] = value end
   local schedule = icl.schedule(schedule_options)
   local optimizer = common.optimizer(model, train)

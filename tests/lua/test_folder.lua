@@ -158,9 +158,9 @@ check("loops may be left", function()
     for _ in run:batches(loader) do error "in the body" end
   end, "in the body")
   for _ in loader:indices(1) do break end
-  local turns = 0
-  for _ in run:batches(loader) do turns = turns + 1 end
-  check.equal(turns, 5)
+  local passes = 0
+  for _ in run:batches(loader) do passes = passes + 1 end
+  check.equal(passes, 5)
 end)
 
 check("a broken file is named", function()

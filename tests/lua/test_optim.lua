@@ -156,19 +156,20 @@ check("which parameters decay", function()
   local model = icl.models.resnet_preact { depth = 8 }
   local function decaying(rule)
     local count, names = 0, {}
-    for _, parameter in ipairs(icl.optim.sgd(model, { weight_decay = 1, decay = rule }).groups[1].parameters) do
+    local optimizer = icl.optim.sgd(model, { weight_decay = 1, weight_decay_of = rule })
+    for _, parameter in ipairs(optimizer.groups[1].parameters) do
       count, names[parameter.name] = count + 1, true
     end
     return count, names
   end
-  local count, names = decaying "repo"
+  local count, names = decaying "conv.weight"
   check.equal(count, 3)
   check.equal(names["conv.weight"] and names["stage3.block1.shortcut.conv.weight"], true)
   count, names = decaying "weights"
   check.equal(count, 1 + 6 + 2 + 1)
   check.equal(names["fc.weight"] and not names["fc.bias"] and not names["bn.weight"], true)
   check.equal(decaying "all", #model:parameters())
-  check.raises(function() decaying "none" end, "must be one of all, repo, weights")
+  check.raises(function() decaying "none" end, "must be one of all, conv.weight, weights")
 end)
 
 -- Trains for some steps, from what an earlier call returned.

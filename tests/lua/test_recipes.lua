@@ -49,8 +49,9 @@ end
 local function settings(batch, rate, decay, epochs, milestones, others)
   local values = {
     dataset = "cifar10", drop_last = true, use_test_as_val = true, eval_batch_size = 256, seed = 0, precision = "f32",
-    optimizer = "sgd", momentum = 0.9, nesterov = true, decay = "all", subdivision = 1, init_mode = "kaiming_fan_out",
-    batch_size = batch, base_lr = rate, weight_decay = decay, epochs = epochs, lr_decay = 0.1, warmup = "none",
+    optimizer = "sgd", momentum = 0.9, nesterov = true, weight_decay_of = "all", subdivision = 1,
+    init_mode = "kaiming_fan_out", batch_size = batch, base_lr = rate, weight_decay = decay, epochs = epochs,
+    lr_decay = 0.1, warmup = "none",
     schedule = milestones and "multistep" or "cosine", milestones = milestones,
     random_crop = true, crop_padding = 4, cutout = false,
   }
@@ -176,8 +177,10 @@ local expected = {
     { "2x128d-cutout", "2.58 %", 46539994, { cutout = true } }, { "2x128d-ricap", "1.97 %", 46539994 } },
   vgg = { 2, { "vgg15", "7.29 %.*", 14728266, { epochs = 160 } },
     { "vgg16", "ImageNet; no figure.*", 138365992, { base_lr = 0.01, subdivision = 8, weight_decay = 5e-4 } } },
-  weight_decay = { 30, { "batch4096-5e-4", "10.81 %", preact20, { weight_decay = 5e-4, decay = "all", base_lr = 1.6 } },
-    { "batch1024-no-bn-3e-4", "7.92 %", preact20, { weight_decay = 3e-4, decay = "weights", batch_size = 1024 } } },
+  weight_decay = { 30, { "batch4096-5e-4", "10.81 %", preact20,
+      { weight_decay = 5e-4, weight_decay_of = "all", base_lr = 1.6 } },
+    { "batch1024-no-bn-3e-4", "7.92 %", preact20,
+      { weight_decay = 3e-4, weight_decay_of = "weights", batch_size = 1024 } } },
   wrn = { 14, { "28-10", "4.03 %; in the paper 4.00 %", 36479194, { init_mode = "kaiming_fan_in", batch_size = 64 } },
     { "28-10-dropout", "in the paper 3.89 %", 36479194, { drop_rate = 0.3, schedule = "multistep" } },
     { "cutout-200", "3.19 %", 36479194, cosine }, { "mixup-400", "3.04 %", 36479194, { epochs = 400, mixup = true } },

@@ -1,4 +1,4 @@
--- test_run.lua: loops in which each turn is a step, losses and metrics, and icl.fit.
+-- test_run.lua: loops in which each pass is a step, losses and metrics, and icl.fit.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
 local core = require "icl.core"
 local icl = require "icl"
@@ -27,7 +27,7 @@ local function loader(training)
   return icl.data.loader(set, { batch_size = 16, training = training })
 end
 
-check("each turn is a step", function()
+check("each pass is a step", function()
   local run, counter = icl.run { epochs = 2 }, icl.state { 0 }
   local seen = {}
   for epoch in run:epochs() do
@@ -131,7 +131,7 @@ end)
 check("fit in bf16 and with subdivided batches", function()
   check.equal(fit { precision = "bf16" }.test.top1 > 0.9, true)
   check.equal(fit { subdivision = 3, epochs = 8 }.test.top1 > 0.9, true)
-  check.equal(fit({ subdivision = 3, epochs = 8, compatible = true }).test.top1 > 0.9, true)
+  check.equal(fit({ subdivision = 3, epochs = 8, as_published = true }).test.top1 > 0.9, true)
 end)
 
 check("fit with a loss of one's own and without a test set", function()

@@ -41,20 +41,20 @@ check("sgdr restarts", function()
   check.near(s(50), 0.5, 1e-15)
 end)
 
-check("the exponential warm-up ends at base_lr, or at its square when compatible", function()
+check("the exponential warm-up ends at base_lr, or at its square as published", function()
   local options = { type = "constant", base_lr = 0.5, epochs = 4,
                     warmup = { type = "exponential", epochs = 2, start_factor = 0 } }
   check.near(schedule(options)(1), 0.5 / 16, 1e-15)
   check.near(schedule(options)(2), 0.5, 1e-15)
-  options.compatible = true
+  options.as_published = true
   check.near(schedule(options)(2), 0.25, 1e-15)
 end)
 
-check("a warm-up of type none has no length, unless compatible", function()
+check("a warm-up of type none has no length, unless as published", function()
   local options = { type = "cosine", base_lr = 1, epochs = 6, lr_min_factor = 0,
                     warmup = { type = "none", epochs = 2 } }
   check.near(schedule(options)(3), 0.5, 1e-15)
-  options.compatible = true
+  options.as_published = true
   check.near(schedule(options)(2), 0.5, 1e-15)
   check.near(schedule(options)(6), 0.5, 1e-15)
 end)

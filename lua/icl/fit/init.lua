@@ -26,7 +26,7 @@ local function schedule_of(o, steps_per_epoch)
   return schedule {
     type = o.schedule, base_lr = o.base_lr, epochs = o.epochs, steps_per_epoch = steps_per_epoch,
     milestones = o.milestones, lr_decay = o.lr_decay, lr_min_factor = o.lr_min_factor, T0 = o.T0, T_mul = o.T_mul,
-    compatible = o.compatible,
+    as_published = o.as_published,
     warmup = { type = o.warmup, epochs = o.warmup_epochs, start_factor = o.warmup_start_factor,
                exponent = o.warmup_exponent },
   }
@@ -41,13 +41,13 @@ local function predict(model, images)
 end
 
 -- Loss and accuracies of a batch as a table for run:log. With `backward`, gradients are left for the optimizer.
-local function assess(model, criterion, batch, o, backward)
+local function loss_and_accuracies(model, criterion, batch, o, backward)
   local sums = { loss = 0, top1 = 0, top5 = 0 }
   for _, chunk in ipairs(batch:chunks(backward and o.subdivision or 1)) do
     local share = chunk:size() / batch:size()
     local logits = predict(model, chunk.image)
     local part = criterion(logits, chunk.target)
-    if share < 1 and not o.compatible then part = part * share end
+    if share < 1 and not o.as_published then part = part * share end
     if backward then part:backward() end
     sums.loss = sums.loss + part
     sums.top1 = sums.top1 + metrics.accuracy(logits, chunk.target) * share
@@ -59,7 +59,7 @@ end
 local function train_epoch(self, run)
   self.model:train()
   for batch in run:batches(self.train_loader) do
-    local values = assess(self.model, self.criterion, batch, self.options, true)
+    local values = loss_and_accuracies(self.model, self.criterion, batch, self.options, true)
     values.lr = self.schedule(run.step)
     self.optimizer:step(values.lr)
     run:log(values)
@@ -71,7 +71,7 @@ end
 local function evaluate(self, run, loader)
   self.model:eval()
   for batch in run:batches(loader) do
-    run:log(assess(self.model, loss.cross_entropy, batch, self.options, false))
+    run:log(loss_and_accuracies(self.model, loss.cross_entropy, batch, self.options, false))
   end
   return run.average
 end

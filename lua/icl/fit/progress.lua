@@ -11,7 +11,7 @@ local WARM_UP = 3    -- first steps, which also plan and touch memory
 -- progress([quiet]) -> a display; its field `watch` is for icl.run. A quiet one shows nothing.
 local function new(quiet)
   local self = setmetatable({ quiet = quiet, terminal = not quiet and core.isatty(1), shown = 0 }, Progress)
-  self.watch = function(run, turn) self:turn(run, turn) end
+  self.watch = function(run, loop) self:show(run, loop) end
   return self
 end
 
@@ -30,32 +30,32 @@ local function bar(fraction, width)
 end
 
 -- Says once how long the run will take, from the first steps after the warm-up.
-function Progress:estimate(run, turn)
-  if self.estimated or not turn.loader.training then return end
+function Progress:estimate(run, loop)
+  if self.estimated or not loop.loader.training then return end
   local now = core.clock()
-  if turn.number <= WARM_UP then
-    self.first, self.since = turn.number, now
-  elseif now - self.since > 2 or turn.number - self.first >= 50 then
+  if loop.number <= WARM_UP then
+    self.first, self.since = loop.number, now
+  elseif now - self.since > 2 or loop.number - self.first >= 50 then
     self.estimated = true
-    local total = (now - self.since) / (turn.number - self.first) * turn.loader.batches * run.last_epoch
+    local total = (now - self.since) / (loop.number - self.first) * loop.loader.batches * run.last_epoch
     if total > LONG then
       local text = "This will take about %s: %d epochs of %d steps."
-      self:line(text:format(duration(total), run.last_epoch, turn.loader.batches))
+      self:line(text:format(duration(total), run.last_epoch, loop.loader.batches))
     end
   end
 end
 
 -- Redraws the bar, at most ten times a second.
-function Progress:turn(run, turn)
-  self:estimate(run, turn)
+function Progress:show(run, loop)
+  self:estimate(run, loop)
   if not self.terminal then return end
   local now = core.clock()
-  local done = turn.number / turn.loader.batches
+  local done = loop.number / loop.loader.batches
   if now - self.shown < 0.1 and done < 1 then return end
   self.shown = now
-  local elapsed = now - turn.started
-  local rate, left = turn.images / math.max(elapsed, 1e-9), duration(elapsed * (1 - done) / done)
-  local text = (" %s %d/%d %s  %.0f images/s  %s left  loss %.4f"):format(turn.loader.training and "Epoch" or "Val",
+  local elapsed = now - loop.started
+  local rate, left = loop.images / math.max(elapsed, 1e-9), duration(elapsed * (1 - done) / done)
+  local text = (" %s %d/%d %s  %.0f images/s  %s left  loss %.4f"):format(loop.loader.training and "Epoch" or "Val",
     run.epoch, run.last_epoch, bar(done, 24), rate, left, run.average.loss or 0)
   io.stdout:write("\r", text:sub(1, core.terminal_width() - 1), "\27[K")
   io.stdout:flush()

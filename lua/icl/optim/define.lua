@@ -23,10 +23,10 @@ Optimizer.__index = Optimizer
 
 local shared_defaults = {
   weight_decay = 0,
-  decay = "all",      -- which parameters of a module decay: all, weights (not batch norm and biases), repo (only names
-                      -- with conv.weight)
-  gradient_clip = 0,  -- largest norm of all gradients together; 0: no limit
-  divide = 1,         -- gradients are divided by this after clipping
+  weight_decay_of = "all",  -- which parameters of a module decay: all, weights (not batch norm and biases), conv.weight
+                            -- (only names with that)
+  gradient_clip = 0,        -- largest norm of all gradients together; 0: no limit
+  divide = 1,               -- gradients are divided by this after clipping
 }
 
 -- The options given, and the defaults for what is missing. A list is copied: options may be changed between steps.
@@ -112,8 +112,8 @@ local fields = { "defaults", "states", "counts", "check", "prepare", "update" }
 
 -- icl.optim.define(name, rule) -> a function (module or groups [, options]) -> an optimizer. A group is { name =,
 -- weight_decay =, parameters = list of { name =, state = } }; a module's parameters are put into two by the rule
--- `decay`. Options are those of the rule and weight_decay, decay, gradient_clip, divide; numbers may be changed between
--- steps: optimizer.options.momentum = 0.95. Of the rule only `update` is needed:
+-- `weight_decay_of`. Options are those of the rule and weight_decay, weight_decay_of, gradient_clip, divide; numbers
+-- may be changed between steps: optimizer.options.momentum = 0.95. Of the rule only `update` is needed:
 --
 --   defaults        the options and their defaults: numbers, lists of numbers, booleans
 --   states          names of the states of each parameter, which begin as zeros; or a function of the options

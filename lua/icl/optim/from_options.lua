@@ -22,13 +22,13 @@ local from_options = { names = arguments.names(choices) }
 -- icl.optim.from_options(model, options) -> an optimizer; options as those of icl.options.training.
 --
 -- Subdivided batches: each part's loss is weighed with its share of the images, so that the gradient is that of the
--- whole batch. The compatible form adds up the parts' means, clips that sum and divides by the number of parts asked
+-- whole batch. As published, one adds up the parts' means, clips that sum and divides by the number of parts asked
 -- for.
 local function new(_, model, options)
   local choice = choices[arguments.choice("optimizer", options.optimizer, from_options.names)]
   local given = {
-    weight_decay = options.weight_decay, decay = options.decay, gradient_clip = options.gradient_clip,
-    divide = options.compatible and options.subdivision or 1,
+    weight_decay = options.weight_decay, weight_decay_of = options.weight_decay_of,
+    gradient_clip = options.gradient_clip, divide = options.as_published and options.subdivision or 1,
   }
   for name, option in pairs(choice.options) do given[name] = options[option] end
   for name, value in pairs(choice.constants or {}) do given[name] = value end

@@ -5,19 +5,19 @@ local arguments = require "icl.internal.arguments"
 local groups = {}
 
 -- Which parameters decay, by name and shape. "all": every one; "weights": not the vectors, that is batch-norm
--- parameters and biases; "repo": only names that end in conv.weight, the rule some published figures were made with,
--- which keeps little more than the stem.
+-- parameters and biases; "conv.weight": only those whose names contain that, the rule some published figures were made
+-- with, which keeps little more than the stem.
 local rules = {
   all = function() return true end,
   weights = function(_, state) return #state:shape() > 1 end,
-  repo = function(name) return name:find("conv.weight", 1, true) ~= nil end,
+  ["conv.weight"] = function(name) return name:find("conv.weight", 1, true) ~= nil end,
 }
 groups.rules = arguments.names(rules)
 
 -- groups.split(module, weight_decay, rule) -> list of { name =, weight_decay =, parameters = list of { name =, state =
 -- } }.
 function groups.split(module, weight_decay, rule)
-  arguments.choice("decay", rule, groups.rules)
+  arguments.choice("weight_decay_of", rule, groups.rules)
   local decays, rest = {}, {}
   for _, parameter in ipairs(module:named_parameters()) do
     table.insert(rules[rule](parameter.name, parameter.state) and decays or rest, parameter)
@@ -31,7 +31,7 @@ end
 -- The groups of what an optimizer was given: a module, or a list of groups made by hand.
 function groups.of(what, given, options)
   if type(given) == "table" and given.named_parameters then
-    return groups.split(given, options.weight_decay, options.decay)
+    return groups.split(given, options.weight_decay, options.weight_decay_of)
   end
   if type(given) ~= "table" then
     fail("%s: it takes a module or a list of parameter groups, not a %s", what, type(given))

@@ -91,11 +91,12 @@ groups.training = options "training"
   : value("final_lr", 0.1, "adabound: what its rates end at, before the schedule's factor", { min = 0 })
   : value("gamma", 1e-3, "adabound: how fast they do so", { min = 0 })
   : value("weight_decay", 1e-4, "added to the gradient, times the parameter", { min = 0 })
-  : choice("decay", "all", { "all", "weights", "repo" },
-      "what decays: everything, all but BN and biases, or names ending in conv.weight")
+  : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
+      "what decays: everything, all but BN and biases, or only names with conv.weight")
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
-  : flag("compatible", false, "schedule, clipping and subdivision as in the code the published figures were made with")
+  : flag("as_published", false,
+      "schedule, clipping and subdivision as in the code the published figures were made with")
 
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)

@@ -110,8 +110,8 @@ function Prompt:mention_locals(text)
   io.stdout:write("(a local variable ends with its line; without `local` it stays)\n")
 end
 
--- One turn: reads, runs, prints. -> true to go on; false and the signal, if one, that ends the prompt.
-function Prompt:turn()
+-- Reads a line, runs it, prints. -> true to go on; false and the signal, if one, that ends the prompt.
+function Prompt:serve()
   local chunk, text, signal = self:read_chunk()
   if chunk then
     signal = self:run(chunk)
@@ -138,7 +138,7 @@ local function repl()
   greet()
   local prompt = new(globals)
   local going, signal
-  repeat going, signal = prompt:turn() until not going
+  repeat going, signal = prompt:serve() until not going
   prompt.editor:close()
   return signal and 128 + signal or 0
 end
