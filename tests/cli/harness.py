@@ -35,8 +35,9 @@ def test(function):
   return function
 
 
-def close():
-  if not os.access(ICL, os.X_OK):
+def close(needs_icl=True):
+  """Runs the tests; `needs_icl` is false where they look at files alone."""
+  if needs_icl and not os.access(ICL, os.X_OK):
     print(f"{ICL} is not an executable; the variable ICL names it")
     print("0 passed, 1 failed")
     sys.exit(1)
