@@ -288,7 +288,7 @@ def tab_completes_methods(terminal):
   terminal.send("\x03")
   terminal.expect(r"\nicl> ")
   terminal.command("model = icl.nn.linear(2, 3)")
-  terminal.send("model:named_p\t()[1][1]\n")
+  terminal.send("model:named_p\t()[1].name\n")
   terminal.expect(r'\n"weight"\n.*?icl> ')
   terminal.send("model.wei\t:sha\t()[2]\n")
   terminal.expect(r"\n3\n.*?icl> ")

@@ -279,6 +279,7 @@ check("mistakes", function()
     { "sgd", { momentum = "0.9" }, "momentum is 0.9; it must be a number" },
     { "sgd", { nesterov = 1 }, "nesterov is 1; it must be a boolean" },
     { "lars", { weight_decay = -1 }, "weight_decay is %-1; it must be a number of at least 0" },
+    { "lars", { eps = math.huge }, "eps is inf; it must be a number of at least 0" },
     { "lars", { eps = 0 / 0 }, "eps is .*nan; it must be a number" },
     { "adam", { betas = { 0.9 } }, "betas must be two numbers from 0 to less than 1, not { 0.9 }" },
     { "adam", { betas = { 0.9, 1 } }, "betas must be two numbers" },
@@ -290,6 +291,9 @@ check("mistakes", function()
     check.raises(function() icl.optim[case[1]](groups(w), case[2]) end, "icl.optim." .. case[1] .. ": .*" .. case[3])
   end
   check.raises(function() icl.optim.sgd(5) end, "a module or a list")
+  check.raises(function() icl.optim.sgd { {} } end, "group 1 must be a table with the field parameters")
+  check.raises(function() icl.optim.sgd { { parameters = { { "w", w } } } } end,
+    "group 1, parameter 1 must be a table { name =, state = }")
   check.raises(function() icl.optim.adam(groups(w, w)) end, "parameter w is there twice")
   check.raises(function() step(icl.optim.adam(groups(w)), icl.tensor { 1, 2 }, { w, 1 }) end, "reshape")
 end)

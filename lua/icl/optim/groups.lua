@@ -14,8 +14,8 @@ local rules = {
 }
 groups.rules = arguments.names(rules)
 
--- groups.split(module, weight_decay, rule) -> list of { name =, weight_decay =, parameters = list of { name =, state =
--- } }.
+-- groups.split(module, weight_decay, rule) -> list of two groups, { name =, weight_decay =, parameters = }, whose
+-- parameters are lists of { name =, state = }.
 function groups.split(module, weight_decay, rule)
   arguments.choice("weight_decay_of", rule, groups.rules)
   local decays, rest = {}, {}
@@ -28,6 +28,17 @@ function groups.split(module, weight_decay, rule)
   }
 end
 
+local function check_group(what, number, group)
+  if type(group) ~= "table" or type(group.parameters) ~= "table" then
+    fail("%s: group %d must be a table with the field parameters, a list of { name =, state = }", what, number)
+  end
+  for i, parameter in ipairs(group.parameters) do
+    if type(parameter) ~= "table" or not (parameter.name and parameter.state) then
+      fail("%s: group %d, parameter %d must be a table { name =, state = }", what, number, i)
+    end
+  end
+end
+
 -- The groups of what an optimizer was given: a module, or a list of groups made by hand.
 function groups.of(what, given, options)
   if type(given) == "table" and given.named_parameters then
@@ -38,9 +49,7 @@ function groups.of(what, given, options)
   end
   local list = {}
   for i, group in ipairs(given) do
-    if type(group) ~= "table" or type(group.parameters) ~= "table" then
-      fail("%s: group %d must be a table with the field parameters, a list of { name =, state = }", what, i)
-    end
+    check_group(what, i, group)
     list[i] = { name = group.name or tostring(i), weight_decay = group.weight_decay or options.weight_decay,
                 parameters = group.parameters }
   end
