@@ -1,7 +1,8 @@
 /* formula.c - see formula.h. */
-#include "ops/families.h"
+#include "ops/formula.h"
 
 #include "base/memory.h"
+#include "ops/attributes.h"
 
 /* ---- memory of the pass ---- */
 

@@ -52,8 +52,6 @@ const char *icl__dnnl_version(void) {
   return text;
 }
 
-bool icl__dnnl_uses_amx(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
-
 /* ---- opening and closing ---- */
 
 static icl_status open_streams(icl__dnnl *dnnl) {

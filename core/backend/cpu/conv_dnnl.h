@@ -26,6 +26,5 @@ icl_status icl__dnnl_conv_run(const icl__dnnl_conv *conv, int thread, const void
 icl_status icl__dnnl_conv_prepare(const icl__dnnl_conv *conv, int thread, const float *hwio, void *weights);
 icl_status icl__dnnl_conv_finish(const icl__dnnl_conv *conv, int thread, const void *gradient, float *hwio);
 const char *icl__dnnl_version(void);
-bool icl__dnnl_uses_amx(void); /* the processor has it, and neither system nor ONEDNN_MAX_CPU_ISA forbids it */
 
 #endif
