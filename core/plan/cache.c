@@ -89,7 +89,7 @@ icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, size_t memo
   memcpy(plan->key, key, bytes);
   plan->key_bytes = bytes;
   plan->hash = hash_bytes(key, bytes);
-  plan->memory = memory + bytes;
+  plan->memory = memory + bytes + plan->device_bytes;
   icl__plan **slot = slot_of(cache, plan->hash);
   plan->next = *slot;
   *slot = plan;

@@ -56,6 +56,8 @@ typedef struct icl__backend {
   /* chooses kernels; says the sizes of values in layouts of its own, of partial results and of workspaces, and which
    * global ops may be split (optional: none of these) */
   icl_status (*lower)(void *device, struct icl__plan *plan);
+  /* lets go of what lower() has taken for a plan, whose nodes are freed next (optional: it has taken nothing) */
+  void (*forget)(void *device, struct icl__plan *plan);
   /* makes the program of a placed plan; the plan stays valid as long as the program */
   icl_status (*compile)(void *device, struct icl__plan *plan, void **program);
   /* runs it; returns when the outputs are complete. An error leaves states untouched */

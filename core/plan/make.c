@@ -93,6 +93,8 @@ void icl__plan_free(icl__plan *plan) {
     return;
   if (plan->program)
     plan->backend->discard(plan->device, plan->program);
+  if (plan->backend && plan->backend->forget)
+    plan->backend->forget(plan->device, plan);
   for (int p = 0; plan->phase && p <= plan->phases; p++) {
     icl__phase *phase = &plan->phase[p];
     icl__free(phase->instruction);

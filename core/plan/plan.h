@@ -142,6 +142,7 @@ struct icl__plan {
   int phases;
   icl__phase *phase; /* [0..phases] */
   size_t arena_bytes, scratch_bytes, kept_bytes, recomputed_bytes, workspace_bytes;
+  size_t device_bytes; /* memory that the device has taken for it by other means than ours, in about */
   int merged, joined, sunk, recomputed, placed_over; /* how often rules applied */
 
   /* cache.c */
@@ -149,7 +150,7 @@ struct icl__plan {
   uint8_t *key;
   size_t key_bytes;
   uint64_t hash;
-  size_t memory;            /* bytes that it takes */
+  size_t memory;            /* bytes that it takes, with those of the device */
   icl__plan *next;          /* with the same slot of the table */
   icl__plan *newer, *older; /* by last use */
 };

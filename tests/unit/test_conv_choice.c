@@ -295,6 +295,7 @@ static void check_layer(const conv_layer *l, icl__dnnl *dnnl, const icl__process
                 icl__conv_name(&c), (int)s->direction, s->images, s->x[0], s->x[1], s->x[2], s->y[0], s->y[1], s->y[2],
                 s->kernel[0], s->kernel[1], error);
     icl__free(out);
+    icl__conv_close(&c);
   }
   icl__free(values);
 }

@@ -99,6 +99,11 @@ icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
   return ICL_OK;
 }
 
+void icl__conv_close(icl__conv *c) {
+  for (int i = 0; i < c->counts; i++)
+    icl__dnnl_conv_release(c->dnnl[i]);
+}
+
 bool icl__conv_splits(const icl__conv *c) { return c->own != NULL; }
 
 const char *icl__conv_name(const icl__conv *c) { return c->own ? c->own->name : "onednn"; }

@@ -31,6 +31,7 @@ void icl__conv_open(icl__conv *conv, const icl__conv_shape *shape, icl__conv_cho
                     const icl__processor *processor, int64_t images);
 /* Calls with this many images will come. */
 icl_status icl__conv_expect(icl__conv *conv, icl__dnnl *dnnl, int32_t images);
+void icl__conv_close(icl__conv *conv);
 
 size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a thread's weight gradient */
 size_t icl__conv_scratch_bytes(const icl__conv *conv); /* of icl__conv_run() */

@@ -16,7 +16,8 @@ typedef struct {
 } handles;
 
 struct icl__dnnl_conv {
-  icl__dnnl_conv *next;
+  icl__dnnl_conv *next; /* in its slot */
+  int references;
   icl__dnnl *dnnl;
   icl__conv_shape shape;
   int32_t like_images; /* image count of the convolution whose weight layout was taken over; 0: its own choice */
@@ -28,11 +29,13 @@ struct icl__dnnl_conv {
   handles *handles; /* by thread */
 };
 
+enum { SLOTS = 1024 };
+
 struct icl__dnnl {
   int threads;
   dnnl_engine_t engine;
-  dnnl_stream_t *stream; /* by thread */
-  icl__dnnl_conv *first;
+  dnnl_stream_t *stream;       /* by thread */
+  icl__dnnl_conv *slot[SLOTS]; /* convolutions in use, by a hash of their shape */
 };
 
 #define TRY_DNNL(call, what) ICL__TRY(check((call), what))
@@ -94,12 +97,25 @@ static void free_conv(icl__dnnl_conv *conv) {
   icl__free(conv);
 }
 
+static icl__dnnl_conv **slot_of(icl__dnnl *dnnl, const icl__conv_shape *shape) {
+  const unsigned char *byte = (const unsigned char *)shape;
+  uint32_t h = 2166136261u; /* FNV-1a */
+  for (size_t i = 0; i < sizeof *shape; i++)
+    h = (h ^ byte[i]) * 16777619u;
+  return &dnnl->slot[h % SLOTS];
+}
+
+void icl__dnnl_conv_release(icl__dnnl_conv *conv) {
+  if (!conv || --conv->references)
+    return;
+  icl__dnnl_conv **link = slot_of(conv->dnnl, &conv->shape);
+  while (*link != conv)
+    link = &(*link)->next;
+  *link = conv->next;
+  free_conv(conv);
+}
+
 void icl__dnnl_close(icl__dnnl *dnnl) {
-  while (dnnl->first) {
-    icl__dnnl_conv *conv = dnnl->first;
-    dnnl->first = conv->next;
-    free_conv(conv);
-  }
   for (int t = 0; dnnl->stream && t < dnnl->threads; t++)
     if (dnnl->stream[t])
       dnnl_stream_destroy(dnnl->stream[t]);
@@ -196,13 +212,24 @@ static icl_status describe(icl__dnnl_conv *c, const icl__dnnl_conv *like, dnnl_d
   return ICL_OK;
 }
 
+/* It must work in the memory it is given: what turns gradients back runs beside the writes of states, where nothing may
+ * fail any more. */
 static icl_status make_reorder(icl__dnnl_conv *c) {
   bool back = c->shape.direction == ICL__CONV_WEIGHT;
-  dnnl_primitive_desc_t description;
-  TRY_DNNL(dnnl_reorder_primitive_desc_create(&description, back ? &c->weights : &c->hwio, c->dnnl->engine,
-                                              back ? &c->hwio : &c->weights, c->dnnl->engine, NULL),
-           "describe a change of layout");
-  dnnl_status_t status = dnnl_primitive_create(&c->reorder, description);
+  dnnl_primitive_attr_t attr;
+  dnnl_primitive_desc_t description = NULL;
+  TRY_DNNL(dnnl_primitive_attr_create(&attr), "make attributes");
+  dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+  if (status == dnnl_success)
+    status = dnnl_reorder_primitive_desc_create(&description, back ? &c->weights : &c->hwio, c->dnnl->engine,
+                                                back ? &c->hwio : &c->weights, c->dnnl->engine, attr);
+  dnnl_primitive_attr_destroy(attr);
+  ICL__TRY(check(status, "describe a change of layout"));
+  const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+  if (dnnl_memory_desc_get_size(scratch) > 0)
+    status = dnnl_unimplemented;
+  else
+    status = dnnl_primitive_create(&c->reorder, description);
   dnnl_primitive_desc_destroy(description);
   return check(status, "make a change of layout");
 }
@@ -259,8 +286,10 @@ static icl_status make(icl__dnnl_conv *c, const icl__dnnl_conv *like) {
 icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
                               icl__dnnl_conv **result) {
   int32_t like_images = like ? like->shape.images : 0;
-  for (icl__dnnl_conv *c = dnnl->first; c; c = c->next)
-    if (!memcmp(&c->shape, shape, sizeof *shape) && c->widen == widen && c->like_images == like_images) {
+  icl__dnnl_conv **slot = slot_of(dnnl, shape);
+  for (icl__dnnl_conv *c = *slot; c; c = c->next)
+    if (!memcmp(&c->shape, shape, sizeof *shape) && c->like_images == like_images && c->widen == widen) {
+      c->references++;
       *result = c;
       return ICL_OK;
     }
@@ -278,8 +307,9 @@ icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, boo
     free_conv(c);
     return status;
   }
-  c->next = dnnl->first;
-  dnnl->first = c;
+  c->references = 1;
+  c->next = *slot;
+  *slot = c;
   *result = c;
   return ICL_OK;
 }

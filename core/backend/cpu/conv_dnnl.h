@@ -1,7 +1,7 @@
 /* conv_dnnl.h - oneDNN convolutions on one thread and a fixed number of images.
  *
  * Images are dense NHWC f32 or bf16; weights have oneDNN's own layout, made from HWIO f32 by prepare() and, for weight
- * gradients, turned back by finish(). Primitives are cached by shape. */
+ * gradients, turned back by finish(). Primitives are found by shape, and live as long as somebody uses them. */
 #ifndef ICL_BACKEND_CPU_CONV_DNNL_H
 #define ICL_BACKEND_CPU_CONV_DNNL_H
 
@@ -9,15 +9,16 @@
 #include "base/status.h"
 
 typedef struct icl__dnnl icl__dnnl;           /* an engine with its cache of primitives; one per device */
-typedef struct icl__dnnl_conv icl__dnnl_conv; /* owned by the cache */
+typedef struct icl__dnnl_conv icl__dnnl_conv; /* shared by all that asked for it */
 
 icl_status icl__dnnl_open(int threads, icl__dnnl **result);
-void icl__dnnl_close(icl__dnnl *dnnl);
+void icl__dnnl_close(icl__dnnl *dnnl); /* after every convolution was released */
 
 /* `widen`: bf16 images are computed in f32. `like`: NULL, or a convolution of the same layer with another image count,
  * whose weight layout is taken over. */
 icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
                               icl__dnnl_conv **result);
+void icl__dnnl_conv_release(icl__dnnl_conv *conv);              /* NULL is allowed */
 size_t icl__dnnl_conv_weight_bytes(const icl__dnnl_conv *conv); /* of prepared weights, or of a weight gradient */
 size_t icl__dnnl_conv_scratch_bytes(const icl__dnnl_conv *conv);
 /* forward: (x, w) -> y; input: (g, w) -> gx; weight: (x, g) -> gw, overwritten. `thread` selects handles of its own. */

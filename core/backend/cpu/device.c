@@ -74,6 +74,7 @@ const icl__backend icl__cpu_backend = {
     .rewrite = icl__cpu_rewrite,
     .takes_pitch = icl__cpu_takes_pitch,
     .lower = icl__cpu_lower,
+    .forget = icl__cpu_forget,
     .compile = compile,
     .run = icl__cpu_run,
     .discard = discard,

@@ -81,8 +81,11 @@ static icl__conv_shape conv_shape(const icl__pnode *v) {
   return s;
 }
 
+/* What a convolution of oneDNN takes with its code, handles and bookkeeping; measured as growth of the process. */
+enum { PRIMITIVE_BYTES = 64 << 10 };
+
 /* Every number of images that occurs in a chunk is told to the convolution. */
-static icl_status lower_conv(icl__cpu_device *cpu, const icl__plan *plan, icl__pnode *v, icl__unit *unit) {
+static icl_status lower_conv(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *v, icl__unit *unit) {
   icl__conv_shape shape = conv_shape(v);
   int64_t images = plan->domain_size[v->domain];
   int threads = plan->policy.threads, chunk = plan->phase[v->phase].chunk;
@@ -95,6 +98,8 @@ static icl_status lower_conv(icl__cpu_device *cpu, const icl__plan *plan, icl__p
     for (int64_t k = 0; k < chunks; k++)
       ICL__TRY(icl__conv_expect(unit->conv, cpu->dnnl, (int32_t)(own * (k + 1) / chunks - own * k / chunks)));
   }
+  if (!unit->conv->own)
+    plan->device_bytes += (size_t)unit->conv->counts * PRIMITIVE_BYTES;
   v->scratch = icl__conv_scratch_bytes(unit->conv);
   v->choice = icl__conv_name(unit->conv);
   if (v->behaviour == ICL__REDUCE)
@@ -183,4 +188,13 @@ icl_status icl__cpu_lower(void *device, icl__plan *plan) {
   for (int p = 1; p <= plan->phases && plan->policy.join; p++)
     share_passes(plan, &plan->phase[p]);
   return ICL_OK;
+}
+
+void icl__cpu_forget(void *device, icl__plan *plan) {
+  (void)device;
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__unit *unit = icl__unit_of(plan->node[i]);
+    if (unit && unit->kind == ICL__UNIT_CONV)
+      icl__conv_close(&unit->own);
+  }
 }

@@ -53,6 +53,7 @@ void icl__cpu_describe(void *device, char *text, size_t size);
 icl_status icl__cpu_rewrite(void *device, icl__plan *plan);
 bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input);
 icl_status icl__cpu_lower(void *device, icl__plan *plan);
+void icl__cpu_forget(void *device, icl__plan *plan);
 icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings);
 icl_status icl__cpu_profile(void *device, void *program, char **text);
 

@@ -252,7 +252,8 @@ static bool barrier(worker *w, bool section) {
   return !atomic_load(&w->run->leave);
 }
 
-/* A wave per barrier; the caller's barrier comes before the first. Nobody leaves while states are being written over. */
+/* A wave per barrier; the caller's barrier comes before the first. Nobody leaves while states are being written over.
+ */
 static bool run_section(worker *w, const icl__phase *phase, bool last) {
   bool writes = last && w->run->program->overwrites;
   int threads = w->plan->policy.threads;
