@@ -1,0 +1,150 @@
+/* check.c - runs a program in many ways and compares what it shows with what it shows on the reference device.
+ *
+ * How far rounding may take a result is measured: the reference runs twice more with every computed value disturbed by
+ * many times the rounding of its dtype. What such noise changes much, a comparison of nearly equal numbers say, is
+ * doubtful, and is not held against anybody. */
+#include "program.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan/plan.h"
+
+enum { REFERENCE, NOISE_A, NOISE_B, TWO_THREADS, FIRST = TWO_THREADS };
+
+static const struct {
+  const char *name;
+  icl_config config;
+  double noise;
+  bool repeats; /* gives the same bytes as the way before it */
+} ways[] = {[REFERENCE] = {"ref", {.device = "ref"}, 0, false},
+            [NOISE_A] = {"ref with noise", {.device = "ref", .eager = true}, 64, false},
+            [NOISE_B] = {"ref with other noise", {.device = "ref", .eager = true}, 64, false},
+            [TWO_THREADS] = {"2 threads", {.device = "cpu", .threads = 2}, 0, false},
+            {"2 threads again", {.device = "cpu", .threads = 2}, 0, true},
+            {"1 thread", {.device = "cpu", .threads = 1}, 0, false},
+            {"3 threads", {.device = "cpu", .threads = 3}, 0, false},
+            {"4 threads", {.device = "cpu", .threads = 4}, 0, false},
+            {"chunk 1", {.device = "cpu", .threads = 2, .chunk = 1}, 0, false},
+            {"op by op", {.device = "cpu", .threads = 2, .eager = true}, 0, false},
+#define X(rule, text) {"no-" #rule, {.device = "cpu", .threads = 2, .plan = "no-" #rule}, 0, false},
+            ICL__POLICY_TABLE(X)
+#undef X
+};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+int way_count(void) { return WAYS; }
+const char *way_name(int way) { return way < 0 ? "generating" : ways[way].name; }
+
+static void run_way(verdict *v, int way, trace *seen) {
+  icl_config config = ways[way].config;
+  if (!config.threads)
+    config.threads = 1;
+  if (!config.plan)
+    config.plan = "";
+  run r = {.seen = seen, .at = &v->at, .noise = ways[way].noise, .noise_seed = (uint32_t)way};
+  v->way = way;
+  v->at = 0;
+  run_open(&r, &v->p, &config);
+  run_program(&r);
+  run_close(&r);
+}
+
+/* ---- comparing ---- */
+
+static void differ(verdict *v, const sight *s, const char *text) {
+  v->outcome = DIFFERENT;
+  v->instruction = s->instruction;
+  v->turn = s->turn;
+  snprintf(v->text, sizeof v->text, "%s", text);
+}
+
+static double largest(const sight *s) {
+  double most = 0;
+  for (int64_t k = 0; k < s->count; k++)
+    if (isfinite(s->values[k]))
+      most = fmax(most, fabs(s->values[k]));
+  return most;
+}
+
+/* The largest difference; infinite where only one of two is a number. */
+static double distance(const sight *a, const sight *b) {
+  double most = 0;
+  for (int64_t k = 0; k < a->count; k++) {
+    if (a->values[k] == b->values[k] || (isnan(a->values[k]) && isnan(b->values[k])))
+      continue;
+    double d = fabs(a->values[k] - b->values[k]);
+    most = isnan(d) ? HUGE_VAL : fmax(most, d);
+  }
+  return most;
+}
+
+static bool comparable(const trace *t, int i, const sight *s) {
+  return i < t->count && t->list[i].kind == SEEN_VALUE && t->list[i].instruction == s->instruction &&
+         t->list[i].turn == s->turn && t->list[i].count == s->count;
+}
+
+/* How far a value may be from sight i of the reference; negative: anywhere. */
+static double allowance(const trace seen[], int i) {
+  const sight *expected = &seen[REFERENCE].list[i];
+  double spread = 0, size = largest(expected);
+  for (int noise = NOISE_A; noise <= NOISE_B; noise++) {
+    if (!comparable(&seen[noise], i, expected))
+      return -1;
+    spread = fmax(spread, distance(expected, &seen[noise].list[i]));
+  }
+  return spread <= 0.1 * size + 1e-3 ? 2 * spread + 2e-5 * size + 2e-6 : -1;
+}
+
+static void compare_values(verdict *v, const trace seen[], int i, const sight *got, bool exact) {
+  char text[400];
+  const sight *expected = &seen[exact ? TWO_THREADS : REFERENCE].list[i];
+  double allowed = exact ? 0 : allowance(seen, i);
+  v->compared += got->count > 0;
+  v->doubtful += allowed < 0;
+  for (int64_t k = 0; k < got->count && allowed >= 0; k++) {
+    double a = got->values[k], b = expected->values[k];
+    if (a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= allowed || (!exact && !isfinite(b)))
+      continue;
+    snprintf(text, sizeof text, "element %lld is %.9g, but %s gives %.9g; %.3g is allowed", (long long)k, a,
+             exact ? "the first run" : "ref", b, allowed);
+    differ(v, got, text);
+    return;
+  }
+}
+
+static void compare(verdict *v, const trace seen[], const trace *t, int way) {
+  char text[400];
+  const trace *other = &seen[ways[way].repeats ? TWO_THREADS : REFERENCE];
+  for (int i = 0; i < other->count && v->outcome == SAME; i++) {
+    const sight *expected = &other->list[i], *got = i < t->count ? &t->list[i] : NULL;
+    if (ways[way].config.eager && expected->kind == SEEN_ERROR && expected->status == ICL_ENOVALUE)
+      return; /* op by op every value is there */
+    if (!got || got->kind != expected->kind || got->instruction != expected->instruction ||
+        got->turn != expected->turn || strcmp(got->message, expected->message)) {
+      snprintf(text, sizeof text, "gives '%.150s' at instruction %d, but the other way '%.150s'",
+               got ? got->message : "the end", got ? got->instruction + 1 : 0, expected->message);
+      differ(v, expected, text);
+    } else if (got->kind == SEEN_VALUE) {
+      compare_values(v, seen, i, got, ways[way].repeats);
+    }
+  }
+}
+
+void check(verdict *v, int way) {
+  trace seen[WAYS] = {{0}};
+  v->outcome = SAME;
+  v->compared = v->doubtful = 0;
+  for (int i = 0; i < FIRST; i++)
+    run_way(v, i, &seen[i]);
+  for (int i = FIRST; i < WAYS && v->outcome == SAME; i++) {
+    bool wanted = way < FIRST || i == way || (i == TWO_THREADS && ways[way].repeats);
+    if (!wanted)
+      continue;
+    run_way(v, i, &seen[i]);
+    compare(v, seen, &seen[i], i);
+  }
+  for (int i = 0; i < WAYS; i++)
+    trace_free(&seen[i]);
+}
