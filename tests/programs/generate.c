@@ -28,7 +28,7 @@ static bool learn(maker *m, int i) {
   icl_tensor *tensor = m->r.value[i];
   instruction *c = &m->p->list[i];
   int64_t count = icl_tensor_count(tensor);
-  double values[MOST_ELEMENTS];
+  static double values[MOST_ELEMENTS];
   fact *of = &m->of[i];
   if (count > MOST_ELEMENTS || count == 0)
     return false;
@@ -42,7 +42,7 @@ static bool learn(maker *m, int i) {
     of->least = fmin(of->least, values[k]);
     of->most = fmax(of->most, values[k]);
     of->nearest = fmin(of->nearest, fabs(values[k]));
-    if (is_float(c->dtype) && !(fabs(values[k]) <= 100))
+    if (is_float(c->dtype) && !(fabs(values[k]) <= 500))
       return false;
   }
   return true;
@@ -90,6 +90,10 @@ int apply_op(maker *m, const char *name, int inputs, const int *in, const icl_at
 
 int apply1(maker *m, const char *name, int x) { return apply_op(m, name, 1, &x, NULL); }
 int apply2(maker *m, const char *name, int a, int b) { return apply_op(m, name, 2, (int[]){a, b}, NULL); }
+
+int apply2_with(maker *m, const char *name, int a, int b, const icl_attributes *attr) {
+  return apply_op(m, name, 2, (int[]){a, b}, attr);
+}
 
 icl_attributes attributes_of(const char *op) {
   icl_attributes attr;
@@ -163,12 +167,11 @@ static bool has_shape(const instruction *i, int rank, const int32_t *shape) {
   return i->rank == rank && !memcmp(i->shape, shape, sizeof *shape * (size_t)rank);
 }
 
-/* States are made outside of steps: before the first of them, since they come first in a program. */
 int parameter(maker *m, values_kind values, int rank, const int32_t *shape) {
   for (int i = 0; i < m->p->count; i++)
     if (at(m, i)->kind == DO_STATE && has_shape(at(m, i), rank, shape) && chance(m, 70))
       return put(m, &(instruction){.kind = DO_READ, .state = i});
-  if (m->step >= 0)
+  if (chance(m, 15))
     return constant(m, ICL_F32, values, rank, shape);
   instruction i = leaf(m, ICL_F32, values, rank, shape);
   i.kind = DO_STATE;
@@ -246,16 +249,16 @@ static const struct {
   void (*make)(maker *m);
   int weight;
 } makers[] = {
-    {make_pointwise, 14}, {make_cast, 2},    {make_choice, 3},         {make_sum, 4},
-    {make_maximum, 2},    {make_centred, 3}, {make_broadcast, 2},      {make_matmul, 5},
-    {make_attention, 2},  {make_conv, 5},    {make_conv_gradients, 1}, {make_batch_norm, 4},
-    {make_pool, 4},       {make_reshape, 3}, {make_permute, 2},        {make_pad, 2},
-    {make_concat, 3},     {make_narrow, 3},  {make_gather, 2},         {make_mixup, 1},
-    {make_one_hot, 1},    {make_softmax, 2}, {make_cross_entropy, 2},  {make_draw, 2},
-    {make_dropout, 1},    {make_sample, 1},  {make_state, 2},          {make_read, 3},
-    {make_write, 4},      {make_update, 2},  {make_backward, 3},       {make_derivative, 2},
-    {make_custom, 2},     {make_detach, 1},  {make_keep, 2},           {make_look, 2},
-    {make_freeze, 1},     {make_step, 0},
+    {make_pointwise, 14}, {make_cast, 2},       {make_choice, 3},         {make_sum, 4},
+    {make_maximum, 2},    {make_centred, 3},    {make_broadcast, 2},      {make_matmul, 5},
+    {make_attention, 2},  {make_conv, 5},       {make_conv_gradients, 1}, {make_batch_norm, 4},
+    {make_pool, 4},       {make_reshape, 3},    {make_permute, 2},        {make_pad, 2},
+    {make_concat, 3},     {make_narrow, 3},     {make_gather, 2},         {make_mixup, 1},
+    {make_one_hot, 1},    {make_softmax, 2},    {make_cross_entropy, 2},  {make_draw, 2},
+    {make_dropout, 1},    {make_sample, 1},     {make_state, 2},          {make_read, 3},
+    {make_write, 4},      {make_update, 2},     {make_block, 3},          {make_head, 1},
+    {make_backward, 4},   {make_derivative, 2}, {make_custom, 2},         {make_detach, 1},
+    {make_keep, 2},       {make_look, 2},       {make_freeze, 1},         {make_step, 0},
 };
 
 static void make_something(maker *m) {
@@ -277,8 +280,18 @@ static void begin_network(maker *m) {
     first[below(m, 5)](m);
 }
 
+static void make_network(maker *m) {
+  for (int blocks = 1 + below(m, 4); blocks > 0; blocks--) {
+    make_block(m);
+    if (chance(m, 30))
+      make_something(m);
+  }
+  if (chance(m, 85))
+    make_head(m);
+}
+
 void generate(program *p, uint64_t seed) {
-  static const int32_t channels[] = {1, 2, 3, 4, 5, 8}, images[] = {1, 2, 2, 3, 4, 5, 7, 9},
+  static const int32_t channels[] = {1, 2, 3, 4, 5, 8, 8, 17}, images[] = {1, 2, 2, 3, 4, 5, 7, 9},
                        pixels[] = {1, 2, 3, 4, 5, 6};
   static maker made;
   maker *m = &made;
@@ -289,8 +302,8 @@ void generate(program *p, uint64_t seed) {
   m->n = images[below(m, 8)];
   m->h = pixels[below(m, 6)];
   m->w = chance(m, 50) ? m->h : pixels[below(m, 6)];
-  m->c[0] = channels[below(m, 6)];
-  m->c[1] = channels[below(m, 6)];
+  m->c[0] = channels[below(m, 8)];
+  m->c[1] = channels[below(m, 8)];
   m->r.seen = &m->seen;
   run_open(&m->r, p, &(icl_config){.device = "ref", .threads = 1, .eager = true, .plan = ""});
   for (int i = 1 + below(m, 4); i > 0; i--)
@@ -301,6 +314,8 @@ void generate(program *p, uint64_t seed) {
     int size = 4 + below(m, chance(m, 30) ? 60 : 20);
     make_step(m);
     begin_network(m);
+    if (chance(m, 35))
+      make_network(m);
     for (int i = 0; i < size; i++)
       make_something(m);
     make_step(m);

@@ -33,6 +33,7 @@ int put(maker *m, const instruction *i);
 int apply_op(maker *m, const char *name, int inputs, const int *in, const icl_attributes *attr);
 int apply1(maker *m, const char *name, int x);
 int apply2(maker *m, const char *name, int a, int b);
+int apply2_with(maker *m, const char *name, int a, int b, const icl_attributes *attr);
 /* The default attributes of an op; then entries by name. */
 icl_attributes attributes_of(const char *op);
 void set_int(icl_attributes *attr, const char *op, const char *name, int32_t value);
@@ -44,7 +45,7 @@ int constant(maker *m, icl_dtype dtype, values_kind values, int rank, const int3
 int integers(maker *m, icl_dtype dtype, uint32_t most, int rank, const int32_t *shape);
 int number(maker *m, double value);
 int full(maker *m, icl_dtype dtype, double value, int rank, const int32_t *shape);
-/* A constant or the value of a new or an old state, as parameters are. */
+/* The value of an old or a new state, as parameters are; now and then a constant. */
 int parameter(maker *m, values_kind values, int rank, const int32_t *shape);
 int key(maker *m);
 
@@ -89,6 +90,14 @@ void make_cross_entropy(maker *m);
 void make_draw(maker *m);
 void make_dropout(maker *m);
 void make_sample(maker *m);
+
+/* ---- make_layers.c, make_network.c: -> the result or -1 ---- */
+
+int convolve(maker *m, int x, int32_t kernel, int32_t out, int32_t stride);
+int normalize_batch(maker *m, int x);
+void make_block(maker *m);
+/* A loss of classes, its gradients and an update. */
+void make_head(maker *m);
 
 void make_state(maker *m);
 void make_read(maker *m);

@@ -46,19 +46,30 @@ static int32_t divisor(maker *m, int32_t of) {
   return of % d ? 1 : d;
 }
 
+int convolve(maker *m, int x, int32_t kernel, int32_t out, int32_t stride) {
+  if (x < 0)
+    return -1;
+  icl_attributes attr = attributes_of("conv2d");
+  set_pair(&attr, "conv2d", "padding", kernel / 2, kernel / 2);
+  set_pair(&attr, "conv2d", "stride", stride, stride);
+  int w = parameter(m, WEIGHTS, 4, (const int32_t[]){kernel, kernel, at(m, x)->shape[3], out});
+  return w < 0 ? -1 : apply2_with(m, "conv2d", x, w, &attr);
+}
+
 void make_conv(maker *m) {
   int x = image(m);
   if (x < 0)
     return;
   const int32_t *shape = at(m, x)->shape;
+  if (chance(m, 40)) {
+    convolve(m, x, chance(m, 70) ? 3 : 1, m->c[below(m, 2)], 1 + chance(m, 20));
+    return;
+  }
   int32_t kh = 1 + below(m, shape[1] < 3 ? shape[1] : 3), kw = 1 + below(m, shape[2] < 3 ? shape[2] : 3);
-  int32_t groups = chance(m, 70) ? 1 : divisor(m, shape[3]);
+  int32_t groups = chance(m, 60) ? 1 : divisor(m, shape[3]);
   int32_t out = groups * (groups > 1 ? 1 + below(m, 2) : m->c[below(m, 2)]);
-  bool same = chance(m, 50) && shape[1] > 2 && shape[2] > 2;
-  if (same)
-    kh = kw = 3;
   icl_attributes attr = attributes_of("conv2d");
-  if (same || chance(m, 30))
+  if (chance(m, 30))
     set_pair(&attr, "conv2d", "padding", kh / 2, kw / 2);
   if (chance(m, 30))
     set_pair(&attr, "conv2d", "stride", 1 + below(m, 2), 1 + below(m, 2));
@@ -66,7 +77,7 @@ void make_conv(maker *m) {
   int w = parameter(m, WEIGHTS, 4, (const int32_t[]){kh, kw, shape[3] / groups, out});
   if (w >= 0 && chance(m, 15))
     w = apply2(m, "mul", w, number(m, 0.875));
-  apply_op(m, "conv2d", 2, (int[]){x, w}, &attr);
+  apply2_with(m, "conv2d", x, w, &attr);
 }
 
 /* The two gradients of a convolution with stride 1 and no padding, as ops of their own. */
@@ -108,16 +119,15 @@ static void update_statistic(maker *m, int coefficients, int old, int row) {
     put(m, &(instruction){.kind = DO_WRITE, .state = at(m, old)->state, .inputs = 1, .in = {value}});
 }
 
-void make_batch_norm(maker *m) {
-  int x = chance(m, 80) ? image(m) : matrix(m);
+int normalize_batch(maker *m, int x) {
   if (x < 0)
-    return;
+    return -1;
   const int32_t *c = &at(m, x)->shape[at(m, x)->rank - 1];
-  int weight = parameter(m, POSITIVE, 1, c), bias = parameter(m, SIGNED, 1, c), coefficients;
-  int mean = parameter(m, WEIGHTS, 1, c);
+  int weight = parameter(m, POSITIVE, 1, c), bias = parameter(m, SIGNED, 1, c), mean = parameter(m, WEIGHTS, 1, c);
+  int coefficients;
+  bool inference = chance(m, 10);
   if (weight < 0 || bias < 0 || mean < 0)
-    return;
-  bool inference = chance(m, 20) && m->of[mean].least > -10;
+    return -1;
   if (inference) {
     icl_attributes attr = attributes_of("bn_inference");
     int variance = constant(m, ICL_F32, POSITIVE, 1, c);
@@ -126,12 +136,16 @@ void make_batch_norm(maker *m) {
     coefficients = coefficients_of_batch(m, x, weight, bias, mean);
   }
   if (coefficients < 0)
-    return;
+    return -1;
   if (!inference && chance(m, 60))
     update_statistic(m, coefficients, mean, 2);
   icl_attributes attr = attributes_of("scale_shift");
-  set_int(&attr, "scale_shift", "relu", chance(m, 30));
-  int y = apply_op(m, "scale_shift", 2, (int[]){x, coefficients}, &attr);
+  set_int(&attr, "scale_shift", "relu", chance(m, 20));
+  return apply2_with(m, "scale_shift", x, coefficients, &attr);
+}
+
+void make_batch_norm(maker *m) {
+  int y = normalize_batch(m, chance(m, 80) ? image(m) : matrix(m));
   if (y >= 0 && chance(m, 50))
     apply1(m, "relu", y);
 }

@@ -18,8 +18,10 @@ static int read_state(maker *m, int state) {
 void make_state(maker *m) {
   int32_t shape[ICL_MAX_RANK], c = m->c[below(m, 2)];
   int way = below(m, 5), rank = way < 4 ? way : 4;
-  if (m->step >= 0)
+  if (chance(m, 5)) { /* so large that threads share the work on it */
+    parameter(m, SIGNED, 2, (const int32_t[]){150, 140 + below(m, 2)});
     return;
+  }
   memcpy(shape,
          rank == 4 ? (const int32_t[]){3, 3, c, m->c[below(m, 2)]} : (const int32_t[]){rank == 1 ? c : m->n, c, c, c},
          4 * sizeof *shape);

@@ -1,4 +1,5 @@
-/* print.c - a program as Lua for the prompt: v holds values, s states, by the number of their instruction. */
+/* print.c - a program as Lua, one block that a script or the prompt takes: v holds values, s states, by the number of
+ * their instruction. */
 #include "program.h"
 
 #include <stdio.h>
@@ -124,7 +125,7 @@ static void print_value(const program *p, const instruction *c) {
 static void print_statement(const instruction *c, int i) {
   switch (c->kind) {
   case DO_STATE:
-    printf("s[%d] = icl.state(icl.tensor(", i + 1);
+    printf("s[%d] = s[%d] or icl.state(icl.tensor(", i + 1, i + 1);
     print_numbers(c, 0);
     printf(", { dtype = \"%s\", shape = ", icl_dtype_name(c->dtype));
     print_list(c->shape, c->rank, 0);
@@ -174,7 +175,7 @@ static void print_results(const program *p, int end) {
 }
 
 void print_program(const program *p) {
-  printf("icl = require \"icl\"; core = require \"icl.core\"; ops = icl.ops; v = {}; s = {}\n");
+  printf("do local icl, core, v, s = require \"icl\", require \"icl.core\", {}, {}; local ops = icl.ops\n");
   for (int i = 0; i < p->count; i++) {
     const instruction *c = &p->list[i];
     if (gives_value(c->kind)) {
@@ -187,4 +188,5 @@ void print_program(const program *p) {
     if (c->kind == DO_END)
       print_results(p, i);
   }
+  printf("end\n");
 }

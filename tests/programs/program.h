@@ -9,7 +9,7 @@
 
 #include "icl.h"
 
-enum { MOST_INSTRUCTIONS = 160, MOST_ELEMENTS = 4096, MOST_TURNS = 3 };
+enum { MOST_INSTRUCTIONS = 160, MOST_ELEMENTS = 1 << 15, MOST_TURNS = 3 };
 
 /* name, does it give a value */
 #define KIND_TABLE(X)                                                                                                  \

@@ -255,8 +255,8 @@ static icl_status make_value(run *r, const instruction *c, icl_tensor **in, icl_
 static icl_status do_statement(run *r, int i, icl_tensor **in) {
   const instruction *c = &r->p->list[i];
   switch (c->kind) {
-  case DO_STATE:
-    return make_state(r, i);
+  case DO_STATE: /* in the first turn */
+    return r->state[i] ? ICL_OK : make_state(r, i);
   case DO_WRITE:
     return icl_state_write(r->state[c->state], in[0], c->inputs > 1 ? in[1] : NULL);
   case DO_CLEAR:
