@@ -21,7 +21,11 @@ bool chance(maker *m, int percent) { return below(m, 100) < percent; }
 
 const instruction *at(const maker *m, int i) { return &m->p->list[i]; }
 static bool is_float(icl_dtype dtype) { return dtype <= ICL_F64; }
-bool is_real(const maker *m, int i) { return at(m, i)->kind != DO_NUMBER && is_float(at(m, i)->dtype); }
+bool is_real(const maker *m, int i) {
+  const instruction *c = at(m, i);
+  bool packed = c->kind == DO_APPLY && is_packed(icl_op_name(icl_op_at(c->op)));
+  return c->kind != DO_NUMBER && is_float(c->dtype) && !packed;
+}
 
 /* Notes what a value is; false: it is no use. */
 static bool learn(maker *m, int i) {

@@ -1,7 +1,7 @@
 /* program.c - questions about a program that need no engine. */
 #include "program.h"
 
-#include <math.h>
+#include <string.h>
 
 bool gives_value(instruction_kind kind) {
   static const bool gives[] = {
@@ -17,6 +17,10 @@ int64_t count_of(const instruction *i) {
   for (int axis = 0; axis < i->rank; axis++)
     count *= i->shape[axis];
   return count;
+}
+
+bool is_packed(const char *op) {
+  return !strcmp(op, "bn_sums") || !strcmp(op, "bn_coefficients") || !strcmp(op, "bn_inference");
 }
 
 static uint32_t hash(uint32_t a, uint32_t b) {

@@ -76,6 +76,9 @@ bool gives_value(instruction_kind kind);
 /* Element k of a CONSTANT or STATE in a turn, rounded to its dtype. */
 double element_of(const instruction *i, int turn, int64_t k);
 int64_t count_of(const instruction *i);
+/* Does the op give numbers of batch norm, whose gradients are packed in another shape? No op but those of batch norm
+ * can be applied to them and have a gradient. */
+bool is_packed(const char *op);
 /* The END of the BEGIN at `begin`. */
 int end_of(const program *p, int begin);
 

@@ -145,19 +145,28 @@ static icl_tensor *constant_like(run *r, icl_tensor *like, const double *values)
   return result;
 }
 
-/* value -> value * factors + terms. Zeros stay zeros: they are exact more often than not, as what a ReLU or a mask
- * leaves. */
-static void disturb(run *r, icl_tensor **value) {
+/* May the op give a zero that is one only because equal numbers cancel? Other zeros are exact, such as those that a
+ * ReLU or a mask leaves, and sums of them. */
+static bool cancels(const char *op) {
+  static const char *const names[] = {"sub", "log", "log_softmax", "cross_entropy", "bn_running"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!strcmp(names[i], op))
+      return true;
+  return false;
+}
+
+/* value -> value * factors + terms */
+static void disturb(run *r, const char *op, icl_tensor **value) {
   int64_t count = icl_tensor_count(*value);
   icl_dtype dtype = icl_tensor_dtype(*value);
-  if (!r->noise || !is_float(dtype))
+  if (!r->noise || !is_float(dtype) || is_packed(op))
     return;
   double size = dtype == ICL_F32 || dtype == ICL_F64 ? r->noise * rounding(dtype) : 2 * rounding(dtype);
   double *values = allocate((size_t)count, sizeof *values), *factors = allocate((size_t)count, sizeof *factors);
   must(icl_tensor_read(*value, ICL_F64, values));
   for (int64_t k = 0; k < count; k++) {
     factors[k] = 1 + size * draw(r);
-    values[k] = values[k] != 0 ? size * draw(r) * fmin(1, fabs(values[k]) * 64) : 0;
+    values[k] = values[k] != 0 ? size * draw(r) * fmin(1, fabs(values[k]) * 64) : cancels(op) ? size * draw(r) : 0;
   }
   icl_tensor *factor = constant_like(r, *value, factors), *term = constant_like(r, *value, values), *scaled, *sum;
   must(icl_apply(r->engine, icl_op_find("mul"), 2, (icl_tensor *[]){*value, factor}, NULL, &scaled));
@@ -287,6 +296,10 @@ void run_instruction(run *r, int i) {
   const instruction *c = &r->p->list[i];
   icl_tensor *in[ICL_MAX_INPUTS] = {NULL};
   *r->at = i;
+  if (gives_value(c->kind)) { /* that of the turn before */
+    icl_tensor_release(r->value[i]);
+    r->value[i] = NULL;
+  }
   for (int j = 0; j < c->inputs; j++)
     if (!(in[j] = r->value[c->in[j]]))
       return;
@@ -303,8 +316,7 @@ void run_instruction(run *r, int i) {
   if (!gives_value(c->kind))
     return;
   if (status == ICL_OK && result && c->kind == DO_APPLY)
-    disturb(r, &result);
-  icl_tensor_release(r->value[i]);
+    disturb(r, icl_op_name(icl_op_at(c->op)), &result);
   r->value[i] = status == ICL_OK ? result : NULL;
 }
 

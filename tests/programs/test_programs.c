@@ -106,6 +106,30 @@ static void report(uint64_t seed) {
   fflush(stdout);
 }
 
+/* ---- do the programs have every op? ---- */
+
+enum { ENOUGH = 300, MOST_OPS = 512 }; /* programs that should have all of them */
+
+static bool made[MOST_OPS];
+
+static void note_ops(const program *p) {
+  for (int i = 0; i < p->count; i++)
+    if (p->list[i].kind == DO_APPLY)
+      made[p->list[i].op] = true;
+}
+
+static bool has_every_op(void) {
+  bool every = true;
+  for (int i = 0; i < icl_op_count() && i < MOST_OPS; i++) {
+    const icl_op *op = icl_op_at(i);
+    if (made[i] || icl_op_internal(op) || op == icl_op_find("detach")) /* an instruction of its own */
+      continue;
+    printf("failed: no program has the op %s\n", icl_op_name(op));
+    every = false;
+  }
+  return every;
+}
+
 /* ---- the program ---- */
 
 /* The number after an option, or `missing`. */
@@ -126,7 +150,7 @@ static bool has_flag(int argc, char **argv, const char *name) {
 int main(int argc, char **argv) {
   uint64_t seed = option(argc, argv, "--seed", 1), seconds = option(argc, argv, "--seconds", 0);
   uint64_t count = option(argc, argv, "--count", seconds ? UINT64_MAX : 200);
-  int passed = 0, failed = 0;
+  int passed = 0, failed = 0, made_programs = 0;
   long compared = 0, doubtful = 0;
   double start = now();
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -141,12 +165,19 @@ int main(int argc, char **argv) {
   }
   for (uint64_t i = 0; i < count && (!seconds || now() - start < (double)seconds); i++) {
     bool good = run_job(&(job){.make = true, .seed = seed + i, .quiet = true, .way = -1}) == SAME;
+    note_ops(&shared->p);
+    made_programs++;
     compared += shared->compared;
     doubtful += shared->doubtful;
     passed += good;
     failed += !good;
     if (!good)
       report(seed + i);
+  }
+  if (made_programs >= ENOUGH) {
+    bool every = has_every_op();
+    passed += every;
+    failed += !every;
   }
   printf("%ld values compared, %ld of them doubtful\n%d passed, %d failed\n", compared, doubtful, passed, failed);
   return failed > 0;
