@@ -52,6 +52,11 @@ static bool learn(maker *m, int i) {
   return true;
 }
 
+/* Some refusals are part of programs: they must be the same everywhere, and leave no trace. */
+static bool stays_refused(maker *m, instruction_kind kind, bool refused) {
+  return refused && (kind == DO_APPLY || kind == DO_BACKWARD || kind == DO_DERIVATIVE) && chance(m, 5);
+}
+
 /* A step that begins can end. */
 static int room_after(instruction_kind kind) { return kind == DO_BEGIN ? 2 : kind != DO_END; }
 
@@ -70,8 +75,8 @@ int put(maker *m, const instruction *i) {
   bool good = m->seen.count == errors || i->kind == DO_LOOK;
   if (good && gives_value(i->kind))
     good = learn(m, place);
-  if (good)
-    return place;
+  if (good || stays_refused(m, i->kind, m->seen.count > errors))
+    return good ? place : -1;
   icl_tensor_release(m->r.value[place]);
   m->r.value[place] = NULL;
   m->p->count--;

@@ -70,6 +70,7 @@ static void settle(maker *m, const char *name, int *in) {
 }
 
 void make_pointwise(maker *m) {
+  static const icl_dtype whole[] = {ICL_I64, ICL_BOOL, ICL_U8};
   int which = below(m, (int)(sizeof pointwise / sizeof *pointwise)), in[ICL_MAX_INPUTS];
   const char *name = pointwise[which].name;
   if (chance(m, 40))
@@ -77,7 +78,7 @@ void make_pointwise(maker *m) {
   for (size_t i = 0; i < sizeof pointwise / sizeof *pointwise; i++)
     if (!strcmp(pointwise[i].name, name))
       which = (int)i;
-  in[0] = any_value(m);
+  in[0] = chance(m, 10) ? pick_dtype(m, whole[below(m, 3)], -1) : any_value(m);
   for (int j = 1; j < pointwise[which].inputs; j++)
     in[j] = in[0] < 0 ? -1 : partner(m, in[0]);
   if (in[0] < 0)
