@@ -65,7 +65,7 @@ int put(maker *m, const instruction *i) {
   if (place >= MOST_INSTRUCTIONS - room_after(i->kind))
     return -1;
   for (int j = 0; j < i->inputs; j++)
-    if (i->in[j] < 0)
+    if (i->in[j] < 0 || !m->r.value[i->in[j]])
       return -1;
   m->p->list[place] = *i;
   m->of[place] = (fact){0};

@@ -43,10 +43,8 @@ static void note_error(run *r, int i, icl_status status) {
   snprintf(s->message, sizeof s->message, "%s", icl_message());
 }
 
-static void note_tensor(run *r, int i, icl_tensor *tensor) {
-  int64_t count = icl_tensor_count(tensor);
-  double *values = allocate((size_t)count, sizeof *values);
-  icl_status status = icl_tensor_read(tensor, ICL_F64, values);
+/* What a reading gave; the values become the trace's. */
+static void note_values(run *r, int i, icl_status status, int64_t count, double *values) {
   if (status != ICL_OK) {
     free(values);
     note_error(r, i, status);
@@ -57,11 +55,16 @@ static void note_tensor(run *r, int i, icl_tensor *tensor) {
   s->values = values;
 }
 
+static void note_tensor(run *r, int i, icl_tensor *tensor) {
+  int64_t count = icl_tensor_count(tensor);
+  double *values = allocate((size_t)count, sizeof *values);
+  note_values(r, i, icl_tensor_read(tensor, ICL_F64, values), count, values);
+}
+
 static void note_state(run *r, int i) {
-  sight *s = note(r, i, SEEN_VALUE);
-  s->count = count_of(&r->p->list[i]);
-  s->values = allocate((size_t)s->count, sizeof *s->values);
-  must(icl_state_get(r->state[i], ICL_F64, s->values));
+  int64_t count = count_of(&r->p->list[i]);
+  double *values = allocate((size_t)count, sizeof *values);
+  note_values(r, i, icl_state_get(r->state[i], ICL_F64, values), count, values);
 }
 
 void trace_free(trace *t) {
@@ -231,7 +234,18 @@ static icl_status make_custom(int inputs, icl_tensor **in, icl_tensor **result) 
 
 /* ---- instructions ---- */
 
+/* What the rounding of x - pivot does. */
+static icl_status sums_around_disturbed_pivot(run *r, icl_tensor *const *in, icl_tensor **result) {
+  icl_tensor *pivot = icl_tensor_retain(in[1]);
+  disturb(r, "mul", &pivot);
+  icl_status status = icl_apply(r->engine, icl_op_find("bn_sums"), 2, (icl_tensor *[]){in[0], pivot}, NULL, result);
+  icl_tensor_release(pivot);
+  return status;
+}
+
 static icl_status apply(run *r, const instruction *c, icl_tensor **in, icl_tensor **result) {
+  if (r->noise && !c->flag && !strcmp(icl_op_name(icl_op_at(c->op)), "bn_sums"))
+    return sums_around_disturbed_pivot(r, in, result);
   if (c->flag)
     icl_no_gradient_begin(r->engine);
   icl_status status = icl_apply(r->engine, icl_op_at(c->op), c->inputs, in, &c->attr, result);

@@ -150,7 +150,7 @@ static bool has_flag(int argc, char **argv, const char *name) {
 
 int main(int argc, char **argv) {
   uint64_t seed = option(argc, argv, "--seed", 1), seconds = option(argc, argv, "--seconds", 0);
-  uint64_t count = option(argc, argv, "--count", seconds ? UINT64_MAX : 150);
+  uint64_t count = option(argc, argv, "--count", seconds ? UINT64_MAX : 250);
   int passed = 0, failed = 0, made_programs = 0;
   long compared = 0, doubtful = 0;
   double start = now();
