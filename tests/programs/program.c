@@ -30,10 +30,10 @@ static uint32_t hash(uint32_t a, uint32_t b) {
   return h ^ h >> 16;
 }
 
-/* A multiple of 1/64, which is exact in every float dtype and short in print. */
+/* With three digits: short in print, and not exact in binary, so that sums are seldom exactly 0. */
 static double between(uint32_t h, double least, double most) {
-  int64_t first = (int64_t)(least * 64), last = (int64_t)(most * 64);
-  return (double)(first + h % (last - first + 1)) / 64;
+  int64_t first = (int64_t)(least * 1000), last = (int64_t)(most * 1000);
+  return (double)(first + h % (last - first + 1)) / 1000;
 }
 
 /* Place k of a permutation: multiples of a step that has no factor in common with the count. */

@@ -158,7 +158,7 @@ static bool cancels(const char *op) {
   return false;
 }
 
-/* value -> value * factors + terms */
+/* value -> value * factors + terms: terms as well, since a small number may be what large ones left. */
 static void disturb(run *r, const char *op, icl_tensor **value) {
   int64_t count = icl_tensor_count(*value);
   icl_dtype dtype = icl_tensor_dtype(*value);
@@ -167,9 +167,13 @@ static void disturb(run *r, const char *op, icl_tensor **value) {
   double size = dtype == ICL_F32 || dtype == ICL_F64 ? r->noise * rounding(dtype) : 2 * rounding(dtype);
   double *values = allocate((size_t)count, sizeof *values), *factors = allocate((size_t)count, sizeof *factors);
   must(icl_tensor_read(*value, ICL_F64, values));
+  double largest = 0;
+  for (int64_t k = 0; k < count; k++)
+    largest = fmax(largest, fabs(values[k]));
   for (int64_t k = 0; k < count; k++) {
+    bool exact = values[k] == 0 && !cancels(op);
     factors[k] = 1 + size * draw(r);
-    values[k] = values[k] != 0 ? size * draw(r) * fmin(1, fabs(values[k]) * 64) : cancels(op) ? size * draw(r) : 0;
+    values[k] = exact ? 0 : size * draw(r) * fmin(1, 16 * largest);
   }
   icl_tensor *factor = constant_like(r, *value, factors), *term = constant_like(r, *value, values), *scaled, *sum;
   must(icl_apply(r->engine, icl_op_find("mul"), 2, (icl_tensor *[]){*value, factor}, NULL, &scaled));
