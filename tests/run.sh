@@ -151,6 +151,7 @@ everything() {
   unit_tests "$1"
   fuzz_tests "$1"
   suite "$1 ops" "build/$1/tests/test_ops"
+  suite "$1 programs" "build/$1/tests/test_programs"
   if [ -x "build/$1/icl" ]; then
     scripts "$1" lua
     command_line "$1"
