@@ -23,10 +23,8 @@ enum { MATMUL_TRANSPOSE_A, MATMUL_TRANSPOSE_B };
 /* conv2d and, one slot pair more: size of conv2d_input_grad, kernel of conv2d_weight_grad */
 enum { CONV_STRIDE_H, CONV_STRIDE_W, CONV_PADDING_H, CONV_PADDING_W, CONV_GROUPS, CONV_SIZE_H, CONV_SIZE_W };
 enum { CONV_KERNEL_H = CONV_SIZE_H, CONV_KERNEL_W };
-/* batch norm: count of bn_sums_shift, bn_coefficients and bn_coefficients_grad; row of bn_running and bn_row; relu of
- * scale_shift; mask of bn_scale_sums and bn_input_grad. In .f: eps of bn_coefficients and bn_inference; momentum,
- * factor of bn_running */
-enum { BN_COUNT };
+/* batch norm: row of bn_running and bn_row; relu of scale_shift; mask of bn_scale_sums and bn_input_grad. In .f: eps of
+ * bn_coefficients and bn_inference; momentum, factor of bn_running */
 enum { BN_ROW };
 enum { SCALE_SHIFT_RELU };
 enum { BN_MASK };

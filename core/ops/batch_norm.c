@@ -1,14 +1,16 @@
 /* batch_norm.c - the primitives of batch norm over all axes but the last.
  *
- * Per channel, with n values: S1 and S2 are the sums of x - pivot and of its square; mean = pivot + S1 / n, biased
- * variance = S2 / n - (S1 / n)^2, a = weight / sqrt(variance + eps), b = bias - a mean, y = a x + b. The gradients need
- * two sums again, S of g and Q of g (x - mean): bias: S    weight: Q / std    x: a g - k1 x + k0,  k1 = a Q / (n
- * std^2),  k0 = k1 mean - a S / n These cannot be written as gradients of each op by itself without more passes over
- * the images. So what travels back from scale_shift to bn_coefficients is not the gradient of (a, b, ...) but the
- * packed sums (S, Q), f64 (2, c), and on to bn_sums goes k. Both are handed over as they are. */
+ * Per channel: sums over n values give mean and biased variance, a = weight / sqrt(variance + eps), and
+ * y = a (x - mean) + b. The mean that is taken away is the one in the table of coefficients, which may be rounded to
+ * f32; b = bias - a (what rounding left of the mean). So nothing cancels, however large the mean is.
+ *
+ * The gradients need two sums again, S of g and Q of g (x - mean): bias: S    weight: Q / std
+ * x: a g + k0 - k1 (x - mean),  k1 = a Q / (n std^2),  k0 = - a S / n. These cannot be written as gradients of each op
+ * by itself without more passes over the images. So what travels back from scale_shift to bn_coefficients is not the
+ * gradient of (a, b, ...) but the packed sums (S, Q), f64 (2, c), and on to bn_sums goes k. Both are handed over as
+ * they are. */
+#include "ops/batch_norm.h"
 #include "ops/families.h"
-
-enum { COEFFICIENT_ROWS = 5, GRADIENT_ROWS = 4, WEIGHT_ROW = 2, BIAS_ROW = 3 }; /* the latter of bn_coefficients_grad */
 
 /* ---- shapes ---- */
 
@@ -50,32 +52,16 @@ static icl_dtype like_input(const icl__node *node, int i) { return node->in[i]->
 
 icl_status icl__infer_bn_sums(icl__node *node) {
   ICL__TRY(expect_channels_last(node, 0, "x"));
-  int32_t channels = channels_of(node->in[0]);
-  ICL__TRY(expect_vector(node, 1, channels, "pivot"));
-  return set_rows(node, 2, channels, ICL_F64);
-}
-
-icl_status icl__infer_bn_sums_shift(icl__node *node) {
-  ICL__TRY(icl__expect_rank(node, 0, 2, "sums", "(2, channels)"));
-  int32_t channels = node->in[0]->shape[1];
-  ICL__TRY(expect_rows(node, 0, 2, channels, "sums"));
-  ICL__TRY(expect_vector(node, 1, channels, "old pivot"));
-  ICL__TRY(expect_vector(node, 2, channels, "new pivot"));
-  if (node->attr.i[BN_COUNT] < 0)
-    return icl__value_error(node, "count must be at least 0, not %d", node->attr.i[BN_COUNT]);
-  return set_rows(node, 2, channels, ICL_F64);
+  return set_rows(node, BN_SUMS_ROWS, channels_of(node->in[0]), ICL_F64);
 }
 
 icl_status icl__infer_bn_coefficients(icl__node *node) {
-  ICL__TRY(icl__expect_rank(node, 0, 2, "sums", "(2, channels)"));
-  int32_t channels = node->in[0]->shape[1];
-  ICL__TRY(expect_rows(node, 0, 2, channels, "sums"));
+  ICL__TRY(icl__expect_rank(node, 1, 1, "weight", "(channels)"));
+  int32_t channels = node->in[1]->shape[0];
+  ICL__TRY(expect_rows(node, 0, BN_SUMS_ROWS, channels, "sums"));
   ICL__TRY(expect_vector(node, 1, channels, "weight"));
   ICL__TRY(expect_vector(node, 2, channels, "bias"));
-  ICL__TRY(expect_vector(node, 3, channels, "pivot"));
-  if (node->attr.i[BN_COUNT] < 1)
-    return icl__value_error(node, "count must be at least 1, not %d: batch norm needs values", node->attr.i[BN_COUNT]);
-  return set_rows(node, COEFFICIENT_ROWS, channels, like_input(node, 1));
+  return set_rows(node, BN_COEFFICIENTS_ROWS, channels, like_input(node, 1));
 }
 
 icl_status icl__infer_bn_inference(icl__node *node) {
@@ -85,7 +71,7 @@ icl_status icl__infer_bn_inference(icl__node *node) {
   ICL__TRY(expect_vector(node, 1, channels, "bias"));
   ICL__TRY(expect_vector(node, 2, channels, "running_mean"));
   ICL__TRY(expect_vector(node, 3, channels, "running_var"));
-  return set_rows(node, COEFFICIENT_ROWS, channels, like_input(node, 0));
+  return set_rows(node, BN_COEFFICIENTS_ROWS, channels, like_input(node, 0));
 }
 
 static icl_status check_row(const icl__node *node, int32_t rows) {
@@ -98,9 +84,9 @@ static icl_status check_row(const icl__node *node, int32_t rows) {
 icl_status icl__infer_bn_running(icl__node *node) {
   ICL__TRY(icl__expect_rank(node, 1, 1, "old", "(channels)"));
   int32_t channels = node->in[1]->shape[0];
-  ICL__TRY(expect_rows(node, 0, COEFFICIENT_ROWS, channels, "coefficients"));
+  ICL__TRY(expect_rows(node, 0, BN_COEFFICIENTS_ROWS, channels, "coefficients"));
   ICL__TRY(expect_vector(node, 1, channels, "old"));
-  ICL__TRY(check_row(node, COEFFICIENT_ROWS));
+  ICL__TRY(check_row(node, BN_COEFFICIENTS_ROWS));
   return icl__set_shape(node, 1, &channels, (icl_dtype)node->in[1]->dtype);
 }
 
@@ -112,11 +98,12 @@ static icl_status like_x(icl__node *node, int x_input, int rows_input, int32_t r
   return icl__set_shape(node, x->rank, x->shape, (icl_dtype)x->dtype);
 }
 
-icl_status icl__infer_scale_shift(icl__node *node) { return like_x(node, 0, 1, COEFFICIENT_ROWS, "coefficients"); }
+icl_status icl__infer_scale_shift(icl__node *node) { return like_x(node, 0, 1, BN_COEFFICIENTS_ROWS, "coefficients"); }
 
 icl_status icl__infer_bn_sums_grad(icl__node *node) {
-  ICL__TRY(like_x(node, 0, 1, GRADIENT_ROWS, "k"));
-  return node->inputs == 3 ? expect_same_shape(node, 2, 0, "x and rest") : ICL_OK;
+  ICL__TRY(like_x(node, 0, 1, BN_GRADIENT_ROWS, "k"));
+  ICL__TRY(expect_rows(node, 2, BN_SUMS_ROWS, channels_of(node->in[0]), "sums"));
+  return node->inputs == 4 ? expect_same_shape(node, 3, 0, "x and rest") : ICL_OK;
 }
 
 icl_status icl__infer_bn_scale_sums(icl__node *node) {
@@ -124,18 +111,18 @@ icl_status icl__infer_bn_scale_sums(icl__node *node) {
   ICL__TRY(expect_channels_last(node, 1, "x"));
   ICL__TRY(expect_same_shape(node, 0, 1, "g and x"));
   int32_t channels = channels_of(node->in[1]);
-  ICL__TRY(expect_rows(node, 2, COEFFICIENT_ROWS, channels, "coefficients"));
-  return set_rows(node, 2, channels, ICL_F64);
+  ICL__TRY(expect_rows(node, 2, BN_COEFFICIENTS_ROWS, channels, "coefficients"));
+  return set_rows(node, BN_SCALE_ROWS, channels, ICL_F64);
 }
 
 icl_status icl__infer_bn_coefficients_grad(icl__node *node) {
-  ICL__TRY(icl__expect_rank(node, 0, 2, "sums", "(2, channels)"));
+  ICL__TRY(icl__expect_rank(node, 0, 2, "scale sums", "(2, channels)"));
   int32_t channels = node->in[0]->shape[1];
-  ICL__TRY(expect_rows(node, 0, 2, channels, "sums"));
-  ICL__TRY(expect_rows(node, 1, COEFFICIENT_ROWS, channels, "coefficients"));
-  if (node->attr.i[BN_COUNT] < 0)
-    return icl__value_error(node, "count must be at least 0, not %d", node->attr.i[BN_COUNT]);
-  return set_rows(node, GRADIENT_ROWS, channels, like_input(node, 1));
+  ICL__TRY(expect_rows(node, 0, BN_SCALE_ROWS, channels, "scale sums"));
+  ICL__TRY(expect_rows(node, 1, BN_COEFFICIENTS_ROWS, channels, "coefficients"));
+  if (node->inputs == 3)
+    ICL__TRY(expect_rows(node, 2, BN_SUMS_ROWS, channels, "sums"));
+  return set_rows(node, BN_GRADIENT_ROWS, channels, like_input(node, 1));
 }
 
 icl_status icl__infer_bn_row(icl__node *node) {
@@ -145,14 +132,14 @@ icl_status icl__infer_bn_row(icl__node *node) {
 }
 
 icl_status icl__infer_bn_input_grad(icl__node *node) {
-  ICL__TRY(like_x(node, 1, 2, COEFFICIENT_ROWS, "coefficients"));
-  ICL__TRY(expect_rows(node, 3, GRADIENT_ROWS, channels_of(node->in[1]), "k"));
+  ICL__TRY(like_x(node, 1, 2, BN_COEFFICIENTS_ROWS, "coefficients"));
+  ICL__TRY(expect_rows(node, 3, BN_GRADIENT_ROWS, channels_of(node->in[1]), "k"));
   ICL__TRY(expect_same_shape(node, 0, 1, "g and x"));
   return node->inputs == 5 ? expect_same_shape(node, 4, 1, "x and rest") : ICL_OK;
 }
 
 icl_status icl__infer_bn_scale_mask(icl__node *node) {
-  ICL__TRY(like_x(node, 1, 2, COEFFICIENT_ROWS, "coefficients"));
+  ICL__TRY(like_x(node, 1, 2, BN_COEFFICIENTS_ROWS, "coefficients"));
   ICL__TRY(expect_same_shape(node, 0, 1, "g and x"));
   return node->inputs == 4 ? expect_same_shape(node, 3, 1, "x and rest") : ICL_OK;
 }
@@ -168,8 +155,9 @@ void icl__batch_scale_shift(const icl__facts *facts, icl__batch_rule *rule) {
   icl__rule_map(rule, 1, true);
 }
 
+/* x and, where there is one, rest */
 void icl__batch_bn_sums_grad(const icl__facts *facts, icl__batch_rule *rule) {
-  icl__rule_map(rule, facts->inputs == 3 ? 1u | 4u : 1u, true);
+  icl__rule_map(rule, facts->inputs == 4 ? 1u | 8u : 1u, true);
 }
 
 /* g, x and, where there is one, rest */
@@ -188,11 +176,6 @@ static icl__node *row(icl__gradient *pass, icl__node *rows, int which) {
   return icl__g(pass, ICL__OP_bn_row, 1, &rows, &attr);
 }
 
-static icl__node *coefficients_grad(icl__gradient *pass, icl__node *sums, icl__node *coefficients, int32_t count) {
-  icl_attributes attr = {.i[BN_COUNT] = count};
-  return icl__g(pass, ICL__OP_bn_coefficients_grad, 2, (icl__node *[]){sums, coefficients}, &attr);
-}
-
 icl_status icl__grad_scale_shift(icl__gradient *pass, icl__node *y, icl__node *gy) {
   icl__node *x = y->in[0], *coefficients = y->in[1];
   icl__node *g = y->attr.i[SCALE_SHIFT_RELU] ? icl__g2(pass, ICL__OP_relu_grad, gy, y) : gy;
@@ -203,27 +186,27 @@ icl_status icl__grad_scale_shift(icl__gradient *pass, icl__node *y, icl__node *g
   return ICL_OK;
 }
 
-/* y and sums: what scale_shift gave */
-icl_status icl__grad_bn_coefficients(icl__gradient *pass, icl__node *y, icl__node *sums) {
-  icl__node *k = coefficients_grad(pass, sums, y, y->attr.i[BN_COUNT]);
-  if (icl__wants(y, 1))
-    ICL__TRY(icl__give(pass, y, 1, row(pass, k, WEIGHT_ROW)));
-  if (icl__wants(y, 2))
-    ICL__TRY(icl__give(pass, y, 2, row(pass, k, BIAS_ROW)));
+static icl_status give_weight_and_bias(icl__gradient *pass, icl__node *y, int weight, icl__node *k) {
+  if (icl__wants(y, weight))
+    ICL__TRY(icl__give(pass, y, weight, row(pass, k, BN_WEIGHT_GRADIENT)));
+  return icl__wants(y, weight + 1) ? icl__give(pass, y, weight + 1, row(pass, k, BN_BIAS_GRADIENT)) : ICL_OK;
+}
+
+/* scale_sums: what scale_shift gave */
+icl_status icl__grad_bn_coefficients(icl__gradient *pass, icl__node *y, icl__node *scale_sums) {
+  icl__node *k = icl__g3(pass, ICL__OP_bn_coefficients_grad, scale_sums, y, y->in[0]);
+  ICL__TRY(give_weight_and_bias(pass, y, 1, k));
   return icl__wants(y, 0) ? icl__give_packed(pass, y, 0, k) : ICL_OK;
 }
 
-icl_status icl__grad_bn_inference(icl__gradient *pass, icl__node *y, icl__node *sums) {
-  icl__node *k = coefficients_grad(pass, sums, y, 0);
-  if (icl__wants(y, 0))
-    ICL__TRY(icl__give(pass, y, 0, row(pass, k, WEIGHT_ROW)));
-  return icl__wants(y, 1) ? icl__give(pass, y, 1, row(pass, k, BIAS_ROW)) : ICL_OK;
+icl_status icl__grad_bn_inference(icl__gradient *pass, icl__node *y, icl__node *scale_sums) {
+  return give_weight_and_bias(pass, y, 0, icl__g2(pass, ICL__OP_bn_coefficients_grad, scale_sums, y));
 }
 
 icl_status icl__grad_bn_sums(icl__gradient *pass, icl__node *y, icl__node *k) {
   if (!icl__wants(y, 0))
     return ICL_OK;
-  return icl__give(pass, y, 0, icl__g2(pass, ICL__OP_bn_sums_grad, y->in[0], k));
+  return icl__give(pass, y, 0, icl__g3(pass, ICL__OP_bn_sums_grad, y->in[0], k, y));
 }
 
 icl_status icl__grad_once(icl__gradient *pass, icl__node *y, icl__node *gy) {

@@ -34,7 +34,8 @@ typedef enum {
 } icl__op_id;
 
 /* GLOBAL: no batch axis, or images meet. MAP: image n of the output needs only image n of the batched inputs. REDUCE:
- * the output is a sum over the images of the batched inputs, so partial results add up. Inputs that are not batched are
+ * the output is a sum over the images of the batched inputs, so partial results add up (those of
+ * bn_sums are joined). Inputs that are not batched are
  * seen whole. `seed`: axis 0 of this op is a batch by nature; a pointwise op only passes on what its operands are. */
 typedef enum { ICL__GLOBAL, ICL__MAP, ICL__REDUCE } icl__behaviour;
 typedef struct {

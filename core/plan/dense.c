@@ -1,9 +1,10 @@
 /* dense.c - gradients of dense blocks: what statistics add to them is added once.
  *
- * The gradient of a batch norm is a g, which is known at once, and k0 - k1 x, which is known when the sums over the
- * batch are. In a dense block each layer normalises the concatenation of all that came before it, so a channel gets a
- * term k0 - k1 x, with the same x, from every layer behind its own. Here these numbers are added up instead of images:
- * only a g is added to a gradient, in the phase that makes g, and neither g nor x are read once more in the next. */
+ * The gradient of a batch norm is a g, which is known at once, and k0 - k1 (x - mean), which is known when the sums
+ * over the batch are. In a dense block each layer normalises the concatenation of all that came before it, so a channel
+ * gets a term k0 - k1 (x - mean), with the same x and mean, from every layer behind its own. Here these numbers are
+ * added up instead of images: only a g is added to a gradient, in the phase that makes g, and neither g nor x are read
+ * once more in the next. */
 #include "plan/stages.h"
 
 /* The input of the concatenation x whose channels `part` takes, or NULL. */
@@ -40,12 +41,12 @@ static bool is_dense(const icl__pnode *v) {
   return goes_on;
 }
 
-/* Users of `part`, a part of a gradient for `all` without its term k0 - k1 x, add that term: to k if they have one of
- * x. Else x is read where it lies within `all`, so that nothing is kept twice. */
-static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *all, icl__pnode *k) {
+/* Users of `part`, a part of a gradient for `all` without its term of k and `sums`, add that term: to k if they have
+ * one of x. Else x is read where it lies within `all`, so that nothing is kept twice. */
+static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *all, icl__pnode *k, icl__pnode *sums) {
   const icl__pnode *source = source_of(all, part);
   icl__pnode *x = icl__plan_add(plan, ICL__OP_concat_part, part, 1, &all);
-  icl__pnode *whole = x ? icl__plan_add(plan, ICL__OP_bn_sums_grad, part, 3, (icl__pnode *[]){x, k, part}) : NULL;
+  icl__pnode *in[] = {x, k, sums, part}, *whole = x ? icl__plan_add(plan, ICL__OP_bn_sums_grad, part, 4, in) : NULL;
   if (!whole)
     return ICL_ENOMEM;
   x->attr = part->attr;
@@ -67,13 +68,15 @@ static icl_status add_term(icl__plan *plan, icl__pnode *part, icl__pnode *all, i
 
 /* bn_input_grad(g, x, c, k, rest) -> bn_scale_mask(g, x, c, rest), and k to the users of its parts */
 static icl_status delay_term(icl__plan *plan, icl__pnode *v) {
-  icl__pnode *k = v->in[3];
+  icl__pnode *k = v->in[3], *sums = v->in[2]->in[0];
   for (int i = 0; i < v->uses; i++) {
     icl__pnode *part = v->use[i];
-    icl__pnode *own = icl__plan_channels(plan, k, part->attr.i[PART_FIRST], part->attr.i[PART_LENGTH]);
-    if (!own)
+    int32_t first = part->attr.i[PART_FIRST], length = part->attr.i[PART_LENGTH];
+    icl__pnode *own = icl__plan_channels(plan, k, first, length);
+    icl__pnode *own_sums = icl__plan_channels(plan, sums, first, length);
+    if (!own || !own_sums)
       return ICL_ENOMEM;
-    ICL__TRY(add_term(plan, part, v->in[1], own));
+    ICL__TRY(add_term(plan, part, v->in[1], own, own_sums));
   }
   v->op = ICL__OP_bn_scale_mask;
   v->attr = (icl_attributes){0};

@@ -88,7 +88,7 @@ static bool is_masked(const icl__pnode *g, const icl__pnode *x, const icl__pnode
   return y && y->op == ICL__OP_scale_shift && y->attr.i[SCALE_SHIFT_RELU] && y->in[0] == x && y->in[1] == coefficients;
 }
 
-/* bn_scale_sums(relu_grad(gy, relu(a x + b)), x, c) -> bn_scale_sums(gy, x, c) with mask */
+/* bn_scale_sums(relu_grad(gy, relu(a (x - mean) + b)), x, c) -> bn_scale_sums(gy, x, c) with mask */
 static void join_mask(icl__plan *plan, icl__pnode *v) {
   if (v->op != ICL__OP_bn_scale_sums || v->attr.i[BN_MASK] || !is_masked(v->in[0], v->in[1], v->in[2]))
     return;
@@ -104,7 +104,9 @@ static bool find_halves(const icl__pnode *sum, int *scale, int *sums) {
       const icl__pnode *a = sum->in[i], *b = sum->in[j];
       if (a->op != ICL__OP_bn_scale || b->op != ICL__OP_bn_sums_grad)
         continue;
-      if (b->in[1]->op != ICL__OP_bn_coefficients_grad || b->in[1]->in[1] != a->in[1])
+      const icl__pnode *c = a->in[1], *k = b->in[1];
+      if (c->op != ICL__OP_bn_coefficients || c->in[0] != b->in[2] || k->op != ICL__OP_bn_coefficients_grad ||
+          k->in[1] != c)
         continue;
       *scale = i;
       *sums = j;
@@ -113,7 +115,8 @@ static bool find_halves(const icl__pnode *sum, int *scale, int *sums) {
   return false;
 }
 
-/* bn_scale(g, c) + bn_sums_grad(x, k) + rest -> bn_input_grad(g, x, c, k, rest), with mask if g is masked by a x + b */
+/* bn_scale(g, c) + bn_sums_grad(x, k, sums) + rest -> bn_input_grad(g, x, c, k, rest), with mask if g is masked by
+ * a (x - mean) + b */
 static icl_status join_bn_gradient(icl__plan *plan, icl__pnode *v) {
   int scale, sums, rest = 0;
   if (v->op != ICL__OP_add_n || !find_halves(v, &scale, &sums))

@@ -11,14 +11,14 @@ icl.configure { threads = 2, chunk = 2 }
 local expected = {
   { "vgg", { n_channels = { 16, 32 }, n_layers = { 1, 2 } }, 7, 3, 0.57, 0.07, 0.91 },
   { "resnet", { depth = 8, initial_channels = 16 }, 15, 9, 1.15, 0.59, 1.56 },
-  { "resnet", { depth = 11, initial_channels = 16, block_type = "bottleneck" }, 21, 12, 2.82, 1.21, 2.86 },
+  { "resnet", { depth = 11, initial_channels = 16, block_type = "bottleneck" }, 21, 12, 2.82, 1.21, 2.87 },
   { "resnet_preact", { depth = 8, initial_channels = 16 }, 15, 9, 1.05, 0.69, 1.35 },
-  { "se_resnet_preact", { depth = 8, initial_channels = 16, se_reduction = 4 }, 15, 9, 1.29, 0.69, 1.56 },
+  { "se_resnet_preact", { depth = 8, initial_channels = 16, se_reduction = 4 }, 15, 9, 1.29, 0.69, 1.57 },
   { "wrn", { depth = 10, initial_channels = 16, widening_factor = 2, drop_rate = 0.3 }, 15, 10, 2.10, 1.25, 3.90 },
-  { "densenet", { depth = 22, growth_rate = 16, block_type = "bottleneck" }, 43, 49, 6.52, 7.16, 4.52 },
+  { "densenet", { depth = 22, growth_rate = 16, block_type = "bottleneck" }, 43, 49, 6.52, 7.16, 4.53 },
   { "pyramidnet", { depth = 8, initial_channels = 16, alpha = 48, block_type = "basic" }, 23, 15, 2.23, 1.63, 2.59 },
-  { "resnext", { depth = 11, cardinality = 4, base_channels = 16, initial_channels = 16 }, 21, 13, 9.04, 4.19, 8.56 },
-  { "shake_shake", { depth = 8, initial_channels = 32 }, 15, 22, 4.85, 2.56, 8.85 },
+  { "resnext", { depth = 11, cardinality = 4, base_channels = 16, initial_channels = 16 }, 21, 13, 9.04, 4.19, 8.59 },
+  { "shake_shake", { depth = 8, initial_channels = 32 }, 15, 22, 4.85, 2.56, 8.86 },
 }
 
 local function train_once(model, images)

@@ -14,14 +14,13 @@ static icl_status scale_shift(icl_engine *engine, icl_tensor *x, icl_tensor *coe
   return icl__record(engine, ICL__OP_scale_shift, 2, (icl_tensor *[]){x, coefficients}, &attr, result);
 }
 
-/* x, weight, bias, pivot */
+/* x, weight, bias */
 static icl_status normalize_batch(icl_engine *engine, icl_tensor *const *in, bool relu, icl_tensor **result) {
-  int32_t channels = icl_tensor_shape(in[0])[icl_tensor_rank(in[0]) - 1];
-  icl_attributes attr = {.i[BN_COUNT] = (int32_t)(icl_tensor_count(in[0]) / channels), .f[BN_F_EPS] = 1e-5};
+  icl_attributes attr = {.f[BN_F_EPS] = 1e-5};
   icl_tensor *sums, *coefficients;
-  ICL__TRY(icl__record(engine, ICL__OP_bn_sums, 2, (icl_tensor *[]){in[0], in[3]}, NULL, &sums));
-  icl_status status = icl__record(engine, ICL__OP_bn_coefficients, 4, (icl_tensor *[]){sums, in[1], in[2], in[3]},
-                                  &attr, &coefficients);
+  ICL__TRY(icl__record(engine, ICL__OP_bn_sums, 1, (icl_tensor *[]){in[0]}, NULL, &sums));
+  icl_status status =
+      icl__record(engine, ICL__OP_bn_coefficients, 3, (icl_tensor *[]){sums, in[1], in[2]}, &attr, &coefficients);
   icl_tensor_release(sums);
   ICL__TRY(status);
   status = scale_shift(engine, in[0], coefficients, relu, result);
@@ -37,11 +36,11 @@ static icl_status batch_norm_relu(icl_engine *engine, icl_tensor *const *in, icl
   return normalize_batch(engine, in, true, result);
 }
 
-/* x, y, weight, bias, pivot: the sum x + y and its statistics, which one kernel computes */
+/* x, y, weight, bias: the sum x + y and its statistics, which one kernel computes */
 static icl_status sum_batch_norm(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
   icl_tensor *sum;
   ICL__TRY(icl__record(engine, ICL__OP_add_n, 2, in, NULL, &sum));
-  icl_status status = normalize_batch(engine, (icl_tensor *[]){sum, in[2], in[3], in[4]}, false, result);
+  icl_status status = normalize_batch(engine, (icl_tensor *[]){sum, in[2], in[3]}, false, result);
   icl_tensor_release(sum);
   return status;
 }

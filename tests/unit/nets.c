@@ -170,9 +170,7 @@ icl_tensor *net_batch_norm(net *n, icl_tensor *x) {
     icl_tensor *in[] = {gamma, beta, read_state(n, mean), read_state(n, variance)};
     return net_op2(n, "scale_shift", x, net_op(n, "bn_inference", 4, in, NULL));
   }
-  icl_tensor *pivot = read_state(n, mean), *sums = net_op2(n, "bn_sums", x, pivot);
-  icl_tensor *coefficients =
-      net_op(n, "bn_coefficients", 4, (icl_tensor *[]){sums, gamma, beta, pivot}, "count", count, NULL);
+  icl_tensor *in[] = {net_op1(n, "bn_sums", x), gamma, beta}, *coefficients = net_op(n, "bn_coefficients", 3, in, NULL);
   update_running(n, mean, coefficients, 2, 1);
   update_running(n, variance, coefficients, 4, count / (count - 1));
   return net_op2(n, "scale_shift", x, coefficients);

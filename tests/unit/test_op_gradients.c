@@ -132,12 +132,10 @@ TEST(a_function_of_the_users_has_its_own_gradient) {
 TEST(batch_norm_refuses_a_second_derivative) {
   icl_engine *engine = start();
   icl_tensor *flat = vector(engine, ICL_F32, 4, (float[]){1, 2, 3, 5}), *one = vector(engine, ICL_F32, 1, (float[]){1});
-  icl_attributes shape = {.i = {2, 4, 1}}, count;
-  icl_op_defaults(icl_op_find("bn_coefficients"), &count);
-  count.i[BN_COUNT] = 4;
+  icl_attributes shape = {.i = {2, 4, 1}};
   icl_tensor *x = apply(engine, "reshape", 1, &flat, &shape);
-  icl_tensor *sums = apply(engine, "bn_sums", 2, (icl_tensor *[]){x, one}, NULL);
-  icl_tensor *coefficients = apply(engine, "bn_coefficients", 4, (icl_tensor *[]){sums, one, one, one}, &count);
+  icl_tensor *sums = apply(engine, "bn_sums", 1, &x, NULL);
+  icl_tensor *coefficients = apply(engine, "bn_coefficients", 3, (icl_tensor *[]){sums, one, one}, NULL);
   icl_tensor *y = apply(engine, "scale_shift", 2, (icl_tensor *[]){x, coefficients}, NULL);
   icl_tensor *square = apply(engine, "mul", 2, (icl_tensor *[]){y, y}, NULL);
   icl_tensor *loss = apply(engine, "sum", 1, &square, NULL), *gradient, *second, *again;

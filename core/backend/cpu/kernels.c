@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/bn_sums.h"
 #include "backend/cpu/kernels/families.h"
 #include "backend/cpu/processor.h"
 #include "backend/ref/kernels.h"
+#include "ops/ops.h"
 
 /* ---- instruction sets, best first ---- */
 
@@ -125,6 +127,11 @@ static void fallback(const icl__call *call) {
   }
   wide.out = dense_f64(&call->out, at);
   icl__ref_kernel(call->op)(&wide);
+  if (call->op == ICL__OP_bn_sums && call->accumulate) {
+    const icl__bn_sums sums = icl__bn_sums_at(&call->out), more = icl__bn_sums_at(&wide.out);
+    icl__bn_sums_add(&sums, &more, 0, icl__view_columns(&call->out));
+    return;
+  }
   narrow(wide.out.data, &call->out, call->accumulate);
 }
 

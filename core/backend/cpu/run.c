@@ -3,6 +3,7 @@
  *
  * Nothing is decided here. All that can fail comes before the last section, which holds the writes of states: a thread
  * that meets an error says so, and all of them leave at the next barrier. */
+#include "backend/cpu/bn_sums.h"
 #include "backend/cpu/program.h"
 
 #include <math.h>
@@ -88,25 +89,61 @@ static icl_status run_conv(const worker *w, const icl__pnode *v) {
                        address(w, v->in[1], weight), address(w, v, !weight), weight && !w->first_chunk, w->workspace);
 }
 
-/* Partial results of all threads are added in their order, so that the sum is the same in every run. */
-static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
+static const char *partial_of(const worker *w, const icl__pnode *r, int thread) {
+  return (const char *)w->plan->arena + r->offset + (size_t)thread * r->bytes;
+}
+
+static void finish_floats(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
   enum { BLOCK = 1024 };
   const icl__pnode *r = v->in[0];
-  int64_t n = icl__count(v->rank, v->shape), begin = n * part / parts, end = n * (part + 1) / parts;
-  const char *partial = (const char *)w->plan->arena + r->offset;
   char *out = address(w, v, false);
   size_t from = icl_dtype_bytes(r->stored), to = icl_dtype_bytes(v->stored);
-  for (int64_t i = begin; i < end; i += BLOCK) {
+  for (int64_t i = first; i < end; i += BLOCK) {
     double sum[BLOCK], more[BLOCK];
     int64_t count = end - i < BLOCK ? end - i : BLOCK;
-    icl__cpu_convert(r->stored, partial + (size_t)i * from, ICL_F64, sum, count);
+    icl__cpu_convert(r->stored, partial_of(w, r, 0) + (size_t)i * from, ICL_F64, sum, count);
     for (int t = 1; t < w->plan->policy.threads; t++) {
-      icl__cpu_convert(r->stored, partial + (size_t)t * r->bytes + (size_t)i * from, ICL_F64, more, count);
+      icl__cpu_convert(r->stored, partial_of(w, r, t) + (size_t)i * from, ICL_F64, more, count);
       for (int64_t j = 0; j < count; j++)
         sum[j] += more[j];
     }
     icl__cpu_convert(ICL_F64, sum, v->stored, out + (size_t)i * to, count);
   }
+}
+
+/* Wraps around, as a sum that is evaluated at once does. */
+static void finish_integers(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
+  uint64_t *out = address(w, v, false);
+  for (int64_t i = first; i < end; i++) {
+    out[i] = 0;
+    for (int t = 0; t < w->plan->policy.threads; t++)
+      out[i] += ((const uint64_t *)(const void *)partial_of(w, v->in[0], t))[i];
+  }
+}
+
+static void finish_bn_sums(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
+  icl__view table = {.data = address(w, v, false), .pitch = icl__plan_pitch(v)};
+  const icl__bn_sums out = icl__bn_sums_at(&table);
+  for (int64_t i = first; i < end; i++)
+    out.count[i] = out.sum[i] = out.squares[i] = 0;
+  for (int t = 0; t < w->plan->policy.threads; t++) {
+    icl__view part = {.data = (void *)(uintptr_t)partial_of(w, v->in[0], t), .pitch = icl__plan_pitch(v->in[0])};
+    const icl__bn_sums more = icl__bn_sums_at(&part);
+    icl__bn_sums_add(&out, &more, first, end);
+  }
+}
+
+/* Partial results of all threads are added in their order, so that the sum is the same in every run. */
+static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
+  bool sums = v->in[0]->op == ICL__OP_bn_sums;
+  int64_t n = sums ? v->shape[1] : icl__count(v->rank, v->shape), first = n * part / parts,
+          end = n * (part + 1) / parts;
+  if (sums)
+    finish_bn_sums(w, v, first, end);
+  else if (v->stored == ICL_I64)
+    finish_integers(w, v, first, end);
+  else
+    finish_floats(w, v, first, end);
 }
 
 static icl_status finish_conv(const worker *w, const icl__pnode *v, int part, int parts) {

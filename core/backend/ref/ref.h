@@ -62,7 +62,6 @@ ICL__REF_KERNEL(conv2d_input_grad);
 ICL__REF_KERNEL(conv2d_weight_grad);
 
 ICL__REF_KERNEL(bn_sums);
-ICL__REF_KERNEL(bn_sums_shift);
 ICL__REF_KERNEL(bn_coefficients);
 ICL__REF_KERNEL(bn_inference);
 ICL__REF_KERNEL(bn_running);

@@ -34,8 +34,7 @@ local function batch_coefficients(self, x)
     fail("batch norm needs more than one value per channel in training; x is (%s)", table.concat(x:shape(), ", "))
   end
   local mean, variance = self.running_mean:read(), self.running_var:read()
-  local sums = ops.bn_sums(x, mean)
-  local coefficients = ops.bn_coefficients(sums, self.weight, self.bias, mean, { count = count, eps = self.eps })
+  local coefficients = ops.bn_coefficients(ops.bn_sums(x), self.weight, self.bias, { eps = self.eps })
   self.running_mean:write(ops.bn_running(coefficients, mean, { row = MEAN, momentum = self.momentum }))
   self.running_var:write(ops.bn_running(coefficients, variance, { row = VARIANCE, momentum = self.momentum,
                                                                   factor = count / (count - 1) }))

@@ -1,4 +1,5 @@
 /* norm.c - the elementwise half of batch norm. */
+#include "backend/cpu/bn_sums.h"
 #include "backend/cpu/kernels/lines.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
@@ -6,7 +7,7 @@
 /* ---- formulas ---- */
 
 /* Images that go in, coefficients by lane, and the result. Pitches are from line to line, in elements. */
-enum { MOST_IMAGES = 3, MOST_COEFFICIENTS = 4 };
+enum { MOST_IMAGES = 3, MOST_COEFFICIENTS = 5 };
 typedef struct {
   const char *image[MOST_IMAGES];
   char *out;
@@ -25,28 +26,40 @@ typedef vec (*formula)(const registers *r);
 #define X    r->image[0]
 #define G    r->image[1]
 #define REST r->image[2]
-#define A    r->coefficient[0]
-#define B    r->coefficient[1]
-#define K1   r->coefficient[2]
-#define K0   r->coefficient[3]
-INLINE vec scale_shift(const registers *r) { return A * X + B; }
-INLINE vec scale_shift_relu(const registers *r) { return relu(A * X + B); }
-INLINE vec scale(const registers *r) { return A * X; }
-INLINE vec sums_grad(const registers *r) { return B - A * X; } /* k0 - k1 x */
-INLINE vec sums_grad_rest(const registers *r) { return B - A * X + G; }
-INLINE vec input_grad(const registers *r) { return A * G + (K0 - K1 * X); }
-INLINE vec input_grad_rest(const registers *r) { return A * G + (K0 - K1 * X + REST); }
-INLINE vec input_grad_mask(const registers *r) { return A * where_positive(A * X + B, G) + (K0 - K1 * X); }
-INLINE vec input_grad_mask_rest(const registers *r) { return A * where_positive(A * X + B, G) + (K0 - K1 * X + REST); }
-INLINE vec scale_mask(const registers *r) { return A * where_positive(A * X + B, G); }
-INLINE vec scale_mask_rest(const registers *r) { return A * where_positive(A * X + B, G) + REST; }
+#define MEAN r->coefficient[0]
+#define A    r->coefficient[1]
+#define B    r->coefficient[2]
+INLINE vec scale_shift(const registers *r) { return A * (X - MEAN) + B; }
+INLINE vec scale_shift_relu(const registers *r) { return relu(A * (X - MEAN) + B); }
+INLINE vec scale_mask(const registers *r) { return A * where_positive(A * (X - MEAN) + B, G); }
+INLINE vec scale_mask_rest(const registers *r) { return A * where_positive(A * (X - MEAN) + B, G) + REST; }
+#define K1 r->coefficient[3]
+#define K0 r->coefficient[4]
+INLINE vec input_grad(const registers *r) { return A * G + (K0 - K1 * (X - MEAN)); }
+INLINE vec input_grad_rest(const registers *r) { return A * G + (K0 - K1 * (X - MEAN) + REST); }
+INLINE vec input_grad_mask(const registers *r) {
+  vec deviation = X - MEAN;
+  return A * where_positive(A * deviation + B, G) + (K0 - K1 * deviation);
+}
+INLINE vec input_grad_mask_rest(const registers *r) {
+  vec deviation = X - MEAN;
+  return A * where_positive(A * deviation + B, G) + (K0 - K1 * deviation + REST);
+}
+#undef K1
+#undef K0
+#undef A
+#undef B
+#define K1 r->coefficient[1]
+#define K0 r->coefficient[2]
+INLINE vec sums_grad(const registers *r) { return K0 - K1 * (X - MEAN); }
+INLINE vec sums_grad_rest(const registers *r) { return K0 - K1 * (X - MEAN) + G; }
+#undef K1
+#undef K0
+#undef MEAN
+INLINE vec scale(const registers *r) { return r->coefficient[0] * X; }
 #undef X
 #undef G
 #undef REST
-#undef A
-#undef B
-#undef K1
-#undef K0
 
 /* ---- loops ---- */
 
@@ -77,13 +90,14 @@ INLINE void map_columns(const panel *p, formula f, int images, int coefficients,
   }
 }
 
-/* Groups of registers line by line, so that memory is read in order; the registers at the end of all lines after that,
- * since they are few. */
+/* Groups of registers a few lines at a time, so that memory is read about in order and coefficients are loaded once for
+ * all of these lines; the registers at the end of all lines after that, since they are few. */
 INLINE void map_lines(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines) {
+  enum { FEW = 4 };
   int64_t j = 0, groups = p->length / (GROUP * LANES) * (GROUP * LANES);
-  for (int64_t i = 0; i < lines; i++)
+  for (int64_t i = 0; i < lines; i += FEW)
     for (j = 0; j < groups; j += GROUP * LANES)
-      map_columns(p, f, images, coefficients, dtype, i, i + 1, j, GROUP, 0);
+      map_columns(p, f, images, coefficients, dtype, i, i + FEW < lines ? i + FEW : lines, j, GROUP, 0);
   for (; j + LANES <= p->length; j += LANES)
     map_columns(p, f, images, coefficients, dtype, 0, lines, j, 1, 0);
   if (j < p->length)
@@ -99,17 +113,17 @@ typedef void (*loop)(const panel *p, icl_dtype dtype, int64_t lines);
     else                                                                                                               \
       map_lines(p, f, images, coefficients, ICL_F32, lines);                                                           \
   }
-LOOP(scale_shift, 1, 2)
-LOOP(scale_shift_relu, 1, 2)
+LOOP(scale_shift, 1, 3)
+LOOP(scale_shift_relu, 1, 3)
 LOOP(scale, 1, 1)
-LOOP(sums_grad, 1, 2)
-LOOP(sums_grad_rest, 2, 2)
-LOOP(input_grad, 2, 4)
-LOOP(input_grad_rest, 3, 4)
-LOOP(input_grad_mask, 2, 4)
-LOOP(input_grad_mask_rest, 3, 4)
-LOOP(scale_mask, 2, 2)
-LOOP(scale_mask_rest, 3, 2)
+LOOP(sums_grad, 1, 3)
+LOOP(sums_grad_rest, 2, 3)
+LOOP(input_grad, 2, 5)
+LOOP(input_grad_rest, 3, 5)
+LOOP(input_grad_mask, 2, 5)
+LOOP(input_grad_mask_rest, 3, 5)
+LOOP(scale_mask, 2, 3)
+LOOP(scale_mask_rest, 3, 3)
 
 /* ---- calls ---- */
 
@@ -149,25 +163,31 @@ static void run(const icl__call *call, loop f, int images, const icl__view *cons
     f(&p, out->dtype, 1);
 }
 
-/* Rows of coefficients, and of the gradients of the coefficients. */
-enum { A, B };
-enum { K1, K0 };
+static const void *row_of(const icl__view *table, int row) { return row_at(table, row); }
 
 static void run_scale_shift(const icl__call *call) {
+  const icl__view *table = &call->in[1];
   run(call, call->attr->i[SCALE_SHIFT_RELU] ? scale_shift_relu_loop : scale_shift_loop, 1,
-      (const icl__view *const[]){&call->in[0]}, 2,
-      (const void *const[]){row_at(&call->in[1], A), row_at(&call->in[1], B)});
+      (const icl__view *const[]){&call->in[0]}, 3,
+      (const void *const[]){row_of(table, BN_MEAN), row_of(table, BN_A), row_of(table, BN_B)});
 }
 
 static void run_scale(const icl__call *call) {
-  run(call, scale_loop, 1, (const icl__view *const[]){&call->in[0]}, 1, (const void *const[]){row_at(&call->in[1], A)});
+  run(call, scale_loop, 1, (const icl__view *const[]){&call->in[0]}, 1,
+      (const void *const[]){row_of(&call->in[1], BN_A)});
 }
 
 static void run_sums_grad(const icl__call *call) {
-  bool rest = call->inputs > 2;
+  const icl__view *k = &call->in[1];
+  const icl__bn_sums sums = icl__bn_sums_at(&call->in[2]);
+  bool rest = call->inputs > 3;
+  int64_t channels = icl__view_columns(&call->out);
+  float *mean = (float *)call->scratch + MOST_COEFFICIENTS * most_lanes(channels); /* as bn_coefficients rounds it */
+  for (int64_t i = 0; i < channels; i++)
+    mean[i] = (float)(sums.sum[i] / sums.count[i]);
   run(call, rest ? sums_grad_rest_loop : sums_grad_loop, rest ? 2 : 1,
-      (const icl__view *const[]){&call->in[0], &call->in[2]}, 2,
-      (const void *const[]){row_at(&call->in[1], K1), row_at(&call->in[1], K0)});
+      (const icl__view *const[]){&call->in[0], &call->in[3]}, 3,
+      (const void *const[]){mean, row_of(k, BN_K1), row_of(k, BN_K0)});
 }
 
 static void run_input_grad(const icl__call *call) {
@@ -176,36 +196,40 @@ static void run_input_grad(const icl__call *call) {
   const icl__view *table = &call->in[2], *k = &call->in[3];
   bool rest = call->inputs > 4;
   run(call, loops[call->attr->i[BN_MASK] != 0][rest], rest ? 3 : 2,
-      (const icl__view *const[]){&call->in[1], &call->in[0], &call->in[4]}, 4,
-      (const void *const[]){row_at(table, A), row_at(table, B), row_at(k, K1), row_at(k, K0)});
+      (const icl__view *const[]){&call->in[1], &call->in[0], &call->in[4]}, 5,
+      (const void *const[]){row_of(table, BN_MEAN), row_of(table, BN_A), row_of(table, BN_B), row_of(k, BN_K1),
+                            row_of(k, BN_K0)});
 }
 
 static void run_scale_mask(const icl__call *call) {
   const icl__view *table = &call->in[2];
   bool rest = call->inputs > 3;
   run(call, rest ? scale_mask_rest_loop : scale_mask_loop, rest ? 3 : 2,
-      (const icl__view *const[]){&call->in[1], &call->in[0], &call->in[3]}, 2,
-      (const void *const[]){row_at(table, A), row_at(table, B)});
+      (const icl__view *const[]){&call->in[1], &call->in[0], &call->in[3]}, 3,
+      (const void *const[]){row_of(table, BN_MEAN), row_of(table, BN_A), row_of(table, BN_B)});
 }
 
 bool ISA_NAME(icl__choose_norm)(const icl__call *prototype, icl__choice *choice) {
   static const struct {
     int op;
     icl__kernel run;
-    uint32_t images; /* inputs that are no coefficients */
+    uint32_t images, sums; /* inputs that are images, and tables of bn_sums; the others are coefficients */
   } kernels[] = {
-      {ICL__OP_scale_shift, run_scale_shift, 1},          {ICL__OP_bn_scale, run_scale, 1},
-      {ICL__OP_bn_sums_grad, run_sums_grad, 1 | 4},       {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16},
-      {ICL__OP_bn_scale_mask, run_scale_mask, 1 | 2 | 8},
+      {ICL__OP_scale_shift, run_scale_shift, 1, 0},          {ICL__OP_bn_scale, run_scale, 1, 0},
+      {ICL__OP_bn_sums_grad, run_sums_grad, 1 | 8, 4},       {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16, 0},
+      {ICL__OP_bn_scale_mask, run_scale_mask, 1 | 2 | 8, 0},
   };
   icl_dtype dtype = prototype->out.dtype;
   for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
     if (kernels[i].op != prototype->op)
       continue;
     bool fits = is_lane_dtype(dtype);
-    for (int k = 0; k < prototype->inputs; k++)
-      fits = fits && prototype->in[k].dtype == (kernels[i].images >> k & 1 ? dtype : ICL_F32);
-    size_t floats = (size_t)(MOST_COEFFICIENTS * most_lanes(icl__view_columns(&prototype->out)));
+    for (int k = 0; k < prototype->inputs; k++) {
+      icl_dtype other = kernels[i].sums >> k & 1 ? ICL_F64 : ICL_F32;
+      fits = fits && prototype->in[k].dtype == (kernels[i].images >> k & 1 ? dtype : other);
+    }
+    int64_t channels = icl__view_columns(&prototype->out);
+    size_t floats = (size_t)(MOST_COEFFICIENTS * most_lanes(channels) + channels);
     *choice = (icl__choice){.run = kernels[i].run, .workspace = floats * sizeof(float), .splits = true};
     return fits;
   }

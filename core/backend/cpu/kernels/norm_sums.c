@@ -1,19 +1,22 @@
 /* norm_sums.c - the reductions of batch norm: for each channel the sums of two terms over all rows.
  *
- * Sums are kept by lane in f32 for up to LINES lines (lines.h), then added to the f64 result. */
+ * Sums are kept by lane in f32 for up to LINES lines (lines.h), then added in f64. Those of x and its square are taken
+ * around a pivot from the data itself, so that f32 holds them whatever the mean is. */
+#include "backend/cpu/bn_sums.h"
 #include "backend/cpu/kernels/lines.h"
 #include "backend/cpu/kernels/tiles.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
-enum { LINES = 512 };
+#include <float.h>
 
-/* Which two terms: x - pivot and its square; g and g (x - mean); the same only where a x + b > 0. */
+enum { LINES = 128 };
+
+/* Which two terms: x - pivot and its square; g and g (x - mean); the same only where a (x - mean) + b > 0. */
 typedef enum { DEVIATION, SCALE, MASKED_SCALE } terms;
 
 /* Rows of coefficients that the terms need: pivot; mean; mean, a, b. */
 enum { MOST_COEFFICIENTS = 3 };
-enum { A, B, MEAN };
 
 typedef struct {
   const void *x, *g;
@@ -34,18 +37,17 @@ INLINE int64_t rows_needed(terms kind) { return kind == MASKED_SCALE ? 3 : 1; }
 /* Adds the terms of the register at column j of line i. Lanes that a part leaves out are 0 and add nothing. */
 INLINE void add_terms(const panel *p, terms kind, icl_dtype dtype, const registers *c, int64_t i, int64_t j,
                       int64_t part, vec *first, vec *second) {
-  vec x = read(dtype, p->x, i * p->x_pitch + j, part);
+  vec deviation = read(dtype, p->x, i * p->x_pitch + j, part) - c->coefficient[0];
   if (kind == DEVIATION) {
-    vec deviation = x - c->coefficient[0];
     *first += deviation;
     *second += deviation * deviation;
     return;
   }
   vec g = read(dtype, p->g, i * p->g_pitch + j, part);
   if (kind == MASKED_SCALE)
-    g = where_positive(x * c->coefficient[1] + c->coefficient[2], g);
+    g = where_positive(c->coefficient[1] * deviation + c->coefficient[2], g);
   *first += g;
-  *second += g * (x - c->coefficient[0]);
+  *second += g * deviation;
 }
 
 /* Columns j to j + columns * LANES - 1, or the first `part` of them, of all lines. GROUP registers are summed side by
@@ -110,12 +112,22 @@ typedef struct {
   panel panel;
   icl_dtype dtype;
   int64_t channels, rows; /* of a line */
-  int64_t lines;          /* since the sums were added to the result */
-  double *result[2];
+  int64_t lines;          /* since the sums were added to the totals */
+  float *coefficient[MOST_COEFFICIENTS];
+  double *total[2];
 } reduction;
 
+/* Sums and coefficients by lane, then the table of a call's own bn_sums. */
 static size_t workspace(int64_t channels) {
-  return (size_t)((2 + MOST_COEFFICIENTS) * most_lanes(channels)) * sizeof(float);
+  return (size_t)((2 + MOST_COEFFICIENTS) * most_lanes(channels)) * sizeof(float) +
+         (size_t)(BN_SUMS_ROWS * channels) * sizeof(double);
+}
+
+static icl__view own_table(const reduction *r, const icl__call *call) {
+  icl__view table = call->out;
+  table.data = (float *)call->scratch + (2 + MOST_COEFFICIENTS) * most_lanes(r->channels);
+  table.pitch = r->channels;
+  return table;
 }
 
 static void clear_sums(reduction *r) {
@@ -130,29 +142,29 @@ static void flush(reduction *r) {
     for (int64_t i = 0; i < r->rows; i++) {
       const float *sum = r->panel.sum[k] + i * r->channels;
       for (int64_t c = 0; c < r->channels; c++)
-        r->result[k][c] += (double)sum[c];
+        r->total[k][c] += (double)sum[c];
     }
   clear_sums(r);
 }
 
-/* `adjacent`: the rows of all images are. `coefficient`: rows of the table that the terms need, or the pivot. */
-static void begin(reduction *r, const icl__call *call, bool adjacent, int count, const void *const *coefficient) {
-  const icl__view *x = &call->in[0], *out = &call->out;
-  r->dtype = x->dtype;
-  r->channels = icl__view_columns(x);
+/* `adjacent`: the rows of all images are. */
+static void begin(reduction *r, const icl__call *call, bool adjacent) {
+  r->dtype = call->in[0].dtype;
+  r->channels = icl__view_columns(&call->in[0]);
   r->rows = adjacent ? rows_of_line(r->channels) : 1;
   float *lanes = call->scratch;
-  for (int k = 0; k < 2; k++, lanes += most_lanes(r->channels)) {
+  for (int k = 0; k < 2; k++, lanes += most_lanes(r->channels))
     r->panel.sum[k] = lanes;
-    r->result[k] = row_at(out, k);
-    if (!call->accumulate)
-      memset(r->result[k], 0, (size_t)r->channels * sizeof(double));
-  }
-  for (int k = 0; k < count; k++, lanes += most_lanes(r->channels)) {
-    r->panel.coefficient[k] = lanes;
-    spread(coefficient[k], r->channels, r->rows, lanes);
-  }
+  for (int k = 0; k < MOST_COEFFICIENTS; k++, lanes += most_lanes(r->channels))
+    r->panel.coefficient[k] = r->coefficient[k] = lanes;
   clear_sums(r);
+}
+
+static void set_totals(reduction *r, double *first, double *second, bool clear) {
+  r->total[0] = first;
+  r->total[1] = second;
+  for (int k = 0; k < 2 && clear; k++)
+    memset(r->total[k], 0, (size_t)r->channels * sizeof(double));
 }
 
 /* Pitches are from row to row. */
@@ -180,22 +192,105 @@ static void add_rows(reduction *r, const char *x, int64_t x_pitch, const char *g
   r->add(p, r->dtype, 1);
 }
 
-/* ---- calls ---- */
+/* ---- sums of x and of squares of deviations ---- */
+
+INLINE void add_row(float *sum, const void *x, int64_t count, icl_dtype dtype) {
+  int64_t j = 0;
+  for (; j + LANES <= count; j += LANES)
+    store(ICL_F32, sum, j, load(ICL_F32, sum, j) + load(dtype, x, j));
+  if (j < count)
+    store_part(ICL_F32, sum, j, count - j, load_part(ICL_F32, sum, j, count - j) + load_part(dtype, x, j, count - j));
+}
+
+/* Begins sums of x, which is the sum of `count` views: around the mean of a few of its rows. Their number is a power of
+ * two, so that the mean of equal numbers is that number. */
+static void begin_sums(reduction *r, const icl__call *sums, bool adjacent, int count, const icl__view *addend) {
+  enum { SAMPLES = 8 };
+  begin(r, sums, adjacent);
+  icl__view table = own_table(r, sums);
+  icl__bn_sums own = icl__bn_sums_at(&table);
+  set_totals(r, own.sum, own.squares, true);
+  int64_t rows = icl__view_rows(addend), samples = SAMPLES;
+  while (samples > rows)
+    samples /= 2;
+  float *pivot = r->coefficient[1]; /* which these sums do not need */
+  memset(pivot, 0, (size_t)r->channels * sizeof *pivot);
+  for (int64_t i = 0; i < samples; i++)
+    for (int k = 0; k < count; k++)
+      FOR_FLOATS(r->dtype, add_row, pivot, row_at(&addend[k], rows * i / samples), r->channels);
+  for (int64_t c = 0; c < r->channels; c++)
+    pivot[c] *= 1 / (float)(samples ? samples : 1);
+  spread(pivot, r->channels, r->rows, r->coefficient[0]);
+}
+
+/* The same of numbers that f32 does not hold the squares of, or whose pivot is far from their mean. */
+INLINE void add_exactly(const icl__view *x, const icl__bn_sums *own, icl_dtype dtype) {
+  int64_t rows = icl__view_rows(x), channels = icl__view_columns(x);
+  double *mean = own->count;
+  memset(own->sum, 0, (size_t)channels * sizeof(double));
+  memset(own->squares, 0, (size_t)channels * sizeof(double));
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t c = 0; c < channels; c++)
+      own->sum[c] += (double)load_one(dtype, row_at(x, i), c);
+  for (int64_t c = 0; c < channels; c++)
+    mean[c] = own->sum[c] / (double)rows;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t c = 0; c < channels; c++) {
+      double deviation = (double)load_one(dtype, row_at(x, i), c) - mean[c];
+      own->squares[c] += deviation * deviation;
+    }
+}
+
+/* Moves the totals from the pivot to the mean. Where the pivot is further from the mean than twice the standard
+ * deviation, too much has cancelled: false. */
+static bool leave_pivot(const reduction *r, const icl__bn_sums *own, int64_t rows) {
+  const float *pivot = r->coefficient[1];
+  double n = (double)rows, one = 1 / n;
+  int64_t bad = 0;
+  for (int64_t c = 0; c < r->channels; c++) {
+    double sum = own->sum[c], around = own->squares[c], moved = sum * sum * one, squares = around - moved;
+    bad += !(moved <= 4 * squares && around <= DBL_MAX);
+    own->sum[c] = n * (double)pivot[c] + sum;
+    own->squares[c] = squares;
+  }
+  return bad == 0;
+}
+
+static void end_sums(reduction *r, const icl__call *sums, const icl__view *x) {
+  icl__view table = own_table(r, sums);
+  icl__bn_sums own = icl__bn_sums_at(&table), all = icl__bn_sums_at(&sums->out);
+  int64_t rows = icl__view_rows(x);
+  flush(r);
+  if (rows > 0 && !leave_pivot(r, &own, rows))
+    FOR_FLOATS(r->dtype, add_exactly, x, &own);
+  for (int64_t c = 0; c < r->channels; c++)
+    own.count[c] = (double)rows;
+  if (sums->accumulate)
+    icl__bn_sums_add(&all, &own, 0, r->channels);
+  else
+    for (int k = 0; k < BN_SUMS_ROWS; k++)
+      memcpy(row_at(&sums->out, k), row_at(&table, k), (size_t)r->channels * sizeof(double));
+}
 
 static void run_sums(const icl__call *call) {
-  const icl__view *x = &call->in[0], *pivot = &call->in[1];
+  const icl__view *x = &call->in[0];
   reduction r = {.add = add_deviations};
-  begin(&r, call, is_dense(x), 1, (const void *const[]){pivot->data});
+  begin_sums(&r, call, is_dense(x), 1, x);
   add_rows(&r, x->data, x->pitch, x->data, x->pitch, icl__view_rows(x));
-  flush(&r);
+  end_sums(&r, call, x);
 }
+
+/* ---- sums of g and of g (x - mean) ---- */
 
 static void run_scale_sums(const icl__call *call) {
   const icl__view *g = &call->in[0], *x = &call->in[1], *table = &call->in[2];
+  const int coefficient[] = {BN_MEAN, BN_A, BN_B};
   bool mask = call->attr->i[BN_MASK];
   reduction r = {.add = mask ? add_masked : add_scaled};
-  const void *const rows[] = {row_at(table, MEAN), row_at(table, A), row_at(table, B)};
-  begin(&r, call, is_dense(x) && is_dense(g), mask ? 3 : 1, rows);
+  begin(&r, call, is_dense(x) && is_dense(g));
+  set_totals(&r, row_at(&call->out, BN_SCALE_SUM), row_at(&call->out, BN_SCALE_PRODUCTS), !call->accumulate);
+  for (int k = 0; k < (mask ? 3 : 1); k++)
+    spread(row_at(table, coefficient[k]), r.channels, r.rows, r.coefficient[k]);
   add_rows(&r, x->data, x->pitch, g->data, g->pitch, icl__view_rows(x));
   flush(&r);
 }
@@ -205,7 +300,7 @@ bool ISA_NAME(icl__choose_norm_sums)(const icl__call *prototype, icl__choice *ch
   if (prototype->out.dtype != ICL_F64 || !is_lane_dtype(in[0].dtype))
     return false;
   *choice = (icl__choice){.workspace = workspace(icl__view_columns(&in[0]))};
-  if (prototype->op == ICL__OP_bn_sums && in[1].dtype == ICL_F32)
+  if (prototype->op == ICL__OP_bn_sums)
     choice->run = run_sums;
   else if (prototype->op == ICL__OP_bn_scale_sums && in[1].dtype == in[0].dtype && in[2].dtype == ICL_F32)
     choice->run = run_scale_sums;
@@ -216,8 +311,8 @@ bool ISA_NAME(icl__choose_norm_sums)(const icl__call *prototype, icl__choice *ch
 
 bool ISA_NAME(icl__can_add_bn_sums)(const icl__call *add, const icl__call *sums) {
   const icl__view *x = &sums->in[0], *y = &add->out;
-  bool fits = is_lane_dtype(y->dtype) && x->dtype == y->dtype && is_dense(x) && is_dense(y) &&
-              sums->in[1].dtype == ICL_F32 && sums->out.dtype == ICL_F64;
+  bool fits =
+      is_lane_dtype(y->dtype) && x->dtype == y->dtype && is_dense(x) && is_dense(y) && sums->out.dtype == ICL_F64;
   for (int k = 0; k < add->inputs; k++)
     fits = fits && add->in[k].dtype == y->dtype && is_dense(&add->in[k]);
   return fits;
@@ -225,10 +320,10 @@ bool ISA_NAME(icl__can_add_bn_sums)(const icl__call *add, const icl__call *sums)
 
 void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums) {
   enum { PIECE = 4096 };
-  const icl__view *y = &add->out, *pivot = &sums->in[1];
+  const icl__view *y = &add->out;
   int64_t bytes = (int64_t)icl_dtype_bytes(y->dtype), all = icl__view_rows(y);
   reduction r = {.add = add_deviations};
-  begin(&r, sums, true, 1, (const void *const[]){pivot->data});
+  begin_sums(&r, sums, true, add->inputs, add->in);
   int64_t length = r.rows * r.channels, lines = PIECE / length, whole = rows_of_units(length, TILE_STEP);
   lines = lines > whole ? lines - lines % whole : lines ? lines : 1;
   int64_t rows = lines * r.rows;
@@ -244,5 +339,5 @@ void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums) {
     ISA_NAME(icl__run_tile)(&t, ISA_NAME(icl__sum_tile));
     add_rows(&r, t.out, r.channels, t.out, r.channels, n);
   }
-  flush(&r);
+  end_sums(&r, sums, y);
 }
