@@ -1,6 +1,6 @@
 /* norm_sums.c - the reductions of batch norm: for each channel the sums of two terms over all rows.
  *
- * Sums are kept by lane in f32 for up to LINES lines (lines.h), then added in f64. Those of x and its square are taken
+ * Sums are kept by lane (lines.h), in f32 for a number of lines, then added in f64. Those of x and its square are taken
  * around a pivot from the data itself, so that f32 holds them whatever the mean is. */
 #include "backend/cpu/bn_sums.h"
 #include "backend/cpu/kernels/lines.h"
@@ -10,7 +10,9 @@
 
 #include <float.h>
 
-enum { LINES = 128 };
+/* Lines that f32 adds up: squares have one sign, but what is left of gradients may be much smaller than its terms.
+ * Lines whose terms are added to each other first. */
+enum { LINES_OF_SQUARES = 256, LINES_OF_GRADIENTS = 64, FEW = GROUP };
 
 /* Which two terms: x - pivot and its square; g and g (x - mean); the same only where a (x - mean) + b > 0. */
 typedef enum { DEVIATION, SCALE, MASKED_SCALE } terms;
@@ -34,47 +36,63 @@ typedef struct {
 
 INLINE int64_t rows_needed(terms kind) { return kind == MASKED_SCALE ? 3 : 1; }
 
-/* Adds the terms of the register at column j of line i. Lanes that a part leaves out are 0 and add nothing. */
-INLINE void add_terms(const panel *p, terms kind, icl_dtype dtype, const registers *c, int64_t i, int64_t j,
-                      int64_t part, vec *first, vec *second) {
-  vec deviation = read(dtype, p->x, i * p->x_pitch + j, part) - c->coefficient[0];
-  if (kind == DEVIATION) {
-    *first += deviation;
-    *second += deviation * deviation;
-    return;
-  }
-  vec g = read(dtype, p->g, i * p->g_pitch + j, part);
+/* The terms of the register at column j of line i. Lanes that a part leaves out are 0. */
+INLINE void find_terms(const panel *p, terms kind, icl_dtype dtype, const registers *c, int64_t i, int64_t j,
+                       int64_t part, vec *first, vec *second) {
+  vec deviation = read(dtype, p->x, i * p->x_pitch + j, part) - c->coefficient[0], g = deviation;
+  if (kind != DEVIATION)
+    g = read(dtype, p->g, i * p->g_pitch + j, part);
   if (kind == MASKED_SCALE)
     g = where_positive(c->coefficient[1] * deviation + c->coefficient[2], g);
-  *first += g;
-  *second += g * deviation;
+  *first = g;
+  *second = g * deviation;
 }
 
-/* Columns j to j + columns * LANES - 1, or the first `part` of them, of all lines. GROUP registers are summed side by
- * side, which are those of one line or of several. */
+/* Adds the terms of FEW lines: of gradients to each other first, so that fewer are added to a sum that has grown. One
+ * column has GROUP sums, which do not wait for each other. */
+INLINE void add_terms(terms kind, const vec f[FEW], const vec s[FEW], int v, int columns, vec first[GROUP],
+                      vec second[GROUP]) {
+  if (kind != DEVIATION) {
+    first[v] += (f[0] + f[1]) + (f[2] + f[3]);
+    second[v] += (s[0] + s[1]) + (s[2] + s[3]);
+    return;
+  }
+  UNROLL(4)
+  for (int k = 0; k < FEW; k++) {
+    first[columns == 1 ? k : v] += f[k];
+    second[columns == 1 ? k : v] += s[k];
+  }
+}
+
+/* Columns j to j + columns * LANES - 1, or the first `part` of them, of all lines; columns: 1 or GROUP. */
 INLINE void add_columns(const panel *p, terms kind, icl_dtype dtype, int64_t lines, int64_t j, int columns,
                         int64_t part) {
-  vec first[GROUP] = {{0}}, second[GROUP] = {{0}};
+  vec first[GROUP] = {{0}}, second[GROUP] = {{0}}, f[FEW], s[FEW];
   registers c[GROUP];
   UNROLL(4)
   for (int v = 0; v < columns; v++)
     for (int k = 0; k < rows_needed(kind); k++)
       c[v].coefficient[k] = read(ICL_F32, p->coefficient[k], j + v * LANES, part);
-  int64_t i = 0, step = GROUP / columns;
-  for (; i + step <= lines; i += step)
+  int64_t i = 0;
+  for (; i + FEW <= lines; i += FEW)
     UNROLL(4)
-  for (int k = 0; k < GROUP; k++) {
-    int v = k % columns;
-    add_terms(p, kind, dtype, &c[v], i + k / columns, j + v * LANES, part, &first[k], &second[k]);
+  for (int v = 0; v < columns; v++) {
+    UNROLL(4)
+    for (int k = 0; k < FEW; k++)
+      find_terms(p, kind, dtype, &c[v], i + k, j + v * LANES, part, &f[k], &s[k]);
+    add_terms(kind, f, s, v, columns, first, second);
   }
   for (; i < lines; i++)
     UNROLL(4)
-  for (int v = 0; v < columns; v++)
-    add_terms(p, kind, dtype, &c[v], i, j + v * LANES, part, &first[v], &second[v]);
+  for (int v = 0; v < columns; v++) {
+    find_terms(p, kind, dtype, &c[v], i, j + v * LANES, part, &f[0], &s[0]);
+    first[v] += f[0];
+    second[v] += s[0];
+  }
   UNROLL(4)
-  for (int k = columns; k < GROUP; k++) {
-    first[k % columns] += first[k];
-    second[k % columns] += second[k];
+  for (int v = columns; v < GROUP; v++) {
+    first[0] += first[v];
+    second[0] += second[v];
   }
   UNROLL(4)
   for (int v = 0; v < columns; v++) {
@@ -112,39 +130,26 @@ typedef struct {
   panel panel;
   icl_dtype dtype;
   int64_t channels, rows; /* of a line */
-  int64_t lines;          /* since the sums were added to the totals */
+  int64_t lines, most;    /* since the sums were added to the totals; until they are */
   float *coefficient[MOST_COEFFICIENTS];
-  double *total[2];
+  double *total[2]; /* by lane */
 } reduction;
 
-/* Sums and coefficients by lane, then the table of a call's own bn_sums. */
+/* Totals, sums and coefficients by lane, then the table of a call's own bn_sums. */
 static size_t workspace(int64_t channels) {
-  return (size_t)((2 + MOST_COEFFICIENTS) * most_lanes(channels)) * sizeof(float) +
-         (size_t)(BN_SUMS_ROWS * channels) * sizeof(double);
+  return (size_t)(2 * most_lanes(channels) + BN_SUMS_ROWS * channels) * sizeof(double) +
+         (size_t)((2 + MOST_COEFFICIENTS) * most_lanes(channels)) * sizeof(float);
 }
 
-static icl__view own_table(const reduction *r, const icl__call *call) {
-  icl__view table = call->out;
-  table.data = (float *)call->scratch + (2 + MOST_COEFFICIENTS) * most_lanes(r->channels);
-  table.pitch = r->channels;
-  return table;
-}
-
-static void clear_sums(reduction *r) {
-  size_t bytes = (size_t)whole_registers(r->rows * r->channels) * sizeof(float);
-  memset(r->panel.sum[0], 0, bytes);
-  memset(r->panel.sum[1], 0, bytes);
-  r->lines = 0;
-}
+static int64_t lanes_of(const reduction *r) { return whole_registers(r->rows * r->channels); }
 
 static void flush(reduction *r) {
   for (int k = 0; k < 2; k++)
-    for (int64_t i = 0; i < r->rows; i++) {
-      const float *sum = r->panel.sum[k] + i * r->channels;
-      for (int64_t c = 0; c < r->channels; c++)
-        r->total[k][c] += (double)sum[c];
+    for (int64_t i = 0; i < lanes_of(r); i++) {
+      r->total[k][i] += (double)r->panel.sum[k][i];
+      r->panel.sum[k][i] = 0;
     }
-  clear_sums(r);
+  r->lines = 0;
 }
 
 /* `adjacent`: the rows of all images are. */
@@ -152,19 +157,29 @@ static void begin(reduction *r, const icl__call *call, bool adjacent) {
   r->dtype = call->in[0].dtype;
   r->channels = icl__view_columns(&call->in[0]);
   r->rows = adjacent ? rows_of_line(r->channels) : 1;
-  float *lanes = call->scratch;
-  for (int k = 0; k < 2; k++, lanes += most_lanes(r->channels))
+  int64_t most = most_lanes(r->channels);
+  double *totals = call->scratch;
+  float *lanes = (float *)(totals + 2 * most);
+  for (int k = 0; k < 2; k++, totals += most, lanes += most) {
+    r->total[k] = totals;
     r->panel.sum[k] = lanes;
-  for (int k = 0; k < MOST_COEFFICIENTS; k++, lanes += most_lanes(r->channels))
+    memset(totals, 0, (size_t)lanes_of(r) * sizeof *totals);
+    memset(lanes, 0, (size_t)lanes_of(r) * sizeof *lanes);
+  }
+  for (int k = 0; k < MOST_COEFFICIENTS; k++, lanes += most)
     r->panel.coefficient[k] = r->coefficient[k] = lanes;
-  clear_sums(r);
 }
 
-static void set_totals(reduction *r, double *first, double *second, bool clear) {
-  r->total[0] = first;
-  r->total[1] = second;
-  for (int k = 0; k < 2 && clear; k++)
-    memset(r->total[k], 0, (size_t)r->channels * sizeof(double));
+/* The sums of each channel, added to those that are there with `accumulate`. */
+static void end(reduction *r, double *const sums[2], bool accumulate) {
+  flush(r);
+  for (int k = 0; k < 2; k++) {
+    if (!accumulate)
+      memset(sums[k], 0, (size_t)r->channels * sizeof(double));
+    for (int64_t i = 0; i < r->rows; i++)
+      for (int64_t c = 0; c < r->channels; c++)
+        sums[k][c] += r->total[k][i * r->channels + c];
+  }
 }
 
 /* Pitches are from row to row. */
@@ -176,12 +191,12 @@ static void add_rows(reduction *r, const char *x, int64_t x_pitch, const char *g
   p->length = r->rows * r->channels;
   int64_t block = lines_of_block(p->length);
   for (int64_t i = 0, n; i < lines; i += n) {
-    n = within(lines - i, 1, within(LINES - r->lines, 1, block));
+    n = within(lines - i, 1, within(r->most - r->lines, 1, block));
     p->x = x + i * p->x_pitch * bytes;
     p->g = g + i * p->g_pitch * bytes;
     r->add(p, r->dtype, n);
     r->lines += n;
-    if (r->lines == LINES)
+    if (r->lines == r->most)
       flush(r);
   }
   if (rest == 0)
@@ -207,9 +222,6 @@ INLINE void add_row(float *sum, const void *x, int64_t count, icl_dtype dtype) {
 static void begin_sums(reduction *r, const icl__call *sums, bool adjacent, int count, const icl__view *addend) {
   enum { SAMPLES = 8 };
   begin(r, sums, adjacent);
-  icl__view table = own_table(r, sums);
-  icl__bn_sums own = icl__bn_sums_at(&table);
-  set_totals(r, own.sum, own.squares, true);
   int64_t rows = icl__view_rows(addend), samples = SAMPLES;
   while (samples > rows)
     samples /= 2;
@@ -257,24 +269,23 @@ static bool leave_pivot(const reduction *r, const icl__bn_sums *own, int64_t row
 }
 
 static void end_sums(reduction *r, const icl__call *sums, const icl__view *x) {
-  icl__view table = own_table(r, sums);
+  icl__view table = {.data = r->coefficient[MOST_COEFFICIENTS - 1] + most_lanes(r->channels), .pitch = r->channels};
   icl__bn_sums own = icl__bn_sums_at(&table), all = icl__bn_sums_at(&sums->out);
   int64_t rows = icl__view_rows(x);
-  flush(r);
+  end(r, (double *const[]){own.sum, own.squares}, false);
   if (rows > 0 && !leave_pivot(r, &own, rows))
     FOR_FLOATS(r->dtype, add_exactly, x, &own);
   for (int64_t c = 0; c < r->channels; c++)
     own.count[c] = (double)rows;
-  if (sums->accumulate)
-    icl__bn_sums_add(&all, &own, 0, r->channels);
-  else
+  if (!sums->accumulate)
     for (int k = 0; k < BN_SUMS_ROWS; k++)
-      memcpy(row_at(&sums->out, k), row_at(&table, k), (size_t)r->channels * sizeof(double));
+      memset(row_at(&sums->out, k), 0, (size_t)r->channels * sizeof(double));
+  icl__bn_sums_add(&all, &own, 0, r->channels);
 }
 
 static void run_sums(const icl__call *call) {
   const icl__view *x = &call->in[0];
-  reduction r = {.add = add_deviations};
+  reduction r = {.add = add_deviations, .most = LINES_OF_SQUARES};
   begin_sums(&r, call, is_dense(x), 1, x);
   add_rows(&r, x->data, x->pitch, x->data, x->pitch, icl__view_rows(x));
   end_sums(&r, call, x);
@@ -286,13 +297,12 @@ static void run_scale_sums(const icl__call *call) {
   const icl__view *g = &call->in[0], *x = &call->in[1], *table = &call->in[2];
   const int coefficient[] = {BN_MEAN, BN_A, BN_B};
   bool mask = call->attr->i[BN_MASK];
-  reduction r = {.add = mask ? add_masked : add_scaled};
+  reduction r = {.add = mask ? add_masked : add_scaled, .most = LINES_OF_GRADIENTS};
   begin(&r, call, is_dense(x) && is_dense(g));
-  set_totals(&r, row_at(&call->out, BN_SCALE_SUM), row_at(&call->out, BN_SCALE_PRODUCTS), !call->accumulate);
   for (int k = 0; k < (mask ? 3 : 1); k++)
     spread(row_at(table, coefficient[k]), r.channels, r.rows, r.coefficient[k]);
   add_rows(&r, x->data, x->pitch, g->data, g->pitch, icl__view_rows(x));
-  flush(&r);
+  end(&r, (double *const[]){row_at(&call->out, BN_SCALE_SUM), row_at(&call->out, BN_SCALE_PRODUCTS)}, call->accumulate);
 }
 
 bool ISA_NAME(icl__choose_norm_sums)(const icl__call *prototype, icl__choice *choice) {
@@ -322,7 +332,7 @@ void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums) {
   enum { PIECE = 4096 };
   const icl__view *y = &add->out;
   int64_t bytes = (int64_t)icl_dtype_bytes(y->dtype), all = icl__view_rows(y);
-  reduction r = {.add = add_deviations};
+  reduction r = {.add = add_deviations, .most = LINES_OF_SQUARES};
   begin_sums(&r, sums, true, add->inputs, add->in);
   int64_t length = r.rows * r.channels, lines = PIECE / length, whole = rows_of_units(length, TILE_STEP);
   lines = lines > whole ? lines - lines % whole : lines ? lines : 1;
