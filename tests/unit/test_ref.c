@@ -453,6 +453,16 @@ TEST(softmax_is_stable) {
   EXPECT(y, -0.5 * log(0.25) - 0.5 * log(0.125));
 }
 
+TEST(a_masked_class_has_no_probability) {
+  double x[] = {0, 1, -INFINITY}, y[3];
+  RUN(softmax, NO_ATTR, VIEW(y, 1, 3), VIEW(x, 1, 3));
+  EXPECT(y, 1 / (1 + exp(1)), 1 / (1 + exp(-1)), 0);
+  RUN(cross_entropy, NO_ATTR, VIEW(y, 1), VIEW(x, 1, 3), VIEW(ARRAY(0, 1, 0), 1, 3));
+  EXPECT(y, log(1 + exp(-1)));
+  RUN(cross_entropy, NO_ATTR, VIEW(y, 1), VIEW(x, 1, 3), VIEW(ARRAY(0, 0.9, 0.1), 1, 3));
+  CHECK_EQ(y[0], INFINITY);
+}
+
 /* ---- samples ---- */
 
 TEST(crop_sees_the_padded_image) {

@@ -29,13 +29,14 @@ void icl__ref_softmax(const icl__call *call) {
     values(&call->out)[i] = exp(values(&call->out)[i]);
 }
 
+/* A class of weight 0 adds nothing, be its logit -inf. */
 void icl__ref_cross_entropy(const icl__call *call) {
   int64_t k = icl__view_columns(&call->in[0]);
   for (int64_t n = 0; n < icl__view_count(&call->out); n++) {
     const double *x = values(&call->in[0]) + n * k, *target = values(&call->in[1]) + n * k;
     double sum = 0, all = log_sum_exp(x, k);
     for (int64_t i = 0; i < k; i++)
-      sum += target[i] * (all - x[i]);
+      sum += target[i] == 0 ? 0 : target[i] * (all - x[i]);
     values(&call->out)[n] = sum;
   }
 }

@@ -43,14 +43,16 @@ INLINE void softmax_row(const void *x, float *y, int64_t count, icl_dtype dtype)
     y[i] *= factor;
 }
 
-/* - sum target log softmax(x) */
+/* - sum target log softmax(x); a class of weight 0 adds nothing, be its logit -inf. */
 INLINE float cross_entropy_row(const void *x, const void *target, int64_t count, icl_dtype target_dtype,
                                icl_dtype dtype) {
   float largest = largest_of(x, count, dtype), all = (float)log((double)sum_of_exp(x, count, largest, dtype));
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < count; i++)
-    sum += (double)(load_one(target_dtype, target, i) * (all - (load_one(dtype, x, i) - largest)));
+  for (int64_t i = 0; i < count; i++) {
+    float weight = load_one(target_dtype, target, i), term = weight * (all - (load_one(dtype, x, i) - largest));
+    sum += weight == 0 ? 0 : (double)term;
+  }
   return (float)sum;
 }
 
