@@ -4,11 +4,20 @@ local ops = core.ops
 
 local metrics = {}
 
--- 1 for each image whose label is among the k largest logits, else 0; f32 (n).
+local function positions(classes)
+  local list = {}
+  for i = 1, classes do list[i] = i - 1 end
+  return core.new_tensor(list, "i64")
+end
+
+-- 1 for each image whose label is among the k largest logits, else 0; f32 (n). Of equal logits the first counts as the
+-- larger, as for argmax, so that k labels of a row are hits and no more; a label whose logit is NaN is none.
 local function hits(logits, labels, k)
-  if k == 1 then return ops.eq(logits:argmax(-1), labels):cast "f32" end
-  local own = (logits * ops.one_hot(labels, { classes = logits:size(-1) })):sum(-1, true)
-  return ops.lt(ops.gt(logits, own):cast "f32":sum(-1), k):cast "f32"
+  local classes = logits:size(-1)
+  local own = ops.where(ops.one_hot(labels, { classes = classes }), logits, -math.huge):max(-1, true)
+  local earlier = ops.lt(positions(classes), labels:unsqueeze(-1))
+  local ahead = ops.where(ops.eq(logits, own), earlier, ops.logical_not(ops.le(logits, own)))
+  return ops.lt(ahead:cast "f32":sum(-1), k):cast "f32"
 end
 
 -- metrics.accuracy(logits, target [, k = 1]) -> one number from 0 to 1: the fraction of images whose label is among

@@ -107,6 +107,31 @@ check("accuracy", function()
   check.near(icl.metrics.accuracy(logits, mixed):item(), 0.25 * 0.5 + 0.75 * 0.5, 1e-6)
 end)
 
+-- Logits, label, k, is it a hit. Of equal logits the first is the larger, NaN is larger than all and never a hit.
+local INF, NAN = math.huge, 0 / 0
+local hits = {
+  { { 0, 0, 0, 0 }, 0, 1, 1 }, { { 0, 0, 0, 0 }, 1, 1, 0 }, { { 0, 0, 0, 0 }, 1, 2, 1 }, { { 0, 0, 0, 0 }, 2, 2, 0 },
+  { { 1, 3, 3, 2 }, 1, 1, 1 }, { { 1, 3, 3, 2 }, 2, 1, 0 }, { { 1, 3, 3, 2 }, 3, 2, 0 }, { { 1, 3, 3, 2 }, 3, 3, 1 },
+  { { INF, 1, INF, 0 }, 0, 1, 1 }, { { INF, 1, INF, 0 }, 2, 1, 0 }, { { INF, 1, INF, 0 }, 2, 2, 1 },
+  { { INF, 1, INF, 0 }, 1, 2, 0 }, { { -INF, 1, -INF, 0 }, 0, 3, 1 }, { { -INF, 1, -INF, 0 }, 2, 3, 0 },
+  { { NAN, 1, 2, 3 }, 0, 1, 0 }, { { NAN, 1, 2, 3 }, 3, 1, 0 }, { { NAN, 1, 2, 3 }, 3, 2, 1 },
+  { { NAN, NAN, NAN, NAN }, 0, 2, 0 }, { { 1, NAN, 2, 3 }, 1, 4, 0 },
+}
+
+check("accuracy of equal, infinite and NaN logits", function()
+  for i, row in ipairs(hits) do
+    local logits, label, k, hit = table.unpack(row)
+    local function accuracy()
+      return icl.metrics.accuracy(icl.tensor { logits }, icl.tensor({ label }, { dtype = "i64" }), k)
+    end
+    if accuracy():item() ~= hit or icl.step(accuracy):item() ~= hit then error(("row %d is not %d"):format(i, hit)) end
+  end
+  local labels = {}
+  for i = 1, 10 do labels[i] = i - 1 end
+  labels = icl.tensor(labels, { dtype = "i64" })
+  for k = 1, 10 do check.near(icl.metrics.accuracy(icl.zeros { 10, 10 }, labels, k):item(), k / 10, 1e-6) end
+end)
+
 -- Trains a small model; -> its figures and the bytes of its states. Nothing is printed.
 local function fit(options, more)
   icl.random.seed(1)

@@ -566,6 +566,26 @@ TEST(at_once_recorded_and_reference_agree) {
   }
 }
 
+TEST(sums_of_integers_are_exact_whoever_adds_them) {
+  net *n = open_net("cpu", false);
+  const int64_t rows[] = {(INT64_C(1) << 53) + 1, 0, 3, 1}, places[] = {0, 1, 2, 3};
+  icl_tensor *x, *place;
+  int64_t at_once, in_step;
+  CHECK_OK(icl_tensor_new(n->engine, ICL_I64, 2, (int32_t[]){4, 1}, rows, &x));
+  CHECK_OK(icl_tensor_new(n->engine, ICL_I64, 1, (int32_t[]){4}, places, &place));
+  CHECK_OK(icl_tensor_read(net_op1(n, "sum", x), ICL_I64, &at_once));
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *sum = net_op1(n, "sum", net_op2(n, "gather", x, place)); /* gathered rows are a batch of two threads */
+  CHECK_OK(icl_tensor_keep(sum));
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK_OK(icl_tensor_read(sum, ICL_I64, &in_step));
+  CHECK_EQ(at_once, (INT64_C(1) << 53) + 5);
+  CHECK_EQ(in_step, at_once);
+  icl_tensor_release(place);
+  icl_tensor_release(x);
+  net_free(n);
+}
+
 /* ---- memory ---- */
 
 static icl_status one_step(net *n, icl_tensor *x, icl_tensor *labels, int64_t allowed) {
