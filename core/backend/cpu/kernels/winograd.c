@@ -59,25 +59,32 @@ static size_t stride_of(int32_t block, int32_t channels) { return (size_t)block 
 
 /* ---- products ---- */
 
+enum { MOST_ROWS = 16, MOST_VECTORS = 2 };
+
+/* sum[r][q] += v[r step] w[q]; vectors of w lie `apart` floats from each other. */
+INLINE void add_products(vec sum[MOST_ROWS][MOST_VECTORS], const float *v, int64_t step, const float *w, size_t apart,
+                         int rows, int vectors) {
+  vec row[MOST_VECTORS];
+  UNROLL(2)
+  for (int q = 0; q < vectors; q++)
+    row[q] = load(ICL_F32, w + (size_t)q * apart, 0);
+  UNROLL(16)
+  for (int r = 0; r < rows; r++) {
+    vec x = splat(v[r * step]);
+    UNROLL(2)
+    for (int q = 0; q < vectors; q++)
+      sum[r][q] += x * row[q];
+  }
+}
+
 /* m[rows tiles][vectors] = v u */
 INLINE void product_rows(const problem *s, const float *v, const float *u, float *m, int32_t channel, int32_t block,
                          int rows, int vectors) {
-  vec sum[16][2] = {{{0}}};
+  vec sum[MOST_ROWS][MOST_VECTORS] = {{{0}}};
   for (int32_t b = 0; b < s->in / SLICE; b++, v += (size_t)block * SLICE)
     UNROLL(4)
-  for (int k = 0; k < SLICE; k++, u += vectors * LANES) {
-    vec w[2];
-    UNROLL(2)
-    for (int q = 0; q < vectors; q++)
-      w[q] = load(ICL_F32, u, q * LANES);
-    UNROLL(16)
-    for (int r = 0; r < rows; r++) {
-      vec x = splat(v[r * SLICE + k]);
-      UNROLL(2)
-      for (int q = 0; q < vectors; q++)
-        sum[r][q] += x * w[q];
-    }
-  }
+  for (int k = 0; k < SLICE; k++, u += vectors * LANES)
+    add_products(sum, v + k, SLICE, u, LANES, rows, vectors);
   UNROLL(16)
   for (int r = 0; r < rows; r++)
     UNROLL(2)
@@ -108,7 +115,8 @@ static void product(const problem *s, const float *v, const float *u, float *m, 
 /* u[rows input channels][vectors] = v^T m, or added to it */
 INLINE void correlate_rows(const float *v, const float *m, float *u, int32_t tiles, int32_t channel, int32_t block,
                            bool accumulate, int rows, int vectors) {
-  vec sum[16][2] = {{{0}}};
+  size_t first = slice_of(channel, block), apart = slice_of(channel + LANES, block) - first;
+  vec sum[MOST_ROWS][MOST_VECTORS] = {{{0}}};
   if (accumulate)
     UNROLL(16)
   for (int r = 0; r < rows; r++)
@@ -116,19 +124,8 @@ INLINE void correlate_rows(const float *v, const float *m, float *u, int32_t til
   for (int q = 0; q < vectors; q++)
     sum[r][q] = load(ICL_F32, u, (r * vectors + q) * LANES);
   UNROLL(4)
-  for (int32_t t = 0; t < tiles; t++) {
-    vec g[2];
-    UNROLL(2)
-    for (int q = 0; q < vectors; q++)
-      g[q] = load(ICL_F32, m + slice_of(channel + q * LANES, block), t * SLICE);
-    UNROLL(16)
-    for (int r = 0; r < rows; r++) {
-      vec x = splat(v[t * SLICE + r]);
-      UNROLL(2)
-      for (int q = 0; q < vectors; q++)
-        sum[r][q] += x * g[q];
-    }
-  }
+  for (int32_t t = 0; t < tiles; t++)
+    add_products(sum, v + t * SLICE, 1, m + first + t * SLICE, apart, rows, vectors);
   UNROLL(16)
   for (int r = 0; r < rows; r++)
     UNROLL(2)
