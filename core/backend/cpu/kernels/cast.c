@@ -28,13 +28,13 @@ static void run_cast(const icl__call *call) {
   const icl__view *x = &call->in[0], *y = &call->out;
   int64_t columns = icl__view_columns(x);
   if (is_dense(x) && is_dense(y)) {
-    slice own = part_of(call, icl__view_count(x));
+    share own = part_of(call, icl__view_count(x));
     ISA_NAME(icl__convert)
     (x->dtype, (char *)x->data + own.begin * (int64_t)icl_dtype_bytes(x->dtype), y->dtype,
      (char *)y->data + own.begin * (int64_t)icl_dtype_bytes(y->dtype), own.end - own.begin);
     return;
   }
-  slice own = part_of(call, icl__view_rows(x));
+  share own = part_of(call, icl__view_rows(x));
   for (int64_t i = own.begin; i < own.end; i++)
     ISA_NAME(icl__convert)(x->dtype, row_at(x, i), y->dtype, row_at(y, i), columns);
 }

@@ -2,11 +2,11 @@
  *
  * A pixel that is made is a sum over the taps of the kernel, each a product of the channels of a pixel that is read
  * with a matrix of weights; taps that are neighbours in memory are one longer product. An input gradient is a
- * convolution as well, with turned weights. direct_layout.h says which pixels and taps belong together.
+ * convolution as well, with turned weights. direct_problem.h says which pixels and taps belong together.
  *
  * Prepared weights: [group][panel of 2 registers of made channels][tap][read channel][lanes of the panel]. A weight
  * gradient is [group][made channel][tap][read channel] until it is finished. */
-#include "backend/cpu/kernels/direct_layout.h"
+#include "backend/cpu/kernels/direct_problem.h"
 
 #define NOINLINE static __attribute__((noinline))
 
@@ -24,7 +24,7 @@ enum { PANEL = 2 * LANES, STRIPE = 3 * LANES };
 /* ---- forward, and input gradients ---- */
 
 typedef struct {
-  const layout *layout;
+  const problem *problem;
   const float *from;    /* the strip */
   const float *weights; /* of the group */
   const run *runs;
@@ -61,7 +61,7 @@ INLINE void make(const product *m, const block *at, int32_t first, const float *
   for (int p = 0; p < pixels; p++)
     from[p] = at->from[first + p];
   for (int i = 0; i < m->count; i++)
-    multiply(sum, m->from + m->runs[i].from, from, w + (int64_t)m->runs[i].tap * m->layout->depth * PANEL,
+    multiply(sum, m->from + m->runs[i].from, from, w + (int64_t)m->runs[i].tap * m->problem->depth * PANEL,
              m->runs[i].depth, pixels, columns);
   UNROLL(8)
   for (int p = 0; p < pixels; p++)
@@ -84,10 +84,10 @@ INLINE void make_panel(const product *m, const block *at, const float *w, int32_
 }
 
 INLINE void make_block(const product *m, const block *at, icl_dtype dtype) {
-  int64_t panel = (int64_t)m->layout->taps * m->layout->depth * PANEL;
+  int64_t panel = (int64_t)m->problem->taps * m->problem->depth * PANEL;
   const float *w = m->weights;
-  for (int32_t c = 0; c < m->layout->made; c += PANEL, w += panel) {
-    int32_t left = m->layout->made - c;
+  for (int32_t c = 0; c < m->problem->made; c += PANEL, w += panel) {
+    int32_t left = m->problem->made - c;
     if (left > LANES)
       make_panel(m, at, w, c, smaller(left, PANEL), 2, dtype);
     else
@@ -98,18 +98,18 @@ INLINE void make_block(const product *m, const block *at, icl_dtype dtype) {
 NOINLINE void make_f32(const product *m, const block *at) { make_block(m, at, ICL_F32); }
 NOINLINE void make_bf16(const product *m, const block *at) { make_block(m, at, ICL_BF16); }
 
-static size_t panels_of(const layout *l) { return (size_t)ceiling(l->made, PANEL); }
+static size_t panels_of(const problem *l) { return (size_t)ceiling(l->made, PANEL); }
 
 static void convolve(const icl__conv_shape *shape, const void *from, const float *weights, void *to, float *scratch) {
-  layout l = layout_of(shape);
+  problem l = problem_of(shape);
   run runs[KERNEL * KERNEL];
   block some;
   for (strip at = {0}; next_strip(&l, &at);)
     for (int32_t group = 0; group < l.groups; group++) {
       source s = read_strip(&l, &at, from, group, scratch);
-      product m = {.layout = &l, .from = s.data, .runs = runs, .to = to, .channel = (int64_t)group * l.made};
+      product m = {.problem = &l, .from = s.data, .runs = runs, .to = to, .channel = (int64_t)group * l.made};
       m.weights = weights + (size_t)group * panels_of(&l) * PANEL * (size_t)l.taps * (size_t)l.depth;
-      for (int32_t phase = 0; phase < l.axis[0].step * l.axis[1].step; phase++) {
+      for (int32_t phase = 0; phase < l.scan[0].step * l.scan[1].step; phase++) {
         field f = field_of(&l, &at, phase);
         m.count = runs_of(&l, &f, &s, runs);
         for (int64_t first = 0; first < f.count; first += some.count) {
@@ -122,7 +122,7 @@ static void convolve(const icl__conv_shape *shape, const void *from, const float
 
 /* ---- weight gradients ---- */
 
-/* A tile of the gradient: `rows` made channels, `values` read ones of a run. */
+/* A piece of the gradient: `rows` made channels, `values` read ones of a run. */
 typedef struct {
   const float *x; /* of pixel p, STRIPE values from x + at[p] on */
   const int64_t *at;
@@ -132,9 +132,9 @@ typedef struct {
   int64_t pitch; /* from one made channel to the next */
   int32_t rows, values;
   bool accumulate;
-} tile;
+} piece;
 
-INLINE void correlate(const tile *t, int columns) {
+INLINE void correlate(const piece *t, int columns) {
   vec sum[CHANNELS][3] = {{{0}}};
   const float *g = t->g;
   UNROLL(4)
@@ -162,12 +162,12 @@ INLINE void correlate(const tile *t, int columns) {
   }
 }
 
-NOINLINE void correlate_one(const tile *t) { correlate(t, 1); }
-NOINLINE void correlate_two(const tile *t) { correlate(t, 2); }
-NOINLINE void correlate_three(const tile *t) { correlate(t, 3); }
+NOINLINE void correlate_one(const piece *t) { correlate(t, 1); }
+NOINLINE void correlate_two(const piece *t) { correlate(t, 2); }
+NOINLINE void correlate_three(const piece *t) { correlate(t, 3); }
 
 /* Made channels, CHANNELS at a time: to[slice][pixel][CHANNELS]. */
-INLINE void slice_channels(const layout *l, const block *at, const void *gy, int64_t channel, float *to,
+INLINE void slice_channels(const problem *l, const block *at, const void *gy, int64_t channel, float *to,
                            icl_dtype dtype) {
   int64_t slice = (int64_t)at->count * CHANNELS;
   for (int32_t c = 0; c < l->made; c += LANES, to += LANES / CHANNELS * slice)
@@ -188,15 +188,17 @@ static void pack_stripe(const float *from, const block *at, int32_t count, float
 
 /* Is a stripe of so many values copied? Not unless its pixels meet in the same sets of a cache, or reading whole
  * registers of the last pixel could leave the memory of an image; behind a strip there is more memory. */
-static bool is_packed(const layout *l, int32_t values) { return l->depth % 64 == 0 || (!l->copied && values < STRIPE); }
+static bool is_packed(const problem *l, int32_t values) {
+  return l->depth % 64 == 0 || (!l->copied && values < STRIPE);
+}
 
 /* One run of taps, for all made channels of the group. */
-static void correlate_run(const layout *l, const run *r, const float *from, const block *at, const float *g,
+static void correlate_run(const problem *l, const run *r, const float *from, const block *at, const float *g,
                           float *packed, float *gradient, bool accumulate) {
   int64_t even[GRADIENT_BLOCK];
   for (int32_t p = 0; p < at->count; p++)
     even[p] = p * STRIPE;
-  tile t = {.pixels = at->count, .accumulate = accumulate, .pitch = (int64_t)l->taps * l->depth};
+  piece t = {.pixels = at->count, .accumulate = accumulate, .pitch = (int64_t)l->taps * l->depth};
   for (int32_t i = 0; i < r->depth; i += STRIPE) {
     t.values = smaller(r->depth - i, STRIPE);
     bool pack = is_packed(l, t.values);
@@ -215,7 +217,7 @@ static void correlate_run(const layout *l, const run *r, const float *from, cons
 
 static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradients,
                           bool accumulate, float *scratch) {
-  layout l = layout_of(shape);
+  problem l = problem_of(shape);
   float *packed = scratch + strip_floats(&l), *g = packed + STRIPE * GRADIENT_BLOCK;
   run runs[KERNEL * KERNEL];
   block some;
@@ -240,7 +242,7 @@ static void differentiate(const icl__conv_shape *shape, const void *x, const voi
  * the diagonal blocks are kept. */
 static void finish(const icl__conv_shape *s, const float *gradients, int count, size_t stride, float *hwio, int part,
                    int parts) {
-  layout l = layout_of(s);
+  problem l = problem_of(s);
   int32_t in = l.depth / l.merged, out = l.made / l.merged, stripes = ceiling(l.depth, LANES);
   int64_t all = (int64_t)l.groups * l.taps * stripes;
   for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++) {
@@ -263,7 +265,7 @@ static void finish(const icl__conv_shape *s, const float *gradients, int count, 
 
 /* The weights of a panel between read channels first to first + count - 1 and made channels from `channel` on. Where
  * groups are merged, a channel has weights with its own group only. */
-static void fill_panel(const icl__conv_shape *s, const layout *l, const float *hwio, int32_t channel, int32_t first,
+static void fill_panel(const icl__conv_shape *s, const problem *l, const float *hwio, int32_t channel, int32_t first,
                        int32_t count, float *panel) {
   bool back = s->direction == ICL__CONV_INPUT;
   int32_t depth = l->depth / l->merged, made = l->made / l->merged;
@@ -279,7 +281,7 @@ static void fill_panel(const icl__conv_shape *s, const layout *l, const float *h
 
 static void prepare(const icl__conv_shape *s, const float *hwio, float *weights, int part, int parts) {
   enum { NEAR = 64 }; /* channels whose weights stay in a cache while they are turned */
-  layout l = layout_of(s);
+  problem l = problem_of(s);
   bool back = s->direction == ICL__CONV_INPUT;
   int64_t panels = (int64_t)panels_of(&l), all = l.groups * panels, matrix = (int64_t)s->x[2] / s->groups * s->y[2];
   for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++)
@@ -294,13 +296,13 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *weights,
 /* ---- sizes ---- */
 
 static size_t weights(const icl__conv_shape *s) {
-  layout l = layout_of(s);
+  problem l = problem_of(s);
   size_t made = s->direction == ICL__CONV_WEIGHT ? (size_t)l.made : panels_of(&l) * PANEL;
   return (size_t)l.groups * (size_t)l.taps * (size_t)l.depth * made;
 }
 
 static size_t scratch(const icl__conv_shape *s) {
-  layout l = layout_of(s);
+  problem l = problem_of(s);
   if (s->direction != ICL__CONV_WEIGHT)
     return strip_floats(&l);
   return strip_floats(&l) + GRADIENT_BLOCK * (STRIPE + (size_t)ceiling(l.made, LANES) * LANES);

@@ -2,7 +2,22 @@
  *
  * Each file of this folder is compiled once for every instruction set, with ICL_ISA as its name; ISA_NAME gives the
  * symbols that files share a suffix. A family looks at a prototype (an icl__call without data) and fills in a choice if
- * it has a kernel for it. */
+ * it has a kernel for it.
+ *
+ * Words that all files use alike:
+ *   register  LANES numbers, a `vec`; a lane is one of them
+ *   row       the elements along the last axis of a view
+ *   line      adjacent rows that are whole registers (lines.h)
+ *   stretch   adjacent elements that an elementwise kernel is called for (elementwise.h)
+ *   share     the rows, or other units, that one of the parts of a call computes (rows.h)
+ *   block     what is worked on together, so that it stays in a cache
+ *   panel     the columns of a matrix that one or two registers hold, over the whole depth of a product
+ *   slice     a few channels that lie together in scratch memory
+ *   tile      4x4 results of minimal filtering; a patch is the pixels that it reads or makes (winograd_tile.h)
+ *   window    the pixels of an input that pooling makes one result of
+ *   strip     rows of an image that are copied with zeros around them (direct_problem.h)
+ *   scan      how a convolution goes along one axis of its images (direct_problem.h)
+ *   problem   a convolution as its kernel sees it: what is read, what is made, in which portions */
 #ifndef ICL_BACKEND_CPU_KERNELS_FAMILIES_H
 #define ICL_BACKEND_CPU_KERNELS_FAMILIES_H
 
@@ -26,8 +41,8 @@ extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__
 /* Every family, by the name of its file. */
 #define FAMILIES(X)                                                                                                    \
   X(cast)                                                                                                              \
-  X(coefficients) X(loss) X(matmul) X(norm) X(norm_sums) X(permute) X(pointwise) X(pool) X(random) X(reduce) X(sample) \
-      X(shape)
+  X(coefficients)                                                                                                      \
+  X(loss) X(matmul) X(norm) X(norm_sums) X(permute) X(pointwise) X(pool) X(random) X(reduce) X(sample) X(shape)
 
 #define DECLARE(name) bool ISA_NAME(icl__choose_##name)(const icl__call *prototype, icl__choice *choice);
 FAMILIES(DECLARE)

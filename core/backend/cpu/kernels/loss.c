@@ -58,14 +58,14 @@ INLINE float cross_entropy_row(const void *x, const void *target, int64_t count,
 
 static void softmax(const icl__call *call) {
   const icl__view *x = &call->in[0], *y = &call->out;
-  slice own = part_of(call, icl__view_rows(y));
+  share own = part_of(call, icl__view_rows(y));
   for (int64_t i = own.begin; i < own.end; i++)
     FOR_FLOATS(x->dtype, softmax_row, row_at(x, i), row_at(y, i), icl__view_columns(y));
 }
 
 static void log_softmax(const icl__call *call) {
   const icl__view *x = &call->in[0], *y = &call->out;
-  slice own = part_of(call, icl__view_rows(y));
+  share own = part_of(call, icl__view_rows(y));
   for (int64_t i = own.begin; i < own.end; i++)
     FOR_FLOATS(x->dtype, log_softmax_row, row_at(x, i), row_at(y, i), icl__view_columns(y));
 }

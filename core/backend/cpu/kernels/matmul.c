@@ -66,7 +66,7 @@ INLINE void multiply(const matrix *a, const matrix *b, int64_t depth, const icl_
   }
 }
 
-INLINE void multiply_rows(const matrix *a, const matrix *b, int64_t depth, const icl__call *call, slice rows, int64_t j,
+INLINE void multiply_rows(const matrix *a, const matrix *b, int64_t depth, const icl__call *call, share rows, int64_t j,
                           int columns) {
   int64_t i = rows.begin;
   for (; i + ROWS <= rows.end; i += ROWS)
@@ -114,10 +114,10 @@ static void copy_panel(const icl__view *b, int64_t j, int64_t count, int64_t dep
 
 /* The same of a transposed B, a few rows of the panel at a time, so that they stay in L1. */
 static void transpose_panel(const icl__view *b, int64_t j, int64_t count, int64_t depth, float *to) {
-  enum { STRIP = 64 };
-  for (int64_t first = 0; first < depth; first += STRIP) {
-    int64_t length = depth - first < STRIP ? depth - first : STRIP;
-    float *panel = to + first * WIDTH, row[STRIP];
+  enum { FEW = 64 };
+  for (int64_t first = 0; first < depth; first += FEW) {
+    int64_t length = depth - first < FEW ? depth - first : FEW;
+    float *panel = to + first * WIDTH, row[FEW];
     for (int64_t c = 0; c < count; c++) {
       widen(b->dtype, element_at(b, j + c, first), row, length);
       for (int64_t k = 0; k < length; k++)
@@ -134,7 +134,7 @@ static void run_matmul(const icl__call *call) {
   const icl__view *a = &call->in[0], *b = &call->in[1];
   bool transpose_a = call->attr->i[MATMUL_TRANSPOSE_A], transpose_b = call->attr->i[MATMUL_TRANSPOSE_B];
   int64_t depth = depth_of(call), n = call->out.shape[1];
-  slice rows = part_of(call, call->out.shape[0]);
+  share rows = part_of(call, call->out.shape[0]);
   float *panel = call->scratch;
   icl__view wide_a = *a;
   if (a->dtype == ICL_BF16) {

@@ -14,9 +14,9 @@ typedef struct {
   int64_t pitch[MOST_IMAGES], out_pitch;
   int64_t length; /* elements of a line */
   const float *coefficient[MOST_COEFFICIENTS];
-} panel;
+} operands;
 
-/* The operands of a formula: registers of images and of coefficients. */
+/* Registers of images and of coefficients: what a formula sees. */
 typedef struct {
   vec image[MOST_IMAGES], coefficient[MOST_COEFFICIENTS];
 } registers;
@@ -64,7 +64,7 @@ INLINE vec scale(const registers *r) { return r->coefficient[0] * X; }
 /* ---- loops ---- */
 
 /* Columns j to j + columns * LANES - 1 of lines first to end - 1, or the first `part` of these columns. */
-INLINE void map_columns(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t first,
+INLINE void map_columns(const operands *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t first,
                         int64_t end, int64_t j, int columns, int64_t part) {
   registers r[GROUP];
   UNROLL(4)
@@ -92,7 +92,7 @@ INLINE void map_columns(const panel *p, formula f, int images, int coefficients,
 
 /* Groups of registers a few lines at a time, so that memory is read about in order and coefficients are loaded once for
  * all of these lines; the registers at the end of all lines after that, since they are few. */
-INLINE void map_lines(const panel *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines) {
+INLINE void map_lines(const operands *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines) {
   enum { FEW = 4 };
   int64_t j = 0, groups = p->length / (GROUP * LANES) * (GROUP * LANES);
   for (int64_t i = 0; i < lines; i += FEW)
@@ -104,10 +104,10 @@ INLINE void map_lines(const panel *p, formula f, int images, int coefficients, i
     map_columns(p, f, images, coefficients, dtype, 0, lines, j, 1, p->length - j);
 }
 
-typedef void (*loop)(const panel *p, icl_dtype dtype, int64_t lines);
+typedef void (*loop)(const operands *p, icl_dtype dtype, int64_t lines);
 
 #define LOOP(f, images, coefficients)                                                                                  \
-  static void f##_loop(const panel *p, icl_dtype dtype, int64_t lines) {                                               \
+  static void f##_loop(const operands *p, icl_dtype dtype, int64_t lines) {                                            \
     if (dtype == ICL_BF16)                                                                                             \
       map_lines(p, f, images, coefficients, ICL_BF16, lines);                                                          \
     else                                                                                                               \
@@ -127,7 +127,7 @@ LOOP(scale_mask_rest, 3, 3)
 
 /* ---- calls ---- */
 
-static void advance(panel *p, int images, int64_t lines, int64_t bytes) {
+static void advance(operands *p, int images, int64_t lines, int64_t bytes) {
   for (int k = 0; k < images; k++)
     p->image[k] += lines * p->pitch[k] * bytes;
   p->out += lines * p->out_pitch * bytes;
@@ -141,8 +141,8 @@ static void run(const icl__call *call, loop f, int images, const icl__view *cons
   for (int k = 0; k < images; k++)
     adjacent = adjacent && is_dense(image[k]);
   int64_t rows = adjacent ? rows_of_line(channels) : 1;
-  slice own = part_of(call, icl__view_rows(out));
-  panel p = {.length = rows * channels, .out_pitch = rows * out->pitch, .out = row_at(out, own.begin)};
+  share own = part_of(call, icl__view_rows(out));
+  operands p = {.length = rows * channels, .out_pitch = rows * out->pitch, .out = row_at(out, own.begin)};
   for (int k = 0; k < images; k++) {
     p.image[k] = row_at(image[k], own.begin);
     p.pitch[k] = rows * image[k]->pitch;

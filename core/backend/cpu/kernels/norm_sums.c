@@ -4,7 +4,7 @@
  * around a pivot from the data itself, so that f32 holds them whatever the mean is. */
 #include "backend/cpu/bn_sums.h"
 #include "backend/cpu/kernels/lines.h"
-#include "backend/cpu/kernels/tiles.h"
+#include "backend/cpu/kernels/elementwise.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
@@ -26,7 +26,7 @@ typedef struct {
   int64_t length;           /* elements of a line */
   const float *coefficient[MOST_COEFFICIENTS];
   float *sum[2]; /* by lane */
-} panel;
+} operands;
 
 /* ---- a few registers of every line ---- */
 
@@ -37,7 +37,7 @@ typedef struct {
 INLINE int64_t rows_needed(terms kind) { return kind == MASKED_SCALE ? 3 : 1; }
 
 /* The terms of the register at column j of line i. Lanes that a part leaves out are 0. */
-INLINE void find_terms(const panel *p, terms kind, icl_dtype dtype, const registers *c, int64_t i, int64_t j,
+INLINE void find_terms(const operands *p, terms kind, icl_dtype dtype, const registers *c, int64_t i, int64_t j,
                        int64_t part, vec *first, vec *second) {
   vec deviation = read(dtype, p->x, i * p->x_pitch + j, part) - c->coefficient[0], g = deviation;
   if (kind != DEVIATION)
@@ -65,7 +65,7 @@ INLINE void add_terms(terms kind, const vec f[FEW], const vec s[FEW], int v, int
 }
 
 /* Columns j to j + columns * LANES - 1, or the first `part` of them, of all lines; columns: 1 or GROUP. */
-INLINE void add_columns(const panel *p, terms kind, icl_dtype dtype, int64_t lines, int64_t j, int columns,
+INLINE void add_columns(const operands *p, terms kind, icl_dtype dtype, int64_t lines, int64_t j, int columns,
                         int64_t part) {
   vec first[GROUP] = {{0}}, second[GROUP] = {{0}}, f[FEW], s[FEW];
   registers c[GROUP];
@@ -102,7 +102,7 @@ INLINE void add_columns(const panel *p, terms kind, icl_dtype dtype, int64_t lin
   }
 }
 
-INLINE void add_lines(const panel *p, terms kind, icl_dtype dtype, int64_t lines) {
+INLINE void add_lines(const operands *p, terms kind, icl_dtype dtype, int64_t lines) {
   int64_t j = 0;
   for (; j + GROUP * LANES <= p->length; j += GROUP * LANES)
     add_columns(p, kind, dtype, lines, j, GROUP, 0);
@@ -113,7 +113,7 @@ INLINE void add_lines(const panel *p, terms kind, icl_dtype dtype, int64_t lines
 }
 
 #define ADD_LINES(name, kind)                                                                                          \
-  static void name(const panel *p, icl_dtype dtype, int64_t lines) {                                                   \
+  static void name(const operands *p, icl_dtype dtype, int64_t lines) {                                                \
     if (dtype == ICL_BF16)                                                                                             \
       add_lines(p, kind, ICL_BF16, lines);                                                                             \
     else                                                                                                               \
@@ -123,11 +123,11 @@ ADD_LINES(add_deviations, DEVIATION)
 ADD_LINES(add_scaled, SCALE)
 ADD_LINES(add_masked, MASKED_SCALE)
 
-/* ---- a reduction: panel after panel, with its sums in scratch memory ---- */
+/* ---- a reduction: block after block, with its sums in scratch memory ---- */
 
 typedef struct {
-  void (*add)(const panel *p, icl_dtype dtype, int64_t lines);
-  panel panel;
+  void (*add)(const operands *p, icl_dtype dtype, int64_t lines);
+  operands operands;
   icl_dtype dtype;
   int64_t channels, rows; /* of a line */
   int64_t lines, most;    /* since the sums were added to the totals; until they are */
@@ -146,8 +146,8 @@ static int64_t lanes_of(const reduction *r) { return whole_registers(r->rows * r
 static void flush(reduction *r) {
   for (int k = 0; k < 2; k++)
     for (int64_t i = 0; i < lanes_of(r); i++) {
-      r->total[k][i] += (double)r->panel.sum[k][i];
-      r->panel.sum[k][i] = 0;
+      r->total[k][i] += (double)r->operands.sum[k][i];
+      r->operands.sum[k][i] = 0;
     }
   r->lines = 0;
 }
@@ -162,12 +162,12 @@ static void begin(reduction *r, const icl__call *call, bool adjacent) {
   float *lanes = (float *)(totals + 2 * most);
   for (int k = 0; k < 2; k++, totals += most, lanes += most) {
     r->total[k] = totals;
-    r->panel.sum[k] = lanes;
+    r->operands.sum[k] = lanes;
     memset(totals, 0, (size_t)lanes_of(r) * sizeof *totals);
     memset(lanes, 0, (size_t)lanes_of(r) * sizeof *lanes);
   }
   for (int k = 0; k < MOST_COEFFICIENTS; k++, lanes += most)
-    r->panel.coefficient[k] = r->coefficient[k] = lanes;
+    r->operands.coefficient[k] = r->coefficient[k] = lanes;
 }
 
 /* The sums of each channel, added to those that are there with `accumulate`. */
@@ -185,7 +185,7 @@ static void end(reduction *r, double *const sums[2], bool accumulate) {
 /* Pitches are from row to row. */
 static void add_rows(reduction *r, const char *x, int64_t x_pitch, const char *g, int64_t g_pitch, int64_t rows) {
   int64_t bytes = (int64_t)icl_dtype_bytes(r->dtype), lines = rows / r->rows, rest = rows % r->rows;
-  panel *p = &r->panel;
+  operands *p = &r->operands;
   p->x_pitch = x_pitch * r->rows;
   p->g_pitch = g_pitch * r->rows;
   p->length = r->rows * r->channels;
@@ -334,10 +334,10 @@ void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums) {
   int64_t bytes = (int64_t)icl_dtype_bytes(y->dtype), all = icl__view_rows(y);
   reduction r = {.add = add_deviations, .most = LINES_OF_SQUARES};
   begin_sums(&r, sums, true, add->inputs, add->in);
-  int64_t length = r.rows * r.channels, lines = PIECE / length, whole = rows_of_units(length, TILE_STEP);
+  int64_t length = r.rows * r.channels, lines = PIECE / length, whole = rows_of_units(length, STRETCH_STEP);
   lines = lines > whole ? lines - lines % whole : lines ? lines : 1;
   int64_t rows = lines * r.rows;
-  tile t = {.inputs = add->inputs, .period = 1, .halves = y->dtype == ICL_BF16 ? ~0u : 0};
+  stretch t = {.inputs = add->inputs, .period = 1, .halves = y->dtype == ICL_BF16 ? ~0u : 0};
   for (int k = 0; k < t.inputs; k++)
     t.whole[k] = ~INT64_C(0);
   for (int64_t i = 0; i < all; i += rows) {
@@ -346,7 +346,7 @@ void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums) {
       t.in[k] = (const char *)add->in[k].data + first;
     t.out = (char *)y->data + first;
     t.count = n * r.channels;
-    ISA_NAME(icl__run_tile)(&t, ISA_NAME(icl__sum_tile));
+    ISA_NAME(icl__run_stretch)(&t, ISA_NAME(icl__sum_stretch));
     add_rows(&r, t.out, r.channels, t.out, r.channels, n);
   }
   end_sums(&r, sums, y);

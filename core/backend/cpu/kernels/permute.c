@@ -1,25 +1,15 @@
-/* permute.c - axes in another order: copies of runs, or transposes tile by tile. Any dtype. */
+/* permute.c - axes in another order: copies of runs, or transposes square by square. Any dtype. */
+#include "backend/cpu/kernels/axes.h"
 #include "backend/cpu/kernels/rows.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
-
-/* Elements from one position to the next, in x and in the result. */
-typedef struct {
-  int64_t size, from, to;
-} axis;
 
 /* The axes of the result, without those of size 1; those that are adjacent in x too are one. Returns how many. */
 static int axes_of(const icl__call *call, axis axes[ICL_MAX_RANK]) {
   int count = 0;
   for (int d = 0; d < call->out.rank; d++) {
-    axis a = {call->out.shape[d], stride_of(&call->in[0], call->attr->i[PERMUTE_DIMS + 1 + d]),
-              stride_of(&call->out, d)};
-    if (a.size == 1)
-      continue;
-    if (count > 0 && axes[count - 1].from == a.from * a.size && axes[count - 1].to == a.to * a.size)
-      axes[count - 1] = (axis){axes[count - 1].size * a.size, a.from, a.to};
-    else
-      axes[count++] = a;
+    int64_t from = stride_of(&call->in[0], call->attr->i[PERMUTE_DIMS + 1 + d]);
+    count = append_axis(axes, count, (axis){call->out.shape[d], from, stride_of(&call->out, d)});
   }
   while (count < 2) { /* one element is a matrix too */
     memmove(axes + 1, axes, (size_t)count++ * sizeof *axes);
@@ -31,11 +21,11 @@ static int axes_of(const icl__call *call, axis axes[ICL_MAX_RANK]) {
 /* Element (i, k) of the result, k along its rows, is element (i, k) of x. Tiles: x is read across its cache lines. */
 #define TRANSPOSE(type)                                                                                                \
   static void transpose_##type(const void *x, void *y, axis rows, axis columns) {                                      \
-    enum { TILE = 16 };                                                                                                \
-    for (int64_t first = 0; first < rows.size; first += TILE)                                                          \
-      for (int64_t left = 0; left < columns.size; left += TILE) {                                                      \
-        int64_t end = first + TILE < rows.size ? first + TILE : rows.size;                                             \
-        int64_t right = left + TILE < columns.size ? left + TILE : columns.size;                                       \
+    enum { SQUARE = 16 };                                                                                              \
+    for (int64_t first = 0; first < rows.size; first += SQUARE)                                                        \
+      for (int64_t left = 0; left < columns.size; left += SQUARE) {                                                    \
+        int64_t end = first + SQUARE < rows.size ? first + SQUARE : rows.size;                                         \
+        int64_t right = left + SQUARE < columns.size ? left + SQUARE : columns.size;                                   \
         for (int64_t i = first; i < end; i++)                                                                          \
           for (int64_t k = left; k < right; k++)                                                                       \
             ((type *)y)[i * rows.to + k * columns.to] = ((const type *)x)[i * rows.from + k * columns.from];           \
@@ -65,7 +55,7 @@ static void permute(const icl__call *call) {
   int64_t size = (int64_t)icl_dtype_bytes(call->out.dtype), matrices = 1;
   const char *x = call->in[0].data;
   char *y = call->out.data;
-  slice own = part_of(call, axes[0].size);
+  share own = part_of(call, axes[0].size);
   axes[0].size = own.end - own.begin;
   x += own.begin * axes[0].from * size;
   y += own.begin * axes[0].to * size;

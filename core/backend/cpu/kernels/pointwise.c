@@ -1,22 +1,22 @@
 /* pointwise.c - the formulas of pointwise.def, sums of tensors and broadcasting: elementwise kernels. */
 #include "backend/cpu/kernels/functions.h"
-#include "backend/cpu/kernels/tiles.h"
+#include "backend/cpu/kernels/elementwise.h"
 #include "ops/ops.h"
 
-/* ---- steps: TILE_STEP elements in arrays that become registers, since every loop over a step is unrolled ---- */
+/* ---- steps: STRETCH_STEP elements in arrays that become registers, since every loop over a step is unrolled ---- */
 
-enum { OUT_HALF = 1 << TILE_OUT };
+enum { OUT_HALF = 1 << STRETCH_OUT };
 
-INLINE void load_step(float *x, const tile *t, uint32_t halves, int k, int64_t i, int64_t place) {
-  int64_t at = tile_index(t, k, i, place);
+INLINE void load_step(float *x, const stretch *t, uint32_t halves, int k, int64_t i, int64_t place) {
+  int64_t at = stretch_index(t, k, i, place);
   UNROLL(4)
-  for (int r = 0; r < TILE_STEP; r += LANES)
+  for (int r = 0; r < STRETCH_STEP; r += LANES)
     store(ICL_F32, x, r, load(halves >> k & 1 ? ICL_BF16 : ICL_F32, t->in[k], at + r));
 }
 
-INLINE void store_step(const float *y, const tile *t, uint32_t halves, int64_t i) {
+INLINE void store_step(const float *y, const stretch *t, uint32_t halves, int64_t i) {
   UNROLL(4)
-  for (int r = 0; r < TILE_STEP; r += 2 * LANES)
+  for (int r = 0; r < STRETCH_STEP; r += 2 * LANES)
     store_pair(halves & OUT_HALF ? ICL_BF16 : ICL_F32, t->out, i + r, load(ICL_F32, y, r), load(ICL_F32, y, r + LANES));
 }
 
@@ -37,13 +37,13 @@ INLINE void store_step(const float *y, const tile *t, uint32_t halves, int64_t i
 #define x4 x[4][j]
 #define x5 x[5][j]
 #define PW(name, inputs, kind, grad, formula, doc)                                                                     \
-  INLINE void name##_loop(tile t, uint32_t halves) {                                                                   \
-    for (FOR_TILE(t, i, place)) {                                                                                      \
-      float x[inputs][TILE_STEP], y[TILE_STEP];                                                                        \
+  INLINE void name##_loop(stretch t, uint32_t halves) {                                                                \
+    for (FOR_STRETCH(t, i, place)) {                                                                                   \
+      float x[inputs][STRETCH_STEP], y[STRETCH_STEP];                                                                  \
       UNROLL(6)                                                                                                        \
       for (int k = 0; k < inputs; k++)                                                                                 \
         load_step(x[k], &t, halves, k, i, place);                                                                      \
-      _Pragma("omp simd") for (int j = 0; j < TILE_STEP; j++) y[j] = (float)(formula);                                 \
+      _Pragma("omp simd") for (int j = 0; j < STRETCH_STEP; j++) y[j] = (float)(formula);                              \
       store_step(y, &t, halves, i);                                                                                    \
     }                                                                                                                  \
   }
@@ -72,7 +72,7 @@ enum { ARITH, FLOAT, TEST, SELECT };
     break;
 
 #define PW(name, inputs, kind, grad, formula, doc)                                                                     \
-  static void name##_tile(const tile *t) {                                                                             \
+  static void name##_stretch(const stretch *t) {                                                                       \
     if (inputs > MOST_MIXED) {                                                                                         \
       name##_loop(*t, 0);                                                                                              \
       return;                                                                                                          \
@@ -93,34 +93,34 @@ enum { ARITH, FLOAT, TEST, SELECT };
 
 static void run_formula(const icl__call *call) {
   static const struct {
-    tile_kernel kernel;
+    stretch_kernel kernel;
     uint32_t halves;
   } formulas[ICL__OP_COUNT] = {
 #define OP(name, least, most, attributes, infer, grad, batch, flags, doc)
-#define PW(name, inputs, kind, grad, formula, doc) [ICL__OP_##name] = {name##_tile, inputs > MOST_MIXED ? 0 : ~0u},
+#define PW(name, inputs, kind, grad, formula, doc) [ICL__OP_##name] = {name##_stretch, inputs > MOST_MIXED ? 0 : ~0u},
 #include "ops/ops.def"
 #undef OP
 #undef PW
   };
-  ISA_NAME(icl__tiles)(call, formulas[call->op].kernel, formulas[call->op].halves);
+  ISA_NAME(icl__elementwise)(call, formulas[call->op].kernel, formulas[call->op].halves);
 }
 
 /* ---- sums ---- */
 
-INLINE void sum_loop(tile t, int inputs, uint32_t halves) {
-  for (FOR_TILE(t, i, place)) {
-    float x[TILE_STEP], y[TILE_STEP] = {0};
+INLINE void sum_loop(stretch t, int inputs, uint32_t halves) {
+  for (FOR_STRETCH(t, i, place)) {
+    float x[STRETCH_STEP], y[STRETCH_STEP] = {0};
     UNROLL(8)
     for (int k = 0; k < inputs; k++) {
       load_step(x, &t, halves, k, i, place);
-      _Pragma("omp simd") for (int j = 0; j < TILE_STEP; j++) y[j] += x[j];
+      _Pragma("omp simd") for (int j = 0; j < STRETCH_STEP; j++) y[j] += x[j];
     }
     store_step(y, &t, halves, i);
   }
 }
 
 /* Loops for the usual numbers of inputs of one dtype, and one for all others. */
-void ISA_NAME(icl__sum_tile)(const tile *t) {
+void ISA_NAME(icl__sum_stretch)(const stretch *t) {
   uint32_t all = ((1u << t->inputs) - 1) | OUT_HALF;
   bool half = (t->halves & all) == all;
   if (t->halves && !half)
@@ -139,30 +139,30 @@ void ISA_NAME(icl__sum_tile)(const tile *t) {
     sum_loop(*t, t->inputs, 0);
 }
 
-static void run_add_n(const icl__call *call) { ISA_NAME(icl__tiles)(call, ISA_NAME(icl__sum_tile), ~0u); }
+static void run_add_n(const icl__call *call) { ISA_NAME(icl__elementwise)(call, ISA_NAME(icl__sum_stretch), ~0u); }
 
 /* ---- broadcasting ---- */
 
-static void copy_tile(const tile *t) {
-  for (FOR_TILE(*t, i, place)) {
-    float x[TILE_STEP];
+static void copy_stretch(const stretch *t) {
+  for (FOR_STRETCH(*t, i, place)) {
+    float x[STRETCH_STEP];
     load_step(x, t, 0, 0, i, place);
     store_step(x, t, 0, i);
   }
 }
 
-static void run_broadcast_to(const icl__call *call) { ISA_NAME(icl__tiles)(call, copy_tile, 0); }
+static void run_broadcast_to(const icl__call *call) { ISA_NAME(icl__elementwise)(call, copy_stretch, 0); }
 
 /* ---- choice ---- */
 
 bool ISA_NAME(icl__choose_pointwise)(const icl__call *prototype, icl__choice *choice) {
   choice->splits = true;
-  choice->workspace = TILES_WORKSPACE;
+  choice->workspace = ELEMENTWISE_WORKSPACE;
   if (icl__op(prototype->op)->flags & ICL__POINTWISE)
     choice->run = run_formula;
   else if (prototype->op == ICL__OP_add_n)
     choice->run = run_add_n;
   else if (prototype->op == ICL__OP_broadcast_to)
     choice->run = run_broadcast_to;
-  return choice->run && ISA_NAME(icl__tiles_fit)(prototype);
+  return choice->run && ISA_NAME(icl__elementwise_fits)(prototype);
 }

@@ -72,7 +72,7 @@ static void put_words(const draw *d, put_fn put, const uint32_t *words, int64_t 
 /* `ids` and `p` may be NULL. */
 static void run(const icl__call *call, const icl__view *key, const icl__view *ids, const icl__view *p, put_fn put) {
   draw d = draw_of(call, key, ids, p);
-  slice own = part_of(call, call->out.rank ? call->out.shape[0] * d.blocks : d.blocks);
+  share own = part_of(call, call->out.rank ? call->out.shape[0] * d.blocks : d.blocks);
   for (int64_t first = own.begin; first < own.end; first += BLOCKS) {
     uint32_t block[BLOCKS], id[BLOCKS], words[WORDS];
     make_counters(&d, first, own.end, block, id);

@@ -2,6 +2,7 @@
  *
  * x is a nest of axes, each kept or reduced. A group is what one position of the kept axes asks for: a row of adjacent
  * results, each over all positions of the reduced axes. Results are f32 over a few rows at a time, and f64 across. */
+#include "backend/cpu/kernels/axes.h"
 #include "backend/cpu/kernels/rows.h"
 #include "backend/cpu/kernels/vector.h"
 
@@ -11,11 +12,6 @@
 #include "ops/ops.h"
 
 /* ---- the nest ---- */
-
-/* Elements from one position to the next, in x and in the result; a reduced axis has no step in the result. */
-typedef struct {
-  int64_t size, from, to;
-} axis;
 
 typedef struct {
   int kept, reduced;
@@ -46,21 +42,15 @@ static int place_of(const icl__call *call, int d, int kept) {
   }
 }
 
-/* Axes of size 1 are left out; neighbours of one kind that are adjacent in x and in the result are one. */
+/* A reduced axis has no step in the result; neighbours of one kind that are adjacent are one. */
 static int axes_of(const icl__call *call, axis axes[ICL_MAX_RANK]) {
   const icl__view *x = &call->in[0];
   int count = 0, kept = 0;
   for (int d = 0; d < x->rank; d++) {
     int place = place_of(call, d, kept);
-    axis a = {x->shape[d], stride_of(x, d), place < 0 ? 0 : stride_of(&call->out, place)};
+    int64_t to = place < 0 ? 0 : stride_of(&call->out, place);
     kept += place >= 0;
-    if (a.size == 1)
-      continue;
-    axis *before = count > 0 ? &axes[count - 1] : NULL;
-    if (before && before->from == a.from * a.size && before->to == a.to * a.size)
-      *before = (axis){before->size * a.size, a.from, a.to};
-    else
-      axes[count++] = a;
+    count = append_axis(axes, count, (axis){x->shape[d], stride_of(x, d), to});
   }
   return count;
 }
@@ -104,7 +94,7 @@ typedef void (*group_fn)(const icl__call *call, const nest *n, int64_t from, int
 static void each_group(const icl__call *call, group_fn group) {
   nest n = nest_of(call);
   axis *split = n.kept > 0 ? &n.keep[0] : &n.column;
-  slice own = part_of(call, split->size);
+  share own = part_of(call, split->size);
   split->size = own.end - own.begin;
   int64_t at[ICL_MAX_RANK] = {0}, first_from = own.begin * split->from, first_to = own.begin * split->to;
   for (int d = 0; d < n.kept; d++)

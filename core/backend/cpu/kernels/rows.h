@@ -30,10 +30,10 @@ static inline int64_t stride_of(const icl__view *v, int dim) {
 /* The share of a call in `count` pieces of work. */
 typedef struct {
   int64_t begin, end;
-} slice;
+} share;
 
-static inline slice part_of(const icl__call *call, int64_t count) {
-  return (slice){count * call->part / call->parts, count * (call->part + 1) / call->parts};
+static inline share part_of(const icl__call *call, int64_t count) {
+  return (share){count * call->part / call->parts, count * (call->part + 1) / call->parts};
 }
 
 static inline int64_t within(int64_t x, int64_t least, int64_t most) { return x < least ? least : x > most ? most : x; }

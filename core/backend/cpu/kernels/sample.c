@@ -71,7 +71,7 @@ INLINE void add_chain(const chains *c, int32_t first, const char *g, int64_t ste
 INLINE void gather_grad_of(const icl__call *call, icl_dtype dtype) {
   image from = image_of(&call->in[0]), to = image_of(&call->out);
   chains c = make_chains(call);
-  slice own = part_of(call, call->out.shape[0]);
+  share own = part_of(call, call->out.shape[0]);
   for (int64_t r = own.begin; r < own.end; r++)
     for (int64_t row = 0; row < to.rows; row++)
       add_chain(&c, c.first[r], (const char *)call->in[0].data + row * from.pitch, from.step,

@@ -8,7 +8,7 @@
 /* ---- reshape: two ways to cut one sequence of elements into rows ---- */
 
 static void reshape(const icl__call *call) {
-  slice own = part_of(call, icl__view_count(&call->out));
+  share own = part_of(call, icl__view_count(&call->out));
   for (int64_t i = own.begin, n; i < own.end; i += n) {
     int64_t readable, writable;
     const void *from = elements_from(&call->in[0], i, &readable);
@@ -42,7 +42,7 @@ typedef enum { TAKE, PUT, CLEAR } direction; /* whole to part, part to whole, ze
 static void move_range(const icl__call *call, const icl__view *whole, const icl__view *part, int dim, int64_t first,
                        direction way) {
   axis_range r = range_of(whole, part, dim, first);
-  slice own = part_of(call, icl__view_rows(part));
+  share own = part_of(call, icl__view_rows(part));
   int64_t size = (int64_t)icl_dtype_bytes(whole->dtype), bytes = icl__view_columns(part) * size;
   int64_t whole_pitch = whole->pitch * size, part_pitch = part->pitch * size;
   for (int64_t i = own.begin, n; i < own.end; i += n) {
@@ -159,7 +159,7 @@ static void pad(const icl__call *call) {
     rows *= f.out_size[d];
   char value[8];
   icl__store_f64(out->dtype, value, 0, call->attr->f[PAD_F_VALUE]);
-  slice own = part_of(call, rows);
+  share own = part_of(call, rows);
   for (int64_t i = own.begin; i < own.end; i++) {
     char *to = (char *)out->data + i * to_pitch * size;
     int64_t row = row_within(&f, i), low = row < 0 ? all : f.low[last];

@@ -168,17 +168,17 @@ static grid grid_of(const icl__conv_shape *shape) {
   return (grid){s, across, per_image, s.images * per_image, block_of(&s)};
 }
 
-/* The window of tile `t`: `border` pixels around its 4x4 results. */
-static window window_of(const grid *g, int32_t t, const void *images, int32_t channels, int32_t border) {
+/* The patch of tile `t`: `border` pixels around its 4x4 results. */
+static patch patch_of(const grid *g, int32_t t, const void *images, int32_t channels, int32_t border) {
   const problem *s = &g->problem;
   int32_t image = t / g->per_image, within = t % g->per_image;
   int64_t pitch = (int64_t)channels * s->groups, first = (int64_t)image * s->h * s->w * pitch;
-  return (window){(char *)(uintptr_t)images + (size_t)first * icl_dtype_bytes(s->dtype),
-                  s->h,
-                  s->w,
-                  within / g->across * 4 - border,
-                  within % g->across * 4 - border,
-                  pitch};
+  return (patch){(char *)(uintptr_t)images + (size_t)first * icl_dtype_bytes(s->dtype),
+                 s->h,
+                 s->w,
+                 within / g->across * 4 - border,
+                 within % g->across * 4 - border,
+                 pitch};
 }
 
 static int32_t whole_slices(int32_t tiles) { return (tiles + SLICE - 1) / SLICE * SLICE; }
@@ -187,7 +187,7 @@ INLINE void inputs(const grid *g, int32_t first, int32_t tiles, const void *x, i
                    icl_dtype dtype) {
   size_t stride = stride_of(g->block, g->problem.in);
   for (int32_t t = 0; t < tiles; t++) {
-    window at = window_of(g, first + t, x, g->problem.in, 1);
+    patch at = patch_of(g, first + t, x, g->problem.in, 1);
     for (int32_t c = 0; c < g->problem.in; c += LANES)
       transform_input(&at, channel + c, v + slice_of(c, g->block) + t * SLICE, stride, dtype);
   }
@@ -201,7 +201,7 @@ INLINE void gradients(const grid *g, int32_t first, int32_t tiles, const void *g
                       icl_dtype dtype) {
   size_t stride = stride_of(g->block, g->problem.out);
   for (int32_t t = 0; t < tiles; t++) {
-    window at = window_of(g, first + t, gy, g->problem.out, 0);
+    patch at = patch_of(g, first + t, gy, g->problem.out, 0);
     for (int32_t c = 0; c < g->problem.out; c += LANES)
       transform_gradient(&at, channel + c, m + slice_of(c, g->block) + t * SLICE, stride, dtype);
   }
@@ -211,7 +211,7 @@ INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m,
                     icl_dtype dtype) {
   size_t stride = stride_of(g->block, g->problem.out);
   for (int32_t t = 0; t < tiles; t++) {
-    window at = window_of(g, first + t, y, g->problem.out, 0);
+    patch at = patch_of(g, first + t, y, g->problem.out, 0);
     for (int32_t c = 0; c < g->problem.out; c += LANES)
       transform_result(m + slice_of(c, g->block) + t * SLICE, stride, &at, channel + c, dtype);
   }

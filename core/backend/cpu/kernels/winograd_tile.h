@@ -57,16 +57,16 @@ INLINE void weight_3(vec o[3], const vec u[6]) {
   o[2] = s + s2 * (1 / 6.0f) + u[5];
 }
 
-/* ---- two dimensions; `at` gives the vector at row i, column j or NULL outside the image ---- */
+/* ---- two dimensions ---- */
 
-/* A window of an image: pixels [top, top + rows) x [left, left + columns), of which some may lie outside. */
+/* A patch of an image: pixels [top, top + rows) x [left, left + columns), of which some may lie outside. */
 typedef struct {
   void *data; /* channel 0 of the image's first pixel */
   int32_t h, w, top, left;
   int64_t pitch; /* elements from pixel to pixel */
-} window;
+} patch;
 
-INLINE vec pixel(const window *at, int i, int j, int64_t channel, icl_dtype dtype) {
+INLINE vec pixel(const patch *at, int i, int j, int64_t channel, icl_dtype dtype) {
   int32_t row = at->top + i, column = at->left + j;
   if ((uint32_t)row >= (uint32_t)at->h || (uint32_t)column >= (uint32_t)at->w)
     return (vec){0};
@@ -74,7 +74,7 @@ INLINE vec pixel(const window *at, int i, int j, int64_t channel, icl_dtype dtyp
 }
 
 /* 6x6 pixels -> 36 positions, `stride` floats apart */
-INLINE void transform_input(const window *x, int64_t channel, float *v, size_t stride, icl_dtype dtype) {
+INLINE void transform_input(const patch *x, int64_t channel, float *v, size_t stride, icl_dtype dtype) {
   vec t[6][6];
   UNROLL(6)
   for (int i = 0; i < 6; i++) {
@@ -95,7 +95,7 @@ INLINE void transform_input(const window *x, int64_t channel, float *v, size_t s
 }
 
 /* 4x4 gradients of results -> 36 positions */
-INLINE void transform_gradient(const window *y, int64_t channel, float *m, size_t stride, icl_dtype dtype) {
+INLINE void transform_gradient(const patch *y, int64_t channel, float *m, size_t stride, icl_dtype dtype) {
   vec t[4][6];
   UNROLL(4)
   for (int i = 0; i < 4; i++) {
@@ -116,7 +116,7 @@ INLINE void transform_gradient(const window *y, int64_t channel, float *m, size_
 }
 
 /* 36 positions -> 4x4 results, those within the image */
-INLINE void transform_result(const float *m, size_t stride, const window *y, int64_t channel, icl_dtype dtype) {
+INLINE void transform_result(const float *m, size_t stride, const patch *y, int64_t channel, icl_dtype dtype) {
   vec t[4][6];
   UNROLL(6)
   for (int j = 0; j < 6; j++) {

@@ -1,4 +1,4 @@
-/* direct_layout.h - what direct.c sums up: which pixels and taps make a pixel, where they lie, and in what portions
+/* direct_problem.h - what direct.c sums up: which pixels and taps make a pixel, where they lie, and in what portions
  * they are worked on.
  *
  * f32 images that need no zeros around them are read as they lie; of others a strip of rows is copied first, one group
@@ -7,8 +7,8 @@
  * With a stride the pixels of an input gradient have phases: pixels whose places leave the same remainder are made by
  * the same taps. Narrow groups are merged until they have up to 8 channels: the matrix of their weights is zero outside
  * its diagonal blocks. */
-#ifndef ICL_BACKEND_CPU_KERNELS_DIRECT_LAYOUT_H
-#define ICL_BACKEND_CPU_KERNELS_DIRECT_LAYOUT_H
+#ifndef ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
+#define ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
 
 #include "backend/cpu/kernels/conv_kernel.h"
 #include "backend/cpu/kernels/vector.h"
@@ -27,7 +27,7 @@ static inline int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t larger_of(int32_t a, int32_t b) { return a > b ? a : b; }
 static inline int32_t floor_of(int32_t a, int32_t b) { return a >= 0 ? a / b : -ceiling(-a, b); }
 
-/* ---- an axis ---- */
+/* ---- one axis of the images ---- */
 
 /* Made pixel `phase + step * j` reads pixels `advance * j + shift`: tap t does if phase + t - lead is divisible by
  * `step`, and the quotient is its shift. `step` or `advance` is 1. */
@@ -35,11 +35,11 @@ typedef struct {
   int32_t from, to; /* pixels read, pixels made */
   int32_t kernel, step, advance, lead;
   int32_t before, reach; /* zeros needed before the first pixel; the largest shift */
-} axis;
+} scan;
 
-static inline axis axis_of(const icl__conv_shape *s, int d) {
+static inline scan scan_of(const icl__conv_shape *s, int d) {
   bool back = s->direction == ICL__CONV_INPUT;
-  axis a = {.from = back ? s->y[d] : s->x[d],
+  scan a = {.from = back ? s->y[d] : s->x[d],
             .to = back ? s->x[d] : s->y[d],
             .kernel = s->kernel[d],
             .step = back ? s->stride[d] : 1,
@@ -51,15 +51,15 @@ static inline axis axis_of(const icl__conv_shape *s, int d) {
 }
 
 /* Pixels of a phase; of phase 0, which has most. */
-static inline int32_t pixels_of_phase(const axis *a, int32_t phase) { return floor_of(a->to - 1 - phase, a->step) + 1; }
-static inline int32_t pixels_of(const axis *a) { return pixels_of_phase(a, 0); }
+static inline int32_t pixels_of_phase(const scan *a, int32_t phase) { return floor_of(a->to - 1 - phase, a->step) + 1; }
+static inline int32_t pixels_of(const scan *a) { return pixels_of_phase(a, 0); }
 
 /* Pixels, zeros among them, that `count` pixels of every phase read. */
-static inline int32_t extent(const axis *a, int32_t count) {
+static inline int32_t extent(const scan *a, int32_t count) {
   return (count - 1) * a->advance + a->reach + a->before + 1;
 }
 
-static inline bool needs_zeros(const axis *a) {
+static inline bool needs_zeros(const scan *a) {
   return a->before > 0 || floor_of((a->to - 1) * a->advance + a->kernel - 1 - a->lead, a->step) >= a->from;
 }
 
@@ -67,14 +67,14 @@ static inline bool needs_zeros(const axis *a) {
 
 typedef struct {
   icl_dtype dtype;
-  axis axis[2];
+  scan scan[2]; /* down, across */
   int32_t images, taps;
   int32_t merged, groups; /* groups of the layer in one of these; of these */
   int32_t depth, made;    /* channels of a group that are read, that are made */
   bool copied;
   int32_t strip_images, strip_rows; /* whole images, or rows of one; rows are those of a phase */
   int32_t block;                    /* pixels */
-} layout;
+} problem;
 
 /* The largest number of groups that divides them all and stays narrow. */
 static inline int32_t merged_groups(int32_t groups, int32_t in, int32_t out) {
@@ -84,8 +84,8 @@ static inline int32_t merged_groups(int32_t groups, int32_t in, int32_t out) {
   return most > 1 ? most : 1;
 }
 
-static inline void choose_strip(layout *l) {
-  const axis *y = &l->axis[0], *x = &l->axis[1];
+static inline void choose_strip(problem *l) {
+  const scan *y = &l->scan[0], *x = &l->scan[1];
   int32_t rows = pixels_of(y), across = pixels_of(x), few = ceiling(FEW, across);
   l->strip_images = l->images;
   l->strip_rows = rows;
@@ -102,18 +102,18 @@ static inline void choose_strip(layout *l) {
   }
 }
 
-static inline layout layout_of(const icl__conv_shape *s) {
+static inline problem problem_of(const icl__conv_shape *s) {
   bool back = s->direction == ICL__CONV_INPUT;
   int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, merged = merged_groups(s->groups, in, out);
-  layout l = {.dtype = s->dtype,
-              .axis = {axis_of(s, 0), axis_of(s, 1)},
-              .images = s->images,
-              .taps = s->kernel[0] * s->kernel[1],
-              .merged = merged,
-              .groups = s->groups / merged,
-              .depth = merged * (back ? out : in),
-              .made = merged * (back ? in : out)};
-  l.copied = s->dtype != ICL_F32 || needs_zeros(&l.axis[0]) || needs_zeros(&l.axis[1]);
+  problem l = {.dtype = s->dtype,
+               .scan = {scan_of(s, 0), scan_of(s, 1)},
+               .images = s->images,
+               .taps = s->kernel[0] * s->kernel[1],
+               .merged = merged,
+               .groups = s->groups / merged,
+               .depth = merged * (back ? out : in),
+               .made = merged * (back ? in : out)};
+  l.copied = s->dtype != ICL_F32 || needs_zeros(&l.scan[0]) || needs_zeros(&l.scan[1]);
   int32_t fit = CACHED / l.depth;
   l.block = fit < FEW ? FEW : smaller(fit, BLOCK);
   choose_strip(&l);
@@ -127,8 +127,8 @@ typedef struct {
 } strip;
 
 /* The strip after `at`, the first after one that is all zero. Returns false at the end. */
-static inline bool next_strip(const layout *l, strip *at) {
-  int32_t rows = pixels_of(&l->axis[0]);
+static inline bool next_strip(const problem *l, strip *at) {
+  int32_t rows = pixels_of(&l->scan[0]);
   at->row += at->rows;
   if (at->row >= rows)
     *at = (strip){.image = at->image + at->images};
@@ -155,8 +155,8 @@ INLINE void copy_pixels(float *to, const void *from, int64_t first, int64_t pitc
   }
 }
 
-static inline source copy_strip(const layout *l, const strip *at, const void *images, int32_t group, float *to) {
-  const axis *y = &l->axis[0], *x = &l->axis[1];
+static inline source copy_strip(const problem *l, const strip *at, const void *images, int32_t group, float *to) {
+  const scan *y = &l->scan[0], *x = &l->scan[1];
   int32_t high = extent(y, at->rows), wide = extent(x, pixels_of(x)), inside = smaller(x->from, wide - x->before);
   int64_t pitch = (int64_t)l->groups * l->depth, before = x->before * l->depth, pixels = (int64_t)inside * l->depth;
   source copy = {to, (int64_t)high * wide * l->depth, (int64_t)wide * l->depth, l->depth};
@@ -173,16 +173,16 @@ static inline source copy_strip(const layout *l, const strip *at, const void *im
   return copy;
 }
 
-static inline source read_strip(const layout *l, const strip *at, const void *images, int32_t group, float *scratch) {
+static inline source read_strip(const problem *l, const strip *at, const void *images, int32_t group, float *scratch) {
   if (l->copied)
     return copy_strip(l, at, images, group, scratch);
-  int64_t pixel = (int64_t)l->groups * l->depth, row = l->axis[1].from * pixel, image = l->axis[0].from * row;
+  int64_t pixel = (int64_t)l->groups * l->depth, row = l->scan[1].from * pixel, image = l->scan[0].from * row;
   return (source){(const float *)images + (int64_t)group * l->depth, image, row, pixel};
 }
 
 /* Floats of a copy, in whole cache lines. */
-static inline size_t strip_floats(const layout *l) {
-  const axis *y = &l->axis[0], *x = &l->axis[1];
+static inline size_t strip_floats(const problem *l) {
+  const scan *y = &l->scan[0], *x = &l->scan[1];
   size_t pixels = (size_t)l->strip_images * (size_t)extent(y, l->strip_rows) * (size_t)extent(x, pixels_of(x));
   return l->copied ? (pixels * (size_t)l->depth + 15) / 16 * 16 : 0;
 }
@@ -194,11 +194,11 @@ typedef struct {
   int64_t count;
 } field;
 
-static inline field field_of(const layout *l, const strip *at, int32_t phase) {
-  field f = {.phase = {phase / l->axis[1].step, phase % l->axis[1].step}};
-  int32_t left = pixels_of_phase(&l->axis[0], f.phase[0]) - at->row;
+static inline field field_of(const problem *l, const strip *at, int32_t phase) {
+  field f = {.phase = {phase / l->scan[1].step, phase % l->scan[1].step}};
+  int32_t left = pixels_of_phase(&l->scan[0], f.phase[0]) - at->row;
   f.rows = left < 0 ? 0 : smaller(at->rows, left);
-  f.across = pixels_of_phase(&l->axis[1], f.phase[1]);
+  f.across = pixels_of_phase(&l->scan[1], f.phase[1]);
   f.count = (int64_t)at->images * f.rows * f.across;
   return f;
 }
@@ -210,14 +210,14 @@ typedef struct {
 } run;
 
 /* Taps that are neighbours in the images and among the weights are one run. */
-static inline int runs_of(const layout *l, const field *f, const source *s, run runs[KERNEL * KERNEL]) {
+static inline int runs_of(const problem *l, const field *f, const source *s, run runs[KERNEL * KERNEL]) {
   int count = 0;
   for (int32_t tap = 0; tap < l->taps; tap++) {
     int64_t from = 0;
     bool reads = true;
     for (int d = 0; d < 2; d++) {
-      const axis *a = &l->axis[d];
-      int32_t t = d ? tap % a->kernel : tap / l->axis[1].kernel, shift = f->phase[d] + t - a->lead;
+      const scan *a = &l->scan[d];
+      int32_t t = d ? tap % a->kernel : tap / l->scan[1].kernel, shift = f->phase[d] + t - a->lead;
       reads = reads && shift % a->step == 0;
       from += (shift / a->step + a->before) * (d ? s->pixel : s->row);
     }
@@ -238,9 +238,9 @@ typedef struct {
 } block;
 
 /* At most `most` pixels, from pixel `first` of the field on. */
-static inline void find_pixels(const layout *l, const strip *at, const field *f, const source *s, int64_t first,
+static inline void find_pixels(const problem *l, const strip *at, const field *f, const source *s, int64_t first,
                                int32_t most, block *found) {
-  const axis *y = &l->axis[0], *x = &l->axis[1];
+  const scan *y = &l->scan[0], *x = &l->scan[1];
   int64_t pitch = (int64_t)l->groups * l->made, line = first / f->across;
   int32_t i = (int32_t)(first % f->across), row = (int32_t)(line % f->rows), image = (int32_t)(line / f->rows);
   int64_t skipped = l->copied ? 0 : at->image * s->image + at->row * y->advance * s->row;

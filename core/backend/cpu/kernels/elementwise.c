@@ -1,13 +1,14 @@
-/* tiles.c - the elements of an output in tiles, and what its inputs hold there. */
-#include "backend/cpu/kernels/tiles.h"
+/* elementwise.c - the elements of an output in stretches, and what its inputs hold there. */
+#include "backend/cpu/kernels/elementwise.h"
 
 #include "backend/cpu/kernels/convert.h"
 #include "backend/cpu/kernels/rows.h"
 
 enum { OPERANDS = ICL_MAX_INPUTS + 1 };
 
-/* Elements: most of a tile that needs buffers; rows from which on they are taken one by one, if that saves a buffer. */
-enum { LIMIT = 1024, LONG = TILE_SLOT - TILE_STEP };
+/* Elements: most of a stretch that needs buffers; rows from which on they are taken one by one, if that saves a buffer.
+ */
+enum { LIMIT = 1024, LONG = STRETCH_SLOT - STRETCH_STEP };
 
 /* The operands are the inputs and, behind them, the output. Strides are in elements, those of the last axis 0 or 1;
  * repeated axes have stride 0. */
@@ -74,7 +75,7 @@ static void set_space(space *s, const icl__call *call) {
   }
 }
 
-/* ---- tiles ---- */
+/* ---- stretches ---- */
 
 /* How an operand is handed over. */
 typedef enum { DIRECT, REPEATED, BUFFERED } way;
@@ -92,11 +93,11 @@ typedef struct {
 
 typedef struct {
   const icl__call *call;
-  tile_kernel kernel;
+  stretch_kernel kernel;
   space space;
   int64_t rows, columns; /* of the last two axes */
-  int64_t limit;         /* elements of a tile */
-  bool one_row;          /* a tile is not more than a row */
+  int64_t limit;         /* elements of a stretch */
+  bool one_row;          /* a stretch is not more than a row */
   bool patterned;        /* a row is repeated, not only an element */
   operand operand[OPERANDS];
 } walk;
@@ -143,11 +144,11 @@ static void fill_rows(const operand *o, const char *from, int64_t rows, int64_t 
     fill_row(o, from + i * stride, o->buffer + i * length, columns);
 }
 
-static void set_input(tile *t, operand *o, int k, const char *from, int64_t rows, int64_t columns) {
+static void set_input(stretch *t, operand *o, int k, const char *from, int64_t rows, int64_t columns) {
   t->in[k] = o->way == DIRECT ? from : o->buffer;
   t->whole[k] = o->way == REPEATED ? 0 : ~INT64_C(0);
   if (o->way == REPEATED)
-    fill_repeated(o, from, columns, t->period + TILE_STEP);
+    fill_repeated(o, from, columns, t->period + STRETCH_STEP);
   else if (o->way == BUFFERED && o->row_stride == 0)
     fill_repeated(o, from, columns, rows * columns);
   else if (o->way == BUFFERED)
@@ -164,25 +165,25 @@ static void empty_buffer(const operand *o, int64_t row, int64_t rows, int64_t co
   }
 }
 
-/* The end of a tile that is no whole step, by way of copies. */
-static void run_rest(const tile *t, tile_kernel kernel, int64_t done) {
-  float memory[OPERANDS][TILE_STEP] = {{0}};
-  tile rest = *t;
-  size_t count = (size_t)(t->count - done), out_bytes = t->halves >> TILE_OUT & 1 ? 2 : 4;
+/* The end of a stretch that is no whole step, by way of copies. */
+static void run_rest(const stretch *t, stretch_kernel kernel, int64_t done) {
+  float memory[OPERANDS][STRETCH_STEP] = {{0}};
+  stretch rest = *t;
+  size_t count = (size_t)(t->count - done), out_bytes = t->halves >> STRETCH_OUT & 1 ? 2 : 4;
   for (int k = 0; k < t->inputs; k++) {
-    size_t bytes = t->halves >> k & 1 ? 2 : 4, skip = (size_t)tile_index(t, k, done, done % t->period) * bytes;
+    size_t bytes = t->halves >> k & 1 ? 2 : 4, skip = (size_t)stretch_index(t, k, done, done % t->period) * bytes;
     memcpy(memory[k], (const char *)t->in[k] + skip, count * bytes);
     rest.in[k] = memory[k];
   }
   rest.out = memory[t->inputs];
-  rest.count = TILE_STEP;
+  rest.count = STRETCH_STEP;
   kernel(&rest);
   memcpy((char *)t->out + (size_t)done * out_bytes, memory[t->inputs], count * out_bytes);
 }
 
-void ISA_NAME(icl__run_tile)(const tile *t, tile_kernel kernel) {
-  tile whole = *t;
-  whole.count = t->count / TILE_STEP * TILE_STEP;
+void ISA_NAME(icl__run_stretch)(const stretch *t, stretch_kernel kernel) {
+  stretch whole = *t;
+  whole.count = t->count / STRETCH_STEP * STRETCH_STEP;
   if (whole.count)
     kernel(&whole);
   if (whole.count < t->count)
@@ -190,8 +191,8 @@ void ISA_NAME(icl__run_tile)(const tile *t, tile_kernel kernel) {
 }
 
 /* Rows `row` to row + rows - 1, of each the columns `column` to column + columns - 1: several rows are whole. */
-static void run_tile(walk *w, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  tile t = {.inputs = w->call->inputs, .count = rows * columns, .period = w->patterned ? columns : 1};
+static void run_stretch(walk *w, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  stretch t = {.inputs = w->call->inputs, .count = rows * columns, .period = w->patterned ? columns : 1};
   for (int k = 0; k < t.inputs; k++) {
     operand *o = &w->operand[k];
     set_input(&t, o, k, element(o, row, column), rows, columns);
@@ -199,8 +200,8 @@ static void run_tile(walk *w, int64_t row, int64_t rows, int64_t column, int64_t
   }
   const operand *out = &w->operand[t.inputs];
   t.out = out->way == DIRECT ? element(out, row, column) : out->buffer;
-  t.halves |= (out->as == ICL_BF16 ? 1u : 0u) << TILE_OUT;
-  ISA_NAME(icl__run_tile)(&t, w->kernel);
+  t.halves |= (out->as == ICL_BF16 ? 1u : 0u) << STRETCH_OUT;
+  ISA_NAME(icl__run_stretch)(&t, w->kernel);
   if (out->way != DIRECT && is_adjacent(out, rows, columns))
     empty_buffer(out, row, 1, column, t.count);
   else if (out->way != DIRECT)
@@ -211,12 +212,12 @@ static void run_rows(walk *w, int64_t row, int64_t end) {
   if (w->columns > w->limit) {
     for (; row < end; row++)
       for (int64_t j = 0; j < w->columns; j += w->limit)
-        run_tile(w, row, 1, j, w->columns - j < w->limit ? w->columns - j : w->limit);
+        run_stretch(w, row, 1, j, w->columns - j < w->limit ? w->columns - j : w->limit);
     return;
   }
   int64_t most = w->one_row ? 1 : w->limit / w->columns;
   for (; row < end; row += most)
-    run_tile(w, row, end - row < most ? end - row : most, 0, w->columns);
+    run_stretch(w, row, end - row < most ? end - row : most, 0, w->columns);
 }
 
 /* ---- the whole ---- */
@@ -249,7 +250,7 @@ static way way_of(const walk *w, const operand *o) {
   return same_rows && (pattern || !o->column_stride) ? REPEATED : BUFFERED;
 }
 
-/* Chooses the ways and by them the size of a tile. */
+/* Chooses the ways and by them the size of a stretch. */
 static void choose_ways(walk *w) {
   w->limit = INT64_MAX;
   w->patterned = false;
@@ -257,7 +258,7 @@ static void choose_ways(walk *w) {
   for (int k = 0; k < w->space.operands; k++) {
     operand *o = &w->operand[k];
     o->way = way_of(w, o);
-    o->buffer = (char *)w->call->scratch + k * TILE_SLOT * (int64_t)sizeof(float);
+    o->buffer = (char *)w->call->scratch + k * STRETCH_SLOT * (int64_t)sizeof(float);
     w->patterned |= o->way == REPEATED && o->column_stride;
     if (o->way == BUFFERED)
       w->limit = LIMIT;
@@ -282,7 +283,7 @@ static void seek(walk *w, int64_t plane) {
 /* A part is a range of the rows, or of the columns if there is one row only. */
 static void run_part(walk *w, int64_t planes) {
   if (planes * w->rows == 1) {
-    slice columns = part_of(w->call, w->columns);
+    share columns = part_of(w->call, w->columns);
     w->columns = columns.end - columns.begin;
     seek(w, 0);
     for (int k = 0; k < w->space.operands; k++)
@@ -291,7 +292,7 @@ static void run_part(walk *w, int64_t planes) {
       run_rows(w, 0, 1);
     return;
   }
-  slice rows = part_of(w->call, planes * w->rows);
+  share rows = part_of(w->call, planes * w->rows);
   for (int64_t row = rows.begin, next; row < rows.end; row = next) {
     int64_t plane = row / w->rows, first = plane * w->rows;
     next = first + w->rows < rows.end ? first + w->rows : rows.end;
@@ -300,7 +301,7 @@ static void run_part(walk *w, int64_t planes) {
   }
 }
 
-void ISA_NAME(icl__tiles)(const icl__call *call, tile_kernel kernel, uint32_t halves) {
+void ISA_NAME(icl__elementwise)(const icl__call *call, stretch_kernel kernel, uint32_t halves) {
   walk w;
   w.call = call;
   w.kernel = kernel;
@@ -315,12 +316,12 @@ void ISA_NAME(icl__tiles)(const icl__call *call, tile_kernel kernel, uint32_t ha
     return;
   for (int k = 0; k < call->inputs; k++)
     set_operand(&w, k, &call->in[k], halves >> k & 1);
-  set_operand(&w, call->inputs, &call->out, halves >> TILE_OUT & 1);
+  set_operand(&w, call->inputs, &call->out, halves >> STRETCH_OUT & 1);
   choose_ways(&w);
   run_part(&w, planes);
 }
 
-bool ISA_NAME(icl__tiles_fit)(const icl__call *prototype) {
+bool ISA_NAME(icl__elementwise_fits)(const icl__call *prototype) {
   icl_dtype to = prototype->out.dtype;
   bool fits = to == ICL_F32 || to == ICL_BF16 || to == ICL_F16 || to == ICL_BOOL;
   for (int k = 0; k < prototype->inputs && fits; k++) {
