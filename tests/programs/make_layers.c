@@ -102,13 +102,11 @@ void make_conv_gradients(maker *m) {
 
 /* ---- batch norm ---- */
 
-static int coefficients_of_batch(maker *m, int x, int weight, int bias, int pivot) {
-  const instruction *i = at(m, x);
+static int coefficients_of_batch(maker *m, int x, int weight, int bias) {
   icl_attributes attr = attributes_of("bn_coefficients");
-  set_int(&attr, "bn_coefficients", "count", (int32_t)(count_of(i) / i->shape[i->rank - 1]));
   set_real(&attr, "bn_coefficients", "eps", 0.125);
-  int sums = apply2(m, "bn_sums", x, pivot);
-  return apply_op(m, "bn_coefficients", 4, (int[]){sums, weight, bias, pivot}, &attr);
+  int sums = apply1(m, "bn_sums", x);
+  return apply_op(m, "bn_coefficients", 3, (int[]){sums, weight, bias}, &attr);
 }
 
 static void update_statistic(maker *m, int coefficients, int old, int row) {
@@ -133,7 +131,7 @@ int normalize_batch(maker *m, int x) {
     int variance = constant(m, ICL_F32, POSITIVE, 1, c);
     coefficients = apply_op(m, "bn_inference", 4, (int[]){weight, bias, mean, variance}, &attr);
   } else {
-    coefficients = coefficients_of_batch(m, x, weight, bias, mean);
+    coefficients = coefficients_of_batch(m, x, weight, bias);
   }
   if (coefficients < 0)
     return -1;

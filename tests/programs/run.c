@@ -238,18 +238,7 @@ static icl_status make_custom(int inputs, icl_tensor **in, icl_tensor **result) 
 
 /* ---- instructions ---- */
 
-/* What the rounding of x - pivot does. */
-static icl_status sums_around_disturbed_pivot(run *r, icl_tensor *const *in, icl_tensor **result) {
-  icl_tensor *pivot = icl_tensor_retain(in[1]);
-  disturb(r, "mul", &pivot);
-  icl_status status = icl_apply(r->engine, icl_op_find("bn_sums"), 2, (icl_tensor *[]){in[0], pivot}, NULL, result);
-  icl_tensor_release(pivot);
-  return status;
-}
-
 static icl_status apply(run *r, const instruction *c, icl_tensor **in, icl_tensor **result) {
-  if (r->noise && !c->flag && !strcmp(icl_op_name(icl_op_at(c->op)), "bn_sums"))
-    return sums_around_disturbed_pivot(r, in, result);
   if (c->flag)
     icl_no_gradient_begin(r->engine);
   icl_status status = icl_apply(r->engine, icl_op_at(c->op), c->inputs, in, &c->attr, result);
