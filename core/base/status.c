@@ -1,9 +1,12 @@
-/* status.c - error codes, their sentences, and the message slot of each thread. */
+/* status.c - error codes, their sentences, and the message slot of each thread. Every message goes through icl__show():
+ * it may quote a file. */
 #include "base/status.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/text.h"
 
 static _Thread_local char slot[1024];
 
@@ -31,23 +34,30 @@ const char *icl_status_text(icl_status status) {
   return "unknown status";
 }
 
+static void print(char text[sizeof slot], const char *format, va_list arguments) {
+  if (vsnprintf(text, sizeof slot, format, arguments) < 0)
+    text[0] = 0;
+}
+
 icl_status icl__fail(icl_status status, const char *format, ...) {
+  char text[sizeof slot];
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(slot, sizeof slot, format, arguments);
+  print(text, format, arguments);
   va_end(arguments);
+  icl__show(text, slot, sizeof slot);
   return status;
 }
 
 icl_status icl__wrap(icl_status status, const char *format, ...) {
-  char rest[sizeof slot];
+  char text[sizeof slot], rest[sizeof slot];
   memcpy(rest, slot, sizeof slot);
   va_list arguments;
   va_start(arguments, format);
-  int used = vsnprintf(slot, sizeof slot, format, arguments);
+  print(text, format, arguments);
   va_end(arguments);
-  if (used >= 0 && (size_t)used < sizeof slot &&
-      snprintf(slot + used, sizeof slot - (size_t)used, ": %s", rest) < 0) /* a long rest is cut */
-    slot[used] = '\0';
+  icl__show(text, slot, sizeof slot);
+  size_t used = strlen(slot);
+  snprintf(slot + used, sizeof slot - used, ": %s", rest); /* a long rest is cut */
   return status;
 }
