@@ -9,8 +9,22 @@
 /* The status of an errno value: ENOENT, EEXIST, ENOMEM, else EIO. */
 icl_status icl__status_of_errno(int error);
 
-/* Reads a file or a pipe to its end. *data gets a 0 after the last byte; the caller frees it with icl__free(). */
-icl_status icl__file_read_all(const char *path, char **data, size_t *bytes);
+/* Fails with the reason in errno: "PATH: cannot open it: No such file or directory". */
+icl_status icl__file_fail(const char *path, const char *tried);
+
+enum { ICL__PATH = 4096 };
+
+/* Lets *path begin with the home folder of the user if it is ~ or begins with ~/, as a shell does where it sees it; the
+ * text is then in `expanded`. Every function of icl.h that takes a path begins with this. A folder that is really
+ * called ~ is ./~, and ~name is not looked up. */
+icl_status icl__path_expand(const char **path, char expanded[ICL__PATH]);
+
+/* Opens a regular file to read it. Nothing else is: a pipe or a device could keep its reader waiting for ever. */
+icl_status icl__file_open(const char *path, int *fd, size_t *bytes);
+
+/* Reads a regular file of up to `most` bytes. *data gets a 0 after the last byte; the caller frees it with
+ * icl__free(). EFORMAT: it is larger. */
+icl_status icl__file_read_all(const char *path, size_t most, char **data, size_t *bytes);
 
 /* A regular file in read-only memory. It must not be cut while it is open; files written by icl__writer never are. */
 typedef struct {
@@ -21,8 +35,15 @@ typedef struct {
 icl_status icl__map_open(const char *path, icl__map *result);
 void icl__map_close(icl__map *map); /* a map of zeros is allowed */
 
-/* Writes a new file beside `path`. Commit makes it durable and puts it in the place of the old one in one step, which
- * other programs see either before or after, never between. Until then the old file is as it was. */
+/* ---- writer.c ---- */
+
+/* Writes a new file beside `path`, or beside the file that a symbolic link at `path` leads to. Commit makes it durable
+ * and puts it in the place of the old one in one step, which other programs see either before or after, never between.
+ * Until then the old file is as it was.
+ *
+ * The new file is called NAME.icl-HOST-PID-COUNTER.tmp and locked as long as its writer lives. Opening a writer removes
+ * files of such names in that folder which belong to this user and host and which nobody has locked: their writers were
+ * killed. */
 typedef struct icl__writer icl__writer;
 
 icl_status icl__writer_open(const char *path, icl__writer **result);

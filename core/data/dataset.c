@@ -85,6 +85,8 @@ static icl_status read_cifar(open_set *s, const icl__set *set, icl_part part) {
 
 /* ---- class names ---- */
 
+enum { MOST_NAMES = 1 << 20 }; /* bytes of their file: a thousand names of a thousand letters */
+
 /* The lines of a text that are not empty, at most `most` of them; -> how many there are. */
 static int split_lines(char *text, int most, const char **lines) {
   int count = 0;
@@ -102,7 +104,7 @@ static icl_status read_names(open_set *s, const icl__set *set) {
   if (!set->names_file || icl__set_file(set, s->folder, set->names_file, path) != ICL_OK)
     return ICL_OK;
   size_t bytes;
-  ICL__TRY(icl__file_read_all(path, &s->names, &bytes));
+  ICL__TRY(icl__file_read_all(path, MOST_NAMES, &s->names, &bytes));
   s->class = icl__alloc((size_t)set->classes, sizeof *s->class);
   if (!s->class)
     return icl__wrap(ICL_ENOMEM, "%s", path);
@@ -133,7 +135,10 @@ static icl_status read_part(open_set *s, const icl__set *set, icl_part part, con
 
 icl_status icl_dataset_read(const char *name, const char *folder, icl_part part, icl_dataset **result) {
   const icl__set *set;
+  char expanded[ICL__PATH];
   ICL__TRY(icl__set_find(name, &set));
+  if (folder)
+    ICL__TRY(icl__path_expand(&folder, expanded));
   open_set *s = icl__calloc(1, sizeof *s);
   if (!s)
     return icl__wrap(ICL_ENOMEM, "%s", name);

@@ -214,6 +214,8 @@ static icl_status list(folder *f, const char *root) {
 }
 
 icl_status icl_image_folder_open(const char *path, icl_image_folder **result) {
+  char expanded[ICL__PATH];
+  ICL__TRY(icl__path_expand(&path, expanded));
   folder *f = icl__calloc(1, sizeof *f);
   icl_status status = f ? list(f, path) : ICL_ENOMEM;
   if (status == ICL_OK)

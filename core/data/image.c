@@ -9,6 +9,10 @@
 /* More pixels than in any photo: a file of few bytes must not take all memory. */
 enum { MOST_PIXELS = 178956970 };
 
+/* What so many pixels take in the largest form there is, four channels of 16 bits: a larger file is no image, but a
+ * video or the image of a disk, and would take all memory as well. */
+static const size_t most_file_bytes = (size_t)8 * MOST_PIXELS;
+
 icl_status icl__image_resize(const char *name, uint32_t height, uint32_t width, icl__image *image) {
   uint64_t pixels = (uint64_t)height * width;
   if (pixels == 0 || pixels > MOST_PIXELS)
@@ -63,7 +67,7 @@ icl_status icl__image_decode(const char *name, const unsigned char *data, size_t
 icl_status icl__image_read(const char *path, icl__image *image) {
   char *data; /* read, not mapped: a disk that fails is then an error and no signal */
   size_t bytes;
-  ICL__TRY(icl__file_read_all(path, &data, &bytes));
+  ICL__TRY(icl__file_read_all(path, most_file_bytes, &data, &bytes));
   icl_status status = icl__image_decode(path, (const unsigned char *)data, bytes, image);
   icl__free(data);
   return status;

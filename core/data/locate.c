@@ -131,11 +131,5 @@ static icl_status locate_below(const icl__set *set, icl_part part, const char *f
 }
 
 icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]) {
-  if (!folder)
-    return locate_standard(set, part, result);
-  const char *home = getenv("HOME");
-  char expanded[ICL__SET_PATH];
-  if (folder[0] == '~' && (folder[1] == '/' || !folder[1]) && home && join(expanded, home, folder + 1, ""))
-    folder = expanded;
-  return locate_below(set, part, folder, result);
+  return folder ? locate_below(set, part, folder, result) : locate_standard(set, part, result);
 }

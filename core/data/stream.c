@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/crop.h"
@@ -258,6 +259,8 @@ icl_status icl_image_stream_next(icl_image_stream *s, icl_engine *engine, icl_te
 
 icl_status icl_image_read(icl_engine *engine, const char *path, icl_tensor **result) {
   icl__image image = {0};
+  char expanded[ICL__PATH];
+  ICL__TRY(icl__path_expand(&path, expanded));
   icl_status status = icl__image_read(path, &image);
   if (status == ICL_OK)
     status = icl_tensor_new(engine, ICL_U8, 3, (const int32_t[]){image.height, image.width, 3}, image.pixels, result);

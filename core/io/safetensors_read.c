@@ -272,6 +272,8 @@ icl_status icl__safetensors_parse(const char *path, const unsigned char *file, s
 
 icl_status icl_safetensors_read(const char *path, icl_safetensors **result) {
   icl__map map;
+  char expanded[ICL__PATH];
+  ICL__TRY(icl__path_expand(&path, expanded));
   ICL__TRY(icl__map_open(path, &map));
   icl_status status = icl__safetensors_parse(path, map.data, map.bytes, result);
   if (status == ICL_OK)

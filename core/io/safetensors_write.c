@@ -145,6 +145,8 @@ static icl_status write_file(const char *path, int count, const icl_array *const
 }
 
 icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents) {
+  char expanded[ICL__PATH];
+  ICL__TRY(icl__path_expand(&path, expanded));
   const icl_array **order = icl__alloc((size_t)contents->count, sizeof *order);
   if (!order)
     return icl__wrap(ICL_ENOMEM, "%s: not written", path);

@@ -8,11 +8,14 @@
 #include "base/philox.h"
 #include "base/text.h"
 
+#include <dirent.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- Philox ---- */
@@ -261,7 +264,7 @@ TEST(memory_available_is_plausible) {
 static void check_contents(const char *path, const char *expected) {
   char *data;
   size_t bytes;
-  CHECK_OK(icl__file_read_all(path, &data, &bytes));
+  CHECK_OK(icl__file_read_all(path, SIZE_MAX, &data, &bytes));
   CHECK_EQ(bytes, strlen(expected));
   CHECK_STR(data, expected);
   icl__free(data);
@@ -281,12 +284,46 @@ TEST(file_read_all) {
 TEST(file_read_errors_name_the_path) {
   char *data;
   size_t bytes;
-  CHECK_ERROR(icl__file_read_all(file_path("absent"), &data, &bytes), ICL_ENOENT, "/absent: cannot open it: No such");
-  CHECK_ERROR(icl__file_read_all(file_path("."), &data, &bytes), ICL_EIO, "directory");
+  CHECK_ERROR(icl__file_read_all(file_path("absent"), SIZE_MAX, &data, &bytes), ICL_ENOENT,
+              "/absent: cannot open it: No such");
+  CHECK_ERROR(icl__file_read_all(file_path("."), SIZE_MAX, &data, &bytes), ICL_EIO, "not a regular file");
   const char *path = file_put("file", "hello", 5);
   icl__alloc_fail_after(0);
-  CHECK_ERROR(icl__file_read_all(path, &data, &bytes), ICL_ENOMEM, "/file: out of memory");
+  CHECK_ERROR(icl__file_read_all(path, SIZE_MAX, &data, &bytes), ICL_ENOMEM, "/file: out of memory");
   icl__alloc_fail_after(-1);
+}
+
+TEST(only_regular_files_up_to_a_size_are_read) {
+  char *data;
+  size_t bytes;
+  CHECK_EQ(mkfifo(file_path("pipe"), 0600), 0);
+  CHECK_ERROR(icl__file_read_all(file_path("pipe"), SIZE_MAX, &data, &bytes), ICL_EIO, "/pipe: cannot read it: not a");
+  CHECK_ERROR(icl__file_read_all("/dev/zero", SIZE_MAX, &data, &bytes), ICL_EIO, "not a regular file");
+  const char *path = file_put("file", "hello", 5);
+  CHECK_ERROR(icl__file_read_all(path, 4, &data, &bytes), ICL_EFORMAT,
+              "it has 5 bytes; what is read here has at most 4");
+  CHECK_OK(icl__file_read_all(path, 5, &data, &bytes));
+  icl__free(data);
+}
+
+TEST(the_home_folder_in_paths) {
+  char expanded[ICL__PATH];
+  static const char *const paths[][2] = {{"~", "/h"}, {"~/x", "/h/x"}, {"~x", "~x"}, {"./~", "./~"}, {"", ""}};
+  setenv("HOME", "/h", 1);
+  for (int i = 0; i < 5; i++) {
+    const char *path = paths[i][0];
+    CHECK_OK(icl__path_expand(&path, expanded));
+    CHECK_STR(path, paths[i][1]);
+  }
+  char big[ICL__PATH] = "~/";
+  memset(big + 2, 'x', sizeof big - 3);
+  big[sizeof big - 1] = 0;
+  const char *path = big;
+  CHECK_ERROR(icl__path_expand(&path, expanded), ICL_ENOTSUP, "a path of 4096 bytes or more");
+  unsetenv("HOME");
+  path = "~/x";
+  CHECK_OK(icl__path_expand(&path, expanded));
+  CHECK_STR(path, "~/x");
 }
 
 TEST(file_map) {
@@ -371,7 +408,112 @@ TEST(file_write_without_memory) {
   CHECK_EQ(file_count(), 1);
 }
 
+TEST(a_link_stays_and_its_target_is_replaced) {
+  file_make_folder("far");
+  struct stat about;
+  static const char *const links[][2] = {{"far/real", "one"}, {"one", "two"}, {"far/new", "to_nothing"}};
+  file_put("far/real", "old", 3);
+  for (int i = 0; i < 3; i++)
+    CHECK_EQ(symlink(links[i][0], file_path("%s", links[i][1])), 0);
+  CHECK_EQ(symlink(file_path("far/real"), file_path("far/absolute")), 0);
+  static const char *const through[] = {"two", "far/absolute", "to_nothing"};
+  for (int i = 0; i < 3; i++) {
+    CHECK_OK(icl__file_write(file_path("%s", through[i]), "abc", (size_t)i + 1));
+    CHECK_EQ(lstat(file_path("%s", through[i]), &about), 0);
+    CHECK(S_ISLNK(about.st_mode));
+    check_contents(file_path(i == 2 ? "far/new" : "far/real"), i == 0 ? "a" : i == 1 ? "ab" : "abc");
+  }
+  CHECK_EQ(symlink("round", file_path("round")), 0);
+  CHECK_ERROR(icl__file_write(file_path("round"), "x", 1), ICL_EIO, "/round: cannot follow its links");
+}
+
+/* A process that dies while it writes this file. */
+static void die_while_writing(const char *path) {
+  pid_t child = fork();
+  if (child == 0) {
+    icl__writer *writer;
+    if (icl__writer_open(path, &writer) == ICL_OK && icl__writer_write(writer, "half", 4) == ICL_OK)
+      raise(SIGKILL);
+    _exit(1);
+  }
+  int status;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK(WIFSIGNALED(status));
+}
+
+/* The name of the new file of an open writer. */
+static const char *temporary_name(void) {
+  static char name[256];
+  DIR *entries = opendir(file_path("."));
+  for (const struct dirent *entry; (entry = readdir(entries));)
+    if (strstr(entry->d_name, ".tmp"))
+      snprintf(name, sizeof name, "%s", entry->d_name);
+  closedir(entries);
+  return name;
+}
+
+TEST(files_that_killed_writers_left_are_removed) {
+  die_while_writing(file_path("weights"));
+  CHECK_EQ(file_count(), 1);
+  CHECK_OK(icl__file_write(file_path("other"), "x", 1));
+  CHECK_EQ(file_count(), 1);
+}
+
+TEST(files_of_living_writers_and_of_others_stay) {
+  icl__writer *living;
+  CHECK_OK(icl__writer_open(file_path("weights"), &living));
+  CHECK_OK(icl__writer_write(living, "alive", 5));
+  char like[300];
+  snprintf(like, sizeof like, "%s", temporary_name());
+  char *host = strstr(like, ".icl-") + 5;
+  host[0] = host[0] == '0' ? '1' : '0'; /* another host */
+  file_put(like, "", 0);
+  file_put("notes.tmp", "", 0);
+  file_put("weights.icl-12345678-1-1.tmp.bak", "", 0);
+  file_make_folder("a.icl-12345678-1-1.tmp");
+  pid_t child = fork(); /* another process, which has none of our locks */
+  if (child == 0)
+    _exit(icl__file_write(file_path("other"), "x", 1) != ICL_OK);
+  int status;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(file_count(), 6);
+  CHECK_OK(icl__writer_commit(living));
+  check_contents(file_path("weights"), "alive");
+}
+
 /* ---- texts ---- */
+
+static void check_shown(const char *text, const char *expected) {
+  char shown[128], again[128];
+  icl__show(text, shown, sizeof shown);
+  CHECK_STR(shown, expected);
+  icl__show(shown, again, sizeof again);
+  CHECK_STR(again, expected);
+}
+
+TEST(what_a_terminal_would_obey_is_escaped) {
+  check_shown("", "");
+  check_shown("cat \\ \xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x88", "cat \\ \xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x88");
+  check_shown("a\x1b[31m\n\t\x7f", "a\\x1b[31m\\x0a\\x09\\x7f");
+  check_shown("\xc2\x9b", "\\xc2\\x9b");                       /* CSI in one character */
+  check_shown("\xe2\x80\xae", "\\xe2\\x80\\xae");              /* from right to left */
+  check_shown("\xff \xc3 \xc0\x80", "\\xff \\xc3 \\xc0\\x80"); /* no UTF-8: no such byte, cut, too long */
+  check_shown("\xe0\x80\x80", "\\xe0\\x80\\x80");
+  check_shown("\xed\xa0\x80\xf5", "\\xed\\xa0\\x80\\xf5"); /* a surrogate, beyond the last plane */
+  char shown[6];
+  icl__show("abcd\xc3\xa9", shown, sizeof shown);
+  CHECK_STR(shown, "abcd");
+  icl__show("ab\x1b", shown, sizeof shown);
+  CHECK_STR(shown, "ab");
+}
+
+TEST(messages_show_what_they_quote) {
+  icl__fail(ICL_EIO, "%s: gone", "a\x1b]0;title\a");
+  CHECK_STR(icl_message(), "a\\x1b]0;title\\x07: gone");
+  icl__wrap(ICL_EIO, "in \xff");
+  CHECK_STR(icl_message(), "in \\xff: a\\x1b]0;title\\x07: gone");
+}
 
 TEST(a_text_grows_by_what_is_said) {
   icl__text text = {0};

@@ -2,6 +2,7 @@
  * under the thread sanitizer. */
 #include "unit.h"
 
+#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,22 +271,56 @@ TEST(the_first_broken_image_in_order_is_named) {
   close_folder(folder);
 }
 
+/* A batch of many large images: its thread is at it for a second, the interrupt is there at once. */
 TEST(an_interrupt_ends_the_wait) {
+  enum { N = 1000, TIMES = 40 };
   icl_image_folder *folder = make_folder();
+  uint8_t *samples = malloc(N * N * 3);
+  int64_t numbers[TIMES];
+  CHECK(samples);
+  srand(1);
+  for (int i = 0; i < N * N * 3; i++)
+    samples[i] = (uint8_t)(rand() >> 8);
+  picture p = picture_png(N, N, PNG_COLOR_TYPE_RGB, 8, samples, 0, 0);
+  free(samples);
+  file_put("set/dog/7.jpg", p.data, p.bytes);
+  for (int i = 0; i < TIMES; i++)
+    numbers[i] = 7;
   icl_image_stream_options options = usual(1);
+  options.batch = TIMES;
   icl_image_stream *stream;
   icl_tensor *batch;
-  unlink(file_path("set/dog/7.jpg"));
-  CHECK_EQ(mkfifo(file_path("set/dog/7.jpg"), 0600), 0); /* nobody writes: its thread waits */
-  CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+  CHECK_OK(icl_image_stream_open(folder, &options, TIMES, numbers, &stream));
   icl_engine_interrupt(engine);
   CHECK_ERROR(icl_image_stream_next(stream, engine, &batch), ICL_EINTERRUPTED, "interrupted");
   icl_engine_resume(engine);
-  FILE *writer = fopen(file_path("set/dog/7.jpg"), "w");
-  CHECK(writer);
-  fclose(writer);
-  CHECK_ERROR(icl_image_stream_next(stream, engine, &batch), ICL_EFORMAT, "7.jpg: the file is empty");
+  CHECK_OK(icl_image_stream_next(stream, engine, &batch));
+  icl_tensor_release(batch);
   icl_image_stream_close(stream);
+  close_folder(folder);
+}
+
+/* None of them keeps a thread waiting. */
+TEST(what_is_no_regular_file_is_an_error_at_once) {
+  icl_image_folder *folder = make_folder();
+  const char *path = file_path("set/dog/7.jpg");
+  for (int kind = 0; kind < 3; kind++) {
+    CHECK_EQ(remove(path), 0);
+    if (kind == 0)
+      CHECK_EQ(mkfifo(path, 0600), 0);
+    else if (kind == 1)
+      CHECK_EQ(symlink("/dev/zero", path), 0);
+    else
+      CHECK_EQ(truncate(file_put("set/dog/7.jpg", "", 0), INT64_C(40) << 30), 0); /* a hole; it takes no room */
+    icl_image_stream_options options = usual(1);
+    icl_image_stream *stream;
+    icl_tensor *batch;
+    CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+    CHECK_ERROR(icl_image_stream_next(stream, engine, &batch), kind < 2 ? ICL_EIO : ICL_EFORMAT,
+                kind < 2 ? "/set/dog/7.jpg: cannot read it: not a regular file"
+                         : "/set/dog/7.jpg: it has 42949672960 bytes; what is read here has at most 1431655760");
+    icl_image_stream_close(stream);
+  }
   close_folder(folder);
 }
 

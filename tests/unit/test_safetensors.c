@@ -192,7 +192,7 @@ TEST(cut_files_are_refused) {
   char *bytes;
   size_t size;
   icl_safetensors *file;
-  CHECK_OK(icl__file_read_all(file_path("file"), &bytes, &size));
+  CHECK_OK(icl__file_read_all(file_path("file"), SIZE_MAX, &bytes, &size));
   for (size_t cut = 0; cut < size; cut++)
     CHECK_ERROR(icl_safetensors_read(file_put("cut", bytes, cut), &file), ICL_EFORMAT, "/cut: ");
   CHECK_OK(icl_safetensors_read(file_put("cut", bytes, size), &file));
@@ -278,7 +278,7 @@ TEST(a_written_file_byte_for_byte) {
                                  "\0\0\x80\x3f\7\5";
   char *bytes;
   size_t size;
-  CHECK_OK(icl__file_read_all(path, &bytes, &size));
+  CHECK_OK(icl__file_read_all(path, SIZE_MAX, &bytes, &size));
   CHECK_EQ(size, sizeof expected - 1);
   CHECK(memcmp(bytes, expected, size) == 0);
   icl__free(bytes);

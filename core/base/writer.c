@@ -1,0 +1,245 @@
+/* writer.c - replaces files as a whole or not at all. */
+#include "base/file.h"
+
+#include "base/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct icl__writer {
+  char *path;             /* as the caller wrote it, for messages */
+  char target[ICL__PATH]; /* behind links */
+  char *temporary;        /* the new file */
+  int fd, folder;         /* -1: not open; the first holds the lock until all is done */
+};
+
+static void free_writer(icl__writer *w) {
+  if (w->fd >= 0)
+    close(w->fd);
+  if (w->folder >= 0)
+    close(w->folder);
+  icl__free(w->path);
+  icl__free(w->temporary);
+  icl__free(w);
+}
+
+void icl__writer_cancel(icl__writer *w) {
+  if (!w)
+    return;
+  if (w->temporary)
+    unlink(w->temporary);
+  free_writer(w);
+}
+
+/* ---- where the file lies ---- */
+
+/* Bytes of a path up to its last slash, that included. */
+static size_t folder_bytes(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? (size_t)(slash + 1 - path) : 0;
+}
+
+static icl_status too_long(const char *path) {
+  return icl__fail(ICL_ENOTSUP, "%.64s...: a path of %d bytes or more", path, ICL__PATH);
+}
+
+/* Follows links, also to a file that is not there yet, so that it is their target that is replaced. */
+static icl_status find_target(icl__writer *w) {
+  enum { MOST_LINKS = 40 }; /* as the kernel has it */
+  char link[ICL__PATH];
+  if (snprintf(w->target, ICL__PATH, "%s", w->path) >= ICL__PATH)
+    return too_long(w->path);
+  for (int i = 0; i < MOST_LINKS; i++) {
+    ssize_t bytes = readlink(w->target, link, sizeof link);
+    if (bytes < 0)
+      return ICL_OK; /* no link; whatever else is wrong shows when the file is made */
+    size_t kept = link[0] == '/' ? 0 : folder_bytes(w->target);
+    if (kept + (size_t)bytes >= ICL__PATH)
+      return too_long(w->path);
+    memcpy(w->target + kept, link, (size_t)bytes);
+    w->target[kept + (size_t)bytes] = 0;
+  }
+  errno = ELOOP;
+  return icl__file_fail(w->path, "follow its links");
+}
+
+static icl_status open_folder(icl__writer *w) {
+  char folder[ICL__PATH] = ".";
+  size_t bytes = folder_bytes(w->target);
+  if (bytes) {
+    memcpy(folder, w->target, bytes);
+    folder[bytes] = 0;
+  }
+  w->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return w->folder < 0 ? icl__file_fail(w->path, "open its folder") : ICL_OK;
+}
+
+/* ---- the new file ---- */
+
+#define MARK ".icl-"
+
+/* A number for this host: folders may be shared, and locks may then hold on one host only (FNV-1a). */
+static uint32_t host(void) {
+  char name[HOST_NAME_MAX + 1] = "";
+  uint32_t hash = 2166136261;
+  gethostname(name, sizeof name - 1);
+  for (const char *c = name; *c; c++)
+    hash = (hash ^ (unsigned char)*c) * 16777619;
+  return hash;
+}
+
+/* Is this the name of a new file that a process of this host made? */
+static bool is_temporary(const char *name) {
+  const char *mark = NULL;
+  unsigned of, counter;
+  long pid;
+  int end = 0;
+  for (const char *next = name; (next = strstr(next, MARK)); next++)
+    mark = next;
+  return mark && sscanf(mark, MARK "%8x-%ld-%u.tmp%n", &of, &pid, &counter, &end) == 3 && end && !mark[end] &&
+         of == host();
+}
+
+/* Removes such a file if no living process holds its lock. */
+static void remove_if_left(int folder, const char *name) {
+  int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  struct stat about;
+  if (fd < 0)
+    return;
+  if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_uid == geteuid() &&
+      flock(fd, LOCK_EX | LOCK_NB) == 0)
+    unlinkat(folder, name, 0);
+  close(fd);
+}
+
+/* What cannot be looked at stays: the write itself does not depend on it. */
+static void remove_left_files(int folder) {
+  int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+  if (!entries) {
+    if (copy >= 0)
+      close(copy);
+    return;
+  }
+  for (const struct dirent *entry; (entry = readdir(entries));)
+    if (is_temporary(entry->d_name))
+      remove_if_left(folder, entry->d_name);
+  closedir(entries);
+}
+
+/* Takes the lock of the new file. False if another process, which took it for a left one, was faster. Where there are
+ * no locks nobody removes anything. */
+static bool is_ours(int fd) {
+  struct stat about;
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    return errno != EWOULDBLOCK;
+  return fstat(fd, &about) == 0 && about.st_nlink > 0;
+}
+
+/* Creates the file under a name that nobody else has. */
+static icl_status create_temporary(icl__writer *w) {
+  static atomic_uint counter;
+  size_t bytes = strlen(w->target) + 64;
+  w->temporary = icl__alloc(bytes, 1);
+  if (!w->temporary)
+    return ICL_ENOMEM;
+  for (;;) {
+    snprintf(w->temporary, bytes, "%s" MARK "%08x-%ld-%u.tmp", w->target, host(), (long)getpid(),
+             atomic_fetch_add(&counter, 1));
+    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (w->fd >= 0 && is_ours(w->fd))
+      return ICL_OK;
+    if (w->fd >= 0) {
+      close(w->fd);
+      w->fd = -1;
+    } else if (errno != EEXIST) {
+      icl_status status = icl__file_fail(w->path, "create a file beside it");
+      icl__free(w->temporary);
+      w->temporary = NULL; /* it is not there to be removed */
+      return status;
+    }
+  }
+}
+
+/* Only a regular file may be replaced, and the new one keeps its permissions. */
+static icl_status adopt_mode(icl__writer *w) {
+  struct stat old;
+  if (stat(w->target, &old) != 0)
+    return errno == ENOENT ? ICL_OK : icl__file_fail(w->path, "look at it");
+  if (!S_ISREG(old.st_mode))
+    return icl__fail(ICL_EIO, "%s: cannot replace it: not a regular file", w->path);
+  return fchmod(w->fd, old.st_mode & 07777) != 0 ? icl__file_fail(w->path, "keep its permissions") : ICL_OK;
+}
+
+static icl_status open_writer(icl__writer *w, const char *path) {
+  w->fd = w->folder = -1;
+  w->path = icl__strdup(path);
+  if (!w->path)
+    return ICL_ENOMEM;
+  ICL__TRY(find_target(w));
+  ICL__TRY(open_folder(w));
+  remove_left_files(w->folder);
+  ICL__TRY(create_temporary(w));
+  return adopt_mode(w);
+}
+
+icl_status icl__writer_open(const char *path, icl__writer **result) {
+  icl__writer *w = icl__calloc(1, sizeof *w);
+  if (!w)
+    return ICL_ENOMEM;
+  icl_status status = open_writer(w, path);
+  if (status == ICL_OK)
+    *result = w;
+  else
+    icl__writer_cancel(w);
+  return status;
+}
+
+icl_status icl__writer_write(icl__writer *w, const void *data, size_t bytes) {
+  for (size_t done = 0; done < bytes;) {
+    ssize_t written = write(w->fd, (const char *)data + done, bytes - done);
+    if (written < 0 && errno != EINTR)
+      return icl__file_fail(w->path, "write it");
+    if (written > 0)
+      done += (size_t)written;
+  }
+  return ICL_OK;
+}
+
+/* Some file systems cannot make a folder durable and say EINVAL; what they promise then has to do. */
+static icl_status sync_folder(icl__writer *w) {
+  if (fsync(w->folder) == 0 || errno == EINVAL)
+    return ICL_OK;
+  return icl__fail(ICL_EIO, "%s: it is written, but may be lost if the power fails now: %s", w->path, strerror(errno));
+}
+
+icl_status icl__writer_commit(icl__writer *w) {
+  icl_status status = fsync(w->fd) == 0 ? ICL_OK : icl__file_fail(w->path, "write it to the disk");
+  if (status == ICL_OK && rename(w->temporary, w->target) != 0)
+    status = icl__file_fail(w->path, "put the new file in its place");
+  if (status != ICL_OK) {
+    icl__writer_cancel(w);
+    return status;
+  }
+  status = sync_folder(w);
+  free_writer(w);
+  return status;
+}
+
+icl_status icl__file_write(const char *path, const void *data, size_t bytes) {
+  icl__writer *w;
+  ICL__TRY(icl__writer_open(path, &w));
+  icl_status status = icl__writer_write(w, data, bytes);
+  if (status == ICL_OK)
+    return icl__writer_commit(w);
+  icl__writer_cancel(w);
+  return status;
+}
