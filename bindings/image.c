@@ -171,6 +171,12 @@ static int image_read(lua_State *L) {
   return 1;
 }
 
+/* images_clipped() -> how many images became nearly white so far; see icl_images_clipped in icl.h */
+static int images_clipped(lua_State *L) {
+  lua_pushinteger(L, icl_images_clipped());
+  return 1;
+}
+
 /* An integer argument from `least` to `most`. */
 static int check_size(lua_State *L, int arg, int least, int most) {
   lua_Integer size = luaL_checkinteger(L, arg);
@@ -258,6 +264,7 @@ void icl__lua_image_functions(lua_State *L) {
   static const luaL_Reg functions[] = {{"image_folder", image_folder},
                                        {"image_stream", image_stream},
                                        {"image_read", image_read},
+                                       {"images_clipped", images_clipped},
                                        {"image_resize", image_resize},
                                        {"image_center", image_center},
                                        {"image_crop_size", image_crop_size},

@@ -312,8 +312,14 @@ icl_status icl_image_stream_open(const icl_image_folder *folder, const icl_image
 icl_status icl_image_stream_next(icl_image_stream *stream, icl_engine *engine, icl_tensor **result);
 void icl_image_stream_close(icl_image_stream *stream); /* at any time; NULL is allowed */
 
-/* One image as it is: u8 (height, width, 3). */
+/* One image as it is: u8 (height, width, 3) of red, green and blue. ENOENT, EIO: it cannot be read; EFORMAT: damaged or
+ * no image; ENOTSUP: an image of another format than JPEG and PNG. */
 icl_status icl_image_read(icl_engine *engine, const char *path, icl_tensor **result);
+
+/* How many images this process has decoded that became nearly white: PNG files of grey in 16 bits, in which more than
+ * nine pixels of ten are above 255. They are clipped there, as Pillow's convert("RGB") does it; someone who did not
+ * expect that should bring them to 8 bits. */
+int64_t icl_images_clipped(void);
 
 /* ---- safetensors files ---- */
 

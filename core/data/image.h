@@ -1,6 +1,6 @@
 /* image.h - images in files, decoded to bytes of red, green and blue.
  *
- * Every pixel is the one that Pillow's Image.open(path).convert("RGB") has: grey is repeated, a palette looked up,
+ * Every pixel is the one that Image.open(path).convert("RGB") of Pillow 10 has: grey is repeated, a palette looked up,
  * alpha dropped, 16 bits are cut to their upper 8 (of grey alone they are clipped at 255), and CMYK is taken as Adobe
  * stores it. Orientation tags and colour profiles are not applied. */
 #ifndef ICL_DATA_IMAGE_H

@@ -39,14 +39,18 @@ void icl__source_close(icl__source *s) {
 /* Bytes of the compressed file that were not looked at. */
 static size_t left(const icl__source *s) { return (size_t)(s->map.data + s->map.bytes - s->stream.next_in); }
 
-/* What follows the end of compressed data is more of the same, or the end of the file. */
+/* What follows the end of compressed data is more of the same, or the end of the file, maybe with zeros before it:
+ * tapes and some programs fill a file up with them, and gzip passes over them as well. */
 static icl_status next_member(icl__source *s) {
   if (starts_with_gzip(s->stream.next_in, left(s))) {
     inflateReset(&s->stream);
     return ICL_OK;
   }
   s->ended = true;
-  if (left(s) == 0)
+  size_t zeros = 0;
+  while (zeros < left(s) && s->stream.next_in[zeros] == 0)
+    zeros++;
+  if (zeros == left(s))
     return ICL_OK;
   return icl__fail(ICL_EFORMAT, "%s: the compressed file ends at byte %zu, but %zu bytes follow", s->path,
                    s->map.bytes - left(s), left(s));

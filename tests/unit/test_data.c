@@ -313,10 +313,13 @@ TEST(a_compressed_file_in_parts) {
   bytes += compress_into(packed + bytes, sizeof packed - bytes, label_file + 5, LABEL_FILE - 5);
   put_compressed(packed, bytes);
   check_read(file_path("."));
-  packed[bytes] = 7;
-  put_compressed(packed, bytes + 1);
+  memset(packed + bytes, 0, 10); /* zeros that fill it up are no contents */
+  put_compressed(packed, bytes + 10);
+  check_read(file_path("."));
+  packed[bytes + 9] = 7;
+  put_compressed(packed, bytes + 10);
   char expected[64];
-  snprintf(expected, sizeof expected, "the compressed file ends at byte %zu, but 1 bytes follow", bytes);
+  snprintf(expected, sizeof expected, "the compressed file ends at byte %zu, but 10 bytes follow", bytes);
   check_refused(ICL_EFORMAT, expected);
 }
 

@@ -182,6 +182,50 @@ TEST(damaged_data_are_refused) {
   check_refused(p.data, p.bytes, ICL_EFORMAT, "damaged JPEG data: ");
 }
 
+/* Changes the check sum of the chunk of this name. */
+static void change_sum(picture p, const char *name) {
+  unsigned char *chunk = memmem(p.data, p.bytes, name, 4);
+  CHECK(chunk);
+  size_t length = (size_t)chunk[-2] << 8 | chunk[-1];
+  chunk[4 + length] ^= 1;
+}
+
+/* As Pillow does: those around the pixels do not count, since their stream has its own; those before them do. */
+TEST(check_sums_of_png_chunks) {
+  uint8_t row[] = {1, 2, 3, 4, 5, 6};
+  icl__image image = {0};
+  picture p = picture_png(1, 2, PNG_COLOR_TYPE_RGB, 8, row, 0, 0);
+  change_sum(p, "IDAT");
+  change_sum(p, "IEND");
+  decode(p, &image);
+  CHECK_EQ(memcmp(image.pixels, row, sizeof row), 0);
+  icl__free(image.pixels);
+  unsigned char *pixels = memmem(p.data, p.bytes, "IDAT", 4);
+  pixels[4 + pixels[-1] - 1] ^= 1; /* the last byte of the stream's own sum */
+  check_refused(p.data, p.bytes, ICL_EFORMAT, "damaged PNG data: IDAT: incorrect data check");
+  p = picture_png(1, 2, PNG_COLOR_TYPE_RGB, 8, row, 0, 0);
+  change_sum(p, "IHDR");
+  check_refused(p.data, p.bytes, ICL_EFORMAT, "damaged PNG data: IHDR: CRC error");
+  p = picture_png(1, 2, PNG_COLOR_TYPE_PALETTE, 8, row, 0, 0);
+  change_sum(p, "PLTE");
+  check_refused(p.data, p.bytes, ICL_EFORMAT, "damaged PNG data: PLTE: CRC error");
+}
+
+TEST(grey_of_16_bits_that_becomes_white_is_counted) {
+  uint8_t row[20] = {0}; /* ten pixels of two bytes */
+  for (int bright = 8; bright <= 10; bright++) {
+    memset(row, 1, (size_t)(2 * bright));
+    icl__image image = {0};
+    decode(picture_png(1, 10, PNG_COLOR_TYPE_GRAY, 16, row, 0, 0), &image);
+    icl__free(image.pixels);
+    CHECK_EQ(icl_images_clipped(), bright == 10);
+  }
+  icl__image image = {0};
+  decode(picture_png(1, 5, PNG_COLOR_TYPE_GRAY, 8, row, 0, 0), &image);
+  icl__free(image.pixels);
+  CHECK_EQ(icl_images_clipped(), 1);
+}
+
 TEST(giants_are_refused_before_memory_is_taken) {
   uint8_t samples[3] = {0};
   picture p = picture_jpeg(1, 1, 3, samples, 0);
