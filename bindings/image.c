@@ -57,15 +57,51 @@ static int folder_file(lua_State *L) {
   return 1;
 }
 
-/* image_folder(path) -> folder, { labels = i64 (n), count, classes, class_names } */
+static bool flag_field(lua_State *L, int arg, const char *name) {
+  lua_getfield(L, arg, name);
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* Looks at the images if the options at `arg` say so, and adds `bad` and `report` to the table on top. */
+static void check_images(lua_State *L, int arg, icl_image_folder *folder, icl_engine *engine) {
+  if (!lua_istable(L, arg) || !flag_field(L, arg, "check"))
+    return;
+  lua_getfield(L, arg, "threads");
+  int threads = (int)luaL_optinteger(L, -1, 0), bad;
+  lua_pop(L, 1);
+  void **report = icl__lua_guard(L, icl_free);
+  char *text;
+  ICL__LUA_TRY(L, icl_image_folder_check(folder, engine, threads, flag_field(L, arg, "drop"), &bad, &text));
+  *report = text;
+  lua_pushinteger(L, bad);
+  lua_setfield(L, -3, "bad");
+  lua_pushstring(L, text);
+  lua_setfield(L, -3, "report");
+  lua_pop(L, 1);
+}
+
+static void set_integer(lua_State *L, const char *name, lua_Integer value) {
+  lua_pushinteger(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* image_folder(path [, { check = false, drop = false, threads = 0 }]) -> folder, { labels = i64 (n), count, classes,
+ * class_names, skipped, dropped }. check: looks at every image; the table then has `bad`, how many cannot be read, and
+ * `report`, lines about the first of them or nil. drop: the folder is without them. See icl.h. */
 static int image_folder(lua_State *L) {
   static const luaL_Reg methods[] = {{"file", folder_file}, {NULL, NULL}};
+  static const char *const options[] = {"check", "drop", "threads", NULL};
   const char *path = luaL_checkstring(L, 1);
+  icl__lua_check_options(L, 2, "image_folder", options);
+  lua_settop(L, 2);
   icl_engine *engine = icl__lua_engine(L);
   void **slot = new_holder(L, folder_type, release_folder, methods);
   ICL__LUA_TRY(L, icl_image_folder_open(path, (icl_image_folder **)slot));
-  const icl_image_folder *folder = *slot;
+  icl_image_folder *folder = *slot;
   lua_newtable(L);
+  check_images(L, 2, folder, engine);
   icl_tensor **labels = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(engine, ICL_I64, 1, (int32_t[]){folder->count}, folder->labels, labels));
   lua_setfield(L, -2, "labels");
@@ -75,11 +111,17 @@ static int image_folder(lua_State *L) {
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "class_names");
-  lua_pushinteger(L, folder->classes);
-  lua_setfield(L, -2, "classes");
-  lua_pushinteger(L, folder->count);
-  lua_setfield(L, -2, "count");
+  set_integer(L, "classes", folder->classes);
+  set_integer(L, "count", folder->count);
+  set_integer(L, "skipped", folder->skipped);
+  set_integer(L, "dropped", folder->dropped);
   return 2;
+}
+
+/* image_folder_compare(a, b): an error if one has a class that the other has not */
+static int image_folder_compare(lua_State *L) {
+  ICL__LUA_TRY(L, icl_image_folder_compare(check_folder(L, 1), check_folder(L, 2)));
+  return 0;
 }
 
 /* ---- streams ---- */
@@ -262,6 +304,7 @@ static int image_largest_crop(lua_State *L) {
 
 void icl__lua_image_functions(lua_State *L) {
   static const luaL_Reg functions[] = {{"image_folder", image_folder},
+                                       {"image_folder_compare", image_folder_compare},
                                        {"image_stream", image_stream},
                                        {"image_read", image_read},
                                        {"images_clipped", images_clipped},

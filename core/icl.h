@@ -282,14 +282,29 @@ typedef struct {
   int count, classes;
   const char *const *class_names; /* the names of their folders, sorted byte by byte */
   const int64_t *labels;          /* of each image; images are sorted by class, folder and name */
+  int skipped; /* folders and images that were left out: those whose names begin with a dot, as copies of another
+                  system do, folders that systems make (@eaDir, __MACOSX), images that lie beside the classes */
+  int dropped; /* images that icl_image_folder_check() took out */
 } icl_image_folder;
 
-/* Lists the images: files whose names end in .jpg, .jpeg or .png, capitals or not; names that begin with a dot are left
- * out. ENOENT: no folder, no classes, or a class without images; ENOTSUP: images of other formats lie there. */
+/* Lists the images: files whose names end in .jpg, .jpeg or .png, capitals or not. A path may begin with ~/. ENOENT: no
+ * folder, no classes, or a class without images; the message says what is near. EINVAL: the classes seem to lie one
+ * level deeper, or two of them have one name in two forms of Unicode; ENOTSUP: images of other formats lie there. */
 icl_status icl_image_folder_open(const char *path, icl_image_folder **result);
 void icl_image_folder_free(icl_image_folder *folder); /* after its streams; NULL is allowed */
 /* The path of an image as text of up to `room` bytes with its 0. */
 icl_status icl_image_folder_file(const icl_image_folder *folder, int image, char *path, size_t room);
+
+/* Looks at every image on `threads` threads (0: one for each core), at the cost of opening it: the header is whole, the
+ * size one that is read, and the file ends as its format does; one that is not ordinary in this way is decoded. *bad
+ * gets how many cannot be read, *report a line for each of the first ten of them (NULL if there is none), freed with
+ * icl_free(). With `drop` they are taken out of the folder: `count` and `labels` change, so no stream may be open.
+ * ENOENT: a class would lose its last image. EINTERRUPTED: icl_engine_interrupt() was called. */
+icl_status icl_image_folder_check(icl_image_folder *folder, const icl_engine *engine, int threads, bool drop, int *bad,
+                                  char **report);
+
+/* EINVAL, with its name, if one of two folders has a class that the other has not. */
+icl_status icl_image_folder_compare(const icl_image_folder *a, const icl_image_folder *b);
 
 /* What images become: bytes of red, green and blue, size x size. */
 typedef struct {

@@ -10,7 +10,7 @@
 /* What icl_dataset_read() returns is the first member of this. */
 typedef struct {
   icl_dataset set;
-  char folder[ICL__SET_PATH];
+  char folder[ICL__PATH];
   int64_t *labels;
   uint8_t *images;    /* of CIFAR */
   icl__idx idx;       /* of IDX: the images */
@@ -47,7 +47,7 @@ static icl_status copy_labels(open_set *s, const icl__set *set, const char *path
 }
 
 static icl_status read_idx(open_set *s, const icl__set *set, icl_part part) {
-  char path[ICL__SET_PATH];
+  char path[ICL__PATH];
   icl__idx labels;
   ICL__TRY(icl__set_file(set, s->folder, set->files[part][0], path));
   ICL__TRY(icl__idx_open(path, 3, &s->idx));
@@ -74,7 +74,7 @@ static icl_status read_cifar(open_set *s, const icl__set *set, icl_part part) {
   if (!s->images || !s->labels)
     return icl__wrap(ICL_ENOMEM, "%s", set->name);
   for (int i = 0; i < files; i++) {
-    char path[ICL__SET_PATH];
+    char path[ICL__PATH];
     size_t first = (size_t)i * (size_t)records;
     ICL__TRY(icl__set_file(set, s->folder, set->files[part][i], path));
     ICL__TRY(icl__cifar_read(set, path, records, s->images + first * image, s->labels + first));
@@ -99,7 +99,7 @@ static int split_lines(char *text, int most, const char **lines) {
 
 /* From the file where that is there, else from the table. */
 static icl_status read_names(open_set *s, const icl__set *set) {
-  char path[ICL__SET_PATH];
+  char path[ICL__PATH];
   s->set.class_names = set->class_names;
   if (!set->names_file || icl__set_file(set, s->folder, set->names_file, path) != ICL_OK)
     return ICL_OK;

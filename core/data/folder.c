@@ -1,38 +1,20 @@
-/* folder.c - lists an image folder. All names lie in one text, to which entries point by offsets, since it moves while
- * it grows; sets of a million images are ordinary. */
+/* folder.c - lists an image folder. */
+#include "data/folder.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 
-enum { PATH = 4096, DEEPEST = 16 };
+enum { DEEPEST = 16 };
 
-typedef struct {
-  size_t folder, name; /* offsets into the text; the folder's path begins with that of the whole */
-} entry;
-
-/* A list of entries that grows. */
-typedef struct {
-  entry *item;
-  size_t count, capacity;
-} entries;
-
-/* What icl_image_folder_open() returns is the first member of this. */
-typedef struct {
-  icl_image_folder set;
-  char *text;
-  size_t text_bytes, text_capacity;
-  entries images, classes;
-  int64_t *labels;
-  size_t label_capacity;
-  const char **names;
-} folder;
+typedef icl__folder folder;
+typedef icl__entry entry;
+typedef icl__entries entries;
 
 /* Adds a text; -> its offset. */
 static icl_status add_text(folder *f, const char *text, size_t *offset) {
@@ -71,33 +53,17 @@ static void sort(folder *f, entries *list, size_t first) {
     qsort_r(list->item + first, list->count - first, sizeof *list->item, compare, f);
 }
 
-/* ---- which files are images ---- */
-
-/* Where in a list of suffixes that of the name is, capitals aside; -1: nowhere. */
-static int find_suffix(const char *name, const char *const *suffixes) {
-  size_t length = strlen(name);
-  for (int i = 0; suffixes[i]; i++) {
-    size_t bytes = strlen(suffixes[i]);
-    if (length > bytes && strcasecmp(name + length - bytes, suffixes[i]) == 0)
-      return i;
-  }
-  return -1;
-}
+/* ---- walking ---- */
 
 static icl_status add_image(folder *f, const char *path, size_t place, const char *name) {
-  static const char *const read[] = {".jpg", ".jpeg", ".png", NULL};
-  static const char *const others[] = {".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", NULL};
-  if (find_suffix(name, read) >= 0)
+  if (icl__is_image_name(name))
     return add_entry(f, &f->images, place, name);
-  if (find_suffix(name, others) >= 0)
+  if (icl__is_other_image_name(name))
     return icl__fail(ICL_ENOTSUP,
-                     "%s/%s: JPEG and PNG are read; convert it (`mogrify -format png FILES` does) or remove "
-                     "it",
-                     path, name);
+                     "%s/%s: JPEG and PNG are read; convert it (`mogrify -format png FILES` does) or remove it", path,
+                     name);
   return ICL_OK; /* a list, a licence */
 }
-
-/* ---- walking ---- */
 
 /* Is the entry a folder, or a link to one? */
 static bool is_folder(DIR *place, const struct dirent *item) {
@@ -107,42 +73,46 @@ static bool is_folder(DIR *place, const struct dirent *item) {
   return fstatat(dirfd(place), item->d_name, &about, 0) == 0 && S_ISDIR(about.st_mode);
 }
 
-static icl_status join(char path[PATH], const char *place, const char *name) {
-  if (snprintf(path, PATH, "%s/%s", place, name) < PATH)
+static icl_status join(char path[ICL__PATH], const char *place, const char *name) {
+  if (snprintf(path, ICL__PATH, "%s/%s", place, name) < ICL__PATH)
     return ICL_OK;
-  return icl__fail(ICL_ENOTSUP, "%s/%s: a path of %d bytes or more", place, name, PATH);
+  return icl__fail(ICL_ENOTSUP, "%s/%s: a path of %d bytes or more", place, name, ICL__PATH);
 }
 
-static icl_status fail(const char *path, const char *tried) {
-  int error = errno;
-  return icl__fail(icl__status_of_errno(error), "%s: cannot %s: %s", path, tried, strerror(error));
+/* Is the entry one that is left out? Those that would not be listed anyway are not counted. */
+static bool skip(folder *f, const char *name, bool is_folder) {
+  bool left_out = name[0] == '.' || (is_folder && icl__is_system_folder(name));
+  if (left_out && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+    f->set.skipped += is_folder || icl__is_image_name(name);
+  return left_out;
 }
 
-/* Calls visit for each entry of a folder whose name does not begin with a dot. */
+/* Calls visit for each entry of a folder that is not left out. */
 static icl_status for_each(folder *f, const char *path, int depth,
                            icl_status (*visit)(folder *f, const char *path, int depth, size_t place, const char *name,
                                                bool is_folder)) {
   DIR *place = opendir(path);
   size_t offset;
   if (!place)
-    return fail(path, "open the folder");
+    return icl__file_fail(path, "open the folder");
   icl_status status = add_text(f, path, &offset);
   while (status == ICL_OK) {
     errno = 0;
     const struct dirent *item = readdir(place);
     if (!item) {
-      status = errno ? fail(path, "list the folder") : ICL_OK;
+      status = errno ? icl__file_fail(path, "list the folder") : ICL_OK;
       break;
     }
-    if (item->d_name[0] != '.')
-      status = visit(f, path, depth, offset, item->d_name, is_folder(place, item));
+    bool below = is_folder(place, item);
+    if (!skip(f, item->d_name, below))
+      status = visit(f, path, depth, offset, item->d_name, below);
   }
   closedir(place);
   return status;
 }
 
 static icl_status visit_class(folder *f, const char *path, int depth, size_t place, const char *name, bool is_folder) {
-  char below[PATH];
+  char below[ICL__PATH];
   if (!is_folder)
     return add_image(f, path, place, name);
   ICL__TRY(join(below, path, name));
@@ -153,28 +123,64 @@ static icl_status visit_class(folder *f, const char *path, int depth, size_t pla
 
 static icl_status visit_root(folder *f, const char *path, int depth, size_t place, const char *name, bool is_folder) {
   (void)path, (void)depth;
-  return is_folder ? add_entry(f, &f->classes, place, name) : ICL_OK;
+  if (is_folder)
+    return add_entry(f, &f->classes, place, name);
+  f->set.skipped += icl__is_image_name(name); /* it lies beside the classes */
+  return ICL_OK;
 }
 
+/* ---- a folder that is not there ---- */
+
 #define LAYOUT "; images lie in a folder for each class: %s/cat/1.jpg, %s/dog/1.jpg"
+
+static bool has_folder(const char *path, const void *name) {
+  char below[ICL__PATH];
+  struct stat about;
+  return snprintf(below, sizeof below, "%s/%s", path, (const char *)name) < ICL__PATH && stat(below, &about) == 0 &&
+         S_ISDIR(about.st_mode);
+}
+
+/* The one above it may have an archive of it, or have it one level further down. */
+static icl_status is_missing(const char *root, int error) {
+  char above[ICL__PATH] = ".", near[ICL__PATH];
+  const char *slash = strrchr(root, '/'), *name = slash ? slash + 1 : root;
+  if (slash)
+    snprintf(above, sizeof above, "%.*s", (int)(slash - root), root);
+  icl_status status = icl__status_of_errno(error);
+  if (*name && icl__near_folder(above, has_folder, name, near))
+    return icl__fail(status, "%s: %s; it is one level further down: %s/%s", root, strerror(error), near, name);
+  if (icl__near_archive(above, near))
+    return icl__fail(status, "%s: %s; there is %s: if that is the set, unpack it", root, strerror(error), near);
+  return icl__fail(status, "%s: %s" LAYOUT, root, strerror(error), root, root);
+}
+
+/* ---- classes and their images ---- */
 
 static icl_status list_classes(folder *f, const char *root) {
   struct stat about;
   if (stat(root, &about) != 0)
-    return icl__fail(icl__status_of_errno(errno), "%s: %s" LAYOUT, root, strerror(errno), root, root);
+    return is_missing(root, errno);
+  if (!S_ISDIR(about.st_mode) && icl__is_archive(root))
+    return icl__fail(ICL_ENOENT, "%s: it is an archive; unpack it and give the folder that comes out" LAYOUT, root,
+                     root, root);
   if (!S_ISDIR(about.st_mode))
     return icl__fail(ICL_ENOENT, "%s: it is a file, not a folder" LAYOUT, root, root, root);
   ICL__TRY(for_each(f, root, 0, visit_root));
+  char archive[ICL__PATH];
+  if (f->classes.count == 0 && icl__near_archive(root, archive))
+    return icl__fail(ICL_ENOENT, "%s: there is no folder in it, but %s: if that is the set, unpack it", root, archive);
   if (f->classes.count == 0)
     return icl__fail(ICL_ENOENT, "%s: there is no folder in it" LAYOUT, root, root, root);
   sort(f, &f->classes, 0);
   return ICL_OK;
 }
 
+static const char *class_name(const folder *f, size_t k) { return f->text + f->classes.item[k].name; }
+
 static icl_status list_images(folder *f, const char *root, size_t k) {
-  char path[PATH];
+  char path[ICL__PATH];
   size_t first = f->images.count;
-  ICL__TRY(join(path, root, f->text + f->classes.item[k].name));
+  ICL__TRY(join(path, root, class_name(f, k)));
   ICL__TRY(for_each(f, path, 1, visit_class));
   if (f->images.count == first)
     return icl__fail(ICL_ENOENT,
@@ -193,6 +199,34 @@ static icl_status list_images(folder *f, const char *root, size_t k) {
   return ICL_OK;
 }
 
+/* Does every image lie in a folder below that of its class? */
+static bool all_are_deeper(const folder *f, const char *root) {
+  for (size_t i = 0; i < f->images.count; i++) {
+    const char *name = class_name(f, (size_t)f->labels[i]), *below = f->text + f->images.item[i].folder + strlen(root);
+    if (strcmp(below + 1, name) == 0)
+      return false;
+  }
+  return true;
+}
+
+/* An archive that was unpacked into a folder of its name, and a folder above the parts of a set, look like classes. */
+static icl_status check_level(const folder *f, const char *root) {
+  size_t classes = f->classes.count, parts = 0;
+  if (!all_are_deeper(f, root))
+    return ICL_OK;
+  if (classes == 1)
+    return icl__fail(ICL_EINVAL,
+                     "%s: its only folder is %s, and all images lie in folders below that; if those are the classes, "
+                     "give %s/%s, one level down, or move what is in it up",
+                     root, class_name(f, 0), root, class_name(f, 0));
+  for (size_t k = 0; k < classes; k++)
+    parts += icl__is_part_name(class_name(f, k));
+  if (parts < classes)
+    return ICL_OK;
+  return icl__fail(ICL_EINVAL, "%s: %s, %s are the parts of a set, not its classes; give one of them: %s/%s", root,
+                   class_name(f, 0), class_name(f, 1), root, class_name(f, 0));
+}
+
 static icl_status list(folder *f, const char *root) {
   size_t classes, path;
   ICL__TRY(add_text(f, root, &path));
@@ -200,17 +234,18 @@ static icl_status list(folder *f, const char *root) {
   classes = f->classes.count;
   for (size_t k = 0; k < classes; k++)
     ICL__TRY(list_images(f, root, k));
+  ICL__TRY(check_level(f, root));
   f->names = icl__alloc(classes, sizeof *f->names);
   if (!f->names)
     return ICL_ENOMEM;
   for (size_t k = 0; k < classes; k++)
-    f->names[k] = f->text + f->classes.item[k].name;
-  f->set = (icl_image_folder){.path = f->text + path,
-                              .count = (int)f->images.count,
-                              .classes = (int)classes,
-                              .class_names = f->names,
-                              .labels = f->labels};
-  return ICL_OK;
+    f->names[k] = class_name(f, k);
+  f->set.path = f->text + path;
+  f->set.count = (int)f->images.count;
+  f->set.classes = (int)classes;
+  f->set.class_names = f->names;
+  f->set.labels = f->labels;
+  return icl__class_names_check(root, (int)classes, f->names);
 }
 
 icl_status icl_image_folder_open(const char *path, icl_image_folder **result) {

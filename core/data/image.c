@@ -13,9 +13,14 @@ enum { MOST_PIXELS = 178956970 };
  * video or the image of a disk, and would take all memory as well. */
 static const size_t most_file_bytes = (size_t)8 * MOST_PIXELS;
 
+bool icl__image_fits(uint32_t height, uint32_t width) {
+  uint64_t pixels = (uint64_t)height * width;
+  return pixels > 0 && pixels <= MOST_PIXELS;
+}
+
 icl_status icl__image_resize(const char *name, uint32_t height, uint32_t width, icl__image *image) {
   uint64_t pixels = (uint64_t)height * width;
-  if (pixels == 0 || pixels > MOST_PIXELS)
+  if (!icl__image_fits(height, width))
     return icl__fail(ICL_EFORMAT, "%s: an image of %u x %u pixels; 1 to %d in all are read" ICL__IMAGE_FIX, name,
                      height, width, MOST_PIXELS);
   uint8_t *grown = icl__grow(image->pixels, &image->capacity, pixels * 3, 1);

@@ -30,6 +30,9 @@ icl_status icl__png_decode(const char *name, const unsigned char *data, size_t b
 /* Sets the size and makes room for the pixels, whose contents are undefined. */
 icl_status icl__image_resize(const char *name, uint32_t height, uint32_t width, icl__image *image);
 
+/* Is an image of this size read? */
+bool icl__image_fits(uint32_t height, uint32_t width);
+
 /* What messages about a damaged file end with. */
 #define ICL__IMAGE_FIX "; remove the file or get it anew"
 

@@ -10,17 +10,17 @@
 #include "base/file.h"
 
 /* "folder/name" and the suffix; false if that is too long for a path. */
-static bool join(char path[ICL__SET_PATH], const char *folder, const char *name, const char *suffix) {
-  int length = snprintf(path, ICL__SET_PATH, "%s/%s%s", folder, name, suffix);
-  return length >= 0 && length < ICL__SET_PATH;
+static bool join(char path[ICL__PATH], const char *folder, const char *name, const char *suffix) {
+  int length = snprintf(path, ICL__PATH, "%s/%s%s", folder, name, suffix);
+  return length >= 0 && length < ICL__PATH;
 }
 
-static bool find_file(const char *folder, const char *name, char path[ICL__SET_PATH]) {
+static bool find_file(const char *folder, const char *name, char path[ICL__PATH]) {
   return (join(path, folder, name, "") && access(path, F_OK) == 0) ||
          (join(path, folder, name, ".gz") && access(path, F_OK) == 0);
 }
 
-icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__SET_PATH]) {
+icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__PATH]) {
   if (find_file(folder, name, result))
     return ICL_OK;
   return icl__fail(ICL_ENOENT, "%s/%s is missing%s, and %s needs it; %s has it", folder, name,
@@ -29,7 +29,7 @@ icl_status icl__set_file(const icl__set *set, const char *folder, const char *na
 
 /* Whether a folder has any file of a part, so that a set with a missing file is found and the file is named. */
 static bool holds(const icl__set *set, icl_part part, const char *folder) {
-  char path[ICL__SET_PATH];
+  char path[ICL__PATH];
   for (int i = 0; i < ICL__SET_FILES && set->files[part][i]; i++)
     if (find_file(folder, set->files[part][i], path))
       return true;
@@ -37,8 +37,8 @@ static bool holds(const icl__set *set, icl_part part, const char *folder) {
 }
 
 /* Below `root`: a folder named like the set, or the folder of an unpacked archive, maybe inside of it. */
-static bool search(const icl__set *set, icl_part part, const char *root, char result[ICL__SET_PATH]) {
-  char own[ICL__SET_PATH];
+static bool search(const icl__set *set, icl_part part, const char *root, char result[ICL__PATH]) {
+  char own[ICL__PATH];
   for (int i = 0; i < ICL__SET_FOLDERS && set->folders[i]; i++)
     if (join(result, root, set->folders[i], "") && holds(set, part, result))
       return true;
@@ -68,9 +68,9 @@ static const char *list(const char *const *names, int most, char text[LIST]) {
 
 /* A folder of the user by the XDG base directory specification: `variable`, which must be absolute, or
  * $HOME/`fallback`; in it the folder icl. */
-static bool user_folder(const char *variable, const char *fallback, char path[ICL__SET_PATH]) {
+static bool user_folder(const char *variable, const char *fallback, char path[ICL__PATH]) {
   const char *value = getenv(variable), *home = getenv("HOME");
-  char folder[ICL__SET_PATH];
+  char folder[ICL__PATH];
   if (value && value[0] == '/')
     return join(path, value, "icl", "");
   return home && home[0] && join(folder, home, fallback, "") && join(path, folder, "icl", "");
@@ -79,7 +79,7 @@ static bool user_folder(const char *variable, const char *fallback, char path[IC
 enum { PLACES = 5 };
 
 /* The standard places, in order of preference; -> how many. */
-static int standard_places(char places[PLACES][ICL__SET_PATH]) {
+static int standard_places(char places[PLACES][ICL__PATH]) {
   static const char *const system[] = {"/usr/local/share/icl", "/usr/share/icl", "/usr/share/datasets"};
   int count = 0;
   count += user_folder("XDG_DATA_HOME", ".local/share", places[count]);
@@ -89,8 +89,8 @@ static int standard_places(char places[PLACES][ICL__SET_PATH]) {
   return count;
 }
 
-static icl_status locate_standard(const icl__set *set, icl_part part, char result[ICL__SET_PATH]) {
-  char places[PLACES][ICL__SET_PATH], searched[LIST] = "", folders[LIST], files[LIST];
+static icl_status locate_standard(const icl__set *set, icl_part part, char result[ICL__PATH]) {
+  char places[PLACES][ICL__PATH], searched[LIST] = "", folders[LIST], files[LIST];
   int count = standard_places(places);
   for (int i = 0; i < count; i++) {
     if (search(set, part, places[i], result))
@@ -107,14 +107,14 @@ static icl_status locate_standard(const icl__set *set, icl_part part, char resul
 
 /* errno says why not. */
 static bool can_enter(const char *folder) {
-  char inside[ICL__SET_PATH];
+  char inside[ICL__PATH];
   if (join(inside, folder, ".", ""))
     return access(inside, X_OK) == 0;
   errno = ENAMETOOLONG;
   return false;
 }
 
-static icl_status locate_below(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]) {
+static icl_status locate_below(const icl__set *set, icl_part part, const char *folder, char result[ICL__PATH]) {
   char folders[LIST], files[LIST];
   if (!can_enter(folder))
     return icl__fail(icl__status_of_errno(errno), "%s: cannot open it to read %s: %s", folder, set->name,
@@ -130,6 +130,6 @@ static icl_status locate_below(const icl__set *set, icl_part part, const char *f
                    list(set->folders, ICL__SET_FOLDERS, folders), set->origin);
 }
 
-icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]) {
+icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__PATH]) {
   return folder ? locate_below(set, part, folder, result) : locate_standard(set, part, result);
 }

@@ -2,11 +2,11 @@
 #ifndef ICL_DATA_SETS_H
 #define ICL_DATA_SETS_H
 
-#include "base/status.h"
+#include "base/file.h"
 
 typedef enum { ICL__SET_IDX, ICL__SET_CIFAR } icl__set_format;
 
-enum { ICL__SET_FILES = 5, ICL__SET_FOLDERS = 3, ICL__SET_PATH = 4096 };
+enum { ICL__SET_FILES = 5, ICL__SET_FOLDERS = 3 };
 
 typedef struct {
   const char *name;
@@ -26,9 +26,9 @@ typedef struct {
 icl_status icl__set_find(const char *name, const icl__set **result);
 
 /* The folder with the files of this part: `folder` or one below it; NULL: below the standard places. */
-icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__SET_PATH]);
+icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__PATH]);
 
 /* The path of a file that is there, as it is or compressed with .gz behind its name. */
-icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__SET_PATH]);
+icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__PATH]);
 
 #endif

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from harness import (ROOT, close, contains, equal, failure, folder, run, start, success, test, write_image_folder)
+from harness import (ROOT, close, contains, equal, failure, folder, lacks, run, start, success, test, write_image_folder)
 
 RECIPE = os.path.join(ROOT, "recipes", "resnet.lua")
 SMALL = ["--dataset", "imagenet", "--image-size", "32", "--eval-resize", "36", "--n-blocks", "1,1,1,1",
@@ -45,13 +45,31 @@ def missing_folders_are_told_with_the_layout():
 
 
 @test
-def broken_images_are_named():
+def broken_images_are_named_before_the_first_step():
   with folder() as here:
     data = write_image_folder(here.path)
     path = os.path.join(data, "val", "dog", "1.png")
     with open(path, "r+b") as file:
       file.truncate(300)
-    contains(failure(run(RECIPE, *SMALL, "--data", data, "--epochs", "1")), path + ": it is cut", "remove the file")
+    result = run(RECIPE, *SMALL, "--data", data, "--epochs", "1")
+    contains(failure(result), "val: 1 of 6 images cannot be read", path + ": it is cut", "remove the file")
+    lacks(result.stdout, "Epoch 1")
+
+
+@test
+def sets_at_another_level_are_told():
+  with folder() as here:
+    data = write_image_folder(here.path)
+    os.mkdir(here / "outer")
+    os.rename(here / "train", here / "outer/train")
+    os.rename(here / "val", here / "outer/val")
+    contains(failure(run(RECIPE, *SMALL, "--data", data)), "train: No such file",
+             "it is one level further down: " + here / "outer/train")
+    os.mkdir(here / "outer/train/photos")
+    for name in ("cat", "dog"):
+      os.rename(here / f"outer/train/{name}", here / f"outer/train/photos/{name}")
+    contains(failure(run(RECIPE, *SMALL, "--data", here / "outer")), "its only folder is photos",
+             here / "outer/train/photos, one level down")
 
 
 @test

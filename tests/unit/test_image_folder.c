@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "data/folder.h"
 #include "files.h"
 #include "pictures.h"
 
@@ -100,6 +101,112 @@ TEST(links_are_followed_but_not_in_circles) {
   check_refused(ICL_ENOTSUP, "does a link lead back?");
 }
 
+/* Makes the folders of these names with an image in each. */
+static void put_images(int count, const char *const *folders) {
+  for (int i = 0; i < count; i++) {
+    char name[128];
+    file_make_folder(folders[i]);
+    snprintf(name, sizeof name, "%s/1.jpg", folders[i]);
+    put(name);
+  }
+}
+#define PUT_IMAGES(...) put_images(sizeof(const char *[]){__VA_ARGS__} / sizeof(char *), (const char *[]){__VA_ARGS__})
+
+static void start_over(void) { CHECK_EQ(rename(file_path("set"), file_path("old%d", file_count())), 0); }
+
+TEST(a_set_one_level_too_deep_is_refused) {
+  PUT_IMAGES("set/photos/cat", "set/photos/dog", "set/__MACOSX/photos/cat");
+  check_refused(ICL_EINVAL, "/set: its only folder is photos, and all images lie in folders below that; if those are "
+                            "the classes, give ");
+  CHECK_CONTAINS(icl_message(), file_path("set/photos, one level down"));
+  put("set/photos/1.jpg"); /* a class with folders in it */
+  icl_image_folder_free(open_folder());
+  start_over();
+  PUT_IMAGES("set/train/cat");
+  check_refused(ICL_EINVAL, "its only folder is train");
+  PUT_IMAGES("set/val/cat", "set/train/dog");
+  check_refused(ICL_EINVAL, "/set: train, val are the parts of a set, not its classes; give one of them: ");
+  PUT_IMAGES("set/cat/more");
+  icl_image_folder_free(open_folder());
+}
+
+TEST(a_folder_that_is_elsewhere_is_named) {
+  char expected[256];
+  PUT_IMAGES("set/photos/train/cat", "set/photos/train/dog");
+  icl_image_folder *folder;
+  snprintf(expected, sizeof expected, "/set/train: No such file or directory; it is one level further down: %s",
+           file_path("set/photos/train"));
+  CHECK_ERROR(icl_image_folder_open(file_path("set/train"), &folder), ICL_ENOENT, expected);
+  put("set/val.zip");
+  put("set/val.tar.gz");
+  snprintf(expected, sizeof expected, "there is %s: if that is the set, unpack it", file_path("set/val.tar.gz"));
+  CHECK_ERROR(icl_image_folder_open(file_path("set/val"), &folder), ICL_ENOENT, expected);
+  CHECK_ERROR(icl_image_folder_open(file_path("set/val.zip"), &folder), ICL_ENOENT,
+              "it is an archive; unpack it and give the folder that comes out");
+  file_make_folder("set/only");
+  put("set/only/train.zip");
+  CHECK_ERROR(icl_image_folder_open(file_path("set/only"), &folder), ICL_ENOENT, "there is no folder in it, but ");
+}
+
+TEST(what_systems_leave_is_skipped_and_counted) {
+  PUT_IMAGES("set/cat", "set/cat/@eaDir", "set/cat/.thumbnails", "set/dog", "set/dog/.ipynb_checkpoints",
+             "set/__MACOSX/cat", "set/$RECYCLE.BIN");
+  put("set/cat/._1.jpg");
+  put("set/cat/.DS_Store"); /* would not be listed anyway */
+  put("set/loose.png");
+  icl_image_folder *folder = open_folder();
+  CHECK_EQ(folder->count, 2);
+  CHECK_EQ(folder->classes, 2);
+  CHECK_EQ(folder->skipped, 7);
+  CHECK_EQ(folder->dropped, 0);
+  icl_image_folder_free(folder);
+}
+
+TEST(names_that_are_one_in_unicode) {
+  static const char *const same[][2] = {{"caf\xc3\xa9", "cafe\xcc\x81"},
+                                        {"\xc5\xbd\xc3\xbc", "Z\xcc\x8cu\xcc\x88"},
+                                        {"\xc3\xa7\xc4\x85", "c\xcc\xa7"
+                                                             "a\xcc\xa8"},
+                                        {"plain", "plain"}};
+  static const char *const differ[][2] = {{"caf\xc3\xa9", "caf\xc3\xa8"},   {"cafe", "cafe\xcc\x81"},
+                                          {"caf\xc3\xa9", "cafe\xcc\x81s"}, {"caf\xc3\xa9", "cafe\xcc\x80"},
+                                          {"a\xc3", "a\xc3\xa9"},           {"\xe7\x8c\xab", "\xe7\x8a\xac"}};
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+    CHECK(icl__is_same_name(same[i][0], same[i][1]) && icl__is_same_name(same[i][1], same[i][0]));
+  for (size_t i = 0; i < sizeof differ / sizeof *differ; i++)
+    CHECK(!icl__is_same_name(differ[i][0], differ[i][1]) && !icl__is_same_name(differ[i][1], differ[i][0]));
+  PUT_IMAGES("set/caf\xc3\xa9", "set/cafe\xcc\x81");
+  check_refused(ICL_EINVAL, "in Unicode one name has two forms, of 5 and of 6 bytes; put the images into one folder");
+}
+
+TEST(folders_of_one_set_have_the_same_classes) {
+  PUT_IMAGES("set/a", "set/b\xc3\xa9", "two/a", "two/be\xcc\x81", "three/a", "three/b\xc3\xa9", "three/c");
+  icl_image_folder *one = open_folder(), *two, *three;
+  CHECK_OK(icl_image_folder_open(file_path("two"), &two));
+  CHECK_OK(icl_image_folder_open(file_path("three"), &three));
+  CHECK_OK(icl_image_folder_compare(one, one));
+  CHECK_ERROR(icl_image_folder_compare(one, two), ICL_EINVAL, "two forms that Unicode has for the name, of 3 and of 4");
+  CHECK_ERROR(icl_image_folder_compare(one, three), ICL_EINVAL, "/three, but not in ");
+  CHECK_CONTAINS(icl_message(), "class c is in ");
+  icl_image_folder_free(one);
+  icl_image_folder_free(two);
+  icl_image_folder_free(three);
+}
+
+TEST(names_reach_messages_escaped) {
+  file_make_folder("set/c\x1b[31mat");
+  check_refused(ICL_ENOENT, "/set/c\\x1b[31mat: no image is in the folder");
+}
+
+TEST(a_folder_in_the_home_folder) {
+  PUT_IMAGES("set/cat", "set/dog");
+  setenv("HOME", file_path("."), 1);
+  icl_image_folder *folder;
+  CHECK_OK(icl_image_folder_open("~/set", &folder));
+  CHECK_STR(folder->path, file_path("./set"));
+  icl_image_folder_free(folder);
+}
+
 TEST(listing_without_memory) {
   file_make_folder("set/cat");
   put("set/cat/1.jpg");
@@ -119,7 +226,7 @@ TEST(listing_without_memory) {
   CHECK(allowed > 5);
 }
 
-/* ---- streams ---- */
+/* ---- looking at the images ---- */
 
 enum { IMAGES = 10, SIDE = 8 };
 
@@ -143,6 +250,110 @@ static void close_folder(icl_image_folder *folder) {
   icl_image_folder_free(folder);
   icl_engine_free(engine);
 }
+
+static void check_images(icl_image_folder *folder, int threads, bool drop, int bad, const char *report) {
+  char *text;
+  int found;
+  CHECK_OK(icl_image_folder_check(folder, engine, threads, drop, &found, &text));
+  CHECK_EQ(found, bad);
+  CHECK_STR(text, report);
+  icl_free(text);
+}
+
+/* A good JPEG with more behind its end, and one with a long comment before its frame. */
+static void put_odd_but_good(void) {
+  char bytes[70000];
+  picture p = picture_jpeg(9, 9, 3, (uint8_t[9 * 9 * 3]){0}, 1);
+  memcpy(bytes, p.data, p.bytes);
+  memset(bytes + p.bytes, 'x', 100);
+  file_put("set/dog/8.jpg", bytes, p.bytes + 100);
+  memcpy(bytes, "\xff\xd8\xff\xfe\xff\xff", 6);
+  memset(bytes + 6, 'c', 0xfffd);
+  memcpy(bytes + 4 + 0xffff, p.data + 2, p.bytes - 2);
+  file_put("set/dog/9.jpg", bytes, 4 + 0xffff + p.bytes - 2);
+}
+
+#define FIX "; remove the file or get it anew"
+
+TEST(images_that_cannot_be_read_are_found) {
+  icl_image_folder *folder = make_folder();
+  check_images(folder, 2, true, 0, NULL);
+  put_odd_but_good();
+  check_images(folder, 2, true, 0, NULL);
+  CHECK_EQ(folder->count, IMAGES);
+  picture jpeg = picture_jpeg(20, 20, 3, (uint8_t[20 * 20 * 3]){0}, 0);
+  picture png = picture_png(2, 2, PNG_COLOR_TYPE_RGB, 8, (uint8_t[12]){1, 2, 3}, 0, 0);
+  file_put("set/cat/0.jpg", jpeg.data, 565);
+  file_put("set/cat/2.jpg", "", 0);
+  file_put("set/dog/5.jpg", png.data, 55);
+  file_put("set/dog/6.jpg", png.data, 20);
+  CHECK_EQ(remove(file_path("set/dog/7.jpg")), 0);
+  CHECK_EQ(mkfifo(file_path("set/dog/7.jpg"), 0600), 0);
+#define CUT(kind, bytes) "it is cut: the " kind " data end at byte " bytes ", before the image does"
+  const struct {
+    const char *name, *why;
+  } bad[] = {{"cat/0", CUT("JPEG", "565") FIX},
+             {"cat/2", "the file is empty" FIX},
+             {"dog/5", CUT("PNG", "55") FIX},
+             {"dog/6", CUT("PNG", "20") FIX},
+             {"dog/7", "cannot read it: not a regular file"}};
+  char expected[2000] = "";
+  for (int i = 0; i < 5; i++)
+    sprintf(expected + strlen(expected), "%s%s: %s", i ? "\n" : "", file_path("set/%s.jpg", bad[i].name), bad[i].why);
+  check_images(folder, 1, false, 5, expected);
+  check_images(folder, 3, false, 5, expected);
+  CHECK_EQ(folder->count, IMAGES);
+  close_folder(folder);
+}
+
+TEST(images_that_cannot_be_read_are_dropped) {
+  icl_image_folder *folder = make_folder();
+  file_put("set/cat/0.jpg", "", 0);
+  file_put("set/dog/9.jpg", "", 0);
+  int bad;
+  char *text, path[256];
+  CHECK_OK(icl_image_folder_check(folder, engine, 2, true, &bad, &text));
+  icl_free(text);
+  CHECK_EQ(bad, 2);
+  CHECK_EQ(folder->dropped, 2);
+  CHECK_EQ(folder->count, IMAGES - 2);
+  CHECK_OK(icl_image_folder_file(folder, 0, path, sizeof path));
+  CHECK_STR(path, file_path("set/cat/1.jpg"));
+  CHECK_EQ(folder->labels[2], 0);
+  CHECK_EQ(folder->labels[3], 1);
+  check_images(folder, 2, true, 0, NULL);
+  for (int k = 1; k < 4; k++)
+    CHECK_EQ(truncate(file_path("set/cat/%d.jpg", k), 0), 0);
+  CHECK_ERROR(icl_image_folder_check(folder, engine, 2, true, &bad, &text), ICL_ENOENT,
+              "/set/cat: no image in the folder of this class can be read");
+  CHECK_EQ(folder->count, IMAGES - 2);
+  icl_engine_interrupt(engine);
+  CHECK_ERROR(icl_image_folder_check(folder, engine, 2, true, &bad, &text), ICL_EINTERRUPTED, "interrupted");
+  close_folder(folder);
+}
+
+TEST(checking_without_memory) {
+  icl_image_folder *folder = make_folder();
+  file_put("set/cat/0.jpg", "no image", 8);
+  size_t before = icl__memory_in_use();
+  int allowed = 0;
+  for (icl_status status = ICL_ENOMEM; status != ICL_OK; allowed++) {
+    int bad;
+    char *text;
+    icl__alloc_fail_after(allowed);
+    status = icl_image_folder_check(folder, engine, 1, false, &bad, &text);
+    icl__alloc_fail_after(-1);
+    if (status == ICL_OK)
+      icl_free(text);
+    else
+      CHECK_CONTAINS(icl_message(), "out of memory");
+    CHECK_EQ(icl__memory_in_use(), before);
+  }
+  CHECK(allowed > 2);
+  close_folder(folder);
+}
+
+/* ---- streams ---- */
 
 static icl_image_stream_options usual(int threads) {
   return (icl_image_stream_options){.size = SIDE,

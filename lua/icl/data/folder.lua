@@ -16,40 +16,35 @@ folder.missing = "needs --data DIR; images lie in DIR/train/CLASS/NAME.jpg and D
 
 -- icl.data.folder(path [, options]) -> the set of a folder that has a folder for each class. Options: image_size = 224:
 -- images come out that large, see augment.random_resized_crop and augment.center_crop; workers = 0: threads that
--- decode, 0 is one for each core; mean, std: of red, green and blue, those of ImageNet unless given.
+-- decode, 0 is one for each core; mean, std: of red, green and blue, those of ImageNet unless given; skip_bad_images =
+-- false: leave out images that cannot be read, instead of an error that names them. The set says then how many (bad)
+-- and which the first were (report); skipped is how many entries were left out by their names.
 function folder.open(path, given)
   local options = arguments.options("icl.data.folder", given,
-    { image_size = 224, workers = 0, mean = mean, std = std })
+    { image_size = 224, workers = 0, mean = mean, std = std, skip_bad_images = false })
   local size = arguments.integer("icl.data.folder: image_size", options.image_size, 1)
-  local files, set = core.image_folder(path)
+  local workers = arguments.integer("icl.data.folder: workers", options.workers, 0)
+  local skip = options.skip_bad_images
+  local files, set = core.image_folder(path, { check = true, drop = skip, threads = workers })
+  if set.bad > 0 and not skip then
+    fail("%s: %d of %d images cannot be read:\n%s", path, set.bad, set.count, set.report)
+  end
   set.folder, set.name, set.form, set.shape = files, "imagenet", "imagenet", { size, size, 3 }
-  set.workers = arguments.integer("icl.data.folder: workers", options.workers, 0)
+  set.workers = workers
   for _, name in ipairs { "mean", "std" } do
     set[name] = arguments.channels("icl.data.folder: " .. name, options[name], 3)
   end
   return set
 end
 
--- A name that is in the list a, but not in b; or nil.
-local function lacking(a, b)
-  local known = {}
-  for _, name in ipairs(b) do known[name] = true end
-  for _, name in ipairs(a) do
-    if not known[name] then return name end
-  end
-end
-
--- folder.pair(options) -> training and validation set of the folder options.data, with options.image_size and workers.
+-- folder.pair(options) -> training and validation set of the folder options.data, with options.image_size,
+-- workers and skip_bad_images.
 function folder.pair(options)
-  local path, own = options.data, { image_size = options.image_size, workers = options.workers }
+  local path = options.data
+  local own = { image_size = options.image_size, workers = options.workers, skip_bad_images = options.skip_bad_images }
   if not path or path == "" then fail("imagenet: it %s", folder.missing) end
   local train, val = folder.open(path .. "/train", own), folder.open(path .. "/val", own)
-  local function compare(a, b, name_a, name_b)
-    local name = lacking(a.class_names, b.class_names)
-    if name then fail("%s: class %s is in %s, but not in %s; both need the same", path, name, name_a, name_b) end
-  end
-  compare(train, val, "train", "val")
-  compare(val, train, "val", "train")
+  core.image_folder_compare(train.folder, val.folder)
   return train, val
 end
 
