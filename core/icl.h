@@ -323,7 +323,8 @@ typedef struct icl_image_stream icl_image_stream;
 icl_status icl_image_stream_open(const icl_image_folder *folder, const icl_image_stream_options *options, int count,
                                  const int64_t *order, icl_image_stream **result);
 /* The next batch, u8 (n, size, size, 3); NULL after the last one. EFORMAT, EIO, ...: an image could not be read; the
- * message names it. EINTERRUPTED: icl_engine_interrupt() was called while there was nothing to do but wait. */
+ * message names it. EINTERRUPTED: icl_engine_interrupt() was called while there was nothing to do but wait. EINVAL: the
+ * stream was opened by a process that this one was forked from; here it can only be closed. */
 icl_status icl_image_stream_next(icl_image_stream *stream, icl_engine *engine, icl_tensor **result);
 void icl_image_stream_close(icl_image_stream *stream); /* at any time; NULL is allowed */
 

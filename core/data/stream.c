@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/crop.h"
 
-enum { LEAST_SLOTS = 3, POLL_MS = 50, MOST_SIZE = 16384, MOST_THREADS = 1024, PATH = 4096 };
+enum { LEAST_SLOTS = 3, POLL_MS = 50, MOST_SIZE = 16384, MOST_THREADS = 1024 };
 
 struct icl_image_stream {
   const icl_image_folder *folder;
@@ -38,12 +39,13 @@ struct icl_image_stream {
 
   int threads;
   pthread_t *thread;
+  pid_t process; /* that has the threads: a child of fork() has none of them */
 };
 
 /* ---- what a thread does ---- */
 
 static icl_status make_image(const icl_image_stream *s, int64_t number, icl__image *image, uint8_t *out) {
-  char path[PATH];
+  char path[ICL__PATH];
   ICL__TRY(icl_image_folder_file(s->folder, (int)number, path, sizeof path));
   ICL__TRY(icl__image_read(path, image));
   const icl_image_stream_options *o = &s->options;
@@ -174,6 +176,7 @@ icl_status icl_image_stream_open(const icl_image_folder *folder, const icl_image
   if (!s)
     return icl__wrap(ICL_ENOMEM, "image stream");
   s->folder = folder;
+  s->process = getpid();
   s->options = *options;
   s->range = (icl__crop_range){{options->area[0], options->area[1]}, {options->ratio[0], options->ratio[1]}};
   s->count = s->failed = count;
@@ -197,9 +200,8 @@ icl_status icl_image_stream_open(const icl_image_folder *folder, const icl_image
   return status;
 }
 
-void icl_image_stream_close(icl_image_stream *s) {
-  if (!s)
-    return;
+/* Ends the threads; nobody uses lock and conditions any more. */
+static void end_threads(icl_image_stream *s) {
   pthread_mutex_lock(&s->lock);
   s->stop = true;
   pthread_cond_broadcast(&s->room);
@@ -209,6 +211,13 @@ void icl_image_stream_close(icl_image_stream *s) {
   pthread_cond_destroy(&s->ready);
   pthread_cond_destroy(&s->room);
   pthread_mutex_destroy(&s->lock);
+}
+
+void icl_image_stream_close(icl_image_stream *s) {
+  if (!s)
+    return;
+  if (s->process == getpid())
+    end_threads(s); /* in a child of fork() there is nothing to stop, and the lock may be held for ever */
   icl__free(s->order);
   icl__free(s->left);
   icl__free(s->thread);
@@ -244,6 +253,9 @@ icl_status icl_image_stream_next(icl_image_stream *s, icl_engine *engine, icl_te
   int size = batch_size(s, s->taken), side = s->options.size;
   int64_t slot = s->taken % s->slots;
   *result = NULL;
+  if (s->process != getpid())
+    return icl__fail(ICL_EINVAL, "image stream: it was opened before fork(), and its threads are in the parent; open "
+                                 "another one here");
   if (size == 0)
     return ICL_OK;
   ICL__TRY(wait_for(s, slot, engine));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -532,6 +533,29 @@ TEST(what_is_no_regular_file_is_an_error_at_once) {
                          : "/set/dog/7.jpg: it has 42949672960 bytes; what is read here has at most 1431655760");
     icl_image_stream_close(stream);
   }
+  close_folder(folder);
+}
+
+TEST(a_child_of_fork_is_told_and_can_close) {
+  icl_image_folder *folder = make_folder();
+  icl_image_stream_options options = usual(2);
+  icl_image_stream *stream;
+  uint8_t pixels[4 * SIDE * SIDE * 3];
+  CHECK_OK(icl_image_stream_open(folder, &options, IMAGES, order, &stream));
+  check_batch(stream, 0, 4, pixels);
+  pid_t child = fork();
+  if (child == 0) {
+    icl_tensor *batch;
+    alarm(60); /* if it hangs */
+    icl_status status = icl_image_stream_next(stream, engine, &batch);
+    icl_image_stream_close(stream);
+    _exit(status != ICL_EINVAL || !strstr(icl_message(), "opened before fork()"));
+  }
+  int status;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
+  check_batch(stream, 4, 4, pixels);
+  icl_image_stream_close(stream);
   close_folder(folder);
 }
 
