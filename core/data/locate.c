@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "data/folder.h"
 
 /* "folder/name" and the suffix; false if that is too long for a path. */
 static bool join(char path[ICL__PATH], const char *folder, const char *name, const char *suffix) {
@@ -15,9 +16,30 @@ static bool join(char path[ICL__PATH], const char *folder, const char *name, con
   return length >= 0 && length < ICL__PATH;
 }
 
+/* The name as programs for Windows write it, which turn what is behind the last dash into a suffix:
+ * train-images.idx3-ubyte. */
+static bool with_dot(const char *name, char dotted[64]) {
+  const char *dash = strstr(name, "-idx");
+  if (!dash || strlen(name) >= 64)
+    return false;
+  strcpy(dotted, name);
+  dotted[dash - name] = '.';
+  return true;
+}
+
+static bool is_file(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 && !S_ISDIR(about.st_mode);
+}
+
+/* A folder of the file's name does not count: one archive of MNIST has both. */
 static bool find_file(const char *folder, const char *name, char path[ICL__PATH]) {
-  return (join(path, folder, name, "") && access(path, F_OK) == 0) ||
-         (join(path, folder, name, ".gz") && access(path, F_OK) == 0);
+  char dotted[64];
+  const char *const names[] = {name, with_dot(name, dotted) ? dotted : NULL};
+  for (int i = 0; i < 2 && names[i]; i++)
+    if ((join(path, folder, names[i], "") && is_file(path)) || (join(path, folder, names[i], ".gz") && is_file(path)))
+      return true;
+  return false;
 }
 
 icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__PATH]) {
@@ -105,6 +127,45 @@ static icl_status locate_standard(const icl__set *set, icl_part part, char resul
       set->origin);
 }
 
+/* ---- a folder that somebody named ---- */
+
+/* What icl__near_folder() is asked for. */
+typedef struct {
+  const icl__set *set;
+  icl_part part;
+} wanted;
+
+static bool has_set(const char *path, const void *context) {
+  const wanted *w = context;
+  char found[ICL__PATH];
+  return holds(w->set, w->part, path) || search(w->set, w->part, path, found);
+}
+
+/* CIFAR is published in a version for Python as well, with folders and files of these names. */
+static bool is_for_python(const char *folder, char path[ICL__PATH]) {
+  static const char *const folders[] = {"cifar-10-batches-py", "cifar-100-python"}, *const files[] = {"data_batch_1",
+                                                                                                      "train"};
+  for (int i = 0; i < 2; i++)
+    if ((join(path, folder, folders[i], "") && access(path, F_OK) == 0) ||
+        (join(path, folder, files[i], "") && is_file(path)))
+      return true;
+  return false;
+}
+
+/* What is there in place of the set, and what to do with it; "" if nothing is known. */
+static const char *advise(const icl__set *set, icl_part part, const char *folder, char text[LIST + ICL__PATH]) {
+  wanted w = {set, part};
+  char near[ICL__PATH];
+  text[0] = 0;
+  if (icl__near_folder(folder, has_set, &w, near))
+    snprintf(text, LIST + ICL__PATH, "; it is one level further down: give %s", near);
+  else if (icl__near_archive(folder, near))
+    snprintf(text, LIST + ICL__PATH, "; there is %s: if that is the set, unpack it", near);
+  else if (set->format == ICL__SET_CIFAR && is_for_python(folder, near))
+    snprintf(text, LIST + ICL__PATH, "; %s is of the version for Python, and icl reads the binary version", near);
+  return text;
+}
+
 /* errno says why not. */
 static bool can_enter(const char *folder) {
   char inside[ICL__PATH];
@@ -115,7 +176,12 @@ static bool can_enter(const char *folder) {
 }
 
 static icl_status locate_below(const icl__set *set, icl_part part, const char *folder, char result[ICL__PATH]) {
-  char folders[LIST], files[LIST];
+  char folders[LIST], files[LIST], advice[LIST + ICL__PATH];
+  if (is_file(folder))
+    return icl__fail(ICL_ENOENT, "%s: it is %s, and %s is read from a folder; %s", folder,
+                     icl__is_archive(folder) ? "an archive" : "a file", set->name,
+                     icl__is_archive(folder) ? "unpack it and give the folder that comes out"
+                                             : "give the one that it lies in");
   if (!can_enter(folder))
     return icl__fail(icl__status_of_errno(errno), "%s: cannot open it to read %s: %s", folder, set->name,
                      strerror(errno));
@@ -125,9 +191,9 @@ static icl_status locate_below(const icl__set *set, icl_part part, const char *f
     strcpy(result, folder);
     return ICL_OK;
   }
-  return icl__fail(ICL_ENOENT, "%s: %s is not there: the files %s should be in it or in its folder %s; %s has them",
+  return icl__fail(ICL_ENOENT, "%s: %s is not there: the files %s should be in it or in its folder %s; %s has them%s",
                    folder, set->name, list(set->files[part], ICL__SET_FILES, files),
-                   list(set->folders, ICL__SET_FOLDERS, folders), set->origin);
+                   list(set->folders, ICL__SET_FOLDERS, folders), set->origin, advise(set, part, folder, advice));
 }
 
 icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__PATH]) {

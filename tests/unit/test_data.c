@@ -169,8 +169,8 @@ TEST(a_folder_that_is_given_is_the_only_one) {
   longer[sizeof longer - 1] = 0;
   CHECK_ERROR(icl_dataset_read("mnist", longer, ICL_TRAIN, &set), ICL_EIO, "xxx");
   file_put("file", "", 0);
-  CHECK_ERROR(icl_dataset_read("mnist", file_path("file"), ICL_TRAIN, &set), ICL_EIO,
-              "/file: cannot open it to read mnist: Not a directory");
+  CHECK_ERROR(icl_dataset_read("mnist", file_path("file"), ICL_TRAIN, &set), ICL_ENOENT,
+              "/file: it is a file, and mnist is read from a folder; give the one that it lies in");
 }
 
 /* Root may look everywhere, so it becomes nobody for a while. */
@@ -285,7 +285,44 @@ TEST(what_is_not_a_file_is_refused) {
   CHECK_EQ(remove(file_path("train-labels-idx1-ubyte")), 0);
   check_refused(ICL_ENOENT, "train-labels-idx1-ubyte is missing");
   file_make_folder("train-labels-idx1-ubyte");
+  check_refused(ICL_ENOENT, "train-labels-idx1-ubyte is missing");
+  CHECK_EQ(remove(file_path("train-labels-idx1-ubyte")), 0);
+  CHECK_EQ(mkfifo(file_path("train-labels-idx1-ubyte"), 0600), 0);
   check_refused(ICL_EIO, "train-labels-idx1-ubyte: cannot read it: not a regular file");
+}
+
+TEST(names_with_a_dot) {
+  put_set(".");
+  CHECK_EQ(rename(file_path("train-images-idx3-ubyte"), file_path("train-images.idx3-ubyte")), 0);
+  CHECK_EQ(rename(file_path("train-labels-idx1-ubyte"), file_path("train-labels.idx1-ubyte.gz")), 0);
+  file_make_folder("train-images-idx3-ubyte");
+  check_read(file_path("."));
+}
+
+/* What is there in place of a set is said, and what to do with it. */
+TEST(near_misses_of_sets) {
+  icl_dataset *set;
+  char expected[512];
+  put_set("downloads/numbers");
+  snprintf(expected, sizeof expected, "%s has them; it is one level further down: give %s", "yann.lecun.com/exdb/mnist",
+           file_path("downloads/numbers"));
+  CHECK_ERROR(icl_dataset_read("mnist", file_path("downloads"), ICL_TRAIN, &set), ICL_ENOENT, expected);
+  file_put("downloads/cifar-10-binary.tar.gz", "x", 1);
+  CHECK_ERROR(icl_dataset_read("cifar10", file_path("downloads/cifar-10-binary.tar.gz"), ICL_TRAIN, &set), ICL_ENOENT,
+              "it is an archive, and cifar10 is read from a folder; unpack it and give the folder that comes out");
+  CHECK_ERROR(icl_dataset_read("cifar10", file_path("downloads"), ICL_TRAIN, &set), ICL_ENOENT,
+              "/downloads/cifar-10-binary.tar.gz: if that is the set, unpack it");
+  CHECK_ERROR(icl_dataset_read("mnist", file_path("downloads/numbers/train-images-idx3-ubyte"), ICL_TRAIN, &set),
+              ICL_ENOENT, "it is a file, and mnist is read from a folder; give the one that it lies in");
+  file_make_folder("python/cifar-10-batches-py");
+  file_put("python/cifar-10-batches-py/data_batch_1", "x", 1);
+  CHECK_ERROR(icl_dataset_read("cifar10", file_path("python"), ICL_TRAIN, &set), ICL_ENOENT,
+              "/python/cifar-10-batches-py is of the version for Python, and icl reads the binary version");
+  file_make_folder("photos/train");
+  CHECK_ERROR(icl_dataset_read("cifar10", file_path("photos"), ICL_TRAIN, &set), ICL_ENOENT, "cifar10 is not there");
+  CHECK(!strstr(icl_message(), "Python"));
+  CHECK_ERROR(icl_dataset_read("cifar10", file_path("python/cifar-10-batches-py"), ICL_TEST, &set), ICL_ENOENT,
+              "/data_batch_1 is of the version for Python");
 }
 
 /* ---- compressed files ---- */
