@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* ---- image sets ---- */
 
 static void release_dataset(void *dataset) { icl_dataset_free(dataset); }
@@ -71,14 +73,34 @@ static int data_open(lua_State *L) {
 
 static void release_safetensors(void *contents) { icl_safetensors_free(contents); }
 
+/* What a field of an item that has a problem is: an error if it is the tensor. */
+static int missing_field(lua_State *L) {
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (strcmp(key, "tensor") != 0)
+    return 0;
+  lua_getfield(L, 1, "name");
+  lua_getfield(L, 1, "problem");
+  return icl__lua_fail(L, "tensor '%s' of the file cannot be read: %s", lua_tostring(L, -2), lua_tostring(L, -1));
+}
+
 static void push_array(lua_State *L, icl_engine *engine, const icl_array *array) {
   lua_createtable(L, 0, 2);
   lua_pushstring(L, array->name);
   lua_setfield(L, -2, "name");
-  set_tensor(L, "tensor", engine, array->dtype, array->rank, array->shape, array->data);
+  if (!array->problem) {
+    set_tensor(L, "tensor", engine, array->dtype, array->rank, array->shape, array->data);
+    return;
+  }
+  lua_pushstring(L, array->problem);
+  lua_setfield(L, -2, "problem");
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, missing_field);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
 }
 
-/* safetensors_read(path) -> list of { name =, tensor = } in the order of the file; its metadata, strings by name */
+/* safetensors_read(path) -> list of { name =, tensor = } in the order of the file; its metadata, strings by name. One
+ * that icl cannot read has `problem` in place of its tensor, which is an error to ask for. */
 static int safetensors_read(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   icl_engine *engine = icl__lua_engine(L);
@@ -118,6 +140,7 @@ static void check_item(lua_State *L, lua_Integer number, int keep, icl_array *ar
     icl__lua_fail(L, "safetensors_write: item %I must be a table { name =, tensor = }, not %s", number,
                   luaL_typename(L, -1));
   int item = lua_gettop(L);
+  *array = (icl_array){0};
   lua_getfield(L, item, "name");
   array->name = check_text(L, -1, "the name of an item");
   lua_getfield(L, item, "tensor");
@@ -179,8 +202,20 @@ static int safetensors_write(lua_State *L) {
   return 0;
 }
 
+/* printable(text) -> the text as a terminal can be shown it; see icl__show in base/text.h */
+static int printable(lua_State *L) {
+  size_t bytes;
+  const char *text = luaL_checklstring(L, 1, &bytes);
+  size_t room = 4 * bytes + 1; /* every byte escaped */
+  char *shown = lua_newuserdatauv(L, room, 0);
+  icl__show(text, shown, room);
+  lua_pushstring(L, shown);
+  return 1;
+}
+
 void icl__lua_files_functions(lua_State *L) {
   static const luaL_Reg functions[] = {{"data_open", data_open},
+                                       {"printable", printable},
                                        {"safetensors_read", safetensors_read},
                                        {"safetensors_write", safetensors_write},
                                        {NULL, NULL}};

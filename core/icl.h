@@ -269,8 +269,9 @@ typedef struct {
 } icl_dataset;
 
 /* Reads cifar10, cifar100, fashion_mnist, kmnist or mnist in the files of their publishers. They are looked for in
- * `folder` and in folders named like the set below it; NULL: in standard folders of the user and the system. ENOENT: no
- * such set, or its files are not there; the message lists what is needed and where one gets it. EFORMAT: damaged. */
+ * `folder`, which may begin with ~/, and in folders named like the set below it; NULL: in standard folders of the user
+ * and the system. ENOENT: no such set, or its files are not there; the message lists what is needed and where one gets
+ * it. EFORMAT: damaged. */
 icl_status icl_dataset_read(const char *name, const char *folder, icl_part part, icl_dataset **result);
 void icl_dataset_free(icl_dataset *dataset); /* NULL is allowed */
 
@@ -345,7 +346,8 @@ typedef struct {
   icl_dtype dtype;
   int rank;
   int32_t shape[ICL_MAX_RANK];
-  const void *data; /* aligned to a byte only when it comes from a file */
+  const void *data;    /* aligned to a byte only when it comes from a file */
+  const char *problem; /* NULL, or why an array of a file cannot be read; its data is then NULL, its rank 0 */
 } icl_array;
 
 typedef struct {
@@ -359,12 +361,15 @@ typedef struct {
   const icl_metadata *metadata;
 } icl_safetensors;
 
-/* Opens a file, which is mapped and must not be cut until it is freed; arrays come in the order of their data. ENOENT,
- * EIO; EFORMAT: damaged in whatever way, the message says where; ENOTSUP: a dtype or a shape icl has not. */
+/* Opens a file, which is mapped and must not be cut until it is freed; arrays come in the order of their data. Arrays
+ * of I8, I16 and U16 become i32, of U32 and U64 i64, of F8_E4M3 and F8_E5M2 f32. One of a dtype, shape or value that
+ * icl has not is listed with its problem, and the others can be read. ENOENT, EIO: it cannot be opened or is no regular
+ * file; EFORMAT: damaged in whatever way, the message says where. A path may begin with ~/. */
 icl_status icl_safetensors_read(const char *path, icl_safetensors **result);
 void icl_safetensors_free(icl_safetensors *contents); /* of read; NULL is allowed */
 
-/* Replaces the file as a whole or, after an error, not at all. EINVAL, EEXIST: a name is not UTF-8, or there twice. */
+/* Replaces the file as a whole or, after an error, not at all; of a symbolic link, the file that it leads to. EINVAL: a
+ * name is not UTF-8, an array has a problem; EEXIST: a name is there twice; ENOENT, EIO: it cannot be written. */
 icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents);
 
 #ifdef __cplusplus

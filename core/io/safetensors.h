@@ -26,6 +26,17 @@ enum { ICL__SAFETENSORS_LENGTH = 8, ICL__SAFETENSORS_MAX_HEADER = 100000000 };
   X(U8, "U8")                                                                                                          \
   X(BOOL, "BOOL")
 
+/* A dtype that icl has not: its name, its bytes, the dtype that its values become, and how. ENOTSUP: a value of this
+ * array does not fit. */
+typedef struct {
+  const char *name;
+  size_t bytes;
+  icl_dtype becomes;
+  icl_status (*convert)(const unsigned char *from, size_t count, void *to);
+} icl__foreign_dtype;
+
+const icl__foreign_dtype *icl__safetensors_foreign(int index); /* NULL behind the last one */
+
 static inline size_t icl__array_bytes(const icl_array *array) {
   size_t bytes = icl_dtype_bytes(array->dtype);
   for (int i = 0; i < array->rank; i++)

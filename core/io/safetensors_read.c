@@ -2,6 +2,7 @@
 #include "io/safetensors.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +10,24 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
+
+/* An array and where it lies in the file. */
+typedef struct {
+  icl_array array;
+  const icl__foreign_dtype *foreign; /* NULL: icl has the dtype, or does not know it */
+  size_t element;                    /* bytes in the file; 0: of a dtype that is not known */
+  size_t count, bytes;               /* elements; bytes in the file */
+  const unsigned char *start;
+  void *converted; /* the data of the array, if they are not those of the file */
+  char *problem;   /* that of the array */
+} place;
 
 /* What icl_safetensors_read() returns is the first member of this. */
 typedef struct {
   icl_safetensors contents;
   icl_array *arrays;
+  place *places;
   icl_metadata *metadata;
   json_t *header; /* names and strings lie in it */
   icl__map map;   /* of zeros when the file is the caller's memory */
@@ -27,15 +41,7 @@ typedef struct {
   size_t data_start, data_bytes;
 } layout;
 
-/* Text from a file as it can be shown: cut, and without control characters, which a terminal would obey. */
-enum { SHOWN = 128 };
-static const char *show(const char *text, char shown[static SHOWN]) {
-  size_t length = strnlen(text, SHOWN - 1);
-  for (size_t i = 0; i < length; i++)
-    shown[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-  shown[length] = 0;
-  return shown;
-}
+enum { SHOWN = 127 }; /* bytes of a text from a file that messages repeat; icl__fail() makes them harmless */
 
 /* ---- the frame: length, header, data ---- */
 
@@ -71,58 +77,91 @@ static icl_status parse_json(const unsigned char *file, const layout *l, json_t 
   json_error_t error;
   *header = json_loadb((const char *)file + ICL__SAFETENSORS_LENGTH, l->data_start - ICL__SAFETENSORS_LENGTH,
                        JSON_REJECT_DUPLICATES, &error);
-  char text[SHOWN];
   if (*header)
     return ICL_OK;
   if (json_error_code(&error) == json_error_out_of_memory)
     return icl__fail(ICL_ENOMEM, "%s: out of memory for its header of %zu bytes", l->path, l->data_start);
-  return icl__fail(ICL_EFORMAT, "%s: the header is damaged at byte %d: %s", l->path,
-                   ICL__SAFETENSORS_LENGTH + error.position, show(error.text, text));
+  return icl__fail(ICL_EFORMAT, "%s: the header is damaged at byte %d: %.*s", l->path,
+                   ICL__SAFETENSORS_LENGTH + error.position, SHOWN, error.text);
 }
 
 /* ---- entries ---- */
 
-static icl_status read_dtype(const json_t *entry, icl_dtype *dtype) {
+/* Notes why an array cannot be read, if that is not noted yet. */
+static icl_status set_problem(place *p, const char *problem) {
+  if (!p->problem)
+    p->problem = icl__strdup(problem);
+  return p->problem ? ICL_OK : ICL_ENOMEM;
+}
+
+static icl_status unknown_dtype(const char *name, place *p) {
+  char text[512], shown[SHOWN + 1];
+  icl__show(name, shown, sizeof shown);
+#define X(type, text) " " text
+  int used = snprintf(text, sizeof text, "its dtype is %s; icl reads" ICL__SAFETENSORS_DTYPES(X), shown);
+#undef X
+  const icl__foreign_dtype *foreign;
+  for (int i = 0; (foreign = icl__safetensors_foreign(i)); i++)
+    used += snprintf(text + used, sizeof text - (size_t)used, " %s", foreign->name);
+  return set_problem(p, text);
+}
+
+static icl_status read_dtype(const json_t *entry, place *p) {
   const char *name = json_string_value(json_object_get(entry, "dtype"));
   if (!name)
     return icl__fail(ICL_EFORMAT, "its dtype is missing or not a string");
 #define X(type, text)                                                                                                  \
   if (strcmp(name, text) == 0) {                                                                                       \
-    *dtype = ICL_##type;                                                                                               \
+    p->array.dtype = ICL_##type;                                                                                       \
+    p->element = icl_dtype_bytes(ICL_##type);                                                                          \
     return ICL_OK;                                                                                                     \
   }
   ICL__SAFETENSORS_DTYPES(X)
 #undef X
-  char shown[SHOWN];
-#define X(type, text) " " text
-  return icl__fail(ICL_ENOTSUP, "its dtype is %s; icl reads" ICL__SAFETENSORS_DTYPES(X), show(name, shown));
-#undef X
+  const icl__foreign_dtype *foreign;
+  for (int i = 0; (foreign = icl__safetensors_foreign(i)); i++)
+    if (strcmp(name, foreign->name) == 0) {
+      p->foreign = foreign;
+      p->array.dtype = foreign->becomes;
+      p->element = foreign->bytes;
+      return ICL_OK;
+    }
+  return unknown_dtype(name, p);
 }
 
-/* Also tests that the bytes of the whole can be counted. */
-static icl_status read_shape(const json_t *entry, icl_array *array) {
+/* Also tests that the bytes of the whole can be counted, in the file and here. */
+static icl_status read_shape(const json_t *entry, place *p) {
   const json_t *shape = json_object_get(entry, "shape");
   if (!json_is_array(shape))
     return icl__fail(ICL_EFORMAT, "its shape is missing or not a list");
-  if (json_array_size(shape) > ICL_MAX_RANK)
-    return icl__fail(ICL_ENOTSUP, "it has %zu axes; icl reads up to %d", json_array_size(shape), ICL_MAX_RANK);
-  array->rank = (int)json_array_size(shape);
-  size_t bytes = icl_dtype_bytes(array->dtype);
-  for (int i = 0; i < array->rank; i++) {
-    const json_t *size = json_array_get(shape, (size_t)i);
-    if (!json_is_integer(size) || json_integer_value(size) < 0)
-      return icl__fail(ICL_EFORMAT, "size %d of its shape is not an integer from 0", i + 1);
-    if (json_integer_value(size) > INT32_MAX)
-      return icl__fail(ICL_ENOTSUP, "size %d of its shape is %" JSON_INTEGER_FORMAT "; icl reads up to %d", i + 1,
-                       json_integer_value(size), INT32_MAX);
-    array->shape[i] = (int32_t)json_integer_value(size);
-    if (__builtin_mul_overflow(bytes, (size_t)array->shape[i], &bytes))
-      return icl__fail(ICL_EFORMAT, "its shape has more elements than can be counted");
+  size_t rank = json_array_size(shape), bytes = sizeof(int64_t); /* of the largest element */
+  char text[128];
+  if (rank > ICL_MAX_RANK) {
+    snprintf(text, sizeof text, "it has %zu axes; icl reads up to %d", rank, ICL_MAX_RANK);
+    ICL__TRY(set_problem(p, text));
   }
+  p->count = 1;
+  for (size_t i = 0; i < rank; i++) {
+    const json_t *size = json_array_get(shape, i);
+    json_int_t value = json_integer_value(size);
+    if (!json_is_integer(size) || value < 0)
+      return icl__fail(ICL_EFORMAT, "size %zu of its shape is not an integer from 0", i + 1);
+    if (value > INT32_MAX) {
+      snprintf(text, sizeof text, "size %zu of its shape is %" JSON_INTEGER_FORMAT "; icl reads up to %d", i + 1, value,
+               INT32_MAX);
+      ICL__TRY(set_problem(p, text));
+    }
+    if (__builtin_mul_overflow(bytes, (size_t)value, &bytes))
+      return icl__fail(ICL_EFORMAT, "its shape has more elements than can be counted");
+    p->count *= (size_t)value;
+    if (i < ICL_MAX_RANK)
+      p->array.shape[i] = (int32_t)value;
+  }
+  p->array.rank = p->problem ? 0 : (int)rank;
   return ICL_OK;
 }
 
-static icl_status read_offsets(const json_t *entry, const layout *l, icl_array *array) {
+static icl_status read_offsets(const json_t *entry, const layout *l, place *p) {
   const json_t *offsets = json_object_get(entry, "data_offsets");
   const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
   if (json_array_size(offsets) != 2 || !json_is_integer(first) || !json_is_integer(last))
@@ -136,48 +175,62 @@ static icl_status read_offsets(const json_t *entry, const layout *l, icl_array *
                      "its data ends %" JSON_INTEGER_FORMAT " bytes after byte %zu of the file, which is "
                      "cut at byte %zu",
                      end, l->data_start, l->bytes);
-  if ((uint64_t)(end - begin) != icl__array_bytes(array))
-    return icl__fail(ICL_EFORMAT,
-                     "its data, from byte %zu of the file, has %" JSON_INTEGER_FORMAT
-                     " bytes; dtype and shape need %zu",
-                     l->data_start + (size_t)begin, end - begin, icl__array_bytes(array));
-  array->data = l->data + begin;
+  p->start = l->data + begin;
+  p->bytes = (size_t)(end - begin);
+  if (p->element && p->bytes != p->element * p->count)
+    return icl__fail(ICL_EFORMAT, "its data, from byte %zu of the file, has %zu bytes; dtype and shape need %zu",
+                     l->data_start + (size_t)begin, p->bytes, p->element * p->count);
   return ICL_OK;
 }
 
-static icl_status read_truths(const layout *l, const icl_array *array) {
-  const unsigned char *value = array->data;
-  for (size_t i = 0; i < icl__array_bytes(array); i++)
-    if (value[i] > 1)
+static icl_status read_truths(const layout *l, const place *p) {
+  for (size_t i = 0; i < p->bytes; i++)
+    if (p->start[i] > 1)
       return icl__fail(ICL_EFORMAT, "byte %zu of the file is %d; a BOOL is 0 or 1",
-                       (size_t)(value + i - l->data) + l->data_start, value[i]);
+                       (size_t)(p->start + i - l->data) + l->data_start, p->start[i]);
   return ICL_OK;
 }
 
-static icl_status read_entry(const json_t *entry, const layout *l, icl_array *array) {
+static icl_status convert(place *p) {
+  p->converted = icl__alloc(p->count, icl_dtype_bytes(p->array.dtype));
+  if (!p->converted)
+    return ICL_ENOMEM;
+  icl_status status = p->foreign->convert(p->start, p->count, p->converted);
+  return status == ICL_ENOTSUP ? set_problem(p, icl_message()) : status;
+}
+
+static icl_status read_entry(const json_t *entry, const layout *l, place *p) {
   if (!json_is_object(entry))
     return icl__fail(ICL_EFORMAT, "its entry in the header is not an object");
-  ICL__TRY(read_dtype(entry, &array->dtype));
-  ICL__TRY(read_shape(entry, array));
-  ICL__TRY(read_offsets(entry, l, array));
-  return array->dtype == ICL_BOOL ? read_truths(l, array) : ICL_OK;
+  ICL__TRY(read_dtype(entry, p));
+  ICL__TRY(read_shape(entry, p));
+  ICL__TRY(read_offsets(entry, l, p));
+  if (p->array.dtype == ICL_BOOL && p->element)
+    ICL__TRY(read_truths(l, p));
+  if (p->foreign && !p->problem)
+    ICL__TRY(convert(p));
+  if (p->problem)
+    p->array = (icl_array){.name = p->array.name, .problem = p->problem};
+  else
+    p->array.data = p->foreign ? p->converted : p->start;
+  return ICL_OK;
 }
 
 static icl_status read_entries(open_file *f, const layout *l) {
+  f->places = icl__calloc(json_object_size(f->header), sizeof *f->places);
   f->arrays = icl__calloc(json_object_size(f->header), sizeof *f->arrays);
-  if (!f->arrays)
+  if (!f->places || !f->arrays)
     return icl__wrap(ICL_ENOMEM, "%s", l->path);
   const char *name;
   json_t *entry;
   json_object_foreach(f->header, name, entry) {
     if (strcmp(name, ICL__SAFETENSORS_METADATA) == 0)
       continue;
-    icl_array *array = &f->arrays[f->contents.count++];
-    array->name = name;
-    icl_status status = read_entry(entry, l, array);
-    char shown[SHOWN];
+    place *p = &f->places[f->contents.count++];
+    p->array.name = name;
+    icl_status status = read_entry(entry, l, p);
     if (status != ICL_OK)
-      return icl__wrap(status, "%s: tensor '%s'", l->path, show(name, shown));
+      return icl__wrap(status, "%s: tensor '%.*s'", l->path, SHOWN, name);
   }
   f->contents.arrays = f->arrays;
   return ICL_OK;
@@ -194,10 +247,8 @@ static icl_status read_metadata(open_file *f, const layout *l) {
     return icl__wrap(ICL_ENOMEM, "%s", l->path);
   const char *key;
   json_object_foreach(pairs, key, value) {
-    char shown[SHOWN];
     if (!json_is_string(value))
-      return icl__fail(ICL_EFORMAT, "%s: '%s' of " ICL__SAFETENSORS_METADATA " is not a string", l->path,
-                       show(key, shown));
+      return icl__fail(ICL_EFORMAT, "%s: '%.*s' of " ICL__SAFETENSORS_METADATA " is not a string", l->path, SHOWN, key);
     f->metadata[f->contents.metadata_count++] = (icl_metadata){key, json_string_value(value)};
   }
   f->contents.metadata = f->metadata;
@@ -207,28 +258,26 @@ static icl_status read_metadata(open_file *f, const layout *l) {
 /* ---- the data as a whole ---- */
 
 static int by_position(const void *a, const void *b) {
-  const icl_array *x = a, *y = b;
-  if (x->data != y->data)
-    return (const char *)x->data < (const char *)y->data ? -1 : 1;
-  size_t x_bytes = icl__array_bytes(x), y_bytes = icl__array_bytes(y);
-  return x_bytes != y_bytes ? (x_bytes < y_bytes ? -1 : 1) : strcmp(x->name, y->name);
+  const place *x = a, *y = b;
+  if (x->start != y->start)
+    return x->start < y->start ? -1 : 1;
+  return x->bytes != y->bytes ? (x->bytes < y->bytes ? -1 : 1) : strcmp(x->array.name, y->array.name);
 }
 
-/* Every byte of the data belongs to one tensor. Sorts the arrays. */
+/* Every byte of the data belongs to one tensor. Sorts them. */
 static icl_status check_cover(open_file *f, const layout *l) {
   const unsigned char *end = l->data;
-  qsort(f->arrays, (size_t)f->contents.count, sizeof *f->arrays, by_position);
+  qsort(f->places, (size_t)f->contents.count, sizeof *f->places, by_position);
   for (int i = 0; i < f->contents.count; i++) {
-    const icl_array *array = &f->arrays[i];
-    char shown[SHOWN];
-    if (array->data != end)
+    const place *p = &f->places[i];
+    if (p->start != end)
       return icl__fail(ICL_EFORMAT,
-                       "%s: tensor '%s': its data begins at byte %zu of the file, where byte %zu should follow: "
+                       "%s: tensor '%.*s': its data begins at byte %zu of the file, where byte %zu should follow: "
                        "tensors leave no hole and do not overlap",
-                       l->path, show(array->name, shown),
-                       (size_t)((const unsigned char *)array->data - l->data) + l->data_start,
+                       l->path, SHOWN, p->array.name, (size_t)(p->start - l->data) + l->data_start,
                        (size_t)(end - l->data) + l->data_start);
-    end += icl__array_bytes(array);
+    end += p->bytes;
+    f->arrays[i] = p->array;
   }
   if (end != l->data + l->data_bytes)
     return icl__fail(ICL_EFORMAT, "%s: its tensors end at byte %zu, the file at byte %zu", l->path,
@@ -251,7 +300,12 @@ void icl_safetensors_free(icl_safetensors *contents) {
   open_file *f = (open_file *)contents;
   if (!f)
     return;
+  for (int i = 0; i < f->contents.count; i++) {
+    icl__free(f->places[i].converted);
+    icl__free(f->places[i].problem);
+  }
   json_decref(f->header);
+  icl__free(f->places);
   icl__free(f->arrays);
   icl__free(f->metadata);
   icl__map_close(&f->map);

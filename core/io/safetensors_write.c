@@ -56,6 +56,8 @@ static icl_status add_entry(json_t *header, const icl_array *array, size_t *offs
                      ICL_MAX_RANK);
   if (strcmp(array->name, ICL__SAFETENSORS_METADATA) == 0 || json_object_get(header, array->name))
     return icl__fail(ICL_EEXIST, "two tensors are called '%s', or the format itself uses that name", array->name);
+  if (array->problem)
+    return icl__fail(ICL_EINVAL, "tensor '%s' was not read: %s", array->name, array->problem);
   for (int i = 0; i < array->rank; i++)
     if (array->shape[i] < 0)
       return icl__fail(ICL_EINVAL, "tensor '%s' has the size %d; none is below 0", array->name, array->shape[i]);

@@ -54,17 +54,20 @@ local function same(a, b)
 end
 
 -- Pairs the states of a module with tensors by name. -> list of { state =, tensor = }, differences { missing,
--- unexpected, wrong }. `target` names the module for messages.
+-- unexpected, unreadable, wrong }. `target` names the module for messages.
 local function match(module, tensors, target)
-  local found, differences = {}, { missing = {}, unexpected = {}, wrong = {} }
+  local found, differences = {}, { missing = {}, unexpected = {}, unreadable = {}, wrong = {} }
   local by_name, used = {}, {}
-  for _, item in ipairs(tensors) do by_name[item.name] = item.tensor end
+  for _, item in ipairs(tensors) do by_name[item.name] = item end
   for _, entry in ipairs(module:named_states()) do
-    local name, state, tensor = entry.name, entry.state, by_name[entry.name]
+    local name, state, item = entry.name, entry.state, by_name[entry.name]
     used[name] = true
-    if not tensor then
+    if not item then
       table.insert(differences.missing, name)
+    elseif item.problem then
+      table.insert(differences.unreadable, name .. ": " .. item.problem)
     else
+      local tensor = item.tensor
       local converted = #tensor:shape() == #state:shape() and weights.from_pytorch(tensor, axes_of(entry)) or tensor
       if same(converted:shape(), state:shape()) then
         found[#found + 1] = { state = state, tensor = converted }
@@ -85,6 +88,7 @@ local function difference_text(differences, target)
   for _, kind in ipairs {
     { names = differences.missing, meaning = "not in the file" },
     { names = differences.unexpected, meaning = "not in " .. target },
+    { names = differences.unreadable, meaning = "not readable" },
     { names = differences.wrong, meaning = "of another shape" },
   } do
     local names = kind.names
@@ -96,10 +100,10 @@ local function difference_text(differences, target)
   return #parts > 0 and table.concat(parts, "; ") or nil
 end
 
--- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true }]) -> { missing, unexpected, wrong
--- }, lists of names. All names and shapes must agree unless strict is false; nothing is changed if they do not.
--- `strict = false` takes what fits. The module may be anything with named_states, such as an optimizer; `target` names
--- it for messages.
+-- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true }]) -> { missing, unexpected,
+-- unreadable, wrong }, lists of names. All names and shapes must agree unless strict is false; nothing is changed if
+-- they do not. `strict = false` takes what fits. The module may be anything with named_states, such as an optimizer;
+-- `target` names it for messages.
 function weights.load_state_dict(module, tensors, options)
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" })
   local found, differences = match(module, tensors, options.target)

@@ -16,9 +16,11 @@ static const char *const headers[] = {
     "{\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},\"e\":{\"dtype\":\"F64\",\"shape\":[0,5],"
     "\"data_offsets\":[8,8]},\"t\":{\"dtype\":\"BOOL\",\"shape\":[2,1],\"data_offsets\":[8,10]}}    ",
     "{}",
+    "{\"a\":{\"dtype\":\"F8_E5M2\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"F4\",\"shape\":[4],"
+    "\"data_offsets\":[2,4]}}",
 };
 enum { HEADERS = sizeof headers / sizeof *headers };
-static const size_t data_bytes[HEADERS] = {8, 7, 10, 0};
+static const size_t data_bytes[HEADERS] = {8, 7, 10, 0, 4};
 
 const char *const fuzz_words[] = {"\"dtype\"",
                                   "\"shape\"",
@@ -27,6 +29,9 @@ const char *const fuzz_words[] = {"\"dtype\"",
                                   "\"F16\"",
                                   "\"BOOL\"",
                                   "\"F8_E4M3\"",
+                                  "\"U16\"",
+                                  "\"U64\"",
+                                  "\"F4\"",
                                   "\"U8\"",
                                   "[0,0]",
                                   "[]",
@@ -100,9 +105,13 @@ static void round_trip(const icl_safetensors *contents) {
 static void read_one(const uint8_t *data, size_t bytes) {
   icl_safetensors *contents;
   icl_status status = icl__safetensors_parse("input", data, bytes, &contents);
-  FUZZ_REQUIRE(status == ICL_OK || status == ICL_EFORMAT || status == ICL_ENOTSUP);
+  FUZZ_REQUIRE(status == ICL_OK || status == ICL_EFORMAT);
   if (status == ICL_OK) {
-    round_trip(contents);
+    bool whole = true;
+    for (int i = 0; i < contents->count; i++)
+      whole &= !contents->arrays[i].problem;
+    if (whole)
+      round_trip(contents);
     icl_safetensors_free(contents);
   } else {
     FUZZ_REQUIRE(strncmp(icl_message(), "input: ", 7) == 0);

@@ -103,6 +103,10 @@ check("what cannot be written is an error, and the file stays", function()
   check.raises(function() core.safetensors_write(folder .. "/absent/w", {}) end, "absent/w: cannot open its folder")
 end)
 
+check("names can be shown without a terminal obeying them", function()
+  check.equal(core.printable "c\27[2Jat \u{e9} \xff", "c\\x1b[2Jat \u{e9} \\xff")
+end)
+
 check("damaged files are errors that name them", function()
   put("weights.safetensors", "\2\0\0\0\0\0\0\0[]")
   check.raises(function() core.safetensors_read(path) end, "weights.safetensors: not a safetensors file")

@@ -60,6 +60,21 @@ check("all differences are in one error, and nothing is loaded", function()
   check.equal(b.conv.weight:bytes() == a.conv.weight:bytes(), true)
 end)
 
+check("a tensor that cannot be read keeps the others from nothing", function()
+  local header = '{"bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
+    .. '"weight":{"dtype":"F4","shape":[2,1],"data_offsets":[8,9]}}'
+  local file = assert(io.open(path, "wb"))
+  file:write(string.pack("<s8ffB", header, 5, 6, 7))
+  file:close()
+  local list, layer = core.safetensors_read(path), nn.linear(1, 2)
+  check.equal(list[2].problem:find "its dtype is F4; icl reads I64 " ~= nil, true)
+  check.raises(function() return list[2].tensor end, "tensor 'weight' of the file cannot be read: its dtype is F4")
+  check.raises(function() layer:load(path) end, "1 not readable: weight: its dtype is F4")
+  local differences = layer:load(path, { strict = false })
+  check.equal(#differences.unreadable, 1)
+  check.equal(table.concat(layer.bias:read():totable(), " "), "5.0 6.0")
+end)
+
 check("a file that is not there is named", function()
   check.raises(function() net():load "/nowhere/weights.safetensors" end, "/nowhere/weights.safetensors")
 end)
