@@ -140,7 +140,17 @@ static bool has_folder(const char *path, const void *name) {
          S_ISDIR(about.st_mode);
 }
 
-/* The one above it may have an archive of it, or have it one level further down. */
+/* Another name of the part of a set that was looked for: many sets say "validation" where icl reads val. */
+static bool find_other_name(const char *above, const char *name, char near[ICL__PATH]) {
+  static const char *const others[][2] = {
+      {"train", "training"}, {"val", "validation"}, {"val", "valid"}, {"val", "test"}, {"val", "testing"}};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (strcmp(name, others[i][0]) == 0 && has_folder(above, others[i][1]))
+      return join(near, above, others[i][1]) == ICL_OK;
+  return false;
+}
+
+/* The one above it may have it under another name, one level further down, or as an archive. */
 static icl_status is_missing(const char *root, int error) {
   char above[ICL__PATH] = ".", near[ICL__PATH];
   const char *slash = strrchr(root, '/'), *name = slash ? slash + 1 : root;
@@ -149,8 +159,12 @@ static icl_status is_missing(const char *root, int error) {
   icl_status status = icl__status_of_errno(error);
   if (*name && icl__near_folder(above, has_folder, name, near))
     return icl__fail(status, "%s: %s; it is one level further down: %s/%s", root, strerror(error), near, name);
+  if (find_other_name(above, name, near))
+    return icl__fail(status, "%s: %s; there is %s: if that is meant, rename it or make a link to it", root,
+                     strerror(error), near);
   if (icl__near_archive(above, near))
-    return icl__fail(status, "%s: %s; there is %s: if that is the set, unpack it", root, strerror(error), near);
+    return icl__fail(status, "%s: %s; there is %s: if that is the set, unpack it" LAYOUT, root, strerror(error), near,
+                     root, root);
   return icl__fail(status, "%s: %s" LAYOUT, root, strerror(error), root, root);
 }
 
@@ -170,7 +184,8 @@ static icl_status list_classes(folder *f, const char *root) {
   if (f->classes.count == 0 && icl__near_archive(root, archive))
     return icl__fail(ICL_ENOENT, "%s: there is no folder in it, but %s: if that is the set, unpack it", root, archive);
   if (f->classes.count == 0)
-    return icl__fail(ICL_ENOENT, "%s: there is no folder in it" LAYOUT, root, root, root);
+    return icl__fail(ICL_ENOENT, "%s: there is no folder in it%s" LAYOUT, root,
+                     f->set.skipped ? ", but images of which nothing says the class" : "", root, root);
   sort(f, &f->classes, 0);
   return ICL_OK;
 }

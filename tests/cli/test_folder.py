@@ -4,7 +4,8 @@ import os
 import signal
 import time
 
-from harness import (ROOT, close, contains, equal, failure, folder, lacks, run, start, success, test, write_image_folder)
+from harness import (ROOT, close, contains, equal, failure, folder, lacks, run, start, success, test,
+                     write_image_folder)
 
 RECIPE = os.path.join(ROOT, "recipes", "resnet.lua")
 SMALL = ["--dataset", "imagenet", "--image-size", "32", "--eval-resize", "36", "--n-blocks", "1,1,1,1",

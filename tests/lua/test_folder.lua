@@ -212,7 +212,8 @@ check("broken images are told when the folder is opened, or left out", function(
   shell("mkdir %s/broken && cp -r %s/train/* %s/broken && mkdir %s/broken/.git", root, root, root, root)
   shell("for i in 0 5; do : > $(ls %s/broken/*/$i.png); done", root)
   local function folder(skip) return data.folder(root .. "/broken", { image_size = SIZE, skip_bad_images = skip }) end
-  check.raises(folder, "/broken: 2 of 10 images cannot be read:\n[^\n]*/cat/0.png: the file is empty[^\n]*\n[^\n]*5.png")
+  check.raises(folder,
+    "/broken: 2 of 10 images cannot be read:\n[^\n]*/cat/0.png: the file is empty[^\n]*\n[^\n]*5.png")
   local set = folder(true)
   check.equal(set.count, 8)
   check.equal(set.bad, 2)

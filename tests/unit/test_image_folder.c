@@ -73,7 +73,7 @@ TEST(folders_without_images_are_refused) {
   unlink(file_path("set"));
   file_make_folder("set/.hidden");
   put("set/photo.jpg");
-  check_refused(ICL_ENOENT, "there is no folder in it; images lie");
+  check_refused(ICL_ENOENT, "there is no folder in it, but images of which nothing says the class; images lie");
   file_make_folder("set/cat");
   file_make_folder("set/dog/more");
   put("set/cat/1.jpg");
@@ -144,6 +144,9 @@ TEST(a_folder_that_is_elsewhere_is_named) {
   CHECK_ERROR(icl_image_folder_open(file_path("set/val"), &folder), ICL_ENOENT, expected);
   CHECK_ERROR(icl_image_folder_open(file_path("set/val.zip"), &folder), ICL_ENOENT,
               "it is an archive; unpack it and give the folder that comes out");
+  file_make_folder("set/validation");
+  CHECK_ERROR(icl_image_folder_open(file_path("set/val"), &folder), ICL_ENOENT,
+              "/set/validation: if that is meant, rename it or make a link to it");
   file_make_folder("set/only");
   put("set/only/train.zip");
   CHECK_ERROR(icl_image_folder_open(file_path("set/only"), &folder), ICL_ENOENT, "there is no folder in it, but ");
@@ -616,5 +619,8 @@ TEST(one_image_as_a_tensor) {
   CHECK(icl_tensor_rank(image) == 3 && shape[0] == 14 && shape[1] == 16 && shape[2] == 3);
   icl_tensor_release(image);
   CHECK_ERROR(icl_image_read(engine, file_path("set/none.jpg"), &image), ICL_ENOENT, "none.jpg");
+  setenv("HOME", file_path("set"), 1);
+  CHECK_OK(icl_image_read(engine, "~/dog/4.jpg", &image));
+  icl_tensor_release(image);
   close_folder(folder);
 }

@@ -421,6 +421,17 @@ TEST(writing_without_space_keeps_the_old_file) {
   icl_safetensors_free(file);
 }
 
+TEST(files_in_the_home_folder) {
+  icl_safetensors *file;
+  setenv("HOME", file_path("."), 1);
+  CHECK_OK(icl_safetensors_write("~/w", &(icl_safetensors){1, 0, everything, NULL}));
+  CHECK_OK(icl_safetensors_read("~/w", &file));
+  CHECK_EQ(file->count, 1);
+  icl_safetensors_free(file);
+  CHECK_OK(icl_safetensors_read(file_path("w"), &file));
+  icl_safetensors_free(file);
+}
+
 TEST(writing_into_no_folder) {
   CHECK_ERROR(icl_safetensors_write(file_path("absent/w"), &(icl_safetensors){0, 0, NULL, NULL}), ICL_ENOENT,
               "absent/w: ");
