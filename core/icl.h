@@ -293,7 +293,8 @@ typedef struct {
  * level deeper, or two of them have one name in two forms of Unicode; ENOTSUP: images of other formats lie there. */
 icl_status icl_image_folder_open(const char *path, icl_image_folder **result);
 void icl_image_folder_free(icl_image_folder *folder); /* after its streams; NULL is allowed */
-/* The path of an image as text of up to `room` bytes with its 0. */
+/* The path of an image, counted from 0, as text of up to `room` bytes with its 0. EINVAL: there is no such image;
+ * ENOTSUP: the path is longer. */
 icl_status icl_image_folder_file(const icl_image_folder *folder, int image, char *path, size_t room);
 
 /* Looks at every image on `threads` threads (0: one for each core), at the cost of opening it: the header is whole, the
@@ -319,7 +320,9 @@ typedef struct {
   int threads;     /* that decode; 0: one for each core */
 } icl_image_stream_options;
 
-/* Decodes `count` images of a folder, whose numbers are in `order`, on threads of its own, a few batches ahead. */
+/* Decodes `count` images of a folder, whose numbers are in `order`, on threads of its own, a few batches ahead. The
+ * order is copied; the folder must outlive the stream. EINVAL: an option or a number is out of range; ENOMEM; ENOTSUP:
+ * so many threads cannot be started. */
 typedef struct icl_image_stream icl_image_stream;
 icl_status icl_image_stream_open(const icl_image_folder *folder, const icl_image_stream_options *options, int count,
                                  const int64_t *order, icl_image_stream **result);

@@ -74,12 +74,15 @@ typedef struct {
   int accent; /* that comes before next; 0: none */
 } reader;
 
-/* A character of two bytes in UTF-8. */
-static int two_bytes(const unsigned char *text) { return (text[0] & 0x1f) << 6 | (text[1] & 0x3f); }
+/* The character of two bytes in UTF-8 that begins here; 0 if none does. */
+static int two_bytes(const unsigned char *text) {
+  bool there = (text[0] & 0xe0) == 0xc0 && (text[1] & 0xc0) == 0x80;
+  return there ? (text[0] & 0x1f) << 6 | (text[1] & 0x3f) : 0;
+}
 
 /* The next byte, or -c for the accent c of `marks`; 0 at the end. */
 static int read_byte(reader *r) {
-  int accent = r->accent, character = (r->next[0] & 0xe0) == 0xc0 && r->next[1] ? two_bytes(r->next) : 0;
+  int accent = r->accent, character = two_bytes(r->next);
   r->accent = 0;
   if (accent)
     return -accent;
