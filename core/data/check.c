@@ -30,8 +30,8 @@ static bool is_ordinary_jpeg(int fd, size_t bytes) {
   unsigned char s[10], end[2]; /* marker, length; of a frame: precision, height, width, channels */
   size_t at = 2;
   for (int i = 0; i < MOST_SEGMENTS && read_at(fd, at, s, sizeof s) && s[0] == 0xff; i++) {
-    if (s[1] < 0xc0 || (s[1] >= 0xd0 && s[1] < 0xdb) ||
-        s[1] == 0xff) /* none that has a length and may come before the frame */
+    bool is_segment = s[1] >= 0xc0 && (s[1] < 0xd0 || s[1] >= 0xdb) && s[1] != 0xff; /* it has a length */
+    if (!is_segment)
       return false;
     if (s[1] >= 0xc0 && s[1] <= 0xc2)
       return s[4] == 8 && icl__image_fits(u16(s + 5), u16(s + 7)) && (s[9] == 1 || s[9] == 3 || s[9] == 4) &&

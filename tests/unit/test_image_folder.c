@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <png.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -553,11 +554,13 @@ TEST(a_child_of_fork_is_told_and_can_close) {
     alarm(60); /* if it hangs */
     icl_status status = icl_image_stream_next(stream, engine, &batch);
     icl_image_stream_close(stream);
-    _exit(status != ICL_EINVAL || !strstr(icl_message(), "opened before fork()"));
+    if (status == ICL_EINVAL && strstr(icl_message(), "opened before fork()"))
+      raise(SIGKILL); /* passed; at an exit a sanitizer would miss the parent's threads */
+    _exit(1);
   }
   int status;
   CHECK_EQ(waitpid(child, &status, 0), child);
-  CHECK_EQ(status, 0);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   check_batch(stream, 4, 4, pixels);
   icl_image_stream_close(stream);
   close_folder(folder);
