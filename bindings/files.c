@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/show.h"
 
 /* ---- image sets ---- */
 
@@ -202,7 +202,7 @@ static int safetensors_write(lua_State *L) {
   return 0;
 }
 
-/* printable(text) -> the text as a terminal can be shown it; see icl__show in base/text.h */
+/* printable(text) -> the text as a terminal can be shown it; see icl__show in base/show.h */
 static int printable(lua_State *L) {
   size_t bytes;
   const char *text = luaL_checklstring(L, 1, &bytes);

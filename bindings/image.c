@@ -5,6 +5,7 @@
 #include "array.h"
 #include "engine.h"
 #include "error.h"
+#include "guard.h"
 #include "handle.h"
 
 #include <string.h>

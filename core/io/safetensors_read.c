@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
+#include "base/show.h"
 
 /* An array and where it lies in the file. */
 typedef struct {

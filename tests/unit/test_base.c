@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "base/show.h"
 #include "base/text.h"
 
 #include <dirent.h>
