@@ -12,9 +12,9 @@
 
 /* ---- settings: a table { device =, threads =, ... } ---- */
 
-static const char *const names[] = {"device", "threads", "chunk", "eager", "profile", "check_nan", "plan", NULL};
+static const char *const names[] = {"device", "threads", "chunk", "eager", "profile", "check_nan", "precise", "plan", NULL};
 enum setting_type { TEXT, COUNT, FLAG };
-static const enum setting_type types[] = {TEXT, COUNT, COUNT, FLAG, FLAG, FLAG, TEXT};
+static const enum setting_type types[] = {TEXT, COUNT, COUNT, FLAG, FLAG, FLAG, FLAG, TEXT};
 
 /* Is the value on top of the stack of the type of setting i? */
 static bool is_right(lua_State *L, int i) {
@@ -104,6 +104,7 @@ static void open_engine(lua_State *L, icl__lua_session *session) {
       .eager = flag_setting(L, "eager"),
       .profile = flag_setting(L, "profile"),
       .check_nan = flag_setting(L, "check_nan"),
+      .precise = flag_setting(L, "precise"),
       .plan = text_setting(L, "plan"),
   };
   ICL__LUA_TRY(L, icl_engine_new(&config, &session->engine));

@@ -88,6 +88,7 @@ typedef struct {
   bool eager;         /* evaluate each op when it is recorded, in steps too */
   bool profile;       /* measure time by op, layer, phase and thread */
   bool check_nan;     /* test values before a step commits */
+  bool precise;       /* convolutions by kernels that add products as they are: slower, some digits more */
   const char *plan;   /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
 } icl_config;
 

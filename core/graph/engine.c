@@ -49,7 +49,8 @@ icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
   engine->references = 1;
   icl_status status = configure(engine, config ? config : &standard);
   if (status == ICL_OK) {
-    icl__device_options options = {engine->policy.threads, engine->profile, engine->check_nan};
+    icl__device_options options = {engine->policy.threads, engine->profile, engine->check_nan,
+                                   config && config->precise};
     status = engine->backend->open(&options, &engine->device);
   }
   if (status != ICL_OK) {

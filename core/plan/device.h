@@ -19,6 +19,7 @@ typedef struct {
   int threads;  /* host threads that may be used */
   bool profile; /* programs keep times */
   bool check_nan;
+  bool precise; /* kernels that trade digits for speed are out */
 } icl__device_options;
 
 /* What one evaluation gives a program. Numbers and constants sit on the host or the device as their leaf says. */

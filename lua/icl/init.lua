@@ -15,7 +15,7 @@ local icl = {
   ops = core.ops,
   -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one
   grad = core.grad,
-  -- icl.configure { device =, threads =, eager =, profile =, check_nan = }: before the first tensor is made
+  -- icl.configure { device =, threads =, eager =, profile =, check_nan =, precise = }: before the first tensor is made
   configure = core.configure,
   -- icl.statistics() -> steps, plans made, bytes, seconds
   statistics = core.statistics,

@@ -319,6 +319,19 @@ TEST(every_kernel_is_right_for_weight_gradients) { check_results(ICL__CONV_WEIGH
 
 /* ---- the processor ---- */
 
+TEST(precise_convolutions_are_direct) {
+  icl__conv_choice choice;
+  unsetenv("ICL_CONV");
+  CHECK_OK(icl__conv_forced(false, &choice));
+  CHECK_EQ(choice, ICL__CONV_AUTO);
+  CHECK_OK(icl__conv_forced(true, &choice));
+  CHECK_EQ(choice, ICL__CONV_DIRECT);
+  setenv("ICL_CONV", "winograd", 1);
+  CHECK_OK(icl__conv_forced(false, &choice));
+  CHECK_ERROR(icl__conv_forced(true, &choice), ICL_EINVAL, "ICL_CONV is 'winograd'");
+  unsetenv("ICL_CONV");
+}
+
 TEST(units_are_named) {
   char text[128];
   icl__processor_describe(&amx, text, sizeof text);

@@ -8,13 +8,16 @@
 
 /* ---- the choice ---- */
 
-icl_status icl__conv_forced(icl__conv_choice *choice) {
+icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
   static const char *const names[] = {
       [ICL__CONV_ONEDNN] = "onednn", [ICL__CONV_WINOGRAD] = "winograd", [ICL__CONV_DIRECT] = "direct"};
   const char *text = getenv("ICL_CONV");
-  *choice = ICL__CONV_AUTO;
+  *choice = precise ? ICL__CONV_DIRECT : ICL__CONV_AUTO; /* Winograd's transforms cost a digit */
   if (!text || !*text)
     return ICL_OK;
+  if (precise && strcmp(text, names[ICL__CONV_DIRECT]) != 0)
+    return icl__fail(ICL_EINVAL, "ICL_CONV is '%s', but precise convolutions are direct ones; leave one of them out",
+                     text);
   for (int i = ICL__CONV_ONEDNN; i <= ICL__CONV_DIRECT; i++)
     if (!strcmp(text, names[i])) {
       *choice = (icl__conv_choice)i;

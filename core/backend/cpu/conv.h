@@ -11,8 +11,8 @@
 
 typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD, ICL__CONV_DIRECT } icl__conv_choice;
 
-/* What ICL_CONV asks for; EINVAL for a word that is not known. */
-icl_status icl__conv_forced(icl__conv_choice *choice);
+/* What ICL_CONV asks for; EINVAL for a word that is not known, or that is not `precise` where that is wanted. */
+icl_status icl__conv_forced(bool precise, icl__conv_choice *choice);
 
 enum { ICL__CONV_COUNTS = 4 };
 

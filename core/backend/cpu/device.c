@@ -15,7 +15,7 @@ static icl_status open_device(const icl__device_options *options, void **device)
   cpu->profile = options->profile;
   cpu->check_nan = options->check_nan;
   cpu->processor = icl__processor_at_hand();
-  icl_status status = icl__conv_forced(&cpu->conv);
+  icl_status status = icl__conv_forced(options->precise, &cpu->conv);
   if (status == ICL_OK)
     status = icl__dnnl_open(cpu->threads, &cpu->dnnl);
   if (status != ICL_OK) {

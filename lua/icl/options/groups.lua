@@ -101,7 +101,7 @@ groups.training = options "training"
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)
   local settings = {}
-  for _, name in ipairs { "eager", "check_nan", "profile" } do
+  for _, name in ipairs { "eager", "check_nan", "precise", "profile" } do
     if opt[name] then settings[name] = true end
   end
   if opt.threads > 0 then settings.threads = opt.threads end
@@ -114,6 +114,7 @@ groups.engine = options "engine"
   : choice("device", nil, { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
   : value("threads", 0, "0: every core", { min = 0 })
   : flag("eager", false, "evaluate each op when it is recorded")
+  : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
   : flag("check_nan", false, "stop at the first value that is not finite and name its op")
   : flag("profile", false, "print time by op, layer and phase at the end")
   : after(configure)
