@@ -137,6 +137,8 @@ icl_status icl_dataset_read(const char *name, const char *folder, icl_part part,
   const icl__set *set;
   char expanded[ICL__PATH];
   ICL__TRY(icl__set_find(name, &set));
+  if (part != ICL_TRAIN && part != ICL_TEST)
+    return icl__fail(ICL_EINVAL, "%s: there is no part of number %d", name, (int)part);
   if (folder)
     ICL__TRY(icl__path_expand(&folder, expanded));
   open_set *s = icl__calloc(1, sizeof *s);

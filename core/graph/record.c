@@ -76,6 +76,8 @@ void icl__node_drop_inputs(icl__node *node) {
 
 static icl_status check_inputs(icl_engine *engine, int op, int inputs, icl__node *const *in) {
   const char *name = icl__op(op)->name;
+  if (inputs < 0 || inputs > ICL_MAX_INPUTS)
+    return icl__fail(ICL_EINVAL, "%s: %d inputs; there are 0 to %d", name, inputs, ICL_MAX_INPUTS);
   for (int i = 0; i < inputs; i++) {
     if (in[i]->engine != engine)
       return icl__fail(ICL_EINVAL, "%s: input %d belongs to another engine", name, i + 1);
@@ -125,15 +127,13 @@ icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const 
   if (attr)
     node->attr = *attr;
   const icl_op *info = icl__op(op);
-  node->inputs = (uint8_t)(inputs < ICL_MAX_INPUTS ? inputs : ICL_MAX_INPUTS);
+  node->inputs = (uint8_t)inputs;
   for (int i = 0; i < node->inputs; i++) {
     node->in[i] = icl_tensor_retain(in[i]);
     node->needs_grad |= in[i]->needs_grad;
   }
   node->needs_grad = node->needs_grad && info->grad && !engine->no_gradient;
-  icl_status status = inputs <= ICL_MAX_INPUTS
-                          ? icl__infer(node)
-                          : icl__fail(ICL_EINVAL, "%s: %d inputs; at most %d", info->name, inputs, ICL_MAX_INPUTS);
+  icl_status status = icl__infer(node);
   if (status == ICL_OK)
     status = check_indices(node);
   if (status == ICL_OK)

@@ -54,7 +54,7 @@ icl_status icl_tensor_require_gradient(icl_tensor *tensor) {
 
 icl_status icl_custom(icl_tensor *value, int inputs, icl_tensor *const *input, icl_backward_fn backward,
                       void (*release)(void *), void *context, icl_tensor **result) {
-  if (inputs + 1 > ICL_MAX_INPUTS)
+  if (inputs < 0 || inputs + 1 > ICL_MAX_INPUTS)
     return icl__fail(ICL_EINVAL, "autograd: a function of one's own takes at most %d tensors, not %d",
                      ICL_MAX_INPUTS - 1, inputs);
   icl__node *in[ICL_MAX_INPUTS] = {value};

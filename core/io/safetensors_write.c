@@ -1,6 +1,7 @@
 /* safetensors_write.c - writes safetensors files in the order and form of the reference implementation. */
 #include "io/safetensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/shape.h"
 
 static const icl_dtype order_of_dtypes[] = {
 #define X(type, text) ICL_##type,
@@ -51,16 +53,10 @@ static json_t *make_shape(const icl_array *array) {
 
 /* Adds the entry of an array whose data begins at *offset, and moves that to its end. */
 static icl_status add_entry(json_t *header, const icl_array *array, size_t *offset) {
-  if (array->rank < 0 || array->rank > ICL_MAX_RANK)
-    return icl__fail(ICL_EINVAL, "tensor '%s' has %d axes; from 0 to %d are possible", array->name, array->rank,
-                     ICL_MAX_RANK);
   if (strcmp(array->name, ICL__SAFETENSORS_METADATA) == 0 || json_object_get(header, array->name))
     return icl__fail(ICL_EEXIST, "two tensors are called '%s', or the format itself uses that name", array->name);
   if (array->problem)
     return icl__fail(ICL_EINVAL, "tensor '%s' was not read: %s", array->name, array->problem);
-  for (int i = 0; i < array->rank; i++)
-    if (array->shape[i] < 0)
-      return icl__fail(ICL_EINVAL, "tensor '%s' has the size %d; none is below 0", array->name, array->shape[i]);
   size_t end = *offset + icl__array_bytes(array);
   json_t *entry = json_pack("{s:s, s:o, s:[I,I]}", "dtype", name_of_dtype(array->dtype), "shape", make_shape(array),
                             "data_offsets", (json_int_t)*offset, (json_int_t)end);
@@ -89,8 +85,13 @@ static icl_status add_metadata(json_t *header, const icl_safetensors *contents) 
 }
 
 static icl_status add_entries(json_t *header, const icl_safetensors *contents, const icl_array **order) {
-  for (int i = 0; i < contents->count; i++)
-    order[i] = &contents->arrays[i];
+  for (int i = 0; i < contents->count; i++) {
+    const icl_array *array = order[i] = &contents->arrays[i];
+    char what[128];
+    snprintf(what, sizeof what, "tensor '%s'", array->name);
+    ICL__TRY(icl__check_dtype(what, array->dtype));
+    ICL__TRY(icl__check_shape(what, array->dtype, array->rank, array->shape));
+  }
   qsort(order, (size_t)contents->count, sizeof *order, by_dtype_and_name);
   size_t offset = 0;
   for (int i = 0; i < contents->count; i++)
@@ -149,6 +150,8 @@ static icl_status write_file(const char *path, int count, const icl_array *const
 icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents) {
   char expanded[ICL__PATH];
   ICL__TRY(icl__path_expand(&path, expanded));
+  if (contents->count < 0 || contents->metadata_count < 0)
+    return icl__fail(ICL_EINVAL, "%s: not written: a count is below 0", path);
   const icl_array **order = icl__alloc((size_t)contents->count, sizeof *order);
   if (!order)
     return icl__wrap(ICL_ENOMEM, "%s: not written", path);

@@ -73,6 +73,11 @@ static void check_refused(icl_status status, const char *message) {
   CHECK_ERROR(icl_dataset_read("mnist", file_path("."), ICL_TRAIN, &set), status, message);
 }
 
+TEST(a_part_that_there_is_not_is_refused) {
+  icl_dataset *set = NULL;
+  CHECK_ERROR(icl_dataset_read("mnist", NULL, (icl_part)2, &set), ICL_EINVAL, "mnist: there is no part of number 2");
+}
+
 TEST(a_set_is_read) {
   icl_dataset *set;
   CHECK_OK(icl_dataset_read("mnist", put_set("."), ICL_TRAIN, &set));

@@ -320,6 +320,10 @@ TEST(wrong_dtypes_and_shapes_are_refused) {
   CHECK_ERROR(icl_state_set(s, none, &value), ICL_EINVAL, "no dtype");
   CHECK_ERROR(icl_state_get(s, none, &value), ICL_EINVAL, "no dtype");
   CHECK_ERROR(icl_tensor_read(net_number(n, 1), (icl_dtype)-1, &value), ICL_EINVAL, "no dtype");
+  icl_tensor *nine[9] = {NULL};
+  CHECK_ERROR(icl_apply(n->engine, icl_op_find("add_n"), -1, nine, NULL, &t), ICL_EINVAL, "-1 inputs");
+  CHECK_ERROR(icl_apply(n->engine, icl_op_find("add_n"), 9, nine, NULL, &t), ICL_EINVAL, "9 inputs");
+  CHECK_ERROR(icl_custom(net_number(n, 1), -1, nine, NULL, NULL, NULL, &t), ICL_EINVAL, "at most 7 tensors");
   finish(n, s);
 }
 

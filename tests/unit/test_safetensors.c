@@ -397,9 +397,12 @@ TEST(what_cannot_be_read_is_not_written) {
   check_refused(&(icl_safetensors){1, 0, &odd, NULL}, ICL_EINVAL, "not UTF-8");
   odd = a;
   odd.shape[0] = -1;
-  check_refused(&(icl_safetensors){1, 0, &odd, NULL}, ICL_EINVAL, "tensor 'a' has the size -1");
+  check_refused(&(icl_safetensors){1, 0, &odd, NULL}, ICL_ESHAPE, "tensor 'a': u8 (-1) has a size below 0");
   odd.rank = 7;
-  check_refused(&(icl_safetensors){1, 0, &odd, NULL}, ICL_EINVAL, "tensor 'a' has 7 axes");
+  check_refused(&(icl_safetensors){1, 0, &odd, NULL}, ICL_EINVAL, "tensor 'a': rank 7");
+  odd = (icl_array){.name = "a", .dtype = (icl_dtype)99};
+  check_refused(&(icl_safetensors){1, 0, &odd, NULL}, ICL_EINVAL, "tensor 'a': there is no dtype of number 99");
+  check_refused(&(icl_safetensors){-1, 0, &odd, NULL}, ICL_EINVAL, "below 0");
   icl_metadata same[] = {{"k", "1"}, {"k", "2"}}, broken = {"k", "\x80"};
   check_refused(&(icl_safetensors){1, 2, &a, same}, ICL_EEXIST, "the metadata has 'k' twice");
   check_refused(&(icl_safetensors){1, 1, &a, &broken}, ICL_EINVAL, "the metadata 'k' is not UTF-8");
