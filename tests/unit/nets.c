@@ -134,14 +134,14 @@ icl_state *net_state(net *n, bool trainable, float mean, float deviation, int ra
   return n->state[n->next++];
 }
 
-static icl_tensor *read_state(net *n, icl_state *state) {
+icl_tensor *net_read(net *n, icl_state *state) {
   icl_tensor *result = NULL;
   CHECK_OK(icl_state_read(state, &result));
   return own(n, result);
 }
 
 icl_tensor *net_parameter(net *n, float mean, float deviation, int rank, const int32_t *shape) {
-  return read_state(n, net_state(n, true, mean, deviation, rank, shape));
+  return net_read(n, net_state(n, true, mean, deviation, rank, shape));
 }
 
 /* ---- layers ---- */
@@ -155,7 +155,7 @@ icl_tensor *net_conv(net *n, icl_tensor *x, int kernel, int out, int stride) {
 }
 
 static void update_running(net *n, icl_state *state, icl_tensor *coefficients, double row, double factor) {
-  icl_tensor *updated = net_op(n, "bn_running", 2, (icl_tensor *[]){coefficients, read_state(n, state)}, "row", row,
+  icl_tensor *updated = net_op(n, "bn_running", 2, (icl_tensor *[]){coefficients, net_read(n, state)}, "row", row,
                                "factor", factor, NULL);
   CHECK_OK(icl_state_write(state, updated, NULL));
 }
@@ -167,7 +167,7 @@ icl_tensor *net_batch_norm(net *n, icl_tensor *x) {
   icl_tensor *gamma = net_parameter(n, 1, 0.1f, 1, channels), *beta = net_parameter(n, n->beta, 0.1f, 1, channels);
   icl_state *mean = net_state(n, false, 0, 0, 1, channels), *variance = net_state(n, false, 1, 0, 1, channels);
   if (!n->training) {
-    icl_tensor *in[] = {gamma, beta, read_state(n, mean), read_state(n, variance)};
+    icl_tensor *in[] = {gamma, beta, net_read(n, mean), net_read(n, variance)};
     return net_op2(n, "scale_shift", x, net_op(n, "bn_inference", 4, in, NULL));
   }
   icl_tensor *in[] = {net_op1(n, "bn_sums", x), gamma, beta}, *coefficients = net_op(n, "bn_coefficients", 3, in, NULL);
@@ -275,13 +275,13 @@ void net_sgd(net *n, double lr) {
     icl_state *p = n->state[i];
     if (!icl_state_trainable(p))
       continue;
-    icl_tensor *g = NULL, *value = read_state(n, p);
+    icl_tensor *g = NULL, *value = net_read(n, p);
     CHECK_OK(icl_state_gradient(p, &g));
     CHECK(g != NULL);
     own(n, g);
     icl_state *velocity = net_state(n, false, 0, 0, icl_tensor_rank(value), icl_tensor_shape(value));
     icl_tensor *v =
-        net_op(n, "sgd_momentum", 5, (icl_tensor *[]){g, value, read_state(n, velocity), momentum, decay}, NULL);
+        net_op(n, "sgd_momentum", 5, (icl_tensor *[]){g, value, net_read(n, velocity), momentum, decay}, NULL);
     icl_tensor *w = net_op(n, "sgd_nesterov", 6, (icl_tensor *[]){value, g, v, rate, momentum, decay}, NULL);
     CHECK_OK(icl_state_write(velocity, v, NULL));
     CHECK_OK(icl_state_write(p, w, NULL));
@@ -291,4 +291,34 @@ void net_sgd(net *n, double lr) {
 void net_update(net *n, icl_tensor *loss, double lr) {
   CHECK_OK(icl_backward(loss));
   net_sgd(n, lr);
+}
+
+/* ---- single numbers ---- */
+
+net *net_open(const char *device, bool eager) {
+  return net_new(&(icl_config){.device = device, .threads = 2, .eager = eager});
+}
+
+icl_state *net_scalar(net *n, double value, bool trainable) {
+  icl_state *state = NULL;
+  CHECK_OK(icl_state_new(n->engine, "s", ICL_F64, 0, NULL, &value, trainable, &state));
+  return state;
+}
+
+double net_item(icl_tensor *tensor) {
+  double value = NAN;
+  CHECK_EQ(icl_tensor_count(tensor), 1);
+  CHECK_OK(icl_tensor_read(tensor, ICL_F64, &value));
+  return value;
+}
+
+double net_stored(icl_state *state) {
+  double value = NAN;
+  CHECK_OK(icl_state_get(state, ICL_F64, &value));
+  return value;
+}
+
+void net_close(net *n, icl_state *state) {
+  icl_state_release(state);
+  net_free(n);
 }

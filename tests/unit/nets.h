@@ -55,4 +55,12 @@ icl_tensor *net_loss(net *n, icl_tensor *logits, icl_tensor *labels); /* mean cr
 void net_update(net *n, icl_tensor *loss, double lr);
 void net_sgd(net *n, double lr);
 
+/* A net on two threads, and a state of one f64 beside it: its value, and that of a tensor of one element. */
+net *net_open(const char *device, bool eager);
+icl_state *net_scalar(net *n, double value, bool trainable);
+icl_tensor *net_read(net *n, icl_state *state);
+double net_item(icl_tensor *tensor);
+double net_stored(icl_state *state);
+void net_close(net *n, icl_state *state); /* frees both */
+
 #endif
