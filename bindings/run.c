@@ -58,28 +58,40 @@ int icl__lua_traceback(lua_State *L) {
 
 /* ---- calls ---- */
 
-/* call(f, ...) -> true, what f returned; or false, the error with its traceback, and the signal that stopped it if one
- * did. Leaves a step that was broken off. */
+/* The handler of call(): keeps the error in the table that is its upvalue. */
+static int keep_and_trace(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, lua_upvalueindex(1), 1);
+  return icl__lua_traceback(L);
+}
+
+/* call(f, ...) -> true, what f returned; or false, a message with the traceback, the signal that stopped it or nil, and
+ * the error as it was raised. Leaves a step that was broken off. */
 static int call(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_pushcfunction(L, icl__lua_traceback);
-  lua_insert(L, 1);
-  int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 1);
+  lua_createtable(L, 1, 0);
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, keep_and_trace, 1);
+  lua_rotate(L, 1, 2); /* the table, the handler, f and its arguments */
+  int status = lua_pcall(L, lua_gettop(L) - 3, LUA_MULTRET, 2);
   int signal_number = icl__lua_take_signal(L);
   if (status == LUA_OK && !signal_number) {
     lua_pushboolean(L, true);
-    lua_replace(L, 1);
-    return lua_gettop(L);
+    lua_replace(L, 2);
+    return lua_gettop(L) - 1;
   }
   icl__lua_leave_step(L);
   if (status == LUA_OK)
     lua_pushliteral(L, "stopped");
   lua_pushboolean(L, false);
   lua_insert(L, -2);
-  if (!signal_number)
-    return 2;
-  lua_pushinteger(L, signal_number);
-  return 3;
+  if (signal_number)
+    lua_pushinteger(L, signal_number);
+  else
+    lua_pushnil(L);
+  lua_rawgeti(L, 1, 1);
+  return 4;
 }
 
 void icl__lua_run_functions(lua_State *L) {

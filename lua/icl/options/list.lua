@@ -4,6 +4,7 @@ local arguments = require "icl.internal.arguments"
 local read = require "icl.options.command_line"
 local help = require "icl.options.help"
 local rules = require "icl.internal.rules"
+local usage = require "icl.internal.usage"
 
 local Options = {}
 Options.__index = Options
@@ -161,20 +162,16 @@ end
 -- :read(words) -> table of values; or nil and a message about what is wrong; or false and the text that was asked for.
 Options.read = read
 
--- :parse(arg) -> table of values. Prints and leaves the program for --help and --list-presets (exit code 0) and for a
--- command line that is wrong (exit code 2).
+-- :parse(arg) -> table of values. --help, --list-presets and a command line that is wrong are errors whose text is what
+-- there is to say; where no pcall takes them they end the program with exit code 0 or 2.
 function Options:parse(words)
   local result, text = self:read(words)
   if result then
     for _, action in ipairs(self.actions) do action(result) end
     return result
   end
-  if result == false then
-    io.stdout:write(text)
-    os.exit(0, true)
-  end
-  io.stderr:write(("%s: %s\n"):format(words[0] or "icl", text))
-  os.exit(2, true)
+  if result == false then usage.leave(0, text) end
+  usage.leave(2, ("%s: %s"):format(words[0] or "icl", text))
 end
 
 -- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults

@@ -1,7 +1,8 @@
 -- program: what the command line of the executable icl means.
 local core = require "icl.core"
+local usage = require "icl.internal.usage"
 
-local usage = [[
+local help_text = [[
 icl %s: trains image classifiers from short Lua recipes
 
   icl [options] FILE.lua [arguments]   run a recipe; `icl FILE.lua --help` lists its options
@@ -23,6 +24,7 @@ exit codes: 0 ok, 1 the run failed, 2 the command line is wrong, 128 + N ended b
 ]]
 
 local COMMANDS = "icl.commands."
+local ABSENT = 2  -- the number of the error that a file is not there
 
 local function commands()
   local names = {}
@@ -39,7 +41,7 @@ end
 
 local function help()
   local lines = require "icl.options.help".lines(engine_options())
-  return usage:format(core.version, table.concat(commands(), ", "), table.concat(lines, "\n"))
+  return help_text:format(core.version, table.concat(commands(), ", "), table.concat(lines, "\n"))
 end
 
 -- Where no device opens, its message says why.
@@ -50,8 +52,7 @@ end
 
 -- Leaves the program because of a wrong command line.
 local function usage_error(format, ...)
-  io.stderr:write("icl: ", format:format(...), "; icl --help shows what there is\n")
-  os.exit(2, true)
+  usage.leave(2, ("icl: %s; icl --help shows what there is"):format(format:format(...)))
 end
 
 local own = { "-e", "-i", "-v", "-h", "--", "--version", "--help" }
@@ -104,9 +105,15 @@ end
 
 -- Calls f and returns the exit code.
 local function run(f, ...)
-  local ok, result, signal = core.call(f, ...)
+  local ok, result, signal, failure = core.call(f, ...)
   if ok then return math.type(result) == "integer" and result or 0 end
-  io.stderr:write("icl: ", result, "\n")
+  local code = usage.code(failure)
+  if code then
+    local out = code == 0 and io.stdout or io.stderr
+    out:write(failure.text, "\n")
+    return code
+  end
+  io.stderr:write("icl: ", require "icl.repl.print".failure(result, failure), "\n")
   return signal and 128 + signal or 1
 end
 
@@ -134,11 +141,12 @@ local function run_word(word, interactive)
     for _, name in ipairs(names) do
       if name == word then return run(require(COMMANDS .. name), arg) end
     end
-    local file = io.open(word)
-    if not file then
+    local file, _, reason = io.open(word)
+    if file then
+      file:close()
+    elseif reason == ABSENT then
       usage_error("there is no file or command '%s'%s", word, require "icl.internal.arguments".suggestion(word, names))
     end
-    file:close()
   end
   return run_recipe(word, interactive)
 end
@@ -148,8 +156,8 @@ local function prompt()
   return run(require "icl.repl", arg)
 end
 
--- program(words) -> exit code. words[0] is the program, the others what follows it.
-local function program(words)
+-- Does what the command line says; -> exit code.
+local function obey(words)
   local request = parse(words)
   if request.show then
     io.stdout:write(request.show)
@@ -171,4 +179,7 @@ local function program(words)
   return code
 end
 
-return program
+-- program(words) -> exit code. words[0] is the program, the others what follows it.
+return function(words)
+  return run(obey, words)
+end

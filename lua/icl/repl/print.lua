@@ -9,18 +9,44 @@ local STRING = 400   -- bytes shown of a string
 
 local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
 
+local function escape(bytes)
+  return escapes[bytes] or bytes:gsub(".", function(byte) return ("\\x%02x"):format(byte:byte()) end)
+end
+
+-- A text without what would steer a terminal: characters of the class `special`, of which \127 and those from U+0080 to
+-- U+009F are always part, and bytes that are no UTF-8 are escaped.
+local function escaped(text, special)
+  local parts, from = {}, 1
+  while true do
+    local good, bad = utf8.len(text, from)
+    local part = text:sub(from, good and -1 or bad - 1)
+    parts[#parts + 1] = part:gsub(special, escape):gsub("\127", escape):gsub("\xc2[\x80-\x9f]", escape)
+    if good then return table.concat(parts) end
+    parts[#parts + 1] = escape(text:sub(bad, bad))
+    from = bad + 1
+  end
+end
+
+-- A text of several lines that is not ours, such as a message.
+local function plain(text)
+  return escaped(text, "[\0-\8\11-\31]")
+end
+
 -- A string in quotes as Lua would read it, on one line.
 local function quoted(text)
-  local rest = #text - STRING
-  if rest > 0 then text = text:sub(1, STRING) end
-  local escaped = '"' .. text:gsub('[%c"\\]', function(c) return escapes[c] or ("\\x%02x"):format(c:byte()) end) .. '"'
-  return rest > 0 and ("%s... %d bytes more"):format(escaped, rest) or escaped
+  local kept = #text
+  if kept > STRING then
+    kept = STRING
+    while kept > STRING - 3 and text:find("^[\x80-\xbf]", kept + 1) do kept = kept - 1 end  -- between two characters
+  end
+  local shown = '"' .. escaped(text:sub(1, kept), '[\0-\31"\\]') .. '"'
+  return kept < #text and ("%s... %d bytes more"):format(shown, #text - kept) or shown
 end
 
 local function function_text(f)
   local info = debug.getinfo(f, "S")
   if info.what == "C" then return "function (built in)" end
-  return ("function (%s:%d)"):format(info.short_src, info.linedefined)
+  return ("function (%s:%d)"):format(plain(info.short_src), info.linedefined)
 end
 
 local function has_tostring(value)
@@ -31,7 +57,7 @@ end
 -- What __tostring makes of a value; an error in it is told in its place.
 local function own_text(value)
   local ok, text = pcall(tostring, value)
-  return ok and text or ("<error in __tostring: %s>"):format(tostring(text))
+  return plain(ok and text or ("<error in __tostring: %s>"):format(tostring(text)))
 end
 
 -- A tensor or state inside a table: type, dtype and sizes without the numbers.
@@ -39,7 +65,7 @@ local function brief(value)
   local meta = getmetatable(value)
   local ok, dtype, shape = pcall(function() return value:dtype(), value:shape() end)
   if not ok then return own_text(value) end
-  return ("%s %s (%s)"):format((meta.__name or "value"):match "[^.]*$", dtype, table.concat(shape, ", "))
+  return ("%s %s (%s)"):format(plain(meta.__name or "value"):match "[^.]*$", dtype, table.concat(shape, ", "))
 end
 
 -- Text of everything but tables without a __tostring of their own.
@@ -117,7 +143,10 @@ end
 
 function table_text(t, indent, state)
   if state.open[t] then return "{ <this table again> }" end
-  if has_tostring(t) then return ("<%s>"):format(rawget(getmetatable(t), "__name") or own_text(t):match "^[^\n]*") end
+  if has_tostring(t) then
+    local name = rawget(getmetatable(t), "__name")
+    return ("<%s>"):format(name and plain(tostring(name)) or own_text(t):match "^[^\n]*")
+  end
   if next(t) == nil then return "{}" end
   if state.depth == DEPTH then return "{ ... }" end
   state.open[t], state.depth = true, state.depth + 1
@@ -141,6 +170,13 @@ function print_text.results(values)
   for i = 1, values.n do texts[i] = print_text.text(values[i]) end
   local line = table.concat(texts, "\t")
   return line:find "\n" and table.concat(texts, "\n") or line
+end
+
+-- print.failure(message, failure) -> the text of an error: the message that core.call gave, and what is in a table that
+-- was raised and has no text of its own.
+function print_text.failure(message, failure)
+  if type(failure) ~= "table" or has_tostring(failure) then return plain(message) end
+  return plain(message) .. "\n" .. print_text.text(failure)
 end
 
 return print_text
