@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 sh third_party/setup.sh
 mkdir -p build
-if ! { cmake --preset release && cmake --build --preset release -j "$(nproc)" --target icl; } >build/quickstart.log 2>&1; then
+if ! { cmake --preset release && cmake --build --preset release -j "$(nproc)" --target installed; } >build/quickstart.log 2>&1; then
   tail -n 40 build/quickstart.log >&2
   echo "quickstart.sh: the build failed; all of its output is in build/quickstart.log" >&2
   exit 1

@@ -21,6 +21,10 @@ check() {
   fi
 }
 
+build_target() {
+  cmake --build "$build" --target "$1" >/dev/null
+}
+
 embeds() {
   PKG_CONFIG_PATH=$prefix/lib/pkgconfig
   export PKG_CONFIG_PATH
@@ -33,6 +37,9 @@ hides_internals() {
   ! nm -D --defined-only "$prefix/lib/libicl.so" | grep -v ' icl_[^_]' | grep .
 }
 
+# What is installed comes from the target that recipes/quickstart.sh builds, and from nothing that was built before.
+rm -f "$build"/libicl.so* "$build/lua/icl.so" "$build/icl"
+check "the target of the quickstart is built" build_target "$(sed -n 's/.*--target \([a-z_]*\).*/\1/p' recipes/quickstart.sh)"
 cmake --install "$build" --prefix "$prefix" >/dev/null || failed=1
 for file in lib/libicl.so include/icl.h lib/pkgconfig/icl.pc bin/icl lib/lua/5.4/icl.so; do
   check "$file is installed" test -s "$prefix/$file"

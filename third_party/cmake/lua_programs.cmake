@@ -40,3 +40,4 @@ target_link_options(icl_module PRIVATE -Wl,--version-script=${module_exports})
 set_target_properties(icl_module PROPERTIES PREFIX "" OUTPUT_NAME icl LINK_DEPENDS ${module_exports}
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lua)
 install(TARGETS icl_module DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4)
+list(APPEND ICL_INSTALLED icl icl_module)
