@@ -11,7 +11,8 @@ static int step_begin(lua_State *L) {
   return 0;
 }
 
-/* step_end(): evaluates; an error drops the step. Advice of the engine goes out as a warning. */
+/* step_end([pass]): evaluates; an error drops the step. Sets pass.ended where it did not, before a signal can raise its
+ * error. Advice of the engine goes out as a warning. */
 static int step_end(lua_State *L) {
   icl_engine *engine = icl__lua_engine(L);
   icl_status status = icl_step_end(engine);
@@ -21,6 +22,10 @@ static int step_end(lua_State *L) {
   }
   icl_step_cancel(engine); /* where memory is out for good */
   icl__lua_check(L, status);
+  if (lua_istable(L, 1)) {
+    lua_pushboolean(L, true);
+    lua_setfield(L, 1, "ended");
+  }
   const char *advice = icl_engine_advice(engine);
   if (advice)
     lua_warning(L, advice, 0);

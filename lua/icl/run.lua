@@ -1,6 +1,6 @@
 -- run.lua: loops over batches in which each pass of the body is one step.
 --
---   local run = icl.run { epochs = 10 }
+--   local run = icl.run { epochs = 10, model = model }
 --   for epoch in run:epochs() do
 --     for batch in run:batches(loader) do
 --       local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
@@ -12,6 +12,7 @@
 --   end
 --
 -- What the body does is recorded and evaluated when its pass ends; `break` and `return` end it too, an error drops it.
+-- Where an error or Ctrl-C ended the loops, the same loops entered again go on behind the last pass that was finished.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
@@ -23,23 +24,38 @@ Run.__index = Run
 -- Steps of evaluation get numbers of their own, so that draws in them are not those of a training step.
 local EVALUATION = 1 << 31
 
--- icl.run { epochs = 1, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step (updates done
--- so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name; averages weigh
--- a pass by its images). watch is called after each pass with { loader =, number =, images =, started = }.
+-- icl.run { epochs = 1, model =, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step
+-- (updates done so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name;
+-- averages weigh a pass by its images). The model, if one is given, is in training mode in each pass over a training
+-- loader, in evaluation mode in others. watch is called after each pass with { loader =, number =, images =, started = }.
 local function new(given)
-  local options = arguments.options("icl.run", given, { epochs = 1 }, { "watch" })
+  local options = arguments.options("icl.run", given, { epochs = 1 }, { "model", "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)
-  return setmetatable({ watch = options.watch, epoch = 0, last_epoch = last_epoch, step = 0, last = {}, average = {} },
-    Run)
+  return setmetatable({ model = options.model, watch = options.watch, epoch = 0, last_epoch = last_epoch, step = 0,
+                        last = {}, average = {}, loops = {} }, Run)
 end
+
+-- An epoch that an error ended goes on, and what was finished in it is not done again.
+local epochs_class = {
+  __close = function(epochs, failure)
+    local run = epochs.run
+    if failure == nil or run.epoch == 0 then return end
+    run.goes_on = true
+    for _, loop in pairs(run.loops) do loop.goes_on = true end
+  end,
+}
 
 -- for epoch in run:epochs() do ... end: 1, 2, ..., run.last_epoch.
 function Run:epochs()
   return function()
+    if self.goes_on then
+      self.goes_on = false
+      return self.epoch
+    end
     if self.epoch == self.last_epoch then return nil end
     self.epoch = self.epoch + 1
     return self.epoch
-  end
+  end, nil, nil, setmetatable({ run = self }, epochs_class)
 end
 
 -- run:log { name = value, ... }: values of this pass, numbers or tensors of one element, which are kept. A `loss`
@@ -72,13 +88,20 @@ local function collect(loop)
   loop.images = loop.images + images
 end
 
+-- Counts a pass whose step has ended. Ctrl-C may come between any two lines, and then this is done once more.
+local function count(loop)
+  if not loop.ended then return end
+  loop.finished = loop.number
+  loop.run.step = loop.next_step
+end
+
 -- Ends the step of a pass: evaluates it, reads what was logged.
 local function commit(loop)
   if not loop.batch then return end
   local run = loop.run
+  core.step_end(loop)
   loop.open = false
-  core.step_end()
-  if loop.loader.training then run.step = run.step + 1 end
+  count(loop)
   collect(loop)
   loop.batch, run.pending = nil, nil
   if run.watch then run.watch(run, loop) end
@@ -86,7 +109,8 @@ end
 
 -- Drops the step of a pass.
 local function cancel(loop)
-  if loop.open then core.step_cancel() end
+  if loop.open and core.in_step() then core.step_cancel() end
+  count(loop)
   loop.open, loop.batch, loop.run.pending = false, nil, nil
 end
 
@@ -94,10 +118,13 @@ local function advance(loop)
   commit(loop)
   local index, number, decoded = loop.next()
   if not index then return nil end
-  local run = loop.run
-  loop.number = number
+  local run, training = loop.run, loop.loader.training == true
+  if run.model and run.model.training ~= training then run.model:train(training) end
+  loop.ended = false  -- before what count() takes changes
+  loop.number, loop.next_step = number, run.step + (training and 1 or 0)
+  loop.open = not core.in_step()  -- otherwise the next line fails, and that step is not ours
   core.step_begin()
-  loop.open, run.pending = true, {}
+  run.pending = {}
   random.step(loop.loader.training and run.step or EVALUATION + loop.number)
   loop.batch = loop.loader:batch(index, run.epoch, number, decoded)
   return loop.batch
@@ -107,16 +134,27 @@ local loop_class = {
   __close = function(loop, failure)
     local stream <close> = loop.stream
     if failure == nil and loop.open then commit(loop) else cancel(loop) end
+    if failure == nil then loop.finished, loop.goes_on = loop.loader.batches, false end
   end,
 }
+
+-- The last loop over a loader, if it is of this epoch and goes on.
+local function unfinished(run, loader)
+  local loop = run.loops[loader]
+  return loop and loop.goes_on and loop.epoch == run.epoch and loop or nil
+end
 
 -- for batch in run:batches(loader) do ... end: the batches of the current epoch; each pass is one step. Passes over a
 -- training loader count in run.step.
 function Run:batches(loader)
-  self.last, self.average = {}, {}
-  local next_index, _, _, stream = loader:indices(self.epoch)
-  local loop = setmetatable({ run = self, loader = loader, next = next_index, stream = stream, number = 0, images = 0,
-                              started = core.clock() }, loop_class)
+  local before = unfinished(self, loader) or { finished = 0, images = 0, last = {}, average = {} }
+  local next_index, _, _, stream = loader:indices(self.epoch, before.finished)
+  local loop = setmetatable({
+    run = self, loader = loader, epoch = self.epoch, next = next_index, stream = stream, started = core.clock(),
+    number = before.finished, finished = before.finished, images = before.images, last = before.last,
+    average = before.average, goes_on = true,
+  }, loop_class)
+  self.last, self.average, self.loops[loader] = loop.last, loop.average, loop
   return advance, loop, nil, loop
 end
 

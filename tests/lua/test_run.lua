@@ -63,6 +63,82 @@ check("break commits, return commits, an error drops", function()
   check.equal(core.in_step(), false)
 end)
 
+-- A loop over an epoch's batches and one of evaluation, each of which an error ends after `instructions` of them, are
+-- entered again until they are done.
+local function train_in_pieces(instructions)
+  local run, counter = icl.run { epochs = 2 }, icl.state { 0 }
+  local training, evaluation = loader(true), loader(false)
+  local images, pieces, at_work = {}, 0, true
+  local function work()
+    for _ in run:epochs() do
+      for batch in run:batches(training) do
+        counter:write(counter + 1)
+        local list = batch.index:totable()
+        run:log { first = list[1] }
+        images[run.step] = list
+      end
+      for _ in run:batches(evaluation) do counter:write(counter + 100) end
+    end
+    at_work = false
+  end
+  repeat
+    debug.sethook(function()
+      debug.sethook()
+      if at_work then error "stopped" end
+    end, "", instructions + pieces)
+    local ok, message = pcall(work)
+    debug.sethook()
+    if not ok and not message:find "stopped" then error(message, 0) end
+    pieces = pieces + 1
+  until ok
+  return pieces, run.step, counter:get()[1], images
+end
+
+check("loops that an error ended go on behind the last pass", function()
+  local _, step, count, images = train_in_pieces(1 << 30)
+  check.equal(count, 606)
+  for instructions = 100, 1500, 7 do
+    local pieces, steps, passes, again = train_in_pieces(instructions)
+    check.equal(pieces > 1 or instructions > 1000, true)
+    check.equal(steps, step)
+    check.equal(passes, count)
+    for i = 0, step - 1 do check.equal(table.concat(again[i], " "), table.concat(images[i], " ")) end
+  end
+end)
+
+check("a loop that ended as it should begins anew", function()
+  local run, training = icl.run {}, loader(true)
+  local function passes()
+    local n = 0
+    for _ in run:batches(training) do n = n + 1 end
+    return n
+  end
+  check.equal(passes(), 3)
+  check.equal(passes(), 3)
+  for _ in run:batches(training) do break end
+  check.equal(passes(), 3)
+  pcall(function()
+    for _ in run:batches(training) do
+      run:log { one = 1 }
+      if run.step == 11 then error "stopped" end
+    end
+  end)
+  check.equal(run.average.one, 1)
+  check.equal(passes(), 2)
+  check.equal(passes(), 3)
+end)
+
+check("the model of a run is in the mode of the loader", function()
+  local model = icl.nn.sequential { icl.nn.linear(1, 1) }
+  local run, modes = icl.run { model = model }, {}
+  for _ in run:batches(loader(true)) do
+    modes[#modes + 1] = model.training
+    model:eval()
+  end
+  for _ in run:batches(loader(false)) do modes[#modes + 1] = model.training end
+  check.equal(table.concat({ tostring(modes[1]), tostring(modes[3]), tostring(modes[4]) }, " "), "true true false")
+end)
+
 check("logged values are averaged by images", function()
   local run = icl.run {}
   local odd = icl.data.loader(set, { batch_size = 32 })

@@ -51,12 +51,16 @@ function Loader:order(epoch)
   return indices and core.ops.gather(indices, order) or order
 end
 
--- for index, number, decoded in loader:indices(epoch): the index vectors of the epoch's batches, the numbers of these,
--- from 1, and, of an image folder, their decoded images. To be called outside steps. The fourth value it returns is to
--- be closed where a loop is left early; a `for` does that.
-function Loader:indices(epoch)
-  local order, count, k, stream = self:order(epoch), math.min(self.set.count, self.batches * self.batch_size), 0, nil
-  if self.set.folder then stream = folder.stream(self, order:narrow(1, 1, count), epoch, self.batch_size) end
+-- for index, number, decoded in loader:indices(epoch [, done]): the index vectors of the epoch's batches behind the
+-- first `done`, the numbers of these, from 1, and, of an image folder, their decoded images. To be called outside steps.
+-- The fourth value it returns is to be closed where a loop is left early; a `for` does that.
+function Loader:indices(epoch, done)
+  local order, count = self:order(epoch), math.min(self.set.count, self.batches * self.batch_size)
+  local k, stream = done or 0, nil
+  if self.set.folder and k < self.batches then
+    local first = k * self.batch_size + 1
+    stream = folder.stream(self, order:narrow(1, first, count - first + 1), epoch, self.batch_size)
+  end
   return function()
     if k == self.batches then return nil end
     local first = k * self.batch_size + 1
