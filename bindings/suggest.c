@@ -46,8 +46,8 @@ static void consider(lua_State *L, search *s, bool is_key) {
 }
 
 void icl__lua_push_suggestion(lua_State *L, const char *name, int names) {
-  size_t third = strlen(name) / 3;
-  search s = {name, NULL, (third > 1 ? (int)third : 1) + 1};
+  int length = (int)strlen(name), most = length > 5 ? length / 3 : length > 1;
+  search s = {name, NULL, most + 1};
   names = lua_absindex(L, names);
   for (lua_Unsigned i = 1; i <= lua_rawlen(L, names); i++) {
     if (lua_rawgeti(L, names, (lua_Integer)i) == LUA_TSTRING)

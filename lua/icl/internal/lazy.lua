@@ -1,15 +1,21 @@
 -- internal/lazy.lua: tables whose fields are modules that are loaded when they are first used, so that a program starts
 -- fast.
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 
 -- lazy(module, prefix, names) -> module, in which each of `names` stands for the module prefix.NAME; `names` becomes
--- a field.
+-- a field. Other names that are not there are errors.
 local function lazy(module, prefix, names)
   local known = {}
   for _, name in ipairs(names) do known[name] = true end
   module.names = names
   return setmetatable(module, {
     __index = function(self, name)
-      if not known[name] then return nil end
+      if not known[name] then
+        local there = arguments.names(self)
+        table.move(names, 1, #names, #there + 1, there)
+        fail("%s: there is no '%s'%s", prefix, tostring(name), arguments.suggestion(tostring(name), there))
+      end
       local value = require(prefix .. "." .. name)
       rawset(self, name, value)
       return value
