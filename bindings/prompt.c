@@ -253,8 +253,8 @@ static int prompt_open(lua_State *L) {
   return 1;
 }
 
-/* editor:read(prompt): a line without its end; nil at the end of the input; nil and the number of the signal (INT,
- * TERM, HUP) that came meanwhile. */
+/* editor:read(prompt): a line without its end, or several where an entry of such was recalled; nil at the end of the
+ * input; nil and the number of the signal (INT, TERM, HUP) that came meanwhile. */
 static int editor_read(lua_State *L) {
   editor *e = luaL_checkudata(L, 1, editor_name);
   e->prompt = luaL_checkstring(L, 2);
@@ -266,10 +266,12 @@ static int editor_read(lua_State *L) {
     lua_pushinteger(L, e->caught);
     return 2;
   }
-  if (text)
-    lua_pushlstring(L, text, strcspn(text, "\n"));
-  else
+  if (!text) {
     lua_pushnil(L);
+    return 1;
+  }
+  size_t bytes = strlen(text);
+  lua_pushlstring(L, text, bytes && text[bytes - 1] == '\n' ? bytes - 1 : bytes);
   return 1;
 }
 
@@ -291,7 +293,7 @@ static int editor_call(lua_State *L) {
   return lua_gettop(L) - 1;
 }
 
-/* editor:remember(line): it can be recalled. */
+/* editor:remember(text): it can be recalled. */
 static int editor_remember(lua_State *L) {
   editor *e = luaL_checkudata(L, 1, editor_name);
   const char *text = luaL_checkstring(L, 2);

@@ -1,6 +1,7 @@
 """The prompt: what it prints, completes, remembers and survives; through a pseudo-terminal."""
 
 import os
+import re
 import signal
 
 from harness import Terminal, close, contains, environment, equal, folder, lacks, read_bytes, run, success, test
@@ -74,7 +75,50 @@ def the_last_result_is_kept(terminal):
 def locals_end_with_their_line_and_it_says_so_once(terminal):
   contains(terminal.command("local x = 1"), "ends with its line")
   lacks(terminal.command("local x = 1"), "ends with its line")
-  terminal.command("x", r"\nnil\n")
+  terminal.command("x", r"no variable 'x'")
+
+
+@in_prompt
+def the_value_behind_statements_is_printed(terminal):
+  for line, value in (("x = 1; x", "1"), ("x = 2 x", "2"), ("local y = 3; y + x, 'b'", '5\t"b"'),
+                      ("x = 'a; b'; x", '"a; b"'), ("for i = 1, 4 do x = i end x", "4"),
+                      ("x = 1; math.max(x, 6)", "6"), ("x = 7; x -- a; note", "7")):
+    terminal.command(line, rf"\n{re.escape(value)}\n")
+  terminal.command("x = tostring (8)")  # one statement, and not x = tostring, then (8)
+  terminal.command("x", r'\n"8"\n')
+  terminal.command("if x then x = 2; x end", r"stdin:1: syntax error near 'end'")
+  terminal.command("x", r'\n"8"\n')
+
+
+@in_prompt
+def a_name_that_does_not_exist_is_an_error(terminal):
+  for name, meant in (("prnit", "print"), ("zeross", "icl.zeros"), ("conv2d", "icl.nn.conv2d"),
+                      ("softmx", "icl.ops.softmax"), ("wnr", "icl.models.wrn"), ("icl.zeross", "zeros"),
+                      ("icl.nn.conv2", "conv2d")):
+    terminal.command(name, rf"stdin:1: .*there is no .*\(did you mean {re.escape(meant)}\?\)")
+  terminal.command("xylophone(1)", r"stdin:1: there is no variable 'xylophone'\n")
+  terminal.command("function later() return absent end")
+  terminal.command("later()", r"stdin:1: there is no variable 'absent'")
+  terminal.command("_", r"\nnil\n")
+  terminal.command("known = nil")
+  terminal.command("known, rawget(_G, 'absent')", r"\nnil\tnil\n")
+
+
+@in_prompt
+def what_steers_a_terminal_is_escaped(terminal):
+  def shown(line, text):
+    start = len(terminal.text)
+    terminal.command(line, re.escape(text))
+    lacks(terminal.text[start:], "\x1b[31m", "\x9b31m", "\u009b31m")
+  shown(r"'\27[31mred', '\x9b31m', '\u{9b}31m'", r'"\x1b[31mred"' + "\t" + r'"\x9b31m"' + "\t" + r'"\xc2\x9b31m"')
+  shown(r"{ ['\27[31m'] = 1 }", r'["\x1b[31m"] = 1')
+  shown(r"setmetatable({}, { __tostring = function() return '\27[31mred' end })", r"\x1b[31mred")
+  shown(r"{ setmetatable({}, { __tostring = print, __name = '\27[31mred' }) }", r"<\x1b[31mred>")
+  shown(r"icl.state({ 1 }, { name = '\27[31mred' })", r"\x1b[31mred")
+  shown(r"error '\27[31mred'", r"\x1b[31mred")
+  terminal.send("print '\\27[31mred'\n")
+  terminal.expect(r"\nred\n")
+  contains(terminal.text, "\x1b[31mred")
 
 
 @in_prompt
@@ -111,11 +155,19 @@ def prompts_can_be_changed(terminal):
 def errors_leave_everything_alive(terminal):
   terminal.command("x = icl.ones { 2 }")
   terminal.command("x + icl.ones { 3 }", r"stdin:1: .*add")
-  terminal.command("error { }", r"not a message")
+  terminal.command("error { code = 5 }", r"a table, not a message\n\{ code = 5 \}\n")
+  terminal.command("error()", r"the error is nil, not a message")
+  terminal.command("error(setmetatable({}, { __tostring = function() error 'in it' end }))", r"in it")
   terminal.command("error(setmetatable({}, { __tostring = function() return 'my text' end }))", r"my text")
-  terminal.command("nothing.at.all", r"stdin:1: attempt to index a nil value")
+  terminal.command("x.y.z", r"stdin:1: .*no method 'y'")
+  terminal.command("({}).x.y", r"stdin:1: attempt to index a nil value")
   terminal.command("x = = 1", r"stdin:1: unexpected symbol near")
   terminal.command("icl.tensor", r"function")
+  terminal.command("setmetatable({}, { __gc = function() error 'in gc' end }) collectgarbage()", r"warning: .*in gc")
+  terminal.command("do local a <close> = setmetatable({}, { __close = function() error 'in close' end }) end",
+                   r"in close")
+  terminal.command("coroutine.wrap(function() error 'inside' end)()", r"stdin:1: inside")
+  terminal.command("coroutine.resume(coroutine.create(function() error { 5 } end))", r"\nfalse\t\{ 5 \}\n")
   terminal.command("x:sum():item()", r"\n2\.?0?\n")
 
 
@@ -125,6 +177,15 @@ def an_error_tells_the_calls_that_led_to_it(terminal):
   terminal.command("function outer() inner() return 1 end")
   contains(terminal.command("x = outer()", r"deep"), "inner", "outer", "stdin:1")
   lacks(terminal.command("error('flat', 2)", r"flat"), "repl.lua", "[C]")
+
+
+@in_prompt
+def options_that_are_parsed_leave_the_prompt_alive(terminal):
+  terminal.command("options = icl.options 'My options': value('speed', 1, 'how fast')")
+  terminal.command("options:parse { '--sped', '2' }", r"no option --sped \(did you mean --speed\?\)")
+  terminal.command("options:parse { '--help' }", r"--speed N")
+  terminal.command("options:parse { '--speed', '3' }", r"\{ speed = 3 \}")
+  terminal.command("pcall(options.parse, options, { '--sped' })", r"\nfalse\t.*no option --sped")
 
 
 @in_prompt
@@ -242,7 +303,8 @@ def prompt_after_a_file():
     with prompt(home.path, "-i", recipe) as terminal:
       terminal.command("value + 2", r"\n42\n")
       terminal.command("fresh = 1")
-      terminal.command("fresh, absent", r"\n1\tnil\n")
+      terminal.command("fresh", r"\n1\n")
+      terminal.command("absent", r"no variable 'absent'")
       terminal.command("x:sum():item()", r"\n2\.?0?\n")
 
 
@@ -321,6 +383,25 @@ def lines_are_recalled_now_and_later():
       terminal.expect("ond")
       terminal.send("\n")
       terminal.expect(r'"second"')
+
+
+@test
+def several_lines_are_one_entry_of_the_history():
+  lines = "function twice(x)", "\treturn x * 2 -- \\v", "end"
+  with folder() as home:
+    with prompt(home.path, TERM="dumb") as terminal:
+      terminal.send("\n".join(lines) + "\n")
+      terminal.expect(r">> icl> ")
+      terminal.command("'after'", r'\n"after"\n')
+      terminal.send("\x04")
+      equal(terminal.end(), 0)
+    equal(len(read_bytes(home / ".local/state/icl/history").splitlines()), 2)
+    with prompt(home.path) as terminal:
+      terminal.send("\x10\x10")  # twice Ctrl-P
+      terminal.expect(r"function twice.*return x \* 2.*end")
+      terminal.send("\n")
+      terminal.expect(r"\nicl> ")
+      terminal.command("twice(21)", r"\n42\n")
 
 
 @test

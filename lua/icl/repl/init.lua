@@ -1,11 +1,12 @@
--- repl: the prompt. A line is tried as an expression, whose values are printed, and then as a statement; one that
--- is not complete goes on in the next. Whatever happens in a line, the prompt and all that was made before it stay
--- alive.
+-- repl: the prompt. A line is tried as an expression, whose values are printed, as statements, and as statements with an
+-- expression at the end; one that is not complete goes on in the next. Whatever happens in a line, the prompt and all
+-- that was made before it stay alive.
 local core = require "icl.core"
 local columns = require "icl.internal.columns"
 local complete = require "icl.repl.complete"
 local history = require "icl.repl.history"
 local printing = require "icl.repl.print"
+local watch_globals = require "icl.repl.globals"
 
 local SOURCE = "=stdin"
 local INT = 2          -- the signal of Ctrl-C
@@ -34,13 +35,13 @@ local function new(globals)
   return self
 end
 
--- A line that was entered can be recalled, now and in later sessions.
-function Prompt:remember(line)
-  if not line:find "%S" or line == self.last then return end
-  self.last = line
-  self.editor:remember(line)
+-- What was entered, of one or several lines, can be recalled, now and in later sessions.
+function Prompt:remember(text)
+  if not text:find "%S" or text == self.last then return end
+  self.last = text
+  self.editor:remember(text)
   if not self.saving then return end
-  local saved, message = history.append(line)
+  local saved, message = history.append(text)
   if not saved then
     io.stderr:write("lines will not be remembered: ", message, "\n")
     self.saving = false
@@ -52,21 +53,38 @@ end
 function Prompt:read(variable, default)
   local text = rawget(self.globals, variable)
   local line, signal = self.editor:read(text == nil and default or tostring(text))
-  if line then
-    self:remember(line)
-  else
-    io.stdout:write "\n"
-  end
+  if not line then io.stdout:write "\n" end
   return line, signal
+end
+
+local function parse(text)
+  return load(text, SOURCE, "t")
+end
+
+-- "x = 1; x" as a function that returns the value of the expression behind the last statement, which ends in a character
+-- of the class `ends`; nil if `text` is not of this form. Both parts must be complete: in "if a then b() c end" no
+-- expression follows a statement.
+local function compile_last_value(text, ends)
+  for last = #text - 1, 1, -1 do
+    if text:find("^" .. ends, last) then
+      local statements, expression = text:sub(1, last), text:sub(last + 1)
+      if parse("return " .. expression) and expression:find "%S" and parse(statements) then
+        local chunk = parse(statements .. "return " .. expression)
+        if chunk then return chunk end
+      end
+    end
+  end
+  return nil
 end
 
 -- The function that `text` means; nil, the message, and whether more lines could make it right.
 local function compile(text)
-  local chunk = load("return " .. text, SOURCE, "t")
+  local chunk = parse("return " .. text)
   if chunk then return chunk end
-  local message
-  chunk, message = load(text, SOURCE, "t")
-  return chunk, message, message and message:sub(-5) == "<eof>"
+  local statements, message = parse(text)
+  -- Without a semicolon "x = f (y)" is one statement.
+  chunk = compile_last_value(text, statements and ";" or "[;%s]") or statements
+  return chunk, message, not chunk and message:sub(-5) == "<eof>"
 end
 
 -- Reads lines until they are a program. -> the function, its text; nil, message (nil if there is nothing to do); the
@@ -76,10 +94,13 @@ function Prompt:read_chunk()
   if not text then return nil, nil, signal or "end" end
   while true do
     local chunk, message, unfinished = compile(text)
-    if not unfinished then return chunk, message or text end
     local line
-    line, signal = self:read("_PROMPT2", "  >> ")
-    if not line then return nil, not signal and message or nil, signal end
+    if unfinished then line, signal = self:read("_PROMPT2", "  >> ") end
+    if not line then
+      self:remember(text)
+      if signal then return nil, nil, signal end
+      return chunk, chunk and text or message
+    end
     text = text .. "\n" .. line
   end
 end
@@ -94,12 +115,12 @@ end
 -- did.
 function Prompt:run(chunk)
   local results = table.pack(self.editor:call(chunk))
-  local ok, message, signal = table.unpack(results, 1, 3)
+  local ok, message, signal, failure = table.unpack(results, 1, 4)
   if ok and results.n > 1 then
-    ok, message, signal = self.editor:call(show, self.globals, table.unpack(results, 2, results.n))
+    ok, message, signal, failure = self.editor:call(show, self.globals, table.unpack(results, 2, results.n))
   end
   io.stdout:flush()
-  if not ok then io.stderr:write(tostring(message), "\n") end
+  if not ok then io.stderr:write(printing.failure(tostring(message), failure), "\n") end
   return not ok and signal or nil
 end
 
@@ -135,6 +156,7 @@ local function repl()
   local globals = _G
   -- help(x): what is known about x; help "word" searches; help() tells what there is.
   globals.help = function(...) io.stdout:write(require "icl.help".text(...), "\n") end
+  watch_globals(globals, SOURCE)
   greet()
   local prompt = new(globals)
   local going, signal
