@@ -2,20 +2,24 @@
  * a hook that raises an error at the next instruction of Lua.
  *
  * A script cannot swallow that error with pcall: once some instructions have passed, in which scopes may close, the
- * hook raises it again before every instruction, until icl__lua_take_signal() ends it. A second signal kills the
- * process. */
+ * hook raises it again before every instruction, until icl__lua_take_signal() ends it. Where that takes longer than
+ * people are patient, a second signal kills the process; one that comes sooner is taken for the same wish. */
 #include "interrupt.h"
 
 #include "error.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
 
 static lua_State *volatile main_thread; /* NULL: no handlers are installed */
 static icl_engine *volatile watched;
-static volatile sig_atomic_t pending;
-static int raised; /* times since the signal */
+static atomic_int pending;
+static volatile struct timespec came; /* when `pending` did */
+static int raised;                    /* times since the signal */
 
+enum { PATIENCE_MS = 1000 }; /* between two signals of which the second kills */
 enum { EVERY_EVENT = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, GRACE = 1000 };
 enum { WATCH = 10000 }; /* instructions of a coroutine between two looks for a signal */
 
@@ -69,16 +73,31 @@ static void watch_coroutines(lua_State *L) {
 
 /* ---- signals ---- */
 
+/* Stops what runs. */
+static void ask_to_stop(void) {
+  if (watched)
+    icl_engine_interrupt(watched);
+  lua_sethook(main_thread, stop, EVERY_EVENT, 1);
+}
+
+static bool is_impatient(const struct timespec *now) {
+  int64_t passed = (int64_t)(now->tv_sec - came.tv_sec) * 1000 + (now->tv_nsec - came.tv_nsec) / 1000000;
+  return passed >= PATIENCE_MS;
+}
+
 static void handle(int signal_number) {
   int before = errno;
-  if (pending) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (!pending) {
+    pending = signal_number;
+    came.tv_sec = now.tv_sec, came.tv_nsec = now.tv_nsec;
+    ask_to_stop();
+  } else if (is_impatient(&now)) {
     signal(signal_number, SIG_DFL);
     raise(signal_number);
-  } else {
-    pending = signal_number;
-    if (watched)
-      icl_engine_interrupt(watched);
-    lua_sethook(main_thread, stop, EVERY_EVENT, 1);
+  } else if (signal_number == SIGTERM) {
+    pending = signal_number; /* which ends more than INT does */
   }
   errno = before;
 }
@@ -99,15 +118,16 @@ void icl__lua_catch_signals(lua_State *L) {
 }
 
 int icl__lua_take_signal(lua_State *L) {
-  int taken = pending;
+  int taken = atomic_exchange(&pending, 0);
   if (!taken)
     return 0;
+  raised = 0;
   lua_sethook(L, NULL, 0, 0);
   lua_sethook(main_thread, NULL, 0, 0);
   if (watched)
     icl_engine_resume(watched);
-  raised = 0;
-  pending = 0;
+  if (pending) /* one more came just now */
+    ask_to_stop();
   return taken;
 }
 

@@ -4,7 +4,8 @@
 
 #include "binding.h"
 
-/* INT and TERM end what is running with an error that pcall cannot swallow; a second one kills the process. */
+/* INT and TERM end what is running with an error that pcall cannot swallow; a second one after a while kills the
+ * process. */
 void icl__lua_catch_signals(lua_State *L);
 /* The signal that came, after which handlers are in place again; 0 if none came. */
 int icl__lua_take_signal(lua_State *L);

@@ -5,6 +5,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,14 @@ static int run(lua_State *L) {
   return 1;
 }
 
+/* Takes the places of standard input, output and error that are closed, so that no file which is opened later gets one
+ * of them and our messages with it. Using them is the same error as before. */
+static void fill_standard_places(void) {
+  for (int place = 0; place <= STDERR_FILENO; place++)
+    if (fcntl(place, F_GETFD) < 0 && errno == EBADF)
+      (void)!open("/dev/null", place == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 /* At exit: output that could not be written is a failure, whatever the script did. Where the failure is a while ago,
  * one more line end asks for its reason. */
 static void finish_output(void) {
@@ -63,6 +72,7 @@ static void die_of(int signal_number) {
 int main(int argc, char **argv) {
   enum { SIGNALLED = 128 };
   bool within = false;
+  fill_standard_places();
   lua_State *L = luaL_newstate();
   if (!L) {
     fputs("icl: out of memory\n", stderr);

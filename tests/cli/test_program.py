@@ -74,6 +74,80 @@ def a_wrong_command_line():
   contains(failure(run("--device", "gpu9", "-e", "x"), 2), "gpu9")
 
 
+OPTIONS = """local icl = require "icl"
+local options = icl.options "My recipe" : value("speed", 1, "how fast")
+"""
+
+
+@test
+def options_end_a_recipe_with_their_code():
+  with folder() as here:
+    path = here.write("recipe.lua", OPTIONS + "local opt <const> = options:parse(arg)\nprint(opt.speed)")
+    equal(success(run(path, "--speed", "3")), "3\n")
+    contains(success(run(path, "--help")), "My recipe", "--speed N")
+    contains(success(run(path, "--list-presets")), "preset")
+    equal(run(path, "--help").stderr, "")
+    result = run(path, "--sped", "3")
+    equal(failure(result, 2), f"{path}: there is no option --sped (did you mean --speed?); --help lists them\n")
+    equal(result.stdout, "")
+    equal(failure(run("-e", OPTIONS + "options:parse { 'x' }"), 2),
+          "icl: 'x' is not an option; options begin with --\n")
+
+
+@test
+def options_that_are_wrong_can_be_caught():
+  code = OPTIONS + """
+    local ok, message = pcall(options.parse, options, { "--sped" })
+    print(ok, message)
+    local closed <close> = setmetatable({}, { __close = function() print "closed" end })
+    coroutine.wrap(function() options:parse { "--help" } end)()
+    print "never" """
+  output = success(script(code))
+  contains(output, "false\ticl: there is no option --sped", "closed\n", "--speed N")
+  lacks(output, "never")
+
+
+@test
+def files_that_cannot_be_read_say_why():
+  with folder() as here:
+    contains(failure(run(here.path)), here.path, "Is a directory")
+    path = here.write("recipe.lua", "print(1)")
+    contains(failure(run(path + "/below")), "recipe.lua/below", "Not a directory")
+
+
+@test
+def a_file_without_permission_says_so():
+  with folder() as here:
+    path = here.write("recipe.lua", "print(1)")
+    os.chmod(path, 0)
+    if os.access(path, os.R_OK):
+      raise Skip("root reads every file")
+    contains(failure(run(path)), "recipe.lua", "Permission denied")
+
+
+@test
+def standard_files_that_are_closed():
+  with folder() as here:
+    for closed in (0, 1, 2):
+      recipe = here.write("recipe.lua", """local icl = require "icl"
+        for i = 1, 5 do print "out" io.stderr:write "err" end
+        icl.nn.linear(2, 2):save(arg[1])
+        local kept = io.open(arg[2], "w")
+        print "out" io.stderr:write "err"
+        print(icl.ones({ 2 }):sum():item())""")
+      result = run(recipe, here / "weights.safetensors", here / "kept", before=lambda: os.close(closed))
+      equal(result.returncode, 1 if closed == 1 else 0, result.stderr)
+      equal(read_bytes(here / "kept"), b"")
+      success(script(LOADING.replace("3, 2", "2, 2"), here / "weights.safetensors"))
+    contains(failure(run("--help", before=lambda: os.close(1))), "cannot write standard output")
+    contains(failure(run("-", before=lambda: os.close(0))), "stdin")
+
+
+@test
+def a_place_without_letters_is_no_command():
+  lacks(failure(run(""), 2), "did you mean")
+
+
 @test
 def starts_without_a_home_and_from_anywhere():
   env = environment()
@@ -99,7 +173,7 @@ def an_error_names_its_line_and_the_calls():
 
 @test
 def any_value_can_be_an_error():
-  contains(failure(script("error { code = 5 }")), "table")
+  contains(failure(script("error { code = 5 }")), "table", "{ code = 5 }")
   contains(failure(script("error(setmetatable({}, { __tostring = function() return 'my text' end }))")), "my text")
   failure(script("error()"))
 
@@ -169,6 +243,7 @@ def sizes_that_no_memory_holds():
   contains(failure(run("-e", "icl.zeros { 1000000, 1000000 }")), "memory")
   contains(failure(run("-e", "icl.zeros { 1000000, 1000000, 1000000 }")), "elements")
   failure(run("-e", "icl.zeros { -1 }"))
+  contains(failure(run("-e", "icl.zeross { 1 }")), "there is no 'zeross' (did you mean zeros?)")
 
 
 @test
