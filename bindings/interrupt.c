@@ -45,17 +45,19 @@ static void watch(lua_State *L, lua_Debug *event) {
     stop(L, event);
 }
 
-/* coroutine.create and coroutine.wrap, the upvalue, whose new thread inherits a hook that looks for signals. */
+/* coroutine.create and coroutine.wrap, the upvalue, with a hook in the new thread that looks for signals. */
 static int make_coroutine(lua_State *L) {
-  lua_Hook hook = lua_gethook(L);
-  int mask = lua_gethookmask(L), count = lua_gethookcount(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
-  lua_sethook(L, watch, LUA_MASKCOUNT, WATCH);
   lua_call(L, 1, 1);
-  lua_sethook(L, hook, mask, count);
+  if (lua_isthread(L, 1))
+    lua_pushvalue(L, 1);
+  else
+    lua_getupvalue(L, 1, 1); /* of the function that wrap made */
+  lua_sethook(lua_tothread(L, 2), watch, LUA_MASKCOUNT, WATCH);
+  lua_settop(L, 1);
   icl__lua_poll_signal(L);
   return 1;
 }
@@ -132,7 +134,7 @@ int icl__lua_take_signal(lua_State *L) {
 }
 
 void icl__lua_poll_signal(lua_State *L) {
-  if (pending && !lua_gethook(L))
+  if (pending && lua_gethook(L) != stop)
     lua_sethook(L, stop, EVERY_EVENT, 1);
 }
 

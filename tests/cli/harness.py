@@ -126,9 +126,14 @@ def write_mnist(where, train=256, test_images=64, size=28):
 
 def write_png(path, height, width, pixel):
   """A PNG file; pixel(y, x) is (red, green, blue)."""
+  write_png_rows(path, height, width, b"".join(b"\0" + b"".join(bytes(pixel(y, x)) for x in range(width))
+                                               for y in range(height)))
+
+
+def write_png_rows(path, height, width, rows):
+  """A PNG file of rows of RGB, each behind the number of its filter."""
   def chunk(name, data):
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-  rows = b"".join(b"\0" + b"".join(bytes(pixel(y, x)) for x in range(width)) for y in range(height))
   header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
   with open(path, "wb") as file:
     file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) +

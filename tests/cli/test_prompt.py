@@ -3,13 +3,15 @@
 import os
 import re
 import signal
+import time
 
-from harness import Terminal, close, contains, environment, equal, folder, lacks, read_bytes, run, success, test
+from harness import (Terminal, close, contains, environment, equal, folder, lacks, read_bytes, run, success, test,
+                     write_png_rows)
 
 
-def prompt(home, *arguments, **more):
+def prompt(home, *arguments, cwd=None, **more):
   """icl at a terminal, waiting for its first line."""
-  terminal = Terminal(*arguments, env=environment(HOME=home, **more))
+  terminal = Terminal(*arguments, env=environment(HOME=home, **more), cwd=cwd)
   terminal.expect(r"icl> ")
   return terminal
 
@@ -235,6 +237,89 @@ def ctrl_c_stops_a_computation(terminal):
   lacks(terminal.expect(r".*?\nicl> ").group(0), "\nnever")
   terminal.command("w:shape()[1]", r"\n3\n")
   terminal.command("icl.step(function() return icl.ones({ 2 }):sum() end):item()", r"\n2\.?0?\n")
+
+
+LONG = (
+  "a = icl.random.normal { 3000, 3000 } begin() for i = 1, 1000 do a = a:matmul(a) * 1e-4 end",
+  "begin() while true do pcall(function() return icl.ones { 500, 500 }:exp():sum():item() end) end",
+  "begin() coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()",
+  "t = {} for i = 1, 1000000 do t[i] = i end begin() while true do icl.tensor(t) end",
+  "icl.ones { 2 }, setmetatable({}, { __tostring = function() begin() while true do end end })",
+  "begin() for batch in icl.run {}:batches(images) do end",
+)
+
+
+def at_long_work():
+  """Yields, for each line of LONG, a prompt that is busy with it. Few of the images fit into a second."""
+  with folder() as home:
+    for part in ("a", "b"):
+      os.makedirs(home / f"images/{part}")
+    write_png_rows(home / "images/a/0.png", 4000, 4000, bytes(4000 * 12001))
+    for number in range(100):
+      os.link(home / "images/a/0.png", home / f"images/b/{number}.png")
+    for line in LONG:
+      with prompt(home.path, cwd=home.path) as terminal:
+        terminal.command("images = icl.data.loader(icl.data.folder('images', { workers = 1 }), { batch_size = 100 })")
+        terminal.command("function begin() print 'begin' io.stdout:flush() end")
+        terminal.send(line + "\n")
+        terminal.expect(r"\nbegin\n")
+        yield terminal
+
+
+@test
+def ctrl_c_stops_whatever_runs_and_hits_nothing_else():
+  for terminal in at_long_work():
+    terminal.send("\x03")
+    terminal.send("\x03")  # a second one at once is the same wish
+    terminal.expect(r"(stopped|interrupted).*?\nicl> ")
+    terminal.send("\nprint('al' .. 'ive')\n")
+    terminal.expect(r"\nalive\nicl> ")
+    terminal.command("icl.ones({ 3 }):sum():item()", r"\n3\.0\n")
+
+
+@test
+def term_ends_whatever_runs():
+  for terminal in at_long_work():
+    os.kill(terminal.pid, signal.SIGTERM)
+    equal(terminal.end(), -signal.SIGTERM)
+
+
+@test
+def a_program_starts_beside_a_stream_of_images():
+  with folder() as home:
+    for part in ("a", "b"):
+      os.makedirs(home / f"images/{part}")
+      write_png_rows(home / f"images/{part}/0.png", 400, 400, bytes(400 * 1201))
+    with prompt(home.path, cwd=home.path) as terminal:
+      terminal.command("images = icl.data.loader(icl.data.folder 'images', { batch_size = 1 })")
+      terminal.command("for batch in icl.run {}:batches(images) do print(batch.number, os.execute 'true') end",
+                       r"\n1\ttrue\texit\t0\n2\ttrue\texit\t0\n")
+
+
+@in_prompt
+def term_counts_behind_ctrl_c(terminal):
+  terminal.command("function slow() return (('a'):rep(24)):find(('a-'):rep(9) .. 'b') end")
+  terminal.send("print 'begin' slow()\n")  # one call of a function in C, which a hook cannot stop
+  terminal.expect(r"\nbegin\n")
+  os.kill(terminal.pid, signal.SIGINT)
+  os.kill(terminal.pid, signal.SIGTERM)
+  equal(terminal.end(), -signal.SIGTERM)
+
+
+@in_prompt
+def ctrl_c_again_after_a_while_kills(terminal):
+  terminal.send("print 'begin' print((('a'):rep(60)):find(('a-'):rep(30) .. 'b'))\n")
+  terminal.expect(r"\nbegin\n")
+  terminal.send("\x03")
+  for _ in range(100):
+    try:
+      os.kill(terminal.pid, signal.SIGINT)
+    except ProcessLookupError:
+      break
+    if os.waitid(os.P_PID, terminal.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+      break
+    time.sleep(0.1)
+  equal(terminal.end(), -signal.SIGINT)
 
 
 @in_prompt
