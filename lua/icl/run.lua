@@ -27,7 +27,8 @@ local EVALUATION = 1 << 31
 -- icl.run { epochs = 1, model =, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step
 -- (updates done so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name;
 -- averages weigh a pass by its images). The model, if one is given, is in training mode in each pass over a training
--- loader, in evaluation mode in others. watch is called after each pass with { loader =, number =, images =, started = }.
+-- loader, in evaluation mode in others. watch is called after each pass with { loader =, number =, images =,
+-- started = }.
 local function new(given)
   local options = arguments.options("icl.run", given, { epochs = 1 }, { "model", "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)

@@ -39,7 +39,8 @@ hides_internals() {
 
 # What is installed comes from the target that recipes/quickstart.sh builds, and from nothing that was built before.
 rm -f "$build"/libicl.so* "$build/lua/icl.so" "$build/icl"
-check "the target of the quickstart is built" build_target "$(sed -n 's/.*--target \([a-z_]*\).*/\1/p' recipes/quickstart.sh)"
+target=$(sed -n 's/.*--target \([a-z_]*\).*/\1/p' recipes/quickstart.sh)
+check "the target of the quickstart is built" build_target "$target"
 cmake --install "$build" --prefix "$prefix" >/dev/null || failed=1
 for file in lib/libicl.so include/icl.h lib/pkgconfig/icl.pc bin/icl lib/lua/5.4/icl.so; do
   check "$file is installed" test -s "$prefix/$file"

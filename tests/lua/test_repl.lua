@@ -1,5 +1,6 @@
 -- test_repl.lua: the parts of the prompt that need no terminal: printing, completion, history, help.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local core = require "icl.core"
 local icl = require "icl"
 local complete = require "icl.repl.complete"
 local help = require "icl.help"
@@ -97,6 +98,13 @@ check("an __index that fails does no harm", function()
   check.equal(names("bad.x.y", { bad = bad }), "")
 end)
 
+check("errors", function()
+  check.equal(printing.failure("x.lua:1: \27[31mred", "x.lua:1: \27[31mred"), [[x.lua:1: \x1b[31mred]])
+  check.equal(printing.failure("a table", { 1 }), "a table\n{ 1 }")
+  check.equal(printing.failure("mine", setmetatable({}, { __tostring = function() return "mine" end })), "mine")
+  check.equal(printing.text(("ä"):rep(300)):find "\\x", nil)
+end)
+
 -- ---- history ----
 
 check("where the history lies", function()
@@ -123,7 +131,20 @@ check("every layer, model and module has help that says something", function()
   end
 end)
 
+check("every method of tensors and states has help", function()
+  for _, value in ipairs { icl.ones { 2 }, icl.state { 2 } } do
+    for _, methods in ipairs { core.tensor_methods, getmetatable(value).methods } do
+      for name, method in pairs(methods) do
+        local text = help.text(method)
+        check.equal(text:find "built in" or text:find "without a description", nil)
+        has(text, name)
+      end
+    end
+  end
+end)
+
 check("help about values", function()
+  has(help.text(icl.ops), "icl.ops: every op", "softmax", "conv2d")
   has(help.text(icl.models.resnet_preact), "depth = 110", 'block_type = "basic"')
   has(help.text(icl.options.training), "base_lr = 0.1")
   has(help.text(icl.ones { 2 }), "a tensor", "reshape")

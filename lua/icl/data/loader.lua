@@ -52,8 +52,8 @@ function Loader:order(epoch)
 end
 
 -- for index, number, decoded in loader:indices(epoch [, done]): the index vectors of the epoch's batches behind the
--- first `done`, the numbers of these, from 1, and, of an image folder, their decoded images. To be called outside steps.
--- The fourth value it returns is to be closed where a loop is left early; a `for` does that.
+-- first `done`, the numbers of these, from 1, and, of an image folder, their decoded images. To be called outside
+-- steps. The fourth value it returns is to be closed where a loop is left early; a `for` does that.
 function Loader:indices(epoch, done)
   local order, count = self:order(epoch), math.min(self.set.count, self.batches * self.batch_size)
   local k, stream = done or 0, nil

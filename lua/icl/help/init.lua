@@ -4,6 +4,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local columns = require "icl.internal.columns"
 local docs = require "icl.help.docs"
+local method_help = require "icl.help.methods"
 local op_help = require "icl.help.ops"
 
 local overview = [[
@@ -60,6 +61,8 @@ end
 local function function_text(f)
   local op = op_help.name_of(f)
   if op then return op_help.text(op) end
+  local method = method_help.text(f)
+  if method then return method end
   local doc, block, line = docs.of_function(f)
   local module = docs.of_module(module_name(f) or "")
   if not block and module then return joined(docs.header(module), docs.defaults(module)) end
@@ -160,6 +163,9 @@ local function value_text(value)
 end
 
 local function table_text(t)
+  if t == core.ops then
+    return "icl.ops: every op as a function; most are methods of tensors too.\n" .. columns(op_help.names())
+  end
   local meta = getmetatable(t)
   local class = type(meta) == "table" and type(meta.__index) == "table" and meta.__index
   if rawget(t, "class_name") then return class_text(t) end

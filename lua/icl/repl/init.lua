@@ -1,6 +1,6 @@
--- repl: the prompt. A line is tried as an expression, whose values are printed, as statements, and as statements with an
--- expression at the end; one that is not complete goes on in the next. Whatever happens in a line, the prompt and all
--- that was made before it stay alive.
+-- repl: the prompt. A line is an expression, statements with an expression at the end, or statements; values of
+-- expressions are printed. One that is not complete goes on in the next. Whatever happens in a line, the prompt and
+-- all that was made before it stay alive.
 local core = require "icl.core"
 local columns = require "icl.internal.columns"
 local complete = require "icl.repl.complete"
@@ -61,9 +61,9 @@ local function parse(text)
   return load(text, SOURCE, "t")
 end
 
--- "x = 1; x" as a function that returns the value of the expression behind the last statement, which ends in a character
--- of the class `ends`; nil if `text` is not of this form. Both parts must be complete: in "if a then b() c end" no
--- expression follows a statement.
+-- "x = 1; x" as a function that returns the value of the expression behind the last statement, which ends in a
+-- character of the class `ends`; nil if `text` is not of this form. Both parts must be complete: in
+-- "if a then b() c end" no expression follows a statement.
 local function compile_last_value(text, ends)
   for last = #text - 1, 1, -1 do
     if text:find("^" .. ends, last) then
