@@ -20,24 +20,24 @@ local random = require "icl.random"
 local Run = {}
 Run.__index = Run
 
--- Steps of evaluation get numbers of their own, so that draws in them are not those of a training step.
-local EVALUATION = 1 << 31
-
 -- icl.run { epochs = 1, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step (updates done
 -- so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name; averages weigh
 -- a pass by its images). watch is called after each pass with { loader =, number =, images =, started = }.
 local function new(given)
   local options = arguments.options("icl.run", given, { epochs = 1 }, { "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)
-  return setmetatable({ watch = options.watch, epoch = 0, last_epoch = last_epoch, step = 0, last = {}, average = {} },
-    Run)
+  local name = random.name "run"
+  return setmetatable({ watch = options.watch, epoch = 0, last_epoch = last_epoch, step = 0, last = {}, average = {},
+                        name = name, place = name, loops = 0 }, Run)
 end
 
 -- for epoch in run:epochs() do ... end: 1, 2, ..., run.last_epoch.
 function Run:epochs()
   return function()
     if self.epoch == self.last_epoch then return nil end
-    self.epoch = self.epoch + 1
+    self.epoch, self.loops = self.epoch + 1, 0
+    self.place = ("%s.epoch%d"):format(self.name, self.epoch)
+    random.move(self.place)
     return self.epoch
   end
 end
@@ -77,6 +77,7 @@ local function commit(loop)
   if not loop.batch then return end
   local run = loop.run
   loop.open = false
+  random.leave()
   core.step_end()
   if loop.loader.training then run.step = run.step + 1 end
   collect(loop)
@@ -86,7 +87,10 @@ end
 
 -- Drops the step of a pass.
 local function cancel(loop)
-  if loop.open then core.step_cancel() end
+  if loop.open then
+    core.step_cancel()
+    random.leave()
+  end
   loop.open, loop.batch, loop.run.pending = false, nil, nil
 end
 
@@ -98,8 +102,8 @@ local function advance(loop)
   loop.number = number
   core.step_begin()
   loop.open, run.pending = true, {}
-  random.step(loop.loader.training and run.step or EVALUATION + loop.number)
-  loop.batch = loop.loader:batch(index, run.epoch, number, decoded)
+  random.enter(loop.place, number)
+  loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
   return loop.batch
 end
 
@@ -113,10 +117,13 @@ local loop_class = {
 -- for batch in run:batches(loader) do ... end: the batches of the current epoch; each pass is one step. Passes over a
 -- training loader count in run.step.
 function Run:batches(loader)
-  self.last, self.average = {}, {}
+  self.last, self.average, self.loops = {}, {}, self.loops + 1
+  local place = ("%s.loop%d"):format(self.place, self.loops)
+  random.enter(place, 0)
+  local leave <close> = random.leaving
   local next_index, _, _, stream = loader:indices(self.epoch)
   local loop = setmetatable({ run = self, loader = loader, next = next_index, stream = stream, number = 0, images = 0,
-                              started = core.clock() }, loop_class)
+                              place = place, started = core.clock() }, loop_class)
   return advance, loop, nil, loop
 end
 

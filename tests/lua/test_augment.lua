@@ -484,12 +484,12 @@ check("recorded in a step as at once, and no plan is made anew", function()
       local kept = {}
       for batch in run:batches(loader) do
         local image = type(batch.image) == "table" and batch.image[2] or batch.image
-        kept[#kept + 1] = { batch.index, image:keep() }
+        kept[#kept + 1] = { batch.index, image:keep(), batch.place }
         icl.loss.distribution(batch.target, COUNT):keep()
       end
       if epoch > 1 then check.equal(icl.statistics().plans, plans) end
       for number, pair in ipairs(kept) do
-        local again = loader:batch(pair[1], epoch, number).image
+        local again = loader:batch(pair[1], epoch, number, nil, pair[3]).image
         again = type(again) == "table" and again[2] or again
         if difference(again, pair[2]) > 1e-6 then error(name) end
       end

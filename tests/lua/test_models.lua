@@ -79,6 +79,7 @@ end
 
 for _, name in ipairs(models.names) do
   check(name .. " trains and evaluates", function()
+    icl.random.seed(1)
     local model = models[name](merged(small[name], { classes = 7, input = { 16, 16, 3 } }))
     local images = icl.random.normal { 3, 16, 16, 3 }
     check_gradients(model, images)
