@@ -22,7 +22,7 @@ Run.__index = Run
 
 -- icl.run { epochs = 1, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step (updates done
 -- so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name; averages weigh
--- a pass by its images). watch is called after each pass with { loader =, number =, images =, started = }.
+-- a pass that logged the value by its images). watch is called after each pass with { loader =, number =, images =, started = }.
 local function new(given)
   local options = arguments.options("icl.run", given, { epochs = 1 }, { "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)
@@ -62,12 +62,12 @@ end
 -- Reads what a pass logged and adds it to the averages.
 local function collect(loop)
   local run, images = loop.run, loop.batch:size()
-  local weight = images / (loop.images + images)
   for name, value in pairs(run.pending) do
     if type(value) == "userdata" then value = value:item() end
     if name == "loss" then check_loss(run, value) end
-    local average = run.average[name] or value
-    run.last[name], run.average[name] = value, average + (value - average) * weight
+    local average, seen = run.average[name] or value, (loop.logged[name] or 0) + images
+    run.last[name], run.average[name] = value, average + (value - average) * images / seen
+    loop.logged[name] = seen
   end
   loop.images = loop.images + images
 end
@@ -123,7 +123,7 @@ function Run:batches(loader)
   local leave <close> = random.leaving
   local next_index, _, _, stream = loader:indices(self.epoch)
   local loop = setmetatable({ run = self, loader = loader, next = next_index, stream = stream, number = 0, images = 0,
-                              place = place, started = core.clock() }, loop_class)
+                              logged = {}, place = place, started = core.clock() }, loop_class)
   return advance, loop, nil, loop
 end
 

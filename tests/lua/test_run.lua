@@ -73,6 +73,19 @@ check("logged values are averaged by images", function()
   check.raises(function() run:log { a = 1 } end, "belongs into the body")
 end)
 
+check("the average of a value is that over the passes that logged it", function()
+  local run = icl.run {}
+  for batch in run:batches(icl.data.loader(set, { batch_size = 20 })) do
+    local size = batch:size()
+    run:log { always = size }
+    if size < 20 then run:log { once = 7 } end
+    if run.last.always == nil or size < 20 then run:log { twice = size } end
+  end
+  check.equal(run.average.once, 7)
+  check.near(run.average.always, (20 * 20 * 2 + 8 * 8) / 48, 1e-9)
+  check.near(run.average.twice, (20 * 20 + 8 * 8) / 28, 1e-9)
+end)
+
 check("a loss that is not finite stops the run", function()
   local run = icl.run {}
   check.raises(function()
@@ -105,6 +118,32 @@ check("accuracy", function()
   check.equal(icl.metrics.accuracy(logits, labels, 5):item(), 1)
   local mixed = { labels = { labels, icl.tensor({ 2, 1 }, { dtype = "i64" }) }, weights = { 0.25, 0.75 } }
   check.near(icl.metrics.accuracy(logits, mixed):item(), 0.25 * 0.5 + 0.75 * 0.5, 1e-6)
+end)
+
+check("accuracy: at most k classes of an image are hits", function()
+  local inf, nan = math.huge, 0 / 0
+  -- logits of an image, and which of its labels 0, 1, ... are hits for each k
+  local rows = {
+    { { 0, 0, 0, 0 }, "1000", "1100", "1110", "1111" },
+    { { 1, 3, 3, 2 }, "0100", "0110", "0111", "1111" },
+    { { -inf, inf, 0, inf }, "0100", "0101", "0111", "1111" },
+    { { -inf, -inf, -inf, -inf }, "1000", "1100", "1110", "1111" },
+    { { 1, nan, 2, 0 }, "0000", "0010", "1010", "1011" },
+    { { nan, nan, nan, nan }, "0000", "0000", "0000", "0000" },
+  }
+  for _, row in ipairs(rows) do
+    for k = 1, 4 do
+      local seen = {}
+      for label = 0, 3 do
+        local hit = icl.metrics.accuracy(icl.tensor { row[1] }, icl.tensor({ label }, { dtype = "i64" }), k):item()
+        seen[#seen + 1] = ("%d"):format(hit)
+      end
+      check.equal(("%d: %s"):format(k, table.concat(seen)), ("%d: %s"):format(k, row[k + 1]))
+    end
+  end
+  local zeros, all = icl.zeros { 100, 10 }, {}
+  for i = 1, 100 do all[i] = (i - 1) % 10 end
+  check.near(icl.metrics.accuracy(zeros, icl.tensor(all, { dtype = "i64" }), 5):item(), 0.5, 1e-6)
 end)
 
 -- Trains a small model; -> its figures and the bytes of its states. Nothing is printed.
