@@ -13,8 +13,9 @@ local function class_numbers(classes)
   return numbered[classes]
 end
 
--- 1 for each image whose label is among the first k classes, else 0; f32 (n). The classes of an image stand in the order
--- of their logits, largest first; equal ones in the order of their numbers. A label whose logit is NaN is behind all.
+-- 1 for each image whose label is among the first k classes, else 0; f32 (n). The classes of an image stand in the
+-- order of their logits, largest first; equal ones in the order of their numbers. A label whose logit is NaN is behind
+-- all.
 local function hits(logits, labels, k)
   local classes = logits:size(-1)
   local own = ops.where(ops.eq(ops.one_hot(labels, { classes = classes }), 1), logits, 0):sum(-1, true)

@@ -22,7 +22,8 @@ Run.__index = Run
 
 -- icl.run { epochs = 1, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step (updates done
 -- so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name; averages weigh
--- a pass that logged the value by its images). watch is called after each pass with { loader =, number =, images =, started = }.
+-- a pass that logged the value by its images). watch is called after each pass with { loader =, number =, images =,
+-- started = }.
 local function new(given)
   local options = arguments.options("icl.run", given, { epochs = 1 }, { "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)

@@ -51,12 +51,12 @@ def wrong_options_are_told_with_what_was_meant():
       (["--dataset", "fashion_minst"], ["did you mean fashion_mnist"]),
       (["epochs"], ["epochs"]),
       (["--nesterov=no"], ["--nesterov"]),
-      (["--mixup", "--cutmix"], ["mixup and cutmix exclude each other"]),
-      (["--ricap", "--dual-cutout"], ["dual_cutout and ricap exclude each other"]),
-      (["--mixup-alpha", "0"], ["--mixup-alpha 0", "at least"]),
+      (["--mixup", "--cutmix"], ["--mixup and --cutmix exclude each other"]),
+      (["--ricap", "--dual-cutout"], ["--dual-cutout and --ricap exclude each other"]),
+      (["--mixup", "--mixup-alpha", "0"], ["--mixup-alpha 0", "at least"]),
       (["--cutout-size", "0"], ["--cutout-size 0", "at least 1"]),
       (["--cutout-prob", "2"], ["--cutout-prob 2", "at most 1"]),
-      (["--random-erasing-area", "0.4,0.02"], ["random_erasing_area", "two numbers"]),
+      (["--random-erasing", "--random-erasing-area", "0.4,0.02"], ["--random-erasing-area must be two numbers"]),
       (["--cut-out"], ["did you mean --cutout"]),
   ):
     result = run(RECIPE, *arguments)

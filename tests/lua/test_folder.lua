@@ -200,7 +200,7 @@ check("open gives train and val", function()
   check.equal(train.count, COUNT)
   check.equal(val, test)
   check.equal(val.folder:file(0), root .. "/val/cat/0.png")
-  check.raises(function() data.open { dataset = "imagenet" } end, "needs %-%-data DIR; images lie in DIR/train")
+  check.raises(function() data.open { dataset = "imagenet" } end, "needs data DIR; images lie in DIR/train")
   check.raises(function() data.open { dataset = "imagenet", data = root .. "/none", image_size = 8, workers = 0 } end,
     "none/train: No such file or directory; images lie in a folder for each class")
   shell("mkdir %s/train/emu && cp %s/train/cow/5.png %s/train/emu", root, root, root)

@@ -16,7 +16,7 @@ local random_resized_crop = stage.class("random_resized_crop", options "augment.
       { min = 0.01, max = 100 })
   : check(function(o)
       for _, name in ipairs { "area", "ratio" } do
-        if not ordered(o[name]) then return name .. " must be two numbers, the second not below the first" end
+        if not ordered(o[name]) then return "{" .. name .. "} must be two numbers, the second not below the first" end
       end
     end))
 

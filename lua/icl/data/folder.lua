@@ -12,17 +12,17 @@ local folder = {}
 -- Of ImageNet, for bytes divided by 255.
 local mean, std = { 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 }
 
-folder.missing = "needs --data DIR; images lie in DIR/train/CLASS/NAME.jpg and DIR/val/CLASS/NAME.jpg"
+folder.missing = "needs {data} DIR; images lie in DIR/train/CLASS/NAME.jpg and DIR/val/CLASS/NAME.jpg"
 
 -- icl.data.folder(path [, options]) -> the set of a folder that has a folder for each class. Options: image_size = 224:
 -- images come out that large, see augment.random_resized_crop and augment.center_crop; workers = 0: threads that
--- decode, 0 is one for each core; mean, std: of red, green and blue, those of ImageNet unless given.
+-- decode, 0 is one for each core; mean, std: of red, green and blue, those of ImageNet unless given; name = "folder".
 function folder.open(path, given)
   local options = arguments.options("icl.data.folder", given,
-    { image_size = 224, workers = 0, mean = mean, std = std })
+    { image_size = 224, workers = 0, mean = mean, std = std, name = "folder" })
   local size = arguments.integer("icl.data.folder: image_size", options.image_size, 1)
   local files, set = core.image_folder(path)
-  set.folder, set.name, set.form, set.shape = files, "imagenet", "imagenet", { size, size, 3 }
+  set.folder, set.name, set.form, set.shape = files, options.name, "imagenet", { size, size, 3 }
   set.workers = arguments.integer("icl.data.folder: workers", options.workers, 0)
   for _, name in ipairs { "mean", "std" } do
     set[name] = arguments.channels("icl.data.folder: " .. name, options[name], 3)
@@ -41,8 +41,8 @@ end
 
 -- folder.pair(options) -> training and validation set of the folder options.data, with options.image_size and workers.
 function folder.pair(options)
-  local path, own = options.data, { image_size = options.image_size, workers = options.workers }
-  if not path or path == "" then fail("imagenet: it %s", folder.missing) end
+  local path, own = options.data, { image_size = options.image_size, workers = options.workers, name = options.dataset }
+  if not path or path == "" then fail("%s: it " .. folder.missing, options.dataset) end
   local train, val = folder.open(path .. "/train", own), folder.open(path .. "/val", own)
   local function compare(a, b, name_a, name_b)
     local name = lacking(a.class_names, b.class_names)

@@ -32,7 +32,7 @@ local function new(set, given)
   loader.set = set
   loader.batches = loader.drop_last and set.count // loader.batch_size or -(-set.count // loader.batch_size)
   if loader.batches == 0 then
-    fail("icl.data.loader: %d images are not one batch of %d; give a smaller batch_size or drop_last = false",
+    fail("icl.data.loader: %d images are not one batch of %d; give a smaller {batch_size}, or not {drop_last}",
       set.count, loader.batch_size)
   end
   return setmetatable(loader, Loader)

@@ -145,8 +145,8 @@ end
 local fields = { "defaults", "states", "counts", "check", "prepare", "update" }
 
 -- icl.optim.define(name, rule) -> a function (module or groups [, options]) -> an optimizer. Options are those of the
--- rule and weight_decay, weight_decay_of, gradient_clip, divide. A group is { parameters = list of { name =, state = } }
--- with what it has of its own: a name, lr_scale = 1 (its rate, relative to that of the step) and any option but the
+-- rule and weight_decay, weight_decay_of, gradient_clip, divide. A group is { parameters = list of { name =, state = }
+-- } with what it has of its own: a name, lr_scale = 1 (its rate, relative to that of the step) and any option but the
 -- last three; a module's parameters are put into two groups by the rule `weight_decay_of`. Options may be changed
 -- between steps, for all groups that have none of their own or for one: optimizer.options.momentum = 0.95,
 -- optimizer.groups[2].lr_scale = 0. Of the rule only `update` is needed:

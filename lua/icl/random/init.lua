@@ -27,6 +27,11 @@ function random.seed(n)
   place = new_place("", 0)
 end
 
+-- random.current_seed() -> the seed that draws have.
+function random.current_seed()
+  return seed_high << 32 | seed_low
+end
+
 -- random.ordinal(name) -> how many times it was asked for this name at this place before.
 function random.ordinal(name)
   local count = place.counts[name] or 0
