@@ -34,7 +34,7 @@ const char *icl_status_text(icl_status status) {
 icl_status icl__fail(icl_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(slot, sizeof slot, format, arguments);
+  icl__vprint(slot, sizeof slot, format, arguments);
   va_end(arguments);
   return status;
 }
@@ -44,7 +44,7 @@ icl_status icl__wrap(icl_status status, const char *format, ...) {
   memcpy(rest, slot, sizeof slot);
   va_list arguments;
   va_start(arguments, format);
-  int used = vsnprintf(slot, sizeof slot, format, arguments);
+  int used = icl__vprint(slot, sizeof slot, format, arguments);
   va_end(arguments);
   if (used >= 0 && (size_t)used < sizeof slot &&
       snprintf(slot + used, sizeof slot - (size_t)used, ": %s", rest) < 0) /* a long rest is cut */

@@ -181,7 +181,7 @@ local function new(given)
   return setmetatable(schedule, {
     __call = function(_, step) return options.base_lr * factor_at(segments, step, options.as_published) end,
     __tostring = function()
-      return ("schedule %s, base_lr %g, %g epochs"):format(options.type, options.base_lr, options.epochs)
+      return numbers.format("schedule %s, base_lr %g, %g epochs", options.type, options.base_lr, options.epochs)
     end,
   })
 end

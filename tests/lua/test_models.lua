@@ -144,6 +144,23 @@ check("a model without options prints its tree", function()
   end
 end)
 
+check("first weights of the last layer", function()
+  local function largest(options, name)
+    icl.random.seed(4)
+    local set = { shape = { 32, 32, 3 }, classes = 3, name = name }
+    return models.build("resnet_preact", merged({ depth = 8 }, options), set).fc.weight:abs():max():item()
+  end
+  local small, large = 1 / math.sqrt(64), math.sqrt(2 / 3)
+  for _, name in ipairs { "folder", "own" } do check.near(largest({}, name), small, 0.01) end
+  for _, name in ipairs { "cifar10", "imagenet" } do check.equal(largest({}, name) > large, true) end
+  check.near(largest({ head_init = "default" }, "cifar10"), small, 0.01)
+  check.equal(largest({ head_init = "published" }, "folder"), largest({}, "cifar10"))
+  icl.random.seed(4)
+  check.equal(models.resnet_preact({ depth = 8, classes = 3 }).fc.weight:abs():max():item(), largest({}, "cifar10"))
+  local vgg = models.vgg { n_channels = { 4 }, n_layers = { 1 }, head_init = "default" }
+  check.near(vgg.fc.weight:abs():max():item(), 1 / math.sqrt(4 * 16 * 16), 1e-3)
+end)
+
 check("the same seed gives the same bytes", function()
   local function bytes()
     icl.random.seed(5)

@@ -11,8 +11,8 @@ local function ordered(range)
 end
 
 local random_resized_crop = stage.class("random_resized_crop", options "augment.random_resized_crop"
-  : value("area", { 0.08, 1.0 }, "image folders: least and largest share of the image", { min = 1e-4, max = 1 })
-  : value("ratio", { 3 / 4, 4 / 3 }, "image folders: least and largest ratio of width to height",
+  : value("area", { 0.08, 1.0 }, "least and largest share of the image", { min = 1e-4, max = 1 })
+  : value("ratio", { 3 / 4, 4 / 3 }, "least and largest ratio of width to height",
       { min = 0.01, max = 100 })
   : check(function(o)
       for _, name in ipairs { "area", "ratio" } do

@@ -98,8 +98,8 @@ end
 -- What a value, or an item of a list, breaks of the limits of a rule; nil if nothing.
 local function broken_limit(rule, value)
   for _, item in ipairs(type(value) == "table" and value or { value }) do
-    if rule.min and item < rule.min then return ("at least %s"):format(rule.min) end
-    if rule.max and item > rule.max then return ("at most %s"):format(rule.max) end
+    if rule.min and item < rule.min then return numbers.format("at least %s", rule.min) end
+    if rule.max and item > rule.max then return numbers.format("at most %s", rule.max) end
   end
 end
 

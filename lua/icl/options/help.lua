@@ -1,5 +1,6 @@
 -- options/help.lua: the texts of --help and --list-presets.
 local condition = require "icl.options.condition"
+local numbers = require "icl.internal.numbers"
 local rules = require "icl.internal.rules"
 
 local help = {}
@@ -49,9 +50,9 @@ local function usage(spec)
 end
 
 local function range(spec)
-  if spec.min and spec.max then return (", %s to %s"):format(spec.min, spec.max) end
-  if spec.min then return (", at least %s"):format(spec.min) end
-  return spec.max and (", at most %s"):format(spec.max) or ""
+  if spec.min and spec.max then return numbers.format(", %s to %s", spec.min, spec.max) end
+  if spec.min then return numbers.format(", at least %s", spec.min) end
+  return spec.max and numbers.format(", at most %s", spec.max) or ""
 end
 
 local function default_of(spec)

@@ -4,6 +4,7 @@ local arguments = require "icl.internal.arguments"
 local condition = require "icl.options.condition"
 local read = require "icl.options.command_line"
 local help = require "icl.options.help"
+local numbers = require "icl.internal.numbers"
 local rules = require "icl.internal.rules"
 local usage = require "icl.internal.usage"
 
@@ -115,7 +116,7 @@ function Options:published(columns, rows)
       for _, part in ipairs { of_column, of_row } do
         for key, value in pairs(part) do values[key] = value end
       end
-      if percent then self:preset(beginning .. ending, values, ("%.2f %%"):format(percent)) end
+      if percent then self:preset(beginning .. ending, values, numbers.format("%.2f %%", percent)) end
     end
   end
   return self
