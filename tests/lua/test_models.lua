@@ -285,7 +285,7 @@ local mistakes = {
   { "wrn", { type = "imagenet" }, "type is imagenet; it must be cifar" },
   { "wrn", { drop_rate = 1 }, "at most 0.999" },
   { "shake_shake", { initial_channels = 5 }, "initial_channels is 5; it must be even" },
-  { "se_resnet_preact", { depth = 8, se_reduction = 32 }, "a reduction of 32 leaves nothing of 16 channels" },
+  { "se_resnet_preact", { depth = 8, se_reduction = 32 }, "a se_reduction of 32 leaves nothing of initial_channels 16" },
   { "vgg", { input = { 28, 28, 1 } }, "28 x 28 are too small for 5 stages.*they need 32 x 32" },
   { "vgg", { n_layers = { 1, 1 } }, "n_channels has 5 entries and n_layers 2" },
   { "vgg", { n_layers = { 1, 1, 0, 1, 1 } }, "n_layers is 1,1,0,1,1; it must be at least 1" },

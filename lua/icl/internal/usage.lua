@@ -4,6 +4,7 @@ local usage = {}
 
 local origins = setmetatable({}, { __mode = "k" })
 local program
+local at_prompt = false
 
 -- usage.remember(values, origin): these values of options came from a command line. origin = { program = its name for
 -- messages, list = the list of options, given = what was typed, presets = names, notes = texts for the log }.
@@ -20,7 +21,7 @@ end
 -- the values came from one.
 function usage.during(values, f, ...)
   local outer, origin = program, values and origins[values]
-  program = origin and origin.program
+  program = origin and not at_prompt and origin.program or nil
   local restore <close> = setmetatable({}, { __close = function() program = outer end })
   return f(...)
 end
@@ -37,6 +38,11 @@ end
 -- usage.program() -> the name of the program whose command line is spoken of; nil if none is.
 function usage.program()
   return program
+end
+
+-- usage.begin_prompt(): from now on there is no command line to be wrong; what fail() says is an error as any other.
+function usage.begin_prompt()
+  at_prompt = true
 end
 
 -- usage.stop(name, text): writes that the command line of a program is wrong, and leaves it.

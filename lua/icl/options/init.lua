@@ -7,8 +7,8 @@
 --     : parse(arg)
 --
 -- An option that means nothing unless another has a certain value says so, { only = { mixup = true } }; typing it
--- without that is an error. An option is called base_lr in Lua and --base-lr on the command line. Its type is that of its default. A preset gives
--- several options at once; what stands on the command line beats it, wherever it stands.
+-- without that is an error. An option is called base_lr in Lua and --base-lr on the command line. Its type is that of
+-- its default. A preset gives several options at once; what stands on the command line beats it, wherever it stands.
 local new = require "icl.options.list"
 
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to

@@ -145,6 +145,7 @@ end
 
 local function prompt()
   icl = require "icl"
+  require "icl.internal.usage".begin_prompt()
   return run(require "icl.repl", arg)
 end
 
