@@ -2,7 +2,8 @@
 --
 -- A set is a table: images u8 (n, h, w, c), labels i64 (n) from 0, count, shape { h, w, c }, classes, class_names,
 -- mean and std (of each channel, for bytes divided by 255), name. An image folder has `folder` in place of images, see
--- data/folder.lua. A part of a set has `indices`, the numbers of its images.
+-- data/folder.lua. A part of a set has `indices`, the numbers of its images; the one that data.open keeps for
+-- validation has is_validation.
 local core = require "icl.core"
 local datasets = require "icl.internal.datasets"
 local fail = require "icl.internal.fail"
