@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "backend/kernel.h"
+#include "base/number.h"
 
 /* A tensor of more than MANY elements shows EDGE entries at both ends of each axis; lines break after COLUMNS. */
 enum { MANY = 1000, EDGE = 3, COLUMNS = 100, NUMBER_TEXT = 40 };
@@ -64,7 +65,7 @@ static void element_text(const printer *p, const void *element, char text[NUMBER
     if (isnan(real))
       snprintf(text, NUMBER_TEXT, "nan"); /* without the sign that some have */
     else
-      snprintf(text, NUMBER_TEXT, isfinite(real) ? p->format : "%.0f", real);
+      icl__print(text, NUMBER_TEXT, isfinite(real) ? p->format : "%.0f", real);
   }
 }
 

@@ -13,5 +13,5 @@ local opt = icl.options "DenseNet and DenseNet-BC (Huang et al. 2017)"
                             epochs = 90, milestones = { 30, 60 } }, "ImageNet; no figure was published")
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("densenet", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("densenet", opt, train), train = train, val = val, test = test, options = opt }

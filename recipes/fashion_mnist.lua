@@ -5,6 +5,7 @@ for k, n in ipairs { 12, 14, 6, 8, 10, 16 } do columns[k] = { "-cutout" .. n, { 
 local opt = icl.options "Pre-activation ResNets and Shake-Shake on Fashion-MNIST"
   : choice("model", "resnet_preact", { "resnet_preact", "shake_shake" }, "the network")
   : value("depth", 20, "its layers", { min = 8 }) : value("initial_channels", 16, "of its first stage", { min = 2 })
+  : add(icl.models.first_weights(), "")
   : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
   : default { dataset = "fashion_mnist", base_lr = 0.2, schedule = "cosine", epochs = 200 }
   : published(columns, {
@@ -16,5 +17,5 @@ local opt = icl.options "Pre-activation ResNets and Shake-Shake on Fashion-MNIST
     { "2x96d-800", { model = "shake_shake", depth = 26, initial_channels = 96, epochs = 800 }, 3.65, 3.60 },
   }) : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build(opt.model, opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build(opt.model, opt, train), train = train, val = val, test = test, options = opt }

@@ -15,5 +15,5 @@ for _, row in ipairs {  -- batch, test errors with 200 and 1600 epochs; the same
 end
 opt = opt:parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }

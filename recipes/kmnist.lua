@@ -3,8 +3,10 @@ local icl = require "icl"
 local opt = icl.options "Pre-activation ResNets, PyramidNet and Shake-Shake on Kuzushiji-MNIST"
   : choice("model", "resnet_preact", { "resnet_preact", "pyramidnet", "shake_shake" }, "the network")
   : value("depth", 20, "its layers", { min = 8 }) : value("initial_channels", 16, "of its first stage", { min = 2 })
-  : value("alpha", 270.0, "pyramidnet: channels that are added in all", { min = 0 })
-  : choice("block_type", "basic", { "basic", "bottleneck" }, "its blocks; those of Shake-Shake are basic")
+  : add(icl.models.first_weights(), "")
+  : value("alpha", 270.0, "channels that are added in all", { min = 0, only = { model = "pyramidnet" } })
+  : choice("block_type", "basic", { "basic", "bottleneck" }, "its blocks",
+      { only = { model = { "resnet_preact", "pyramidnet" } } })
   : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
   : default { dataset = "kmnist", base_lr = 0.2, schedule = "cosine", epochs = 200, cutout = true, cutout_size = 14 }
   : published({ { "", {} } }, {
@@ -14,5 +16,5 @@ local opt = icl.options "Pre-activation ResNets, PyramidNet and Shake-Shake on K
   })
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build(opt.model, opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build(opt.model, opt, train), train = train, val = val, test = test, options = opt }

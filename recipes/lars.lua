@@ -15,5 +15,5 @@ local opt = icl.options "Large batches with LARS (You et al. 2017), pre-activati
   }) : published({ { "-400", { epochs = 400 } }, { "-800", { epochs = 800 } }, { "-1600", { epochs = 1600 } } },
     { { "batch4096-lr0.02", { batch_size = 4096, base_lr = 0.02 }, 7.53, 7.48, 7.37 } }) : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }

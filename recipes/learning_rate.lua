@@ -16,5 +16,5 @@ local opt = icl.options "Learning rates for each batch size, pre-activation ResN
     { "batch32", { batch_size = 32 }, no, no, no, no, no, no, no, 7.64, 7.25, 7.45, 8.00 },
   }) : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }

@@ -4,6 +4,7 @@ for k, n in ipairs { 14, 6, 8, 10, 12, 16 } do columns[k] = { "-cutout" .. n, { 
 local opt = icl.options "Pre-activation ResNets and Shake-Shake on MNIST"
   : choice("model", "resnet_preact", { "resnet_preact", "shake_shake" }, "the network")
   : value("depth", 20, "its layers", { min = 8 }) : value("initial_channels", 16, "of its first stage", { min = 2 })
+  : add(icl.models.first_weights(), "")
   : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
   : default { dataset = "mnist", base_lr = 0.2, schedule = "cosine", epochs = 100 }
   : published(columns, {
@@ -15,5 +16,5 @@ local opt = icl.options "Pre-activation ResNets and Shake-Shake on MNIST"
   : preset("preact20-mixup0.5", { mixup = true, mixup_alpha = 0.5 }, "0.38 %")
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build(opt.model, opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build(opt.model, opt, train), train = train, val = val, test = test, options = opt }

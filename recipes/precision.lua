@@ -15,5 +15,5 @@ for _, row in ipairs {  -- batch, rate, test errors with f32, with f16 mixed wit
 end
 opt = opt:parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }

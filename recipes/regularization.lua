@@ -15,5 +15,5 @@ local opt = icl.options "Smoothed labels, mixup, RICAP and cutouts, pre-activati
   })
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }

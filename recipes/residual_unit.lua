@@ -16,5 +16,5 @@ local opt = icl.options "Variations of the residual unit (Han et al. 2017)"
       { "E-erasing", { random_erasing = true }, 5.22 }, { "E-mixup", { mixup = true, epochs = 300 }, 5.11 } })
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }

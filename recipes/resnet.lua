@@ -14,5 +14,5 @@ local opt = icl.options "ResNet (He et al. 2016a)"
       "ImageNet; no figure was published")
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet", opt, train), train = train, val = val, test = test, options = opt }

@@ -14,6 +14,6 @@ local opt = icl.options "Pre-activation ResNet (He et al. 2016b)"
   : example "icl recipes/resnet_preact.lua --preset quickstart"
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt,
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt,
           hint = "Next: --epochs 20 lowers the error, --initial-channels 64 more so; --help lists every option." }

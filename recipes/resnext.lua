@@ -12,5 +12,5 @@ local opt = icl.options "ResNeXt (Xie et al. 2017)"
                           milestones = { 30, 60 } }, "ImageNet; no figure was published")
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnext", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnext", opt, train), train = train, val = val, test = test, options = opt }

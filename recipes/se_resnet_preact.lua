@@ -7,5 +7,6 @@ local opt = icl.options "Pre-activation ResNet with squeeze-excitation (Hu et al
   : preset("se110", { depth = 110 }, "no figure was published")
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("se_resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+local model = icl.models.build("se_resnet_preact", opt, train)
+icl.fit { model = model, train = train, val = val, test = test, options = opt }

@@ -16,5 +16,5 @@ local opt = icl.options "Shake-Shake (Gastaldi 2017)"
   })
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("shake_shake", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("shake_shake", opt, train), train = train, val = val, test = test, options = opt }

@@ -9,5 +9,5 @@ local opt = icl.options "VGG (Simonyan and Zisserman 2015)"
                       epochs = 90, milestones = { 30, 60 } }, "ImageNet; no figure was published")
   : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("vgg", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("vgg", opt, train), train = train, val = val, test = test, options = opt }

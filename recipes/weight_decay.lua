@@ -15,5 +15,5 @@ local opt = icl.options "Weight decay with and without that of batch norm, large
     { "batch1024-no-bn", { batch_size = 1024, weight_decay_of = "weights" }, 8.08, 7.73, 7.92, 7.93, 8.53 },
   }) : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }

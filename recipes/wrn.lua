@@ -16,5 +16,5 @@ local opt = icl.options "Wide ResNet (Zagoruyko and Komodakis 2016)"
     { "ricap-1x512", ricap(1), 2.63 }, { "ricap-2x256", ricap(2), 2.71 }, { "ricap-4x128", ricap(4), 2.89 },
     { "ricap-8x64", ricap(8), 2.75 } }) : parse(arg)
 
-local train, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("wrn", opt, train), train = train, test = test, options = opt }
+local train, val, test = icl.data.open(opt)
+icl.fit { model = icl.models.build("wrn", opt, train), train = train, val = val, test = test, options = opt }

@@ -34,16 +34,11 @@ const char *icl_status_text(icl_status status) {
   return "unknown status";
 }
 
-static void print(char text[sizeof slot], const char *format, va_list arguments) {
-  if (vsnprintf(text, sizeof slot, format, arguments) < 0)
-    text[0] = 0;
-}
-
 icl_status icl__fail(icl_status status, const char *format, ...) {
   char text[sizeof slot];
   va_list arguments;
   va_start(arguments, format);
-  print(text, format, arguments);
+  icl__vprint(text, sizeof text, format, arguments);
   va_end(arguments);
   icl__show(text, slot, sizeof slot);
   return status;
@@ -54,7 +49,7 @@ icl_status icl__wrap(icl_status status, const char *format, ...) {
   memcpy(rest, slot, sizeof slot);
   va_list arguments;
   va_start(arguments, format);
-  print(text, format, arguments);
+  icl__vprint(text, sizeof text, format, arguments);
   va_end(arguments);
   icl__show(text, slot, sizeof slot);
   size_t used = strlen(slot);

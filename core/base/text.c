@@ -9,7 +9,7 @@
 
 static int print(icl__text *out, const char *format, va_list arguments) {
   size_t left = out->capacity - out->used;
-  return vsnprintf(left ? out->text + out->used : NULL, left, format, arguments);
+  return icl__vprint(left ? out->text + out->used : NULL, left, format, arguments);
 }
 
 void icl__say(icl__text *out, const char *format, ...) {

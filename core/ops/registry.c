@@ -2,8 +2,9 @@
 #include "ops/families.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/number.h"
 
 /* Attribute strings are cut in place, once, into names and kinds. */
 #define OP(name, least, most, attributes, infer, grad, batch, flags, doc) static char attributes_##name[] = attributes;
@@ -79,7 +80,7 @@ static void parse_attributes(icl_op *op, char *text) {
     *kind++ = '\0';
     if (value)
       *value++ = '\0';
-    *spec = (icl_attr_spec){word, find_kind(kind), 0, !value, value ? strtod(value, NULL) : 0};
+    *spec = (icl_attr_spec){word, find_kind(kind), 0, !value, value ? icl__read_number(value) : 0};
     int *next = spec->kind == ICL_ATTR_REAL ? &next_real : &next_int;
     spec->slot = *next;
     *next += kinds[spec->kind].slots;

@@ -1,5 +1,6 @@
 -- json.lua: Lua values as JSON texts. Reading is core.json_decode.
 local fail = require "icl.internal.fail"
+local numbers = require "icl.internal.numbers"
 
 local json = {}
 
@@ -14,8 +15,8 @@ end
 local function number_text(x)
   if math.type(x) == "integer" then return ("%d"):format(x) end
   if x ~= x or x == math.huge or x == -math.huge then return "null" end
-  local short = ("%.15g"):format(x)
-  return tonumber(short) == x and short or ("%.17g"):format(x)
+  local short = numbers.format("%.15g", x)
+  return tonumber(short) == x and short or numbers.format("%.17g", x)
 end
 
 local encode

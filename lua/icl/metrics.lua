@@ -1,6 +1,7 @@
 -- metrics.lua: figures about predictions.
 local core = require "icl.core"
 local ops = core.ops
+local numbers = require "icl.internal.numbers"
 
 local metrics = {}
 
@@ -23,6 +24,9 @@ end
 -- metrics.accuracy(logits, target [, k = 1]) -> one number from 0 to 1: the fraction of images whose label is among
 -- the k largest logits; for a mixture of label vectors the weighted mean of their fractions. Of a list of logits, one
 -- for each view of the images, the mean counts.
+--
+-- Of k classes with the largest logits there are never more than k: of equal logits the class with the lower number
+-- comes first. A label whose logit is NaN is a miss, and so is one that k others with NaN stand before.
 function metrics.accuracy(logits, target, k)
   if type(logits) == "table" then logits = core.ops.add_n(table.unpack(logits)) / #logits end
   k = math.min(k or 1, logits:size(-1))

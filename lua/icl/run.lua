@@ -21,19 +21,17 @@ local random = require "icl.random"
 local Run = {}
 Run.__index = Run
 
--- Steps of evaluation get numbers of their own, so that draws in them are not those of a training step.
-local EVALUATION = 1 << 31
-
 -- icl.run { epochs = 1, model =, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step
 -- (updates done so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name;
--- averages weigh a pass by its images). The model, if one is given, is in training mode in each pass over a training
+-- averages weigh a pass that logged the value by its images). The model, if one is given, is in training mode in each pass over a training
 -- loader, in evaluation mode in others. watch is called after each pass with { loader =, number =, images =,
 -- started = }.
 local function new(given)
   local options = arguments.options("icl.run", given, { epochs = 1 }, { "model", "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)
+  local name = random.name "run"
   return setmetatable({ model = options.model, watch = options.watch, epoch = 0, last_epoch = last_epoch, step = 0,
-                        last = {}, average = {}, loops = {} }, Run)
+                        last = {}, average = {}, name = name, place = name, loops = {}, loops_of_epoch = 0 }, Run)
 end
 
 -- An epoch that an error ended goes on, and what was finished in it is not done again.
@@ -49,12 +47,14 @@ local epochs_class = {
 -- for epoch in run:epochs() do ... end: 1, 2, ..., run.last_epoch.
 function Run:epochs()
   return function()
-    if self.goes_on then
-      self.goes_on = false
-      return self.epoch
+    if not self.goes_on then
+      if self.epoch == self.last_epoch then return nil end
+      self.loops_of_epoch = 0
+      self.epoch = self.epoch + 1
     end
-    if self.epoch == self.last_epoch then return nil end
-    self.epoch = self.epoch + 1
+    self.place = ("%s.epoch%d"):format(self.name, self.epoch)
+    random.move(self.place)
+    self.goes_on = false
     return self.epoch
   end, nil, nil, setmetatable({ run = self }, epochs_class)
 end
@@ -79,12 +79,12 @@ end
 -- Reads what a pass logged and adds it to the averages.
 local function collect(loop)
   local run, images = loop.run, loop.batch:size()
-  local weight = images / (loop.images + images)
   for name, value in pairs(run.pending) do
     if type(value) == "userdata" then value = value:item() end
     if name == "loss" then check_loss(run, value) end
-    local average = run.average[name] or value
-    run.last[name], run.average[name] = value, average + (value - average) * weight
+    local average, seen = run.average[name] or value, (loop.logged[name] or 0) + images
+    run.last[name], run.average[name] = value, average + (value - average) * images / seen
+    loop.logged[name] = seen
   end
   loop.images = loop.images + images
 end
@@ -96,10 +96,18 @@ local function count(loop)
   loop.run.step = loop.next_step
 end
 
+-- Draws belong to the place around the loop again.
+local function leave(loop)
+  if not loop.inside then return end
+  loop.inside = false
+  random.leave()
+end
+
 -- Ends the step of a pass: evaluates it, reads what was logged.
 local function commit(loop)
   if not loop.batch then return end
   local run = loop.run
+  leave(loop)
   core.step_end(loop)
   loop.open = false
   count(loop)
@@ -110,6 +118,7 @@ end
 
 -- Drops the step of a pass.
 local function cancel(loop)
+  leave(loop)
   if loop.open and core.in_step() then core.step_cancel() end
   count(loop)
   loop.open, loop.batch, loop.run.pending = false, nil, nil
@@ -126,8 +135,9 @@ local function advance(loop)
   loop.open = not core.in_step()  -- otherwise the next line fails, and that step is not ours
   core.step_begin()
   run.pending = {}
-  random.step(loop.loader.training and run.step or EVALUATION + loop.number)
-  loop.batch = loop.loader:batch(index, run.epoch, number, decoded)
+  random.enter(loop.place, number)
+  loop.inside = true
+  loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
   return loop.batch
 end
 
@@ -148,14 +158,20 @@ end
 -- for batch in run:batches(loader) do ... end: the batches of the current epoch; each pass is one step. Passes over a
 -- training loader count in run.step.
 function Run:batches(loader)
-  local before = unfinished(self, loader) or { finished = 0, images = 0, last = {}, average = {} }
+  local before = unfinished(self, loader)
+    or { finished = 0, images = 0, last = {}, average = {}, logged = {}, of_epoch = self.loops_of_epoch + 1 }
+  local place = ("%s.loop%d"):format(self.place, before.of_epoch)
+  random.enter(place, 0)
+  local outside <close> = random.leaving
   local next_index, _, _, stream = loader:indices(self.epoch, before.finished)
   local loop = setmetatable({
     run = self, loader = loader, epoch = self.epoch, next = next_index, stream = stream, started = core.clock(),
     number = before.finished, finished = before.finished, images = before.images, last = before.last,
-    average = before.average, goes_on = true,
+    average = before.average, logged = before.logged, place = place,
+    of_epoch = before.of_epoch, goes_on = true,
   }, loop_class)
   self.last, self.average, self.loops[loader] = loop.last, loop.average, loop
+  self.loops_of_epoch = math.max(self.loops_of_epoch, loop.of_epoch)
   return advance, loop, nil, loop
 end
 

@@ -5,10 +5,11 @@
 --
 -- A schedule is a list of segments, an optional warm-up and then those of its type, put one after another. An update
 -- that falls exactly on a boundary still belongs to the earlier segment: the first update after a milestone has the
--- old rate, and a restart of `sgdr` shows the minimum first. Milestones count from the end of the warm-up. All
--- lengths are in epochs.
+-- old rate, and a restart of `sgdr` shows the minimum first. Milestones count from the end of the warm-up, and those
+-- behind the end of the schedule never come. All lengths are in epochs.
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local numbers = require "icl.internal.numbers"
 
 local defaults = {
   type = "constant", base_lr = 0.1, epochs = 160, steps_per_epoch = 1,
@@ -48,32 +49,35 @@ function types.cosine(options, length)
   return { segment(length, cosine_curve(options.lr_min_factor)) }
 end
 
+-- What comes behind the end never happens.
 function types.multistep(options, length)
   local segments, previous = {}, 0
   for k, milestone in ipairs(options.milestones) do
-    if milestone < previous or milestone > length then
-      fail("schedule: milestone %g must lie between %g and %g, the epochs after the warm-up", milestone,
-        previous, length)
-    end
+    if milestone > length then break end
     segments[k] = segment(milestone - previous, constant_curve(options.lr_decay ^ (k - 1)))
     previous = milestone
   end
-  local last = #options.milestones
-  segments[last + 1] = segment(length - previous, constant_curve(options.lr_decay ^ last))
+  local drops = #segments
+  segments[drops + 1] = segment(length - previous, constant_curve(options.lr_decay ^ drops))
   return segments
 end
 
--- Warm restarts (Loshchilov and Hutter 2017): cosine cycles of T0, T0 T_mul, T0 T_mul^2, ... epochs, rounded down.
-function types.sgdr(options, length)
-  local segments, total, cycle = {}, 0, options.T0
+-- The lengths of cycles of T0, T0 T_mul, T0 T_mul^2, ... epochs, rounded down, that fill a length, and their sum.
+local function cycles(options, length)
+  local list, total, cycle = {}, 0, options.T0
   while total < length and cycle >= 1 do
-    segments[#segments + 1] = segment(cycle, cosine_curve(options.lr_min_factor))
+    list[#list + 1] = cycle
     total = total + cycle
     cycle = math.floor(cycle * options.T_mul)
   end
-  if total ~= length then
-    fail("schedule: the cycles of sgdr with T0 = %g and T_mul = %g add up to %g epochs, not %g; choose epochs to fit",
-      options.T0, options.T_mul, total, length)
+  return list, total
+end
+
+-- Warm restarts (Loshchilov and Hutter 2017): a cosine in each cycle.
+function types.sgdr(options, length)
+  local segments = {}
+  for k, cycle in ipairs((cycles(options, length))) do
+    segments[k] = segment(cycle, cosine_curve(options.lr_min_factor))
   end
   return segments
 end
@@ -90,6 +94,34 @@ local function warmup_segment(options)
   return segment(warmup.epochs, function(x) return scale * (start + (1 - start) * x ^ exponent) end)
 end
 
+-- Epochs that the warm-up takes off. Without a type its length means nothing; as published it is taken off all the
+-- same.
+local function warmup_length(options)
+  return (options.warmup.type ~= "none" or options.as_published) and options.warmup.epochs or 0
+end
+
+-- What does not go together in complete options; nil if all does. {name} stands for an option.
+local function mismatch(options)
+  local taken = warmup_length(options)
+  local length = options.epochs - taken
+  if length < 0 then
+    return numbers.format("a warm-up of %g {epochs} does not fit into %g", taken, options.epochs)
+  end
+  local previous = 0
+  for _, milestone in ipairs(options.type == "multistep" and options.milestones or {}) do
+    if milestone < previous then
+      return numbers.format("{milestones} must ascend from 0 on; %g comes behind %g", milestone, previous)
+    end
+    previous = milestone
+  end
+  if options.type ~= "sgdr" then return nil end
+  local _, total = cycles(options, length)
+  if total ~= length then
+    return numbers.format("the cycles of sgdr with {T0} %g and {T_mul} %g add up to %g epochs, not %g; choose {epochs} "
+      .. "to fit", options.T0, options.T_mul, total, length)
+  end
+end
+
 local function check(options)
   arguments.choice("schedule: type", options.type, arguments.names(types))
   arguments.choice("schedule: warmup.type", options.warmup.type, { "none", "linear", "exponential" })
@@ -99,17 +131,13 @@ local function check(options)
   arguments.number("schedule: warmup.epochs", options.warmup.epochs, 0)
   arguments.number("schedule: T0", options.T0, 1)
   arguments.number("schedule: T_mul", options.T_mul, 0)
-  if options.warmup.epochs > options.epochs then
-    fail("schedule: a warm-up of %g epochs does not fit into %g epochs", options.warmup.epochs, options.epochs)
-  end
+  local problem = mismatch(options)
+  if problem then fail("schedule: " .. problem) end
 end
 
 -- The segments of a schedule with their first and last update.
 local function build(options)
-  local warmup = options.warmup
-  -- Without a warm-up its length means nothing; as published it is taken off all the same.
-  local taken = (warmup.type ~= "none" or options.as_published) and warmup.epochs or 0
-  local segments = types[options.type](options, options.epochs - taken)
+  local segments = types[options.type](options, options.epochs - warmup_length(options))
   local first = warmup_segment(options)
   if first then table.insert(segments, 1, first) end
   local at = 0
@@ -153,10 +181,35 @@ local function new(given)
   return setmetatable(schedule, {
     __call = function(_, step) return options.base_lr * factor_at(segments, step, options.as_published) end,
     __tostring = function()
-      return ("schedule %s, base_lr %g, %g epochs"):format(options.type, options.base_lr, options.epochs)
+      return numbers.format("schedule %s, base_lr %g, %g epochs", options.type, options.base_lr, options.epochs)
     end,
   })
 end
 
+-- The options of a schedule by those of icl.options.training.
+local function settings_of(o)
+  return {
+    type = o.schedule, base_lr = o.base_lr, epochs = o.epochs, milestones = o.milestones, lr_decay = o.lr_decay,
+    lr_min_factor = o.lr_min_factor, T0 = o.T0, T_mul = o.T_mul, as_published = o.as_published,
+    warmup = { type = o.warmup, epochs = o.warmup_epochs, start_factor = o.warmup_start_factor,
+               exponent = o.warmup_exponent },
+  }
+end
+
 -- icl.schedule.types: the names of all types.
-return setmetatable({ types = arguments.names(types) }, { __call = function(_, given) return new(given) end })
+local schedule = { types = arguments.names(types) }
+
+-- icl.schedule.from_options(options, steps_per_epoch) -> the schedule that options such as those of
+-- icl.options.training ask for.
+function schedule.from_options(options, steps_per_epoch)
+  local settings = settings_of(options)
+  settings.steps_per_epoch = steps_per_epoch
+  return new(settings)
+end
+
+-- What does not go together in such options; nil if all does.
+function schedule.problem(options)
+  return mismatch(settings_of(options))
+end
+
+return setmetatable(schedule, { __call = function(_, given) return new(given) end })

@@ -9,6 +9,7 @@ local random = require "icl.random"
 local open = setmetatable({}, {
   __close = function()
     if core.in_step() then core.step_cancel() end
+    random.leave()
   end,
 })
 
@@ -25,7 +26,7 @@ end
 local function step(f, ...)
   if core.in_step() then fail("icl.step: a step is being recorded already; steps do not nest") end
   core.step_begin()
-  random.next_step()
+  random.enter_step()
   local guard <close> = open
   return commit(f(...))
 end

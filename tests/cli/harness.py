@@ -152,6 +152,25 @@ def write_image_folder(where, train=6, val=3):
   return where
 
 
+# ---- locales ----
+
+
+def comma_locale(where):
+  """Variables for a locale whose numbers have a comma, and its name; it is made in the folder if there is none."""
+  name = "de_DE.UTF-8"
+  try:
+    listed = subprocess.run(["locale", "-a"], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    if "de_DE.utf8" in listed:
+      return {}, name
+    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", os.path.join(where, name)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+  except FileNotFoundError as error:
+    raise Skip(f"there is no {error.filename}") from error
+  if not os.path.isdir(os.path.join(where, name)):
+    raise Skip(f"no locale with a comma is there, and none could be made: {made.stdout}")
+  return {"LOCPATH": where}, name
+
+
 # ---- running ----
 
 

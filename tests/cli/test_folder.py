@@ -19,19 +19,45 @@ def a_recipe_trains_on_a_folder():
     lines = []
     for workers in ("1", "3"):
       output = success(run(RECIPE, *SMALL, "--data", data, "--epochs", "1", "--workers", workers))
-      contains(output, "Epoch 1 lr", "Val loss", "Test error")
-      lines.append(output.split(" Elapsed")[0])
+      contains(output, "Epoch 1 lr", "Test loss", "Test error")
+      lines.append(output[output.index("\nEpoch"):].split(" Elapsed")[0])
     equal(lines[0], lines[1])
     success(run(RECIPE, *SMALL, "--data", data, "--epochs", "1", "--no-random-crop", "--cutmix", "--subdivision", "2"))
+
+
+@test
+def photos_of_ones_own_begin_with_a_small_head():
+  with folder() as here:
+    data = write_image_folder(here.path)
+    small = [word if word != "imagenet" else "folder" for word in SMALL]
+    small += ["--data", data, "--epochs", "1", "--base-lr", "0", "--batch-size", "12"]
+    def loss(*options):
+      output = success(run(RECIPE, *small, *options))
+      return float(output.split("Epoch 1 ")[1].split("loss ")[1].split()[0])
+    assert loss() < 1.3, loss()
+    equal(loss("--head-init", "default"), loss())
+    assert loss("--head-init", "published") > 2.0, loss("--head-init", "published")
+
+
+@test
+def batch_norm_of_one_value_is_refused_before_the_first_step():
+  with folder() as here:
+    arguments = [*SMALL, "--data", write_image_folder(here.path)]
+    result = run(RECIPE, *arguments, "--batch-size", "11", "--no-drop-last")
+    contains(failure(result, 2), "batch norm stage4.block1.bn1", "12 images, --batch-size 11", "--drop-last off")
+    equal(result.stdout, "")
+    contains(failure(run(RECIPE, *arguments, "--subdivision", "4"), 2), "--subdivision 4")
+    success(run(RECIPE, *arguments, "--epochs", "1", "--batch-size", "11"))
 
 
 @test
 def small_forms_on_a_folder():
   with folder() as here:
     data = write_image_folder(here.path)
-    success(run(RECIPE, *SMALL, "--type", "cifar", "--depth", "8", "--data", data, "--epochs", "1"))
-    wrn = [word for word in SMALL if word not in ("--n-blocks", "1,1,1,1")]
-    contains(failure(run(os.path.join(ROOT, "recipes", "wrn.lua"), *wrn, "--data", data)),
+    small = [word for word in SMALL if word not in ("--n-blocks", "1,1,1,1")]
+    success(run(RECIPE, *small, "--type", "cifar", "--depth", "8", "--data", data, "--epochs", "1"))
+    contains(failure(run(RECIPE, *small, "--depth", "8", "--data", data), 2), "--depth 8", "without --type cifar")
+    contains(failure(run(os.path.join(ROOT, "recipes", "wrn.lua"), *small, "--data", data), 2),
              "wrn has no form imagenet", "--type cifar")
 
 

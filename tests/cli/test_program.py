@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import struct
 import subprocess
 import time
 
-from harness import (ICL, ROOT, Skip, close, contains, environment, equal, failure, folder, lacks, read_bytes, run,
-                     sanitized, start, success, test, write_mnist)
+from harness import (ICL, ROOT, Skip, close, comma_locale, contains, environment, equal, failure, folder, lacks,
+                     read_bytes, run, sanitized, start, success, test, write_mnist)
+
+
+RECIPE = os.path.join(ROOT, "recipes", "resnet_preact.lua")
 
 
 def script(code, *arguments, **options):
@@ -153,6 +157,53 @@ def starts_without_a_home_and_from_anywhere():
   env = environment()
   del env["HOME"]
   equal(success(run("-e", "print(icl.ones({ 2 }):sum():item())", env=env, cwd="/")), "2.0\n")
+
+
+@test
+def the_prompt_goes_on_after_options_that_were_changed_to_what_is_impossible():
+  code = """opt = icl.options "x":include(icl.models.resnet.options):parse {}
+    opt.depth = 9"""
+  text = "print(pcall(icl.models.build, 'resnet', opt, { shape = { 8, 8, 3 }, classes = 2 }))\nprint 'still here'\n"
+  result = run("-e", code, "-i", stdin=text)
+  contains(success(result) + result.stderr, "depth 9 is impossible", "still here")
+  lacks(result.stdout, "--depth")
+
+
+# ---- numbers ----
+
+
+@test
+def numbers_have_a_point_in_every_locale():
+  with folder() as here:
+    variables, name = comma_locale(here.path)
+    env = environment(**variables)
+    code = """local locale = arg[1]
+      assert(os.setlocale(locale), "no locale " .. locale)
+      assert(("%.1f"):format(0.5) == "0,5", "it has no comma")
+      local icl = require "icl"
+      local x = icl.tensor { 0.5, 1.25 }
+      print(require "icl.json".encode { a = 0.1, b = { 1e-7 } }, require "icl.core".json_decode "[0.5]"[1] == 0.5)
+      print(x, icl.ops.bn_running(icl.ones { 5, 1 }, icl.zeros { 1 }, { row = 2 }):item() == icl.tensor(0.1):item())
+      local list = icl.options "x":value("rate", 0.5, "a rate"):value("rates", { 0.5, 1.5 }, "rates", { max = 2.5 })
+      print(select(2, list:read { "--help" }))
+      print(list:read { "--rate", "0.25" }.rate == 0.25, select(2, list:read { "--rate", "0,25" }))
+      print(select(2, list:read { "--rates", "3.5" }))
+      print(pcall(icl.schedule, { epochs = -1.5 }))
+      print(pcall(icl.ops.dropout, x, icl.ones { 2 }, 0.5))
+      print(icl.describe_plan())"""
+    text = success(script(code, name, env=env))
+    contains(text, '{"a":0.1,"b":[1e-07]}\ttrue', "[0.5000, 1.2500]", "f32 (2)\ttrue", "(default 0.5)",
+             "(default 0.5,1.5, at most 2.5)", "true\t--rate 0,25: it must be a finite number",
+             "--rates 3.5: it must be at most 2.5", "epochs is -1.5;", " MB")
+    rest = text.replace("0.5,1.5", "").replace("--rate 0,25", "")
+    assert not re.search(r"\d,\d", rest), rest
+    write_mnist(here.path, 32, 16)
+    recipe = here.write("recipe.lua", f"assert(os.setlocale '{name}')\n" + open(RECIPE, encoding="utf-8").read())
+    text = success(run(recipe, "--dataset", "fashion_mnist", "--data", here.path, "--depth", "8", "--epochs", "1",
+                       "--initial-channels", "4", "--batch-size", "16", "--base-lr", "0.25", env=env))
+    contains(text, "--base-lr 0.25", "lr 0.", " loss ", "Test error ")
+    assert not re.search(r"(lr|loss|acc@1|Elapsed|error) [0-9]+,", text), text
+    contains(failure(run(recipe, "--base-lr", "0,25", env=env), 2), "--base-lr 0,25: it must be a finite number")
 
 
 # ---- recipes that fail ----
@@ -378,12 +429,11 @@ def no_room_for_weights_leaves_the_old_file():
 def a_loss_that_is_not_finite_stops_the_run():
   with folder() as here:
     write_mnist(here.path, 256, 16)
-    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
     arguments = ["--dataset", "fashion_mnist", "--data", here.path, "--depth", "8", "--batch-size", "32",
                  "--epochs", "3", "--schedule", "cosine", "--base-lr", "1e30"]
-    message = failure(run(recipe, *arguments))
+    message = failure(run(RECIPE, *arguments))
     contains(message, "loss", "nan", "step", "--check-nan")
-    message = failure(run(recipe, *arguments, "--check-nan"))
+    message = failure(run(RECIPE, *arguments, "--check-nan"))
     contains(message, "NaN", "in stage", "dropped")
 
 

@@ -51,17 +51,61 @@ def wrong_options_are_told_with_what_was_meant():
       (["--dataset", "fashion_minst"], ["did you mean fashion_mnist"]),
       (["epochs"], ["epochs"]),
       (["--nesterov=no"], ["--nesterov"]),
-      (["--mixup", "--cutmix"], ["mixup and cutmix exclude each other"]),
-      (["--ricap", "--dual-cutout"], ["dual_cutout and ricap exclude each other"]),
-      (["--mixup-alpha", "0"], ["--mixup-alpha 0", "at least"]),
+      (["--mixup", "--cutmix"], ["--mixup and --cutmix exclude each other"]),
+      (["--ricap", "--dual-cutout"], ["--dual-cutout and --ricap exclude each other"]),
+      (["--mixup", "--mixup-alpha", "0"], ["--mixup-alpha 0", "at least"]),
       (["--cutout-size", "0"], ["--cutout-size 0", "at least 1"]),
       (["--cutout-prob", "2"], ["--cutout-prob 2", "at most 1"]),
-      (["--random-erasing-area", "0.4,0.02"], ["random_erasing_area", "two numbers"]),
+      (["--random-erasing", "--random-erasing-area", "0.4,0.02"], ["--random-erasing-area must be two numbers"]),
       (["--cut-out"], ["did you mean --cutout"]),
+      (["--warmup", "linear"], ["--warmup linear means nothing without --warmup-epochs"]),
+      (["--warmup-epochs", "3"], ["--warmup-epochs 3 means nothing without --warmup"]),
+      (["--val-ratio", "0.1"], ["means nothing without --no-use-test-as-val"]),
+      (["--no-use-test-as-val"], ["--val-ratio must say"]),
+      (["--mixup-alpha", "0.5"], ["means nothing without --mixup"]),
+      (["--cutout-size", "8"], ["means nothing without --cutout or --dual-cutout"]),
+      (["--schedule", "cosine", "--milestones", "3"], ["means nothing without --schedule multistep"]),
+      (["--T0", "3"], ["means nothing without --schedule sgdr"]),
+      (["--workers", "3"], ["means nothing without --dataset imagenet or folder"]),
+      (["--n-blocks", "1,1,1,1"], ["means nothing without --type imagenet"]),
+      (["--expand-first-stage"], ["means nothing without --block-type bottleneck"]),
+      (["--schedule", "sgdr", "--epochs", "25"], ["--T0 10", "add up to 30 epochs, not 25; choose --epochs"]),
+      (["--warmup", "linear", "--warmup-epochs", "200"], ["a warm-up of 200 --epochs does not fit into 160"]),
+      (["--milestones", "5,3"], ["--milestones must ascend"]),
+      (["--threads", "100000"], ["--threads 100000: it must be at most 1024"]),
+      (["--weight-decay", "1e400"], ["--weight-decay 1e400: it must be a finite number"]),
+      (["--dataset", "folder"], ["--dataset folder needs --data DIR"]),
   ):
     result = run(RECIPE, *arguments)
     contains(failure(result, 2), *parts)
     equal(result.stdout, "")
+
+
+@test
+def what_the_data_or_the_model_refuse_is_a_wrong_command_line_too():
+  with folder() as here:
+    data = write_mnist(here.path, 64, 16)
+    vgg, wrn = (os.path.join(ROOT, "recipes", name) for name in ("vgg.lua", "wrn.lua"))
+    small = ["--depth", "8", "--batch-size", "16"]
+    for recipe, arguments, part in (
+        (RECIPE, ["--depth", "9"], "--depth 9 is impossible with basic blocks; it must be 6n + 2"),
+        (wrn, ["--depth", "9"], "wrn: --depth 9 is impossible"),
+        (vgg, ["--n-layers", "1,1"], "--n-channels has 5 entries and --n-layers 2"),
+        (RECIPE, ["--depth", "8", "--preact-stage", "yes"], "--preact-stage has no entry for stage 2"),
+        (RECIPE, ["--depth", "11", "--block-type", "bottleneck", "--initial-channels", "2"],
+         "--initial-channels is 2; with bottleneck blocks it must be at least 4"),
+        (RECIPE, ["--depth", "8", "--batch-size", "65"], "64 images are not one batch of 65; give a smaller --batch-"),
+        (RECIPE, ["--no-use-test-as-val", "--val-ratio", "0.01"], "--val-ratio 0.01 of 64 images is none"),
+        (RECIPE, [*small, "--momentum", "0"], "--nesterov needs a --momentum above 0"),
+        (RECIPE, [*small, "--optimizer", "adam", "--betas", "0.9,1"], "--betas must be two numbers"),
+        (RECIPE, [*small, "--optimizer", "adabound", "--gamma", "0"], "--gamma is 0; it must be above"),
+        (RECIPE, [*small, "--crop-padding", "40", "--crop-padding-mode", "reflect"], "--crop-padding 40 is too much"),
+        (RECIPE, [*small, "--cutout", "--cutout-size", "29", "--cutout-inside"],
+         "a square of --cutout-size 29 does not lie within 28 x 28 pixels; give a smaller one, or not --cutout-inside"),
+    ):
+      result = run(recipe, "--dataset", "fashion_mnist", "--data", data, *arguments)
+      contains(failure(result, 2), part)
+      equal(result.stdout, "")
 
 
 # ---- training ----
@@ -87,6 +131,58 @@ def a_recipe_trains_and_says_so_line_by_line():
     assert last["loss"] < first["loss"], output
     contains(output, "Test error")
     lacks(output, "\r", "\x1b")
+
+
+@test
+def it_begins_with_what_is_trained_and_how():
+  with folder() as here:
+    data = write_mnist(here.path, 64, 16)
+    text = success(run(RECIPE, "--preset", "quickstart", "--data", data, "--depth", "8", "--epochs", "1", "--seed",
+                       "3"))
+    lines = text.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("Epoch"))
+    contains("\n".join(lines[:first]), "Data: fashion_mnist, 64 training, 16 test images of 28 x 28 x 1, 10 classes",
+             "Model: resnet_preact, 77,562 parameters", "multiply-accumulates", "cpu: ", "2 threads", "seed 3",
+             "Preset: quickstart", "--depth 8", "--epochs 1", "--schedule cosine", "--batch-size 64")
+    lacks(text, "--momentum", "Note:")
+    assert first <= 8 and max(map(len, lines[:first])) <= 120, text
+
+
+@test
+def milestones_move_with_the_epochs_and_the_log_says_so():
+  contains(" ".join(success(run(RECIPE, "--help")).split()), "not given, they move in proportion when --epochs is")
+  with folder() as here:
+    arguments = [word for word in SMALL if word not in ("--schedule", "cosine")]
+    text = success(run(RECIPE, "--data", write_mnist(here.path, 64, 16), *arguments, "--epochs", "4"))
+    contains(text, "milestones at 2,3 of 4 epochs, moved from 80,120 of 160")
+    equal([line["lr"] for line in epochs(text)], [0.1, 0.1, 0.01, 0.001])
+    text = success(run(RECIPE, "--data", here.path, *arguments, "--epochs", "2", "--milestones", "80,120"))
+    equal([line["lr"] for line in epochs(text)], [0.1, 0.1])
+    lacks(text, "Note")
+
+
+@test
+def small_rates_show_their_digits():
+  with folder() as here:
+    contains(train(write_mnist(here.path, 64, 16), "--base-lr", "3e-7", "--epochs", "1"), "Epoch 1 lr 1.5")
+    contains(train(here.path, "--base-lr", "3e-7", "--epochs", "1", "--lr-min-factor", "1"), "Epoch 1 lr 3e-07 ")
+
+
+@test
+def validation_and_test_have_their_names():
+  with folder() as here:
+    text = train(write_mnist(here.path, 80, 16), "--no-use-test-as-val", "--val-ratio", "0.2")
+    equal((text.count(" Val loss"), text.count("Test loss"), text.count("\nTest loss")), (2, 1, 1))
+    contains(text, "64 training, 16 validation, 16 test images", "Validation error", "Test error")
+    text = train(here.path)
+    equal((text.count(" Test loss"), text.count("Val")), (2, 0))
+
+
+@test
+def a_data_folder_may_begin_with_the_home_folder():
+  with folder() as here:
+    write_mnist(here.path, 32, 16)
+    success(run(RECIPE, "--data=~/", *SMALL, "--epochs", "1", env=environment(HOME=here.path)))
 
 
 @test

@@ -32,6 +32,15 @@ embeds() {
     LD_LIBRARY_PATH=$prefix/lib "$prefix/embed" >/dev/null
 }
 
+# In a locale with a comma, set before the library is loaded, defaults of ops and numbers as text have a point.
+reads_points() {
+  LOCPATH=$prefix LUA_CPATH=$prefix/lib/lua/5.4/?.so LUA_PATH=/nowhere lua5.4 -e 'assert(os.setlocale "de_DE.UTF-8")
+    local icl = require "icl"
+    local moved = icl.ops.bn_running(icl.ones { 5, 1 }, icl.zeros { 1 }, { row = 2 })
+    assert(moved:item() == icl.tensor(0.1):item(), "the momentum of bn_running is " .. moved:item())
+    assert(tostring(icl.tensor { 0.5 }):find("0.5000", 1, true), tostring(icl.tensor { 0.5 }))'
+}
+
 # The internal functions of the library must not be visible.
 hides_internals() {
   ! nm -D --defined-only "$prefix/lib/libicl.so" | grep -v ' icl_[^_]' | grep .
@@ -50,5 +59,10 @@ check "a C program builds against libicl and runs" embeds
 check "the executable runs from where it was installed" "$prefix/bin/icl" -e 'assert(icl.version)'
 check "the stock interpreter loads icl.so" env "LUA_CPATH=$prefix/lib/lua/5.4/?.so" LUA_PATH=/nowhere \
   lua5.4 -e 'assert(require("icl").version)'
+if localedef -i de_DE -f UTF-8 "$prefix/de_DE.UTF-8" 2>/dev/null || [ -d "$prefix/de_DE.UTF-8" ]; then
+  check "numbers have a point in every locale" reads_points
+else
+  echo "skipped: numbers in every locale: localedef cannot make de_DE.UTF-8"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -135,7 +135,7 @@ check("cutout within the image", function()
     end
   end
   check.raises(function() return batch_of(behind(augment.cutout { size = 11, inside = true })).image end,
-    "augment.cutout: a square of 11 pixels does not lie within 10 rows")
+    "augment.cutout: a square of size 11 does not lie within 10 x 12 pixels")
 end)
 
 check("a square larger than the image covers all or a part of it", function()
@@ -484,12 +484,12 @@ check("recorded in a step as at once, and no plan is made anew", function()
       local kept = {}
       for batch in run:batches(loader) do
         local image = type(batch.image) == "table" and batch.image[2] or batch.image
-        kept[#kept + 1] = { batch.index, image:keep() }
+        kept[#kept + 1] = { batch.index, image:keep(), batch.place }
         icl.loss.distribution(batch.target, COUNT):keep()
       end
       if epoch > 1 then check.equal(icl.statistics().plans, plans) end
       for number, pair in ipairs(kept) do
-        local again = loader:batch(pair[1], epoch, number).image
+        local again = loader:batch(pair[1], epoch, number, nil, pair[3]).image
         again = type(again) == "table" and again[2] or again
         if difference(again, pair[2]) > 1e-6 then error(name) end
       end
@@ -548,6 +548,7 @@ check("what excludes each other", function()
       local words = { "--" .. names[j]:gsub("_", "-"), "--" .. names[i]:gsub("_", "-") }
       local values, message = icl.options "x":include(icl.options.augmentation):read(words)
       check.equal(values, nil)
+      pair = ("--%s and --%s exclude each other"):format(names[i], names[j]):gsub("_", "-")
       check.equal(message:find(pair, 1, true) ~= nil, true)
     end
   end
@@ -563,9 +564,9 @@ check("options of stages are checked", function()
   check.raises(function() augment.ricap { beta = 1 / 0 } end, "augment.ricap: beta")
   check.raises(function() augment.hflip { prob = -1 } end, "at least 0")
   local group = icl.options "x":include(icl.options.augmentation)
-  local values, message = group:read { "--random-erasing-area", "0.4,0.1" }
+  local values, message = group:read { "--random-erasing", "--random-erasing-area", "0.4,0.1" }
   check.equal(values, nil)
-  check.equal(message, "random_erasing_area must be two numbers, the second not below the first")
+  check.equal(message, "--random-erasing-area must be two numbers, the second not below the first")
 end)
 
 check("the options have the names and defaults of the published code", function()

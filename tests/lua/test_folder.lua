@@ -101,6 +101,15 @@ check("evaluation sees the middle of the resized image", function()
   check.equal(plain[2], icl.image.center(icl.image.read(open().folder:file(2)), SIZE):bytes())
 end)
 
+check("the size that evaluation resizes to follows that of the images unless it is given", function()
+  local function resize(size, options)
+    return augment.evaluation(options or {}, data.folder(root .. "/val", { image_size = size })).decoder.options.resize
+  end
+  for size, expected in pairs { [224] = 256, [299] = 342, [64] = 73, [1] = 1 } do check.equal(resize(size), expected) end
+  check.equal(resize(64, { eval_resize = 100 }), 100)
+  check.equal(resize(64, { eval_resize = 0 }), 0)
+end)
+
 check("images come normalised unless a chain is given", function()
   local batch = data.loader(open(), { batch_size = 2 }):batch(icl.tensor({ 3, 7 }, { dtype = "i64" }), 1)
   check.equal(text(batch.target:totable()), "0 2")
@@ -200,7 +209,7 @@ check("open gives train and val", function()
   check.equal(train.count, COUNT)
   check.equal(val, test)
   check.equal(val.folder:file(0), root .. "/val/cat/0.png")
-  check.raises(function() data.open { dataset = "imagenet" } end, "needs %-%-data DIR; images lie in DIR/train")
+  check.raises(function() data.open { dataset = "imagenet" } end, "needs data DIR; images lie in DIR/train")
   check.raises(function() data.open { dataset = "imagenet", data = root .. "/none", image_size = 8, workers = 0 } end,
     "none/train: No such file or directory; images lie in a folder for each class")
   shell("mkdir %s/train/emu && cp %s/train/cow/5.png %s/train/emu", root, root, root)

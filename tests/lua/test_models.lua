@@ -79,6 +79,7 @@ end
 
 for _, name in ipairs(models.names) do
   check(name .. " trains and evaluates", function()
+    icl.random.seed(1)
     local model = models[name](merged(small[name], { classes = 7, input = { 16, 16, 3 } }))
     local images = icl.random.normal { 3, 16, 16, 3 }
     check_gradients(model, images)
@@ -141,6 +142,23 @@ check("a model without options prints its tree", function()
   for _, part in ipairs { "resnet_preact", "1,730,522", "253,149,824", "stage3: sequential", "(8, 8, 64)" } do
     if not text:find(part, 1, true) then error(("no '%s' in\n%s"):format(part, text)) end
   end
+end)
+
+check("first weights of the last layer", function()
+  local function largest(options, name)
+    icl.random.seed(4)
+    local set = { shape = { 32, 32, 3 }, classes = 3, name = name }
+    return models.build("resnet_preact", merged({ depth = 8 }, options), set).fc.weight:abs():max():item()
+  end
+  local small, large = 1 / math.sqrt(64), math.sqrt(2 / 3)
+  for _, name in ipairs { "folder", "own" } do check.near(largest({}, name), small, 0.01) end
+  for _, name in ipairs { "cifar10", "imagenet" } do check.equal(largest({}, name) > large, true) end
+  check.near(largest({ head_init = "default" }, "cifar10"), small, 0.01)
+  check.equal(largest({ head_init = "published" }, "folder"), largest({}, "cifar10"))
+  icl.random.seed(4)
+  check.equal(models.resnet_preact({ depth = 8, classes = 3 }).fc.weight:abs():max():item(), largest({}, "cifar10"))
+  local vgg = models.vgg { n_channels = { 4 }, n_layers = { 1 }, head_init = "default" }
+  check.near(vgg.fc.weight:abs():max():item(), 1 / math.sqrt(4 * 16 * 16), 1e-3)
 end)
 
 check("the same seed gives the same bytes", function()
@@ -267,7 +285,7 @@ local mistakes = {
   { "wrn", { type = "imagenet" }, "type is imagenet; it must be cifar" },
   { "wrn", { drop_rate = 1 }, "at most 0.999" },
   { "shake_shake", { initial_channels = 5 }, "initial_channels is 5; it must be even" },
-  { "se_resnet_preact", { depth = 8, se_reduction = 32 }, "a reduction of 32 leaves nothing of 16 channels" },
+  { "se_resnet_preact", { depth = 8, se_reduction = 32 }, "a se_reduction of 32 leaves nothing of initial_channels 16" },
   { "vgg", { input = { 28, 28, 1 } }, "28 x 28 are too small for 5 stages.*they need 32 x 32" },
   { "vgg", { n_layers = { 1, 1 } }, "n_channels has 5 entries and n_layers 2" },
   { "vgg", { n_layers = { 1, 1, 0, 1, 1 } }, "n_layers is 1,1,0,1,1; it must be at least 1" },

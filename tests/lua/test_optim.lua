@@ -172,6 +172,84 @@ check("which parameters decay", function()
   check.raises(function() decaying "none" end, "must be one of all, conv.weight, weights")
 end)
 
+check("options that are changed between steps act, and are checked", function()
+  local model = icl.nn.linear(1, 1)
+  local optimizer = icl.optim.sgd(model, { momentum = 0, nesterov = false, weight_decay_of = "weights" })
+  local function one_step()
+    model.weight:set { { 2 } }
+    model.bias:set { 2 }
+    step(optimizer, 0.5, { model.weight, 0 }, { model.bias, 0 })
+    return model.weight:get()[1][1], model.bias:get()[1]
+  end
+  check.equal(one_step(), 2)
+  optimizer.options.weight_decay = 1
+  local weight, bias = one_step()
+  check.equal(weight, 1)
+  check.equal(bias, 2)
+  optimizer.groups[2].weight_decay = 0.5
+  check.equal(select(2, one_step()), 1.5)
+  optimizer.groups[1].lr_scale = 0
+  check.equal(one_step(), 2)
+  local all = {}
+  for name in pairs(optimizer.options) do all[#all + 1] = name end
+  table.sort(all)
+  check.equal(table.concat(all, " "), "divide gradient_clip momentum nesterov weight_decay weight_decay_of")
+  for pattern, change in pairs {
+    ["there is no option 'weight_decy' %(did you mean weight_decay%?%)"] = function(o) o.weight_decy = 1 end,
+    ["weight_decay is %-1; it must be a number of at least 0"] = function(o) o.weight_decay = -1 end,
+    ["weight_decay is x; it must be a number"] = function(o) o.weight_decay = "x" end,
+    ["nesterov needs a momentum above 0"] = function(o) o.nesterov = true end,
+    ["weight_decay_of is settled when the optimizer is made"] = function(o) o.weight_decay_of = "all" end,
+  } do
+    check.raises(function() change(optimizer.options) end, "icl.optim.sgd: " .. pattern)
+  end
+  check.equal(optimizer.options.weight_decay, 1)
+  optimizer.options.momentum = 0.9
+  check.raises(one_step, "group decay needs the state momentum_buffer with these options")
+end)
+
+check("a group has a rate and options of its own", function()
+  local function group(w, more)
+    more.parameters = { { name = w.name, state = w } }
+    return more
+  end
+  local a, b, c = parameter({ 1 }, "a"), parameter({ 1 }, "b"), parameter({ 1 }, "c")
+  local optimizer = icl.optim.sgd({ group(a, {}), group(b, { lr_scale = 0.25 }),
+                                    group(c, { momentum = 0, nesterov = false, weight_decay = 2 }) },
+    { momentum = 0.5, nesterov = false })
+  for _ = 1, 2 do step(optimizer, icl.tensor { 0.5 }, { a, 1 }, { b, 1 }, { c, 1 }) end
+  check.near(a:get()[1], 1 - 0.5 * (1 + 1.5), 1e-6)
+  check.near(b:get()[1], 1 - 0.125 * (1 + 1.5), 1e-6)
+  check.near(c:get()[1], (1 - 0.5 * 3) - 0.5 * (1 + 2 * (1 - 0.5 * 3)), 1e-6)
+  check.equal(#optimizer:state_dict(), 2)
+  local betas = icl.optim.adam({ group(a, { betas = { 0, 0 } }), group(b, {}) }, { betas = { 0.9, 0.9 } })
+  a:set { 1 }
+  for k = 1, 2 do step(betas, 0.5, { a, k }, { b, k }) end
+  check.near(a:get()[1], 0, 1e-6)
+  for pattern, own in pairs {
+    ["group 1: there is no option 'lr' %(did you mean lr_scale%?%)"] = { lr = 0 },
+    ["group 1: there is no option 'weight_decy' %(did you mean weight_decay%?%)"] = { weight_decy = 0 },
+    ["group 1: there is no option 'gradient_clip'"] = { gradient_clip = 1 },
+    ["group 1: lr_scale is x; it must be a number"] = { lr_scale = "x" },
+    ["group 1: betas must be two numbers"] = { betas = { 1, 1 } },
+  } do
+    check.raises(function() icl.optim.adam { group(a, own) } end, "icl.optim.adam: " .. pattern)
+  end
+  check.raises(function() icl.optim.sgd({ group(a, {}) }, { weight_decay_of = "weights" }) end,
+    "weight_decay_of chooses among the parameters of a module")
+end)
+
+check("a step needs a rate", function()
+  local w = parameter({ 1 }, "w")
+  local optimizer = icl.optim.sgd(groups(w))
+  check.raises(function() step(optimizer, nil, { w, 1 }) end, "icl.optim.sgd: step: it needs a learning rate")
+  check.raises(function() step(optimizer, "0.1", { w, 1 }) end, "step: it needs a learning rate")
+  for _, rate in ipairs { 0 / 0, math.huge, -1 } do
+    check.raises(function() step(optimizer, rate, { w, 1 }) end, "the learning rate is .*a number of at least 0")
+  end
+  check.equal(w:get()[1], 1)
+end)
+
 -- Trains for some steps, from what an earlier call returned.
 local function train(name, options, first, last, from)
   local w = parameter(from and from.w or { 1, -2 }, "w")

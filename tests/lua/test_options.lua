@@ -147,23 +147,113 @@ check("values from a table", function()
 end)
 
 check("those of a group among others", function()
-  local values = icl.options.data:select(read("--batch-size", "3"))
+  local values = icl.options.data:select((read("--batch-size", "3")))
   check.equal(values.batch_size, 3)
   check.equal(values.depth, nil)
 end)
 
 check("a list under a prefix, with its checks", function()
   local inner = icl.options "inner" : value("low", 1, "", { min = 0 }) : value("high", 2, "")
-    : check(function(values) if values.low > values.high then return "low must not be above high" end end)
+    : check(function(values) if values.low > values.high then return "{low} must not be above {high}" end end)
   local function outer() return icl.options "outer":include(icl.options "group":add(inner, "range_")) end
   check.equal(outer():read({ "--range-high", "5" }).range_high, 5)
-  check.equal(inner:select(outer():read {}, "range_").high, 2)
+  check.equal(inner:select((outer():read {}), "range_").high, 2)
   local values, text = outer():read { "--range-low", "3" }
   check.equal(values, nil)
-  check.equal(text, "range_low must not be above high")
+  check.equal(text, "--range-low must not be above --range-high")
   check.equal(outer():problem { range_low = 1, range_high = 1 }, nil)
-  check.raises(function() outer():complete("outer", { range_high = 0 }) end, "outer: range_low must not be above high")
+  local wrong = { range_high = 0 }
+  check.raises(function() outer():complete("outer", wrong) end, "outer: range_low must not be above range_high")
   check.raises(function() inner:complete("inner", { high = 0 }) end, "inner: low must not be above high")
+end)
+
+check("an option that means nothing without another is an error where it is typed", function()
+  local function says(text, ...)
+    local said = message(...)
+    if said ~= text then error(("'%s', not '%s'"):format(said, text), 2) end
+  end
+  says("--mixup-alpha 0.5 means nothing without --mixup", "--mixup-alpha", "0.5")
+  says("--cutout-size 8 means nothing without --cutout or --dual-cutout", "--cutout-size", "8")
+  says("--no-nesterov means nothing without --optimizer sgd", "--optimizer", "adam", "--no-nesterov")
+  says("--milestones 3 means nothing without --schedule multistep", "--milestones", "3", "--schedule", "cosine")
+  says("--lr-min-factor 0.5 means nothing without --schedule linear or cosine or sgdr", "--lr-min-factor", "0.5")
+  says("--val-ratio 0.1 means nothing without --no-use-test-as-val", "--val-ratio", "0.1")
+  says("--image-size 64 means nothing without --dataset imagenet or folder", "--image-size", "64")
+  says("--warmup linear means nothing without --warmup-epochs", "--warmup", "linear")
+  says("--warmup-epochs 5 means nothing without --warmup linear or exponential", "--warmup-epochs", "5")
+  says("--warmup-exponent 2.0 means nothing without --warmup exponential", "--warmup", "linear", "--warmup-epochs", "1",
+    "--warmup-exponent", "2")
+  says("--weight-decay-of weights means nothing without a --weight-decay above 0", "--weight-decay-of", "weights",
+    "--weight-decay", "0")
+  says("--hflip-prob 0.5 means nothing without --hflip", "--hflip-prob", "0.5", "--dataset", "mnist")
+  says("--crop-fill 3 means nothing without --crop-padding-mode constant", "--crop-fill", "3", "--crop-padding-mode",
+    "edge")
+  says("without --use-test-as-val, --val-ratio must say which part of the training images to evaluate on",
+    "--no-use-test-as-val")
+end)
+
+check("it is none where the other has its value, by default, by a preset or typed", function()
+  for _, words in ipairs {
+    { "--mixup", "--mixup-alpha", "0.5" }, { "--mixup-alpha", "0.5", "--mixup" }, { "--milestones", "3" },
+    { "--dual-cutout", "--cutout-size", "3" }, { "--hflip-prob", "0.5" }, { "--cutout-size", "3", "--preset", "cut" },
+    { "--hflip", "--hflip-prob", "0.5", "--dataset", "mnist" }, { "--preset", "loose" },
+    { "--warmup", "linear", "--warmup-epochs", "1" }, { "--as-published", "--warmup-epochs", "1" },
+    { "--dataset", "folder", "--data", "x", "--image-size", "3", "--crop-area", "0.5,1", "--workers", "1" },
+    { "--no-use-test-as-val", "--val-ratio", "0.5" }, { "--no-mixup" }, { "--optimizer", "lars", "--momentum", "0.5" },
+  } do
+    local options = example():preset("cut", { cutout = true }, ""):preset("loose", { mixup_alpha = 0.5 }, "")
+    local values, text = options:read(words)
+    if not values then error(table.concat(words, " ") .. ": " .. text, 0) end
+  end
+end)
+
+check("conditions of one's own, their texts, and those of options under a prefix", function()
+  local inner = icl.options "inner" : flag("on", false, "") : value("size", 1, "", { only = { on = true } })
+  local function outer()
+    return icl.options "outer" : value("kind", "a", "") : add(inner, "in_", { kind = { "b", "c" } })
+      : value("odd", 1, "", { only = { "an odd --in-size", function(values) return values.in_size % 2 == 1 end } })
+      : flag("off", true, "") : value("depth", 1, "", { only = { { kind = "z", in_on = true }, { off = false } } })
+  end
+  for text, words in pairs {
+    ["--in-size 2 means nothing without --in-on"] = { "--kind", "b", "--in-size", "2" },
+    ["--in-on means nothing without --kind b or c"] = { "--in-on" },
+    ["--odd 3 means nothing without an odd --in-size"] = { "--kind", "c", "--in-on", "--in-size", "2", "--odd", "3" },
+    ["--depth 2 means nothing without --in-on and --kind z or --no-off"] = { "--depth", "2" },
+  } do
+    check.equal(select(2, outer():read(words)), text)
+  end
+  check.equal(outer():read({ "--kind", "b", "--in-on", "--in-size", "3", "--odd", "5" }).odd, 5)
+  check.equal(outer():read({ "--depth", "3", "--no-off" }).depth, 3)
+  local text = select(2, outer():read { "--help" }):gsub("%s+", " ")
+  for _, part in ipairs { "--in-size N (default 1; only with --kind b or c; only with --in-on)", "only with an odd" } do
+    if not text:find(part, 1, true) then error(("no '%s' in %s"):format(part, text), 0) end
+  end
+end)
+
+check("milestones move with the epochs unless they are given", function()
+  local function milestones(...)
+    local values, origin = example():preset("short", { epochs = 50, milestones = { 20, 40 } }, ""):read { ... }
+    return table.concat(values.milestones, " "), origin.notes[1]
+  end
+  check.equal(milestones(), "80 120")
+  local moved, note = milestones("--epochs", "20")
+  check.equal(moved, "10 15")
+  check.equal(note, "milestones at 10,15 of 20 epochs, moved from 80,120 of 160")
+  check.equal(milestones("--epochs", "7"), "3.5 5.25")
+  check.equal(milestones("--preset", "quick"), "80 120")
+  check.equal(milestones("--preset", "short", "--epochs", "5"), "2 4")
+  check.equal(milestones("--epochs", "20", "--milestones", "3"), "3")
+  check.equal(select(2, milestones("--epochs", "20", "--schedule", "cosine")), nil)
+end)
+
+check("a path that begins with ~, and numbers with a comma", function()
+  local home = os.getenv "HOME"
+  check.equal(read("--data=~/x").data, home and home .. "/x" or "~/x")
+  check.equal(read("--data", "~").data, home or "~")
+  check.equal(read("--data", "a~/x").data, "a~/x")
+  check.equal(read("--note", "~/x").note, "~/x")
+  check.equal(message("--base-lr", "0,1"), "--base-lr 0,1: it must be a finite number")
+  check.equal(message("--epochs", "1,"), "--epochs 1,: it must be an integer")
 end)
 
 check("mistakes in the declaration", function()

@@ -49,6 +49,101 @@ check("words of a key are those that ops draw from", function()
   check.raises(function() core.philox({ 1, 2, 3, 4 }, 1 << 32) end, "from 0 to 2%^32 %- 1")
 end)
 
+-- ---- all keys of a program ----
+
+local function small_set(count)
+  local images, labels = {}, {}
+  for k = 1, count do images[k], labels[k] = (":" .. k):rep(32):sub(1, 32), k % 2 end
+  return icl.data.set { images = icl.tensor(table.concat(images), { dtype = "u8", shape = { count, 4, 8, 1 } }),
+                        labels = icl.tensor(labels, { dtype = "i64" }), classes = 2, mean = { 0.5 }, std = { 0.2 } }
+end
+
+-- Two runs over training and evaluation with draws everywhere: first weights, outside of steps, in both kinds of steps,
+-- dropout in evaluation too, augmentation of images and of batches.
+local function program()
+  random.seed(3)
+  random.normal { 2 }
+  local train, rest = icl.data.split(small_set(20), 0.25)
+  icl.data.split(train, 0.5)
+  local model = icl.nn.sequential { icl.nn.conv2d(1, 2, 3), icl.nn.dropout(0.5), icl.nn.global_avg_pool(),
+                                    icl.nn.linear(2, 2) }
+  local augment = icl.augment
+  local chain = augment.chain { augment.random_crop { padding = 1 }, augment.hflip {}, augment.normalize {},
+                                augment.cutout { size = 2, prob = 0.5 }, augment.mixup {},
+                                function(batch, rng) batch.image = batch.image + rng:normal(batch.image:shape()) end }
+  local loader = icl.data.loader(train, { batch_size = 4, training = true, chain = chain })
+  local second = icl.data.loader(rest, { batch_size = 2, training = true })
+  local optimizer, weights = icl.optim.sgd(model), {}
+  icl.step(function() return random.normal { 2 } end)
+  for _ = 1, 2 do
+    local run = icl.run { epochs = 2 }
+    for _ in run:epochs() do
+      random.uniform { 2 }
+      for batch in run:batches(loader) do
+        random.normal { 2 }
+        icl.loss.cross_entropy(model(batch.image), batch.target):backward()
+        optimizer:step(0.1)
+      end
+      for _ = 1, 2 do
+        for batch in run:batches(second) do run:log { loss = model(batch.image):sum() } end
+      end
+      icl.step(function() return random.normal { 2 }, random.normal { 2 } end)
+    end
+    random.normal { 2 }
+  end
+  for i, entry in ipairs(model:named_states()) do weights[i] = entry.state:bytes() end
+  return table.concat(weights)
+end
+
+-- Runs f; -> who drew with each key. Draws of a stage for its images have one key in a loop, in which each image has
+-- numbers of its own, and those for a batch one for the parts of it; whatever else is drawn has its own.
+local function owners_of_keys(f)
+  local original, owners, draws = random.words, {}, 0
+  local restore <close> = setmetatable({}, { __close = function() random.words = original end })
+  random.words = function(name, number, at)
+    local words = original(name, number, at)
+    local key, place = table.concat(words, " "), at or table.concat({ random.place() }, " ")
+    draws = draws + 1
+    local owner = ("%s %s %s"):format(place, name, name:find "^augment" and number or "draw " .. draws)
+    if owners[key] and owners[key] ~= owner then
+      error(("one key for %s and %s"):format(owners[key], owner), 0)
+    end
+    owners[key] = owner
+    return words
+  end
+  f()
+  return owners, draws
+end
+
+check("no two draws of a program have the same key", function()
+  local _, draws = owners_of_keys(program)
+  check.equal(draws > 150, true)
+end)
+
+check("a program that is repeated gets the same keys and ends with the same bytes", function()
+  local first, second, bytes, again
+  first = owners_of_keys(function() bytes = program() end)
+  second = owners_of_keys(function() again = program() end)
+  for key, owner in pairs(first) do check.equal(second[key], owner) end
+  check.equal(bytes == again, true)
+end)
+
+check("a loop that is left early or by an error ends its place", function()
+  random.seed(1)
+  local run = icl.run {}
+  for _ in run:epochs() do
+    local loader = icl.data.loader(small_set(8), { batch_size = 2 })
+    for _ in run:batches(loader) do break end
+    check.equal(random.place(), "run0.epoch1")
+    pcall(function()
+      for _ in run:batches(loader) do error "left" end
+    end)
+    check.equal(random.place(), "run0.epoch1")
+    pcall(icl.step, error)
+    check.equal(random.place(), "run0.epoch1")
+  end
+end)
+
 check("a seed must be an integer", function()
   check.raises(function() random.seed(1.5) end, "not an integer")
 end)

@@ -66,6 +66,7 @@ end)
 -- A loop over an epoch's batches and one of evaluation, each of which an error ends after `instructions` of them, are
 -- entered again until they are done.
 local function train_in_pieces(instructions)
+  icl.random.seed(0) -- each of these runs is the first of its program
   local run, counter = icl.run { epochs = 2 }, icl.state { 0 }
   local training, evaluation = loader(true), loader(false)
   local images, pieces, at_work = {}, 0, true
@@ -147,6 +148,19 @@ check("logged values are averaged by images", function()
   check.equal(run.last.size, 16)
   check.equal(run.step, 0)
   check.raises(function() run:log { a = 1 } end, "belongs into the body")
+end)
+
+check("the average of a value is that over the passes that logged it", function()
+  local run = icl.run {}
+  for batch in run:batches(icl.data.loader(set, { batch_size = 20 })) do
+    local size = batch:size()
+    run:log { always = size }
+    if size < 20 then run:log { once = 7 } end
+    if run.last.always == nil or size < 20 then run:log { twice = size } end
+  end
+  check.equal(run.average.once, 7)
+  check.near(run.average.always, (20 * 20 * 2 + 8 * 8) / 48, 1e-9)
+  check.near(run.average.twice, (20 * 20 + 8 * 8) / 28, 1e-9)
 end)
 
 check("a loss that is not finite stops the run", function()

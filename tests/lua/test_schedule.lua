@@ -11,6 +11,13 @@ check("a boundary belongs to the earlier segment", function()
   check.near(s(25), 0.01, 1e-15)
 end)
 
+check("a milestone behind the end never comes", function()
+  local s = schedule { type = "multistep", base_lr = 1, epochs = 5, milestones = { 2, 8 } }
+  check.near(s(2), 1, 1e-15)
+  for _, step in ipairs { 3, 5, 9 } do check.near(s(step), 0.1, 1e-15) end
+  check.near(schedule({ type = "multistep", base_lr = 1, epochs = 5 })(5), 1, 1e-15)
+end)
+
 check("milestones count from the end of the warm-up", function()
   local s = schedule { type = "multistep", base_lr = 1, epochs = 10, milestones = { 3 },
                        warmup = { type = "linear", epochs = 2 } }
@@ -64,8 +71,8 @@ check("wrong options are named", function()
   check.raises(function() schedule { type = "cosin" } end, "did you mean cosine")
   check.raises(function() schedule { warmup = { kind = 1 } } end, "no option 'kind'")
   check.raises(function() schedule { type = "sgdr", epochs = 25 } end, "add up to 30 epochs, not 25")
-  check.raises(function() schedule { type = "multistep", epochs = 50 } end, "milestone 80 must lie between")
-  check.raises(function() schedule { type = "multistep", milestones = { 5, 3 } } end, "milestone 3 must lie between 5")
+  check.raises(function() schedule { type = "multistep", milestones = { 5, 3 } } end, "must ascend from 0 on; 3 ")
+  check.raises(function() schedule { type = "multistep", milestones = { -1 } } end, "must ascend from 0 on; %-1 ")
   check.raises(function() schedule { epochs = 2, warmup = { type = "linear", epochs = 3 } } end, "does not fit into 2")
   check.raises(function() schedule { base_lr = 0 / 0 } end, "base_lr")
   check.raises(function() schedule { steps_per_epoch = 1.5 } end, "steps_per_epoch")

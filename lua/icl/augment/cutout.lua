@@ -1,7 +1,6 @@
 -- augment/cutout.lua: augment.cutout { size = 16, prob = 1, inside = false, color = 0 }: a square at a random place of
 -- the image is filled (DeVries and Taylor 2017). It belongs behind normalize, where 0 is the mean colour.
 local core = require "icl.core"
-local fail = require "icl.internal.fail"
 local options = require "icl.options.list"
 local boxes = require "icl.augment.boxes"
 local stage = require "icl.augment.stage"
@@ -13,25 +12,30 @@ local cutout = stage.class("cutout", options "augment.cutout"
   : value("color", 0.0, "what they are filled with, after normalisation"))
 
 -- First and last place of the centre on an axis: a pixel for odd sizes, a line of the pixel grid for even ones.
-function cutout:range(axis, length)
-  local size, inside = self.options.size, self.options.inside
+function cutout:range(length)
+  local size = self.options.size
   local half, last = size // 2, size % 2 == 0 and length or length - 1
-  if not inside then return 0, last end
-  if size > length then
-    fail("augment.%s: a square of %d pixels does not lie within %d %s; give a smaller size or inside = false",
-      self.name, size, length, axis)
-  end
+  if not self.options.inside then return 0, last end
   return half, last - half
+end
+
+function cutout:problem(height, width)
+  local size = self.options.size
+  if self.options.inside and size > math.min(height, width) then
+    return ("a square of {size} %d does not lie within %d x %d pixels; give a smaller one, or not {inside}")
+      :format(size, height, width)
+  end
 end
 
 -- cutout:draw(rng, x) -> i64 (n, 1, 1, 1) twice: column and row of the centres.
 function cutout:draw(rng, x)
   local n, h, w = table.unpack(x:shape())
-  local function place(axis, length)
-    local first, last = self:range(axis, length)
+  self:check_size(h, w)
+  local function place(length)
+    local first, last = self:range(length)
     return rng:randint(first, last, { n, 1, 1, 1 })
   end
-  return place("columns", w), place("rows", h)
+  return place(w), place(h)
 end
 
 -- cutout:box(column, row) -> the squares around centres.

@@ -1,5 +1,7 @@
 -- augment/from_options.lua: the chains that the options of a recipe ask for.
 local fail = require "icl.internal.fail"
+local datasets = require "icl.internal.datasets"
+local numbers = require "icl.internal.numbers"
 local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
 local cutmix = require "icl.augment.cutmix"
@@ -16,8 +18,6 @@ local groups = require "icl.options.groups"
 
 local from_options = {}
 
-local not_mirrored = { mnist = true, kmnist = true }
-
 -- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.
 local behind_normalize = {
   { flag = "cutout", stage = cutout, prefix = "cutout_" },
@@ -33,8 +33,13 @@ function from_options.training(options, set)
   local problem = groups.augmentation:problem(options)
   if problem then fail("augmentation: %s", problem) end
   local stages, mirror = {}, options.hflip
-  if mirror == nil then mirror = not not_mirrored[set.name] end
-  local function add(stage, prefix) stages[#stages + 1] = stage(stage.options:select(options, prefix)) end
+  if mirror == nil then mirror = not datasets.not_mirrored[set.name] end
+  local function add(stage, prefix)
+    local made = stage(stage.options:select(options, prefix))
+    local mismatch = made:problem(table.unpack(set.shape, 1, 2))
+    if mismatch then fail("augmentation: " .. mismatch:gsub("{([%a_][%w_]*)}", "{" .. prefix .. "%1}")) end
+    stages[#stages + 1] = made
+  end
   if options.random_crop then add(set.folder and random_resized_crop or random_crop, "crop_") end
   if mirror then add(hflip, "hflip_") end
   stages[#stages + 1] = normalize { dtype = options.precision }
@@ -48,7 +53,8 @@ end
 function from_options.evaluation(options, set)
   local normalized = normalize { dtype = options.precision }
   if not set.folder then return chain { normalized } end
-  return chain { center_crop { resize = options.eval_resize }, normalized }
+  local resize = options.eval_resize or numbers.round(set.shape[1] * 256 / 224)
+  return chain { center_crop { resize = resize }, normalized }
 end
 
 return from_options

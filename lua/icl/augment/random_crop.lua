@@ -5,13 +5,13 @@
 -- at its outermost pixel; "symmetric", mirrored at its edge, so that the outermost pixel is there twice.
 local core = require "icl.core"
 local ops = core.ops
-local fail = require "icl.internal.fail"
 local options = require "icl.options.list"
 local stage = require "icl.augment.stage"
 
 local random_crop = stage.class("random_crop", options "augment.random_crop"
   : value("padding", 4, "pixels of padding around the image", { min = 0, max = 4096 })
-  : value("fill", 0, "byte that constant padding is made of", { min = 0, max = 255 })
+  : value("fill", 0, "byte that constant padding is made of",
+      { min = 0, max = 255, only = { padding_mode = "constant" } })
   : choice("padding_mode", "constant", { "constant", "edge", "reflect", "symmetric" }, "what the padding is made of"))
 
 local function mirrored(x, dim)
@@ -38,16 +38,21 @@ function borders.symmetric(x, dim, length)
 end
 
 local function padded(x, length, mode)
-  local most = math.min(x:size(2), x:size(3)) - (mode == "reflect" and 1 or 0)
-  if mode ~= "edge" and length > most then
-    fail("augment.random_crop: padding of %d is too much for images of %d x %d with padding_mode %s; at most %d",
-      length, x:size(2), x:size(3), mode, most)
-  end
   for dim = 2, 3 do
     local before, behind = borders[mode](x, dim, length)
     x = ops.concat(before, x, behind, { dim = dim })
   end
   return x
+end
+
+-- A mirror shows no more than the image.
+function random_crop:problem(height, width)
+  local o = self.options
+  local most = math.min(height, width) - (o.padding_mode == "reflect" and 1 or 0)
+  if (o.padding_mode == "reflect" or o.padding_mode == "symmetric") and o.padding > most then
+    return ("{padding} %d is too much for images of %d x %d with {padding_mode} %s; at most %d")
+      :format(o.padding, height, width, o.padding_mode, most)
+  end
 end
 
 -- random_crop:draw(rng, n) -> i64 (n, 2): top and left of each window in the padded image.
@@ -61,6 +66,7 @@ function random_crop:crop(x, offset)
   if o.padding_mode == "constant" or o.padding == 0 then
     return ops.crop(x, offset, { size = size, padding = o.padding, fill = o.fill })
   end
+  self:check_size(table.unpack(size))
   return ops.crop(padded(x, o.padding, o.padding_mode), offset, { size = size })
 end
 

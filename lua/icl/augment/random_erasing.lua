@@ -18,7 +18,7 @@ local random_erasing = stage.class("random_erasing", options "augment.random_era
   : flag("per_pixel", false, "each value is filled with a number of its own")
   : check(function(o)
       if o.area and not (#o.area == 2 and o.area[1] <= o.area[2]) then
-        return "area must be two numbers, the second not below the first"
+        return "{area} must be two numbers, the second not below the first"
       end
     end))
 

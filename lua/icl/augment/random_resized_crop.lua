@@ -1,7 +1,6 @@
 -- augment/random_resized_crop.lua: augment.random_resized_crop { area = { 0.08, 1 }, ratio = { 3/4, 4/3 } }: the first
 -- stage for an image folder: a part of random place, size and shape of each image, resized to the size of the set
 -- (Szegedy et al. 2015).
-local core = require "icl.core"
 local options = require "icl.options.list"
 local random = require "icl.random"
 local stage = require "icl.augment.stage"
@@ -12,20 +11,19 @@ local function ordered(range)
 end
 
 local random_resized_crop = stage.class("random_resized_crop", options "augment.random_resized_crop"
-  : value("area", { 0.08, 1.0 }, "image folders: least and largest share of the image", { min = 1e-4, max = 1 })
-  : value("ratio", { 3 / 4, 4 / 3 }, "image folders: least and largest ratio of width to height",
+  : value("area", { 0.08, 1.0 }, "least and largest share of the image", { min = 1e-4, max = 1 })
+  : value("ratio", { 3 / 4, 4 / 3 }, "least and largest ratio of width to height",
       { min = 0.01, max = 100 })
   : check(function(o)
       for _, name in ipairs { "area", "ratio" } do
-        if not ordered(o[name]) then return name .. " must be two numbers, the second not below the first" end
+        if not ordered(o[name]) then return "{" .. name .. "} must be two numbers, the second not below the first" end
       end
     end))
 
 -- random_resized_crop:decoding(epoch) -> what core.image_stream is told; the draws depend on seed, epoch and image.
 function random_resized_crop:decoding(epoch)
-  local low, high = random.seed_words()
   return { area = self.options.area, ratio = self.options.ratio,
-           key = { low, high, core.hash32 "augment.random_resized_crop", epoch } }
+           key = random.words("augment.random_resized_crop", epoch) }
 end
 
 return random_resized_crop

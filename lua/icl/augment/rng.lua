@@ -1,8 +1,8 @@
 -- augment/rng.lua: the draws of a chain's stages.
 --
--- What is drawn for an image depends on the seed, the epoch, the stage and the number of the image in its set, so an
--- image is augmented the same whatever batch it is in. What is drawn for a batch depends on the number of the batch in
--- the epoch instead; parts of a batch share it.
+-- What is drawn for an image depends on the seed, the loop over batches, the epoch, the stage and the number of the
+-- image in its set, so an image is augmented the same whatever batch it is in. What is drawn for a batch depends on the
+-- number of the batch in the loop instead; parts of a batch share it.
 local core = require "icl.core"
 local ops = core.ops
 local fail = require "icl.internal.fail"
@@ -24,14 +24,13 @@ end
 
 -- The words of the key of the next draw; no two draws of a stage have the same `purpose`.
 local function next_key(rng, purpose)
-  local low, high = random.seed_words()
-  local name = ("augment.%s#%d%s"):format(rng.stage, rng.draws, purpose)
+  local batch, name = rng.batch, ("augment.%s#%d%s"):format(rng.stage, rng.draws, purpose)
   rng.draws = rng.draws + 1
-  return { low, high, core.hash32(name), rng.batch.epoch or 0 }
+  return random.words(name, batch.epoch or 0, batch.place or "")
 end
 
 local function image_key(rng)
-  return core.new_tensor(next_key(rng, ""), "i64")
+  return random.key_of(table.unpack(next_key(rng, "")))
 end
 
 local function batch_key(rng)

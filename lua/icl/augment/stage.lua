@@ -3,8 +3,23 @@
 --   local invert = stage.class("invert", icl.options "augment.invert" : value("prob", 0.5, "share of the images"))
 --   function invert:apply(batch, rng) ... end      -- changes batch.image or batch.target; self.options has the values
 --
--- What a stage draws and what it does with the draws are functions of their own, so that draws can be given.
+-- What a stage draws and what it does with the draws are functions of their own, so that draws can be given. A stage
+-- that does not suit every size of image has a function problem(height, width) -> what is wrong with it, or nil; {name}
+-- in it stands for an option.
+local fail = require "icl.internal.fail"
+
 local stage = {}
+
+-- What all stages have.
+local Stage = {}
+
+function Stage:problem() end
+
+-- An error unless the stage suits images of this size.
+function Stage:check_size(height, width)
+  local problem = self:problem(height, width)
+  if problem then fail(("augment.%s: %s"):format(self.name, problem)) end
+end
 
 -- stage.class(name, options [, base]) -> a class of stages; `options` is the list of what its constructor takes; what
 -- the class lacks is taken from `base`.
@@ -12,7 +27,7 @@ function stage.class(name, options, base)
   local class = { name = name, options = options }
   class.__index = class
   return setmetatable(class, {
-    __index = base,
+    __index = base or Stage,
     __call = function(_, given)
       return setmetatable({ options = options:complete("augment." .. name, given) }, class)
     end,

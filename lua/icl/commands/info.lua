@@ -17,10 +17,16 @@ local function options_of(family)
   return icl.options(family.options.title)
     : include(family.options)
     : value("input", nil, "height, width, channels of an image (default 32,32,3; imagenet: 224,224,3)",
-        { type = "list" })
-    : value("classes", nil, "(default 10; imagenet: 1000)", { type = "integer" })
+        { type = "list", min = 1 })
+    : value("classes", nil, "(default 10; imagenet: 1000)", { type = "integer", min = 1 })
     : value("batch_size", 128, "images of a training step", { min = 1 })
     : flag("json", false, "print JSON")
+    : check(function(values)
+        local input = values.input
+        if input and not (#input == 3 and math.tointeger(input[1] + input[2] + input[3])) then
+          return "{input} must be three whole numbers: height, width, channels"
+        end
+      end)
 end
 
 local dtype_bytes = { f32 = 4, i64 = 8 }
@@ -94,14 +100,8 @@ return function(words)
       arguments.suggestion(name, models.names)))
   end
   local family = models[name]
-  local opt, message = options_of(family):read(table.move(words, 2, #words, 1, {}))
-  if opt == nil then return usage_error(message) end
-  if opt == false then
-    io.stdout:write(message)
-    return 0
-  end
-  local ok, model = pcall(models.build, name, opt, { shape = opt.input, classes = opt.classes })
-  if not ok then return usage_error(model) end
+  local opt = options_of(family):parse(table.move(words, 2, #words, 1, { [0] = "icl info" }))
+  local model = models.build(name, opt, { shape = opt.input, classes = opt.classes })
   local facts = facts_of(model, opt.batch_size)
   io.stdout:write(opt.json and json.encode(facts) .. "\n" or text_of(model, facts))
   return 0

@@ -1,8 +1,9 @@
 -- data/batch.lua: a batch of the images of a loader.
 --
--- It has index (i64, the numbers of its images), epoch and number (in the epoch, from 1); image and target are recorded
--- when they are first asked for. A part of a batch has `all`, the index of the whole, and `positions` in that. A batch
--- of an image folder has `decoded`, the images of the whole.
+-- It has index (i64, the numbers of its images), epoch, number (in the epoch, from 1) and, in a loop of icl.run, place
+-- (the name of the loop, for draws); image and target are recorded when they are first asked for. A part of a batch has
+-- `all`, the index of the whole, and `positions` in that. A batch of an image folder has `decoded`, the images of the
+-- whole.
 local core = require "icl.core"
 local numbers = require "icl.internal.numbers"
 
@@ -31,7 +32,7 @@ end
 local function part(batch, positions)
   local all = batch:whole()
   return setmetatable({ loader = batch.loader, index = core.ops.gather(all, positions), epoch = batch.epoch,
-                        number = batch.number, all = all, positions = positions,
+                        number = batch.number, place = batch.place, all = all, positions = positions,
                         decoded = rawget(batch, "decoded") }, Batch)
 end
 

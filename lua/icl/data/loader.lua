@@ -32,7 +32,7 @@ local function new(set, given)
   loader.set = set
   loader.batches = loader.drop_last and set.count // loader.batch_size or -(-set.count // loader.batch_size)
   if loader.batches == 0 then
-    fail("icl.data.loader: %d images are not one batch of %d; give a smaller batch_size or drop_last = false",
+    fail("icl.data.loader: %d images are not one batch of %d; give a smaller {batch_size}, or not {drop_last}",
       set.count, loader.batch_size)
   end
   return setmetatable(loader, Loader)
@@ -46,8 +46,7 @@ function Loader:order(epoch)
     self.sequence = self.sequence or core.new_tensor(numbers.sequence(count), "i64", { count })
     return self.sequence
   end
-  local low, high = random.seed_words()
-  local order = core.permutation({ low, high, core.hash32 "order", epoch }, count)
+  local order = core.permutation(random.words("order", epoch), count)
   return indices and core.ops.gather(indices, order) or order
 end
 
@@ -70,14 +69,14 @@ function Loader:indices(epoch, done)
   end, nil, nil, stream
 end
 
--- loader:batch(index, epoch [, number, decoded]) -> the batch of these images; `number` is its place in the epoch,
--- `decoded` what loader:indices gave.
-function Loader:batch(index, epoch, number, decoded)
+-- loader:batch(index, epoch [, number, decoded, place]) -> the batch of these images; `number` is its place in the
+-- epoch, `decoded` what loader:indices gave, `place` the loop that draws belong to: batch.place in a loop of icl.run.
+function Loader:batch(index, epoch, number, decoded, place)
   if self.set.folder and not decoded then
     local stream <close> = folder.stream(self, index, epoch, index:size(1))
     decoded = stream:next()
   end
-  return new_batch { loader = self, index = index, epoch = epoch, number = number, decoded = decoded }
+  return new_batch { loader = self, index = index, epoch = epoch, number = number, decoded = decoded, place = place }
 end
 
 return new

@@ -30,9 +30,8 @@ end
 
 -- icl.data.split(set, ratio) -> most of the set, the rest: floor(count * ratio) images chosen by the seed.
 function sets.split(set, ratio)
-  local low, high = random.seed_words()
   local rest = math.floor(set.count * ratio)
-  local order = core.permutation({ low, high, core.hash32 "split", 0 }, set.count)
+  local order = core.permutation(random.words(("split#%d"):format(random.ordinal "split")), set.count)
   local function range(first, length) return sets.part(set, order:narrow(1, first, length)) end
   return range(1, set.count - rest), range(set.count - rest + 1, rest)
 end

@@ -4,33 +4,18 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local augment = require "icl.augment"
 local data = require "icl.data"
+local header = require "icl.fit.header"
 local loss = require "icl.loss"
 local metrics = require "icl.metrics"
 local new_progress = require "icl.fit.progress"
 local new_run = require "icl.run"
+local numbers = require "icl.internal.numbers"
 local optimizer_from = require "icl.optim.from_options"
-local option_groups = require "icl.options"
+local parts = require "icl.fit.parts"
 local schedule = require "icl.schedule"
-
--- The options with the defaults of all groups where something is not given.
-local function complete(options)
-  local result = {}
-  for _, name in ipairs(option_groups.names) do
-    for key, value in pairs(option_groups[name]:defaults()) do result[key] = value end
-  end
-  for key, value in pairs(options or {}) do result[key] = value end
-  return result
-end
-
-local function schedule_of(o, steps_per_epoch)
-  return schedule {
-    type = o.schedule, base_lr = o.base_lr, epochs = o.epochs, steps_per_epoch = steps_per_epoch,
-    milestones = o.milestones, lr_decay = o.lr_decay, lr_min_factor = o.lr_min_factor, T0 = o.T0, T_mul = o.T_mul,
-    as_published = o.as_published,
-    warmup = { type = o.warmup, epochs = o.warmup_epochs, start_factor = o.warmup_start_factor,
-               exponent = o.warmup_exponent },
-  }
-end
+local settings = require "icl.fit.settings"
+local summary = require "icl.nn.summary"
+local usage = require "icl.internal.usage"
 
 -- The logits of images; of a list of views a list, each view in a pass of its own.
 local function predict(model, images)
@@ -77,52 +62,99 @@ local function evaluate(self, run, loader)
 end
 
 local function figures(values)
-  return ("loss %.4f acc@1 %.4f acc@5 %.4f"):format(values.loss, values.top1, values.top5)
+  return numbers.format("loss %.4f acc@1 %.4f acc@5 %.4f", values.loss, values.top1, values.top5)
+end
+
+-- The sets that are evaluated: after each epoch, and once at the end.
+local function choose_sets(self, given)
+  local val, test = given.val or nil, given.test or nil
+  if not val and test and test.is_validation then val, test = test, nil end
+  if val == test then val = nil end
+  self.train, self.val, self.test = given.train, val, test
+  if val then
+    self.each, self.last = { key = "val", title = "Val", set = val }, test
+  elseif test and self.options.use_test_as_val then
+    self.each = { key = "test", title = "Test", set = test }
+  else
+    self.last = test
+  end
+end
+
+-- The layers of the model with their shapes; nil for what is no module, or takes no batch of one image.
+local function layers_of(model, shape)
+  if type(model) ~= "table" or not model.named_modules then return nil end
+  local ok, layers = pcall(summary.list, model, shape)
+  return ok and layers or nil
 end
 
 local function prepare(given)
-  local o = complete(given.options)
-  local self = { model = given.model, options = o }
-  self.train_loader = data.loader(given.train, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
-                                                 chain = augment.training(o, given.train) })
-  if given.test then
-    self.test_loader = data.loader(given.test, { batch_size = o.eval_batch_size,
-                                                 chain = augment.evaluation(o, given.test) })
+  local o, notes = settings.complete(given.options)
+  local self = { model = given.model, options = o, notes = notes, given = given.options or {} }
+  choose_sets(self, given)
+  self.train_loader = data.loader(self.train, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
+                                                chain = augment.training(o, self.train) })
+  local function loader(set)
+    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.evaluation(o, set) })
   end
-  self.schedule = given.schedule or schedule_of(o, self.train_loader.batches)
+  if self.each then self.each_loader = loader(self.each.set) end
+  if self.last then self.last_loader = loader(self.last) end
+  self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optimizer_from(given.model, o)
   self.criterion = given.loss or function(logits, target)
     if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
     return loss.cross_entropy(logits, target, o.label_smoothing)
   end
+  self.layers = layers_of(given.model, self.train.shape)
+  parts.check(self.layers, self.train.count, o)
   return self
 end
 
-local names = { "model", "train", "test", "options", "loss", "optimizer", "schedule", "hint", "quiet" }
+-- Trains for one epoch and evaluates; what it found goes into `result`.
+local function one_epoch(self, run, result, progress)
+  local started, rate = core.clock(), nil
+  progress.title = "Epoch"
+  result.train, rate = train_epoch(self, run)
+  local text = numbers.format("Epoch %d lr %.6g %s", run.epoch, rate, figures(result.train))
+  if self.each then
+    progress.title = self.each.title
+    result[self.each.key] = evaluate(self, run, self.each_loader)
+    text = ("%s %s %s"):format(text, self.each.title, figures(result[self.each.key]))
+  end
+  progress:line(text .. numbers.format(" Elapsed %.2f", core.clock() - started))
+end
 
--- icl.fit { model =, train =, test =, options = [, loss =, optimizer =, schedule =, hint =] } -> the figures of the
--- last epoch: { train = { loss =, top1 =, top5 = }, test = the same or nil }.
+local function finish(self, run, result, progress)
+  progress.title = "Test"
+  if self.last then
+    result.test = evaluate(self, run, self.last_loader)
+    progress:line("Test " .. figures(result.test))
+  end
+  for _, entry in ipairs { { "Validation", result.val }, { "Test", result.test } } do
+    local name, values = table.unpack(entry, 1, 2)
+    if values then progress:line(numbers.format("%s error %.2f %%", name, 100 * (1 - values.top1))) end
+  end
+end
+
+local names = { "model", "train", "val", "test", "options", "loss", "optimizer", "schedule", "hint", "quiet" }
+
+-- icl.fit { model =, train =, val =, test =, options = [, loss =, optimizer =, schedule =, hint =] } -> the figures of
+-- the last epoch: { train = { loss =, top1 =, top5 = }, val =, test = the same or nil }.
 --
--- Trains for options.epochs and evaluates on `test` (a set, or nil) after each. Options are those of the four groups of
--- icl.options; what is missing has their defaults. loss(logits, target) -> one number replaces cross-entropy in
--- training; with dual_cutout logits are a list of two. hint is the last line printed; with quiet = true nothing is
--- printed.
+-- Trains for options.epochs. After each epoch it evaluates on `val`, and on `test` once at the end; where these are one
+-- set, or there is no `val`, on `test` after each epoch. Options are those of the four groups of icl.options; what is
+-- missing has their defaults, and in a table written by hand seed, threads and device take effect too. loss(logits,
+-- target) -> one number replaces cross-entropy in training; with dual_cutout logits are a list of two. hint is the last
+-- line printed; with quiet = true nothing is printed.
 local function fit(given)
   given = arguments.options("icl.fit", given, {}, names)
   for _, name in ipairs { "model", "train" } do
     if not given[name] then fail("icl.fit: it needs a %s", name) end
   end
-  local self, progress = prepare(given), new_progress(given.quiet)
-  local run = new_run { epochs = self.options.epochs, watch = progress.watch }
-  local result = {}
-  for epoch in run:epochs() do
-    local started, rate = core.clock(), nil
-    result.train, rate = train_epoch(self, run)
-    result.test = self.test_loader and evaluate(self, run, self.test_loader)
-    progress:line(("Epoch %d lr %.6f %s%s Elapsed %.2f"):format(epoch, rate, figures(result.train),
-      result.test and " Val " .. figures(result.test) or "", core.clock() - started))
-  end
-  if result.test then progress:line(("Test error %.2f %%"):format(100 * (1 - result.test.top1))) end
+  local self, progress = usage.during(given.options, prepare, given), new_progress(given.quiet)
+  for _, line in ipairs(given.quiet and {} or header.lines(self, self.layers)) do progress:line(line) end
+  local run, result = new_run { epochs = self.options.epochs, watch = progress.watch }, {}
+  for _ in run:epochs() do one_epoch(self, run, result, progress) end
+  finish(self, run, result, progress)
   if given.hint then progress:line(given.hint) end
   return result
 end

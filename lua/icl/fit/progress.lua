@@ -1,6 +1,7 @@
 -- fit/progress.lua: what a run shows while it works: a bar on a terminal, one line an epoch otherwise, and an estimate
 -- of the whole time when that is long.
 local core = require "icl.core"
+local numbers = require "icl.internal.numbers"
 
 local Progress = {}
 Progress.__index = Progress
@@ -8,9 +9,11 @@ Progress.__index = Progress
 local LONG = 120     -- seconds from which on an estimate is worth a line
 local WARM_UP = 3    -- first steps, which also plan and touch memory
 
--- progress([quiet]) -> a display; its field `watch` is for icl.run. A quiet one shows nothing.
+-- progress([quiet]) -> a display; its field `watch` is for icl.run, and `title` says what the bar is about. A quiet one
+-- shows nothing.
 local function new(quiet)
-  local self = setmetatable({ quiet = quiet, terminal = not quiet and core.isatty(1), shown = 0 }, Progress)
+  local self = setmetatable({ quiet = quiet, terminal = not quiet and core.isatty(1), shown = 0, title = "Epoch" },
+    Progress)
   self.watch = function(run, loop) self:show(run, loop) end
   return self
 end
@@ -55,8 +58,8 @@ function Progress:show(run, loop)
   self.shown = now
   local elapsed = now - loop.started
   local rate, left = loop.images / math.max(elapsed, 1e-9), duration(elapsed * (1 - done) / done)
-  local text = (" %s %d/%d %s  %.0f images/s  %s left  loss %.4f"):format(loop.loader.training and "Epoch" or "Val",
-    run.epoch, run.last_epoch, bar(done, 24), rate, left, run.average.loss or 0)
+  local text = numbers.format(" %s %d/%d %s  %.0f images/s  %s left  loss %.4f", self.title, run.epoch, run.last_epoch,
+    bar(done, 24), rate, left, run.average.loss or 0)
   io.stdout:write("\r", text:sub(1, core.terminal_width() - 1), "\27[K")
   io.stdout:flush()
 end

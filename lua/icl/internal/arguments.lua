@@ -1,6 +1,7 @@
 -- internal/arguments.lua: checks of arguments: rules.lua as errors.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local numbers = require "icl.internal.numbers"
 local rules = require "icl.internal.rules"
 
 local arguments = {}
@@ -37,7 +38,7 @@ end
 
 -- A number of at least `least`, as a float.
 function arguments.number(what, value, least)
-  return checked(what, value, { type = "float", min = least }, ("a number of at least %g"):format(least))
+  return checked(what, value, { type = "float", min = least }, numbers.format("a number of at least %g", least))
 end
 
 -- A list of `count` numbers, one for each channel of an image.

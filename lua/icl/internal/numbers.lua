@@ -1,5 +1,25 @@
--- internal/numbers.lua: rounding and counting.
+-- internal/numbers.lua: rounding, counting, and numbers as text, which have a point in every locale.
 local numbers = {}
+
+-- numbers.read(text) -> the number that a text is, or nil.
+function numbers.read(text)
+  if not text:find "^[%w%s%.%+%-]*$" then return nil end
+  return tonumber(text)
+end
+
+-- numbers.format(format, ...) -> as string.format, but with a point in every locale.
+function numbers.format(format, ...)
+  local locale = os.setlocale(nil, "numeric")
+  if locale == "C" then return format:format(...) end
+  local restore <close> = setmetatable({}, { __close = function() os.setlocale(locale, "numeric") end })
+  os.setlocale("C", "numeric")
+  return format:format(...)
+end
+
+-- numbers.text(value) -> as tostring, but with a point in every locale.
+function numbers.text(value)
+  return numbers.format("%s", value)
+end
 
 -- numbers.round(x) -> the integer nearest to x; of two that are as near, the even one.
 function numbers.round(x)

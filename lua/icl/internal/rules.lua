@@ -1,6 +1,7 @@
 -- internal/rules.lua: which values an argument or an option may have. A rule is { type =, min =, max =, choices = }, of
 -- which the last is for the type "choice"; min and max are for numbers, and for the items of a list.
 local core = require "icl.core"
+local numbers = require "icl.internal.numbers"
 
 local rules = {}
 
@@ -9,10 +10,11 @@ local booleans = { yes = true, no = false, ["true"] = true, ["false"] = false }
 -- What each type of option takes: `expected` in words, read(text) for the command line, accept(value) for Lua; both
 -- give nil for what they do not take.
 local types = {
-  integer = { expected = "an integer", read = tonumber },
-  float = { expected = "a number", read = tonumber },
+  integer = { expected = "an integer", read = numbers.read },
+  float = { expected = "a finite number", read = numbers.read },
   boolean = { expected = "yes or no" },
   string = { expected = "a text" },
+  path = { expected = "a path" },
   list = { expected = "a list of numbers such as 80,120" },
   flags = { expected = "a list such as yes,no,no" },
 }
@@ -46,6 +48,16 @@ function types.string.accept(value)
   return type(value) == "string" and value or nil
 end
 
+-- The home folder in place of ~, which a shell leaves in --data=~/images.
+function types.path.read(text)
+  local rest, home = text:match "^~(/.*)$" or text == "~" and "", os.getenv "HOME"
+  return rest and home and home .. rest or text
+end
+
+function types.path.accept(value)
+  return type(value) == "string" and types.path.read(value) or nil
+end
+
 -- f applied to each item; nil if it gives nil for one.
 local function map(list, f)
   local result = {}
@@ -67,7 +79,7 @@ local function make_list(kind, read, accept)
     return type(value) == "table" and map(value, accept) or nil
   end
 end
-make_list(types.list, tonumber, finite)
+make_list(types.list, numbers.read, finite)
 make_list(types.flags, types.boolean.read, types.boolean.accept)
 
 local function is_among(value, choices)
@@ -86,8 +98,8 @@ end
 -- What a value, or an item of a list, breaks of the limits of a rule; nil if nothing.
 local function broken_limit(rule, value)
   for _, item in ipairs(type(value) == "table" and value or { value }) do
-    if rule.min and item < rule.min then return ("at least %s"):format(rule.min) end
-    if rule.max and item > rule.max then return ("at most %s"):format(rule.max) end
+    if rule.min and item < rule.min then return numbers.format("at least %s", rule.min) end
+    if rule.max and item > rule.max then return numbers.format("at most %s", rule.max) end
   end
 end
 
@@ -113,11 +125,15 @@ end
 
 local words = { [true] = "yes", [false] = "no" }
 
+local function item_text(item)
+  return words[item] or numbers.text(item)
+end
+
 -- rules.shown(value) -> a value as it would be typed.
 function rules.shown(value)
-  if type(value) ~= "table" then return tostring(value) end
+  if type(value) ~= "table" then return numbers.text(value) end
   local items = {}
-  for i, item in ipairs(value) do items[i] = words[item] or tostring(item) end
+  for i, item in ipairs(value) do items[i] = item_text(item) end
   return table.concat(items, ",")
 end
 

@@ -3,6 +3,7 @@
 -- al. 2016a) or before it (He et al. 2016b).
 local nn = require "icl.nn"
 local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 
 local blocks = {}
 
@@ -42,7 +43,10 @@ end
 
 -- An error unless bottleneck blocks have an inner channel.
 function blocks.check_channels(name, initial, block_type)
-  arguments.integer(name .. ": initial_channels", initial, blocks.expansion[block_type])
+  local least = blocks.expansion[block_type]
+  if initial < least then
+    fail("%s: {initial_channels} is %d; with %s blocks it must be at least %d", name, initial, block_type, least)
+  end
 end
 
 local function convolution(spec, init)

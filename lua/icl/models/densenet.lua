@@ -11,8 +11,8 @@ local blocks = require "icl.models.blocks"
 
 local DenseNet = Network.family("densenet", "DenseNet (Huang et al. 2017)", { "cifar", "imagenet" })
 DenseNet.options
-  : value("depth", 100, "cifar: layers, 3n + 4, or 6n + 4 with bottleneck blocks", { min = 1 })
-  : value("n_blocks", { 6, 12, 24, 16 }, "imagenet: blocks of each stage", { min = 1 })
+  : value("depth", 100, "layers, 3n + 4, or 6n + 4 with bottleneck blocks", { min = 1, only = Network.only "cifar" })
+  : value("n_blocks", { 6, 12, 24, 16 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
   : choice("block_type", "bottleneck", blocks.types, "a 3x3 convolution, or one of 1x1 before it")
   : value("growth_rate", 12, "channels that a block adds", { min = 1 })
   : value("drop_rate", 0.0, "dropout behind each convolution but the first", { min = 0, max = 0.999 })
@@ -83,7 +83,8 @@ local classes = { basic = Basic, bottleneck = Bottleneck }
 local function check_size(self, o, halvings)
   local height, width = self:stem_size(o)
   if math.min(height, width) >> halvings == 0 then
-    fail("densenet: images of %d x %d are too small: they are %d x %d behind the stem, and %d transitions halve that",
+    fail("densenet: images of %d x %d are too small for this {type}: they are %d x %d behind the stem, and %d "
+      .. "transitions halve that",
       o.input[1], o.input[2], height, width, halvings)
   end
 end
@@ -101,7 +102,7 @@ function DenseNet:init(given)
     transition = function(input)
       local output = math.floor(input * o.compression_rate)
       if output == 0 then
-        fail("densenet: a compression_rate of %g leaves nothing of %d channels", o.compression_rate, input)
+        fail("densenet: a {compression_rate} of %g leaves nothing of %d channels", o.compression_rate, input)
       end
       return Transition(input, output, o), output
     end,

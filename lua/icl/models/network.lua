@@ -3,9 +3,16 @@
 local nn = require "icl.nn"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local datasets = require "icl.internal.datasets"
 local options = require "icl.options.list"
 
 local Network = nn.layer "network"
+
+-- Options about first weights that all families have.
+Network.first_weights = options "first weights"
+  : choice("init_mode", "kaiming_fan_out", nn.initial.modes, "first weights: normal of variance 2 / fan")
+  : choice("head_init", nil, { "published", "default" }, "those of the last layer: published: as init_mode has them; "
+      .. "default: uniform within 1 / sqrt(fan_in) (default: published for sets with published figures)")
 
 -- What images and classes a form has unless they are given.
 local defaults = {
@@ -20,8 +27,20 @@ function Network.family(name, title, types, base)
   family.options = options(title)
     : choice("type", nil, types,
         "cifar: small images; imagenet: a stage more, and a stem that divides sizes by 4 (default: by data set)")
-    : choice("init_mode", "kaiming_fan_out", nn.initial.modes, "first weights: normal of variance 2 / fan")
+    : add(Network.first_weights, "")
   return family
+end
+
+-- Network.only(type) -> the condition of options that only a form has.
+function Network.only(type)
+  return { "--type " .. type, function(values)
+    return (values.type or datasets.folders[values.dataset] and "imagenet" or "cifar") == type
+  end }
+end
+
+-- The last layer.
+function Network:head(features, o)
+  return nn.linear(features, o.classes, { init = o.head_init == "default" and "uniform_fan_in" or o.init_mode })
 end
 
 local function check_image(name, input)
@@ -46,7 +65,7 @@ function Network:read(given)
 end
 
 local function check_counts(name, counts, stages)
-  if #counts ~= stages then fail("%s: n_blocks has %d entries; imagenet has %d stages", name, #counts, stages) end
+  if #counts ~= stages then fail("%s: {n_blocks} has %d entries; imagenet has %d stages", name, #counts, stages) end
   for _, count in ipairs(counts) do arguments.integer(name .. ": an entry of n_blocks", count, 1) end
 end
 
@@ -60,7 +79,7 @@ function Network:stage_blocks(o, unit, rest)
   if depth < unit + rest or (depth - rest) % unit ~= 0 then
     local below = math.max((depth - rest) // unit, 1) * unit + rest
     local kind = o.block_type and (" with %s blocks"):format(o.block_type) or ""
-    fail("%s: depth %d is impossible%s; it must be %dn + %d, for example %d or %d", name, depth, kind, unit, rest,
+    fail("%s: {depth} %d is impossible%s; it must be %dn + %d, for example %d or %d", name, depth, kind, unit, rest,
       below, below + unit)
   end
   local blocks = (depth - rest) // unit
@@ -117,7 +136,7 @@ function Network:build(o, frame)
   self.last_norm, self.last_relu = frame.last_norm, frame.last_relu
   if self.last_norm and o.type == "imagenet" then self.last_norm = "bn_last" end
   if self.last_norm then self[self.last_norm] = nn.batch_norm(channels) end
-  self.fc = nn.linear(channels, o.classes, { init = o.init_mode })
+  self.fc = self:head(channels, o)
 end
 
 -- x (n, h, w, channels) -> logits f32 (n, classes)

@@ -10,8 +10,8 @@ local blocks = require "icl.models.blocks"
 
 local PyramidNet = Network.family("pyramidnet", "PyramidNet (Han et al. 2017)", { "cifar", "imagenet" })
 PyramidNet.options
-  : value("depth", 272, "cifar: layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1 })
-  : value("n_blocks", { 3, 24, 36, 3 }, "imagenet: blocks of each stage", { min = 1 })
+  : value("depth", 272, "layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1, only = Network.only "cifar" })
+  : value("n_blocks", { 3, 24, 36, 3 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
   : choice("block_type", "bottleneck", blocks.types, "two 3x3 convolutions, or 1x1, 3x3, 1x1")
   : value("initial_channels", 16, "channels of the stem", { min = 1 })
   : value("alpha", 200.0, "how many channels are added in all, before those of bottleneck blocks are taken 4 times",
@@ -48,8 +48,8 @@ local function check_size(self, o, halvings)
   local height, width = self:stem_size(o)
   if height % (1 << halvings) ~= 0 or width % (1 << halvings) ~= 0 then
     local multiple = (o.type == "imagenet" and 4 or 1) << halvings
-    fail("pyramidnet: images of %d x %d have an odd size before a stage that halves it; sizes that are multiples of %d "
-      .. "are possible", o.input[1], o.input[2], multiple)
+    fail("pyramidnet: images of %d x %d have an odd size in this {type} before a stage that halves it; sizes that are "
+      .. "multiples of %d are possible", o.input[1], o.input[2], multiple)
   end
 end
 

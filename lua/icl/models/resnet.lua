@@ -7,11 +7,12 @@ local blocks = require "icl.models.blocks"
 
 local ResNet = Network.family("resnet", "ResNet (He et al. 2016a)", { "cifar", "imagenet" })
 ResNet.options
-  : value("depth", 110, "cifar: layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1 })
-  : value("n_blocks", { 2, 2, 2, 2 }, "imagenet: blocks of each stage", { min = 1 })
+  : value("depth", 110, "layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1, only = Network.only "cifar" })
+  : value("n_blocks", { 2, 2, 2, 2 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
   : choice("block_type", "basic", blocks.types, "two 3x3 convolutions, or 1x1, 3x3, 1x1")
   : value("initial_channels", 16, "channels of the first stage", { min = 1 })
-  : flag("expand_first_stage", false, "4 times as many there too with bottleneck blocks, as in the papers")
+  : flag("expand_first_stage", false, "4 times as many there too, as in the papers",
+      { only = { block_type = "bottleneck" } })
 
 -- icl.models.resnet(options): icl.models.resnet.options shows them; and input = { height, width,
 -- channels }, classes.

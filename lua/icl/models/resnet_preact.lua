@@ -12,10 +12,11 @@ local ResNetPreact = Network.family("resnet_preact", "Pre-activation ResNet (He 
 -- Adds the options that this family and the one with squeeze-excitation share.
 function ResNetPreact.add_options(options)
   return options
-    : value("depth", 110, "cifar: layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1 })
+    : value("depth", 110, "layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1, only = Network.only "cifar" })
     : choice("block_type", "basic", blocks.types, "two 3x3 convolutions, or 1x1, 3x3, 1x1")
     : value("initial_channels", 16, "channels of the first stage; 64 is what some call a width of 4", { min = 1 })
-    : flag("expand_first_stage", false, "4 times as many there too with bottleneck blocks, as in the papers")
+    : flag("expand_first_stage", false, "4 times as many there too, as in the papers",
+      { only = { block_type = "bottleneck" } })
     : flag("remove_first_relu", false, "no relu behind the first batch norm of a block that is not pre-activated")
     : flag("add_last_bn", false, "batch norm at the end of each branch")
     : value("preact_stage", { true, true, true, true },
@@ -23,7 +24,7 @@ function ResNetPreact.add_options(options)
 end
 
 ResNetPreact.add_options(ResNetPreact.options)
-  : value("n_blocks", { 2, 2, 2, 2 }, "imagenet: blocks of each stage", { min = 1 })
+  : value("n_blocks", { 2, 2, 2, 2 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
 
 -- icl.models.resnet_preact(options): icl.models.resnet_preact.options shows them; and input = { height, width,
 -- channels }, classes.
@@ -32,7 +33,7 @@ function ResNetPreact:init(given)
   blocks.check_channels(self.class_name, o.initial_channels, o.block_type)
   local counts = self:stage_blocks(o, blocks.depth_unit[o.block_type], 2)
   if #o.preact_stage < #counts then
-    fail("%s: preact_stage has no entry for stage %d", self.class_name, #o.preact_stage + 1)
+    fail("%s: {preact_stage} has no entry for stage %d", self.class_name, #o.preact_stage + 1)
   end
   self:build(o, {
     channels = o.initial_channels, last_norm = "bn", last_relu = true, blocks = counts,

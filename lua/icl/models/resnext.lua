@@ -5,8 +5,8 @@ local blocks = require "icl.models.blocks"
 
 local ResNeXt = Network.family("resnext", "ResNeXt (Xie et al. 2017)", { "cifar", "imagenet" })
 ResNeXt.options
-  : value("depth", 29, "cifar: layers, 9n + 2", { min = 1 })
-  : value("n_blocks", { 3, 4, 6, 3 }, "imagenet: blocks of each stage", { min = 1 })
+  : value("depth", 29, "layers, 9n + 2", { min = 1, only = Network.only "cifar" })
+  : value("n_blocks", { 3, 4, 6, 3 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
   : value("initial_channels", 64, "channels of the stem; the stages have 4, 8, 16, ... times as many", { min = 1 })
   : value("cardinality", 8, "groups of the 3x3 convolutions", { min = 1 })
   : value("base_channels", 4, "channels of a group in the first stage, doubled from stage to stage", { min = 1 })

@@ -7,5 +7,11 @@ local SE = Network.family("se_resnet_preact", "Pre-activation ResNet with squeez
   { "cifar" }, ResNetPreact)
 ResNetPreact.add_options(SE.options)
   : value("se_reduction", 16, "how many times fewer numbers the inner layer of the squeeze-excitation has", { min = 1 })
+  : check(function(o)
+      if o.se_reduction and o.initial_channels < o.se_reduction then
+        return ("a {se_reduction} of %d leaves nothing of {initial_channels} %d"):format(o.se_reduction,
+          o.initial_channels)
+      end
+    end)
 
 return SE

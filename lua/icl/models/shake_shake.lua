@@ -13,9 +13,11 @@ ShakeShake.options
   : value("depth", 26, "layers, 6n + 2", { min = 1 })
   : value("initial_channels", 96, "channels of the first stage; the stem has 16", { min = 2 })
   : flag("shake_forward", true, "random shares in the forward pass, else half and half")
-  : flag("shake_backward", true, "random shares in the backward pass, else half and half")
-  : flag("shake_image", true, "shares of each image, else of the whole batch")
-  : flag("shake_keep", false, "the backward pass keeps the shares of the forward pass, whatever shake_backward says")
+  : flag("shake_backward", true, "random shares in the backward pass, else half and half",
+      { only = { shake_keep = false } })
+  : flag("shake_image", true, "shares of each image, else of the whole batch",
+      { only = { { shake_forward = true }, { shake_backward = true, shake_keep = false } } })
+  : flag("shake_keep", false, "the backward pass keeps the shares of the forward pass")
 
 local STEM = 16
 
@@ -100,7 +102,7 @@ end
 function ShakeShake:init(given)
   local o = self:read(given)
   if o.initial_channels % 2 == 1 then
-    fail("shake_shake: initial_channels is %d; it must be even, since shortcuts have two halves", o.initial_channels)
+    fail("shake_shake: {initial_channels} is %d; it must be even, since shortcuts have two halves", o.initial_channels)
   end
   self:build(o, {
     channels = STEM, stem_norm = "bn", last_relu = true, blocks = self:stage_blocks(o, 6, 2),

@@ -16,7 +16,7 @@ local HIDDEN, DROP_RATE = 4096, 0.5
 local function check_stages(o)
   local stages = #o.n_layers
   if #o.n_channels ~= stages then
-    fail("vgg: n_channels has %d entries and n_layers %d; both have one for each stage", #o.n_channels, stages)
+    fail("vgg: {n_channels} has %d entries and {n_layers} %d; both have one for each stage", #o.n_channels, stages)
   end
   for stage = 1, stages do
     arguments.integer("vgg: an entry of n_channels", o.n_channels[stage], 1)
@@ -25,7 +25,7 @@ local function check_stages(o)
   local least = 1 << stages
   if o.input[1] < least or o.input[2] < least then
     fail("vgg: images of %d x %d are too small for %d stages, each of which halves the size; they need %d x %d. "
-      .. "Shorter lists n_channels and n_layers make fewer stages", o.input[1], o.input[2], stages, least, least)
+      .. "Shorter lists {n_channels} and {n_layers} make fewer stages", o.input[1], o.input[2], stages, least, least)
   end
 end
 
@@ -43,14 +43,14 @@ end
 local function add_classifier(self, features, o)
   local init = { init = o.init_mode }
   if o.type == "cifar" then
-    self.fc = nn.linear(features, o.classes, init)
+    self.fc = self:head(features, o)
     return
   end
   self.fc1 = nn.linear(features, HIDDEN, init)
   self.dropout1 = nn.dropout(DROP_RATE)
   self.fc2 = nn.linear(HIDDEN, HIDDEN, init)
   self.dropout2 = nn.dropout(DROP_RATE)
-  self.fc3 = nn.linear(HIDDEN, o.classes, init)
+  self.fc3 = self:head(HIDDEN, o)
 end
 
 -- icl.models.vgg(options): icl.models.vgg.options shows them; and input = { height, width,

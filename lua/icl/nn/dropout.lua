@@ -2,6 +2,7 @@
 -- et al. 2014).
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
+local numbers = require "icl.internal.numbers"
 local random = require "icl.random"
 local Dropout = require "icl.nn.module".class "dropout"
 
@@ -10,7 +11,7 @@ function Dropout:init(p)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then
     fail("nn.dropout: p is %s; it must be a number from 0 to below 1", tostring(p))
   end
-  self.p, self.text = p, ("%g"):format(p)
+  self.p, self.text = p, numbers.format("%g", p)
 end
 
 function Dropout:forward(x)

@@ -16,6 +16,7 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local gradients_of = require "icl.optim.gradients"
 local groups = require "icl.optim.groups"
+local settings = require "icl.optim.settings"
 local weights = require "icl.weights"
 
 local Optimizer = {}
@@ -29,55 +30,88 @@ local shared_defaults = {
   divide = 1,               -- gradients are divided by this after clipping
 }
 
--- The options given, and the defaults for what is missing. A list is copied: options may be changed between steps.
-local function complete(self, given)
-  local defaults = {}
-  for _, set in ipairs { shared_defaults, self.rule.defaults or {} } do
-    for name, value in pairs(set) do defaults[name] = value end
+-- Options that are about all parameters together, or about how they are grouped: groups do not have them.
+local of_all = { weight_decay_of = true, gradient_clip = true, divide = true }
+
+local function merged(...)
+  local all = {}
+  for _, set in ipairs { ... } do
+    for name, value in pairs(set) do all[name] = value end
   end
-  local options = arguments.options(self.name, given, defaults)
-  for name, default in pairs(defaults) do
-    local value = options[name]
-    if type(value) ~= type(default) then
-      fail("%s: %s is %s; it must be a %s", self.name, name, tostring(value), type(default))
-    end
-    if type(value) == "table" then
-      for _, number in ipairs(value) do arguments.number(self.name .. ": " .. name, number, 0) end
-      options[name] = table.move(value, 1, #value, 1, {})
-    elseif type(value) == "number" then
-      arguments.number(self.name .. ": " .. name, value, 0)
-    end
+  return all
+end
+
+-- The rules of settings.new: for the options of the optimizer, and for those of a group.
+local function rules_of(rule)
+  local defaults = merged(shared_defaults, rule.defaults or {})
+  local function check(what, o)
+    arguments.choice(what .. ": weight_decay_of", o.weight_decay_of, groups.rules)
+    if o.divide == 0 then fail("%s: divide is 0", what) end
+    if rule.check then rule.check(what, o) end
   end
-  if options.divide == 0 then fail("%s: divide is 0", self.name) end
-  return options
+  local of_group = merged(defaults, { lr_scale = 1 })
+  for name in pairs(of_all) do of_group[name] = nil end
+  return { defaults = defaults, check = check, settled = { weight_decay_of = true } },
+    { defaults = of_group, check = rule.check, settled = {} }
+end
+
+-- The names of the states that updates with these options need; each is also a key of the list.
+local function state_names(rule, options)
+  local names = {}
+  for i, name in ipairs(type(rule.states) == "function" and rule.states(options) or rule.states or {}) do
+    names[i], names[name] = name, true
+  end
+  return names
 end
 
 -- The states of a parameter by name, zeros of its shape.
-local function make_states(self, parameter)
+local function make_states(self, parameter, kinds)
   local name, state, own = parameter.name, parameter.state, {}
   if self.own[state] then fail("%s: parameter %s is there twice", self.name, name) end
-  for _, kind in ipairs(self.state_names) do
+  for _, kind in ipairs(kinds) do
     own[kind] = core.state(core.full(state:shape(), 0, state:dtype()), { name = kind .. "." .. name })
   end
   self.own[state] = own
 end
 
+-- The learning rate as the rules of updates take it.
+local function rate_of(self, lr)
+  if type(lr) == "number" then return arguments.number(self.name .. ": step: the learning rate", lr, 0) end
+  if type(lr) ~= "userdata" then
+    fail("%s: step: it needs a learning rate, a number or a tensor of one element: optimizer:step(0.1)", self.name)
+  end
+  return lr:reshape {}
+end
+
+-- What the updates of a group are told: its options, the rate, the step, and what `prepare` adds.
+local function settings_of(self, group, lr, t)
+  local s = { lr = group.lr_scale == 1 and lr or lr * group.lr_scale, t = t }
+  for name in pairs(self.rules.defaults) do s[name] = group[name] end
+  for _, kind in ipairs(state_names(self.rule, s)) do
+    if not group.states[kind] then
+      fail("%s: group %s needs the state %s with these options; states are made with the optimizer", self.name,
+        group.name, kind)
+    end
+  end
+  if self.rule.prepare then self.rule.prepare(s) end
+  return s
+end
+
 -- optimizer:step(lr): one update with the gradients of this step, which are used up. lr is a number or a tensor of
 -- one element.
 function Optimizer:step(lr)
-  local rule, gradients = self.rule, gradients_of(self.name, self.groups, self.options)
-  local s = { lr = type(lr) == "number" and lr or lr:reshape {} }
-  for name, value in pairs(self.options) do s[name] = value end
+  local rate, gradients, t = rate_of(self, lr), gradients_of(self.name, self.groups, self.options), nil
   if self.count then
-    s.t = self.count + 1
-    self.count:write(s.t)
+    t = self.count + 1
+    self.count:write(t)
   end
-  if rule.prepare then rule.prepare(s) end
-  groups.each(self.groups, function(_, state, group)
-    s.weight_decay = group.weight_decay
-    state:write(rule.update(state, gradients[state], self.own[state], s))
-    state:clear_grad()
-  end)
+  for _, group in ipairs(self.groups) do
+    local s = settings_of(self, group, rate, t)
+    groups.each({ group }, function(_, state)
+      state:write(self.rule.update(state, gradients[state], self.own[state], s))
+      state:clear_grad()
+    end)
+  end
 end
 
 -- optimizer:named_states() -> list of { name =, state =, module =, key = }: what a resumed run needs besides the
@@ -86,7 +120,7 @@ function Optimizer:named_states()
   local list = { self.count and { name = "step", state = self.count, module = self, key = "step" } }
   for _, group in ipairs(self.groups) do
     for _, parameter in ipairs(group.parameters) do
-      for _, kind in ipairs(self.state_names) do
+      for _, kind in ipairs(group.states) do
         local state = self.own[parameter.state][kind]
         list[#list + 1] = { name = kind .. "." .. parameter.name, state = state, module = self, key = kind }
       end
@@ -110,33 +144,39 @@ end
 
 local fields = { "defaults", "states", "counts", "check", "prepare", "update" }
 
--- icl.optim.define(name, rule) -> a function (module or groups [, options]) -> an optimizer. A group is { name =,
--- weight_decay =, parameters = list of { name =, state = } }; a module's parameters are put into two by the rule
--- `weight_decay_of`. Options are those of the rule and weight_decay, weight_decay_of, gradient_clip, divide; numbers
--- may be changed between steps: optimizer.options.momentum = 0.95. Of the rule only `update` is needed:
+-- icl.optim.define(name, rule) -> a function (module or groups [, options]) -> an optimizer. Options are those of the
+-- rule and weight_decay, weight_decay_of, gradient_clip, divide. A group is { parameters = list of { name =, state = }
+-- } with what it has of its own: a name, lr_scale = 1 (its rate, relative to that of the step) and any option but the
+-- last three; a module's parameters are put into two groups by the rule `weight_decay_of`. Options may be changed
+-- between steps, for all groups that have none of their own or for one: optimizer.options.momentum = 0.95,
+-- optimizer.groups[2].lr_scale = 0. Of the rule only `update` is needed:
 --
 --   defaults        the options and their defaults: numbers, lists of numbers, booleans
 --   states          names of the states of each parameter, which begin as zeros; or a function of the options
 --   counts          true: the steps are counted, as a state
 --   check(what, o)  raises an error where options make no sense
---   prepare(s)      once a step, before all updates: s holds the options, lr, and t where steps are counted (1 in the
---                   first; a tensor, f64, as bias corrections need it); what several updates need is put into s
+--   prepare(s)      once a step for each group, before its updates: s holds the options, lr, and t where steps are
+--                   counted (1 in the first; a tensor, f64, as bias corrections need it); what several updates need is
+--                   put into s
 --   update(p, g, own, s) -> the parameter's new value: p is the parameter, g its gradient, own its states by name, to
---                   be read and written; s as above, with the weight_decay of the group
+--                   be read and written; s as above
 --
 -- What changes from step to step should be a number or a tensor in s, not an attribute, or each step is planned anew.
 local function define(name, rule)
   local what = "icl.optim." .. name
   arguments.options(what, rule, {}, fields)
   if type(rule.update) ~= "function" then fail("%s: an optimizer needs a function `update`", what) end
+  local rules, group_rules = rules_of(rule)
   return function(given, options)
-    local self = setmetatable({ name = what, rule = rule, own = {} }, Optimizer)
-    self.options = complete(self, options)
-    if rule.check then rule.check(what, self.options) end
-    self.groups = groups.of(what, given, self.options)
-    self.state_names = type(rule.states) == "function" and rule.states(self.options) or rule.states or {}
+    local self = setmetatable({ name = what, rule = rule, rules = rules, own = {} }, Optimizer)
+    if options ~= nil and type(options) ~= "table" then
+      fail("%s: options must be a table, not a %s", what, type(options))
+    end
+    self.options = settings.new(what, rules, options)
+    self.groups = groups.of(what, given, group_rules, self.options)
     for _, group in ipairs(self.groups) do
-      for _, parameter in ipairs(group.parameters) do make_states(self, parameter) end
+      rawset(group, "states", state_names(rule, group))
+      for _, parameter in ipairs(group.parameters) do make_states(self, parameter, group.states) end
     end
     self.count = rule.counts and core.state(core.full({}, 0, "f64"), { name = "step", dtype = "f64" }) or nil
     return self

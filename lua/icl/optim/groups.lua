@@ -1,6 +1,7 @@
 -- optim/groups.lua: parameter groups.
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local settings = require "icl.optim.settings"
 
 local groups = {}
 
@@ -14,18 +15,13 @@ local rules = {
 }
 groups.rules = arguments.names(rules)
 
--- groups.split(module, weight_decay, rule) -> list of two groups, { name =, weight_decay =, parameters = }, whose
--- parameters are lists of { name =, state = }.
-function groups.split(module, weight_decay, rule)
-  arguments.choice("weight_decay_of", rule, groups.rules)
+-- The two groups of a module's parameters by a rule: those that decay as the optimizer's options say, and the others.
+local function split(module, rule)
   local decays, rest = {}, {}
   for _, parameter in ipairs(module:named_parameters()) do
     table.insert(rules[rule](parameter.name, parameter.state) and decays or rest, parameter)
   end
-  return {
-    { name = "decay", weight_decay = weight_decay, parameters = decays },
-    { name = "no decay", weight_decay = 0, parameters = rest },
-  }
+  return { { name = "decay", parameters = decays }, { name = "no decay", weight_decay = 0, parameters = rest } }
 end
 
 local function check_group(what, number, group)
@@ -39,21 +35,34 @@ local function check_group(what, number, group)
   end
 end
 
--- The groups of what an optimizer was given: a module, or a list of groups made by hand.
-function groups.of(what, given, options)
-  if type(given) == "table" and given.named_parameters then
-    return groups.split(given, options.weight_decay, options.weight_decay_of)
-  end
+-- What a group was given, as a table of its options (settings.lua) that also has its name and parameters.
+local function with_options(what, number, group, rule, options)
+  local own = {}
+  for name, value in pairs(group) do own[name] = value end
+  own.name, own.parameters = nil, nil
+  local result = settings.new(("%s: group %d"):format(what, number), rule, own, options)
+  rawset(result, "name", group.name or tostring(number))
+  return rawset(result, "parameters", group.parameters)
+end
+
+-- groups.of(what, given, rule, options) -> the groups of what an optimizer was given: a module, or a list of groups
+-- made by hand. `rule` is that of settings.new for a group; what a group leaves open is that of `options`.
+function groups.of(what, given, rule, options)
   if type(given) ~= "table" then
     fail("%s: it takes a module or a list of parameter groups, not a %s", what, type(given))
   end
-  local list = {}
-  for i, group in ipairs(given) do
-    check_group(what, i, group)
-    list[i] = { name = group.name or tostring(i), weight_decay = group.weight_decay or options.weight_decay,
-                parameters = group.parameters }
+  local list = given
+  if given.named_parameters then
+    list = split(given, options.weight_decay_of)
+  elseif options.weight_decay_of ~= "all" then
+    fail("%s: weight_decay_of chooses among the parameters of a module; groups made by hand say weight_decay", what)
   end
-  return list
+  local result = {}
+  for i, group in ipairs(list) do
+    check_group(what, i, group)
+    result[i] = with_options(what, i, group, rule, options)
+  end
+  return result
 end
 
 -- Calls f(name, state, group) for each parameter that is trained.

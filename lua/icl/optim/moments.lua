@@ -6,7 +6,7 @@ local moments = {}
 function moments.check(what, o)
   for i = 1, 2 do
     if not (o.betas[i] and o.betas[i] < 1 and #o.betas == 2) then
-      fail("%s: betas must be two numbers from 0 to less than 1, not { %s }", what, table.concat(o.betas, ", "))
+      fail("%s: {betas} must be two numbers from 0 to less than 1, not { %s }", what, table.concat(o.betas, ", "))
     end
   end
 end

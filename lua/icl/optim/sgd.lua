@@ -20,7 +20,7 @@ return require "icl.optim.define"("sgd", {
   states = function(o) return o.momentum ~= 0 and { "momentum_buffer" } or {} end,
   check = function(what, o)
     if not o.nesterov or o.momentum > 0 then return end
-    fail("%s: nesterov needs a momentum above 0; give nesterov = false", what)
+    fail("%s: {nesterov} needs a {momentum} above 0, or must be off", what)
   end,
   update = update,
 })

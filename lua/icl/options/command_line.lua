@@ -71,8 +71,8 @@ local function walk(list, words, on_option, on_preset)
   return "ok"
 end
 
--- read(list, words) -> table of the values of a list of options; or nil and a message about what is wrong; or false and
--- the text that was asked for.
+-- read(list, words) -> table of the values of a list of options, and where they came from, { list =, given =,
+-- presets =, notes = }; or nil and a message about what is wrong; or false and the text that was asked for.
 local function read(list, words)
   local given, chosen = {}, {}
   local outcome, message = walk(list, words, function(spec, value) given[spec.name] = value end,
@@ -80,19 +80,19 @@ local function read(list, words)
   if not outcome then return nil, message end
   if outcome == "help" then return false, help.text(list) end
   if outcome == "list_presets" then return false, help.presets(list) end
-  local result = list:defaults()
+  local base = list:defaults()
   for _, name in ipairs(chosen) do
     local preset = list.presets[name]
     if not preset then
       return nil, ("there is no preset '%s'%s; --list-presets lists them"):format(name,
         arguments.suggestion(name, list.preset_order))
     end
-    for key, value in pairs(preset.values) do result[key] = value end
+    for key, value in pairs(preset.values) do base[key] = value end
   end
-  for name, value in pairs(given) do result[name] = value end
-  local problem = list:problem(result)
+  local result, notes = list:settle(base, given)
+  local problem = list:unmet(result, given) or list:problem(result, true)
   if problem then return nil, problem end
-  return result
+  return result, { list = list, given = given, presets = chosen, notes = notes }
 end
 
 return read

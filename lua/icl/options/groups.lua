@@ -8,36 +8,49 @@ local random_crop = require "icl.augment.random_crop"
 local random_erasing = require "icl.augment.random_erasing"
 local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
+local datasets = require "icl.internal.datasets"
 local folder = require "icl.data.folder"
 local options = require "icl.options.list"
 local optimizers = require "icl.optim.from_options".names
 local random = require "icl.random"
+local rules = require "icl.internal.rules"
 local schedule = require "icl.schedule"
 
 local groups = {}
 
+local in_folder = { dataset = { "imagenet", "folder" } }
+
 groups.data = options "data"
-  : choice("dataset", "fashion_mnist", { "fashion_mnist", "mnist", "kmnist", "cifar10", "cifar100", "imagenet" },
-      "the images; imagenet: any folder with DIR/train/CLASS/NAME.jpg, DIR/val/CLASS/NAME.jpg")
-  : value("data", "", "folder of the data set; otherwise the standard folders are searched")
-  : value("image_size", 224, "imagenet: pixels of a side of an image", { min = 1, max = 16384 })
-  : value("eval_resize", 256, "imagenet: the shorter side before the middle is cut out; 0: as it is",
-      { min = 0, max = 16384 })
-  : value("workers", 0, "imagenet: threads that decode; 0: one for each core", { min = 0, max = 1024 })
+  : choice("dataset", "fashion_mnist", datasets.names,
+      "the images; folder: one's own, DIR/train/CLASS/NAME.jpg and DIR/val/CLASS/NAME.jpg; imagenet lies so too")
+  : value("data", "", "folder of the data set; otherwise the standard folders are searched", { type = "path" })
+  : value("image_size", 224, "pixels of a side of an image", { min = 1, max = 16384, only = in_folder })
+  : value("eval_resize", nil,
+      "the shorter side before the middle is cut out; 0: as it is (default: 256 / 224 of image_size, rounded)",
+      { type = "integer", min = 0, max = 16384, only = in_folder })
+  : value("workers", 0, "threads that decode; 0: one for each core", { min = 0, max = 1024, only = in_folder })
   : value("batch_size", 128, "images a step", { min = 1 })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1 })
   : flag("drop_last", true, "leave out a last smaller batch in training")
-  : flag("use_test_as_val", true, "validate on the test images; off: on a part of the training images")
-  : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999 })
+  : flag("use_test_as_val", true,
+      "evaluate on the test images after each epoch; off: on a part of the training images, on the test images at last")
+  : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999, only = { use_test_as_val = false } })
   : check(function(values)
-      if values.dataset == "imagenet" and values.data == "" then return "--dataset imagenet " .. folder.missing end
+      if datasets.folders[values.dataset] and values.data == "" then
+        return ("{dataset} %s %s"):format(values.dataset, folder.missing)
+      end
+    end)
+  : check(function(values)
+      if values.use_test_as_val == false and values.val_ratio == 0 then
+        return "without {use_test_as_val}, {val_ratio} must say which part of the training images to evaluate on"
+      end
     end)
 
 -- The names among `list` that are switched on.
 local function chosen(values, list)
   local names = {}
   for _, name in ipairs(list) do
-    if values[name] then names[#names + 1] = name end
+    if values[name] then names[#names + 1] = "{" .. name .. "}" end
   end
   return names
 end
@@ -48,55 +61,97 @@ local function check_mixing(values)
   if #names > 1 then return ("%s exclude each other; choose one"):format(table.concat(names, " and ")) end
 end
 
+local function is_mirrored(values)
+  return values.hflip or values.hflip == nil and not datasets.not_mirrored[values.dataset]
+end
+
 groups.augmentation = options "augmentation"
-  : flag("random_crop", true, "crop at random from the padded image; imagenet: a random part, resized")
-  : add(random_crop.options, "crop_")
-  : add(random_resized_crop.options, "crop_")
+  : flag("random_crop", true, "crop at random from the padded image; image folders: a random part, resized")
+  : add(random_crop.options, "crop_", { "--random-crop of a set that is no image folder", function(values)
+      return values.random_crop and not datasets.folders[values.dataset]
+    end })
+  : add(random_resized_crop.options, "crop_", { "--random-crop of an image folder", function(values)
+      return values.random_crop and datasets.folders[values.dataset or "folder"]
+    end })
   : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
-  : add(hflip.options, "hflip_")
+  : add(hflip.options, "hflip_", { "--hflip", is_mirrored })
   : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")
-  : add(cutout.options, "cutout_")
+  : add(cutout.options, "cutout_", { { cutout = true }, { dual_cutout = true } })
   : flag("dual_cutout", false, "train on two views of each image, with a cutout each")
-  : value("dual_cutout_alpha", 0.1, "weight of the squared difference of their logits", { min = 0 })
+  : value("dual_cutout_alpha", 0.1, "weight of the squared difference of their logits",
+      { min = 0, only = { dual_cutout = true } })
   : flag("random_erasing", false, "fill a rectangle of some images (Zhong et al. 2020)")
-  : add(random_erasing.options, "random_erasing_")
+  : add(random_erasing.options, "random_erasing_", { random_erasing = true })
   : flag("mixup", false, "blend pairs of images (Zhang et al. 2018)")
-  : add(mixup.options, "mixup_")
+  : add(mixup.options, "mixup_", { mixup = true })
   : flag("cutmix", false, "replace a rectangle by that of another image (Yun et al. 2019)")
-  : add(cutmix.options, "cutmix_")
+  : add(cutmix.options, "cutmix_", { cutmix = true })
   : flag("ricap", false, "patch four images together (Takahashi et al. 2018)")
-  : add(ricap.options, "ricap_")
+  : add(ricap.options, "ricap_", { ricap = true })
   : value("label_smoothing", 0.0, "share of the target spread over all classes", { min = 0, max = 1 })
   : check(check_mixing)
+
+-- Milestones keep their places relative to the epochs they were meant for.
+local function move_milestones(values, given, base)
+  if values.schedule ~= "multistep" or given.milestones or values.epochs == base.epochs then return end
+  values.milestones = {}
+  for i, milestone in ipairs(base.milestones) do
+    local moved = milestone * values.epochs / base.epochs
+    values.milestones[i] = math.tointeger(moved) or moved
+  end
+  return ("milestones at %s of %d epochs, moved from %s of %d"):format(rules.shown(values.milestones), values.epochs,
+    rules.shown(base.milestones), base.epochs)
+end
+
+local warmed = { warmup = { "linear", "exponential" } }
+local adaptive = { optimizer = { "adam", "amsgrad", "adabound", "adaboundw" } }
+local bounded = { optimizer = { "adabound", "adaboundw" } }
+
+-- Without a type a warm-up has no length, but published schedules are shorter by it all the same.
+local has_length = { "--warmup linear or exponential", function(values)
+  return values.warmup ~= "none" or values.as_published
+end }
+local has_epochs = { "--warmup-epochs", function(values)
+  return values.warmup == "none" or values.warmup_epochs > 0
+end }
+local decays = { "a --weight-decay above 0", function(values) return values.weight_decay ~= 0 end }
 
 groups.training = options "training"
   : value("epochs", 160, "passes over the training images", { min = 1 })
   : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0 })
   : choice("schedule", "multistep", schedule.types, "how the rate changes")
-  : value("milestones", { 80, 120 }, "multistep: epochs after the warm-up at which it drops")
-  : value("lr_decay", 0.1, "multistep: factor of a drop", { min = 0 })
-  : value("lr_min_factor", 0.001, "linear, cosine, sgdr: last rate relative to the first", { min = 0 })
-  : value("T0", 10, "sgdr: epochs of the first cycle", { min = 1 })
-  : value("T_mul", 1.0, "sgdr: growth from cycle to cycle", { min = 0 })
-  : choice("warmup", "none", { "none", "linear", "exponential" }, "rise of the rate at the start")
-  : value("warmup_epochs", 0, "its length, part of --epochs", { min = 0 })
-  : value("warmup_start_factor", 0.001, "where it starts, relative to base_lr", { min = 0 })
-  : value("warmup_exponent", 4.0, "exponential: the exponent", { min = 0 })
+  : value("milestones", { 80, 120 },
+      "epochs after the warm-up at which it drops; not given, they move in proportion when --epochs is",
+      { min = 0, only = { schedule = "multistep" } })
+  : value("lr_decay", 0.1, "factor of a drop", { min = 0, only = { schedule = "multistep" } })
+  : value("lr_min_factor", 0.001, "last rate relative to the first",
+      { min = 0, only = { schedule = { "linear", "cosine", "sgdr" } } })
+  : value("T0", 10, "epochs of the first cycle", { min = 1, only = { schedule = "sgdr" } })
+  : value("T_mul", 1.0, "growth from cycle to cycle", { min = 0, only = { schedule = "sgdr" } })
+  : choice("warmup", "none", { "none", "linear", "exponential" }, "rise of the rate at the start",
+      { only = has_epochs })
+  : value("warmup_epochs", 0, "its length, part of --epochs", { min = 0, only = has_length })
+  : value("warmup_start_factor", 0.001, "where it starts, relative to base_lr", { min = 0, only = warmed })
+  : value("warmup_exponent", 4.0, "the exponent", { min = 0, only = { warmup = "exponential" } })
   : choice("optimizer", "sgd", optimizers, "how parameters are updated")
-  : value("momentum", 0.9, "sgd, lars: how much of the last move is kept", { min = 0, max = 1 })
-  : flag("nesterov", true, "sgd: look ahead as Nesterov did")
-  : value("betas", { 0.9, 0.999 }, "adam, adabound: how much of the two running means is kept", { min = 0, max = 1 })
-  : value("lars_eps", 1e-9, "lars: added to the norms that divide", { min = 0 })
-  : value("lars_threshold", 1e-2, "lars: parameters with a norm below have the rate itself", { min = 0 })
-  : value("final_lr", 0.1, "adabound: what its rates end at, before the schedule's factor", { min = 0 })
-  : value("gamma", 1e-3, "adabound: how fast they do so", { min = 0 })
+  : value("momentum", 0.9, "how much of the last move is kept",
+      { min = 0, max = 1, only = { optimizer = { "sgd", "lars" } } })
+  : flag("nesterov", true, "look ahead as Nesterov did", { only = { optimizer = "sgd" } })
+  : value("betas", { 0.9, 0.999 }, "how much of the two running means is kept", { min = 0, max = 1, only = adaptive })
+  : value("lars_eps", 1e-9, "added to the norms that divide", { min = 0, only = { optimizer = "lars" } })
+  : value("lars_threshold", 1e-2, "parameters with a norm below have the rate itself",
+      { min = 0, only = { optimizer = "lars" } })
+  : value("final_lr", 0.1, "what its rates end at, before the schedule's factor", { min = 0, only = bounded })
+  : value("gamma", 1e-3, "how fast they do so", { min = 0, only = bounded })
   : value("weight_decay", 1e-4, "added to the gradient, times the parameter", { min = 0 })
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
-      "what decays: everything, all but BN and biases, or only names with conv.weight")
+      "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
   : flag("as_published", false,
       "schedule, clipping and subdivision as in the code the published figures were made with")
+  : derive(move_milestones)
+  : check(schedule.problem)
 
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)
@@ -112,7 +167,7 @@ end
 -- Those of every program: `icl --threads 2 any.lua`.
 groups.engine = options "engine"
   : choice("device", nil, { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
-  : value("threads", 0, "0: every core", { min = 0 })
+  : value("threads", 0, "0: every core", { min = 0, max = 1024 })
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
   : flag("check_nan", false, "stop at the first value that is not finite and name its op")

@@ -1,12 +1,14 @@
 -- options/help.lua: the texts of --help and --list-presets.
+local condition = require "icl.options.condition"
+local numbers = require "icl.internal.numbers"
 local rules = require "icl.internal.rules"
 
 local help = {}
 
 local WIDTH = 120
 
--- The words of a text in lines of up to WIDTH, each behind `indent` spaces.
-local function wrapped(text, indent)
+-- help.wrapped(text, indent) -> the words of a text in lines of up to 120 columns, each behind `indent` spaces.
+function help.wrapped(text, indent)
   local lines, margin = {}, (" "):rep(indent)
   for word in text:gmatch "%S+" do
     local line = lines[#lines]
@@ -18,6 +20,8 @@ local function wrapped(text, indent)
   end
   return lines
 end
+
+local wrapped = help.wrapped
 
 -- Appends `text` at column `indent`, beside `left` if that is shorter.
 local function add_entry(lines, left, text, indent)
@@ -33,7 +37,7 @@ end
 help.shown = rules.shown
 local shown = rules.shown
 
-local placeholders = { integer = "N", float = "X", string = "TEXT", list = "X,X", flags = "yes,no" }
+local placeholders = { integer = "N", float = "X", string = "TEXT", path = "PATH", list = "X,X", flags = "yes,no" }
 
 -- "--depth N" and the like.
 local function usage(spec)
@@ -46,24 +50,30 @@ local function usage(spec)
 end
 
 local function range(spec)
-  if spec.min and spec.max then return (", %s to %s"):format(spec.min, spec.max) end
-  if spec.min then return (", at least %s"):format(spec.min) end
-  return spec.max and (", at most %s"):format(spec.max) or ""
+  if spec.min and spec.max then return numbers.format(", %s to %s", spec.min, spec.max) end
+  if spec.min then return numbers.format(", at least %s", spec.min) end
+  return spec.max and numbers.format(", at most %s", spec.max) or ""
 end
 
--- "(default 20, at least 8)"
+local function default_of(spec)
+  if spec.type == "boolean" then return spec.default == true and "on by default" or nil end
+  if spec.default == nil or spec.default == "" then return nil end
+  return ("default %s%s"):format(shown(spec.default), range(spec))
+end
+
+-- "(default 20, at least 8; only with --mixup)"
 local function note(spec)
-  if spec.type == "boolean" then return spec.default == true and " (on by default)" or "" end
-  if spec.default == nil or spec.default == "" then return "" end
-  return (" (default %s%s)"):format(shown(spec.default), range(spec))
+  local parts = { default_of(spec) }
+  for _, only in ipairs(spec.only) do parts[#parts + 1] = "only with " .. condition.text(only) end
+  return #parts > 0 and (" (%s)"):format(table.concat(parts, "; ")) or ""
 end
 
 local function add_option(lines, spec)
   add_entry(lines, "  " .. usage(spec), spec.help .. note(spec), 30)
 end
 
--- An option as it would be typed.
-local function written(key, value)
+-- help.written(key, value) -> an option as it would be typed.
+function help.written(key, value)
   local name = key:gsub("_", "-")
   if type(value) == "boolean" then return (value and "--" or "--no-") .. name end
   return ("--%s %s"):format(name, shown(value))
@@ -77,7 +87,7 @@ function help.presets(options)
     local preset, names, values = options.presets[name], {}, {}
     for key in pairs(preset.values) do names[#names + 1] = key end
     table.sort(names)
-    for i, key in ipairs(names) do values[i] = written(key, preset.values[key]) end
+    for i, key in ipairs(names) do values[i] = help.written(key, preset.values[key]) end
     add_entry(lines, name, preset.note or "", 22)
     table.move(wrapped(table.concat(values, " "), 22), 1, #values, #lines + 1, lines)
   end

@@ -6,8 +6,9 @@
 --     : preset("paper", { depth = 110, epochs = 160 }, "the network of the paper")
 --     : parse(arg)
 --
--- An option is called base_lr in Lua and --base-lr on the command line. Its type is that of its default. A preset gives
--- several options at once; what stands on the command line beats it, wherever it stands.
+-- An option that means nothing unless another has a certain value says so, { only = { mixup = true } }; typing it
+-- without that is an error. An option is called base_lr in Lua and --base-lr on the command line. Its type is that of
+-- its default. A preset gives several options at once; what stands on the command line beats it, wherever it stands.
 local new = require "icl.options.list"
 
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to

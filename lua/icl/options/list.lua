@@ -1,8 +1,10 @@
 -- options/list.lua: lists of options: what they are called, which values they take, what they stand for together.
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local condition = require "icl.options.condition"
 local read = require "icl.options.command_line"
 local help = require "icl.options.help"
+local numbers = require "icl.internal.numbers"
 local rules = require "icl.internal.rules"
 local usage = require "icl.internal.usage"
 
@@ -16,8 +18,10 @@ local function type_of(default)
   return math.type(default) or type(default)
 end
 
--- Adds the description of one option; options keep the order in which they were declared.
-local function declare(self, spec)
+-- Adds the description of one option; options keep the order in which they were declared. The field `only` of `limits`
+-- is a condition (condition.lua); those of a description are a list, in which all must hold.
+local function declare(self, spec, limits)
+  spec.only = spec.only or { limits and limits.only }
   if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
   self.specs[spec.name] = spec
   self.order[#self.order + 1] = spec
@@ -26,21 +30,23 @@ end
 
 -- :value(name, default, help [, limits]): an option with a value. `default` is a number, a string or a list of numbers
 -- (given as 80,120) or booleans (yes,no). limits: min, max (numbers; of a list, its items), type (where the default is
--- nil: the option is then absent unless given).
+-- nil: the option is then absent unless given; or "path", a string), only = { mixup = true }: the option means
+-- something only with these values of others, and is an error when it is typed without; see options/condition.lua.
 function Options:value(name, default, text, limits)
   limits = limits or {}
   return declare(self, { name = name, default = default, help = text, type = limits.type or type_of(default),
-                         min = limits.min, max = limits.max })
+                         min = limits.min, max = limits.max }, limits)
 end
 
--- :flag(name, default, help): --name and --no-name. With nil as default the recipe decides when neither is given.
-function Options:flag(name, default, text)
-  return declare(self, { name = name, default = default, help = text, type = "boolean" })
+-- :flag(name, default, help [, { only = }]): --name and --no-name. With nil as default the recipe decides when neither
+-- is given.
+function Options:flag(name, default, text, limits)
+  return declare(self, { name = name, default = default, help = text, type = "boolean" }, limits)
 end
 
--- :choice(name, default, choices, help): one of a list of words.
-function Options:choice(name, default, choices, text)
-  return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices })
+-- :choice(name, default, choices, help [, { only = }]): one of a list of words.
+function Options:choice(name, default, choices, text, limits)
+  return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices }, limits)
 end
 
 -- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the
@@ -53,25 +59,27 @@ function Options:include(...)
       for key, value in pairs(spec) do copy[key] = value end
       if copy.name then declare(self, copy) end
     end
-    for _, action in ipairs(group.actions) do self.actions[#self.actions + 1] = action end
-    for _, rule in ipairs(group.checks) do self.checks[#self.checks + 1] = rule end
+    for _, kind in ipairs { "actions", "checks", "derived" } do
+      table.move(group[kind], 1, #group[kind], #self[kind] + 1, self[kind])
+    end
   end
   return self
 end
 
--- :add(others, prefix): the options of another list and its checks, each option under a name with a prefix. What such a
--- check says must begin with the name of an option.
-function Options:add(others, prefix)
+-- :add(others, prefix [, only]): the options of another list and its checks, each option under a name with a prefix,
+-- and with one more condition.
+function Options:add(others, prefix, only)
   for _, spec in ipairs(others.order) do
     local copy = {}
     for key, value in pairs(spec) do copy[key] = value end
-    copy.name = prefix .. spec.name
+    copy.name, copy.only = prefix .. spec.name, { only }
+    for _, inner in ipairs(spec.only) do copy.only[#copy.only + 1] = condition.prefixed(inner, prefix) end
     declare(self, copy)
   end
   for _, rule in ipairs(others.checks) do
     self:check(function(values)
       local message = rule(others:select(values, prefix))
-      return message and prefix .. message
+      return message and (message:gsub("{([%a_][%w_]*)}", "{" .. prefix .. "%1}"))
     end)
   end
   return self
@@ -108,7 +116,7 @@ function Options:published(columns, rows)
       for _, part in ipairs { of_column, of_row } do
         for key, value in pairs(part) do values[key] = value end
       end
-      if percent then self:preset(beginning .. ending, values, ("%.2f %%"):format(percent)) end
+      if percent then self:preset(beginning .. ending, values, numbers.format("%.2f %%", percent)) end
     end
   end
   return self
@@ -126,17 +134,49 @@ function Options:after(action)
   return self
 end
 
--- :check(rule): rule(values) returns a message where values do not go together.
+-- :check(rule): rule(values) returns a message where values do not go together; {name} in it stands for an option.
 function Options:check(rule)
   self.checks[#self.checks + 1] = rule
   return self
 end
 
--- :problem(values) -> what is wrong with values together, or nil.
-function Options:problem(values)
+-- :problem(values [, switches]) -> what is wrong with values together, or nil; options are called as in Lua, or by
+-- their switches.
+function Options:problem(values, switches)
   for _, rule in ipairs(self.checks) do
     local message = rule(values)
-    if message then return message end
+    if message then return (usage.named(message, switches)) end
+  end
+end
+
+-- :derive(rule): rule(values, given, base) may change values that were not given because of others that were; `given`
+-- has those alone, and `base` the values without them. It returns a text for the log where it changed something.
+function Options:derive(rule)
+  self.derived[#self.derived + 1] = rule
+  return self
+end
+
+-- :settle(base, given) -> the values of base, those that are given in place of them, and what follows from these; and
+-- the texts for the log.
+function Options:settle(base, given)
+  local values, notes = {}, {}
+  for name, value in pairs(base) do values[name] = value end
+  for name, value in pairs(given) do values[name] = value end
+  for _, rule in ipairs(self.derived) do notes[#notes + 1] = rule(values, given, base) end
+  return values, notes
+end
+
+-- :unmet(values, given) -> a message about the first of the given options that means nothing with these values, or nil.
+function Options:unmet(values, given)
+  for _, spec in ipairs(self.order) do
+    if spec.name and given[spec.name] ~= nil then
+      for _, only in ipairs(spec.only) do
+        if not condition.holds(only, values) then
+          return ("%s means nothing without %s"):format(help.written(spec.name, given[spec.name]),
+            condition.text(only))
+        end
+      end
+    end
   end
 end
 
@@ -159,36 +199,39 @@ function Options:spec_of(name, what)
   return spec
 end
 
--- :read(words) -> table of values; or nil and a message about what is wrong; or false and the text that was asked for.
+-- :read(words) -> table of values, and where they came from (usage.remember); or nil and a message about what is wrong;
+-- or false and the text that was asked for.
 Options.read = read
 
 -- :parse(arg) -> table of values. --help, --list-presets and a command line that is wrong are errors whose text is what
 -- there is to say; where no pcall takes them they end the program with exit code 0 or 2.
 function Options:parse(words)
-  local result, text = self:read(words)
-  if result then
-    for _, action in ipairs(self.actions) do action(result) end
-    return result
-  end
-  if result == false then usage.leave(0, text) end
-  usage.leave(2, ("%s: %s"):format(words[0] or "icl", text))
+  local program, result, more = words[0] or "icl", self:read(words)
+  if result == false then usage.leave(0, more) end
+  if not result then usage.wrong(program, more) end
+  more.program = program
+  usage.remember(result, more)
+  for _, action in ipairs(self.actions) do action(result) end
+  return result
 end
 
 -- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults
 -- of all others. `what` names the function for messages.
 function Options:complete(what, given)
-  local values = arguments.options(what, given, self:defaults(), self:names())
-  for _, name in ipairs(self:names()) do
-    local spec = self.specs[name]
-    if values[name] ~= nil then
-      local value, expected = rules.check(spec, values[name])
-      if expected then fail("%s: %s is %s; it must be %s", what, name, rules.shown(values[name]), expected) end
-      values[name] = value
-    end
-  end
+  arguments.options(what, given, {}, self:names())
+  local checked = {}
+  for name, value in pairs(given or {}) do checked[name] = self:checked(what, name, value) end
+  local values, notes = self:settle(self:defaults(), checked)
   local problem = self:problem(values)
   if problem then fail("%s: %s", what, problem) end
-  return values
+  return values, notes
+end
+
+-- :checked(what, name, value) -> a value that is given for an option in Lua, as its type has it.
+function Options:checked(what, name, value)
+  local checked, expected = rules.check(self.specs[name], value)
+  if expected then fail("%s: {" .. name .. "} is %s; it must be %s", what, rules.shown(value), expected) end
+  return checked
 end
 
 -- :select(values [, prefix]) -> those of the values that are of these options; in `values` their names begin with
@@ -207,7 +250,7 @@ end
 -- new(title) -> an empty list of options.
 local function new(title)
   local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {},
-                 checks = {} }
+                 checks = {}, derived = {} }
   return setmetatable(self, Options)
 end
 

@@ -1,45 +1,86 @@
 -- random: keys of random draws.
 --
 -- A draw depends on its key alone (Philox 4x32-10, Salmon et al. 2011), not on what was drawn before it. A key is
--- made of the seed, the step, and a name: the path of the module that draws, how many draws it made in this step
--- before, and what the draw is for. So no two draws of a program coincide, and a run that is repeated or resumed
--- draws the same.
+-- made of the seed, the place in the program where it is drawn, and a name: the path of the module that draws, how many
+-- draws it made at this place before, and what the draw is for. Places are what lies outside of every step, each pass
+-- of each loop of each epoch of each icl.run, and each icl.step. So no two draws of a program coincide, and a program
+-- that is repeated or resumed draws the same.
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local scope = require "icl.internal.scope"
 
 local random = {}
 
+-- A place has a name and a number, how many draws each name made there, and the place around it.
+local function new_place(name, number, outer)
+  return { name = name, number = number, counts = {}, outer = outer }
+end
+
 local seed_low, seed_high = 0, 0
-local step_word = 0
-local ordinals = {}
+local place = new_place("", 0)
 
 -- icl.random.seed(n): the seed of all draws from now on, an integer. Draws are counted from the beginning again.
 function random.seed(n)
   local seed = math.tointeger(n)
   if not seed then fail("icl.random.seed: %s is not an integer", tostring(n)) end
   seed_low, seed_high = seed & 0xffffffff, seed >> 32
-  step_word, ordinals = 0, {}
+  place = new_place("", 0)
 end
 
--- The two halves of the seed, each below 2^32.
-function random.seed_words()
-  return seed_low, seed_high
+-- random.current_seed() -> the seed that draws have.
+function random.current_seed()
+  return seed_high << 32 | seed_low
 end
 
--- icl.random.step(n): draws of the current step belong to step n (a number from 0 to 2^32 - 1).
-function random.step(n)
-  step_word, ordinals = n & 0xffffffff, {}
+-- random.ordinal(name) -> how many times it was asked for this name at this place before.
+function random.ordinal(name)
+  local count = place.counts[name] or 0
+  place.counts[name] = count + 1
+  return count
 end
 
--- Begins the draws of the next step; icl.step does it.
-function random.next_step()
-  random.step(step_word + 1)
+-- random.name(kind) -> a name for something made at this place, "run0" or "epoch3.loader1": no other has the same.
+function random.name(kind)
+  return ("%s%s%s%d"):format(place.name, place.name == "" and "" or ".", kind, random.ordinal(kind))
 end
 
--- Draws are counted as at the beginning of the step again, so that the same calls draw the same numbers.
+-- random.place() -> name and number of the place that draws belong to.
+function random.place()
+  return place.name, place.number
+end
+
+-- random.move(name): what is drawn outside of steps belongs to a place of this name from now on.
+function random.move(name)
+  place = new_place(name, 0)
+end
+
+-- random.enter(name, number): draws belong to the place of this name and number, from 0 to 2^32 - 1, until
+-- random.leave(), which returns to the place around it.
+function random.enter(name, number)
+  place = new_place(name, number, place)
+end
+
+function random.leave()
+  place = place.outer or place
+end
+
+-- `local leave <close> = random.leaving` leaves at the end of its block, also where an error passes through.
+random.leaving = setmetatable({}, { __close = random.leave })
+
+-- Enters the place of the next icl.step.
+function random.enter_step()
+  random.enter(place.name .. ".step", random.ordinal "icl.step")
+end
+
+-- Draws are counted as at the beginning of the place again, so that the same calls draw the same numbers.
 function random.rewind()
-  ordinals = {}
+  place.counts = {}
+end
+
+-- random.words(name [, number [, place]]) -> the four words of the key that this name has at the place of this name and
+-- number, the current one unless they are given. All keys are made here.
+function random.words(name, number, at)
+  return { seed_low, seed_high, core.hash32((at or place.name) .. "/" .. name), (number or place.number) & 0xffffffff }
 end
 
 -- A key from its four words, each from 0 to 2^32 - 1: an i64 tensor that ops.uniform, ops.normal, ... take.
@@ -64,9 +105,7 @@ end
 -- "dropout".
 function random.key(stream)
   local name = scope.path .. "#" .. stream
-  local ordinal = ordinals[name] or 0
-  ordinals[name] = ordinal + 1
-  return random.key_of(seed_low, seed_high, core.hash32(("%s#%d"):format(name, ordinal)), step_word)
+  return random.key_of(table.unpack(random.words(("%s#%d"):format(name, random.ordinal(name)))))
 end
 
 local function draw(op)

@@ -1,0 +1,47 @@
+-- fit/header.lua: the lines that a training begins with: what is trained, on what, and how.
+local core = require "icl.core"
+local help = require "icl.options.help"
+local random = require "icl.random"
+local settings = require "icl.fit.settings"
+local summary = require "icl.nn.summary"
+
+local grouped = summary.grouped
+
+local function data_line(fit)
+  local counts, set = {}, fit.train
+  for _, part in ipairs { { "training", set }, { "validation", fit.val }, { "test", fit.test } } do
+    if part[2] then counts[#counts + 1] = ("%s %s"):format(grouped(part[2].count), part[1]) end
+  end
+  return ("Data: %s, %s images of %s, %d classes"):format(set.name or "own", table.concat(counts, ", "),
+    table.concat(set.shape, " x "), set.classes)
+end
+
+-- layers: what summary.list returned, or nil.
+local function model_line(model, layers)
+  if not layers then return nil end
+  return ("Model: %s, %s parameters, %s multiply-accumulates an image"):format(model.class_name or "own",
+    grouped(layers[1].parameters), grouped(layers[1].macs))
+end
+
+-- The options, in lines that keep a switch and its value together.
+local function add_options(list, changed)
+  local glued = {}
+  for i, option in ipairs(changed) do glued[i] = (option:gsub(" ", "\0")) end
+  local text = "Options that differ from the defaults: " .. (#changed > 0 and table.concat(glued, " ") or "none")
+  for _, line in ipairs(help.wrapped(text, 0)) do list[#list + 1] = (line:gsub("\0", " ")) end
+end
+
+-- header.lines(fit, layers) -> list of texts. fit: model, train, val, test, given (the options as they were given),
+-- notes.
+local function lines(fit, layers)
+  local changed, presets = settings.changed(fit.given)
+  local list = { data_line(fit) }
+  list[#list + 1] = model_line(fit.model, layers)
+  list[#list + 1] = ("Device: %s; seed %d"):format(core.describe_device():gsub("\n.*", ""), random.current_seed())
+  if #presets > 0 then list[#list + 1] = "Preset: " .. table.concat(presets, ", ") end
+  add_options(list, changed)
+  for _, note in ipairs(fit.notes) do list[#list + 1] = "Note: " .. note end
+  return list
+end
+
+return { lines = lines }

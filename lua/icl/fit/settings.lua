@@ -1,0 +1,73 @@
+-- fit/settings.lua: the options of a training: those of a command line, which were checked there, or a table that was
+-- written by hand.
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
+local models = require "icl.models"
+local new_options = require "icl.options.list"
+local option_groups = require "icl.options"
+local random = require "icl.random"
+local usage = require "icl.internal.usage"
+
+local settings = {}
+
+-- All options that icl.fit reads. What these demand of each other is checked by group: a training needs no folder.
+local all = new_options "icl.fit"
+for _, name in ipairs(option_groups.names) do all:include(option_groups[name]) end
+
+-- A table for a training may hold the options of a model too, and one of a command line those of its recipe.
+local function is_known_elsewhere(name, origin)
+  if origin and origin.list.specs[name] then return true end
+  for _, family in ipairs(models.names) do
+    if models[family].options.specs[name] then return true end
+  end
+  return false
+end
+
+local function check_name(name, origin)
+  if all.specs[name] or is_known_elsewhere(name, origin) then return end
+  fail("icl.fit: options: there is no option '%s'%s", tostring(name),
+    arguments.suggestion(tostring(name), all:names()))
+end
+
+-- The engine's options and the seed of a table written by hand take effect now; those of a command line did before.
+local function act(given, o)
+  for name in pairs(option_groups.engine.specs) do
+    if given[name] ~= nil then
+      for _, action in ipairs(option_groups.engine.actions) do action(o) end
+      break
+    end
+  end
+  if given.seed then random.seed(given.seed) end
+end
+
+-- settings.complete(given) -> the options with the defaults where something is not given, and texts for the log.
+function settings.complete(given)
+  given = given or {}
+  local origin, checked = usage.origin(given), {}
+  for name, value in pairs(given) do
+    check_name(name, origin)
+    if all.specs[name] then checked[name] = all:checked("icl.fit: options", name, value) end
+  end
+  local o, notes = all:settle(all:defaults(), checked)
+  local problem = option_groups.augmentation:problem(o) or option_groups.training:problem(o)
+  if problem then fail("icl.fit: options: " .. problem) end
+  if not origin then act(given, o) end
+  return o, origin and origin.notes or notes
+end
+
+-- settings.changed(given) -> a list of options that differ from the defaults, as they would be typed.
+function settings.changed(given)
+  local help = require "icl.options.help"
+  local origin = usage.origin(given)
+  local list, changed = origin and origin.list or all, {}
+  local defaults = list:defaults()
+  for _, spec in ipairs(list.order) do
+    local value = spec.name and given[spec.name]
+    if value ~= nil and spec.name and help.shown(value) ~= help.shown(defaults[spec.name]) then
+      changed[#changed + 1] = help.written(spec.name, value)
+    end
+  end
+  return changed, origin and origin.presets or {}
+end
+
+return settings

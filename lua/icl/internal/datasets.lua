@@ -1,0 +1,13 @@
+-- internal/datasets.lua: what is known of sets of images by their names.
+local datasets = {
+  -- The words of --dataset.
+  names = { "fashion_mnist", "mnist", "kmnist", "cifar10", "cifar100", "imagenet", "folder" },
+  -- Folders of image files; the others are in memory.
+  folders = { imagenet = true, folder = true },
+  -- Mirrored digits are others, or none.
+  not_mirrored = { mnist = true, kmnist = true },
+  -- Sets of one's own, which no figures were published for.
+  own = { folder = true, own = true },
+}
+
+return datasets
