@@ -25,6 +25,7 @@
 #endif
 #if ICL_WITH_EDIT
 #include <histedit.h>
+#include <langinfo.h>
 #endif
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCONT, SIGWINCH};
@@ -196,12 +197,18 @@ static unsigned char complete(EditLine *line, int key) {
   return action;
 }
 
+/* The editor takes what is no character of the locale for noise, so where there is only ASCII it gets UTF-8. */
+static void set_locale(void) {
+  if (!setlocale(LC_CTYPE, "") || !strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968"))
+    setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 /* An editor where input and output are terminals that can move the cursor. */
 static void open_line(editor *e, int limit) {
   const char *terminal = getenv("TERM");
   if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || !terminal || strcmp(terminal, "dumb") == 0)
     return;
-  setlocale(LC_CTYPE, "");
+  set_locale();
   e->history = history_init();
   e->line = e->history ? el_init("icl", stdin, stdout, stderr) : NULL;
   if (!e->line)

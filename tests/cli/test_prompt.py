@@ -577,6 +577,23 @@ def a_dumb_terminal_works():
 
 
 @test
+def letters_beyond_ascii_need_no_locale():
+  with folder() as home:
+    for names in ({"LANG": "C"}, {"LC_ALL": "POSIX"}, {"LANG": "xx_YY.nosuch"}, {"LANG": "C", "TERM": "dumb"}):
+      with prompt(home.path, **names) as terminal:
+        terminal.command("#'größe', 'größe'", r'\n7\t"größe"\n')
+
+
+@test
+def a_home_that_is_not_there_or_read_only():
+  for home in ("", "/proc", "/dev/null"):
+    with prompt(home) as terminal:
+      terminal.command("1 + 1", r"\n2\n")
+      terminal.send("\x04")
+      equal(terminal.end(), 0)
+
+
+@test
 def a_pipe_can_be_a_prompt_too():
   with folder() as home:
     empty = home.write("empty.lua", "")
