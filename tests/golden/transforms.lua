@@ -56,7 +56,7 @@ end
 local function check_cutout(row)
   local stage = augment.cutout { size = row.mask_size, inside = row.cut_inside, color = 1 }
   for axis, range in pairs { w = row.randint_x, h = row.randint_y } do
-    local first, last = stage:range(axis, row[axis])
+    local first, last = stage:range(row[axis])
     if first ~= range[1] or last + 1 ~= range[2] then
       common.fail("deviation: centres from %d to %d, not from %d to %d", first, last, range[1], range[2] - 1)
     end
