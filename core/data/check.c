@@ -13,7 +13,6 @@
 #include "base/threads.h"
 #include "data/folder.h"
 #include "data/image.h"
-#include "graph/engine.h"
 
 /* ---- a file ---- */
 
@@ -82,7 +81,7 @@ typedef struct {
 
 static void *work(void *context) {
   check *c = context;
-  while (!c->engine->stop && !c->out_of_memory) {
+  while (!icl_engine_interrupted(c->engine) && !c->out_of_memory) {
     int number = atomic_fetch_add(&c->next, 1);
     if (number >= c->folder->count)
       break;
@@ -146,7 +145,7 @@ static icl_status drop(icl__folder *f, const bool *bad) {
 }
 
 static icl_status finish(check *c, icl_image_folder *folder, bool drop_bad, int *bad, char **report) {
-  if (c->engine->stop)
+  if (icl_engine_interrupted(c->engine))
     return icl__fail(ICL_EINTERRUPTED, "%s: interrupted while its images were looked at", folder->path);
   if (c->out_of_memory)
     return icl__fail(ICL_ENOMEM, "%s: out of memory while its images were looked at", folder->path);

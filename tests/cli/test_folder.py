@@ -81,6 +81,8 @@ def broken_images_are_named_before_the_first_step():
     result = run(RECIPE, *SMALL, "--data", data, "--epochs", "1")
     contains(failure(result), "val: 1 of 6 images cannot be read", path + ": it is cut", "remove the file")
     lacks(result.stdout, "Epoch 1")
+    output = success(run(RECIPE, *SMALL, "--data", data, "--epochs", "1", "--skip-bad-images"))
+    contains(output, "Left out of the validation folder, since they cannot be read: 1", path, "Epoch 1")
 
 
 @test

@@ -16,6 +16,20 @@ local function data_line(fit)
     table.concat(set.shape, " x "), set.classes)
 end
 
+-- What the folders of the sets hold besides the images that are used.
+local function add_left_out(list, fit)
+  for _, part in ipairs { { name = "training", set = fit.train }, { name = "validation", set = fit.val or fit.test } } do
+    local set = part.set or {}
+    if (set.skipped or 0) > 0 then
+      list[#list + 1] = ("Left out of the %s folder by name: %s"):format(part.name, grouped(set.skipped))
+    end
+    if (set.bad or 0) > 0 then
+      list[#list + 1] = ("Left out of the %s folder, since they cannot be read: %s\n%s"):format(part.name,
+        grouped(set.bad), set.report)
+    end
+  end
+end
+
 -- layers: what summary.list returned, or nil.
 local function model_line(model, layers)
   if not layers then return nil end
@@ -36,6 +50,7 @@ end
 local function lines(fit, layers)
   local changed, presets = settings.changed(fit.given)
   local list = { data_line(fit) }
+  add_left_out(list, fit)
   list[#list + 1] = model_line(fit.model, layers)
   list[#list + 1] = ("Device: %s; seed %d"):format(core.describe_device():gsub("\n.*", ""), random.current_seed())
   if #presets > 0 then list[#list + 1] = "Preset: " .. table.concat(presets, ", ") end

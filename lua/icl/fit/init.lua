@@ -121,6 +121,12 @@ local function one_epoch(self, run, result, progress)
     text = ("%s %s %s"):format(text, self.each.title, figures(result[self.each.key]))
   end
   progress:line(text .. numbers.format(" Elapsed %.2f", core.clock() - started))
+  local white = core.images_clipped()
+  if white > 0 and not self.told_white then
+    self.told_white = true
+    progress:line(("Note: %d pictures became nearly white, as Pillow reads grey PNG files of 16 bits; convert them to 8")
+      :format(white))
+  end
 end
 
 local function finish(self, run, result, progress)

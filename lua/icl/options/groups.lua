@@ -29,6 +29,8 @@ groups.data = options "data"
       "the shorter side before the middle is cut out; 0: as it is (default: 256 / 224 of image_size, rounded)",
       { type = "integer", min = 0, max = 16384, only = in_folder })
   : value("workers", 0, "threads that decode; 0: one for each core", { min = 0, max = 1024, only = in_folder })
+  : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
+      { only = in_folder })
   : value("batch_size", 128, "images a step", { min = 1 })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1 })
   : flag("drop_last", true, "leave out a last smaller batch in training")
