@@ -294,3 +294,41 @@ void net_update(net *n, icl_tensor *loss, double lr) {
   CHECK_OK(icl_backward(loss));
   net_sgd(n, lr);
 }
+
+/* ---- small things ---- */
+
+net *net_open(const char *device, bool eager) {
+  icl_config config = {.device = device, .threads = 2, .eager = eager};
+  return net_new(&config);
+}
+
+double net_item(icl_tensor *tensor) {
+  double value = NAN;
+  CHECK_EQ(icl_tensor_count(tensor), 1);
+  CHECK_OK(icl_tensor_read(tensor, ICL_F64, &value));
+  return value;
+}
+
+icl_state *net_scalar(net *n, double value, bool trainable) {
+  icl_state *state = NULL;
+  CHECK_OK(icl_state_new(n->engine, "s", ICL_F64, 0, NULL, &value, trainable, &state));
+  return state;
+}
+
+icl_tensor *net_read(net *n, icl_state *state) {
+  icl_tensor *now = NULL;
+  CHECK_OK(icl_state_read(state, &now));
+  CHECK(n->tensors < NET_TENSORS);
+  return n->tensor[n->tensors++] = now;
+}
+
+double net_stored(icl_state *state) {
+  double value = NAN;
+  CHECK_OK(icl_state_get(state, ICL_F64, &value));
+  return value;
+}
+
+void net_finish(net *n, icl_state *state) {
+  icl_state_release(state);
+  net_free(n);
+}

@@ -55,4 +55,12 @@ icl_tensor *net_loss(net *n, icl_tensor *logits, icl_tensor *labels); /* mean cr
 void net_update(net *n, icl_tensor *loss, double lr);
 void net_sgd(net *n, double lr);
 
+/* Small things. */
+net *net_open(const char *device, bool eager); /* with two threads */
+double net_item(icl_tensor *tensor);           /* its only element */
+icl_state *net_scalar(net *n, double value, bool trainable);
+icl_tensor *net_read(net *n, icl_state *state); /* belongs to the net */
+double net_stored(icl_state *state);            /* the value of a scalar */
+void net_finish(net *n, icl_state *state);      /* frees both */
+
 #endif
