@@ -3,11 +3,30 @@
 
 #include "engine.h"
 #include "error.h"
+#include "owner.h"
 #include "session.h"
+
+/* An error if a coroutine has yielded inside a step, unless nobody can resume it any more. */
+static void refuse_suspended(lua_State *L, icl_engine *engine) {
+  if (!icl_in_step(engine) || !icl__lua_step_is_suspended(L))
+    return;
+  lua_gc(L, LUA_GCCOLLECT);
+  icl__lua_drop_abandoned(L, false);
+  if (!icl_in_step(engine))
+    return;
+  icl__lua_push_step_line(L);
+  icl__lua_fail(L,
+                "a step cannot begin: the one of %s is still open, because its coroutine yielded inside it; resume the "
+                "coroutine until the step ends, or drop it with coroutine.close()",
+                lua_tostring(L, -1));
+}
 
 /* step_begin(): what follows is recorded and evaluated at step_end() */
 static int step_begin(lua_State *L) {
-  icl__lua_check(L, icl_step_begin(icl__lua_engine(L)));
+  icl_engine *engine = icl__lua_engine(L);
+  refuse_suspended(L, engine);
+  icl__lua_check(L, icl_step_begin(engine));
+  icl__lua_own_step(L);
   return 0;
 }
 
@@ -43,24 +62,19 @@ static int step_memory(lua_State *L) {
 }
 
 static int in_step(lua_State *L) {
-  const icl_engine *engine = icl__lua_engine_or_null(L);
-  lua_pushboolean(L, engine && icl_in_step(engine));
+  lua_pushboolean(L, icl__lua_engine_or_null(L) && icl_in_step(icl__lua_engine(L)));
   return 1;
 }
 
 /* no_grad_begin(), no_grad_end(): nothing recorded between them needs a gradient; they nest */
 static int no_grad_begin(lua_State *L) {
-  icl_no_gradient_begin(icl__lua_engine(L));
-  icl__lua_session_of(L)->no_grad++;
+  icl__lua_engine(L);
+  icl__lua_begin_no_grad(L);
   return 0;
 }
 
 static int no_grad_end(lua_State *L) {
-  icl__lua_session *session = icl__lua_session_of(L);
-  if (!session->no_grad)
-    icl__lua_fail(L, "no_grad_end without no_grad_begin");
-  session->no_grad--;
-  icl_no_gradient_end(session->engine);
+  icl__lua_end_no_grad(L);
   return 0;
 }
 
@@ -74,12 +88,8 @@ static int layer(lua_State *L) {
 }
 
 void icl__lua_leave_step(lua_State *L) {
-  icl__lua_session *session = icl__lua_session_of(L);
-  if (!session->engine)
-    return;
-  icl_step_cancel(session->engine);
-  for (; session->no_grad; session->no_grad--)
-    icl_no_gradient_end(session->engine);
+  if (icl__lua_engine_or_null(L))
+    icl__lua_drop_abandoned(L, true);
 }
 
 void icl__lua_step_functions(lua_State *L) {

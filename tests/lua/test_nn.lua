@@ -160,7 +160,7 @@ end)
 check("an error leaves the layer path", function()
   local net = Net()
   check.raises(function() net(icl.ones { 1, 4, 4, 5 }) end, ".")
-  check.equal(require "icl.internal.scope".path, "")
+  check.equal(require "icl.internal.scope".path(), "")
 end)
 
 check("a layer without forward says so", function()

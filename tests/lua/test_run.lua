@@ -120,6 +120,93 @@ local function fit(options, more)
   return figures, table.concat(parts)
 end
 
+check("a step whose coroutine died is dropped", function()
+  local s = icl.state { 1 }
+  local thread = coroutine.create(function()
+    icl.step(function()
+      s:write(s + 1)
+      error "in the step"
+    end)
+  end)
+  coroutine.resume(thread)
+  check.equal((s + 1):item(), 2)
+  icl.step(function() s:write(s + 5) end)
+  check.equal(s:read():item(), 6)
+end)
+
+check("a step in a coroutine that nobody resumes is dropped", function()
+  local s = icl.state { 1 }
+  coroutine.wrap(function()
+    icl.no_grad(function()
+      icl.step(function()
+        s:write(s + 1)
+        coroutine.yield()
+      end)
+    end)
+  end)()
+  icl.step(function() s:write(s + 5) end)
+  check.equal(s:read():item(), 6)
+end)
+
+check("a step that yielded may be ended, or dropped with its coroutine", function()
+  local s = icl.state { 1 }
+  local function thread()
+    return coroutine.create(function() icl.step(function() coroutine.yield(s:write(s + 1)) end) end)
+  end
+  local first = thread()
+  coroutine.resume(first)
+  check.raises(function() icl.step(function() end) end, "the one of .*test_run.lua:%d+ is still open, because its "
+    .. "coroutine yielded inside it; resume .* coroutine.close%(%)")
+  coroutine.resume(first)
+  check.equal(s:read():item(), 2)
+  local second = thread()
+  coroutine.resume(second)
+  coroutine.close(second)
+  icl.step(function() s:write(s + 5) end)
+  check.equal(s:read():item(), 7)
+end)
+
+check("scopes without gradients end with their coroutine", function()
+  local x = icl.tensor({ 1, 2 }):requires_grad()
+  coroutine.wrap(function() icl.no_grad(coroutine.yield) end)()
+  collectgarbage()
+  check.equal(icl.grad((x * x):sum(), { x })[1]:totable()[2], 4)
+  coroutine.resume(coroutine.create(function() icl.no_grad(error) end))
+  check.equal(icl.grad((x * x):sum(), { x })[1]:totable()[2], 4)
+  local thread = coroutine.create(function() icl.no_grad(coroutine.yield) end)
+  icl.no_grad(function()
+    coroutine.resume(thread)
+    coroutine.resume(thread)
+    check.raises(function() icl.grad((x * x):sum(), { x }) end, "depends on nothing that is trained")
+  end)
+  check.equal(icl.grad((x * x):sum(), { x })[1]:totable()[2], 4)
+end)
+
+check("a loop over batches may be a coroutine", function()
+  local run = icl.run { epochs = 1 }
+  local loader = icl.data.loader(set, { batch_size = 16 })
+  local function batches()
+    return coroutine.wrap(function()
+      for batch in run:batches(loader) do coroutine.yield(batch) end
+    end)
+  end
+  local seen = 0
+  for batch in batches() do seen = seen + batch:size() end
+  check.equal(seen, set.count)
+  batches()()
+  check.raises(function() icl.run { epochs = 0 } end, "epochs is 0")
+  for _ in run:batches(loader) do break end
+end)
+
+check("a module that yields leaves no name behind", function()
+  local Yielding = icl.nn.layer "yielding"
+  function Yielding:forward() coroutine.yield() end
+  local net = icl.nn.sequential { Yielding() }
+  local thread = coroutine.create(function() net(1) end)
+  coroutine.resume(thread)
+  check.equal(require "icl.internal.scope".path(), "")
+end)
+
 check("fit learns, and the same seed gives the same bytes", function()
   local figures, bytes = fit()
   check.equal(figures.test.top1 > 0.9, true)

@@ -6,6 +6,7 @@
 -- draws the same.
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local scope = require "icl.internal.scope"
 
 local random = {}
@@ -29,6 +30,7 @@ end
 
 -- icl.random.step(n): draws of the current step belong to step n (a number from 0 to 2^32 - 1).
 function random.step(n)
+  arguments.integer("icl.random.step: n", n, 0)
   step_word, ordinals = n & 0xffffffff, {}
 end
 
@@ -63,26 +65,36 @@ end
 -- icl.random.key(stream) -> the key of the next draw of the module that is being called. `stream` says what for:
 -- "dropout".
 function random.key(stream)
-  local name = scope.path .. "#" .. stream
+  arguments.typed("icl.random.key", stream, "string", "a text that says what the draw is for")
+  local name = scope.path() .. "#" .. stream
   local ordinal = ordinals[name] or 0
   ordinals[name] = ordinal + 1
   return random.key_of(seed_low, seed_high, core.hash32(("%s#%d"):format(name, ordinal)), step_word)
 end
 
-local function draw(op)
-  return function(shape, attributes)
-    local all = { shape = shape }
-    for key, value in pairs(attributes or {}) do all[key] = value end
-    return core.ops[op](random.key(op), all)
-  end
+-- icl.random.uniform(shape): f32 in [0, 1).
+function random.uniform(shape, ...)
+  arguments.no_more("icl.random.uniform", "a shape", ...)
+  return core.ops.uniform(random.key "uniform", { shape = shape })
 end
 
--- icl.random.uniform(shape): f32 in [0, 1). icl.random.normal(shape): f32, mean 0, variance 1.
+-- icl.random.normal(shape): f32, mean 0, variance 1.
+function random.normal(shape, ...)
+  arguments.no_more("icl.random.normal", "a shape; mean + deviation * normal(shape) has others", ...)
+  return core.ops.normal(random.key "normal", { shape = shape })
+end
+
 -- icl.random.randint(shape, { low =, high = }): i64, both ends included.
-random.uniform, random.normal, random.randint = draw "uniform", draw "normal", draw "randint"
+function random.randint(shape, options, ...)
+  arguments.no_more("icl.random.randint", "a shape and { low =, high = }", ...)
+  options = arguments.options("icl.random.randint", options, {}, { "low", "high" })
+  return core.ops.randint(random.key "randint", { shape = shape, low = options.low, high = options.high })
+end
 
 -- icl.random.bernoulli(shape, p): bool, true with probability p.
-function random.bernoulli(shape, p)
+function random.bernoulli(shape, p, ...)
+  arguments.no_more("icl.random.bernoulli", "a shape and p", ...)
+  if p == nil then fail "icl.random.bernoulli: p is missing; it is the probability of true, from 0 to 1" end
   return core.ops.bernoulli(random.key "bernoulli", p, { shape = shape })
 end
 
