@@ -90,7 +90,7 @@ static int state_write(lua_State *L) {
   icl_state *state = icl__lua_check_state(L, 1);
   lua_settop(L, lua_isnoneornil(L, 3) ? 2 : 3);
   for (int i = 2; i <= lua_gettop(L); i++)
-    icl__lua_check_value(L, i);
+    icl__lua_check_value(L, i, "write", i - 1);
   icl_engine *engine = icl__lua_engine(L);
   icl__lua_locate(L, engine);
   ICL__LUA_TRY(L, write(L, state, engine));

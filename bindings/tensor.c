@@ -38,17 +38,33 @@ static int new_tensor(lua_State *L) {
   return 1;
 }
 
-/* full(shape, value [, dtype]): every element `value`. */
+/* full(shape, value [, dtype [, what = "full"]]): every element `value`; `what` begins messages. */
 static int full(lua_State *L) {
   int32_t shape[ICL_MAX_RANK];
   icl_engine *engine = icl__lua_engine(L);
-  int rank = icl__lua_check_shape(L, 1, "full", shape);
+  const char *what = luaL_optstring(L, 4, "full");
+  int rank = icl__lua_check_shape(L, 1, what, shape);
   if (lua_type(L, 2) != LUA_TNUMBER && lua_type(L, 2) != LUA_TBOOLEAN)
-    icl__lua_fail(L, "full: the value is %s; it must be a number", icl__lua_describe(L, 2));
+    icl__lua_fail(L, "%s: the value is %s; it must be a number", what, icl__lua_describe(L, 2));
   icl_dtype dtype = icl__lua_check_dtype(L, 3, icl__lua_infer_dtype(L, 2));
-  const void *data = icl__lua_push_array(L, 2, "full", dtype, rank, shape);
+  const void *data = icl__lua_push_array(L, 2, what, dtype, rank, shape);
   icl_tensor **result = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, rank, shape, data, result));
+  return 1;
+}
+
+/* arange(n [, dtype]): 0, 1, ..., n - 1; i64 unless a dtype is given. */
+static int arange(lua_State *L) {
+  icl_engine *engine = icl__lua_engine(L);
+  int is_integer = 0;
+  lua_Integer n = lua_type(L, 1) == LUA_TNUMBER ? lua_tointegerx(L, 1, &is_integer) : 0;
+  if (!is_integer || n < 0 || n > INT32_MAX)
+    icl__lua_fail(L, "icl.arange: n is %s; it must be an integer from 0 to 2^31 - 1", icl__lua_describe(L, 1));
+  icl_dtype dtype = icl__lua_check_dtype(L, 2, ICL_I64);
+  int32_t count = (int32_t)n;
+  const void *data = icl__lua_push_sequence(L, "icl.arange", dtype, count);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, 1, &count, data, result));
   return 1;
 }
 
@@ -153,7 +169,7 @@ static int missing_method(lua_State *L) {
 }
 
 void icl__lua_tensor_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"new_tensor", new_tensor}, {"full", full}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new_tensor", new_tensor}, {"full", full}, {"arange", arange}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"shape", tensor_shape}, {"size", tensor_size}, {"rank", tensor_rank},       {"count", tensor_count},
       {"dtype", tensor_dtype}, {"item", tensor_item}, {"totable", tensor_totable}, {"bytes", tensor_bytes},
