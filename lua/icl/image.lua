@@ -7,7 +7,7 @@ local image = {}
 
 -- icl.image.read(path) -> the image of a JPEG or PNG file, u8 (height, width, 3). Grey is repeated, alpha dropped.
 function image.read(path)
-  return core.image_read(path)
+  return core.image_read(arguments.path("icl.image.read", path))
 end
 
 -- Height and width that `size` means for an image: { height, width }, or a number for the shorter side.
@@ -21,7 +21,10 @@ end
 
 -- icl.image.resize(x, size [, box]) -> x resized as Pillow's bilinear filter does it, byte for byte. size: of the
 -- shorter side, or { height, width }; box: the part of x that is resized, { top, left, height, width } counted from 1.
-function image.resize(x, size, box)
+function image.resize(x, size, box, ...)
+  arguments.no_more("icl.image.resize", "an image, a size and a box", ...)
+  arguments.tensor("icl.image.resize: x", x)
+  if box ~= nil then arguments.typed("icl.image.resize", box, "table", "a box { top, left, height, width }") end
   if box and #box ~= 4 then fail "icl.image.resize: the box must be { top, left, height, width }" end
   local height, width = sizes(x, size)
   return core.image_resize(x, height, width, table.unpack(box or {}))
@@ -29,7 +32,10 @@ end
 
 -- icl.image.center(x, size [, resize = 0]) -> the middle size x size pixels of x, after its shorter side was resized to
 -- `resize` pixels unless that is 0; black where x is smaller: what evaluation sees.
-function image.center(x, size, resize)
+function image.center(x, size, resize, ...)
+  arguments.no_more("icl.image.center", "an image, a size and resize", ...)
+  arguments.tensor("icl.image.center: x", x)
+  size = arguments.size("icl.image.center: size", size)
   return core.image_center(x, resize or 0, size)
 end
 

@@ -4,16 +4,27 @@
 --   function invert:apply(batch, rng) ... end      -- changes batch.image or batch.target; self.options has the values
 --
 -- What a stage draws and what it does with the draws are functions of their own, so that draws can be given.
+local arguments = require "icl.internal.arguments"
+
 local stage = {}
+
+local classes = setmetatable({}, { __mode = "k" })
+
+-- stage.is_class(value): is it a class of stages, which is to be called?
+function stage.is_class(value)
+  return classes[value] == true
+end
 
 -- stage.class(name, options [, base]) -> a class of stages; `options` is the list of what its constructor takes; what
 -- the class lacks is taken from `base`.
 function stage.class(name, options, base)
   local class = { name = name, options = options }
   class.__index = class
+  classes[class] = true
   return setmetatable(class, {
     __index = base,
-    __call = function(_, given)
+    __call = function(_, given, ...)
+      arguments.no_more("augment." .. name, "one table of options", ...)
       return setmetatable({ options = options:complete("augment." .. name, given) }, class)
     end,
   })

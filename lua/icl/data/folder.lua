@@ -20,6 +20,7 @@ folder.missing = "needs --data DIR; images lie in DIR/train/CLASS/NAME.jpg and D
 function folder.open(path, given)
   local options = arguments.options("icl.data.folder", given,
     { image_size = 224, workers = 0, mean = mean, std = std })
+  arguments.path("icl.data.folder", path)
   local size = arguments.integer("icl.data.folder: image_size", options.image_size, 1)
   local files, set = core.image_folder(path)
   set.folder, set.name, set.form, set.shape = files, "imagenet", "imagenet", { size, size, 3 }

@@ -4,6 +4,8 @@
 -- mean and std (of each channel, for bytes divided by 255), name. An image folder has `folder` in place of images, see
 -- data/folder.lua. A part of a set has `indices`, the numbers of its images.
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 local folder = require "icl.data.folder"
 local loader = require "icl.data.loader"
 local sets = require "icl.data.sets"
@@ -21,6 +23,8 @@ end
 -- (folder, "" for the standard places), image_size, workers, use_test_as_val, val_ratio. With use_test_as_val
 -- validation is the test set; otherwise it is a part of the training images, or nil if val_ratio is 0.
 function data.open(options)
+  arguments.typed("icl.data.open", options, "table", "a table of options")
+  if options.dataset == nil then fail "icl.data.open: dataset is missing: the name of a set, such as fashion_mnist" end
   local train, test = read_pair(options)
   if options.use_test_as_val ~= false then return train, test, test end
   local ratio = options.val_ratio or 0
