@@ -28,9 +28,9 @@ def a_recipe_trains_on_a_folder():
 def small_forms_on_a_folder():
   with folder() as here:
     data = write_image_folder(here.path)
-    success(run(RECIPE, *SMALL, "--type", "cifar", "--depth", "8", "--data", data, "--epochs", "1"))
-    wrn = [word for word in SMALL if word not in ("--n-blocks", "1,1,1,1")]
-    contains(failure(run(os.path.join(ROOT, "recipes", "wrn.lua"), *wrn, "--data", data)),
+    small = [word for word in SMALL if word not in ("--n-blocks", "1,1,1,1")]
+    success(run(RECIPE, *small, "--type", "cifar", "--depth", "8", "--data", data, "--epochs", "1"))
+    contains(failure(run(os.path.join(ROOT, "recipes", "wrn.lua"), *small, "--data", data)),
              "wrn has no form imagenet", "--type cifar")
 
 

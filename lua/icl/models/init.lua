@@ -19,6 +19,8 @@ end
 -- images and classes of a set: what recipes do with the options of their command line. Without options.type the form is
 -- the one that the set is for: imagenet for image folders, else cifar.
 function models.build(name, options, set)
+  arguments.typed("icl.models.build: options", options, "table", "a table of options")
+  arguments.typed("icl.models.build: set", set, "table", "a set, or a table with its shape and classes")
   local family = models[arguments.choice("icl.models.build: name", name, models.names)]
   local own = family.options:select(options)
   own.type = own.type or form_of(name, family, set)
