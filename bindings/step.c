@@ -6,8 +6,9 @@
 #include "owner.h"
 #include "session.h"
 
-/* An error if a coroutine has yielded inside a step, unless nobody can resume it any more. */
-static void refuse_suspended(lua_State *L, icl_engine *engine) {
+/* An error if a coroutine has yielded inside a step, unless nobody can resume it any more. `what` begins it. */
+static void refuse_suspended(lua_State *L, const char *what) {
+  icl_engine *engine = icl__lua_engine(L);
   if (!icl_in_step(engine) || !icl__lua_step_is_suspended(L))
     return;
   lua_gc(L, LUA_GCCOLLECT);
@@ -16,16 +17,21 @@ static void refuse_suspended(lua_State *L, icl_engine *engine) {
     return;
   icl__lua_push_step_line(L);
   icl__lua_fail(L,
-                "a step cannot begin: the one of %s is still open, because its coroutine yielded inside it; resume the "
-                "coroutine until the step ends, or drop it with coroutine.close()",
-                lua_tostring(L, -1));
+                "%s: the step of %s is still open, because its coroutine yielded inside it; resume the coroutine until "
+                "the step ends, or drop it with coroutine.close()",
+                what, lua_tostring(L, -1));
+}
+
+/* refuse_suspended(what): for what is not to happen in the middle of a step that waits in a coroutine */
+static int refuse(lua_State *L) {
+  refuse_suspended(L, luaL_checkstring(L, 1));
+  return 0;
 }
 
 /* step_begin(): what follows is recorded and evaluated at step_end() */
 static int step_begin(lua_State *L) {
-  icl_engine *engine = icl__lua_engine(L);
-  refuse_suspended(L, engine);
-  icl__lua_check(L, icl_step_begin(engine));
+  refuse_suspended(L, "a step cannot begin");
+  icl__lua_check(L, icl_step_begin(icl__lua_engine(L)));
   icl__lua_own_step(L);
   return 0;
 }
@@ -94,9 +100,16 @@ void icl__lua_leave_step(lua_State *L) {
 
 void icl__lua_step_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"step_begin", step_begin},   {"step_end", step_end}, {"step_cancel", step_cancel},
-      {"step_memory", step_memory}, {"in_step", in_step},   {"no_grad_begin", no_grad_begin},
-      {"no_grad_end", no_grad_end}, {"layer", layer},       {NULL, NULL},
+      {"step_begin", step_begin},
+      {"step_end", step_end},
+      {"step_cancel", step_cancel},
+      {"step_memory", step_memory},
+      {"refuse_suspended", refuse},
+      {"in_step", in_step},
+      {"no_grad_begin", no_grad_begin},
+      {"no_grad_end", no_grad_end},
+      {"layer", layer},
+      {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
 }

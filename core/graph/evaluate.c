@@ -205,7 +205,8 @@ static icl_status evaluate(icl__evaluation *e, int count, icl__node *const *node
   ICL__TRY(find_plan(e, count, nodes, &plan));
   ICL__TRY(icl__plan_bind_arena(&e->engine->plans, plan));
   ICL__TRY(run(e, plan));
-  return e->engine->check_nan ? check_indices(e, count, nodes) : ICL_OK;
+  bool readable = !e->engine->backend->download; /* device memory is host memory */
+  return e->engine->check_nan && readable ? check_indices(e, count, nodes) : ICL_OK;
 }
 
 static icl__evaluation begin(icl_engine *engine) {

@@ -50,6 +50,7 @@ end
 -- weights.save(module, path): what m:save does. The file is replaced as a whole or not at all.
 function weights.save(module, path)
   check_module("save", module)
+  core.refuse_suspended "save"
   core.safetensors_write(arguments.path("save", path), weights.state_dict(module), { format = "pt" })
 end
 
@@ -160,6 +161,7 @@ end
 -- `target` names it for messages.
 function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
+  core.refuse_suspended "load"
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
     { "rename" })

@@ -234,6 +234,10 @@ check("fields that cannot be", function()
   local net = nn.sequential { { "a", nn.sequential { { "b", nn.relu() } } } }
   check.raises(function() net.a.b.up = net end, "relu: field up would put a module below itself")
   check.raises(function() net.self = net end, "field self would put a module below itself")
+  local child = net.a
+  net.a = false
+  child.parent = nn.sequential { { "a", net } }
+  check.equal(#child:named_modules(), 4)
   check.raises(function() net.train = nn.relu() end, "train is a method of modules")
   check.raises(function() net["a.b"] = nn.relu() end, "'a.b' cannot be the name of a module or state")
 end)

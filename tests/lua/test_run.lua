@@ -155,8 +155,9 @@ check("a step that yielded may be ended, or dropped with its coroutine", functio
   end
   local first = thread()
   coroutine.resume(first)
-  check.raises(function() icl.step(function() end) end, "the one of .*test_run.lua:%d+ is still open, because its "
+  check.raises(function() icl.step(function() end) end, "a step cannot begin: the step of .*test_run.lua:%d+ is still open, because its "
     .. "coroutine yielded inside it; resume .* coroutine.close%(%)")
+  check.raises(function() icl.nn.relu():save(os.tmpname()) end, "save: the step of .* is still open")
   coroutine.resume(first)
   check.equal(s:read():item(), 2)
   local second = thread()
@@ -164,6 +165,18 @@ check("a step that yielded may be ended, or dropped with its coroutine", functio
   coroutine.close(second)
   icl.step(function() s:write(s + 5) end)
   check.equal(s:read():item(), 7)
+end)
+
+check("the gradient of a batch's images", function()
+  local run, model = icl.run {}, icl.nn.sequential(icl.nn.flatten(), icl.nn.linear(64, 4))
+  local chain = icl.augment.chain { icl.augment.hflip {}, icl.augment.normalize {}, icl.augment.mixup {} }
+  for batch in run:batches(icl.data.loader(set, { batch_size = 16, training = true, chain = chain })) do
+    local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
+    local gradient = icl.grad(loss, { batch.image })[1]
+    check.equal(table.concat(gradient:shape(), " "), table.concat(batch.image:shape(), " "))
+    run:log { size = gradient:abs():sum() }
+  end
+  check.equal(run.average.size > 0, true)
 end)
 
 check("scopes without gradients end with their coroutine", function()

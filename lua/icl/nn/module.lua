@@ -13,7 +13,8 @@ local observer = require "icl.nn.observer"
 local Module = {}
 Module.__index = Module
 
--- By instance: { name =, parent =, members = its fields, order = keys of modules and states, buffers = set of keys }.
+-- By instance: { name =, parent =, members = its fields, order = keys of modules and states, buffers = set of keys,
+-- is_list = }.
 local records = setmetatable({}, { __mode = "k" })
 
 local parameters = setmetatable({}, { __mode = "k" })  -- the states that are or were a parameter, also while frozen
@@ -29,7 +30,7 @@ function Module.is_class(value)
 end
 
 local function is_state(value)
-  return type(value) == "userdata" and getmetatable(value).__name == "icl.state"
+  return type(value) == "userdata" and (getmetatable(value) or {}).__name == "icl.state"
 end
 
 -- ---- fields ----
@@ -79,10 +80,20 @@ local function forget(record, key)
   end
 end
 
+-- A module that is no longer in any field has no parent.
+local function let_go(module, child)
+  local record = records[module]
+  for _, key in ipairs(record.order) do
+    if record.members[key] == child then return end
+  end
+  if records[child].parent == module then records[child].parent, records[child].name = nil, nil end
+end
+
 local function assign(module, key, value)
   local record = records[module]
-  if record.members.at and math.type(key) == "integer" then key, value = module:place(key, value) end
+  if record.is_list and math.type(key) == "integer" then key, value = module:place(key, value) end
   local before, registered = record.members[key], Module.is(value) or is_state(value)
+  if Module.is(value) then check_parents(module, key, value) end
   record.buffers[key] = nil
   if Module.is(before) or is_state(before) then
     if not registered then forget(record, key) end
@@ -91,13 +102,13 @@ local function assign(module, key, value)
     record.order[#record.order + 1] = key
   end
   if Module.is(value) then
-    check_parents(module, key, value)
     records[value].name, records[value].parent = key, module
   elseif is_state(value) then
     if value.trainable then parameters[value] = true end
     if not parameters[value] then record.buffers[key] = true end
   end
   record.members[key] = value
+  if Module.is(before) then let_go(module, before) end
   if registered then
     local path = path_of(module)
     path = path == "" and key or path .. "." .. key
@@ -151,7 +162,7 @@ local function new_instance(class)
     __index = members, __newindex = assign, __call = call, __tostring = text_of, __name = class.class_name,
     __len = class.length, __pairs = function() return next, members end, class = class,
   })
-  records[instance] = { members = members, order = {}, buffers = {} }
+  records[instance] = { members = members, order = {}, buffers = {}, is_list = class.at ~= nil }
   return instance
 end
 
