@@ -72,6 +72,8 @@ static int arange(lua_State *L) {
 
 /* t:shape() -> list of sizes */
 static int tensor_shape(lua_State *L) {
+  if (!lua_isnoneornil(L, 2))
+    icl__lua_fail(L, "shape: %s is an argument too many; size(axis) gives one size", icl__lua_describe(L, 2));
   const icl_tensor *t = icl__lua_check_tensor(L, 1);
   icl__lua_push_shape(L, icl_tensor_rank(t), icl_tensor_shape(t));
   return 1;
@@ -87,23 +89,29 @@ static int push_size(lua_State *L, const icl_tensor *t, lua_Integer dim) {
 }
 
 /* t:size(dim) */
-static int tensor_size(lua_State *L) { return push_size(L, icl__lua_check_tensor(L, 1), luaL_checkinteger(L, 2)); }
+static int tensor_size(lua_State *L) {
+  icl__lua_no_more(L, 2, "size");
+  return push_size(L, icl__lua_check_tensor(L, 1), luaL_checkinteger(L, 2));
+}
 
 /* #t: the size of the first axis */
 static int tensor_length(lua_State *L) { return push_size(L, icl__lua_check_tensor(L, 1), 1); }
 
 static int tensor_rank(lua_State *L) {
+  icl__lua_no_more(L, 1, "rank");
   lua_pushinteger(L, icl_tensor_rank(icl__lua_check_tensor(L, 1)));
   return 1;
 }
 
 /* t:count() -> how many elements */
 static int tensor_count(lua_State *L) {
+  icl__lua_no_more(L, 1, "count");
   lua_pushinteger(L, icl_tensor_count(icl__lua_check_tensor(L, 1)));
   return 1;
 }
 
 static int tensor_dtype(lua_State *L) {
+  icl__lua_no_more(L, 1, "dtype");
   lua_pushstring(L, icl_dtype_name(icl_tensor_dtype(icl__lua_check_tensor(L, 1))));
   return 1;
 }
@@ -112,6 +120,7 @@ static int tensor_dtype(lua_State *L) {
 
 /* t:item() -> its only element */
 static int tensor_item(lua_State *L) {
+  icl__lua_no_more(L, 1, "item");
   icl_tensor *t = icl__lua_check_tensor(L, 1);
   uint64_t element;
   if (icl_tensor_count(t) != 1)
@@ -124,6 +133,7 @@ static int tensor_item(lua_State *L) {
 
 /* t:totable() -> nested tables; the element itself for rank 0 */
 static int tensor_totable(lua_State *L) {
+  icl__lua_no_more(L, 1, "totable");
   icl_tensor *t = icl__lua_check_tensor(L, 1);
   const void *data = icl__lua_push_values(L, t);
   icl__lua_push_table(L, icl_tensor_dtype(t), icl_tensor_rank(t), icl_tensor_shape(t), data);
@@ -132,6 +142,7 @@ static int tensor_totable(lua_State *L) {
 
 /* t:bytes() -> its elements as they lie in memory */
 static int tensor_bytes(lua_State *L) {
+  icl__lua_no_more(L, 1, "bytes");
   icl_tensor *t = icl__lua_check_tensor(L, 1);
   size_t size = (size_t)icl_tensor_count(t) * icl_dtype_bytes(icl_tensor_dtype(t));
   luaL_Buffer bytes;
@@ -143,6 +154,7 @@ static int tensor_bytes(lua_State *L) {
 
 /* t:keep(): its value outlives the step; returns it */
 static int tensor_keep(lua_State *L) {
+  icl__lua_no_more(L, 1, "keep");
   ICL__LUA_TRY(L, icl_tensor_keep(icl__lua_check_tensor(L, 1)));
   lua_settop(L, 1);
   return 1;

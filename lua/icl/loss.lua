@@ -20,13 +20,25 @@ local function one_hot(labels, classes)
   return ops.one_hot(labels, { classes = classes })
 end
 
+local function check_mixture(target)
+  arguments.typed("loss: labels of a mixture", target.labels, "table", "a list of tensors")
+  arguments.typed("loss: weights of a mixture", target.weights, "table", "a list of numbers")
+  local labels, weights = #target.labels, #target.weights
+  if labels == 0 or labels ~= weights then
+    fail("loss: a mixture has one weight for each vector of labels, but this one has %d labels and %d weights", labels,
+      weights)
+  end
+end
+
 -- loss.distribution(target, classes [, smoothing]) -> f32 (n, classes): the distribution that a target stands for;
 -- `smoothing` is the share of it that is spread over all classes (Szegedy et al. 2016).
 function loss.distribution(target, classes, smoothing)
   local q
+  smoothing = arguments.number("loss: smoothing", smoothing or 0, 0)
   if type(target) == "userdata" then
     q = one_hot(target, classes)
   elseif type(target) == "table" and target.labels and target.weights then
+    check_mixture(target)
     for k, labels in ipairs(target.labels) do
       local part = one_hot(labels, classes) * target.weights[k]
       q = q and q + part or part
@@ -35,7 +47,7 @@ function loss.distribution(target, classes, smoothing)
     fail("loss: a target is a tensor of labels or a table with labels and weights, not %s",
       arguments.described(target))
   end
-  if smoothing and smoothing > 0 then q = q * (1 - smoothing) + smoothing / classes end
+  if smoothing > 0 then q = q * (1 - smoothing) + smoothing / classes end
   return q
 end
 

@@ -169,7 +169,20 @@ check("a loss of fewer classes than the set has is refused", function()
   loss(12)
 end)
 
+check("wrong targets are named", function()
+  local logits, labels = icl.zeros { 2, 5 }, icl.zeros({ 2 }, "i64")
+  local loss = icl.loss.cross_entropy
+  check.raises(function() loss() end, "loss.cross_entropy: logits is nil; it must be a tensor")
+  check.raises(function() loss(logits, 3) end, "loss: a target is a tensor of labels or a table with labels.*not 3")
+  check.raises(function() loss(logits, labels, "a") end, "loss: smoothing is a; it must be a number")
+  check.raises(function() loss(logits, { labels = { labels }, weights = {} }) end, "has 1 labels and 0 weights")
+  check.raises(function() loss(logits, { labels = labels, weights = {} }) end, "labels of a mixture: it takes a list")
+  check.raises(function() icl.step(loss, logits, icl.tensor({ 0, 5 }, { dtype = "i64" })) end,
+    "index 5 at position 1 must be from 0 to 4")
+end)
+
 check("wrong arguments are named", function()
+  check.raises(function() data.loader(set):batch() end, "loader:batch: index is nil; it must be a tensor")
   check.raises(function() data.loader() end, "icl.data.loader: it takes a set, not nil")
   check.raises(function() data.loader {} end, "icl.data.loader: this table is no set")
   check.raises(function() data.open() end, "icl.data.open: it takes a table of options")

@@ -81,6 +81,7 @@ end
 -- loader:batch(index, epoch [, number, decoded]) -> the batch of these images; `number` is its place in the epoch,
 -- `decoded` what loader:indices gave.
 function Loader:batch(index, epoch, number, decoded)
+  arguments.tensor("loader:batch: index", index)
   if self.set.folder and not decoded then
     local stream <close> = folder.stream(self, index, epoch, index:size(1))
     decoded = stream:next()

@@ -47,13 +47,15 @@ function arguments.size(what, value)
 end
 
 -- A height and a width, each an integer of at least `least`, from { height, width } or a number for both; -> a list.
-function arguments.pair(what, value, least)
+-- `most` is 2^15 unless given.
+function arguments.pair(what, value, least, most)
+  most = most or 1 << 15
   if type(value) ~= "table" then
-    value = arguments.integer(what, value, least, LARGEST)
+    value = arguments.integer(what, value, least, most)
     return { value, value }
   end
   if #value ~= 2 then fail("%s is a list of %d; it must be an integer or { height, width }", what, #value) end
-  return { arguments.integer(what, value[1], least, LARGEST), arguments.integer(what, value[2], least, LARGEST) }
+  return { arguments.integer(what, value[1], least, most), arguments.integer(what, value[2], least, most) }
 end
 
 -- A text that says where a file is.

@@ -82,6 +82,7 @@ end
 -- l:append(module [, name]); returns itself.
 function List:append(module, name)
   local names, place = self[NAMES], #self + 1
+  if name ~= nil then arguments.typed("append", name, "string", "a module and its name, a text") end
   name = name or tostring(place - 1)
   if self[name] ~= nil then
     fail("nn.%s: entry %d cannot be called %s; there is such a field already", self.class_name, place, name)
