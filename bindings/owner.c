@@ -109,11 +109,22 @@ void icl__lua_end_no_grad(lua_State *L) {
 
 /* ---- the end of threads ---- */
 
+/* The modules that the thread was in are not being called any more. */
+static void leave_layers(lua_State *L, icl__lua_session *session) {
+  icl_engine_layer(session->engine, "");
+  icl__lua_push_session(L);
+  lua_pushliteral(L, "");
+  lua_setiuservalue(L, -2, ICL__LUA_LAYER);
+  lua_pop(L, 1);
+}
+
 void icl__lua_drop_abandoned(lua_State *L, bool all) {
   icl__lua_session *session = icl__lua_session_of(L);
   push_owners(L);
-  if (icl_in_step(session->engine) && (all || is_gone(L, thread_at(L, THREAD))))
+  if (icl_in_step(session->engine) && (all || is_gone(L, thread_at(L, THREAD)))) {
     icl_step_cancel(session->engine);
+    leave_layers(L, session);
+  }
   for (int i = session->no_grad - 1; i >= 0; i--)
     if (all || is_gone(L, thread_at(L, SCOPES + i)))
       end_scope(L, session, i);

@@ -76,6 +76,13 @@ check("what is inserted, what is shown", function()
   check.equal(complete.line("", globals), "  ")
 end)
 
+check("fields and methods of modules", function()
+  local globals = { net = icl.nn.sequential(icl.nn.relu()), fc = icl.nn.linear(1, 2) }
+  check.equal(table.concat(complete.candidates("net:appen", globals)), "append")
+  check.equal(table.concat(complete.candidates("net:freez", globals)), "freeze")
+  check.equal(table.concat(complete.candidates("fc.weig", globals)), "weight")
+end)
+
 check("modules that are not loaded yet, methods, attributes", function()
   local globals = { icl = icl, x = icl.ones { 2 }, s = icl.state { 1 }, m = icl.nn.linear(1, 2), text = "x" }
   check.equal(names("icl.nn.max_", globals), "max_pool2d")

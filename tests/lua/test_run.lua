@@ -215,9 +215,13 @@ check("a module that yields leaves no name behind", function()
   local Yielding = icl.nn.layer "yielding"
   function Yielding:forward() coroutine.yield() end
   local net = icl.nn.sequential { Yielding() }
-  local thread = coroutine.create(function() net(1) end)
+  local thread = coroutine.create(function() icl.step(net, 1) end)
   coroutine.resume(thread)
   check.equal(require "icl.internal.scope".path(), "")
+  thread = nil
+  icl.step(function() end)
+  local message = check.raises(function() return icl.zeros { 2 } + icl.zeros { 3 } end, "add: ")
+  check.equal(message:find("in layer", 1, true), nil)
 end)
 
 check("fit learns, and the same seed gives the same bytes", function()

@@ -169,7 +169,7 @@ end
 -- Where a member that an instance lacks is looked for.
 local function inheritance_of(class)
   if not class.at then return { __index = class } end
-  return { __index = function(members, key)
+  return { class = class, __index = function(members, key)
     if math.type(key) == "integer" then return class.at(members, key) end
     return class[key]
   end }
