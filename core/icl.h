@@ -87,7 +87,7 @@ typedef struct {
   int chunk;          /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
   bool eager;         /* evaluate each op when it is recorded, in steps too */
   bool profile;       /* measure time by op, layer, phase and thread */
-  bool check_nan;     /* test values before a step commits */
+  bool check_nan;     /* test values and indices before a step commits */
   const char *plan;   /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
 } icl_config;
 
