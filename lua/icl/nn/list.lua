@@ -1,12 +1,19 @@
--- nn/list.lua: layers in a list: list[1], #list, ipairs(list). They are called "0", "1", ..., as in PyTorch's files.
+-- nn/list.lua: layers in a list: list[1], list[-1], #list, ipairs(list). They are called "0", "1", ..., as in the files
+-- of PyTorch.
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local Module = require "icl.nn.module"
 
 local NAMES = {}  -- the key of the list of names
 
+-- A place that counts from 1, or from -1 at the end, as one that counts from 1.
+local function from_1(i, count)
+  return i < 0 and i + count + 1 or i
+end
+
 local List = Module.class("list", nil, function(members, i)
-  local name = members[NAMES][i]
+  local names = members[NAMES]
+  local name = names[from_1(i, #names)]
   return name and members[name]
 end)
 
@@ -72,6 +79,7 @@ end
 function List:place(i, value)
   local names = self[NAMES]
   local module = module_of(self, i, value)
+  i = from_1(i, #names)
   if i < 1 or i > #names + 1 then
     fail("nn.%s: there is no place %d; it has %d entries, and %d appends", self.class_name, i, #names, #names + 1)
   end
