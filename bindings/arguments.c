@@ -40,6 +40,12 @@ int icl__lua_type_error(lua_State *L, int arg, const char *expected) {
   return icl__lua_argument_error(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, given));
 }
 
+void icl__lua_no_more(lua_State *L, int most, const char *what) {
+  for (int i = most + 1; i <= lua_gettop(L); i++)
+    if (!lua_isnil(L, i))
+      icl__lua_fail(L, "%s: %s is an argument too many", what, icl__lua_describe(L, i));
+}
+
 int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const char *name, int known) {
   icl__lua_push_suggestion(L, name, known);
   return icl__lua_fail(L, "%s: there is no %s '%s'%s", what, kind, name, lua_tostring(L, -1));

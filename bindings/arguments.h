@@ -8,6 +8,9 @@
 int icl__lua_argument_error(lua_State *L, int arg, const char *text);
 int icl__lua_type_error(lua_State *L, int arg, const char *expected);
 
+/* Raises "WHAT: ... is an argument too many" if there are more than `most`. */
+void icl__lua_no_more(lua_State *L, int most, const char *what);
+
 /* Pushes what a message calls the value at `index`: 3, 'text', a table. */
 const char *icl__lua_describe(lua_State *L, int index);
 

@@ -32,7 +32,7 @@ int icl__lua_check_shape(lua_State *L, int arg, const char *what, int32_t shape[
     lua_rawgeti(L, arg, i + 1);
     lua_Integer size = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer || size < 0 || size > INT32_MAX)
-      icl__lua_fail(L, "%s: size %d of the shape is %s; it must be an integer of at least 0", what, i + 1,
+      icl__lua_fail(L, "%s: size %d of the shape is %s; it must be an integer from 0 to 2^31 - 1", what, i + 1,
                     icl__lua_describe(L, -1));
     shape[i] = (int32_t)size;
     lua_pop(L, 1);
@@ -83,7 +83,7 @@ int icl__lua_infer_shape(lua_State *L, int arg, const char *what, int32_t shape[
 
 icl_dtype icl__lua_infer_dtype(lua_State *L, int arg) {
   lua_pushvalue(L, arg);
-  while (lua_istable(L, -1)) {
+  for (int depth = 0; depth < ICL_MAX_RANK && lua_istable(L, -1); depth++) {
     lua_rawgeti(L, -1, 1);
     lua_remove(L, -2);
   }
@@ -269,6 +269,17 @@ void *icl__lua_push_array(lua_State *L, int arg, const char *what, icl_dtype dty
   default:
     read_scalar(&r, count);
   }
+  return data;
+}
+
+void *icl__lua_push_sequence(lua_State *L, const char *what, icl_dtype dtype, int32_t count) {
+  reader r = {.L = L, .what = what, .dtype = dtype, .bytes = icl_dtype_bytes(dtype)};
+  if (is_integer_dtype(dtype) && count && !integer_fits(dtype, count - 1))
+    icl__lua_fail(L, "%s: %d is not %s, as %s needs it", what, (int)count - 1, integer_range(dtype),
+                  icl_dtype_name(dtype));
+  char *data = lua_newuserdatauv(L, bytes_of(&r, count) + 1, 0);
+  for (int64_t i = 0; i < count; i++)
+    icl__convert(ICL_I64, &i, dtype, data + (size_t)i * r.bytes, 1);
   return data;
 }
 

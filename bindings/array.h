@@ -22,6 +22,9 @@ icl_dtype icl__lua_infer_dtype(lua_State *L, int arg);
  * the shape says; or a string of bytes. */
 void *icl__lua_push_array(lua_State *L, int arg, const char *what, icl_dtype dtype, int rank, const int32_t *shape);
 
+/* Pushes a userdata with 0, 1, ..., count - 1. */
+void *icl__lua_push_sequence(lua_State *L, const char *what, icl_dtype dtype, int32_t count);
+
 /* Pushes an element as an integer, a float or a boolean; an array as tables in tables, rank 0 as its element. */
 void icl__lua_push_element(lua_State *L, icl_dtype dtype, const void *element);
 void icl__lua_push_table(lua_State *L, icl_dtype dtype, int rank, const int32_t *shape, const void *data);

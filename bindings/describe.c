@@ -2,6 +2,7 @@
  * library. */
 #include "describe.h"
 
+#include "arguments.h"
 #include "embedded.h"
 
 #include "ops/ops.h"
@@ -79,6 +80,12 @@ static int describe_op(lua_State *L) {
   return 1;
 }
 
+/* describe_value(value) -> what a message calls it: 3, 'text', a table. */
+static int describe_value(lua_State *L) {
+  icl__lua_describe(L, 1);
+  return 1;
+}
+
 /* modules() -> a table from the names of the library's modules to their files: "icl.nn.conv2d" = "icl/nn/conv2d.lua".
  */
 static int modules(lua_State *L) {
@@ -104,7 +111,10 @@ static int source(lua_State *L) {
 }
 
 void icl__lua_describe_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"describe_op", describe_op}, {"modules", modules}, {"source", source}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"describe_op", describe_op},
+                                       {"describe_value", describe_value},
+                                       {"modules", modules},
+                                       {"source", source},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "guard.h"
 #include "interrupt.h"
+#include "owner.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -119,6 +120,8 @@ icl_engine *icl__lua_engine(lua_State *L) {
   icl__lua_poll_signal(L);
   if (!session->engine)
     open_engine(L, session);
+  if (session->coroutines)
+    icl__lua_drop_abandoned(L, false);
   return session->engine;
 }
 

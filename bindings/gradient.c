@@ -19,6 +19,7 @@ static void begin_pass(lua_State *L) { icl__lua_session_of(L)->running = L; }
 
 /* loss:backward(): adds to .grad of every trainable state the loss depends on */
 static int tensor_backward(lua_State *L) {
+  icl__lua_no_more(L, 1, "backward");
   icl_tensor *loss = icl__lua_check_tensor(L, 1);
   icl__lua_locate(L, icl__lua_engine(L));
   begin_pass(L);
@@ -26,8 +27,9 @@ static int tensor_backward(lua_State *L) {
   return 0;
 }
 
-/* t:requires_grad(): gradients with respect to this constant are asked for; returns it */
+/* t:requires_grad(): gradients with respect to this tensor are asked for; returns it */
 static int tensor_requires_grad(lua_State *L) {
+  icl__lua_no_more(L, 1, "requires_grad");
   lua_settop(L, 1);
   icl__lua_check(L, icl_tensor_require_gradient(icl__lua_check_tensor(L, 1)));
   return 1;
@@ -59,6 +61,7 @@ static void refuse_states(lua_State *L, int arg, int count) {
 
 /* grad(loss, { tensors }) -> list of their gradients, false where the loss does not depend on one */
 static int grad(lua_State *L) {
+  icl__lua_no_more(L, 2, "icl.grad");
   icl_tensor *loss = icl__lua_check_tensor(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);

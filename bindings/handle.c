@@ -78,12 +78,13 @@ icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tenso
   return state ? icl_state_read(state, result) : icl_number(engine, lua_tonumber(L, index), result);
 }
 
-void icl__lua_check_value(lua_State *L, int arg) {
-  icl_tensor **slot = luaL_testudata(L, arg, ICL__LUA_TENSOR);
+void icl__lua_check_value(lua_State *L, int index, const char *what, int number) {
+  icl_tensor **slot = luaL_testudata(L, index, ICL__LUA_TENSOR);
   if (slot && !*slot)
-    icl__lua_argument_error(L, arg, "the tensor was closed");
-  if (!slot && !icl__lua_test_state(L, arg) && lua_type(L, arg) != LUA_TNUMBER)
-    icl__lua_type_error(L, arg, "tensor, state or number");
+    icl__lua_fail(L, "%s: input %d is a tensor that was closed", what, number);
+  if (!slot && !icl__lua_test_state(L, index) && lua_type(L, index) != LUA_TNUMBER)
+    icl__lua_fail(L, "%s: input %d is %s; it must be a tensor, a state or a number", what, number,
+                  icl__lua_describe(L, index));
 }
 
 void *icl__lua_push_values(lua_State *L, icl_tensor *t) {

@@ -22,8 +22,8 @@ bool icl__lua_is_tensor(lua_State *L, int index);
 /* Pushes a userdata with the elements of a tensor in its own dtype. */
 void *icl__lua_push_values(lua_State *L, icl_tensor *tensor);
 
-/* Raises unless a tensor, a state or a number is at `arg`. */
-void icl__lua_check_value(lua_State *L, int arg);
+/* Raises unless a tensor, a state or a number is at `index`: "WHAT: input NUMBER is ...". */
+void icl__lua_check_value(lua_State *L, int index, const char *what, int number);
 /* A reference to what such a value means in arithmetic. Raises nothing. */
 icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tensor **result);
 

@@ -45,7 +45,7 @@ static int check_inputs(lua_State *L, const icl_op *op) {
   if (inputs > ICL_MAX_INPUTS)
     icl__lua_fail(L, "%s: %d inputs; an op has at most %d", icl_op_name(op), inputs, ICL_MAX_INPUTS);
   for (int i = 1; i <= inputs; i++)
-    icl__lua_check_value(L, i);
+    icl__lua_check_value(L, i, icl_op_name(op), i);
   return inputs;
 }
 
@@ -65,8 +65,8 @@ static int call_op(lua_State *L) {
   return record(L, op, inputs, &attributes);
 }
 
-/* narrow(x, first, { dim =, length = }): a number `first` counts from 1, and must lie within the axis; in a tensor it
- * counts from 0 as all positions in tensors do. */
+/* narrow(x, first, { dim =, length = }): a number `first` counts from 1, from -1 at the end, and must lie within the
+ * axis; in a tensor it counts from 0 as all positions in tensors do. */
 static int call_narrow(lua_State *L) {
   if (lua_type(L, 2) != LUA_TNUMBER || !lua_istable(L, 3))
     return call_op(L);
@@ -75,11 +75,11 @@ static int call_narrow(lua_State *L) {
   int rank = icl_tensor_rank(x), is_integer;
   icl__lua_attributes(L, 3, op_of(L), rank, &attributes);
   int dim = attributes.i[NARROW_DIM], length = attributes.i[NARROW_LENGTH];
-  int64_t size = icl_tensor_shape(x)[dim < 0 ? dim + rank : dim], first = lua_tointegerx(L, 2, &is_integer);
-  if (!is_integer || length < 0 || first < 1 || first > size - length + 1)
+  int64_t size = icl_tensor_shape(x)[dim < 0 ? dim + rank : dim], given = lua_tointegerx(L, 2, &is_integer);
+  int64_t first = given < 0 ? given + size : given - 1;
+  if (!is_integer || length < 0 || given == 0 || first < 0 || first > size - length)
     icl__lua_fail(L, "narrow: %d positions from %s on do not lie within axis %d, which has %I", length,
                   icl__lua_describe(L, 2), dim < 0 ? dim : dim + 1, (LUAI_UACINT)size);
-  first--;
   icl_tensor **start = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(icl_tensor_engine(x), ICL_I64, 0, NULL, &first, start));
   lua_replace(L, 2);
@@ -94,7 +94,7 @@ static int operate(lua_State *L) {
   icl_op_inputs(op, &least, &most);
   lua_settop(L, least); /* Lua gives - its operand twice */
   for (int i = 1; i <= least; i++)
-    icl__lua_check_value(L, i);
+    icl__lua_check_value(L, i, icl_op_name(op), i);
   return record(L, op, least, NULL);
 }
 

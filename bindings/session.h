@@ -11,6 +11,7 @@ typedef struct {
   bool closed;
   bool profile;       /* the profile is printed when the engine closes */
   int no_grad;        /* depth of no_grad_begin */
+  bool coroutines;    /* the step or a scope of no_grad may belong to one, which may be abandoned */
   size_t limit;       /* bytes of values from which on the next handle starts a full collection */
   lua_State *running; /* the Lua thread of the backward pass: gradient functions run on it */
   bool raised;        /* a gradient function raised an error, which waits as a user value */
@@ -21,7 +22,8 @@ enum {
   ICL__LUA_SETTINGS = 1, /* table: what configure was given */
   ICL__LUA_LAYER,        /* path of the layer that is being called, for messages */
   ICL__LUA_RAISED,       /* the error of a gradient function */
-  ICL__LUA_USER_VALUES = ICL__LUA_RAISED
+  ICL__LUA_OWNERS,       /* table: the threads that the step and scopes of no_grad belong to; see owner.c */
+  ICL__LUA_USER_VALUES = ICL__LUA_OWNERS
 };
 
 /* Makes it, unless it is there already; close() is its finalizer. */

@@ -65,11 +65,15 @@ static int new_state(lua_State *L) {
 
 /* ---- versions ---- */
 
-/* s:read() -> a tensor, the version that ops recorded now would read */
-static int state_read(lua_State *L) {
-  icl_state *state = icl__lua_check_state(L, 1);
+static void push_version(lua_State *L, icl_state *state) {
   icl_tensor **result = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_state_read(state, result));
+}
+
+/* s:read() -> a tensor, the version that ops recorded now would read */
+static int state_read(lua_State *L) {
+  icl__lua_no_more(L, 1, "read");
+  push_version(L, icl__lua_check_state(L, 1));
   return 1;
 }
 
@@ -87,10 +91,11 @@ static icl_status write(lua_State *L, icl_state *state, icl_engine *engine) {
 
 /* s:write(value [, predicate]): its next version; with a predicate, one element, only where that is not 0 */
 static int state_write(lua_State *L) {
+  icl__lua_no_more(L, 3, "write");
   icl_state *state = icl__lua_check_state(L, 1);
   lua_settop(L, lua_isnoneornil(L, 3) ? 2 : 3);
   for (int i = 2; i <= lua_gettop(L); i++)
-    icl__lua_check_value(L, i);
+    icl__lua_check_value(L, i, "write", i - 1);
   icl_engine *engine = icl__lua_engine(L);
   icl__lua_locate(L, engine);
   ICL__LUA_TRY(L, write(L, state, engine));
@@ -101,6 +106,7 @@ static int state_write(lua_State *L) {
 
 /* s:set(value): a number for every element, a table or a string of bytes, at once; not inside a step */
 static int state_set(lua_State *L) {
+  icl__lua_no_more(L, 2, "set");
   icl_state *state = icl__lua_check_state(L, 1);
   const void *data =
       icl__lua_push_array(L, 2, "set", icl_state_dtype(state), icl_state_rank(state), icl_state_shape(state));
@@ -110,6 +116,7 @@ static int state_set(lua_State *L) {
 
 /* s:get() -> what totable() gives */
 static int state_get(lua_State *L) {
+  icl__lua_no_more(L, 1, "get");
   lua_settop(L, 1);
   icl_tensor *t = icl__lua_check_tensor(L, 1);
   const void *data = icl__lua_push_values(L, t);
@@ -148,6 +155,7 @@ static int state_dtype(lua_State *L) {
 
 /* s:freeze([on]): not trained, or again with false; returns itself */
 static int state_freeze(lua_State *L) {
+  icl__lua_no_more(L, 2, "freeze");
   icl_state_set_trainable(icl__lua_check_state(L, 1), !lua_isnoneornil(L, 2) && !lua_toboolean(L, 2));
   lua_settop(L, 1);
   return 1;
@@ -155,12 +163,14 @@ static int state_freeze(lua_State *L) {
 
 /* s:rename(name): for messages */
 static int state_rename(lua_State *L) {
+  icl__lua_no_more(L, 2, "rename");
   icl_state_rename(icl__lua_check_state(L, 1), luaL_checkstring(L, 2));
   return 0;
 }
 
 /* s:clear_grad(): forgets what backward() left in this step */
 static int state_clear_grad(lua_State *L) {
+  icl__lua_no_more(L, 1, "clear_grad");
   icl_state_clear_gradient(icl__lua_check_state(L, 1));
   return 0;
 }
@@ -214,9 +224,9 @@ static int state_index(lua_State *L) {
 }
 
 static int state_tostring(lua_State *L) {
-  const icl_state *state = icl__lua_check_state(L, 1);
+  icl_state *state = icl__lua_check_state(L, 1);
   lua_pushfstring(L, "state %s%s\n", icl_state_name(state), icl_state_trainable(state) ? ", trained" : "");
-  state_read(L);
+  push_version(L, state);
   luaL_tolstring(L, -1, NULL);
   lua_remove(L, -2);
   lua_concat(L, 2);

@@ -3,11 +3,42 @@
 
 #include "engine.h"
 #include "error.h"
+#include "owner.h"
 #include "session.h"
+
+/* Is a step open? One of a coroutine that nobody can resume any more is not: it is dropped. */
+static bool is_open(lua_State *L) {
+  icl_engine *engine = icl__lua_engine_or_null(L);
+  if (!engine || !icl_in_step(engine))
+    return false;
+  if (icl__lua_step_is_suspended(L))
+    lua_gc(L, LUA_GCCOLLECT);
+  icl__lua_drop_abandoned(L, false);
+  return icl_in_step(engine);
+}
+
+/* An error if a coroutine has yielded inside a step that is open. `what` begins it. */
+static void refuse_suspended(lua_State *L, const char *what) {
+  if (!is_open(L) || !icl__lua_step_is_suspended(L))
+    return;
+  icl__lua_push_step_line(L);
+  icl__lua_fail(L,
+                "%s: the step of %s is still open, because its coroutine yielded inside it; resume the coroutine until "
+                "the step ends, or drop it with coroutine.close()",
+                what, lua_tostring(L, -1));
+}
+
+/* refuse_suspended(what): for what is not to happen in the middle of a step that waits in a coroutine */
+static int refuse(lua_State *L) {
+  refuse_suspended(L, luaL_checkstring(L, 1));
+  return 0;
+}
 
 /* step_begin(): what follows is recorded and evaluated at step_end() */
 static int step_begin(lua_State *L) {
+  refuse_suspended(L, "a step cannot begin");
   icl__lua_check(L, icl_step_begin(icl__lua_engine(L)));
+  icl__lua_own_step(L);
   return 0;
 }
 
@@ -48,24 +79,19 @@ static int step_memory(lua_State *L) {
 }
 
 static int in_step(lua_State *L) {
-  const icl_engine *engine = icl__lua_engine_or_null(L);
-  lua_pushboolean(L, engine && icl_in_step(engine));
+  lua_pushboolean(L, is_open(L));
   return 1;
 }
 
 /* no_grad_begin(), no_grad_end(): nothing recorded between them needs a gradient; they nest */
 static int no_grad_begin(lua_State *L) {
-  icl_no_gradient_begin(icl__lua_engine(L));
-  icl__lua_session_of(L)->no_grad++;
+  icl__lua_engine(L);
+  icl__lua_begin_no_grad(L);
   return 0;
 }
 
 static int no_grad_end(lua_State *L) {
-  icl__lua_session *session = icl__lua_session_of(L);
-  if (!session->no_grad)
-    icl__lua_fail(L, "no_grad_end without no_grad_begin");
-  session->no_grad--;
-  icl_no_gradient_end(session->engine);
+  icl__lua_end_no_grad(L);
   return 0;
 }
 
@@ -79,19 +105,22 @@ static int layer(lua_State *L) {
 }
 
 void icl__lua_leave_step(lua_State *L) {
-  icl__lua_session *session = icl__lua_session_of(L);
-  if (!session->engine)
-    return;
-  icl_step_cancel(session->engine);
-  for (; session->no_grad; session->no_grad--)
-    icl_no_gradient_end(session->engine);
+  if (icl__lua_engine_or_null(L))
+    icl__lua_drop_abandoned(L, true);
 }
 
 void icl__lua_step_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"step_begin", step_begin},   {"step_end", step_end}, {"step_cancel", step_cancel},
-      {"step_memory", step_memory}, {"in_step", in_step},   {"no_grad_begin", no_grad_begin},
-      {"no_grad_end", no_grad_end}, {"layer", layer},       {NULL, NULL},
+      {"step_begin", step_begin},
+      {"step_end", step_end},
+      {"step_cancel", step_cancel},
+      {"step_memory", step_memory},
+      {"refuse_suspended", refuse},
+      {"in_step", in_step},
+      {"no_grad_begin", no_grad_begin},
+      {"no_grad_end", no_grad_end},
+      {"layer", layer},
+      {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
 }

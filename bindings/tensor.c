@@ -38,17 +38,33 @@ static int new_tensor(lua_State *L) {
   return 1;
 }
 
-/* full(shape, value [, dtype]): every element `value`. */
+/* full(shape, value [, dtype [, what = "full"]]): every element `value`; `what` begins messages. */
 static int full(lua_State *L) {
   int32_t shape[ICL_MAX_RANK];
   icl_engine *engine = icl__lua_engine(L);
-  int rank = icl__lua_check_shape(L, 1, "full", shape);
+  const char *what = luaL_optstring(L, 4, "full");
+  int rank = icl__lua_check_shape(L, 1, what, shape);
   if (lua_type(L, 2) != LUA_TNUMBER && lua_type(L, 2) != LUA_TBOOLEAN)
-    icl__lua_fail(L, "full: the value is %s; it must be a number", icl__lua_describe(L, 2));
+    icl__lua_fail(L, "%s: the value is %s; it must be a number", what, icl__lua_describe(L, 2));
   icl_dtype dtype = icl__lua_check_dtype(L, 3, icl__lua_infer_dtype(L, 2));
-  const void *data = icl__lua_push_array(L, 2, "full", dtype, rank, shape);
+  const void *data = icl__lua_push_array(L, 2, what, dtype, rank, shape);
   icl_tensor **result = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, rank, shape, data, result));
+  return 1;
+}
+
+/* arange(n [, dtype]): 0, 1, ..., n - 1; i64 unless a dtype is given. */
+static int arange(lua_State *L) {
+  icl_engine *engine = icl__lua_engine(L);
+  int is_integer = 0;
+  lua_Integer n = lua_type(L, 1) == LUA_TNUMBER ? lua_tointegerx(L, 1, &is_integer) : 0;
+  if (!is_integer || n < 0 || n > INT32_MAX)
+    icl__lua_fail(L, "icl.arange: n is %s; it must be an integer from 0 to 2^31 - 1", icl__lua_describe(L, 1));
+  icl_dtype dtype = icl__lua_check_dtype(L, 2, ICL_I64);
+  int32_t count = (int32_t)n;
+  const void *data = icl__lua_push_sequence(L, "icl.arange", dtype, count);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_tensor_new(engine, dtype, 1, &count, data, result));
   return 1;
 }
 
@@ -56,6 +72,8 @@ static int full(lua_State *L) {
 
 /* t:shape() -> list of sizes */
 static int tensor_shape(lua_State *L) {
+  if (!lua_isnoneornil(L, 2))
+    icl__lua_fail(L, "shape: %s is an argument too many; size(axis) gives one size", icl__lua_describe(L, 2));
   const icl_tensor *t = icl__lua_check_tensor(L, 1);
   icl__lua_push_shape(L, icl_tensor_rank(t), icl_tensor_shape(t));
   return 1;
@@ -71,23 +89,29 @@ static int push_size(lua_State *L, const icl_tensor *t, lua_Integer dim) {
 }
 
 /* t:size(dim) */
-static int tensor_size(lua_State *L) { return push_size(L, icl__lua_check_tensor(L, 1), luaL_checkinteger(L, 2)); }
+static int tensor_size(lua_State *L) {
+  icl__lua_no_more(L, 2, "size");
+  return push_size(L, icl__lua_check_tensor(L, 1), luaL_checkinteger(L, 2));
+}
 
 /* #t: the size of the first axis */
 static int tensor_length(lua_State *L) { return push_size(L, icl__lua_check_tensor(L, 1), 1); }
 
 static int tensor_rank(lua_State *L) {
+  icl__lua_no_more(L, 1, "rank");
   lua_pushinteger(L, icl_tensor_rank(icl__lua_check_tensor(L, 1)));
   return 1;
 }
 
 /* t:count() -> how many elements */
 static int tensor_count(lua_State *L) {
+  icl__lua_no_more(L, 1, "count");
   lua_pushinteger(L, icl_tensor_count(icl__lua_check_tensor(L, 1)));
   return 1;
 }
 
 static int tensor_dtype(lua_State *L) {
+  icl__lua_no_more(L, 1, "dtype");
   lua_pushstring(L, icl_dtype_name(icl_tensor_dtype(icl__lua_check_tensor(L, 1))));
   return 1;
 }
@@ -96,6 +120,7 @@ static int tensor_dtype(lua_State *L) {
 
 /* t:item() -> its only element */
 static int tensor_item(lua_State *L) {
+  icl__lua_no_more(L, 1, "item");
   icl_tensor *t = icl__lua_check_tensor(L, 1);
   uint64_t element;
   if (icl_tensor_count(t) != 1)
@@ -108,6 +133,7 @@ static int tensor_item(lua_State *L) {
 
 /* t:totable() -> nested tables; the element itself for rank 0 */
 static int tensor_totable(lua_State *L) {
+  icl__lua_no_more(L, 1, "totable");
   icl_tensor *t = icl__lua_check_tensor(L, 1);
   const void *data = icl__lua_push_values(L, t);
   icl__lua_push_table(L, icl_tensor_dtype(t), icl_tensor_rank(t), icl_tensor_shape(t), data);
@@ -116,6 +142,7 @@ static int tensor_totable(lua_State *L) {
 
 /* t:bytes() -> its elements as they lie in memory */
 static int tensor_bytes(lua_State *L) {
+  icl__lua_no_more(L, 1, "bytes");
   icl_tensor *t = icl__lua_check_tensor(L, 1);
   size_t size = (size_t)icl_tensor_count(t) * icl_dtype_bytes(icl_tensor_dtype(t));
   luaL_Buffer bytes;
@@ -127,6 +154,7 @@ static int tensor_bytes(lua_State *L) {
 
 /* t:keep(): its value outlives the step; returns it */
 static int tensor_keep(lua_State *L) {
+  icl__lua_no_more(L, 1, "keep");
   ICL__LUA_TRY(L, icl_tensor_keep(icl__lua_check_tensor(L, 1)));
   lua_settop(L, 1);
   return 1;
@@ -153,7 +181,7 @@ static int missing_method(lua_State *L) {
 }
 
 void icl__lua_tensor_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"new_tensor", new_tensor}, {"full", full}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new_tensor", new_tensor}, {"full", full}, {"arange", arange}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"shape", tensor_shape}, {"size", tensor_size}, {"rank", tensor_rank},       {"count", tensor_count},
       {"dtype", tensor_dtype}, {"item", tensor_item}, {"totable", tensor_totable}, {"bytes", tensor_bytes},

@@ -87,7 +87,7 @@ typedef struct {
   int chunk;          /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
   bool eager;         /* evaluate each op when it is recorded, in steps too */
   bool profile;       /* measure time by op, layer, phase and thread */
-  bool check_nan;     /* test values before a step commits */
+  bool check_nan;     /* test values and indices before a step commits */
   bool precise;       /* convolutions by kernels that add products as they are: slower, some digits more */
   const char *plan;   /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
 } icl_config;
@@ -199,10 +199,11 @@ icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tenso
 
 /* Adds the gradient of the scalar `loss` to the slot of every trainable state it depends on. */
 icl_status icl_backward(icl_tensor *loss);
-/* Gradients of the scalar `loss` with respect to `count` tensors; NULL where it does not depend on one. */
+/* Gradients of the scalar `loss` with respect to `count` tensors; NULL where it does not depend on one. Inside a step
+ * they may be anything that was recorded in it; outside of one EINVAL for what needed no gradient when it was used. */
 icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_respect_to, icl_tensor **results);
 icl_status icl_detach(icl_tensor *tensor, icl_tensor **result);
-/* Marks a constant as something gradients are asked for. */
+/* Marks a tensor of floats as something gradients are asked for, before it is used. */
 icl_status icl_tensor_require_gradient(icl_tensor *tensor);
 bool icl_tensor_needs_gradient(const icl_tensor *tensor);
 

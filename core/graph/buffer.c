@@ -5,15 +5,23 @@
 
 #include "base/memory.h"
 
+/* A kernel that promises more memory than it has ends the process when the memory is used. */
+static icl_status check_room(size_t bytes) {
+  const size_t large = (size_t)1 << 30;
+  if (bytes < large || bytes <= icl__memory_available())
+    return ICL_OK;
+  return icl__fail(ICL_ENOMEM, "a value of %zu MB is more than the memory that is free", bytes >> 20);
+}
+
 icl_status icl__buffer_new(icl_engine *engine, size_t bytes, icl__buffer **result) {
   icl__buffer *buffer = icl__alloc(1, sizeof *buffer);
   if (!buffer)
     return icl__fail(ICL_ENOMEM, "no memory for a tensor handle");
   size_t size = bytes ? bytes : 1;
-  icl_status status = ICL_OK;
+  icl_status status = engine->backend->allocate ? ICL_OK : check_room(bytes);
   if (engine->backend->allocate)
     status = engine->backend->allocate(engine->device, size, &buffer->data);
-  else if (!(buffer->data = icl__alloc(size, 1)))
+  else if (status == ICL_OK && !(buffer->data = icl__alloc(size, 1)))
     status = icl__fail(ICL_ENOMEM, "no memory for a value of %zu bytes", bytes);
   if (status != ICL_OK) {
     icl__free(buffer);

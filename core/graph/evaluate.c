@@ -179,11 +179,34 @@ static void give_up(icl__evaluation *e) {
     icl__buffer_release(e->written[i].held);
 }
 
+/* Where the run left the value of a node; NULL: it is no output. */
+static const void *output_of(const icl__evaluation *e, icl__node *node) {
+  const icl__node *from = icl__resolve(node);
+  for (int k = 0; k < e->outputs; k++)
+    if (e->out[k].node == from)
+      return e->out[k].buffer->data;
+  return icl__node_data(from);
+}
+
+/* Kernels keep indices within their axis. With check_nan, steps make outputs of them, and those outside are an error.
+ */
+static icl_status check_indices(const icl__evaluation *e, int count, icl__node *const *nodes) {
+  for (int i = 0; i < count; i++) {
+    const icl__node *node = nodes[i];
+    const int64_t *index = node->index_limit && node->inputs ? output_of(e, node->in[node->inputs - 1]) : NULL;
+    if (index)
+      ICL__TRY(icl__check_indices(node, index));
+  }
+  return ICL_OK;
+}
+
 static icl_status evaluate(icl__evaluation *e, int count, icl__node *const *nodes) {
   icl__plan *plan;
   ICL__TRY(find_plan(e, count, nodes, &plan));
   ICL__TRY(icl__plan_bind_arena(&e->engine->plans, plan));
-  return run(e, plan);
+  ICL__TRY(run(e, plan));
+  bool readable = !e->engine->backend->download; /* device memory is host memory */
+  return e->engine->check_nan && readable ? check_indices(e, count, nodes) : ICL_OK;
 }
 
 static icl__evaluation begin(icl_engine *engine) {

@@ -22,6 +22,39 @@ static bool append(list *l, icl__node *node) {
   return true;
 }
 
+/* ---- what is asked for ---- */
+
+/* Inside a step every op that was recorded still knows its inputs: what was made of a node that needs a gradient only
+ * now needs one, too. */
+static void follow(icl_engine *engine) {
+  for (int i = 0; i < engine->recorded; i++) {
+    icl__node *node = engine->record[i];
+    if (node->plain || !icl__op(node->op)->grad)
+      continue;
+    for (int k = 0; k < node->inputs; k++)
+      node->needs_grad |= node->in[k]->needs_grad;
+  }
+}
+
+static icl_status ask(icl_engine *engine, int count, icl_tensor *const *with_respect_to) {
+  bool late = false;
+  for (int i = 0; i < count; i++) {
+    icl__node *node = with_respect_to[i];
+    if (node->needs_grad || !icl__is_float((icl_dtype)node->dtype))
+      continue;
+    if (!engine->in_step)
+      return icl__fail(ICL_EINVAL,
+                       "gradient: tensor %d (%s) needed no gradient when it was used, and outside of a step what was "
+                       "made of it is forgotten; call requires_grad() on it before the loss is computed",
+                       i + 1, icl_tensor_op(node));
+    node->needs_grad = true;
+    late = true;
+  }
+  if (late)
+    follow(engine);
+  return ICL_OK;
+}
+
 /* ---- the pass ---- */
 
 /* Collects what `loss` depends on; breadth first, since networks are deep. */
@@ -52,14 +85,14 @@ static int by_id(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static icl_status prepare(icl__gradient *pass, icl__node *loss) {
+static icl_status prepare(icl__gradient *pass, icl__node *loss, const char *name) {
   if (icl__node_count(loss) != 1) {
     char text[ICL__SHAPE_TEXT];
-    return icl__fail(ICL_ESHAPE, "backward: the loss is %s; it must have one element, so take its mean or sum first",
+    return icl__fail(ICL_ESHAPE, "%s: the loss is %s; it must have one element, so take its mean or sum first", name,
                      icl__shape_text(text, (icl_dtype)loss->dtype, loss->rank, loss->shape));
   }
   if (!loss->needs_grad)
-    return icl__fail(ICL_EINVAL, "backward: the loss (%s) depends on nothing that is trained%s", icl_tensor_op(loss),
+    return icl__fail(ICL_EINVAL, "%s: the loss (%s) depends on nothing that is trained%s", name, icl_tensor_op(loss),
                      loss->dropped ? "; its step has ended" : "");
   ICL__TRY(collect(pass, loss));
   qsort(pass->node, (size_t)pass->nodes, sizeof(icl__node *), by_id);
@@ -135,12 +168,12 @@ static const icl__recorder recorder = {icl__record, icl_number, icl_tensor_relea
 icl_status icl_backward(icl_tensor *loss) {
   icl__gradient pass = {.engine = loss->engine, .recorder = &recorder};
   icl_no_gradient_begin(loss->engine);
-  icl_status status = prepare(&pass, loss);
+  icl_status status = prepare(&pass, loss, "backward");
   if (status == ICL_OK)
     status = walk(&pass, loss);
   for (int i = 0; i < pass.nodes && status == ICL_OK; i++) {
     icl__node *node = pass.node[i];
-    if (node->op != ICL__OP_state || !pass.given[i].count)
+    if (node->op != ICL__OP_state || !node->state->trainable || !pass.given[i].count)
       continue;
     status = expect_unpacked(node, pass.given[i].term[0], "backward");
     if (status == ICL_OK)
@@ -155,7 +188,9 @@ icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_res
   for (int i = 0; i < count; i++)
     results[i] = NULL;
   icl__gradient pass = {.engine = loss->engine, .recorder = &recorder};
-  icl_status status = prepare(&pass, loss);
+  icl_status status = ask(loss->engine, count, with_respect_to);
+  if (status == ICL_OK)
+    status = prepare(&pass, loss, "gradient");
   if (status == ICL_OK)
     status = walk(&pass, loss);
   for (int i = 0; i < count && status == ICL_OK; i++) {

@@ -112,7 +112,7 @@ static icl_status place(icl__node *node) {
   if (engine->in_step && !engine->eager)
     return ICL_OK;
   ICL__TRY(icl__evaluate_now(node));
-  if (!node->needs_grad)
+  if (!node->needs_grad && (node->plain || !engine->in_step))
     icl__node_drop_inputs(node); /* no gradient will ask for its history */
   return ICL_OK;
 }
@@ -132,7 +132,8 @@ icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const 
     node->in[i] = icl_tensor_retain(in[i]);
     node->needs_grad |= in[i]->needs_grad;
   }
-  node->needs_grad = node->needs_grad && info->grad && !engine->no_gradient;
+  node->plain = engine->no_gradient > 0;
+  node->needs_grad = node->needs_grad && info->grad && !node->plain;
   icl_status status = icl__infer(node);
   if (status == ICL_OK)
     status = check_indices(node);

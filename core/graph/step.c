@@ -10,7 +10,8 @@ bool icl_in_step(const icl_engine *engine) { return engine->in_step; }
 
 icl_status icl_step_begin(icl_engine *engine) {
   if (engine->in_step)
-    return icl__fail(ICL_EINVAL, "a step began inside a step; end the first one before, or merge the two");
+    return icl__fail(ICL_EINVAL,
+                     "a step began inside a step; steps do not nest: end the first one before, or merge the two");
   while (engine->touched) /* gradients of an earlier backward at the prompt belong to no step */
     icl__state_reset(engine->touched);
   engine->in_step = true;
@@ -43,12 +44,16 @@ static void finish(icl_engine *engine) {
 /* Evaluates the step; or, if `memory` is given, says what that would take. */
 static icl_status evaluate_step(icl_engine *engine, size_t *memory) {
   int targets = 0, count = engine->recorded;
-  icl__node **target = icl__alloc((size_t)count + 1, sizeof(icl__node *));
+  icl__node **target = icl__alloc(2 * (size_t)count + 1, sizeof(icl__node *));
   if (!target)
     return icl__fail(ICL_ENOMEM, "step: no memory for a list of %d ops", count);
-  for (int i = 0; i < count; i++)
-    if (engine->record[i]->kept)
-      target[targets++] = engine->record[i];
+  for (int i = 0; i < count; i++) {
+    icl__node *node = engine->record[i];
+    if (node->kept)
+      target[targets++] = node;
+    if (engine->check_nan && node->index_limit && !memory && !icl__node_data(node->in[node->inputs - 1]))
+      target[targets++] = node->in[node->inputs - 1]; /* to be looked at */
+  }
   icl_status status = memory ? icl__evaluation_memory(engine, count, engine->record, targets, target, memory)
                              : icl__evaluate(engine, count, engine->record, targets, target, true);
   icl__free(target);

@@ -45,9 +45,11 @@ icl_status icl_detach(icl_tensor *tensor, icl_tensor **result) {
 }
 
 icl_status icl_tensor_require_gradient(icl_tensor *tensor) {
-  if (tensor->inputs || !icl__is_float((icl_dtype)tensor->dtype) || tensor->number)
-    return icl__fail(ICL_EINVAL, "a gradient can be asked for at a constant of a float dtype; this is a result of %s",
-                     icl__op(tensor->op)->name);
+  if (!icl__is_float((icl_dtype)tensor->dtype) || tensor->number)
+    return icl__fail(ICL_EDTYPE, "requires_grad: only floats have a gradient; this %s is %s", icl_tensor_op(tensor),
+                     icl_dtype_name((icl_dtype)tensor->dtype));
+  if (tensor->dropped)
+    return icl__fail(ICL_ENOVALUE, "requires_grad: the step that recorded this %s has ended", icl_tensor_op(tensor));
   tensor->needs_grad = true;
   return ICL_OK;
 }
@@ -70,7 +72,7 @@ icl_status icl_custom(icl_tensor *value, int inputs, icl_tensor *const *input, i
     icl__free(custom); /* the context stays the caller's after an error */
     return status;
   }
-  if (node->needs_grad)
+  if (node->inputs && !node->plain) /* a gradient may still be asked for within the step */
     node->custom = custom;
   else
     icl__custom_release(custom);

@@ -27,6 +27,7 @@ struct icl_tensor {
   bool number;  /* takes the dtype of what it meets */
   bool kept;    /* asked to outlive its step */
   bool dropped; /* its step ended without evaluating it */
+  bool plain;   /* recorded between icl_no_gradient_begin and _end: no gradient goes through it */
   int32_t shape[ICL_MAX_RANK];
   int32_t index_limit; /* the last input holds indices, from 0 to index_limit - 1; 0: it holds none */
   uint64_t id;

@@ -4,6 +4,7 @@
 --     forward  = function(ctx, a, b, alpha, beta) ctx.beta = beta; return a * alpha + b * (1 - alpha) end,
 --     backward = function(ctx, g) return g * ctx.beta, g * (1 - ctx.beta) end,
 --   }
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 
@@ -16,10 +17,10 @@ local function is_value(x)
 end
 
 -- The arguments with tensors and states cut off from their history, and the list of their places.
-local function detach_all(arguments)
-  local detached, places = { n = arguments.n }, {}
-  for i = 1, arguments.n do
-    local value = arguments[i]
+local function detach_all(given)
+  local detached, places = { n = given.n }, {}
+  for i = 1, given.n do
+    local value = given[i]
     if is_value(value) then
       places[#places + 1] = i
       value = core.ops.detach(value)
@@ -29,10 +30,10 @@ local function detach_all(arguments)
   return detached, places
 end
 
-local function run_forward(forward, ctx, arguments)
+local function run_forward(forward, ctx, given)
   core.no_grad_begin()
   local scope <close> = no_grad
-  return table.pack(forward(ctx, table.unpack(arguments, 1, arguments.n)))
+  return table.pack(forward(ctx, table.unpack(given, 1, given.n)))
 end
 
 -- The gradients that `backward` returned, one for each tensor argument.
@@ -50,22 +51,23 @@ end
 -- backward(ctx, g) gets the gradient of that tensor and returns one gradient for each argument in order; nil for
 -- numbers and for arguments without a gradient. Both record ordinary ops.
 function autograd.define(functions)
+  functions = arguments.options("icl.autograd.define", functions, {}, { "forward", "backward" })
   local forward, backward = functions.forward, functions.backward
   if type(forward) ~= "function" or type(backward) ~= "function" then
     fail("icl.autograd.define: it takes a table with the functions forward and backward")
   end
   return function(...)
-    local arguments, ctx = table.pack(...), {}
-    local detached, places = detach_all(arguments)
+    local given, ctx = table.pack(...), {}
+    local detached, places = detach_all(given)
     local results = run_forward(forward, ctx, detached)
     if results.n ~= 1 or not is_value(results[1]) then
       fail("icl.autograd.define: forward must return one tensor; it returned %d values, the first a %s", results.n,
         type(results[1]))
     end
     local inputs = {}
-    for i, place in ipairs(places) do inputs[i] = arguments[place] end
+    for i, place in ipairs(places) do inputs[i] = given[place] end
     return core.custom(results[1], inputs, function(gradient)
-      return table.unpack(select_gradients(table.pack(backward(ctx, gradient)), arguments.n, places), 1, #places)
+      return table.unpack(select_gradients(table.pack(backward(ctx, gradient)), given.n, places), 1, #places)
     end)
   end
 end

@@ -20,15 +20,15 @@ local function values_of(tensor)
   return tensor:reshape(-1):totable()
 end
 
+-- The inputs of the function; it may ask for gradients itself.
 local function constants(values, shapes)
   local inputs = {}
-  for i, list in ipairs(values) do inputs[i] = core.new_tensor(list, "f64", shapes[i]) end
+  for i, list in ipairs(values) do inputs[i] = core.new_tensor(list, "f64", shapes[i]):requires_grad() end
   return inputs
 end
 
 local function recorded_gradients(f, values, shapes)
   local inputs = constants(values, shapes)
-  for _, input in ipairs(inputs) do input:requires_grad() end
   local gradients = core.grad(weighted(f, inputs), inputs)
   for i, list in ipairs(values) do
     if gradients[i] then
@@ -58,7 +58,10 @@ end
 local function gradcheck(f, inputs, options)
   options = arguments.options("icl.gradcheck", options, { step = 1e-6, tolerance = 1e-6 })
   if core.in_step() then fail("icl.gradcheck: it evaluates many times, so it does not work inside a step") end
+  arguments.typed("icl.gradcheck", f, "function", "a function of tensors")
+  arguments.typed("icl.gradcheck", inputs, "table", "a list of tensors")
   local values, shapes = {}, {}
+  for i, input in ipairs(inputs) do arguments.tensor(("icl.gradcheck: input %d"):format(i), input) end
   for i, input in ipairs(inputs) do values[i], shapes[i] = values_of(input:cast "f64"), input:shape() end
   local recorded = recorded_gradients(f, values, shapes)
   local worst = { error = -1 }

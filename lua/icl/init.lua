@@ -7,13 +7,15 @@
 -- everything is evaluated at once; inside icl.step it is recorded and evaluated at the step's end. The other parts
 -- (nn, models, optim, data, ...) are loaded when they are first used.
 local core = require "icl.core"
-local numbers = require "icl.internal.numbers"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 require "icl.tensor"
 
 local icl = {
   version = core.version,
   ops = core.ops,
-  -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one
+  -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one. Inside a step they may be
+  -- anything that was recorded in it, such as batch.image; outside of one call t:requires_grad() before t is used.
   grad = core.grad,
   -- icl.configure { device =, threads =, eager =, profile =, check_nan =, precise = }: before the first tensor is made
   configure = core.configure,
@@ -25,39 +27,46 @@ local icl = {
 }
 
 -- icl.tensor(data [, { dtype =, shape = }]): a constant from a number, a nested table or a string of bytes.
-function icl.tensor(data, options)
-  options = options or {}
+function icl.tensor(data, options, ...)
+  arguments.no_more("icl.tensor", "data and a table of options", ...)
+  options = arguments.options("icl.tensor", options, {}, { "dtype", "shape" })
   return core.new_tensor(data, options.dtype, options.shape)
 end
 
 -- icl.full(shape, value [, dtype]): every element `value`; f32 unless a dtype is given.
-function icl.full(shape, value, dtype)
-  return core.full(shape, value, dtype)
+function icl.full(shape, value, dtype, ...)
+  arguments.no_more("icl.full", "a shape, a value and a dtype", ...)
+  return core.full(shape, value, dtype, "icl.full")
 end
 
 -- icl.zeros(shape [, dtype]): every element 0; f32 unless a dtype is given.
-function icl.zeros(shape, dtype)
-  return core.full(shape, 0, dtype)
+function icl.zeros(shape, dtype, ...)
+  arguments.no_more("icl.zeros", "a shape and a dtype", ...)
+  return core.full(shape, 0, dtype, "icl.zeros")
 end
 
 -- icl.ones(shape [, dtype]): every element 1; f32 unless a dtype is given.
-function icl.ones(shape, dtype)
-  return core.full(shape, 1, dtype)
+function icl.ones(shape, dtype, ...)
+  arguments.no_more("icl.ones", "a shape and a dtype", ...)
+  return core.full(shape, 1, dtype, "icl.ones")
 end
 
 -- icl.arange(n [, dtype]): 0, 1, ..., n - 1; i64 unless a dtype is given.
-function icl.arange(n, dtype)
-  return core.new_tensor(numbers.sequence(n), dtype or "i64", { n })
+function icl.arange(n, dtype, ...)
+  arguments.no_more("icl.arange", "n and a dtype", ...)
+  return core.arange(n, dtype)
 end
 
 -- icl.state(value [, { name =, trainable = false, dtype = }]): a variable that carries a value from step to step.
-function icl.state(value, options)
-  return core.state(value, options or {})
+function icl.state(value, options, ...)
+  arguments.no_more("icl.state", "a value and a table of options", ...)
+  return core.state(value, options)
 end
 
 -- icl.no_grad(f, ...): calls f; nothing recorded in it needs a gradient. Returns what f returns.
 local no_grad_scope = setmetatable({}, { __close = function() core.no_grad_end() end })
 function icl.no_grad(f, ...)
+  if type(f) ~= "function" then fail("icl.no_grad: it takes a function, not %s", arguments.described(f)) end
   core.no_grad_begin()
   local scope <close> = no_grad_scope
   return f(...)

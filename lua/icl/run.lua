@@ -23,9 +23,9 @@ Run.__index = Run
 
 -- icl.run { epochs = 1, model =, watch = function(run, loop) } -> a run. Fields: epoch (from 1), last_epoch, step
 -- (updates done so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name;
--- averages weigh a pass that logged the value by its images). The model, if one is given, is in training mode in each pass over a training
--- loader, in evaluation mode in others. watch is called after each pass with { loader =, number =, images =,
--- started = }.
+-- averages weigh a pass that logged the value by its images). The model, if one is given, is in training mode in each
+-- pass over a training loader, in evaluation mode in others. watch is called after each pass with { loader =, number =,
+-- images =, started = }.
 local function new(given)
   local options = arguments.options("icl.run", given, { epochs = 1 }, { "model", "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)
@@ -135,7 +135,7 @@ local function advance(loop)
   loop.open = not core.in_step()  -- otherwise the next line fails, and that step is not ours
   core.step_begin()
   run.pending = {}
-  random.enter(loop.place, number)
+  random.enter_step(loop.place, number)
   loop.inside = true
   loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
   return loop.batch

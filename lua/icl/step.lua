@@ -1,9 +1,10 @@
 -- step.lua: icl.step(f, ...) records what f does and evaluates it as one program.
 --
 -- At the end of the step the writes of states, tensors marked with t:keep() and the tensors that f returns are
--- evaluated, and nothing else. An error in f drops the step: states stay as they were.
-local fail = require "icl.internal.fail"
+-- evaluated, and nothing else. An error in f drops the step: states stay as they were. A coroutine that yields in a
+-- step leaves it open until it is resumed and ends it, is closed, or nobody can resume it any more.
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local random = require "icl.random"
 
 local open = setmetatable({}, {
@@ -24,7 +25,7 @@ end
 
 -- icl.step(f, ...) -> what f(...) returns. Steps do not nest.
 local function step(f, ...)
-  if core.in_step() then fail("icl.step: a step is being recorded already; steps do not nest") end
+  arguments.typed("icl.step", f, "function", "a function")
   core.step_begin()
   random.enter_step()
   local guard <close> = open

@@ -31,8 +31,15 @@ function weights.from_pytorch(tensor, axes)
   return axes and core.ops.permute(tensor, { dims = inverse(axes) }) or tensor
 end
 
+local function check_module(what, module)
+  if type(module) ~= "table" or type(module.named_states) ~= "function" then
+    fail("%s: it takes a module, not %s", what, arguments.described(module))
+  end
+end
+
 -- weights.state_dict(module) -> list of { name =, tensor = } in PyTorch's layout.
 function weights.state_dict(module)
+  check_module("state_dict", module)
   local list = {}
   for i, entry in ipairs(module:named_states()) do
     list[i] = { name = entry.name, tensor = weights.to_pytorch(entry.state, axes_of(entry)) }
@@ -42,7 +49,9 @@ end
 
 -- weights.save(module, path): what m:save does. The file is replaced as a whole or not at all.
 function weights.save(module, path)
-  core.safetensors_write(path, weights.state_dict(module), { format = "pt" })
+  check_module("save", module)
+  core.refuse_suspended "save"
+  core.safetensors_write(arguments.path("save", path), weights.state_dict(module), { format = "pt" })
 end
 
 local function shape_text(shape)
@@ -53,16 +62,27 @@ local function same(a, b)
   return shape_text(a) == shape_text(b)
 end
 
+-- What stands for a state that no file need have, as a layer says in `absent_in_files`; or nil.
+local function substitute(entry)
+  local absent = entry.module and entry.module.absent_in_files
+  local value = absent and absent[entry.key]
+  return value and core.full(entry.state:shape(), value, entry.state:dtype())
+end
+
 -- Pairs the states of a module with tensors by name. -> list of { state =, tensor = }, differences { missing,
--- unexpected, unreadable, wrong }. `target` names the module for messages.
+-- unexpected, unreadable, wrong }, how many names fit. `target` names the module for messages.
 local function match(module, tensors, target)
-  local found, differences = {}, { missing = {}, unexpected = {}, unreadable = {}, wrong = {} }
+  local found, fitting = {}, 0
+  local differences = { missing = {}, unexpected = {}, unreadable = {}, wrong = {} }
   local by_name, used = {}, {}
   for _, item in ipairs(tensors) do by_name[item.name] = item end
   for _, entry in ipairs(module:named_states()) do
     local name, state, item = entry.name, entry.state, by_name[entry.name]
     used[name] = true
-    if not item then
+    local default = not item and substitute(entry)
+    if default then
+      found[#found + 1] = { state = state, tensor = default }
+    elseif not item then
       table.insert(differences.missing, name)
     elseif item.problem then
       table.insert(differences.unreadable, name .. ": " .. item.problem)
@@ -71,6 +91,7 @@ local function match(module, tensors, target)
       local converted = #tensor:shape() == #state:shape() and weights.from_pytorch(tensor, axes_of(entry)) or tensor
       if same(converted:shape(), state:shape()) then
         found[#found + 1] = { state = state, tensor = converted }
+        fitting = fitting + 1
       else
         table.insert(differences.wrong, ("%s: %s in the file, %s in %s (axes as in %s)"):format(name,
           shape_text(converted:shape()), shape_text(state:shape()), target, target))
@@ -80,7 +101,7 @@ local function match(module, tensors, target)
   for _, item in ipairs(tensors) do
     if not used[item.name] then table.insert(differences.unexpected, item.name) end
   end
-  return found, differences
+  return found, differences, fitting
 end
 
 local function difference_text(differences, target)
@@ -100,24 +121,74 @@ local function difference_text(differences, target)
   return #parts > 0 and table.concat(parts, "; ") or nil
 end
 
--- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true }]) -> { missing, unexpected,
--- unreadable, wrong }, lists of names. All names and shapes must agree unless strict is false; nothing is changed if
--- they do not. `strict = false` takes what fits. The module may be anything with named_states, such as an optimizer;
--- `target` names it for messages.
+-- What all names of a list begin with, up to a point: "module."; or nil.
+local function common_prefix(tensors)
+  local prefix = #tensors > 0 and tensors[1].name:match "^[^.]+%." or nil
+  for _, item in ipairs(tensors) do
+    if prefix and item.name:sub(1, #prefix) ~= prefix then prefix = nil end
+  end
+  return prefix
+end
+
+-- What to do where not one name fits: that all names have a prefix is the usual reason.
+local function prefix_text(tensors)
+  local prefix = common_prefix(tensors)
+  if not prefix then return "" end
+  return ("; all in the file begin with %s, which rename = function(name) return name:sub(%d) end takes away"):format(
+    prefix, #prefix + 1)
+end
+
+-- The tensors under the names that rename(name) gives them; those for which it gives nil are left out.
+local function renamed(tensors, rename)
+  if rename == nil then return tensors end
+  arguments.typed("load: rename", rename, "function", "a function of a name")
+  local list, seen = {}, {}
+  for _, item in ipairs(tensors) do
+    local name = rename(item.name)
+    if name and type(name) ~= "string" then
+      fail("load: rename gives %s for %s; it must give a name, or nil for what is to be left out",
+        arguments.described(name), item.name)
+    elseif name and seen[name] then
+      fail("load: rename makes %s of both %s and %s", name, seen[name], item.name)
+    elseif name then
+      seen[name] = item.name
+      list[#list + 1] = setmetatable({ name = name }, { __index = item })
+    end
+  end
+  return list
+end
+
+-- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true, rename = function(name) }]) -> {
+-- missing, unexpected, unreadable, wrong }, lists of names. All names and shapes must agree unless strict is false;
+-- nothing is changed if they do not. `strict = false` takes what fits, of which there must be something. rename gives
+-- the name that an entry has in the module, or nil to leave it out. A file may lack what old versions of PyTorch did
+-- not write, the counters of batch norm, which are then 0. The module may be anything with named_states, such as an
+-- optimizer; `target` names it for messages.
 function weights.load_state_dict(module, tensors, options)
-  options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" })
-  local found, differences = match(module, tensors, options.target)
-  local text = difference_text(differences, options.target)
+  check_module("load", module)
+  core.refuse_suspended "load"
+  arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
+  options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
+    { "rename" })
+  tensors = renamed(tensors, options.rename)
+  local found, differences, fitting = match(module, tensors, options.target)
+  local text, hint = difference_text(differences, options.target), ""
+  if fitting == 0 then hint = prefix_text(tensors) end
   if text and options.strict then
-    fail("load: %s does not fit %s; %s. strict = false loads what fits", options.source, options.target, text)
+    fail("load: %s does not fit %s; %s. strict = false loads what fits%s", options.source, options.target, text, hint)
+  elseif text and fitting == 0 then
+    fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
   for _, pair in ipairs(found) do pair.state:write(pair.tensor:cast(pair.state:dtype())) end
   return differences
 end
 
--- weights.load(module, path [, { strict = true }]): what m:load does; see load_state_dict.
-function weights.load(module, path, options)
-  options = arguments.options("load", options, { strict = true })
+-- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict.
+function weights.load(module, path, options, ...)
+  check_module("load", module)
+  arguments.no_more("load", "a path and a table of options", ...)
+  arguments.path("load", path)
+  options = arguments.options("load", options, { strict = true }, { "rename" })
   options.source = path
   return weights.load_state_dict(module, core.safetensors_read(path), options)
 end

@@ -56,7 +56,9 @@ def small_forms_on_a_folder():
     data = write_image_folder(here.path)
     small = [word for word in SMALL if word not in ("--n-blocks", "1,1,1,1")]
     success(run(RECIPE, *small, "--type", "cifar", "--depth", "8", "--data", data, "--epochs", "1"))
-    contains(failure(run(RECIPE, *small, "--depth", "8", "--data", data), 2), "--depth 8", "without --type cifar")
+    contains(failure(run(RECIPE, *small, "--depth", "8", "--data", data), 2), "--depth 8 is impossible with --type "
+             "imagenet", "18, 34, 50", "--n-blocks makes others")
+    contains(failure(run(RECIPE, *SMALL, "--depth", "18", "--data", data), 2), "--depth and --n-blocks both say")
     contains(failure(run(os.path.join(ROOT, "recipes", "wrn.lua"), *small, "--data", data), 2),
              "wrn has no form imagenet", "--type cifar")
 

@@ -31,6 +31,7 @@ BINDINGS = [
   ["bindings/binding.h bindings/embedded.h"],
   ["bindings/session.*", "bindings/where.*", "bindings/guard.*", "bindings/suggest.*"],
   ["bindings/error.*"],
+  ["bindings/owner.*"],
   ["bindings/arguments.*", "bindings/interrupt.*"],
   ["bindings/engine.*", "bindings/handle.*", "bindings/array.*", "bindings/attributes.*", "bindings/print.*"],
   ["bindings/op.*", "bindings/step.*"],

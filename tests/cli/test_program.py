@@ -296,6 +296,16 @@ def sizes_that_no_memory_holds():
   contains(failure(run("-e", "icl.zeross { 1 }")), "there is no 'zeross' (did you mean zeros?)")
 
 
+LABELS = """local labels = icl.tensor({ 1, 4 }, { dtype = "i64" })
+  icl.step(function() icl.loss.cross_entropy(icl.zeros { 2, 5 }, labels + 1):keep() end)"""
+
+
+@test
+def check_nan_names_labels_that_a_step_computes():
+  success(run("-e", LABELS))
+  contains(failure(run("--check-nan", "-e", LABELS)), "one_hot: index 5 at position 1 must be from 0 to 4")
+
+
 @test
 def a_step_larger_than_memory_is_refused_before_it_runs():
   message = failure(run("-e", """local model = icl.models.resnet_preact { depth = 20 }

@@ -93,6 +93,7 @@ function common.model(case)
   for key, value in pairs(case.model[name] or {}) do
     options[key] = value
   end
+  options[options.type == "imagenet" and "depth" or "n_blocks"] = nil  -- settings have both; each form goes by one
   local ok, result = pcall(family, options)
   if ok then
     return result:apply(function(module)

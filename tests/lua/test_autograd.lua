@@ -103,4 +103,63 @@ check("a constant that asks for its gradient during a backward pass gets none, a
   end)
 end)
 
+check("inside a step gradients may be asked for at what was recorded", function()
+  local w = icl.state({ 1, 2, 3 }, { trainable = true })
+  local image, other, twice = icl.step(function()
+    local raw = f64 { 1, 2, 3 } * 2
+    local y = raw * raw
+    local loss = (y * w):sum()
+    local given = icl.grad(loss, { raw, f64 { 5 } })
+    local second = icl.grad(given[1]:sum(), { raw })[1]
+    return given[1], given[2] == false and f64 { 1 } or f64 { 0 }, second
+  end)
+  check.equal(table.concat(image:totable(), " "), "4.0 16.0 36.0")
+  check.equal(other:item(), 1)
+  check.equal(table.concat(twice:totable(), " "), "2.0 4.0 6.0")
+end)
+
+check("a step without gradients, and detached values, end the way", function()
+  icl.step(function()
+    local raw = f64 { 3 } * 1
+    local cut = icl.no_grad(function() return raw * 5 end)
+    local loss = (cut + raw:detach() + raw * 2):sum()
+    check.equal(icl.grad(loss, { raw })[1]:item(), 2)
+  end)
+end)
+
+check("functions of one's own get their gradient when it is asked for later", function()
+  local double = icl.autograd.define {
+    forward = function(_, a) return a * 1 end, backward = function(_, g) return g * 7 end,
+  }
+  icl.step(function()
+    local raw = f64 { 3 } * 1
+    check.equal(icl.grad(double(raw):sum(), { raw })[1]:item(), 7)
+  end)
+end)
+
+check("a frozen state may be asked for, and no optimizer hears of it", function()
+  local w, v = icl.state({ 2 }, { trainable = true }), icl.state({ 3 }, { trainable = true }):freeze()
+  icl.step(function()
+    local loss = (w * v):sum()
+    check.equal(icl.grad(loss, { v })[1]:item(), 2)
+    loss:backward()
+    check.equal(v.grad, nil)
+    check.equal(w.grad:item(), 3)
+  end)
+end)
+
+check("outside of a step a gradient must be asked for before", function()
+  local x = f64 { 1, 2 }
+  local w = f64({ 1, 1 }):requires_grad()
+  check.raises(function() icl.grad((x * x * w):sum(), { w, x }) end,
+    "gradient: tensor 2 %(constant%) needed no gradient when it was used.*call requires_grad%(%) on it before")
+  check.raises(function() icl.tensor({ 1 }, { dtype = "i64" }):requires_grad() end, "only floats have a gradient")
+end)
+
+check("a checked function may take gradients itself", function()
+  icl.gradcheck(function(x) return icl.grad((x * x * x):sum(), { x })[1] end, { f64 { 1, 2, -3 } })
+  check.raises(function() icl.gradcheck() end, "icl.gradcheck: it takes a function of tensors, not nil")
+  check.raises(function() icl.gradcheck(print, { 5 }) end, "icl.gradcheck: input 1 is 5; it must be a tensor")
+end)
+
 check.close()

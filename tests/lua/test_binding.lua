@@ -247,8 +247,8 @@ end)
 
 check("wrong tensors and wrong names", function()
   all_raise {
-    function() return x + "a" end, "bad argument #2 to 'add' %(tensor, state or number expected, got 'a'%)",
-    function() return x * {} end, "got a table",
+    function() return x + "a" end, "add: input 2 is 'a'; it must be a tensor, a state or a number",
+    function() return x * {} end, "mul: input 2 is a table",
     function() return x:reluu() end, "no method 'reluu' %(did you mean relu%?%)",
     function() return icl.state { 1 }:wirte(3) end, "no method 'wirte' %(did you mean write%?%)",
     function() return icl.ops.conv(x) end, "no op 'conv' %(did you mean conv2d%?%)",

@@ -108,7 +108,20 @@ check("functions are stages", function()
   local chain = augment.chain { augment.normalize { mean = { 0 }, std = { 1 } },
                                 function(batch) batch.image = batch.image * 0 + 7 end }
   check.equal(augmented(chain, { 1 }, 1)[1]:find "^7.0 7.0" ~= nil, true)
-  check.raises(function() augment.chain { 5 } end, "stage 1 is a number")
+  check.raises(function() augment.chain { 5 } end, "stage 1 is 5; it must be a stage")
+end)
+
+check("a constructor is no stage", function()
+  local hint = "is the constructor of hflip; call it: augment.hflip {}"
+  check.raises(function() augment.chain { augment.normalize {}, augment.hflip } end, "stage 2 " .. hint)
+  check.raises(function() augment.chain { augment.center_crop } end, "stage 1 is the constructor of center_crop")
+  check.raises(function() augment.chain(augment.hflip {}) end, "it takes a list of stages")
+  check.raises(function() augment.chain() end, "augment.chain: it takes a list of stages, not nil")
+  check.raises(function() augment.chain { flip = augment.hflip {} } end, "flip = ... has no place in the order")
+  check.raises(function() augment.chain({ augment.hflip {} }, 1) end, "1 is an argument too many")
+  check.raises(function() augment.hflip({}, 1) end, "augment.hflip: 1 is an argument too many")
+  check.raises(function() data.loader(set, { chain = augment.hflip }) end, "chain is .*it must be augment.chain")
+  check.raises(function() augment.training() end, "augment.training: options: it takes a table of options, not nil")
 end)
 
 check("parts of a batch are the batch", function()
@@ -135,7 +148,48 @@ check("sets of the wrong form are refused", function()
   refused("labels must be i64 of shape %(2%)", { labels = icl.zeros({ 3 }, "i64") })
   refused("mean must be a list of 1", { mean = { 0, 0 } })
   refused("std must be a list of 1", { std = { "1" } })
-  refused("classes is 0; it must be an integer of at least 1", { classes = 0 })
+  refused("classes is 0; it must be an integer from 1", { classes = 0 })
+  refused("icl.data.set: images is false; it must be a tensor", { images = false })
+  refused("image 2 has the label 2; with 2 classes labels are from 0 to 1",
+    { labels = icl.tensor({ 0, 2 }, { dtype = "i64" }) })
+  refused("image 1 has the label %-1", { labels = icl.tensor({ -1, 0 }, { dtype = "i64" }) })
+end)
+
+check("a loss of fewer classes than the set has is refused", function()
+  local set = data.set { images = icl.zeros({ 4, 2, 2, 1 }, "u8"), labels = icl.zeros({ 4 }, "i64"), classes = 10,
+                         mean = { 0 }, std = { 1 } }
+  local function loss(classes, chain)
+    local loader, run = data.loader(set, { batch_size = 4, chain = chain }), icl.run {}
+    for batch in run:batches(loader) do icl.loss.cross_entropy(icl.zeros { 4, classes }, batch.target) end
+  end
+  local pattern = "the logits are of 5 classes, but the labels of 10; the last layer needs 10 outputs"
+  check.raises(function() loss(5) end, pattern)
+  check.raises(function() loss(5, augment.chain { augment.normalize {}, augment.mixup {} }) end, pattern)
+  loss(10)
+  loss(12)
+end)
+
+check("wrong targets are named", function()
+  local logits, labels = icl.zeros { 2, 5 }, icl.zeros({ 2 }, "i64")
+  local loss = icl.loss.cross_entropy
+  check.raises(function() loss() end, "loss.cross_entropy: logits is nil; it must be a tensor")
+  check.raises(function() loss(logits, 3) end, "loss: a target is a tensor of labels or a table with labels.*not 3")
+  check.raises(function() loss(logits, labels, "a") end, "loss: smoothing is a; it must be a number")
+  check.raises(function() loss(logits, { labels = { labels }, weights = {} }) end, "has 1 labels and 0 weights")
+  check.raises(function() loss(logits, { labels = labels, weights = {} }) end, "labels of a mixture: it takes a list")
+  check.raises(function() icl.step(loss, logits, icl.tensor({ 0, 5 }, { dtype = "i64" })) end,
+    "index 5 at position 1 must be from 0 to 4")
+end)
+
+check("wrong arguments are named", function()
+  check.raises(function() data.loader(set):batch() end, "loader:batch: index is nil; it must be a tensor")
+  check.raises(function() data.loader() end, "icl.data.loader: it takes a set, not nil")
+  check.raises(function() data.loader {} end, "icl.data.loader: this table is no set")
+  check.raises(function() data.open() end, "icl.data.open: it takes a table of options")
+  check.raises(function() data.open {} end, "icl.data.open: dataset is missing")
+  check.raises(function() data.folder() end, "icl.data.folder: a path is needed")
+  check.raises(function() data.part() end, "icl.data.part: it takes a set")
+  check.raises(function() data.split({ count = 3 }, 1.5) end, "icl.data.split: ratio is 1.5; it must be from 0 to 1")
 end)
 
 check.close()

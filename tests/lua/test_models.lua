@@ -182,6 +182,57 @@ check("switches to the networks of the papers", function()
   check.equal(models.densenet(merged(options, { last_relu = true })).last_relu, true)
 end)
 
+-- The networks of the papers, whose sizes are those that PyTorch's collection has under the same names.
+local of_papers = {
+  { "resnet", 18, 11689512 }, { "resnet", 34, 21797672 }, { "resnet", 50, 25557032 }, { "resnet", 101, 44549160 },
+  { "resnet", 152, 60192808 }, { "resnext", 50, 25028904 }, { "resnext", 101, 44177704 },
+  { "densenet", 121, 7978856 }, { "densenet", 161, 28681000 }, { "densenet", 169, 14149480 },
+  { "densenet", 201, 20013928 }, { "vgg", 11, 132868840 }, { "vgg", 19, 143678248 },
+}
+
+check("a depth of the paper is the network of the paper", function()
+  with_zero_weights(function()
+    for _, row in ipairs(of_papers) do
+      local name, depth, count = table.unpack(row)
+      check.equal(models[name]({ depth = depth, type = "imagenet" }):count(), count)
+      collectgarbage()
+    end
+  end)
+end)
+
+check("what is given beats the paper", function()
+  with_zero_weights(function()
+    local preact = models.resnet_preact { depth = 200, type = "imagenet", initial_channels = 4 }
+    check.equal(preact.settings.initial_channels, 4)
+    check.equal(preact.settings.expand_first_stage, true)
+    check.equal(#preact.stage3, 36)
+    local plain = models.densenet { depth = 121, type = "imagenet", growth_rate = 2, last_relu = false }
+    check.equal(plain.last_relu, false)
+    check.equal(#models.pyramidnet({ depth = 200, type = "imagenet", initial_channels = 4, alpha = 4 }).stage2, 24)
+    check.equal(#models.vgg({ depth = 13 }).stage5, 7)
+    check.equal(models.resnet({ type = "imagenet" }).settings.initial_channels, 16)
+  end)
+end)
+
+check("options that a form or a block has nothing of are told, those of a paper are not", function()
+  local resnet, preact = models.resnet.options, models.resnet_preact.options
+  local function read(list, text)
+    local words = {}
+    for word in text:gmatch "%S+" do words[#words + 1] = word end
+    local values, message = list:read(words)
+    return values and "fine" or message
+  end
+  for _, list in ipairs { resnet, preact } do
+    check.equal(read(list, "--type imagenet --depth 50 --no-expand-first-stage"), "fine")
+    check.equal(read(list, "--type imagenet --depth 18 --block-type bottleneck --expand-first-stage"), "fine")
+    for _, text in ipairs { "", "--type imagenet", "--type imagenet --depth 34", "--depth 50" } do
+      check.equal(read(list, text .. " --expand-first-stage"),
+        "--expand-first-stage means nothing without --block-type bottleneck")
+    end
+  end
+  check.equal(read(resnet, "--n-blocks 1,1,1,1"), "--n-blocks 1,1,1,1 means nothing without --type imagenet")
+end)
+
 check("channels of a pyramid: half-way cases go to the even number", function()
   local model = models.pyramidnet { depth = 8, block_type = "basic", initial_channels = 4, alpha = 1.5 }
   check.equal(model.stage1.block1.bn3.weight:count(), 4)
@@ -267,6 +318,24 @@ local mistakes = {
   { "resnet", { depth = 20, block_type = "bottleneck", initial_channels = 3 }, "initial_channels is 3.*at least 4" },
   { "resnet", { depth = 21, block_type = "bottleneck" }, "9n %+ 2, for example 20 or 29" },
   { "resnet", { depth = 2 }, "for example 8 or 14" },
+  { "resnet", { depth = 18 }, "for example 14 or 20; 18, 34, 50, 101, 152 are for type imagenet" },
+  { "resnet", { depth = 20, type = "imagenet" }, "depth 20 is impossible with type imagenet; depth is the number of "
+    .. "layers; cifar: 6n %+ 2.*imagenet: 18, 34, 50, 101 or 152.*n_blocks makes others" },
+  { "densenet", { depth = 100, type = "imagenet" }, "imagenet: 121, 161, 169 or 201" },
+  { "resnet", { depth = 50, type = "imagenet", block_type = "basic" },
+    "depth 50 has bottleneck blocks, not block_type basic; n_blocks makes" },
+  { "resnet", { depth = 50, type = "imagenet", n_blocks = { 1, 1, 1, 1 } }, "give one of them" },
+  { "resnet", { n_blocks = { 1, 1, 1, 1 } }, "n_blocks is for type imagenet" },
+  { "resnet", { depth = 1 << 31 }, "depth is 2147483648; it must be at most 10000" },
+  { "resnet", { initial_channels = 1 << 40 }, "initial_channels is 1099511627776; it must be at most 65536" },
+  { "resnet", { classes = 1 << 31 }, "classes is 2147483648; it must be an integer from 1 to" },
+  { "resnet", { input = { 1 << 31, 32, 3 } }, "a size of input is 2147483648" },
+  { "resnet", { type = "imagenet", n_blocks = { 1, 1, 1, 1 << 31 } }, "an entry of n_blocks is 2147483648" },
+  { "wrn", { widening_factor = 1 << 40 }, "widening_factor is 1099511627776" },
+  { "pyramidnet", { alpha = 1e300 }, "alpha is 1e%+300; it must be at most" },
+  { "vgg", { depth = 12 }, "depth 12 is impossible; there are 11, 13, 16, 19" },
+  { "vgg", { depth = 11, n_layers = { 1, 1, 1, 1, 1 } }, "give one of them" },
+  { "wrn", 28, "icl.models.wrn: it takes a table of options, not 28" },
   { "resnext", { depth = 30 }, "depth 30 is impossible; it must be 9n %+ 2, for example 29 or 38" },
   { "wrn", { depth = 20 }, "6n %+ 4, for example 16 or 22" },
   { "densenet", { depth = 101, block_type = "basic" }, "3n %+ 4, for example 100 or 103" },
@@ -285,7 +354,8 @@ local mistakes = {
   { "wrn", { type = "imagenet" }, "type is imagenet; it must be cifar" },
   { "wrn", { drop_rate = 1 }, "at most 0.999" },
   { "shake_shake", { initial_channels = 5 }, "initial_channels is 5; it must be even" },
-  { "se_resnet_preact", { depth = 8, se_reduction = 32 }, "a se_reduction of 32 leaves nothing of initial_channels 16" },
+  { "se_resnet_preact", { depth = 8, se_reduction = 32 },
+    "a se_reduction of 32 leaves nothing of initial_channels 16" },
   { "vgg", { input = { 28, 28, 1 } }, "28 x 28 are too small for 5 stages.*they need 32 x 32" },
   { "vgg", { n_layers = { 1, 1 } }, "n_channels has 5 entries and n_layers 2" },
   { "vgg", { n_layers = { 1, 1, 0, 1, 1 } }, "n_layers is 1,1,0,1,1; it must be at least 1" },

@@ -64,6 +64,14 @@ check("a model prints as a tree", function()
   check.equal(nn.summary.macs(net), 8 * 8 * 108 + 8)
 end)
 
+check("multiply-accumulates count positions, and calls", function()
+  local Positions = nn.layer "positions"
+  function Positions:init() self.fc = nn.linear(4, 2) end
+  function Positions:forward(x) return self.fc(self.fc(x:reshape(-1, 50, 4)):reshape(-1, 4)) end
+  check.equal(nn.summary.macs(Positions(), { 5, 10, 4 }), 50 * 8 + 25 * 8)
+  check.equal(nn.summary.list(nn.linear(4, 2), { 50, 4 })[1].macs, 50 * 8)
+end)
+
 check("sizes of convolutions", function()
   local x = icl.ones { 2, 7, 9, 4 }
   local function shape(...) return table.concat(nn.conv2d(...)(x):shape(), " ") end
@@ -74,7 +82,170 @@ check("sizes of convolutions", function()
   check.raises(function() nn.conv2d(4, 6, 3, { groups = 4 }) end, "4 groups do not divide 4 input and 6 output")
   check.raises(function() nn.conv2d(4, 6, 3, { strides = 2 }) end, "did you mean stride")
   check.raises(function() nn.conv2d(0, 6, 3) end, "input channels is 0")
+  check.raises(function() nn.conv2d(3, 8, 0) end, "nn.conv2d: kernel is 0; it must be an integer from 1")
+  check.raises(function() nn.conv2d(3, 8) end, "nn.conv2d: kernel is nil")
+  check.raises(function() nn.conv2d(3, 8, { 3 }) end, "kernel is a list of 1; it must be an integer or { height")
+  check.raises(function() nn.conv2d(3, 8, 3, { stride = 0 }) end, "nn.conv2d: stride is 0")
+  check.raises(function() nn.conv2d(3, 8, 3, { padding = -1 }) end, "nn.conv2d: padding is %-1")
+  check.raises(function() nn.conv2d(3, 8, 3, { groups = 0 }) end, "nn.conv2d: groups is 0")
+  check.raises(function() nn.conv2d(1 << 24, 1 << 24, 1 << 15) end, "more than 2%^40 elements")
+  check.raises(function() nn.conv2d(3, 1 << 31, 3) end, "output channels is 2147483648; it must be an integer from 1")
   check.raises(function() nn.conv2d(5, 6, 3)(x) end, ".")
+end)
+
+check("constructors check what they are given", function()
+  local function refused(pattern, f, ...)
+    local given = table.pack(...)
+    check.raises(function() f(table.unpack(given, 1, given.n)) end, pattern)
+  end
+  refused("nn.linear: inputs is nil", nn.linear)
+  refused("nn.linear: outputs is 0", nn.linear, 3, 0)
+  refused("nn.linear: true is an argument too many", nn.linear, 3, 4, {}, true)
+  refused("nn.batch_norm: channels is 0.5", nn.batch_norm, 0.5)
+  refused("nn.batch_norm: eps is %-1", nn.batch_norm, 3, { eps = -1 })
+  refused("nn.max_pool2d: kernel is 0", nn.max_pool2d, 0)
+  refused("nn.max_pool2d: kernel is nil", nn.max_pool2d)
+  refused("nn.avg_pool2d: stride is 0", nn.avg_pool2d, 2, { stride = 0 })
+  refused("nn.avg_pool2d: padding is a", nn.avg_pool2d, 2, { padding = "a" })
+  refused("nn.dropout: p is nil", nn.dropout)
+  refused("nn.squeeze_excite: reduction is 0", nn.squeeze_excite, 4, { reduction = 0 })
+  refused("nn.relu: a icl.tensor is an argument too many; it takes no arguments", nn.relu, icl.zeros { 1 })
+  refused("nn.flatten: 1 is an argument too many", nn.flatten, 1)
+  refused("nn.global_avg_pool: 7 is an argument too many", nn.global_avg_pool, 7)
+  refused("nn.layer: the name is nil", nn.layer)
+  refused("nn.layer: the base is a linear", nn.layer, "mine", nn.linear(1, 1))
+  refused("nn.summary.macs: it takes a module, not nil", nn.summary.macs)
+end)
+
+check("methods say their own names", function()
+  local net = nn.linear(2, 2)
+  check.raises(function() net:save() end, "save: a path is needed")
+  check.raises(function() net:save {} end, "save: a path is needed, not a table")
+  check.raises(function() net:load() end, "load: a path is needed")
+  check.raises(function() net:apply() end, "apply: it takes a function")
+  check.raises(function() net:buffer() end, "buffer: it takes a name and a first value, not nil")
+  check.raises(function() net:parameter "w" end, "parameter: w needs a first value")
+end)
+
+check("sequential takes layers, names and functions", function()
+  local fc, act = nn.linear(2, 3), nn.relu()
+  local x = icl.tensor { { 1, -2 } }
+  local expected = act(fc(x)):sum():item()
+  for _, net in ipairs { nn.sequential { fc, act }, nn.sequential(fc, act), nn.sequential({ "fc", fc }, { "act", act }),
+                         nn.sequential(fc, icl.ops.relu), nn.sequential { fc, function(y) return y:relu() end } } do
+    check.equal(net(x):sum():item(), expected)
+    check.equal(#net, 2)
+    check.equal(net[1], fc)
+  end
+  check.equal(names(nn.sequential { fc, icl.ops.relu, nn.linear(3, 1) }:named_parameters()),
+    "0.weight 0.bias 2.weight 2.bias")
+  check.equal(nn.sequential()(5), 5)
+  local function refused(pattern, ...)
+    local given = table.pack(...)
+    check.raises(function() nn.sequential(table.unpack(given, 1, given.n)) end, pattern)
+  end
+  refused("nn.sequential: entry 2 is 5; it must be a module, a function or", { fc, 5 })
+  refused("entry 2 is the class relu; call it to make a layer: nn.relu", fc, nn.relu)
+  refused("entry 1 is nil", { { "fc" } })
+  refused('fc = ... has no place in the order; write { "fc", module }', { fc = fc })
+  refused("3 = ... has no place", { fc, [3] = act })
+  check.raises(function() nn.sequential():append(act, 5) end, "append: it takes a module and its name, a text, not 5")
+  refused("there is such a field already", { "a", fc }, { "a", act })
+  refused("there is such a field already", { "forward", fc })
+end)
+
+check("lists of layers", function()
+  local Many = nn.layer "many"
+  function Many:init()
+    self.layers = nn.list { nn.linear(2, 2), nn.linear(2, 2) }
+    self.layers[3] = nn.linear(2, 1)
+    self.layers:append(nn.relu())
+  end
+  function Many:forward(x)
+    for _, layer in ipairs(self.layers) do x = layer(x) end
+    return x
+  end
+  local net = Many()
+  check.equal(#net.layers, 4)
+  check.equal(names(net:named_parameters()), "layers.0.weight layers.0.bias layers.1.weight layers.1.bias "
+    .. "layers.2.weight layers.2.bias")
+  check.equal(table.concat(net(icl.ones { 1, 2 }):shape(), " "), "1 1")
+  local other = nn.linear(2, 2)
+  net.layers[2] = other
+  check.equal(net.layers["1"], other)
+  check.equal(other.weight.name, "layers.1.weight")
+  net.layers["1"] = nn.linear(2, 2)
+  check.equal(net.layers[2] ~= other, true)
+  check.equal(net.layers[9], nil)
+  check.equal(net.layers[-1], net.layers[4])
+  net.layers[-1] = nn.sequential()
+  check.equal(net.layers[4].class_name, "sequential")
+  check.equal(net.layers[-5], nil)
+  check.raises(function() net.layers[6] = other end, "nn.list: there is no place 6; it has 4 entries, and 5 appends")
+  check.raises(function() net.layers[1] = nil end, "nn.list: entry 1 is nil")
+  check.raises(function() net.layers(1) end, "list has no forward")
+end)
+
+check("layers in a plain table are found", function()
+  local Hidden = nn.layer "hidden"
+  function Hidden:init() self.layers = {} end
+  local net = nn.sequential { { "body", Hidden() } }
+  check.equal(#net:parameters(), 0)
+  net.body.layers[1] = { nn.linear(2, 2) }
+  check.raises(function() net:parameters() end, "hidden: field body.layers holds layers or states in a plain table, "
+    .. "where they would be neither trained nor saved; make it nn.list")
+  net.body.layers = { icl.state { 1 } }
+  check.raises(function() net:save(os.tmpname()) end, "body.layers")
+  net.body.fc = nn.linear(2, 2)
+  net.body.layers = { net.body.fc }
+  check.equal(#net:parameters(), 2)
+end)
+
+check("buffers are no parameters", function()
+  local Counter = nn.layer "counter"
+  function Counter:init()
+    self:parameter("scale", { 1, 2 })
+    self:buffer("seen", 0)
+    self.offset = icl.state { 3 }
+    self.factor = icl.state({ 4 }, { trainable = true })
+  end
+  local net = nn.sequential { { "c", Counter() } }
+  check.equal(names(net:named_parameters()), "c.scale c.factor")
+  check.equal(names(net:named_states()), "c.scale c.seen c.offset c.factor")
+  net:freeze(false)
+  check.equal(net.c.seen.trainable or net.c.offset.trainable, false)
+  net:freeze()
+  check.equal(names(net:named_parameters()), "c.scale c.factor")
+  local copy = nn.sequential { nn.relu() }
+  copy.tied = net.c.scale
+  check.equal(#copy:parameters(), 1)
+  check.equal(net.c.seen.name, "c.seen")
+  check.equal(net.c:buffer("mean", icl.zeros { 2 }):count(), 2)
+end)
+
+check("a layer that is replaced has the name of its place", function()
+  local net = Net()
+  local before = names(net:named_states())
+  net.fc, net.body.bn = nn.linear(4, 2), nn.batch_norm(4)
+  check.equal(names(net:named_states()), before)
+  check.equal(net.body.bn.weight.name, "body.bn.weight")
+  check.raises(function() net.fc(icl.ones { 1, 5 }) end, "in layer fc")
+  net.fc = false
+  check.equal(names(net:named_modules()), " conv body body.bn body.act")
+  net.fc = nn.linear(4, 2)
+  check.equal(names(net:named_modules()), " conv body body.bn body.act fc")
+end)
+
+check("fields that cannot be", function()
+  local net = nn.sequential { { "a", nn.sequential { { "b", nn.relu() } } } }
+  check.raises(function() net.a.b.up = net end, "relu: field up would put a module below itself")
+  check.raises(function() net.self = net end, "field self would put a module below itself")
+  local child = net.a
+  net.a = false
+  child.parent = nn.sequential { { "a", net } }
+  check.equal(#child:named_modules(), 4)
+  check.raises(function() net.train = nn.relu() end, "train is a method of modules")
+  check.raises(function() net["a.b"] = nn.relu() end, "'a.b' cannot be the name of a module or state")
 end)
 
 check("first values", function()
@@ -160,7 +331,7 @@ end)
 check("an error leaves the layer path", function()
   local net = Net()
   check.raises(function() net(icl.ones { 1, 4, 4, 5 }) end, ".")
-  check.equal(require "icl.internal.scope".path, "")
+  check.equal(require "icl.internal.scope".path(), "")
 end)
 
 check("a layer without forward says so", function()

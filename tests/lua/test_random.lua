@@ -29,6 +29,17 @@ check("each step draws anew, and can be repeated", function()
   check.equal(draw(), first)
 end)
 
+check("a step that a coroutine left behind takes its place along", function()
+  local function draw() return numbers(icl.step(function() return random.normal { 3 } end)) end
+  random.seed(1)
+  draw()
+  local second = draw()
+  random.seed(1)
+  coroutine.wrap(function() icl.step(coroutine.yield) end)()
+  check.equal(draw(), second)
+  check.equal((random.place()), "")
+end)
+
 check("ranges", function()
   for _, value in ipairs(random.uniform({ 100 }):totable()) do check.equal(value >= 0 and value < 1, true) end
   local seen = {}

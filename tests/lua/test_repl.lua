@@ -77,6 +77,13 @@ check("what is inserted, what is shown", function()
   check.equal(complete.line("", globals), "  ")
 end)
 
+check("fields and methods of modules", function()
+  local globals = { net = icl.nn.sequential(icl.nn.relu()), fc = icl.nn.linear(1, 2) }
+  check.equal(table.concat(complete.candidates("net:appen", globals)), "append")
+  check.equal(table.concat(complete.candidates("net:freez", globals)), "freeze")
+  check.equal(table.concat(complete.candidates("fc.weig", globals)), "weight")
+end)
+
 check("modules that are not loaded yet, methods, attributes", function()
   local globals = { icl = icl, x = icl.ones { 2 }, s = icl.state { 1 }, m = icl.nn.linear(1, 2), text = "x" }
   check.equal(names("icl.nn.max_", globals), "max_pool2d")
@@ -145,7 +152,10 @@ end)
 
 check("help about values", function()
   has(help.text(icl.ops), "icl.ops: every op", "softmax", "conv2d")
-  has(help.text(icl.models.resnet_preact), "depth = 110", 'block_type = "basic"')
+  has(help.text(icl.models.resnet_preact), "(default 110)", "two 3x3 convolutions (default)", "add_last_bn = false")
+  has(help.text(icl.models.wrn), "depth = 28")
+  has(help.text(icl.nn.conv2d(1, 2, 3)), "nn.conv2d(input, output, kernel")
+  has(help.text(icl.nn.sequential()), "nn.sequential { a, b, ... }")
   has(help.text(icl.options.training), "base_lr = 0.1")
   has(help.text(icl.ones { 2 }), "a tensor", "reshape")
   has(help.text(icl.state { 2 }), "a state", "write")

@@ -235,6 +235,112 @@ local function fit(options, more)
   return figures, table.concat(parts)
 end
 
+check("a step whose coroutine died is dropped", function()
+  local s = icl.state { 1 }
+  local thread = coroutine.create(function()
+    icl.step(function()
+      s:write(s + 1)
+      error "in the step"
+    end)
+  end)
+  coroutine.resume(thread)
+  check.equal((s + 1):item(), 2)
+  icl.step(function() s:write(s + 5) end)
+  check.equal(s:read():item(), 6)
+end)
+
+check("a step in a coroutine that nobody resumes is dropped", function()
+  local s = icl.state { 1 }
+  coroutine.wrap(function()
+    icl.no_grad(function()
+      icl.step(function()
+        s:write(s + 1)
+        coroutine.yield()
+      end)
+    end)
+  end)()
+  icl.step(function() s:write(s + 5) end)
+  check.equal(s:read():item(), 6)
+end)
+
+check("a step that yielded may be ended, or dropped with its coroutine", function()
+  local s = icl.state { 1 }
+  local function thread()
+    return coroutine.create(function() icl.step(function() coroutine.yield(s:write(s + 1)) end) end)
+  end
+  local first = thread()
+  coroutine.resume(first)
+  check.raises(function() icl.step(function() end) end, "a step cannot begin: the step of .*test_run.lua:%d+ is still "
+    .. "open, because its coroutine yielded inside it; resume .* coroutine.close%(%)")
+  check.raises(function() icl.nn.relu():save(os.tmpname()) end, "save: the step of .* is still open")
+  coroutine.resume(first)
+  check.equal(s:read():item(), 2)
+  local second = thread()
+  coroutine.resume(second)
+  coroutine.close(second)
+  icl.step(function() s:write(s + 5) end)
+  check.equal(s:read():item(), 7)
+end)
+
+check("the gradient of a batch's images", function()
+  local run, model = icl.run {}, icl.nn.sequential(icl.nn.flatten(), icl.nn.linear(64, 4))
+  local chain = icl.augment.chain { icl.augment.hflip {}, icl.augment.normalize {}, icl.augment.mixup {} }
+  for batch in run:batches(icl.data.loader(set, { batch_size = 16, training = true, chain = chain })) do
+    local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
+    local gradient = icl.grad(loss, { batch.image })[1]
+    check.equal(table.concat(gradient:shape(), " "), table.concat(batch.image:shape(), " "))
+    run:log { size = gradient:abs():sum() }
+  end
+  check.equal(run.average.size > 0, true)
+end)
+
+check("scopes without gradients end with their coroutine", function()
+  local x = icl.tensor({ 1, 2 }):requires_grad()
+  coroutine.wrap(function() icl.no_grad(coroutine.yield) end)()
+  collectgarbage()
+  check.equal(icl.grad((x * x):sum(), { x })[1]:totable()[2], 4)
+  coroutine.resume(coroutine.create(function() icl.no_grad(error) end))
+  check.equal(icl.grad((x * x):sum(), { x })[1]:totable()[2], 4)
+  local thread = coroutine.create(function() icl.no_grad(coroutine.yield) end)
+  icl.no_grad(function()
+    coroutine.resume(thread)
+    coroutine.resume(thread)
+    check.raises(function() (x * x):sum():backward() end, "depends on nothing that is trained")
+  end)
+  check.equal(icl.grad((x * x):sum(), { x })[1]:totable()[2], 4)
+end)
+
+check("a loop over batches may be a coroutine", function()
+  local run = icl.run { epochs = 1 }
+  local loader = icl.data.loader(set, { batch_size = 16 })
+  local function batches()
+    return coroutine.wrap(function()
+      for batch in run:batches(loader) do coroutine.yield(batch) end
+    end)
+  end
+  local seen = 0
+  for batch in batches() do seen = seen + batch:size() end
+  check.equal(seen, set.count)
+  batches()()
+  check.raises(function() icl.run { epochs = 0 } end, "epochs is 0")
+  for _ in run:batches(loader) do break end
+  icl.step(function() end)
+end)
+
+check("a module that yields leaves no name behind", function()
+  local Yielding = icl.nn.layer "yielding"
+  function Yielding:forward() coroutine.yield() end
+  local net = icl.nn.sequential { Yielding() }
+  local thread = coroutine.create(function() icl.step(function() net(1) end) end)
+  check.equal(coroutine.resume(thread), true)
+  check.equal(coroutine.status(thread), "suspended")
+  check.equal(require "icl.internal.scope".path(), "")
+  thread = nil
+  icl.step(function() end)
+  local message = check.raises(function() return icl.zeros { 2 } + icl.zeros { 3 } end, "add: ")
+  check.equal(message:find("in layer", 1, true), nil)
+end)
+
 check("fit learns, and the same seed gives the same bytes", function()
   local figures, bytes = fit()
   check.equal(figures.test.top1 > 0.9, true)

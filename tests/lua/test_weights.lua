@@ -73,6 +73,63 @@ check("a tensor that cannot be read keeps the others from nothing", function()
   local differences = layer:load(path, { strict = false })
   check.equal(#differences.unreadable, 1)
   check.equal(table.concat(layer.bias:read():totable(), " "), "5.0 6.0")
+  check.raises(function() layer:load(path, { rename = function(name) return name end }) end, "1 not readable: weight")
+end)
+
+-- The file of a network with other names for its tensors.
+local function write_renamed(module, rename)
+  local list = {}
+  for _, item in ipairs(icl.weights.state_dict(module)) do
+    local name = rename(item.name)
+    if name then list[#list + 1] = { name = name, tensor = item.tensor } end
+  end
+  core.safetensors_write(path, list, {})
+end
+
+check("old files have no counters of batches", function()
+  local a, b = net(), net()
+  write_renamed(a, function(name) return not name:find "num_batches_tracked" and name end)
+  b.bn.num_batches_tracked:set(7)
+  b:load(path)
+  check.equal(b.bn.num_batches_tracked:read():item(), 0)
+  check.equal(b.conv.weight:bytes() == a.conv.weight:bytes(), true)
+end)
+
+check("where no name fits the reason is given", function()
+  local a, b = net(), net()
+  write_renamed(a, function(name) return "module." .. name end)
+  local pattern = "all in the file begin with module., which rename = function%(name%) return name:sub%(8%) end"
+  check.raises(function() b:load(path) end, pattern)
+  check.raises(function() b:load(path, { strict = false }) end, "0 of 8 names in .* fit the model; " .. pattern)
+  b:load(path, { rename = function(name) return name:sub(8) end })
+  check.equal(b.fc.weight:bytes() == a.fc.weight:bytes(), true)
+end)
+
+check("names can be changed and left out", function()
+  local a, b = net(), net()
+  write_renamed(a, function(name) return name:gsub("^fc", "head") end)
+  check.raises(function() b:load(path, { rename = function(name) return name:gsub("^head", "x") end }) end, "x.weight")
+  local differences = b:load(path, { strict = false, rename = function(name)
+    return not name:find "^head" and name or nil
+  end })
+  check.equal(table.concat(differences.missing, " "), "fc.weight fc.bias")
+  check.equal(#differences.unexpected, 0)
+  check.raises(function() b:load(path, { rename = function() return "a" end }) end, "rename makes a of both")
+  check.raises(function() b:load(path, { rename = function() return 5 end }) end, "rename gives 5 for")
+  check.raises(function() b:load(path, { rename = "a" }) end, "load: rename: it takes a function of a name, not 'a'")
+  check.raises(function() b:load(path, { renam = print }) end, "did you mean rename")
+end)
+
+check("lists have PyTorch's names", function()
+  local a = nn.sequential { { "layers", nn.list { nn.linear(2, 2), nn.linear(2, 2) } } }
+  a:save(path)
+  check.equal(by_name(core.safetensors_read(path))["layers.1.weight"]:size(1), 2)
+end)
+
+check("what is no module is named", function()
+  check.raises(function() icl.weights.save(5, path) end, "save: it takes a module, not 5")
+  check.raises(function() icl.weights.state_dict() end, "state_dict: it takes a module, not nil")
+  check.raises(function() icl.weights.load_state_dict(net()) end, "load: it takes a list of")
 end)
 
 check("a file that is not there is named", function()

@@ -1,4 +1,4 @@
-/* test_graph.c - recording, gradients and memory, as a C program uses them. */
+/* test_graph.c - recording and memory, as a C program uses them. */
 #include "nets.h"
 
 #include <math.h>
@@ -33,105 +33,6 @@ TEST(a_written_value_may_be_a_number) {
   icl_state *s = net_scalar(n, 1, false);
   CHECK_OK(icl_state_write(s, net_number(n, 7.5), NULL));
   CHECK_NEAR(net_stored(s), 7.5, 0);
-  net_close(n, s);
-}
-
-/* ---- gradients ---- */
-
-TEST(backward_adds_up_within_a_step) {
-  net *n = net_open("cpu", false);
-  icl_state *s = net_scalar(n, 3, true);
-  CHECK_OK(icl_step_begin(n->engine));
-  for (int pass = 0; pass < 10; pass++) /* more than one sum takes */
-    CHECK_OK(icl_backward(net_op2(n, "mul", net_read(n, s), net_read(n, s))));
-  icl_tensor *g = NULL;
-  CHECK_OK(icl_state_gradient(s, &g));
-  CHECK_OK(icl_tensor_keep(g));
-  CHECK_OK(icl_step_end(n->engine));
-  CHECK_NEAR(net_item(g), 60, 1e-12);
-  icl_tensor_release(g);
-  CHECK_OK(icl_state_gradient(s, &g));
-  CHECK(g == NULL); /* gone with the step */
-  net_close(n, s);
-}
-
-TEST(a_value_used_many_times_gets_every_contribution) {
-  net *n = net_open("cpu", false);
-  icl_state *s = net_scalar(n, 2, true);
-  icl_tensor *x = net_read(n, s), *sum = net_number(n, 0);
-  for (int i = 0; i < 20; i++)
-    sum = net_op2(n, "add", sum, net_op2(n, "mul", x, net_number(n, i)));
-  icl_tensor *g = NULL;
-  CHECK_OK(icl_gradient(sum, 1, &x, &g));
-  CHECK_NEAR(net_item(g), 190, 1e-12);
-  icl_tensor_release(g);
-  net_clear(n);
-  net_close(n, s);
-}
-
-TEST(gradients_can_be_differentiated) {
-  net *n = net_open("cpu", false);
-  icl_state *s = net_scalar(n, 2, true);
-  icl_tensor *x = net_read(n, s), *first = NULL, *second = NULL;
-  icl_tensor *cube = net_op2(n, "mul", x, net_op2(n, "mul", x, x));
-  CHECK_OK(icl_gradient(cube, 1, &x, &first));
-  CHECK_OK(icl_gradient(first, 1, &x, &second));
-  CHECK_NEAR(net_item(first), 12, 1e-9);
-  CHECK_NEAR(net_item(second), 12, 1e-9);
-  icl_tensor_release(first);
-  icl_tensor_release(second);
-  net_clear(n);
-  net_close(n, s);
-}
-
-TEST(a_frozen_state_and_a_detached_value_get_none) {
-  net *n = net_open("cpu", false);
-  icl_state *s = net_scalar(n, 2, true);
-  icl_tensor *x = net_read(n, s), *detached = NULL;
-  CHECK_OK(icl_detach(x, &detached));
-  CHECK(!icl_tensor_needs_gradient(detached));
-  CHECK_ERROR(icl_backward(detached), ICL_EINVAL, "nothing that is trained");
-  icl_tensor_release(detached);
-  icl_state_set_trainable(s, false);
-  CHECK(!icl_tensor_needs_gradient(net_read(n, s)));
-  net_clear(n);
-  net_close(n, s);
-}
-
-TEST(a_loss_of_many_elements_is_refused) {
-  net *n = net_open("cpu", false);
-  icl_tensor *w = net_parameter(n, 0, 1, 1, (int32_t[]){3});
-  CHECK_ERROR(icl_backward(w), ICL_ESHAPE, "f32 (3)");
-  net_free(n);
-}
-
-static icl_status triple(void *context, icl_tensor *gradient, int inputs, icl_tensor **gradients) {
-  icl_tensor *three = NULL;
-  (void)inputs;
-  ++*(int *)context;
-  icl_status status = icl_number(icl_tensor_engine(gradient), 3, &three);
-  icl_tensor *in[] = {gradient, three};
-  if (status == ICL_OK)
-    status = icl_apply(icl_tensor_engine(gradient), icl_op_find("mul"), 2, in, NULL, &gradients[0]);
-  icl_tensor_release(three);
-  return status;
-}
-
-TEST(a_custom_function_uses_its_own_gradient) {
-  net *n = net_open("cpu", false);
-  icl_state *s = net_scalar(n, 2, true);
-  icl_tensor *x = net_read(n, s), *inner = NULL, *y = NULL, *g = NULL;
-  int calls = 0;
-  CHECK_OK(icl_detach(x, &inner));
-  CHECK_OK(icl_custom(net_op2(n, "mul", inner, inner), 1, &x, triple, NULL, &calls, &y));
-  CHECK_NEAR(net_item(y), 4, 0);
-  CHECK_OK(icl_gradient(y, 1, &x, &g));
-  CHECK_NEAR(net_item(g), 3, 0);
-  CHECK_EQ(calls, 1);
-  icl_tensor_release(g);
-  icl_tensor_release(y);
-  icl_tensor_release(inner);
-  net_clear(n);
   net_close(n, s);
 }
 

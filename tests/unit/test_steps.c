@@ -331,6 +331,30 @@ TEST(a_nan_is_found_before_the_step_commits) {
   net_close(n, s);
 }
 
+TEST(an_index_that_a_step_computes_is_checked_with_the_nans) {
+  for (int check = 0; check < 2; check++) {
+    icl_config config = {.threads = 2, .check_nan = check};
+    net *n = net_new(&config);
+    icl_state *s = net_scalar(n, 1, false);
+    int64_t last[] = {2};
+    icl_tensor *rows = NULL, *at = NULL;
+    CHECK_OK(icl_tensor_new(n->engine, ICL_F32, 2, (int32_t[]){3, 2}, (float[6]){0}, &rows));
+    CHECK_OK(icl_tensor_new(n->engine, ICL_I64, 1, (int32_t[]){1}, last, &at));
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *row = net_op2(n, "gather", rows, net_op2(n, "add", at, at));
+    CHECK_OK(icl_state_write(s, net_op1(n, "sum", row), NULL));
+    if (check)
+      CHECK_ERROR(icl_step_end(n->engine), ICL_EINVAL, "gather: index 4 at position 0 must be from 0 to 2");
+    else
+      CHECK_OK(icl_step_end(n->engine));
+    CHECK(!check || net_stored(s) == 1);
+    icl_tensor_release(rows);
+    icl_tensor_release(at);
+    net_clear(n);
+    net_close(n, s);
+  }
+}
+
 TEST(an_interrupt_is_taken_by_the_next_evaluation_and_by_no_other) {
   for (int i = 0; i < 2; i++) {
     net *n = net_open(i ? "ref" : "cpu", false);

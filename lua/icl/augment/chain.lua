@@ -1,16 +1,31 @@
 -- augment/chain.lua: stages one after another, applied to the batches of a loader.
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local stage = require "icl.augment.stage"
 local new_rng = require "icl.augment.rng"
+
+local function check_stages(stages)
+  arguments.typed("augment.chain", stages, "table", "a list of stages")
+  if getmetatable(stages) ~= nil then fail "augment.chain: it takes a list of stages: augment.chain { stage, ... }" end
+  for key, item in pairs(stages) do
+    if math.type(key) ~= "integer" or key < 1 or key > #stages then
+      fail("augment.chain: %s = ... has no place in the order; write the stages one after another", tostring(key))
+    elseif stage.is_class(item) then
+      fail("augment.chain: stage %d is the constructor of %s; call it: augment.%s {}", key, item.name, item.name)
+    elseif type(item) ~= "function" and not (type(item) == "table" and (item.apply or item.decoding)) then
+      fail("augment.chain: stage %d is %s; it must be a stage or a function(batch, rng)", key,
+        arguments.described(item))
+    end
+  end
+end
 
 -- The stages with names that differ, so that no two of them share draws.
 local function named(stages)
   local list, seen = {}, {}
   for i, item in ipairs(stages) do
     local name, apply = "function", item
-    if type(item) == "table" and item.apply then
+    if type(item) == "table" then
       name, apply = item.name, function(batch, rng) item:apply(batch, rng) end
-    elseif type(item) ~= "function" then
-      fail("augment.chain: stage %d is a %s; it must be a stage or a function(batch, rng)", i, type(item))
     end
     seen[name] = (seen[name] or 0) + 1
     list[i] = { name = name .. ":" .. seen[name], apply = apply, accepts_views = name == "function" }
@@ -47,7 +62,9 @@ end
 
 -- icl.augment.chain { stages... } -> chain(batch) applies them in order to a batch of a loader; chain.decoder is the
 -- stage that decodes, if there is one.
-local function chain(stages)
+local function chain(stages, ...)
+  arguments.no_more("augment.chain", "one list of stages", ...)
+  check_stages(stages)
   local rest, decoder = split(stages)
   local list = named(rest)
   return setmetatable({ decoder = decoder }, { __call = function(_, batch) apply(list, batch, #list + 1) end })

@@ -6,9 +6,17 @@
 -- What a stage draws and what it does with the draws are functions of their own, so that draws can be given. A stage
 -- that does not suit every size of image has a function problem(height, width) -> what is wrong with it, or nil; {name}
 -- in it stands for an option.
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 
 local stage = {}
+
+local classes = setmetatable({}, { __mode = "k" })
+
+-- stage.is_class(value): is it a class of stages, which is to be called?
+function stage.is_class(value)
+  return classes[value] == true
+end
 
 -- What all stages have.
 local Stage = {}
@@ -26,9 +34,11 @@ end
 function stage.class(name, options, base)
   local class = { name = name, options = options }
   class.__index = class
+  classes[class] = true
   return setmetatable(class, {
     __index = base or Stage,
-    __call = function(_, given)
+    __call = function(_, given, ...)
+      arguments.no_more("augment." .. name, "one table of options", ...)
       return setmetatable({ options = options:complete("augment." .. name, given) }, class)
     end,
   })

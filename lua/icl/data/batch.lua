@@ -5,7 +5,8 @@
 -- `all`, the index of the whole, and `positions` in that. A batch of an image folder has `decoded`, the images of the
 -- whole.
 local core = require "icl.core"
-local numbers = require "icl.internal.numbers"
+local arguments = require "icl.internal.arguments"
+local known = require "icl.internal.labels"
 
 local Batch = {}
 
@@ -18,6 +19,7 @@ local function fetch(batch)
     batch.image = core.ops.gather(set.images, batch.index)
   end
   batch.target = core.ops.gather(set.labels, batch.index)
+  known.classes[batch.target] = set.classes
   batch.set = set
 end
 
@@ -44,6 +46,7 @@ end
 -- batch:at(order) -> another image of the whole batch for each: that at position order[i] (i64, from 0) for the image
 -- at position i; as they are in the set.
 function Batch:at(order)
+  arguments.tensor("batch:at: the order", order)
   local positions = rawget(self, "positions")
   local other = part(self, positions and core.ops.gather(order, positions) or order)
   fetch(other)
@@ -58,10 +61,11 @@ end
 -- batch:chunks(n) -> list of at most n batches of equal size, but for a last smaller one. Their images are drawn as
 -- those of the whole batch would be.
 function Batch:chunks(n)
+  arguments.integer("batch:chunks: n", n, 1)
   if n == 1 then return { self } end
   local size, list = self:size(), {}
   local length = (size + n - 1) // n
-  local positions = rawget(self, "positions") or core.new_tensor(numbers.sequence(size), "i64", { size })
+  local positions = rawget(self, "positions") or core.arange(size)
   for first = 1, size, length do
     list[#list + 1] = part(self, positions:narrow(1, first, math.min(length, size - first + 1)))
   end

@@ -22,6 +22,7 @@ folder.missing = "needs {data} DIR; images lie in DIR/train/CLASS/NAME.jpg and D
 function folder.open(path, given)
   local options = arguments.options("icl.data.folder", given,
     { image_size = 224, workers = 0, mean = mean, std = std, name = "folder", skip_bad_images = false })
+  arguments.path("icl.data.folder", path)
   local size = arguments.integer("icl.data.folder: image_size", options.image_size, 1)
   local workers = arguments.integer("icl.data.folder: workers", options.workers, 0)
   local skip = options.skip_bad_images

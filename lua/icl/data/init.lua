@@ -5,6 +5,7 @@
 -- data/folder.lua. A part of a set has `indices`, the numbers of its images; the one that data.open keeps for
 -- validation has is_validation.
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local datasets = require "icl.internal.datasets"
 local fail = require "icl.internal.fail"
 local folder = require "icl.data.folder"
@@ -22,6 +23,7 @@ local function read_pair(options)
 end
 
 local function open(options)
+  if options.dataset == nil then fail "icl.data.open: dataset is missing: the name of a set, such as fashion_mnist" end
   local train, test = read_pair(options)
   if options.use_test_as_val ~= false then return train, test, test end
   local ratio = options.val_ratio or 0
@@ -38,6 +40,7 @@ end
 -- (folder, "" for the standard places), image_size, workers, use_test_as_val, val_ratio. With use_test_as_val
 -- validation is the test set; otherwise it is a part of the training images, or nil if val_ratio is 0.
 function data.open(options)
+  arguments.typed("icl.data.open", options, "table", "a table of options")
   return usage.during(options, open, options)
 end
 

@@ -2,10 +2,10 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
-local numbers = require "icl.internal.numbers"
 local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
 local normalize = require "icl.augment.normalize"
+local stage = require "icl.augment.stage"
 local folder = require "icl.data.folder"
 local new_batch = require "icl.data.batch"
 local random = require "icl.random"
@@ -13,15 +13,27 @@ local random = require "icl.random"
 local Loader = {}
 Loader.__index = Loader
 
+-- Can it be applied to a batch?
+local function can_apply(value)
+  if type(value) == "function" then return true end
+  return type(value) == "table" and not stage.is_class(value) and (getmetatable(value) or {}).__call ~= nil
+end
+
 -- icl.data.loader(set, options) -> a loader. Options: batch_size = 128; training = false: in a new random order each
 -- epoch, else in the order of the set; drop_last = training: leave out a last smaller batch; chain: what makes image
 -- and target of a batch (icl.augment), only the normalisation unless given.
 local function new(set, given)
+  arguments.typed("icl.data.loader", set, "table", "a set")
+  if not set.count then fail "icl.data.loader: this table is no set of images; icl.data.set makes one" end
   local defaults = { batch_size = 128, training = false }
   local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain" })
-  arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
+  loader.batch_size = arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
   if loader.drop_last == nil then loader.drop_last = loader.training end
   loader.chain = loader.chain or chain { normalize {} }
+  if not can_apply(loader.chain) then
+    fail("icl.data.loader: chain is %s; it must be augment.chain { ... } or a function(batch)",
+      arguments.described(loader.chain))
+  end
   loader.decoder = type(loader.chain) == "table" and loader.chain.decoder or nil
   if set.folder then
     loader.decoder = loader.decoder or center_crop {}
@@ -43,7 +55,7 @@ function Loader:order(epoch)
   local count, indices = self.set.count, self.set.indices
   if not self.training then
     if indices then return indices end
-    self.sequence = self.sequence or core.new_tensor(numbers.sequence(count), "i64", { count })
+    self.sequence = self.sequence or core.arange(count)
     return self.sequence
   end
   local order = core.permutation(random.words("order", epoch), count)
@@ -72,6 +84,7 @@ end
 -- loader:batch(index, epoch [, number, decoded, place]) -> the batch of these images; `number` is its place in the
 -- epoch, `decoded` what loader:indices gave, `place` the loop that draws belong to: batch.place in a loop of icl.run.
 function Loader:batch(index, epoch, number, decoded, place)
+  arguments.tensor("loader:batch: index", index)
   if self.set.folder and not decoded then
     local stream <close> = folder.stream(self, index, epoch, index:size(1))
     decoded = stream:next()

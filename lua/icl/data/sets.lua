@@ -6,17 +6,29 @@ local random = require "icl.random"
 
 local sets = {}
 
+-- An error unless every label is a class.
+local function check_labels(labels, classes)
+  for i, label in ipairs(labels:totable()) do
+    if label < 0 or label >= classes then
+      fail("icl.data.set: image %d has the label %d; with %d classes labels are from 0 to %d", i, label, classes,
+        classes - 1)
+    end
+  end
+end
+
 -- icl.data.set { images =, labels =, classes =, mean =, std = [, name =, class_names =] } -> a set from tensors of
 -- one's own.
 function sets.set(given)
   local set = arguments.options("icl.data.set", given, { name = "own" },
     { "images", "labels", "classes", "class_names", "mean", "std", "shape" })
+  for _, name in ipairs { "images", "labels" } do arguments.tensor("icl.data.set: " .. name, set[name]) end
   local shape, labels = set.images:shape(), set.labels:shape()
   if #shape ~= 4 or set.images:dtype() ~= "u8" then fail "icl.data.set: images must be u8 of shape (n, h, w, c)" end
   if #labels ~= 1 or labels[1] ~= shape[1] or set.labels:dtype() ~= "i64" then
     fail("icl.data.set: labels must be i64 of shape (%d), one for each image", shape[1])
   end
-  arguments.integer("icl.data.set: classes", set.classes, 1)
+  set.classes = arguments.size("icl.data.set: classes", set.classes)
+  check_labels(set.labels, set.classes)
   for _, name in ipairs { "mean", "std" } do arguments.channels("icl.data.set: " .. name, set[name], shape[4]) end
   set.count, set.shape = shape[1], { shape[2], shape[3], shape[4] }
   return set
@@ -24,12 +36,18 @@ end
 
 -- icl.data.part(set, indices): the images whose numbers are in `indices`, an i64 tensor.
 function sets.part(set, indices)
+  arguments.typed("icl.data.part", set, "table", "a set")
+  arguments.tensor("icl.data.part: indices", indices)
   if set.indices then indices = core.ops.gather(set.indices, indices) end
   return setmetatable({ indices = indices, count = indices:size(1) }, { __index = set })
 end
 
 -- icl.data.split(set, ratio) -> most of the set, the rest: floor(count * ratio) images chosen by the seed.
 function sets.split(set, ratio)
+  arguments.typed("icl.data.split", set, "table", "a set")
+  if arguments.number("icl.data.split: ratio", ratio, 0) > 1 then
+    fail("icl.data.split: ratio is %s; it must be from 0 to 1", ratio)
+  end
   local rest = math.floor(set.count * ratio)
   local order = core.permutation(random.words(("split#%d"):format(random.ordinal "split")), set.count)
   local function range(first, length) return sets.part(set, order:narrow(1, first, length)) end

@@ -167,7 +167,7 @@ local function table_text(t)
     return "icl.ops: every op as a function; most are methods of tensors too.\n" .. columns(op_help.names())
   end
   local meta = getmetatable(t)
-  local class = type(meta) == "table" and type(meta.__index) == "table" and meta.__index
+  local class = type(meta) == "table" and (rawget(meta, "class") or type(meta.__index) == "table" and meta.__index)
   if rawget(t, "class_name") then return class_text(t) end
   if class and rawget(class, "class_name") then return class_text(class) end
   if is_options(t) then return t.title .. "\n\n" .. options_text(t) end

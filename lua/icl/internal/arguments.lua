@@ -26,14 +26,67 @@ local function checked(what, value, rule, expected)
   return accepted
 end
 
+-- What a message calls a value: 3, 'text', a table, a conv2d.
+arguments.described = core.describe_value
+
 -- `value` if it is one of the list `choices`; an error that lists them otherwise.
 function arguments.choice(what, value, choices)
   return checked(what, value, { type = "choice", choices = choices })
 end
 
--- An integer of at least `least`.
-function arguments.integer(what, value, least)
-  return checked(what, value, { type = "integer", min = least }, ("an integer of at least %d"):format(least))
+-- An integer of at least `least`, and of at most `most` if that is given.
+function arguments.integer(what, value, least, most)
+  local range = most and "an integer from %d to %d" or "an integer of at least %d"
+  return checked(what, value, { type = "integer", min = least, max = most }, range:format(least, most))
+end
+
+local LARGEST = 1 << 24  -- layers that are larger do not exist
+
+-- How large something is: an integer from 1.
+function arguments.size(what, value)
+  return arguments.integer(what, value, 1, LARGEST)
+end
+
+-- A height and a width, each an integer of at least `least`, from { height, width } or a number for both; -> a list.
+-- `most` is 2^15 unless given.
+function arguments.pair(what, value, least, most)
+  most = most or 1 << 15
+  if type(value) ~= "table" then
+    value = arguments.integer(what, value, least, most)
+    return { value, value }
+  end
+  if #value ~= 2 then fail("%s is a list of %d; it must be an integer or { height, width }", what, #value) end
+  return { arguments.integer(what, value[1], least, most), arguments.integer(what, value[2], least, most) }
+end
+
+-- A text that says where a file is.
+function arguments.path(what, value)
+  if type(value) ~= "string" or value == "" then
+    fail("%s: a path is needed%s", what, value == nil and "" or (", not %s"):format(arguments.described(value)))
+  end
+  return value
+end
+
+-- A tensor or state.
+function arguments.tensor(what, value)
+  if type(value) ~= "userdata" then fail("%s is %s; it must be a tensor", what, arguments.described(value)) end
+  return value
+end
+
+-- A value of a type of Lua, "table" or "function"; `expected` says what it is for.
+function arguments.typed(what, value, kind, expected)
+  if type(value) ~= kind then fail("%s: it takes %s, not %s", what, expected, arguments.described(value)) end
+  return value
+end
+
+-- An error if `...` holds arguments beyond those that the function `what` takes, which `taken` lists: "a shape".
+function arguments.no_more(what, taken, ...)
+  for i = 1, select("#", ...) do
+    local value = select(i, ...)
+    if value ~= nil then
+      fail("%s: %s is an argument too many; it takes %s", what, arguments.described(value), taken)
+    end
+  end
 end
 
 -- A number of at least `least`, as a float.
@@ -48,11 +101,18 @@ function arguments.channels(what, value, count)
   return list
 end
 
+-- What may have been meant; where nothing is like the name and there are few, all that there are.
+local function hint(name, known)
+  local suggestion = arguments.suggestion(name, known)
+  if suggestion ~= "" or #known == 0 or #known > 8 then return suggestion end
+  return "; there " .. (#known == 1 and "is " or "are ") .. table.concat(known, ", ")
+end
+
 -- A copy of `given` in which what is missing comes from `defaults`. Every key must be one of `defaults` or of the list
 -- `others` (options without a default). `what` names the function for messages.
 function arguments.options(what, given, defaults, others)
   if given ~= nil and type(given) ~= "table" then
-    fail("%s: options must be a table, not a %s", what, type(given))
+    fail("%s: options must be a table, not %s", what, arguments.described(given))
   end
   local result, known = {}, arguments.names(defaults)
   for _, name in ipairs(others or {}) do known[#known + 1] = name end
@@ -61,7 +121,7 @@ function arguments.options(what, given, defaults, others)
   for name, value in pairs(defaults) do result[name] = value end
   for name, value in pairs(given or {}) do
     if not set[name] then
-      fail("%s: there is no option '%s'%s", what, tostring(name), arguments.suggestion(tostring(name), known))
+      fail("%s: there is no option '%s'%s", what, tostring(name), hint(tostring(name), known))
     end
     result[name] = value
   end

@@ -2,26 +2,45 @@
 -- and profiles show the path, and random draws are keyed by it.
 local core = require "icl.core"
 
-local scope = { path = "" }
-local stack, depth = {}, 0
+local scope = {}
+
+-- By coroutine, since one that yields inside a module and is dropped never leaves it: { path =, depth =, the paths
+-- before it... }.
+local stacks = setmetatable({}, { __mode = "k" })
+
+local function stack()
+  local thread = coroutine.running()
+  local found = stacks[thread]
+  if not found then
+    found = { path = "", depth = 0 }
+    stacks[thread] = found
+  end
+  return found
+end
+
+-- scope.path() -> the path of the module that is being called, "" outside of modules.
+function scope.path()
+  return stack().path
+end
 
 -- Enters the module that its parent calls `name` (nil for a model, which has no parent). To be undone by
 -- `local leave <close> = scope.leave`, which also works when an error passes through.
 function scope.enter(name)
-  depth = depth + 1
-  stack[depth] = scope.path
+  local own = stack()
+  local depth = own.depth + 1
+  own.depth, own[depth] = depth, own.path
   if not name then return end
-  local path = scope.path
-  scope.path = path == "" and name or path .. "." .. name
-  core.layer(scope.path)
+  own.path = own.path == "" and name or own.path .. "." .. name
+  core.layer(own.path)
 end
 
 scope.leave = setmetatable({}, {
   __close = function()
-    local path = stack[depth]
-    depth = depth - 1
-    if path ~= scope.path then
-      scope.path = path
+    local own = stack()
+    local path = own[own.depth]
+    own.depth = own.depth - 1
+    if path ~= own.path then
+      own.path = path
       core.layer(path)
     end
   end,

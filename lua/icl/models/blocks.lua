@@ -4,10 +4,35 @@
 local nn = require "icl.nn"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local Network = require "icl.models.network"
 
 local blocks = {}
 
 blocks.types = { "basic", "bottleneck" }
+
+-- The limits of options that say how deep and how wide a network is.
+blocks.depths = { type = "integer", min = 1, max = 10000 }
+blocks.widths = { type = "integer", min = 1, max = 1 << 16 }
+blocks.counts = { type = "list", min = 1, only = Network.only "imagenet" }
+
+-- The residual networks that papers have for large images, by depth: He et al. 2016a, and 200 layers in 2016b.
+function blocks.residual_papers(depths)
+  local all = {
+    [18] = { block_type = "basic", n_blocks = { 2, 2, 2, 2 } },
+    [34] = { block_type = "basic", n_blocks = { 3, 4, 6, 3 } },
+    [50] = { block_type = "bottleneck", n_blocks = { 3, 4, 6, 3 } },
+    [101] = { block_type = "bottleneck", n_blocks = { 3, 4, 23, 3 } },
+    [152] = { block_type = "bottleneck", n_blocks = { 3, 8, 36, 3 } },
+    [200] = { block_type = "bottleneck", n_blocks = { 3, 24, 36, 3 } },
+  }
+  local papers = {}
+  for _, depth in ipairs(depths) do
+    local paper = all[depth]
+    paper.initial_channels, paper.expand_first_stage = 64, true
+    papers[depth] = paper
+  end
+  return papers
+end
 
 -- How many times as many channels leave a block as its inner convolution has.
 blocks.expansion = { basic = 1, bottleneck = 4 }

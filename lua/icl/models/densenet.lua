@@ -2,7 +2,7 @@
 -- With bottleneck blocks and a compression_rate below 1 it is DenseNet-BC. The stem has 2 growth_rate channels.
 --
 -- The form for large images has no relu behind the last batch norm, as in the code that published figures were made
--- with, unless last_relu is set.
+-- with, unless last_relu is set; the paper has it, and so has a depth that is given for large images.
 local nn = require "icl.nn"
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
@@ -11,13 +11,29 @@ local blocks = require "icl.models.blocks"
 
 local DenseNet = Network.family("densenet", "DenseNet (Huang et al. 2017)", { "cifar", "imagenet" })
 DenseNet.options
-  : value("depth", 100, "layers, 3n + 4, or 6n + 4 with bottleneck blocks", { min = 1, only = Network.only "cifar" })
-  : value("n_blocks", { 6, 12, 24, 16 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
-  : choice("block_type", "bottleneck", blocks.types, "a 3x3 convolution, or one of 1x1 before it")
-  : value("growth_rate", 12, "channels that a block adds", { min = 1 })
+  : value("depth", nil, "layers; cifar: 3n + 4, or 6n + 4 with bottleneck blocks (default 100); imagenet: 121, 161, "
+      .. "169 or 201, the network of the paper", blocks.depths)
+  : value("n_blocks", nil, "blocks of each stage, where no depth is given (default 6,12,24,16)", blocks.counts)
+  : choice("block_type", nil, blocks.types, "a 3x3 convolution, or one of 1x1 before it (default)")
+  : value("growth_rate", nil, "channels that a block adds (default 12; with a depth of the paper 32, or 48 with 161)",
+      blocks.widths)
   : value("drop_rate", 0.0, "dropout behind each convolution but the first", { min = 0, max = 0.999 })
   : value("compression_rate", 0.5, "channels behind a transition, relative to those before", { min = 0, max = 1 })
   : flag("last_relu", nil, "relu behind the last batch norm; by default only in the form for small images")
+
+DenseNet.forms = {
+  cifar = { depth = 100, block_type = "bottleneck", growth_rate = 12, last_relu = true },
+  imagenet = { n_blocks = { 6, 12, 24, 16 }, block_type = "bottleneck", growth_rate = 12, last_relu = false },
+}
+
+local function paper(growth_rate, n_blocks)
+  return { n_blocks = n_blocks, growth_rate = growth_rate, block_type = "bottleneck", last_relu = true }
+end
+
+DenseNet.papers = {
+  [121] = paper(32, { 6, 12, 24, 16 }), [161] = paper(48, { 6, 12, 36, 24 }),
+  [169] = paper(32, { 6, 12, 32, 32 }), [201] = paper(32, { 6, 12, 48, 32 }),
+}
 
 local depth_unit = { basic = 3, bottleneck = 6 }
 
@@ -91,13 +107,12 @@ end
 
 -- icl.models.densenet(options): icl.models.densenet.options shows them; and input = { height, width,
 -- channels }, classes.
-function DenseNet:init(given)
-  local o = self:read(given)
-  local counts, last_relu = self:stage_blocks(o, depth_unit[o.block_type], 4), o.last_relu
-  if last_relu == nil then last_relu = o.type == "cifar" end
+function DenseNet:init(...)
+  local o = self:read(...)
+  local counts = self:stage_blocks(o, depth_unit[o.block_type], 4)
   check_size(self, o, #counts - 1)
   self:build(o, {
-    channels = 2 * o.growth_rate, last_norm = "bn", last_relu = last_relu, blocks = counts,
+    channels = 2 * o.growth_rate, last_norm = "bn", last_relu = o.last_relu, blocks = counts,
     block = function(input) return classes[o.block_type](input, o), input + o.growth_rate end,
     transition = function(input)
       local output = math.floor(input * o.compression_rate)

@@ -27,6 +27,8 @@ end
 -- as published for sets that figures were published for, and small for one's own: the published rule is the larger the
 -- fewer classes there are, and a run needs epochs to recover from it.
 function models.build(name, options, set)
+  arguments.typed("icl.models.build: options", options, "table", "a table of options")
+  arguments.typed("icl.models.build: set", set, "table", "a set, or a table with its shape and classes")
   local family = models[arguments.choice("icl.models.build: name", name, models.names)]
   local own = family.options:select(options)
   own.type = own.type or usage.during(options, form_of, name, family, set)

@@ -1,5 +1,9 @@
 -- models/network.lua: the class that model families inherit from: their options, the depth rule, and the frame that
 -- most of them share: a stem, stages of blocks, and a linear layer behind the mean over all pixels.
+--
+-- What an option is without being given may depend on the form and, in the form for large images, on a depth that is
+-- given: it stands for the network of that depth in the paper. Such options are declared without a default; a family
+-- has their values in `forms` = { cifar =, imagenet = } and `papers` = { [depth] = values }.
 local nn = require "icl.nn"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
@@ -31,10 +35,22 @@ function Network.family(name, title, types, base)
   return family
 end
 
+-- The form that values of options ask for.
+local function form_of(values)
+  return values.type or datasets.folders[values.dataset] and "imagenet" or "cifar"
+end
+
 -- Network.only(type) -> the condition of options that only a form has.
 function Network.only(type)
-  return { "--type " .. type, function(values)
-    return (values.type or datasets.folders[values.dataset] and "imagenet" or "cifar") == type
+  return { "--type " .. type, function(values) return form_of(values) == type end }
+end
+
+-- Network.only_bottleneck(family) -> the condition of options that mean something with bottleneck blocks alone.
+function Network.only_bottleneck(family)
+  return { "--block-type bottleneck", function(values)
+    local form = form_of(values)
+    local paper = form == "imagenet" and family.papers[values.depth]
+    return (values.block_type or (paper or family.forms[form]).block_type) == "bottleneck"
   end }
 end
 
@@ -45,28 +61,70 @@ end
 
 local function check_image(name, input)
   if type(input) ~= "table" or #input ~= 3 then fail("%s: input must be { height, width, channels }", name) end
-  for _, size in ipairs(input) do arguments.integer(name .. ": a size of input", size, 1) end
+  for _, size in ipairs(input) do arguments.integer(name .. ": a size of input", size, 1, 1 << 16) end
+end
+
+-- The depths of a family's papers as text: "18, 34, 50".
+local function depths_of(papers)
+  local list = {}
+  for depth in pairs(papers) do list[#list + 1] = depth end
+  table.sort(list)
+  return table.concat(list, ", ")
+end
+
+-- What the paper has for o.depth in the form for large images.
+local function paper_of(self, name, o)
+  local paper = self.papers[o.depth]
+  if not paper then
+    fail("%s: {depth} %d is impossible with {type} imagenet; {depth} is the number of %s. {n_blocks} makes others",
+      name, o.depth, self.options.specs.depth.help)
+  end
+  if o.n_blocks then fail("%s: {depth} and {n_blocks} both say how many blocks there are; give one of them", name) end
+  if o.block_type and o.block_type ~= paper.block_type then
+    fail("%s: {depth} %d has %s blocks, not {block_type} %s; {n_blocks} makes other networks", name, o.depth,
+      paper.block_type, o.block_type)
+  end
+  return paper
+end
+
+-- Fills in what was not given and has no default of its own.
+local function fill(self, name, o)
+  if not self.forms then return end
+  local sources = { self.forms[o.type] }
+  if o.type == "cifar" and o.n_blocks then
+    fail("%s: {n_blocks} is for {type} imagenet; {depth} says how many blocks there are with {type} cifar", name)
+  elseif o.type == "imagenet" and o.depth then
+    table.insert(sources, 1, paper_of(self, name, o))
+  end
+  for _, values in ipairs(sources) do
+    for key, value in pairs(values) do
+      if o[key] == nil then o[key] = value end
+    end
+  end
 end
 
 -- All options of a model from what its constructor was given: those of the family, `input` = { height, width,
 -- channels }, and `classes`. They stay in the field `settings`.
-function Network:read(given)
+function Network:read(given, ...)
   local own, name = {}, "icl.models." .. self.class_name
+  arguments.no_more(name, "one table of options", ...)
+  if given ~= nil then arguments.typed(name, given, "table", "a table of options") end
   for key, value in pairs(given or {}) do own[key] = value end
   local input, classes = own.input, own.classes
   own.input, own.classes = nil, nil
   local o = self.options:complete(name, own)
   o.type = o.type or "cifar"
+  fill(self, self.class_name, o)
   o.input, o.classes = input or defaults[o.type].input, classes or defaults[o.type].classes
   check_image(name, o.input)
-  arguments.integer(name .. ": classes", o.classes, 1)
+  o.classes = arguments.size(name .. ": classes", o.classes)
   self.input, self.settings = o.input, o
   return o
 end
 
 local function check_counts(name, counts, stages)
   if #counts ~= stages then fail("%s: {n_blocks} has %d entries; imagenet has %d stages", name, #counts, stages) end
-  for _, count in ipairs(counts) do arguments.integer(name .. ": an entry of n_blocks", count, 1) end
+  for _, count in ipairs(counts) do arguments.integer(name .. ": an entry of n_blocks", count, 1, 1000) end
 end
 
 -- How many blocks each stage has: n_blocks for imagenet; else three stages of n, where depth = unit n + rest.
@@ -79,8 +137,9 @@ function Network:stage_blocks(o, unit, rest)
   if depth < unit + rest or (depth - rest) % unit ~= 0 then
     local below = math.max((depth - rest) // unit, 1) * unit + rest
     local kind = o.block_type and (" with %s blocks"):format(o.block_type) or ""
-    fail("%s: {depth} %d is impossible%s; it must be %dn + %d, for example %d or %d", name, depth, kind, unit, rest,
-      below, below + unit)
+    local papers = self.papers and next(self.papers) and ("; %s are for {type} imagenet"):format(depths_of(self.papers))
+    fail("%s: {depth} %d is impossible%s; it must be %dn + %d, for example %d or %d" .. (papers or ""), name, depth,
+      kind, unit, rest, below, below + unit)
   end
   local blocks = (depth - rest) // unit
   return { blocks, blocks, blocks }

@@ -10,12 +10,21 @@ local blocks = require "icl.models.blocks"
 
 local PyramidNet = Network.family("pyramidnet", "PyramidNet (Han et al. 2017)", { "cifar", "imagenet" })
 PyramidNet.options
-  : value("depth", 272, "layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1, only = Network.only "cifar" })
-  : value("n_blocks", { 3, 24, 36, 3 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
-  : choice("block_type", "bottleneck", blocks.types, "two 3x3 convolutions, or 1x1, 3x3, 1x1")
-  : value("initial_channels", 16, "channels of the stem", { min = 1 })
-  : value("alpha", 200.0, "how many channels are added in all, before those of bottleneck blocks are taken 4 times",
-      { min = 0 })
+  : value("depth", nil, "layers; cifar: 6n + 2, or 9n + 2 with bottleneck blocks (default 272); imagenet: 200, the "
+      .. "network of the paper", blocks.depths)
+  : value("n_blocks", nil, "blocks of each stage, where no depth is given (default 3,24,36,3)", blocks.counts)
+  : choice("block_type", nil, blocks.types, "two 3x3 convolutions, or 1x1, 3x3, 1x1 (default)")
+  : value("initial_channels", nil, "channels of the stem (default 16; with the depth of the paper 64)", blocks.widths)
+  : value("alpha", nil, "how many channels are added in all, before those of bottleneck blocks are taken 4 times "
+      .. "(default 200; with the depth of the paper 300)", { type = "float", min = 0, max = 1e5 })
+
+PyramidNet.forms = {
+  cifar = { depth = 272, block_type = "bottleneck", initial_channels = 16, alpha = 200.0 },
+  imagenet = { n_blocks = { 3, 24, 36, 3 }, block_type = "bottleneck", initial_channels = 16, alpha = 200.0 },
+}
+PyramidNet.papers = {
+  [200] = { n_blocks = { 3, 24, 36, 3 }, block_type = "bottleneck", initial_channels = 64, alpha = 300.0 },
+}
 
 -- x (n, h, w, c) -> (n, h / stride, w / stride, output), the new channels 0.
 local Shortcut = nn.layer "pad_shortcut"
@@ -55,8 +64,8 @@ end
 
 -- icl.models.pyramidnet(options): icl.models.pyramidnet.options shows them; and input = { height, width,
 -- channels }, classes.
-function PyramidNet:init(given)
-  local o = self:read(given)
+function PyramidNet:init(...)
+  local o = self:read(...)
   local counts = self:stage_blocks(o, blocks.depth_unit[o.block_type], 2)
   check_size(self, o, #counts - 1)
   local list, number = channel_list(o, counts), 0

@@ -10,26 +10,35 @@ local blocks = require "icl.models.blocks"
 local ResNetPreact = Network.family("resnet_preact", "Pre-activation ResNet (He et al. 2016b)", { "cifar", "imagenet" })
 
 -- Adds the options that this family and the one with squeeze-excitation share.
-function ResNetPreact.add_options(options)
-  return options
-    : value("depth", 110, "layers, 6n + 2, or 9n + 2 with bottleneck blocks", { min = 1, only = Network.only "cifar" })
-    : choice("block_type", "basic", blocks.types, "two 3x3 convolutions, or 1x1, 3x3, 1x1")
-    : value("initial_channels", 16, "channels of the first stage; 64 is what some call a width of 4", { min = 1 })
-    : flag("expand_first_stage", false, "4 times as many there too, as in the papers",
-      { only = { block_type = "bottleneck" } })
+function ResNetPreact.add_options(family)
+  return family.options
+    : choice("block_type", nil, blocks.types, "two 3x3 convolutions (default), or 1x1, 3x3, 1x1")
+    : value("initial_channels", nil, "channels of the first stage (default 16); 64 is what some call a width of 4",
+        blocks.widths)
+    : flag("expand_first_stage", nil, "4 times as many there too, as in the papers",
+        { only = Network.only_bottleneck(family) })
     : flag("remove_first_relu", false, "no relu behind the first batch norm of a block that is not pre-activated")
     : flag("add_last_bn", false, "batch norm at the end of each branch")
     : value("preact_stage", { true, true, true, true },
         "for each stage: do the first batch norm and relu of its first block come before the shortcut too")
 end
 
-ResNetPreact.add_options(ResNetPreact.options)
-  : value("n_blocks", { 2, 2, 2, 2 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
+ResNetPreact.options
+  : value("depth", nil, "layers; cifar: 6n + 2, or 9n + 2 with bottleneck blocks (default 110); imagenet: 18, 34, 50, "
+      .. "101, 152 or 200, the network of the paper, with 64 channels", blocks.depths)
+  : value("n_blocks", nil, "blocks of each stage, where no depth is given (default 2,2,2,2)", blocks.counts)
+ResNetPreact.add_options(ResNetPreact)
+
+ResNetPreact.forms = {
+  cifar = { depth = 110, block_type = "basic", initial_channels = 16, expand_first_stage = false },
+  imagenet = { n_blocks = { 2, 2, 2, 2 }, block_type = "basic", initial_channels = 16, expand_first_stage = false },
+}
+ResNetPreact.papers = blocks.residual_papers { 18, 34, 50, 101, 152, 200 }
 
 -- icl.models.resnet_preact(options): icl.models.resnet_preact.options shows them; and input = { height, width,
 -- channels }, classes.
-function ResNetPreact:init(given)
-  local o = self:read(given)
+function ResNetPreact:init(...)
+  local o = self:read(...)
   blocks.check_channels(self.class_name, o.initial_channels, o.block_type)
   local counts = self:stage_blocks(o, blocks.depth_unit[o.block_type], 2)
   if #o.preact_stage < #counts then

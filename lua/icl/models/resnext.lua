@@ -5,16 +5,24 @@ local blocks = require "icl.models.blocks"
 
 local ResNeXt = Network.family("resnext", "ResNeXt (Xie et al. 2017)", { "cifar", "imagenet" })
 ResNeXt.options
-  : value("depth", 29, "layers, 9n + 2", { min = 1, only = Network.only "cifar" })
-  : value("n_blocks", { 3, 4, 6, 3 }, "blocks of each stage", { min = 1, only = Network.only "imagenet" })
-  : value("initial_channels", 64, "channels of the stem; the stages have 4, 8, 16, ... times as many", { min = 1 })
-  : value("cardinality", 8, "groups of the 3x3 convolutions", { min = 1 })
-  : value("base_channels", 4, "channels of a group in the first stage, doubled from stage to stage", { min = 1 })
+  : value("depth", nil, "layers; cifar: 9n + 2 (default 29); imagenet: 50 or 101, the 32x4d network of the paper",
+      blocks.depths)
+  : value("n_blocks", nil, "blocks of each stage, where no depth is given (default 3,4,6,3)", blocks.counts)
+  : value("initial_channels", 64, "channels of the stem; the stages have 4, 8, 16, ... times as many",
+      { min = 1, max = 1 << 16 })
+  : value("cardinality", nil, "groups of the 3x3 convolutions (default 8; with a depth of the paper 32)", blocks.widths)
+  : value("base_channels", 4, "channels of a group in the first stage, doubled from stage to stage",
+      { min = 1, max = 1 << 16 })
+
+ResNeXt.forms = { cifar = { depth = 29, cardinality = 8 }, imagenet = { n_blocks = { 3, 4, 6, 3 }, cardinality = 8 } }
+ResNeXt.papers = {
+  [50] = { n_blocks = { 3, 4, 6, 3 }, cardinality = 32 }, [101] = { n_blocks = { 3, 4, 23, 3 }, cardinality = 32 },
+}
 
 -- icl.models.resnext(options): icl.models.resnext.options shows them; and input = { height, width,
 -- channels }, classes.
-function ResNeXt:init(given)
-  local o = self:read(given)
+function ResNeXt:init(...)
+  local o = self:read(...)
   self:build(o, {
     channels = o.initial_channels, stem_norm = "bn", stem_relu = true, blocks = self:stage_blocks(o, 9, 2),
     block = function(input, stage, _, stride)

@@ -10,8 +10,8 @@ local blocks = require "icl.models.blocks"
 
 local ShakeShake = Network.family("shake_shake", "Shake-Shake (Gastaldi 2017)", { "cifar" })
 ShakeShake.options
-  : value("depth", 26, "layers, 6n + 2", { min = 1 })
-  : value("initial_channels", 96, "channels of the first stage; the stem has 16", { min = 2 })
+  : value("depth", 26, "layers, 6n + 2", blocks.depths)
+  : value("initial_channels", 96, "channels of the first stage; the stem has 16", { min = 2, max = 1 << 16 })
   : flag("shake_forward", true, "random shares in the forward pass, else half and half")
   : flag("shake_backward", true, "random shares in the backward pass, else half and half",
       { only = { shake_keep = false } })
@@ -99,8 +99,8 @@ end
 
 -- icl.models.shake_shake(options): icl.models.shake_shake.options shows them; and input = { height, width,
 -- channels }, classes.
-function ShakeShake:init(given)
-  local o = self:read(given)
+function ShakeShake:init(...)
+  local o = self:read(...)
   if o.initial_channels % 2 == 1 then
     fail("shake_shake: {initial_channels} is %d; it must be even, since shortcuts have two halves", o.initial_channels)
   end

@@ -7,11 +7,25 @@ local Network = require "icl.models.network"
 
 local VGG = Network.family("vgg", "VGG (Simonyan and Zisserman 2015)", { "cifar", "imagenet" })
 VGG.options
-  : value("n_channels", { 64, 128, 256, 512, 512 }, "channels of each stage", { min = 1 })
-  : value("n_layers", { 2, 2, 3, 3, 3 }, "convolutions in each stage", { min = 1 })
+  : value("depth", nil, "11, 13, 16 or 19: the convolutions of that network of the paper", { type = "integer" })
+  : value("n_channels", { 64, 128, 256, 512, 512 }, "channels of each stage", { min = 1, max = 1 << 16 })
+  : value("n_layers", nil, "convolutions in each stage, where no depth is given (default 2,2,3,3,3)",
+      { type = "list", min = 1, max = 1000 })
   : flag("use_bn", true, "batch norm behind each convolution")
 
 local HIDDEN, DROP_RATE = 4096, 0.5
+
+-- Convolutions in each stage, by depth; the layers behind them count in it.
+local papers = {
+  [11] = { 1, 1, 2, 2, 2 }, [13] = { 2, 2, 2, 2, 2 }, [16] = { 2, 2, 3, 3, 3 }, [19] = { 2, 2, 4, 4, 4 },
+}
+
+local function layers_of(o)
+  if not o.depth then return o.n_layers or papers[16] end
+  if o.n_layers then fail "vgg: {depth} and {n_layers} both say how many convolutions there are; give one of them" end
+  return papers[o.depth] or fail("vgg: {depth} %d is impossible; there are 11, 13, 16, 19, with {type} cifar and "
+    .. "imagenet; {n_layers} makes others", o.depth)
+end
 
 local function check_stages(o)
   local stages = #o.n_layers
@@ -55,8 +69,9 @@ end
 
 -- icl.models.vgg(options): icl.models.vgg.options shows them; and input = { height, width,
 -- channels }, classes.
-function VGG:init(given)
-  local o = self:read(given)
+function VGG:init(...)
+  local o = self:read(...)
+  o.n_layers = layers_of(o)
   check_stages(o)
   local channels = o.input[3]
   self.stages = #o.n_layers

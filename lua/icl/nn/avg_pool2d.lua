@@ -4,9 +4,12 @@ local arguments = require "icl.internal.arguments"
 local Pool = require "icl.nn.module".class "avg_pool2d"
 
 -- nn.avg_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width }.
-function Pool:init(kernel, options)
+function Pool:init(kernel, options, ...)
+  arguments.no_more("nn.avg_pool2d", "a kernel and a table of options", ...)
+  kernel = arguments.pair("nn.avg_pool2d: kernel", kernel, 1)
   options = arguments.options("nn.avg_pool2d", options, { stride = kernel, padding = 0 })
-  self.attributes = { kernel = kernel, stride = options.stride, padding = options.padding }
+  self.attributes = { kernel = kernel, stride = arguments.pair("nn.avg_pool2d: stride", options.stride, 1),
+                      padding = arguments.pair("nn.avg_pool2d: padding", options.padding, 0) }
 end
 
 function Pool:forward(x)

@@ -7,23 +7,24 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local ops = core.ops
 local arguments = require "icl.internal.arguments"
-local initial = require "icl.nn.initial"
 local BatchNorm = require "icl.nn.module".class "batch_norm"
 
-BatchNorm.statistics = { running_mean = true, running_var = true, num_batches_tracked = true }
+BatchNorm.absent_in_files = { num_batches_tracked = 0 }  -- PyTorch counts since 0.4.1
 
 local MEAN, VARIANCE = 2, 4  -- rows of bn_coefficients
 
 -- nn.batch_norm(channels [, { eps = 1e-5, momentum = 0.1 }])
-function BatchNorm:init(channels, options)
+function BatchNorm:init(channels, options, ...)
+  arguments.no_more("nn.batch_norm", "channels and a table of options", ...)
   options = arguments.options("nn.batch_norm", options, { eps = 1e-5, momentum = 0.1 })
-  arguments.integer("nn.batch_norm: channels", channels, 1)
+  for _, name in ipairs { "eps", "momentum" } do arguments.number("nn.batch_norm: " .. name, options[name], 0) end
+  channels = arguments.size("nn.batch_norm: channels", channels)
   self.eps, self.momentum, self.text = options.eps, options.momentum, ("%d"):format(channels)
-  self.weight = initial.parameter(core.full({ channels }, 1))
-  self.bias = initial.parameter(core.full({ channels }, 0))
-  self.running_mean = core.state(core.full({ channels }, 0))
-  self.running_var = core.state(core.full({ channels }, 1))
-  self.num_batches_tracked = core.state(core.full({}, 0, "i64"))
+  self:parameter("weight", core.full({ channels }, 1))
+  self:parameter("bias", core.full({ channels }, 0))
+  self:buffer("running_mean", core.full({ channels }, 0))
+  self:buffer("running_var", core.full({ channels }, 1))
+  self:buffer("num_batches_tracked", core.full({}, 0, "i64"))
 end
 
 -- Coefficients from this batch; the running statistics are written.

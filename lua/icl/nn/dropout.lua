@@ -1,5 +1,6 @@
 -- nn/dropout.lua: in training each element is 0 with probability p, and the others are divided by 1 - p (Srivastava
 -- et al. 2014).
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local numbers = require "icl.internal.numbers"
@@ -7,9 +8,10 @@ local random = require "icl.random"
 local Dropout = require "icl.nn.module".class "dropout"
 
 -- nn.dropout(p): 0 <= p < 1.
-function Dropout:init(p)
+function Dropout:init(p, ...)
+  arguments.no_more("nn.dropout", "p", ...)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then
-    fail("nn.dropout: p is %s; it must be a number from 0 to below 1", tostring(p))
+    fail("nn.dropout: p is %s; it must be a number from 0 to below 1", arguments.described(p))
   end
   self.p, self.text = p, numbers.format("%g", p)
 end

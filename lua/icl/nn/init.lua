@@ -8,6 +8,6 @@ function nn.layer(name, base)
 end
 
 return require "icl.internal.lazy"(nn, "icl.nn", {
-  "avg_pool2d", "batch_norm", "conv2d", "dropout", "flatten", "global_avg_pool", "initial", "linear", "max_pool2d",
-  "relu", "sequential", "squeeze_excite", "summary",
+  "avg_pool2d", "batch_norm", "conv2d", "dropout", "flatten", "global_avg_pool", "initial", "linear", "list",
+  "max_pool2d", "relu", "sequential", "squeeze_excite", "summary",
 })

@@ -8,11 +8,13 @@ local initial = { modes = { "kaiming_fan_out", "kaiming_fan_in" } }
 
 -- initial.normal(shape, std) -> f32
 function initial.normal(shape, std)
+  arguments.number("nn.initial.normal: std", std, 0)
   return random.normal(shape) * std
 end
 
 -- initial.uniform(shape, bound) -> f32 in [-bound, bound)
 function initial.uniform(shape, bound)
+  arguments.number("nn.initial.uniform: bound", bound, 0)
   return (random.uniform(shape) * 2 - 1) * bound
 end
 

@@ -1,4 +1,4 @@
--- nn/linear.lua: x (n, input) -> x w + b (n, output).
+-- nn/linear.lua: x (..., input) -> x w + b (..., output).
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local initial = require "icl.nn.initial"
@@ -8,24 +8,27 @@ Linear.pytorch_axes = { weight = { 2, 1 } }  -- (in, out) -> (out, in)
 
 -- nn.linear(input, output [, { bias = true, init = "kaiming_fan_out" }]); the bias begins with 0. init: also
 -- "kaiming_fan_in" and "uniform_fan_in", uniform within 1 / sqrt(input).
-function Linear:init(input, output, options)
+function Linear:init(input, output, options, ...)
+  arguments.no_more("nn.linear", "inputs, outputs and a table of options", ...)
   options = arguments.options("nn.linear", options, { bias = true, init = "kaiming_fan_out" })
-  arguments.integer("nn.linear: inputs", input, 1)
-  arguments.integer("nn.linear: outputs", output, 1)
+  input = arguments.size("nn.linear: inputs", input)
+  output = arguments.size("nn.linear: outputs", output)
   self.text = ("%d -> %d"):format(input, output)
   local shape = { input, output }
-  self.weight = initial.parameter(options.init == "uniform_fan_in" and initial.uniform(shape, 1 / math.sqrt(input))
+  self:parameter("weight", options.init == "uniform_fan_in" and initial.uniform(shape, 1 / math.sqrt(input))
     or initial.kaiming(shape, input, output, options.init))
-  if options.bias then self.bias = initial.parameter(core.full({ output }, 0)) end
+  if options.bias then self:parameter("bias", core.full({ output }, 0)) end
 end
 
 function Linear:forward(x)
   return x:linear(self.weight, self.bias)
 end
 
--- Multiply-accumulates for one image.
-function Linear:macs()
-  return self.weight:count()
+-- Multiply-accumulates, from the shape of the result: all weights at each position.
+function Linear:macs(shape)
+  local positions = 1
+  for axis = 1, #shape - 1 do positions = positions * shape[axis] end
+  return positions * self.weight:count()
 end
 
 return Linear

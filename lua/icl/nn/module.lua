@@ -1,7 +1,11 @@
 -- nn/module.lua: the base of layers and models.
 --
--- A field that is a module or a state is registered when it is first assigned; the order of assignment is the order
--- of the parameters. Names are the paths of fields: "stage1.block1.bn1.weight". Calling a module calls its `forward`.
+-- A field that is a module or a state is registered when it is assigned; the order of first assignment is the order of
+-- the parameters. Names are the paths of fields: "stage1.block1.bn1.weight". Calling a module calls its `forward`.
+--
+-- A state that is trained is a parameter. Any other is a buffer: it is saved and loaded, but no optimizer sees it.
+local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local scope = require "icl.internal.scope"
 local observer = require "icl.nn.observer"
@@ -9,38 +13,135 @@ local observer = require "icl.nn.observer"
 local Module = {}
 Module.__index = Module
 
-local is_module = setmetatable({}, { __mode = "k" })  -- instances
+-- By instance: { name =, parent =, members = its fields, order = keys of modules and states, buffers = set of keys,
+-- is_list = }.
+local records = setmetatable({}, { __mode = "k" })
+
+local parameters = setmetatable({}, { __mode = "k" })  -- the states that are or were a parameter, also while frozen
+
+-- Module.is(value): is it a module?
+function Module.is(value)
+  return records[value] ~= nil
+end
+
+-- Module.is_class(value): is it a class of modules, which is to be called?
+function Module.is_class(value)
+  return type(value) == "table" and rawget(value, "class_name") ~= nil
+end
 
 local function is_state(value)
-  return type(value) == "userdata" and getmetatable(value).__name == "icl.state"
+  return type(value) == "userdata" and (getmetatable(value) or {}).__name == "icl.state"
 end
 
--- Puts `prefix` before the names of all states of a module, which messages show.
-local function rename(module, prefix)
-  for _, key in ipairs(module._fields) do
-    local value = rawget(module, key)
-    if is_state(value) then
-      value:rename(prefix .. "." .. value.name)
-    elseif is_module[value] then
-      rename(value, prefix)
+-- ---- fields ----
+
+-- The names that lead to a module from the one at the top.
+local function path_of(module)
+  local record = records[module]
+  if not record.parent then return record.name or "" end
+  local above = path_of(record.parent)
+  return above == "" and record.name or above .. "." .. record.name
+end
+
+-- Gives all states of a module the names that messages show; `path` leads to it.
+local function rename(module, path)
+  local record = records[module]
+  for _, key in ipairs(record.order) do
+    local value, name = record.members[key], path == "" and key or path .. "." .. key
+    if is_state(value) then value:rename(name) else rename(value, name) end
+  end
+end
+
+-- An error where a module would be below itself.
+local function check_parents(module, key, value)
+  local above = module
+  while above do
+    if above == value then
+      fail("%s: field %s would put a module below itself; keep a parent in a table, { parent }, if it is needed at all",
+        module.class_name, key)
     end
+    above = records[above].parent
   end
 end
 
-local function register(module, key, value)
-  if is_module[value] then
-    rawset(value, "_name", key)
-    rename(value, key)
-    module._fields[#module._fields + 1] = key
-  elseif is_state(value) then
-    value:rename(key)
-    module._fields[#module._fields + 1] = key
+local function check_name(module, key)
+  if type(key) ~= "string" or key == "" or key:find(".", 1, true) then
+    fail("%s: %s cannot be the name of a module or state; it must be a text without a point", module.class_name,
+      arguments.described(key))
   end
-  rawset(module, key, value)
+  if type(module[key]) == "function" then
+    fail("%s: %s is a method of modules and cannot be the name of a module or state", module.class_name, key)
+  end
 end
+
+local function forget(record, key)
+  for i, name in ipairs(record.order) do
+    if name == key then return table.remove(record.order, i) end
+  end
+end
+
+-- A module that is no longer in any field has no parent.
+local function let_go(module, child)
+  local record = records[module]
+  for _, key in ipairs(record.order) do
+    if record.members[key] == child then return end
+  end
+  if records[child].parent == module then records[child].parent, records[child].name = nil, nil end
+end
+
+local function assign(module, key, value)
+  local record = records[module]
+  if record.is_list and math.type(key) == "integer" then key, value = module:place(key, value) end
+  local before, registered = record.members[key], Module.is(value) or is_state(value)
+  if Module.is(value) then check_parents(module, key, value) end
+  record.buffers[key] = nil
+  if Module.is(before) or is_state(before) then
+    if not registered then forget(record, key) end
+  elseif registered then
+    check_name(module, key)
+    record.order[#record.order + 1] = key
+  end
+  if Module.is(value) then
+    records[value].name, records[value].parent = key, module
+  elseif is_state(value) then
+    if value.trainable then parameters[value] = true end
+    if not parameters[value] then record.buffers[key] = true end
+  end
+  record.members[key] = value
+  if Module.is(before) then let_go(module, before) end
+  if registered then
+    local path = path_of(module)
+    path = path == "" and key or path .. "." .. key
+    if is_state(value) then value:rename(path) else rename(value, path) end
+  end
+end
+
+local function assign_state(module, what, key, value, trained)
+  arguments.typed(what, key, "string", "a name and a first value")
+  check_name(module, key)
+  if value == nil then fail("%s: %s needs a first value: a tensor, a number or a table", what, key) end
+  local state = is_state(value) and value or core.state(value, { trainable = trained })
+  state:freeze(not trained)
+  parameters[state] = trained or nil
+  module[key] = state
+  return state
+end
+
+-- m:parameter(name, value) -> a state that is trained, the field `name`; value: a tensor, a number, a table, or a state
+-- that is to become one.
+function Module:parameter(name, value)
+  return assign_state(self, "parameter", name, value, true)
+end
+
+-- m:buffer(name, value) -> a state that is saved and loaded but not trained, the field `name`: a statistic, a counter.
+function Module:buffer(name, value)
+  return assign_state(self, "buffer", name, value, false)
+end
+
+-- ---- classes ----
 
 local function call(module, ...)
-  scope.enter(module._name)
+  scope.enter(records[module].name)
   local leave <close> = scope.leave
   local tell = observer.tell
   if not tell then return module:forward(...) end
@@ -49,39 +150,68 @@ local function call(module, ...)
   return result
 end
 
+-- The summary needs modules, so it is loaded when one is shown.
+local function text_of(module)
+  return require "icl.nn.summary".text(module)
+end
+
+-- Fields are kept apart from the instance, which stays empty, so that a field that is assigned anew is noticed.
+local function new_instance(class)
+  local members = setmetatable({ training = true }, class.inheritance)
+  local instance = setmetatable({}, {
+    __index = members, __newindex = assign, __call = call, __tostring = text_of, __name = class.class_name,
+    __len = class.length, __pairs = function() return next, members end, class = class,
+  })
+  records[instance] = { members = members, order = {}, buffers = {}, is_list = class.at ~= nil }
+  return instance
+end
+
+-- Where a member that an instance lacks is looked for.
+local function inheritance_of(class)
+  if not class.at then return { __index = class } end
+  return { class = class, __index = function(members, key)
+    if math.type(key) == "integer" then return class.at(members, key) end
+    return class[key]
+  end }
+end
+
 -- A class of modules: a table to put `init` (called by the constructor) and `forward` into; what it lacks is taken from
--- the class `base`. Calling it makes an instance.
-function Module.class(name, base)
-  local class = setmetatable({ class_name = name }, {
+-- the class `base`. Calling it makes an instance. at(members, i) is for lists: what m[i] is; they have the methods
+-- place(i, value), which gives key and value that m[i] = value means, and length().
+function Module.class(name, base, at)
+  if type(name) ~= "string" then fail("nn.layer: the name is %s; it must be a text", arguments.described(name)) end
+  if base ~= nil and not Module.is_class(base) then
+    fail("nn.layer: the base is %s; it must be a class of layers", arguments.described(base))
+  end
+  local class = setmetatable({ class_name = name, at = at }, {
     __index = base or Module,
     __call = function(self, ...)
-      local instance = setmetatable({ _fields = {}, training = true }, self.instance)
-      is_module[instance] = true
+      local instance = new_instance(self)
       instance:init(...)
       return instance
     end,
   })
-  class.instance = {
-    __index = class, __newindex = register, __call = call,
-    __tostring = function(self) return require "icl.nn.summary".text(self) end,
-    __name = name,
-  }
+  class.inheritance = inheritance_of(class)
   return class
 end
 
-function Module:init() end
+function Module:init(...)
+  arguments.no_more("nn." .. self.class_name, "no arguments", ...)
+end
 
 function Module:forward()
   fail("module %s has no forward", self.class_name)
 end
 
+-- ---- the tree ----
+
 -- m:children() -> an iterator over (name, module) of the modules that are fields of this one, in order.
 function Module:children()
-  local i = 0
+  local i, record = 0, records[self]
   return function()
-    repeat i = i + 1 until not self._fields[i] or is_module[rawget(self, self._fields[i])]
-    local key = self._fields[i]
-    if key then return key, rawget(self, key) end
+    repeat i = i + 1 until not record.order[i] or Module.is(record.members[record.order[i]])
+    local key = record.order[i]
+    if key then return key, record.members[key] end
   end
 end
 
@@ -96,23 +226,49 @@ function Module:named_modules()
   return list
 end
 
--- m:named_states() -> list of { name =, state =, module =, key = }: parameters and running statistics in order of
--- assignment, each the field `key` of a module; a state that several modules share appears once.
+-- The first module or state in a plain table that is not in `known`, or nil; tables in tables up to `depth`.
+local function find_hidden(value, known, depth)
+  for _, item in next, value do
+    if (Module.is(item) or is_state(item)) and not known[item] then return item end
+    if type(item) == "table" and getmetatable(item) == nil and depth > 1 then
+      local found = find_hidden(item, known, depth - 1)
+      if found then return found end
+    end
+  end
+end
+
+-- Layers in a plain table would be neither trained nor saved.
+local function check_tables(modules, known)
+  for _, entry in ipairs(modules) do
+    for key, value in next, records[entry.module].members do
+      if type(value) == "table" and getmetatable(value) == nil and find_hidden(value, known, 3) then
+        fail("%s: field %s holds layers or states in a plain table, where they would be neither trained nor saved; "
+          .. "make it nn.list { ... }, or use parameter() and buffer() for states", entry.module.class_name,
+          entry.name == "" and key or entry.name .. "." .. tostring(key))
+      end
+    end
+  end
+end
+
+-- m:named_states() -> list of { name =, state =, module =, key = }: parameters and buffers in order of assignment, each
+-- the field `key` of a module; a state that several modules share appears once.
 function Module:named_states()
-  local list, seen = {}, {}
+  local list, known, modules = {}, {}, self:named_modules()
   local function visit(module, path)
-    for _, key in ipairs(module._fields) do
-      local value = rawget(module, key)
-      local name = path .. key
-      if is_module[value] then
+    local record = records[module]
+    known[module] = true
+    for _, key in ipairs(record.order) do
+      local value, name = record.members[key], path .. key
+      if Module.is(value) then
         visit(value, name .. ".")
-      elseif is_state(value) and not seen[value] then
-        seen[value] = true
+      elseif not known[value] then
+        known[value] = true
         list[#list + 1] = { name = name, state = value, module = module, key = key }
       end
     end
   end
   visit(self, "")
+  check_tables(modules, known)
   return list
 end
 
@@ -120,7 +276,7 @@ end
 function Module:named_parameters()
   local list = {}
   for _, entry in ipairs(self:named_states()) do
-    if not entry.module:is_statistic(entry.key) then
+    if not records[entry.module].buffers[entry.key] then
       list[#list + 1] = { name = entry.name, state = entry.state }
     end
   end
@@ -134,12 +290,6 @@ function Module:parameters()
   return list
 end
 
--- Is the state in this field a running statistic rather than a parameter? A layer with statistics lists their names in
--- `statistics`.
-function Module:is_statistic(key)
-  return self.statistics ~= nil and self.statistics[key] == true
-end
-
 -- m:count() -> how many numbers are trained.
 function Module:count()
   local count = 0
@@ -147,8 +297,11 @@ function Module:count()
   return count
 end
 
+-- ---- what is done to all of it ----
+
 -- m:apply(f): calls f(module, name) with this module and everything below it; returns itself.
 function Module:apply(f)
+  if type(f) ~= "function" then fail("apply: it takes a function(module, name), not %s", arguments.described(f)) end
   for _, entry in ipairs(self:named_modules()) do f(entry.module, entry.name) end
   return self
 end
@@ -173,7 +326,7 @@ function Module:save(path)
   require "icl.weights".save(self, path)
 end
 
--- m:load(path [, { strict = true }]): the states from such a file; see weights.lua.
+-- m:load(path [, { strict = true, rename = function(name) }]): the states from such a file; see weights.lua.
 function Module:load(path, options)
   return require "icl.weights".load(self, path, options)
 end

@@ -7,10 +7,11 @@ local SqueezeExcite = require "icl.nn.module".class "squeeze_excite"
 
 -- nn.squeeze_excite(channels [, { reduction = 16, init = "kaiming_fan_out" }]): the inner layer has channels //
 -- reduction numbers.
-function SqueezeExcite:init(channels, options)
+function SqueezeExcite:init(channels, options, ...)
+  arguments.no_more("nn.squeeze_excite", "channels and a table of options", ...)
   options = arguments.options("nn.squeeze_excite", options, { reduction = 16, init = "kaiming_fan_out" })
-  arguments.integer("nn.squeeze_excite: channels", channels, 1)
-  arguments.integer("nn.squeeze_excite: reduction", options.reduction, 1)
+  channels = arguments.size("nn.squeeze_excite: channels", channels)
+  options.reduction = arguments.size("nn.squeeze_excite: reduction", options.reduction)
   local inner = channels // options.reduction
   if inner == 0 then
     fail("nn.squeeze_excite: a reduction of %d leaves nothing of %d channels; it may be at most %d", options.reduction,

@@ -1,22 +1,32 @@
 -- nn/summary.lua: a model as a tree: class and sizes of each module, shape of its result, parameters,
 -- multiply-accumulates.
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 local observer = require "icl.nn.observer"
 
 local summary = {}
 
 -- summary.grouped(1234567) -> "1,234,567"
 function summary.grouped(n)
+  n = arguments.integer("nn.summary.grouped: n", n, 0)
   local text = ("%d"):format(n)
   local first = (#text - 1) % 3 + 1
   return text:sub(1, first) .. text:sub(first + 1):gsub("%d%d%d", ",%0")
 end
 
--- Result shapes by module, from recording a forward pass of one image that is never evaluated. Nothing if that is
+local function check_model(name, model)
+  if type(model) ~= "table" or type(model.apply) ~= "function" then
+    fail("nn.summary.%s: it takes a module, not %s", name, arguments.described(model))
+  end
+end
+
+-- Shapes of results and multiply-accumulates by module, from recording a forward pass of one image that is never
+-- evaluated: { shapes =, macs = }. A module that is called more than once counts each time. Nothing if that is
 -- impossible here: no known input, or inside a step.
-local function result_shapes(model, input)
-  if not input or core.in_step() then return {} end
-  local shapes, modes = {}, {}
+local function trace(model, input)
+  local found, modes = { shapes = {}, macs = {} }, {}
+  if not input or core.in_step() then return found end
   model:apply(function(module) modes[module] = module.training end)
   core.step_begin()
   core.no_grad_begin()
@@ -27,33 +37,37 @@ local function result_shapes(model, input)
   end })
   model:eval()
   observer.during(function(module, result)
-    if type(result) == "userdata" then shapes[module] = result:shape() end
+    if type(result) ~= "userdata" then return end
+    found.shapes[module] = result:shape()
+    if module.macs then found.macs[module] = (found.macs[module] or 0) + module:macs(result:shape()) end
   end, model, core.full({ 1, table.unpack(input) }, 0))
-  return shapes
+  return found
 end
 
--- Multiply-accumulates of a module and everything below it for one image.
-local function macs_below(module, shapes)
-  local total = 0
+-- Multiply-accumulates of a module and everything below it for one image; a module that is there twice counts once.
+local function macs_below(module, found)
+  local total, seen = 0, {}
   module:apply(function(part)
-    if part.macs and shapes[part] then total = total + part:macs(shapes[part]) end
+    if not seen[part] then total = total + (found.macs[part] or 0) end
+    seen[part] = true
   end)
   return total
 end
 
 -- summary.macs(model [, input]): multiply-accumulates of convolutions and linear layers for one image of { h, w, c }.
 function summary.macs(model, input)
-  return macs_below(model, result_shapes(model, input or model.input))
+  check_model("macs", model)
+  return macs_below(model, trace(model, input or model.input))
 end
 
-local function add_entries(list, module, name, path, depth, shapes)
-  local shape = shapes[module]
+local function add_entries(list, module, name, path, depth, found)
+  local shape = found.shapes[module]
   list[#list + 1] = {
     name = name, path = path, depth = depth, class = module.class_name, sizes = module.text,
-    shape = shape and { table.unpack(shape, 2) }, parameters = module:count(), macs = macs_below(module, shapes),
+    shape = shape and { table.unpack(shape, 2) }, parameters = module:count(), macs = macs_below(module, found),
   }
   for child_name, child in module:children() do
-    add_entries(list, child, child_name, path == "" and child_name or path .. "." .. child_name, depth + 1, shapes)
+    add_entries(list, child, child_name, path == "" and child_name or path .. "." .. child_name, depth + 1, found)
   end
 end
 
@@ -61,8 +75,9 @@ end
 -- model), depth in the tree, class, sizes (text or nil), shape of the result for one image (nil where it is not a
 -- tensor), parameters and macs with all that is below. input = { h, w, c }, model.input unless given.
 function summary.list(model, input)
+  check_model("list", model)
   local list = {}
-  add_entries(list, model, nil, "", 0, result_shapes(model, input or model.input))
+  add_entries(list, model, nil, "", 0, trace(model, input or model.input))
   return list
 end
 
@@ -77,6 +92,7 @@ end
 
 -- summary.text(model [, input]): the tree as text; input as for summary.list.
 function summary.text(model, input)
+  check_model("text", model)
   local rows, widths = { { "module", "result", "parameters", "MACs" } }, { 0, 0, 0, 0 }
   for _, entry in ipairs(summary.list(model, input)) do rows[#rows + 1] = row(entry) end
   for _, cells in ipairs(rows) do

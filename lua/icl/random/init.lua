@@ -7,6 +7,7 @@
 -- that is repeated or resumed draws the same.
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local scope = require "icl.internal.scope"
 
 local random = {}
@@ -67,9 +68,12 @@ end
 -- `local leave <close> = random.leaving` leaves at the end of its block, also where an error passes through.
 random.leaving = setmetatable({}, { __close = random.leave })
 
--- Enters the place of the next icl.step.
-function random.enter_step()
-  random.enter(place.name .. ".step", random.ordinal "icl.step")
+-- random.enter_step([name, number]): the same for a step that began, the next icl.step unless they are given. Steps do
+-- not nest: the place of another one was left behind by a coroutine that nobody resumes.
+function random.enter_step(name, number)
+  while place.of_step do random.leave() end
+  random.enter(name or place.name .. ".step", number or random.ordinal "icl.step")
+  place.of_step = true
 end
 
 -- Draws are counted as at the beginning of the place again, so that the same calls draw the same numbers.
@@ -104,24 +108,34 @@ end
 -- icl.random.key(stream) -> the key of the next draw of the module that is being called. `stream` says what for:
 -- "dropout".
 function random.key(stream)
-  local name = scope.path .. "#" .. stream
+  arguments.typed("icl.random.key", stream, "string", "a text that says what the draw is for")
+  local name = scope.path() .. "#" .. stream
   return random.key_of(table.unpack(random.words(("%s#%d"):format(name, random.ordinal(name)))))
 end
 
-local function draw(op)
-  return function(shape, attributes)
-    local all = { shape = shape }
-    for key, value in pairs(attributes or {}) do all[key] = value end
-    return core.ops[op](random.key(op), all)
-  end
+-- icl.random.uniform(shape): f32 in [0, 1).
+function random.uniform(shape, ...)
+  arguments.no_more("icl.random.uniform", "a shape", ...)
+  return core.ops.uniform(random.key "uniform", { shape = shape })
 end
 
--- icl.random.uniform(shape): f32 in [0, 1). icl.random.normal(shape): f32, mean 0, variance 1.
+-- icl.random.normal(shape): f32, mean 0, variance 1.
+function random.normal(shape, ...)
+  arguments.no_more("icl.random.normal", "a shape; mean + deviation * normal(shape) has others", ...)
+  return core.ops.normal(random.key "normal", { shape = shape })
+end
+
 -- icl.random.randint(shape, { low =, high = }): i64, both ends included.
-random.uniform, random.normal, random.randint = draw "uniform", draw "normal", draw "randint"
+function random.randint(shape, options, ...)
+  arguments.no_more("icl.random.randint", "a shape and { low =, high = }", ...)
+  options = arguments.options("icl.random.randint", options, {}, { "low", "high" })
+  return core.ops.randint(random.key "randint", { shape = shape, low = options.low, high = options.high })
+end
 
 -- icl.random.bernoulli(shape, p): bool, true with probability p.
-function random.bernoulli(shape, p)
+function random.bernoulli(shape, p, ...)
+  arguments.no_more("icl.random.bernoulli", "a shape and p", ...)
+  if p == nil then fail "icl.random.bernoulli: p is missing; it is the probability of true, from 0 to 1" end
   return core.ops.bernoulli(random.key "bernoulli", p, { shape = shape })
 end
 

@@ -28,6 +28,7 @@ local function each_field(value, add)
       end
       for _, name in ipairs(meta and meta.fields or {}) do add(name, nil) end
     end
+    if type(index) == "function" then index = rawget(meta, "class") end
     if type(index) ~= "table" then return end
     value = index
   end
