@@ -18,7 +18,8 @@ end
 
 -- What the folders of the sets hold besides the images that are used.
 local function add_left_out(list, fit)
-  for _, part in ipairs { { name = "training", set = fit.train }, { name = "validation", set = fit.val or fit.test } } do
+  local validation = fit.val or fit.test
+  for _, part in ipairs { { name = "training", set = fit.train }, { name = "validation", set = validation } } do
     local set = part.set or {}
     if (set.skipped or 0) > 0 then
       list[#list + 1] = ("Left out of the %s folder by name: %s"):format(part.name, grouped(set.skipped))
