@@ -137,6 +137,7 @@ other_ways() {
   suite "ops, ICL_ISA=portable" env ICL_ISA=portable build/release/tests/test_ops compare
   if grep -q avx2 /proc/cpuinfo 2>/dev/null; then
     suite "ops, ICL_ISA=avx2" env ICL_ISA=avx2 build/release/tests/test_ops compare
+    suite "golden models, ICL_ISA=avx2" env ICL_ISA=avx2 build/release/icl tests/golden/models.lua "$cases"
   fi
 }
 
