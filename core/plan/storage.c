@@ -189,7 +189,7 @@ icl_status icl__plan_storage(icl__plan *plan) {
     status = lay_out_arena(plan, item);
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->scratch > plan->workspace_bytes)
-      plan->workspace_bytes = plan->node[i]->scratch;
+      plan->workspace_bytes = padded(plan->node[i]->scratch); /* that of the next thread begins behind it */
   icl__free(item);
   return status;
 }

@@ -26,7 +26,7 @@ void net_rewind(net *n); /* before another pass through the same layers */
 void net_clear(net *n);  /* lets go of the tensors of a step */
 
 /* An op by name with attributes by name: net_op(n, "conv2d", 2, (icl_tensor *[]){x, w}, "stride", 2.0, "padding", 1.0,
- * NULL). Pairs take one number, lists are given as list("dims", 2, 1, 2). */
+ * NULL). Pairs take one number; lists keep their defaults. */
 icl_tensor *net_op(net *n, const char *name, int inputs, icl_tensor **input, ...);
 icl_tensor *net_op1(net *n, const char *name, icl_tensor *x);
 icl_tensor *net_op2(net *n, const char *name, icl_tensor *a, icl_tensor *b);

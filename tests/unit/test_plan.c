@@ -447,6 +447,23 @@ TEST(the_same_step_gives_the_same_bytes) {
   free(b);
 }
 
+TEST(what_each_thread_works_in_begins_on_a_cache_line) {
+  net *n = open_net(NULL, 0);
+  float data[15] = {0};
+  icl_tensor *x;
+  CHECK_OK(icl_tensor_new(n->engine, ICL_F32, 2, (const int32_t[]){3, 5}, data, &x));
+  icl_tensor *half = net_op(n, "cast", 1, &x, "dtype", (double)ICL_BF16, NULL);
+  net_op(n, "matmul", 2, (icl_tensor *[]){half, half}, "transpose_b", 1.0, NULL); /* widens 15 numbers */
+  const icl__plan *plan = n->engine->last_plan;
+  CHECK(plan->workspace_bytes > 0);
+  CHECK_EQ(plan->workspace_bytes % 64, 0);
+  CHECK_EQ(plan->scratch_bytes % 64, 0);
+  CHECK_EQ(plan->arena_bytes % 64, 0);
+  icl_tensor_release(x);
+  net_clear(n);
+  net_free(n);
+}
+
 TEST(an_unknown_switch_lists_the_known_ones) {
   icl_config config = {.plan = "no-joins"};
   icl_engine *engine = NULL;
