@@ -177,6 +177,8 @@ void make_one_hot(maker *m) {
   icl_attributes attr = attributes_of("one_hot");
   int32_t classes = 1 + below(m, 5);
   int old = chance(m, 30) ? pick_dtype(m, ICL_I64, 1) : -1;
+  if (old >= 0 && at(m, old)->kind != DO_CONSTANT) /* of others the next turn may have larger ones */
+    old = -1;
   set_int(&attr, "one_hot", "classes", classes);
   int labels = old >= 0 && m->of[old].most < classes ? old : integers(m, ICL_I64, (uint32_t)classes, 1, &m->n);
   apply_op(m, "one_hot", 1, &labels, &attr);

@@ -46,9 +46,16 @@ static int partner(maker *m, int x) {
   return constant(m, ICL_F32, SIGNED, i->rank, shape);
 }
 
+/* May rounding decide whether an element is 0? */
+static bool is_near_zero(const maker *m, int x) {
+  return x >= 0 && m->of[x].nearest < 0.001 && at(m, x)->dtype <= ICL_F64;
+}
+
 /* Operands from which the formula gives numbers of use; -1 in in[0] if there are none. */
 static void settle(maker *m, const char *name, int *in) {
   if (!strcmp(name, "log") || !strcmp(name, "sqrt") || !strcmp(name, "pow"))
+    in[0] = positive(m, in[0]);
+  if (!strcmp(name, "logical_not") && is_near_zero(m, in[0]))
     in[0] = positive(m, in[0]);
   if (!strcmp(name, "exp"))
     in[0] = small(m, in[0]);
@@ -100,7 +107,7 @@ void make_cast(maker *m) {
   icl_dtype dtype = dtypes[below(m, 7)];
   if (x < 0)
     return;
-  if (at(m, x)->dtype == ICL_BF16 || at(m, x)->dtype == ICL_F16)
+  if (at(m, x)->dtype == ICL_BF16 || at(m, x)->dtype == ICL_F16 || (dtype == ICL_BOOL && is_near_zero(m, x)))
     dtype = ICL_F32;
   icl_attributes attr = attributes_of("cast");
   set_int(&attr, "cast", "dtype", (int32_t)dtype);
