@@ -14,6 +14,9 @@ void icl__lua_no_more(lua_State *L, int most, const char *what);
 /* Pushes what a message calls the value at `index`: 3, 'text', a table. */
 const char *icl__lua_describe(lua_State *L, int index);
 
+/* The entries of the list at `index`; raises "WHAT: ... has the key 'KEY'; it is a list" if it has anything else. */
+lua_Unsigned icl__lua_list_length(lua_State *L, int index, const char *what);
+
 /* Raises "WHAT: there is no KIND 'NAME' (did you mean ...?)"; the keys of the table at `known` are the right names. */
 int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const char *name, int known);
 /* Every key of the table at `arg` (nil is allowed) must be one of `names`, a list that NULL ends. */

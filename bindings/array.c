@@ -24,7 +24,7 @@ icl_dtype icl__lua_check_dtype(lua_State *L, int arg, icl_dtype missing) {
 int icl__lua_check_shape(lua_State *L, int arg, const char *what, int32_t shape[ICL_MAX_RANK]) {
   if (!lua_istable(L, arg))
     icl__lua_fail(L, "%s: the shape is %s; it must be a list of sizes", what, icl__lua_describe(L, arg));
-  lua_Unsigned rank = lua_rawlen(L, arg);
+  lua_Unsigned rank = icl__lua_list_length(L, arg, what);
   if (rank > ICL_MAX_RANK)
     icl__lua_fail(L, "%s: the shape has %I sizes; a tensor has at most %d axes", what, (LUAI_UACINT)rank, ICL_MAX_RANK);
   for (int i = 0; i < (int)rank; i++) {

@@ -71,7 +71,7 @@ static void read_list(const attribute *a, int32_t *slot, int rank) {
   }
   if (!lua_istable(a->L, -1) || lua_rawlen(a->L, -1) > ICL_MAX_RANK)
     attribute_error(a, axes ? "an axis or a list of up to 6 axes" : "a list of up to 6 sizes");
-  slot[0] = (int32_t)lua_rawlen(a->L, -1);
+  slot[0] = (int32_t)icl__lua_list_length(a->L, -1, icl_op_name(a->op));
   for (int i = 1; i <= slot[0]; i++) {
     int32_t entry = read_entry(a, i, expected);
     slot[i] = axes ? axis_from_0(a, entry, rank) : entry;

@@ -33,22 +33,28 @@ function icl.tensor(data, options, ...)
   return core.new_tensor(data, options.dtype, options.shape)
 end
 
+-- A tensor of one value, for the function of this name.
+local function filled(name, shape, value, dtype)
+  if dtype ~= nil then arguments.typed(name, dtype, "string", "the name of a dtype behind the shape") end
+  return core.full(shape, value, dtype, name)
+end
+
 -- icl.full(shape, value [, dtype]): every element `value`; f32 unless a dtype is given.
 function icl.full(shape, value, dtype, ...)
   arguments.no_more("icl.full", "a shape, a value and a dtype", ...)
-  return core.full(shape, value, dtype, "icl.full")
+  return filled("icl.full", shape, value, dtype)
 end
 
 -- icl.zeros(shape [, dtype]): every element 0; f32 unless a dtype is given.
 function icl.zeros(shape, dtype, ...)
   arguments.no_more("icl.zeros", "a shape and a dtype", ...)
-  return core.full(shape, 0, dtype, "icl.zeros")
+  return filled("icl.zeros", shape, 0, dtype)
 end
 
 -- icl.ones(shape [, dtype]): every element 1; f32 unless a dtype is given.
 function icl.ones(shape, dtype, ...)
   arguments.no_more("icl.ones", "a shape and a dtype", ...)
-  return core.full(shape, 1, dtype, "icl.ones")
+  return filled("icl.ones", shape, 1, dtype)
 end
 
 -- icl.arange(n [, dtype]): 0, 1, ..., n - 1; i64 unless a dtype is given.

@@ -1,5 +1,6 @@
 -- metrics.lua: figures about predictions.
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local ops = core.ops
 local numbers = require "icl.internal.numbers"
 
@@ -29,6 +30,7 @@ end
 -- comes first. A label whose logit is NaN is a miss, and so is one that k others with NaN stand before.
 function metrics.accuracy(logits, target, k)
   if type(logits) == "table" then logits = core.ops.add_n(table.unpack(logits)) / #logits end
+  arguments.tensor("metrics.accuracy: logits", logits)
   k = math.min(k or 1, logits:size(-1))
   if type(target) == "userdata" then return hits(logits, target, k):mean() end
   local total

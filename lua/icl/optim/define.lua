@@ -163,6 +163,7 @@ local fields = { "defaults", "states", "counts", "check", "prepare", "update" }
 --
 -- What changes from step to step should be a number or a tensor in s, not an attribute, or each step is planned anew.
 local function define(name, rule)
+  arguments.typed("icl.optim.define", name, "string", "the name of an optimizer")
   local what = "icl.optim." .. name
   arguments.options(what, rule, {}, fields)
   if type(rule.update) ~= "function" then fail("%s: an optimizer needs a function `update`", what) end
