@@ -55,7 +55,7 @@ static bool is_near_zero(const maker *m, int x) {
 static void settle(maker *m, const char *name, int *in) {
   if (!strcmp(name, "log") || !strcmp(name, "sqrt") || !strcmp(name, "pow"))
     in[0] = positive(m, in[0]);
-  if (!strcmp(name, "logical_not") && is_near_zero(m, in[0]))
+  if ((!strcmp(name, "logical_not") || !strcmp(name, "sign")) && is_near_zero(m, in[0]))
     in[0] = positive(m, in[0]);
   if (!strcmp(name, "exp"))
     in[0] = small(m, in[0]);
