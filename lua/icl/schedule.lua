@@ -105,7 +105,7 @@ local function mismatch(options)
   local taken = warmup_length(options)
   local length = options.epochs - taken
   if length < 0 then
-    return numbers.format("a warm-up of %g {epochs} does not fit into %g", taken, options.epochs)
+    return numbers.format("{warmup_epochs} %g do not fit into {epochs} %g", taken, options.epochs)
   end
   local previous = 0
   for _, milestone in ipairs(options.type == "multistep" and options.milestones or {}) do

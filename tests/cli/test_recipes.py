@@ -70,11 +70,12 @@ def wrong_options_are_told_with_what_was_meant():
       (["--n-blocks", "1,1,1,1"], ["means nothing without --type imagenet"]),
       (["--expand-first-stage"], ["means nothing without --block-type bottleneck"]),
       (["--schedule", "sgdr", "--epochs", "25"], ["--T0 10", "add up to 30 epochs, not 25; choose --epochs"]),
-      (["--warmup", "linear", "--warmup-epochs", "200"], ["a warm-up of 200 --epochs does not fit into 160"]),
+      (["--warmup", "linear", "--warmup-epochs", "200"], ["--warmup-epochs 200 do not fit into --epochs 160"]),
       (["--milestones", "5,3"], ["--milestones must ascend"]),
       (["--threads", "100000"], ["--threads 100000: it must be at most 1024"]),
       (["--weight-decay", "1e400"], ["--weight-decay 1e400: it must be a finite number"]),
       (["--dataset", "folder"], ["--dataset folder needs --data DIR"]),
+      (["--dataset", "fashion_mnist", "--subdivision", "200"], ["--subdivision 200 is more", "--batch-size 128"]),
   ):
     result = run(RECIPE, *arguments)
     contains(failure(result, 2), *parts)

@@ -27,8 +27,12 @@ local function single_valued(layers)
   end
 end
 
--- parts.check(layers, count, options): an error where batch norm would have to normalise a single value.
+-- parts.check(layers, count, options): an error where there are more parts than images, or batch norm would have to
+-- normalise a single value.
 function parts.check(layers, count, o)
+  if o.subdivision > o.batch_size then
+    fail("icl.fit: {subdivision} %d is more than the images of a batch, {batch_size} %d", o.subdivision, o.batch_size)
+  end
   if not layers or parts.smallest(count, o) > 1 then return end
   local path = single_valued(layers)
   if path then
