@@ -202,9 +202,11 @@ static void store(icl_state *state, icl__buffer *buffer) {
 
 static icl_status write_value(icl_state *state, icl__node *value) {
   icl_engine *engine = state->engine;
-  char what[128];
-  snprintf(what, sizeof what, "a write to state %s", state->name);
-  ICL__TRY(icl__expect_value(value, what));
+  if (icl__expect_value(value, "a write") != ICL_OK) { /* the name is only worth its time in the message */
+    char what[128];
+    snprintf(what, sizeof what, "a write to state %s", state->name);
+    return icl__expect_value(value, what);
+  }
   state->write_source = engine->source;
   state->write_line = engine->line;
   if (!engine->in_step) {
