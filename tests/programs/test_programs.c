@@ -13,18 +13,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum { PATIENCE = 60 }; /* seconds that a program may take */
 
 static verdict *shared;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- one program, in a child ---- */
 
@@ -153,7 +148,7 @@ int main(int argc, char **argv) {
   uint64_t count = option(argc, argv, "--count", seconds ? UINT64_MAX : 250);
   int passed = 0, failed = 0, made_programs = 0;
   long compared = 0, doubtful = 0;
-  double start = now();
+  double start = icl__seconds();
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) {
     perror("mmap");
@@ -164,7 +159,7 @@ int main(int argc, char **argv) {
     print_program(&shared->p);
     return 0;
   }
-  for (uint64_t i = 0; i < count && (!seconds || now() - start < (double)seconds); i++) {
+  for (uint64_t i = 0; i < count && (!seconds || icl__seconds() - start < (double)seconds); i++) {
     bool good = run_job(&(job){.make = true, .seed = seed + i, .quiet = true, .way = -1}) == SAME;
     note_ops(&shared->p);
     made_programs++;
