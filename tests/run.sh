@@ -144,7 +144,7 @@ other_ways() {
 # command_line BUILD: the tests in Python that run the executable, which they find in the variable ICL.
 command_line() {
   for file in tests/cli/test_*.py; do
-    [ ! -e "$file" ] || suite "$1 cli $(basename "$file" .py)" env ICL="$root/build/$1/icl" python3 "$file"
+    [ ! -e "$file" ] || suite "$1 cli $(basename "$file" .py)" env ICL="$root/build/$1/icl" "$python" "$file"
   done
 }
 
@@ -159,7 +159,8 @@ everything() {
   fi
 }
 
-sh third_party/setup.sh || exit 1
+sh third_party/setup.sh tests || exit 1
+python=$(sh tests/python.sh)
 for stage in $stages; do
   case $stage in
     release)

@@ -1,16 +1,24 @@
 #!/bin/sh
-# setup.sh - installs the Debian packages that icl is built from and tested with; third_party/README.md says why each.
+# setup.sh - installs the Debian packages that icl is built from; third_party/README.md says why each.
+#
+#   sh third_party/setup.sh          what the program needs
+#   sh third_party/setup.sh tests    and what its tests need
 #
 # Does nothing, quietly, where all are there. Needs to be root or to have sudo otherwise.
 set -eu
 
-packages="gcc make cmake pkgconf libc6-dev liblua5.4-dev lua5.4 libdnnl-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev
-  libjansson-dev libedit-dev dataset-fashion-mnist python3"
+packages="gcc make cmake pkgconf libc6-dev liblua5.4-dev libdnnl-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev
+  libjansson-dev libedit-dev libzip-dev libcurl4-openssl-dev libstb-dev libwebp-dev libtiff-dev dataset-fashion-mnist"
+case ${1:-} in
+  "") ;;
+  tests) packages="$packages lua5.4 python3 python3-venv chromium fonts-dejavu-core" ;;
+  *) echo "setup.sh: '$1' is not known; there is: tests" >&2 && exit 2 ;;
+esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   echo "setup.sh: this is not a Debian system, so nothing was installed. icl needs CMake 3.25, a C11 compiler with" \
-    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6, zlib, libjpeg-turbo, libpng and jansson; libedit for the prompt, python3" \
-    "for the tests." >&2
+    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6, zlib, libjpeg-turbo, libpng, jansson, libzip, libcurl, stb_image, libwebp" \
+    "and libtiff; libedit for the prompt, python3 and chromium for the tests." >&2
   exit 0
 fi
 
