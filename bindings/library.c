@@ -7,6 +7,7 @@
 #include "files.h"
 #include "gradient.h"
 #include "image.h"
+#include "interrupt.h"
 #include "json.h"
 #include "op.h"
 #include "prompt.h"
@@ -34,6 +35,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_system_functions(L);
   icl__lua_json_functions(L);
   icl__lua_run_functions(L);
+  icl__lua_interrupt_functions(L);
   icl__lua_where_functions(L);
   icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);
