@@ -12,6 +12,7 @@
 #include "op.h"
 #include "prompt.h"
 #include "run.h"
+#include "safetensors.h"
 #include "state.h"
 #include "step.h"
 #include "suggest.h"
@@ -40,6 +41,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);
   icl__lua_files_functions(L);
+  icl__lua_safetensors_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   return 1;

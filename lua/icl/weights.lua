@@ -51,7 +51,8 @@ end
 function weights.save(module, path)
   check_module("save", module)
   core.refuse_suspended "save"
-  core.safetensors_write(arguments.path("save", path), weights.state_dict(module), { format = "pt" })
+  core.safetensors_write(arguments.path("save", path), weights.state_dict(module),
+    { format = "pt", checksum = "crc32" })
 end
 
 local function shape_text(shape)
@@ -190,6 +191,8 @@ function weights.load(module, path, options, ...)
   arguments.path("load", path)
   options = arguments.options("load", options, { strict = true }, { "rename" })
   options.source = path
+  local whole, message = core.safetensors_verify(path)
+  if not whole then fail("%s", message) end
   return weights.load_state_dict(module, core.safetensors_read(path), options)
 end
 
