@@ -37,7 +37,7 @@ BINDINGS = [
   ["bindings/op.*", "bindings/step.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
    "bindings/describe.*", "bindings/files.*", "bindings/safetensors.*", "bindings/image.*", "bindings/prompt.*",
-   "bindings/run.*"],
+   "bindings/run.*", "bindings/folder.*", "bindings/build.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]
