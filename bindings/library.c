@@ -4,6 +4,7 @@
 #include "describe.h"
 #include "embedded.h"
 #include "engine.h"
+#include "events.h"
 #include "files.h"
 #include "gradient.h"
 #include "image.h"
@@ -38,6 +39,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);
   icl__lua_files_functions(L);
+  icl__lua_events_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   return 1;

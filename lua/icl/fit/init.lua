@@ -7,7 +7,7 @@ local data = require "icl.data"
 local header = require "icl.fit.header"
 local loss = require "icl.loss"
 local metrics = require "icl.metrics"
-local new_progress = require "icl.fit.progress"
+local new_progress = require "icl.sinks.progress"
 local new_run = require "icl.run"
 local numbers = require "icl.internal.numbers"
 local optimizer_from = require "icl.optim.from_options"
@@ -93,11 +93,11 @@ local function prepare(given)
   choose_sets(self, given)
   self.train_loader = data.loader(self.train, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
                                                 chain = augment.training(o, self.train) })
-  local function loader(set)
-    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.evaluation(o, set) })
+  local function loader(set, title)
+    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.evaluation(o, set), title = title })
   end
-  if self.each then self.each_loader = loader(self.each.set) end
-  if self.last then self.last_loader = loader(self.last) end
+  if self.each then self.each_loader = loader(self.each.set, self.each.title) end
+  if self.last then self.last_loader = loader(self.last, "Test") end
   self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optimizer_from(given.model, o)
   self.criterion = given.loss or function(logits, target)
@@ -112,11 +112,9 @@ end
 -- Trains for one epoch and evaluates; what it found goes into `result`.
 local function one_epoch(self, run, result, progress)
   local started, rate = core.clock(), nil
-  progress.title = "Epoch"
   result.train, rate = train_epoch(self, run)
   local text = numbers.format("Epoch %d lr %.6g %s", run.epoch, rate, figures(result.train))
   if self.each then
-    progress.title = self.each.title
     result[self.each.key] = evaluate(self, run, self.each_loader)
     text = ("%s %s %s"):format(text, self.each.title, figures(result[self.each.key]))
   end
@@ -130,7 +128,6 @@ local function one_epoch(self, run, result, progress)
 end
 
 local function finish(self, run, result, progress)
-  progress.title = "Test"
   if self.last then
     result.test = evaluate(self, run, self.last_loader)
     progress:line("Test " .. figures(result.test))
@@ -156,9 +153,10 @@ local function fit(given)
   for _, name in ipairs { "model", "train" } do
     if not given[name] then fail("icl.fit: it needs a %s", name) end
   end
-  local self, progress = usage.during(given.options, prepare, given), new_progress(given.quiet)
+  local self = usage.during(given.options, prepare, given)
+  local progress = new_progress { log_period = self.options.log_period, quiet = given.quiet }
   for _, line in ipairs(given.quiet and {} or header.lines(self, self.layers)) do progress:line(line) end
-  local run, result = new_run { epochs = self.options.epochs, watch = progress.watch }, {}
+  local run, result = new_run { epochs = self.options.epochs, watch = function(...) progress:turn(...) end }, {}
   for _ in run:epochs() do one_epoch(self, run, result, progress) end
   finish(self, run, result, progress)
   if given.hint then progress:line(given.hint) end

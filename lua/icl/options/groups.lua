@@ -176,10 +176,22 @@ groups.engine = options "engine"
   : flag("profile", false, "print time by op, layer and phase at the end")
   : after(configure)
 
+-- Event files lie in the folder of a run.
+local in_a_folder = { "an --output folder", function(values) return values.output ~= "none" end }
+local in_events = { "--tensorboard and an --output folder", function(values)
+  return values.tensorboard and values.output ~= "none"
+end }
+
+groups.logging = options "logging"
+  : value("log_period", 100, "steps from one line of figures to the next where there is no bar; 0: a line an epoch",
+      { min = 0 })
+  : flag("tensorboard", true, "event files for TensorBoard", { only = in_a_folder })
+  : flag("histograms", false, "in them the weights after each epoch", { only = in_events })
+
 groups.runtime = options "runtime"
   : value("seed", 0, "of every random draw", { min = 0 })
   : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
-  : include(groups.engine)
+  : include(groups.logging, groups.engine)
   : after(function(opt) random.seed(opt.seed) end)
 
 return groups
