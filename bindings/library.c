@@ -17,6 +17,7 @@
 #include "suggest.h"
 #include "system.h"
 #include "tensor.h"
+#include "terminal.h"
 #include "where.h"
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_gradient_functions(L);
   icl__lua_step_functions(L);
   icl__lua_system_functions(L);
+  icl__lua_terminal_functions(L);
   icl__lua_json_functions(L);
   icl__lua_run_functions(L);
   icl__lua_interrupt_functions(L);
