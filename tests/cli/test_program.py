@@ -162,7 +162,8 @@ def starts_without_a_home_and_from_anywhere():
 def the_prompt_goes_on_after_options_that_were_changed_to_what_is_impossible():
   code = """opt = icl.options "x":include(icl.models.resnet.options):parse {}
     opt.depth = 9"""
-  text = "print(pcall(icl.models.build, 'resnet', opt, { shape = { 8, 8, 3 }, classes = 2 }))\nprint 'still here'\n"
+  text = "print(pcall(icl.models.from_options, opt, { shape = { 8, 8, 3 }, classes = 2 }, 'resnet'))\n"
+  text += "print 'still here'\n"
   result = run("-e", code, "-i", stdin=text)
   contains(success(result) + result.stderr, "--depth 9 is impossible", "still here")
 
