@@ -80,5 +80,5 @@ end
 
 return require "icl.internal.lazy"(icl, "icl", {
   "augment", "autograd", "data", "fit", "gradcheck", "image", "json", "loss", "metrics", "models", "nn", "optim",
-  "options", "random", "run", "schedule", "sinks", "step", "weights",
+  "options", "random", "run", "runs", "schedule", "sinks", "step", "weights",
 })

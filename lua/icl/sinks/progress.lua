@@ -2,6 +2,7 @@
 -- whole time when that is long.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local duration = require "icl.internal.duration"
 local new_pace = require "icl.sinks.pace"
 local numbers = require "icl.internal.numbers"
 local values = require "icl.sinks.values"
@@ -21,15 +22,6 @@ local function new(given)
   self.terminal = not self.quiet and core.isatty(1) and os.getenv "TERM" ~= "dumb"
   self.pace, self.shown = new_pace(), 0
   return setmetatable(self, Progress)
-end
-
--- 75 -> "1 min 15 s"
-local function duration(seconds)
-  seconds = math.floor(seconds + 0.5)
-  if seconds < 60 then return ("%d s"):format(seconds) end
-  if seconds < 3600 then return ("%d min %02d s"):format(seconds // 60, seconds % 60) end
-  if seconds < 86400 then return ("%d h %02d min"):format(seconds // 3600, seconds % 3600 // 60) end
-  return ("%d days %d h"):format(seconds // 86400, seconds % 86400 // 3600)
 end
 
 -- "[#####.....]"

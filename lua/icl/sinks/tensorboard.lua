@@ -5,7 +5,7 @@ local arguments = require "icl.internal.arguments"
 local events = require "icl.sinks.events"
 local grid = require "icl.sinks.grid"
 local hparams = require "icl.sinks.hparams"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 local values = require "icl.sinks.values"
 
 local TensorBoard = {}
@@ -62,8 +62,8 @@ end
 -- images of the pass, and the draws of others are not moved.
 local function images_of(run, loop)
   local loader, first = loop.loader, (loop.number - 1) * loop.loader.batch_size
-  random.enter(loop.place, loop.number)
-  local outside <close> = random.leaving
+  places.enter(loop.place, loop.number)
+  local outside <close> = places.leaving
   local count = math.min(loader.batch_size, loader.set.count - first)
   local index = loader:order(run.epoch):narrow(1, first + 1, count)
   local image = loader:batch(index, run.epoch, loop.number, nil, loop.place).image
