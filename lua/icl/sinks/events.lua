@@ -38,9 +38,9 @@ end
 
 -- events.histogram(tag, h): h as core.histogram gives it.
 function events.histogram(tag, h)
-  return value(tag, protobuf.bytes(5, protobuf.double(1, h.min) .. protobuf.double(2, h.max) .. protobuf.double(3, h.num)
-    .. protobuf.double(4, h.sum) .. protobuf.double(5, h.sum_squares) .. protobuf.doubles(6, h.limits)
-    .. protobuf.doubles(7, h.counts)))
+  return value(tag, protobuf.bytes(5, protobuf.double(1, h.min) .. protobuf.double(2, h.max)
+    .. protobuf.double(3, h.num) .. protobuf.double(4, h.sum) .. protobuf.double(5, h.sum_squares)
+    .. protobuf.doubles(6, h.limits) .. protobuf.doubles(7, h.counts)))
 end
 
 -- events.plugin(tag, plugin, content): what a plugin of TensorBoard reads, without a value.
@@ -70,8 +70,8 @@ end
 local Writer = {}
 Writer.__index = Writer
 
--- events.writer(run, folder) -> a writer. What it writes goes into a new file, and after a failure into another one: the
--- record at the end of the old one may be cut, which readers allow.
+-- events.writer(run, folder) -> a writer. What it writes goes into a new file, and after a failure into another one:
+-- the record at the end of the old one may be cut, which readers allow.
 function events.writer(run, folder)
   local output = new_output(run, folder .. "/events.out.tfevents", function() return open_next(folder) end)
   return setmetatable({ output = output }, Writer)

@@ -1,5 +1,5 @@
 -- sinks/hparams.lua: what the HPARAMS page of TensorBoard reads: the options of a run, and how it ended. The figures it
--- shows beside them are the scalars. A record of the experiment is left out: TensorBoard makes it from all runs, whereas
+-- shows beside them are the scalars. A record of the experiment is left out: TensorBoard makes it from all runs, while
 -- one that is there holds for all of them.
 local events = require "icl.sinks.events"
 local protobuf = require "icl.sinks.protobuf"

@@ -1,5 +1,6 @@
--- sinks/tensorboard.lua: event files that TensorBoard shows: scalars of reports and of steps, histograms of weights, the
--- first batch of training as a picture, the options. The step of every event is that of the run, updates done so far.
+-- sinks/tensorboard.lua: event files that TensorBoard shows: scalars of reports and of steps, histograms of weights,
+-- the first batch of training as a picture, the options. The step of every event is that of the run: updates done so
+-- far.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local events = require "icl.sinks.events"
