@@ -2,7 +2,7 @@
 local ops = require "icl.core".ops
 
 local IN_A_ROW, BORDER = 8, 2  -- images, pixels between them and around
-local MOST = 1 << 22           -- pixels of a picture, about
+local MOST = 1 << 21           -- pixels of a picture, about
 
 -- Each image from 0 to 255 between its least and its largest value.
 local function stretched(x)

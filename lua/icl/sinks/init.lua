@@ -8,15 +8,17 @@
 --   close(self, record)    the end of the run: { state =, epoch =, step =, time =, seconds =, message = }
 --
 -- A sink raises no error where it cannot write: it says so once, run:warn(text), and the run goes on.
+local arguments = require "icl.internal.arguments"
+
 local sinks = {}
 
 -- icl.sinks.from_options(options [, { quiet = false }]) -> the list of sinks that the options of icl.options.logging
--- mean; those that write files do nothing in a run without a folder.
+-- mean, each with its default where it is missing; those that write files do nothing in a run without a folder.
 function sinks.from_options(options, more)
-  local quiet = more and more.quiet or false
+  local quiet = arguments.options("icl.sinks.from_options", more, { quiet = false }).quiet
   local log = sinks.text()
   local list = { log, sinks.progress { log_period = options.log_period, quiet = quiet, log = log }, sinks.jsonl() }
-  if options.tensorboard then
+  if options.tensorboard ~= false then
     list[#list + 1] = sinks.tensorboard { log_period = options.log_period, histograms = options.histograms,
                                           options = options }
   end

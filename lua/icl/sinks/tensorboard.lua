@@ -28,7 +28,7 @@ end
 local function begin(self, time, step)
   self.begun = true
   if self.resumed then self.writer:start(time, step) end
-  if self.options then self.writer:add(time, 0, hparams.started(self.options, time)) end
+  if self.options and next(self.options) then self.writer:add(time, 0, hparams.started(self.options, time)) end
 end
 
 local function add(self, time, step, list)
@@ -103,7 +103,7 @@ end
 -- ---- reports ----
 
 local function add_histograms(self, run, time, step)
-  local model = run.model or run.keep and run.keep.model
+  local model = run.model or run.kept and run.kept.model
   if not model or not model.named_parameters then return end
   for _, entry in ipairs(model:named_parameters()) do
     local histogram = core.histogram(entry.state)
