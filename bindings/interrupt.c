@@ -1,9 +1,10 @@
 /* interrupt.c - stopping on INT and TERM. The handler sets a flag, asks the engine to stop between two phases, and sets
  * a hook that raises an error at the next instruction of Lua.
  *
- * A script cannot swallow that error with pcall: once some instructions have passed, in which scopes may close, the
- * hook raises it again before every instruction, until icl__lua_take_signal() ends it. Where that takes longer than
- * people are patient, a second signal kills the process; one that comes sooner is taken for the same wish. */
+ * A script cannot swallow that error with pcall: once some instructions have passed, in which scopes may close and put
+ * back what they changed, such as the mode of each layer of a network, the hook raises it again before every
+ * instruction, until icl__lua_take_signal() ends it. Where that takes longer than people are patient, a second signal
+ * kills the process; one that comes sooner is taken for the same wish. */
 #include "interrupt.h"
 
 #include "error.h"
@@ -20,7 +21,7 @@ static volatile struct timespec came; /* when `pending` did */
 static int raised;                    /* times since the signal */
 
 enum { PATIENCE_MS = 1000 }; /* between two signals of which the second kills */
-enum { EVERY_EVENT = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, GRACE = 1000 };
+enum { EVERY_EVENT = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, GRACE = 100000 };
 enum { WATCH = 10000 }; /* instructions of a coroutine between two looks for a signal */
 
 static void watch(lua_State *L, lua_Debug *event);

@@ -49,10 +49,16 @@ function settings.complete(given)
     if all.specs[name] then checked[name] = all:checked("icl.fit: options", name, value) end
   end
   local o, notes = all:settle(all:defaults(), checked)
-  local problem = option_groups.augmentation:problem(o) or option_groups.training:problem(o)
+  local problem = not origin and all:unmet(o, checked)
+    or option_groups.augmentation:problem(o) or option_groups.training:problem(o)
   if problem then fail("icl.fit: options: " .. problem) end
   if not origin then act(given, o) end
   return o, origin and origin.notes or notes
+end
+
+-- settings.default(name) -> what an option is when nothing is given.
+function settings.default(name)
+  return all.specs[name].default
 end
 
 -- settings.changed(given) -> a list of options that differ from the defaults, as they would be typed.

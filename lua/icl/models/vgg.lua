@@ -33,8 +33,8 @@ local function check_stages(o)
     fail("vgg: {n_channels} has %d entries and {n_layers} %d; both have one for each stage", #o.n_channels, stages)
   end
   for stage = 1, stages do
-    arguments.integer("vgg: an entry of n_channels", o.n_channels[stage], 1)
-    arguments.integer("vgg: an entry of n_layers", o.n_layers[stage], 1)
+    arguments.integer("vgg: an entry of {n_channels}", o.n_channels[stage], 1, 1 << 16)
+    arguments.integer("vgg: an entry of {n_layers}", o.n_layers[stage], 1, 1000)
   end
   local least = 1 << stages
   if o.input[1] < least or o.input[2] < least then

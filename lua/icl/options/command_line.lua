@@ -90,7 +90,7 @@ local function read(list, words)
     for key, value in pairs(preset.values) do base[key] = value end
   end
   local result, notes = list:settle(base, given)
-  local problem = list:unmet(result, given) or list:problem(result, true)
+  local problem = list:unmet(result, given, true) or list:problem(result, true)
   if problem then return nil, problem end
   return result, { list = list, given = given, presets = chosen, notes = notes }
 end

@@ -69,14 +69,14 @@ end
 
 groups.augmentation = options "augmentation"
   : flag("random_crop", true, "crop at random from the padded image; image folders: a random part, resized")
-  : add(random_crop.options, "crop_", { "--random-crop of a set that is no image folder", function(values)
+  : add(random_crop.options, "crop_", { "{random_crop} of a set that is no image folder", function(values)
       return values.random_crop and not datasets.folders[values.dataset]
     end })
-  : add(random_resized_crop.options, "crop_", { "--random-crop of an image folder", function(values)
+  : add(random_resized_crop.options, "crop_", { "{random_crop} of an image folder", function(values)
       return values.random_crop and datasets.folders[values.dataset or "folder"]
     end })
   : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
-  : add(hflip.options, "hflip_", { "--hflip", is_mirrored })
+  : add(hflip.options, "hflip_", { "{hflip}", is_mirrored })
   : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")
   : add(cutout.options, "cutout_", { { cutout = true }, { dual_cutout = true } })
   : flag("dual_cutout", false, "train on two views of each image, with a cutout each")
@@ -110,13 +110,15 @@ local adaptive = { optimizer = { "adam", "amsgrad", "adabound", "adaboundw" } }
 local bounded = { optimizer = { "adabound", "adaboundw" } }
 
 -- Without a type a warm-up has no length, but published schedules are shorter by it all the same.
-local has_length = { "--warmup linear or exponential", function(values)
+local has_length = { "{warmup} linear or exponential", function(values)
   return values.warmup ~= "none" or values.as_published
 end }
-local has_epochs = { "--warmup-epochs", function(values)
+local has_epochs = { "{warmup_epochs}", function(values)
   return values.warmup == "none" or values.warmup_epochs > 0
 end }
-local decays = { "a --weight-decay above 0", function(values) return values.weight_decay ~= 0 end }
+local decays = { "a {weight_decay} above 0", function(values) return values.weight_decay ~= 0 end }
+
+local averaged = { "an {ema} above 0", function(values) return values.ema > 0 end }
 
 groups.training = options "training"
   : value("epochs", 160, "passes over the training images", { min = 1 })
@@ -149,11 +151,22 @@ groups.training = options "training"
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
       "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
+  : value("ema", 0.0, "decay of a running average of the weights, which is evaluated too, such as 0.999; 0: none",
+      { min = 0 })
+  : flag("ema_warmup", false, "a smaller decay at first, (1 + t) / (10 + t) behind t updates", { only = averaged })
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
   : flag("as_published", false,
       "schedule, clipping and subdivision as in the code the published figures were made with")
+  : value("weights", nil, "file (safetensors) of the weights to start from", { type = "path" })
+  : flag("val_first", false, "evaluate before the first epoch, too")
+  : value("val_period", 1, "epochs from one evaluation to the next; there is one after the last epoch", { min = 1 })
+  : choice("tta", "none", { "none", "flip" },
+      "what is evaluated: flip: the mean of the logits of each image and of its mirror image")
   : derive(move_milestones)
   : check(schedule.problem)
+  : check(function(values)
+      if values.ema and values.ema >= 1 then return "{ema} must be less than 1, or the averages never move" end
+    end)
 
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)

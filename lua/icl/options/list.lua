@@ -166,14 +166,17 @@ function Options:settle(base, given)
   return values, notes
 end
 
--- :unmet(values, given) -> a message about the first of the given options that means nothing with these values, or nil.
-function Options:unmet(values, given)
+-- :unmet(values, given [, switches]) -> a message about the first of the given options that means nothing with these
+-- values, or nil; options are called as in Lua, or by their switches. In Lua a default may be given in any case, since
+-- tables are made of others.
+function Options:unmet(values, given, switches)
   for _, spec in ipairs(self.order) do
-    if spec.name and given[spec.name] ~= nil then
+    local value = spec.name and given[spec.name]
+    if value ~= nil and spec.name and (switches or help.shown(value) ~= help.shown(spec.default)) then
       for _, only in ipairs(spec.only) do
         if not condition.holds(only, values) then
-          return ("%s means nothing without %s"):format(help.written(spec.name, given[spec.name]),
-            condition.text(only))
+          return ("%s means nothing without %s"):format(condition.written(spec.name, value, switches),
+            condition.text(only, switches))
         end
       end
     end
