@@ -98,7 +98,8 @@ local function new(model, given, ...)
   if core.in_step() then fail "icl.ema: a step is open; make it before the loop" end
   local decay = arguments.number("icl.ema: decay", options.decay, 0)
   if decay >= 1 then fail("icl.ema: decay is %s; it must be less than 1, or the averages never move", decay) end
-  local self = setmetatable({ decay = decay, warmup = options.warmup, entries = {}, applied = false }, Ema)
+  local warmup = arguments.boolean("icl.ema: warmup", options.warmup)
+  local self = setmetatable({ decay = decay, warmup = warmup, entries = {}, applied = false }, Ema)
   for i, entry in ipairs(model:named_states()) do
     self.entries[i] = { name = entry.name, state = entry.state, module = entry.module, key = entry.key,
                         average = core.state(entry.state, { name = "ema." .. entry.name }) }

@@ -59,8 +59,8 @@ function Run:epochs()
   end, nil, nil, setmetatable({ run = self }, epochs_class)
 end
 
--- run:log { name = value, ... }: values of this pass, numbers or tensors of one element, which are kept. A `loss`
--- that is not finite stops the run.
+-- run:log { name = value, ... }: values of this pass, numbers or tensors of one element, which are kept. In training a
+-- `loss` that is not finite stops the run.
 function Run:log(values)
   if not self.pending then fail "run:log: it belongs into the body of a loop over run:batches()" end
   for name, value in pairs(values) do
@@ -81,7 +81,7 @@ local function collect(loop)
   local run, images = loop.run, loop.batch:size()
   for name, value in pairs(run.pending) do
     if type(value) == "userdata" then value = value:item() end
-    if name == "loss" then check_loss(run, value) end
+    if name == "loss" and loop.loader.training then check_loss(run, value) end
     local average, seen = run.average[name] or value, (loop.logged[name] or 0) + images
     run.last[name], run.average[name] = value, average + (value - average) * images / seen
     loop.logged[name] = seen

@@ -94,6 +94,12 @@ function arguments.number(what, value, least)
   return checked(what, value, { type = "float", min = least }, numbers.format("a number of at least %g", least))
 end
 
+-- true or false.
+function arguments.boolean(what, value)
+  checked(what, value, { type = "boolean" })
+  return value
+end
+
 -- A list of `count` numbers, one for each channel of an image.
 function arguments.channels(what, value, count)
   local list = rules.check({ type = "list" }, value)

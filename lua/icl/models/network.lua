@@ -5,6 +5,7 @@
 -- given: it stands for the network of that depth in the paper. Such options are declared without a default; a family
 -- has their values in `forms` = { cifar =, imagenet = } and `papers` = { [depth] = values }.
 local nn = require "icl.nn"
+local check_input = require "icl.nn.input"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local datasets = require "icl.internal.datasets"
@@ -200,6 +201,7 @@ end
 
 -- x (n, h, w, channels) -> logits f32 (n, classes)
 function Network:forward(x)
+  check_input(self, x)
   x = self.conv(x)
   if self.stem_norm then x = self[self.stem_norm](x) end
   if self.stem_relu then x = x:relu() end

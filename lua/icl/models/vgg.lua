@@ -1,6 +1,7 @@
 -- models/vgg.lua: VGG (Simonyan and Zisserman 2015): stages of 3x3 convolutions, each ending with a pooling that halves
 -- the size. Small images are classified by one linear layer, large ones by three with dropout between them.
 local nn = require "icl.nn"
+local check_input = require "icl.nn.input"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local Network = require "icl.models.network"
@@ -84,6 +85,7 @@ end
 
 -- x (n, h, w, channels) -> logits (n, classes)
 function VGG:forward(x)
+  check_input(self, x)
   for stage = 1, self.stages do x = self["stage" .. stage](x) end
   x = x:flatten()
   if self.fc then return self.fc(x) end
