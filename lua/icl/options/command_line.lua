@@ -1,6 +1,7 @@
 -- options/command_line.lua: the words of a command line as values of options.
 local arguments = require "icl.internal.arguments"
 local help = require "icl.options.help"
+local resumed = require "icl.options.resumed"
 local rules = require "icl.internal.rules"
 
 local function flag_name(name)
@@ -41,8 +42,9 @@ local function walk(list, words, on_option, on_preset)
   while i <= #words do
     local word, inline = words[i]:match "^(%-%-[^=]+)=(.*)$"
     word = word or words[i]
-    local function argument()
+    local function argument(optional)
       if inline then return inline end
+      if optional and (words[i + 1] or "-"):sub(1, 1) == "-" then return "" end
       i = i + 1
       return words[i]
     end
@@ -59,7 +61,7 @@ local function walk(list, words, on_option, on_preset)
         if inline then return nil, ("%s takes no value; there are %s and --no-%s"):format(word, word, word:sub(3)) end
         on_option(spec, flag)
       else
-        local text = argument()
+        local text = argument(spec.optional)
         if not text then return nil, ("%s needs a value"):format(word) end
         local value, message = value_of(spec, text)
         if value == nil then return nil, message end
@@ -80,6 +82,7 @@ local function read(list, words)
   if not outcome then return nil, message end
   if outcome == "help" then return false, help.text(list) end
   if outcome == "list_presets" then return false, help.presets(list) end
+  if given.resume then return resumed(list, words[0], given, chosen) end
   local base = list:defaults()
   for _, name in ipairs(chosen) do
     local preset = list.presets[name]
@@ -90,7 +93,7 @@ local function read(list, words)
     for key, value in pairs(preset.values) do base[key] = value end
   end
   local result, notes = list:settle(base, given)
-  local problem = list:unmet(result, given) or list:problem(result, true)
+  local problem = list:unmet(result, given, true) or list:problem(result, true)
   if problem then return nil, problem end
   return result, { list = list, given = given, presets = chosen, notes = notes }
 end

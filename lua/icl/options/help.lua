@@ -64,7 +64,7 @@ end
 -- "(default 20, at least 8; only with --mixup)"
 local function note(spec)
   local parts = { default_of(spec) }
-  for _, only in ipairs(spec.only) do parts[#parts + 1] = "only with " .. condition.text(only) end
+  for _, only in ipairs(spec.only) do parts[#parts + 1] = "only with " .. condition.text(only, true) end
   return #parts > 0 and (" (%s)"):format(table.concat(parts, "; ")) or ""
 end
 
@@ -74,9 +74,7 @@ end
 
 -- help.written(key, value) -> an option as it would be typed.
 function help.written(key, value)
-  local name = key:gsub("_", "-")
-  if type(value) == "boolean" then return (value and "--" or "--no-") .. name end
-  return ("--%s %s"):format(name, shown(value))
+  return condition.written(key, value, true)
 end
 
 -- The presets of an option list, one a line with what they set.

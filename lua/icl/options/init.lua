@@ -12,7 +12,7 @@
 local new = require "icl.options.list"
 
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to
--- include.
+-- include; the last one has those of .logging and .engine.
 local options = { names = { "data", "augmentation", "training", "runtime" } }
 
 return setmetatable(options, {

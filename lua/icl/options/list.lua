@@ -21,7 +21,9 @@ end
 -- Adds the description of one option; options keep the order in which they were declared. The field `only` of `limits`
 -- is a condition (condition.lua); those of a description are a list, in which all must hold.
 local function declare(self, spec, limits)
-  spec.only = spec.only or { limits and limits.only }
+  limits = limits or {}
+  spec.only = spec.only or { limits.only }
+  for _, name in ipairs { "may_change", "transient", "optional" } do spec[name] = spec[name] or limits[name] end
   if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
   self.specs[spec.name] = spec
   self.order[#self.order + 1] = spec
@@ -32,6 +34,8 @@ end
 -- (given as 80,120) or booleans (yes,no). limits: min, max (numbers; of a list, its items), type (where the default is
 -- nil: the option is then absent unless given; or "path", a string), only = { mixup = true }: the option means
 -- something only with these values of others, and is an error when it is typed without; see options/condition.lua.
+-- may_change = true: a run that goes on may have another value; transient = true: it is about this call alone and not
+-- kept with a run; optional = true: the switch may stand without a value, which is "" then.
 function Options:value(name, default, text, limits)
   limits = limits or {}
   return declare(self, { name = name, default = default, help = text, type = limits.type or type_of(default),
@@ -166,18 +170,32 @@ function Options:settle(base, given)
   return values, notes
 end
 
--- :unmet(values, given) -> a message about the first of the given options that means nothing with these values, or nil.
-function Options:unmet(values, given)
+-- :unmet(values, given [, switches]) -> a message about the first of the given options that means nothing with these
+-- values, or nil; options are called as in Lua, or by their switches. In Lua a default may be given in any case, since
+-- tables are made of others.
+function Options:unmet(values, given, switches)
   for _, spec in ipairs(self.order) do
-    if spec.name and given[spec.name] ~= nil then
+    local value = spec.name and given[spec.name]
+    if value ~= nil and spec.name and (switches or help.shown(value) ~= help.shown(spec.default)) then
       for _, only in ipairs(spec.only) do
         if not condition.holds(only, values) then
-          return ("%s means nothing without %s"):format(help.written(spec.name, given[spec.name]),
-            condition.text(only))
+          return ("%s means nothing without %s"):format(condition.written(spec.name, value, switches),
+            condition.text(only, switches))
         end
       end
     end
   end
+end
+
+-- :in_force(values) -> those of the values that mean something, without those that are about one call alone.
+function Options:in_force(values)
+  local result = {}
+  for _, spec in ipairs(self.order) do
+    local holds = spec.name and values[spec.name] ~= nil and not spec.transient
+    for _, only in ipairs(holds and spec.only or {}) do holds = holds and condition.holds(only, values) end
+    if holds then result[spec.name] = values[spec.name] end
+  end
+  return result
 end
 
 -- :defaults() -> table of the values that options have when nothing is given.
@@ -216,13 +234,14 @@ function Options:parse(words)
 end
 
 -- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults
--- of all others. `what` names the function for messages.
+-- of all others. `what` names the function for messages. Values of a command line may mean nothing with each other, since
+-- presets and defaults are among them; what was typed was checked when it was read.
 function Options:complete(what, given)
   arguments.options(what, given, {}, self:names())
   local checked = {}
   for name, value in pairs(given or {}) do checked[name] = self:checked(what, name, value) end
   local values, notes = self:settle(self:defaults(), checked)
-  local problem = self:problem(values)
+  local problem = not usage.program() and self:unmet(values, checked) or self:problem(values)
   if problem then fail("%s: %s", what, problem) end
   return values, notes
 end
