@@ -86,6 +86,7 @@ static int safetensors_verify(lua_State *L) {
 /* A save and the values that it writes: what the functions below return, and what frees both if an error passes. */
 typedef struct {
   icl__save *save;
+  bool told; /* how it ended */
   int count;
   icl__held held[];
 } writer;
@@ -97,10 +98,14 @@ static void release_values(writer *w) {
     icl__unhold(&w->held[--w->count]);
 }
 
+/* Waits for a save that was started. That it failed is a warning where nobody asked. */
 static int writer_collect(lua_State *L) {
   writer *w = luaL_checkudata(L, 1, writer_name);
+  if (!w->told && icl__save_finish(w->save) != ICL_OK)
+    lua_warning(L, icl_message(), 0);
   icl__save_free(w->save);
   w->save = NULL;
+  w->told = true;
   release_values(w);
   return 0;
 }
@@ -210,6 +215,7 @@ static writer *push_writer(lua_State *L, const char *function, bool sum) {
   contents.arrays = arrays;
   writer *w = lua_newuserdatauv(L, sizeof *w + (size_t)count * sizeof *w->held, 0);
   w->save = NULL;
+  w->told = true; /* until it is started */
   w->count = 0;
   luaL_setmetatable(L, writer_name);
   int top = lua_gettop(L);
@@ -240,6 +246,7 @@ static int safetensors_write(lua_State *L) {
 static int safetensors_write_start(lua_State *L) {
   writer *w = push_writer(L, "safetensors_write_start", true);
   icl__save_start(w->save);
+  w->told = false;
   return 1;
 }
 
@@ -247,6 +254,7 @@ static int safetensors_write_start(lua_State *L) {
 static int writer_wait(lua_State *L) {
   writer *w = luaL_checkudata(L, 1, writer_name);
   icl_status status = icl__save_finish(w->save);
+  w->told = true;
   release_values(w);
   if (status == ICL_OK) {
     lua_pushboolean(L, true);

@@ -228,6 +228,14 @@ static icl_status replace(const icl__writer *w, const icl__places *places) {
   return rename(w->temporary, w->target) == 0 ? ICL_OK : icl__file_fail(w->path, "put the new file in its place");
 }
 
+/* Makes a name durable, unless it is in the folder of the target. */
+static icl_status sync_name(const icl__writer *w, const char *path) {
+  size_t bytes = icl__folder_bytes(path);
+  if (bytes == icl__folder_bytes(w->target) && memcmp(path, w->target, bytes) == 0)
+    return ICL_OK;
+  return icl__folder_sync(path);
+}
+
 /* What follows; the file itself is written. */
 static icl_status spread(const icl__writer *w, const icl__places *places) {
   for (int i = 0; i < places->link_count; i++)
@@ -235,9 +243,9 @@ static icl_status spread(const icl__writer *w, const icl__places *places) {
       return icl__wrap(ICL_EIO, "%s: it is written, but has no second name", w->path);
   ICL__TRY(icl__folder_sync(w->target));
   if (places->keep)
-    ICL__TRY(icl__folder_sync(places->keep));
+    ICL__TRY(sync_name(w, places->keep));
   for (int i = 0; i < places->link_count; i++)
-    ICL__TRY(icl__folder_sync(places->links[i]));
+    ICL__TRY(sync_name(w, places->links[i]));
   return ICL_OK;
 }
 

@@ -106,27 +106,28 @@ static icl_status add_entries(json_t *header, const icl_safetensors *contents, c
   return ICL_OK;
 }
 
-/* Length and text, padded with spaces so that the data begins at a multiple of 8. */
+/* Length and text, padded with spaces so that the data begins at a multiple of 8. The text is written into memory that
+ * is there: where jansson has to make room itself, it loses a key when memory is out. */
 static icl_status frame(const json_t *header, char **start, size_t *bytes) {
-  char *text = json_dumps(header, JSON_COMPACT);
-  if (!text)
+  size_t used = json_dumpb(header, NULL, 0, JSON_COMPACT);
+  if (!used)
     return icl__fail(ICL_ENOMEM, "out of memory for the header");
-  size_t used = strlen(text);
   uint64_t length = (used + 7) / 8 * 8;
-  icl_status status = ICL_OK;
   if (length > ICL__SAFETENSORS_MAX_HEADER)
-    status = icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
-                       ICL__SAFETENSORS_MAX_HEADER);
-  else if (!(*start = icl__alloc(sizeof length + length, 1)))
-    status = ICL_ENOMEM;
-  if (status == ICL_OK) {
-    memcpy(*start, &length, sizeof length);
-    memset(*start + sizeof length, ' ', length);
-    memcpy(*start + sizeof length, text, used);
-    *bytes = sizeof length + length;
+    return icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
+                     ICL__SAFETENSORS_MAX_HEADER);
+  char *frame = icl__alloc(sizeof length + length, 1);
+  if (!frame)
+    return ICL_ENOMEM;
+  memcpy(frame, &length, sizeof length);
+  memset(frame + sizeof length, ' ', length);
+  if (json_dumpb(header, frame + sizeof length, length, JSON_COMPACT) != used) {
+    icl__free(frame);
+    return icl__fail(ICL_ENOMEM, "out of memory for the header");
   }
-  free(text);
-  return status;
+  *start = frame;
+  *bytes = sizeof length + length;
+  return ICL_OK;
 }
 
 icl_status icl__safetensors_start(const icl_safetensors *contents, const icl_array **order, char **start,
