@@ -230,6 +230,18 @@ def what_a_resumed_run_repeats_is_there_once():
 
 
 @test
+def a_run_that_is_resumed_at_its_end_keeps_its_last_report():
+  needs_tensorboard()
+  with folder() as where:
+    train(where, state="killed")
+    rename_to_order(where)
+    train(where, resumed=8)
+    reader = load(where / "run")
+    equal(scalars(reader, "Val/Acc1"), [(4, 0.5), (8, 0.5)])
+    equal(sessions(where)[1][0].sessions[0].status, api_pb2.STATUS_SUCCESS)
+
+
+@test
 def a_file_that_was_cut_in_its_last_record():
   needs_tensorboard()
   with folder() as where:

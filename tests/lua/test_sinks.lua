@@ -397,6 +397,21 @@ check("the picture has the images of the first pass, and moves no draw", functio
   end
 end)
 
+check("a chain that cannot be applied twice costs the picture alone", function()
+  local calls = 0
+  local chain = augment.chain { augment.normalize {}, function()
+    calls = calls + 1
+    if calls == 2 then error "once only" end
+  end }
+  local folder <close> = new_folder()
+  local run, sink = stand_in { folder = folder.path }, icl.sinks.tensorboard()
+  sink:open(run)
+  local losses = small_run(chain, function(_, loop) sink:turn(setmetatable(run, { __index = loop.run }), loop) end)
+  check.equal(#run.warnings, 1)
+  check.equal(run.warnings[1]:find "there is no picture of the first batch: .*once only" ~= nil, true)
+  check.equal(table.concat(losses, " "), table.concat(small_run(augment.chain { augment.normalize {} }), " "))
+end)
+
 check("sinks of options", function()
   local function of(given)
     return icl.sinks.from_options(icl.options "x":include(icl.options.logging):complete("x", given))

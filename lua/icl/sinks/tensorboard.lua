@@ -71,11 +71,14 @@ local function images_of(run, loop)
   return type(image) == "table" and image[1] or image
 end
 
+-- A chain may hold functions of the user's that do not bear to be called once more; a picture is not worth a run.
 local function add_picture(self, run, loop)
-  local image = images_of(run, loop)
-  local channels = image:size(-1)
-  if channels ~= 1 and channels ~= 3 then return end
-  add(self, os.time(), run.step, { events.image("Train/Image", grid(image)) })
+  local ok, image = pcall(images_of, run, loop)
+  if not ok then
+    run:warn(("there is no picture of the first batch: %s"):format(tostring(image)))
+  elseif image:size(-1) == 1 or image:size(-1) == 3 then
+    add(self, os.time(), run.step, { events.image("Train/Image", grid(image)) })
+  end
 end
 
 local function add_running(self, run)
@@ -136,7 +139,8 @@ end
 function TensorBoard:close(record)
   if not self.writer then return end
   local ended = hparams.ended(record.state, record.time)
-  if ended then add(self, record.time, record.step, { ended }) end
+  -- Where it is the first event of a resumed run, the last report before it still counts.
+  if ended then add(self, record.time, record.step + 1, { ended }) end
   self.writer:close()
 end
 
