@@ -40,6 +40,14 @@ local function act(given, o)
   if given.seed then random.seed(given.seed) end
 end
 
+-- What means nothing without another option. Where no data set is named, any may be there.
+local function unmet(o, given)
+  local values = setmetatable({}, { __index = function(_, name)
+    if name ~= "dataset" or given.dataset then return o[name] end
+  end })
+  return all:unmet(values, given)
+end
+
 -- settings.complete(given) -> the options with the defaults where something is not given, and texts for the log.
 function settings.complete(given)
   given = given or {}
@@ -49,7 +57,7 @@ function settings.complete(given)
     if all.specs[name] then checked[name] = all:checked("icl.fit: options", name, value) end
   end
   local o, notes = all:settle(all:defaults(), checked)
-  local problem = not origin and all:unmet(o, checked)
+  local problem = not origin and unmet(o, checked)
     or option_groups.augmentation:problem(o) or option_groups.training:problem(o)
   if problem then fail("icl.fit: options: " .. problem) end
   if not origin then act(given, o) end

@@ -219,13 +219,14 @@ function Options:parse(words)
 end
 
 -- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults
--- of all others. `what` names the function for messages.
+-- of all others. `what` names the function for messages. Values of a command line may mean nothing with each other, since
+-- presets and defaults are among them; what was typed was checked when it was read.
 function Options:complete(what, given)
   arguments.options(what, given, {}, self:names())
   local checked = {}
   for name, value in pairs(given or {}) do checked[name] = self:checked(what, name, value) end
   local values, notes = self:settle(self:defaults(), checked)
-  local problem = self:problem(values)
+  local problem = not usage.program() and self:unmet(values, checked) or self:problem(values)
   if problem then fail("%s: %s", what, problem) end
   return values, notes
 end
