@@ -75,6 +75,13 @@ def wrong_options_are_told_with_what_was_meant():
       (["--threads", "100000"], ["--threads 100000: it must be at most 1024"]),
       (["--weight-decay", "1e400"], ["--weight-decay 1e400: it must be a finite number"]),
       (["--dataset", "folder"], ["--dataset folder needs --data DIR"]),
+      (["--ema", "1"], ["--ema must be less than 1"]),
+      (["--ema-warmup"], ["--ema-warmup means nothing without an --ema above 0"]),
+      (["--tta", "flop"], ["--tta flop", "did you mean flip"]),
+      (["--val-period", "0"], ["--val-period 0", "at least 1"]),
+      (["--dataset", "fashion_mnist", "--weights", "/nowhere"], ["--weights: /nowhere: cannot open it"]),
+      (["--dataset", "fashion_mnist", "--type", "imagenet", "--n-blocks", "1,1,1,1001"],
+       ["an entry of --n-blocks is 1001; it must be an integer from 1 to 1000"]),
       (["--dataset", "fashion_mnist", "--subdivision", "200"], ["--subdivision 200 is more", "--batch-size 128"]),
   ):
     result = run(RECIPE, *arguments)
@@ -248,6 +255,32 @@ def images_are_augmented_as_asked():
       equal(train(data, *options).splitlines()[-1], output.splitlines()[-1])
     same = [epochs(train(data, "--mixup", *options))[-1]["loss"] for options in ([], ["--threads", "1"], ["--eager"])]
     assert max(same) - min(same) < 1e-3, same
+
+
+@test
+def weights_of_one_run_start_another():
+  with folder() as here:
+    data, recipe = write_mnist(here.path, 64, 32), here.write("saves.lua", SAVING)
+    figures = re.compile(r"loss (\S+) acc@1 (\S+) acc@5 (\S+)")
+    saved = train(data, "--to", here / "first", recipe=recipe).splitlines()
+    again = train(data, "--weights", here / "first", "--val-first", "--to", here / "second", recipe=recipe)
+    before = next(line for line in again.splitlines() if line.startswith("Before Test"))
+    last = [line for line in saved if line.startswith("Epoch")][-1]
+    equal(figures.findall(before)[-1], figures.findall(last)[-1])
+    result = run(recipe, *SMALL, "--data", data, "--weights", here / "first", "--initial-channels", "8", "--to",
+                 here / "third")
+    contains(failure(result, 2), "--weights: load: ", "of another shape")
+
+
+@test
+def averages_and_a_flip_are_evaluated():
+  with folder() as here:
+    data = write_mnist(here.path, 64, 32)
+    output = train(data, "--ema", "0.9", "--ema-warmup", "--tta", "flip", "--epochs", "3", "--val-period", "2")
+    lines = [line for line in output.splitlines() if line.startswith("Epoch")]
+    equal(["Test loss" in line for line in lines], [False, True, True])
+    equal(["Test EMA loss" in line for line in lines], [False, True, True])
+    assert re.search(r"\nTest error [\d.]+ %, of the average \(EMA\) [\d.]+ %\n", output), output
 
 
 # The least network of each recipe.
