@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "op.h"
+#include "process.h"
 #include "prompt.h"
 #include "run.h"
 #include "state.h"
@@ -44,6 +45,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_files_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
+  icl__lua_process_functions(L);
   return 1;
 }
 

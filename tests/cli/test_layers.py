@@ -36,8 +36,8 @@ BINDINGS = [
   ["bindings/engine.*", "bindings/handle.*", "bindings/array.*", "bindings/attributes.*", "bindings/print.*"],
   ["bindings/op.*", "bindings/step.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
-   "bindings/describe.*", "bindings/files.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*",
-   "bindings/terminal.*"],
+   "bindings/describe.*", "bindings/files.*", "bindings/image.*", "bindings/process.*", "bindings/prompt.*",
+   "bindings/run.*", "bindings/terminal.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]
