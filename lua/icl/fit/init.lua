@@ -11,6 +11,7 @@ local new_progress = require "icl.fit.progress"
 local new_run = require "icl.run"
 local numbers = require "icl.internal.numbers"
 local optim = require "icl.optim"
+local outcome = require "icl.internal.outcome"
 local parts = require "icl.fit.parts"
 local schedule = require "icl.schedule"
 local settings = require "icl.fit.settings"
@@ -137,8 +138,13 @@ local function finish(self, run, result, progress)
   end
   for _, entry in ipairs { { "Validation", result.val }, { "Test", result.test } } do
     local name, values = table.unpack(entry, 1, 2)
-    if values then progress:line(numbers.format("%s error %.2f %%", name, 100 * (1 - values.top1))) end
+    if values then
+      progress:line(numbers.format("%s error %.2f %%", name, 100 * (1 - values.top1)))
+      outcome.tell(name .. " error", 100 * (1 - values.top1))
+    end
   end
+  local published = settings.published(self.given)
+  if published then progress:line("Published with these settings: " .. published) end
 end
 
 local names = { "model", "train", "val", "test", "options", "loss", "optimizer", "schedule", "hint", "quiet" }

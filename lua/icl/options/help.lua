@@ -108,14 +108,38 @@ function help.lines(options)
   return lines
 end
 
+local function has_results(options)
+  return #options.cells > 0
+end
+
+local function has_seed(options)
+  return options.specs.seed
+end
+
+-- The words that every list of options takes besides its own: what they take, their help, and whether --help shows
+-- them.
+help.common = {
+  { word = "--preset", takes = "NAME", help = "several options at once; what else is given beats them" },
+  { word = "--list-presets", help = "the presets and what they set" },
+  { word = "--result", takes = "ROW/COLUMN", is_shown = has_results,
+    help = "the settings of a published figure; what else is given beats them" },
+  { word = "--list-results", is_shown = has_results,
+    help = "the published figures, and beside each what runs in the folder runs reached" },
+  { word = "--seeds", takes = "N|N,N", is_shown = has_seed,
+    help = "runs with the seeds 0 to N - 1, or with these, one after another; then mean and deviation of their figures" },
+  { word = "--help", help = "this text" },
+}
+
 -- All that --help prints.
 function help.text(options)
   local lines, body = { options.title, "", "options:" }, help.lines(options)
   table.move(body, 1, #body, #lines + 1, lines)
   lines[#lines + 1] = ""
-  lines[#lines + 1] = "  --preset NAME               several options at once; what else is given beats them"
-  lines[#lines + 1] = "  --list-presets              the presets and what they set"
-  lines[#lines + 1] = "  --help                      this text"
+  for _, common in ipairs(help.common) do
+    if not common.is_shown or common.is_shown(options) then
+      add_entry(lines, "  " .. common.word .. (common.takes and " " .. common.takes or ""), common.help, 30)
+    end
+  end
   if #options.examples > 0 then
     lines[#lines + 1] = ""
     lines[#lines + 1] = "examples:"
