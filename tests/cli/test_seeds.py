@@ -41,8 +41,8 @@ def the_figures_of_all_seeds_are_summed_up():
   with folder() as here:
     output = success(run(recipe(here), "--seeds", "3"))
     contains(output, "seed 0 output []\n", "seed 1 ", "seed 2 ")
-    equal(output.splitlines()[-1], "Test error in % of 3 seeds: 10.00 11.00 12.00; mean 11.00, standard deviation 1.00, "
-                                   "95 % interval 8.52 to 13.48")
+    equal(output.splitlines()[-1], "Test error in % of 3 seeds: 10.00 11.00 12.00; mean 11.00, standard deviation "
+                                   "1.00, 95 % interval 8.52 to 13.48")
     output = success(run(recipe(here), "--seeds=1"))
     equal(output.splitlines()[-1], "Test error in % of 1 seed: 10.00; mean 10.00")
     contains(success(run(recipe(here, "os.exit(0, true)"), "--seeds", "2")), "\nno seed ended with a figure\n")

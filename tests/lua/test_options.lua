@@ -417,6 +417,7 @@ end)
 
 check("mistakes in the declaration", function()
   check.raises(function() example():value("depth", 1, "again") end, "declared twice")
+  check.raises(function() example():value("seeds", 1, "taken") end, "every list has %-%-seeds; choose another name")
   check.raises(function() example():default { dept = 1 } end, "did you mean depth")
   check.raises(function() example():preset("x", { epoch = 1 }) end, "did you mean epochs")
   check.raises(function() example():preset("x", { epochs = 1.5 }) end, "preset x: epochs is 1.5; it must be an integer")

@@ -30,7 +30,7 @@ end
 local function unknown(list, word)
   if word:sub(1, 2) ~= "--" then return ("'%s' is not an option; options begin with --"):format(word) end
   local words = {}
-  for i, entry in ipairs(help.common) do words[i] = entry.word end
+  for i, entry in ipairs(help.common(list)) do words[i] = entry.word end
   for _, name in ipairs(list:names()) do
     words[#words + 1] = flag_name(name)
     if list.specs[name].type == "boolean" then words[#words + 1] = "--no-" .. flag_name(name):sub(3) end

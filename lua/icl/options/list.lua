@@ -25,6 +25,7 @@ local function declare(self, spec, limits)
   spec.only = spec.only or { limits and limits.only }
   spec.neutral = spec.neutral or limits and limits.neutral
   if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
+  if help.is_common(spec.name) then fail("options: every list has --%s; choose another name", spec.name) end
   self.specs[spec.name] = spec
   self.order[#self.order + 1] = spec
   return self
@@ -41,8 +42,8 @@ function Options:value(name, default, text, limits)
                          min = limits.min, max = limits.max }, limits)
 end
 
--- :flag(name, default, help [, { only =, neutral = }]): --name and --no-name. With nil as default the recipe decides when neither
--- is given.
+-- :flag(name, default, help [, { only =, neutral = }]): --name and --no-name. With nil as default the recipe decides
+-- when neither is given.
 function Options:flag(name, default, text, limits)
   return declare(self, { name = name, default = default, help = text, type = "boolean" }, limits)
 end
@@ -108,8 +109,8 @@ function Options:preset(name, values, note)
   return self
 end
 
--- :results(title)(table): published figures with these settings, as a person reads them (notation.lua), for --result and
--- --list-results. Defaults and presets come before it.
+-- :results(title)(table): published figures and their settings, as a person reads them (options/notation.lua), for
+-- --result and --list-results. Defaults and presets come before it.
 function Options:results(title)
   return function(text)
     results.add(self, title, text)
@@ -252,8 +253,8 @@ end
 
 -- new(title) -> an empty list of options.
 local function new(title)
-  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, tables = {}, cells = {}, examples = {},
-                 actions = {}, checks = {}, derived = {} }
+  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, tables = {}, cells = {},
+                 examples = {}, actions = {}, checks = {}, derived = {} }
   return setmetatable(self, Options)
 end
 

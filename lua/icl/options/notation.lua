@@ -147,7 +147,8 @@ local function read_row(reader, header, left, right)
   else
     for word in left:gmatch "%S+" do row.left[#row.left + 1] = word end
     if #row.left ~= #header.options then
-      complain(reader, "%d values for the %d options %s", #row.left, #header.options, table.concat(header.options, ", "))
+      complain(reader, "%d values for the %d options %s", #row.left, #header.options,
+        table.concat(header.options, ", "))
     end
     row.settings = new_settings()
     for i, name in ipairs(header.options) do set_text(reader, row.settings, name, row.left[i]) end

@@ -59,7 +59,9 @@ end
 -- What the cell of a row and a column sets; what either says itself beats a preset.
 local function joined(table_of, column, row, complain)
   for name in pairs(column.settings.given) do
-    if row.settings.given[name] ~= nil then complain(row, "%s is set by the row and by column %s", name, column.text) end
+    if row.settings.given[name] ~= nil then
+      complain(row, "%s is set by the row and by column %s", name, column.text)
+    end
   end
   local all = notation.new_settings():join(table_of.shared):join(column.settings):join(row.settings)
   for name, value in pairs(all.given) do all.values[name] = value end
@@ -90,7 +92,9 @@ end
 local function cell_for(list, name, settings, column, row, complain)
   local cell = results.cell(list, settings.values)
   if not cell then
-    if named(list, name) then complain(row, "%s has other settings above; a name, such as wide:, tells them apart", name) end
+    if named(list, name) then
+      complain(row, "%s has other settings above; a name, such as wide:, tells them apart", name)
+    end
     check_conditions(list, settings, row, complain)
     cell = { name = name, values = settings.values, figures = {} }
     list.cells[#list.cells + 1] = cell
