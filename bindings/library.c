@@ -13,6 +13,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "op.h"
+#include "process.h"
 #include "prompt.h"
 #include "run.h"
 #include "safetensors.h"
@@ -52,6 +53,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_build_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
+  icl__lua_process_functions(L);
   return 1;
 }
 

@@ -37,7 +37,8 @@ BINDINGS = [
   ["bindings/op.*", "bindings/step.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
    "bindings/build.*", "bindings/describe.*", "bindings/events.*", "bindings/files.*", "bindings/folder.*",
-   "bindings/image.*", "bindings/prompt.*", "bindings/run.*", "bindings/safetensors.*", "bindings/terminal.*"],
+   "bindings/image.*", "bindings/process.*", "bindings/prompt.*", "bindings/run.*", "bindings/safetensors.*",
+   "bindings/terminal.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]
@@ -45,10 +46,13 @@ BINDINGS = [
 # icl.core, that is the bindings, lies below all of this.
 LUA = [
   ["lua/icl/internal/*"],
+  ["lua/icl/runs/*"],
   ["lua/icl/tensor.lua", "lua/icl/json.lua", "lua/icl/image.lua", "lua/icl/weights.lua", "lua/icl/loss.lua",
-   "lua/icl/metrics.lua", "lua/icl/autograd.lua", "lua/icl/schedule.lua", "lua/icl/random/*", "lua/icl/runs/*"],
-  ["lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua"
-   " lua/icl/options/resumed.lua", "lua/icl/sinks/*", "lua/icl/rerun.lua"],
+   "lua/icl/metrics.lua", "lua/icl/autograd.lua", "lua/icl/schedule.lua", "lua/icl/random/*",
+   "lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua "
+   "lua/icl/options/notation.lua lua/icl/options/results.lua lua/icl/options/resumed.lua lua/icl/options/seeds.lua",
+   "lua/icl/rerun.lua"],
+  ["lua/icl/sinks/*"],
   ["lua/icl/step.lua", "lua/icl/run/*", "lua/icl/gradcheck.lua", "lua/icl/nn/*", "lua/icl/optim/*",
    "lua/icl/augment/*"],
   ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua"],

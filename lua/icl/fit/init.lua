@@ -7,7 +7,9 @@ local header = require "icl.fit.header"
 local metrics = require "icl.metrics"
 local new_run = require "icl.run"
 local numbers = require "icl.internal.numbers"
+local outcome = require "icl.internal.outcome"
 local prepare = require "icl.fit.prepare"
+local settings = require "icl.fit.settings"
 local usage = require "icl.internal.usage"
 
 -- The logits of images; of a list of views a list, each view in a pass of its own.
@@ -85,8 +87,13 @@ local function finish(self, run, result)
     local values, of_ema = result[key], result[key .. "_ema"]
     local text = values and numbers.format("%s error %.2f %%", name, 100 * (1 - values.top1))
     if of_ema then text = text .. numbers.format(", of the average (EMA) %.2f %%", 100 * (1 - of_ema.top1)) end
-    if text then run:line(text) end
+    if text then
+      run:line(text)
+      outcome.tell(name .. " error", 100 * (1 - values.top1))
+    end
   end
+  local published = settings.published(self.given)
+  if published then run:line("Published with these settings: " .. published) end
 end
 
 -- The folder of the run: on a command line there is one unless it says none.

@@ -6,6 +6,7 @@ local models = require "icl.models"
 local new_options = require "icl.options.list"
 local option_groups = require "icl.options"
 local random = require "icl.random"
+local results = require "icl.options.results"
 local usage = require "icl.internal.usage"
 
 local settings = {}
@@ -70,7 +71,8 @@ function settings.default(name)
   return all.specs[name].default
 end
 
--- settings.changed(given) -> a list of options that differ from the defaults, as they would be typed.
+-- settings.changed(given) -> a list of options that differ from the defaults, as they would be typed; the names of
+-- presets, and of the published result whose settings these are, or nil.
 function settings.changed(given)
   local help = require "icl.options.help"
   local origin = usage.origin(given)
@@ -82,7 +84,14 @@ function settings.changed(given)
       changed[#changed + 1] = help.written(spec.name, value)
     end
   end
-  return changed, origin and origin.presets or {}
+  return changed, origin and origin.presets or {}, origin and origin.result
+end
+
+-- settings.published(given) -> what was published with these settings, such as "8.21 %"; nil where nothing was.
+function settings.published(given)
+  local origin = usage.origin(given)
+  local cell = origin and results.cell(origin.list, given)
+  return cell and results.text(cell)
 end
 
 return settings

@@ -25,7 +25,8 @@ function usage.code(value)
 end
 
 -- usage.remember(values, origin): these values of options came from a command line. origin = { program = its name for
--- messages, list = the list of options, given = what was typed, presets = names, notes = texts for the log }.
+-- messages, list = the list of options, given = what was typed, presets = names, result = the name of a published
+-- figure or nil, notes = texts for the log }.
 function usage.remember(values, origin)
   origins[values], latest = origin, values
 end

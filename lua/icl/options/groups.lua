@@ -24,16 +24,17 @@ groups.data = options "data"
   : choice("dataset", "fashion_mnist", datasets.names,
       "the images; folder: one's own, DIR/train/CLASS/NAME.jpg and DIR/val/CLASS/NAME.jpg; imagenet lies so too")
   : value("data", "", "folder of the data set; otherwise the standard folders are searched",
-      { type = "path", may_change = true })
+      { type = "path", may_change = true, neutral = true })
   : value("image_size", 224, "pixels of a side of an image", { min = 1, max = 16384, only = in_folder })
   : value("eval_resize", nil,
       "the shorter side before the middle is cut out; 0: as it is (default: 256 / 224 of image_size, rounded)",
       { type = "integer", min = 0, max = 16384, only = in_folder })
-  : value("workers", 0, "threads that decode; 0: one for each core", { min = 0, max = 1024, only = in_folder, may_change = true })
+  : value("workers", 0, "threads that decode; 0: one for each core",
+      { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
       { only = in_folder })
   : value("batch_size", 128, "images a step", { min = 1 })
-  : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true })
+  : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true, neutral = true })
   : flag("drop_last", true, "leave out a last smaller batch in training")
   : flag("use_test_as_val", true,
       "evaluate on the test images after each epoch; off: on a part of the training images, on the test images at last")
@@ -186,9 +187,9 @@ groups.engine = options "engine"
   : value("threads", 0, "0: every core", { min = 0, max = 1024, may_change = true })
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
-  : flag("check_nan", false, "stop at the first value that is not finite and name its op",
-      { may_change = true })
+  : flag("check_nan", false, "stop at the first value that is not finite and name its op", { may_change = true })
   : flag("profile", false, "print time by op, layer and phase at the end", { may_change = true })
+  : neutral()
   : after(configure)
 
 local resumes = { "--resume", function(values) return values.resume ~= nil end }
@@ -205,6 +206,7 @@ groups.output = options "files of the run"
       .. "the end of the best epoch, of the run, and at signals", { may_change = true, only = writes })
   : value("keep", 0, "how many of the checkpoints of --save-every N epochs stay; 0: all",
       { min = 0, may_change = true, only = by_epochs })
+  : neutral()
 
 -- Event files lie in the folder of a run.
 local in_events = { "--tensorboard and an --output folder", function(values)
@@ -216,9 +218,10 @@ groups.logging = options "logging"
       { min = 0, may_change = true })
   : flag("tensorboard", true, "event files for TensorBoard", { only = writes, may_change = true })
   : flag("histograms", false, "in them the weights after each epoch", { only = in_events, may_change = true })
+  : neutral()
 
 groups.runtime = options "runtime"
-  : value("seed", 0, "of every random draw", { min = 0 })
+  : value("seed", 0, "of every random draw", { min = 0, neutral = true })
   : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
   : include(groups.output, groups.logging, groups.engine)
   : after(function(opt) random.seed(opt.seed) end)

@@ -51,17 +51,19 @@ local function merge(list, values, given, folder)
   end
 end
 
--- resumed(list, script, given, presets) -> the values of options for a command line with --resume, and where they came
--- from, as for other command lines; or nil and a message.
-local function resumed(list, script, given, presets)
-  local folder, message = folder_of(given, script or "icl", presets[1])
+-- resumed(list, script, given, preset, result) -> the values of options for a command line with --resume, and where they
+-- came from, as for other command lines; or nil and a message. preset, result: names that were given, or nil.
+local function resumed(list, script, given, preset, result)
+  local folder, message = folder_of(given, script or "icl", preset)
   if not folder then return nil, "--resume: " .. message end
   local saved
   saved, message = options_file.read(folder .. "/options.lua")
   if not saved then return nil, "--resume: " .. message end
-  if presets[1] and presets[1] ~= saved.preset then
-    return nil, ("--preset %s: the run in %s has %s"):format(presets[1], folder,
-      saved.preset and "--preset " .. saved.preset or "none")
+  for name, wanted in pairs { preset = preset, result = result } do
+    if wanted ~= saved[name] then
+      return nil, ("--%s %s: the run in %s has %s"):format(name, wanted, folder,
+        saved[name] and ("--%s %s"):format(name, saved[name]) or "none")
+    end
   end
   local values
   values, message = saved_values(list, folder .. "/options.lua", saved.options)
