@@ -61,8 +61,8 @@ function figures.title(name)
   return ("%s, %s"):format(figures.field_title(field), figures.set_title(set))
 end
 
--- Is figure a better than b?
-local function is_better(name, a, b)
+-- figures.is_better(name, a, b) -> is the figure a better than b?
+function figures.is_better(name, a, b)
   if figures.is_share(name) then return a > b end
   return a < b
 end
@@ -91,7 +91,7 @@ function figures.best(reports, name)
   local best
   local epochs, values = figures.series(reports, name)
   for i, value in ipairs(values) do
-    if not best or is_better(name, value, best.value) then
+    if not best or figures.is_better(name, value, best.value) then
       best = { figure = name, epoch = epochs[i], value = value }
     end
   end
