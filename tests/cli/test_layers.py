@@ -47,6 +47,7 @@ LUA = [
   ["lua/icl/internal/*"],
   ["lua/icl/tensor.lua", "lua/icl/json.lua", "lua/icl/image.lua", "lua/icl/weights.lua", "lua/icl/loss.lua",
    "lua/icl/metrics.lua", "lua/icl/autograd.lua", "lua/icl/schedule.lua", "lua/icl/random/*", "lua/icl/runs/*",
+   "lua/icl/chart/*",
    "lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua",
    "lua/icl/options/words.lua"],
   ["lua/icl/step.lua", "lua/icl/run.lua", "lua/icl/gradcheck.lua", "lua/icl/nn/*", "lua/icl/optim/*",
