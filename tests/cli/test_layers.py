@@ -58,7 +58,7 @@ LUA = [
   ["lua/icl/fit/*"],
   ["lua/icl/init.lua"],
   ["lua/icl/repl/print.lua"],
-  ["lua/icl/help/*"],
+  ["lua/icl/help/*", "lua/icl/report/*"],
   ["lua/icl/repl/*", "lua/icl/commands/*"],
   ["lua/icl/program/*"],
   ["recipes/*"],
