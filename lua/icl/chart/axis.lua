@@ -22,9 +22,8 @@ local function round_down(x)
   return best
 end
 
-local function linear_ticks(self, count)
-  local step = round_up((self.high - self.low) / count)
-  if self.whole then step = math.max(step, 1.0) end
+local function linear_ticks(self)
+  local step = self.step
   local first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
   self.decimals = math.max(0, -math.floor(math.log(step, 10) + 1e-9))
   for k = first, last do self.ticks[#self.ticks + 1] = k * step end
@@ -43,7 +42,7 @@ local function log_ticks(self, count)
   end
 end
 
--- The ends of the axis: those of the values, or round ones around them.
+-- The ends of the axis: those of the values, or round ones around them; and the step from tick to tick of a linear one.
 local function set_ends(self, options, count)
   local low, high = self.low, self.high
   if self.log then
@@ -57,8 +56,10 @@ local function set_ends(self, options, count)
     low, high = low - around, high + around
   end
   self.low, self.high = low, high
-  if options.exact then return end
   local step = round_up((high - low) / count)
+  if options.whole then step = math.max(step, 1.0) end
+  self.step = step
+  if options.exact then return end
   self.low, self.high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 end
 
@@ -67,11 +68,11 @@ end
 -- are integers; count = 5: ticks, about.
 local function new(low, high, options)
   options = options or {}
-  local self = setmetatable({ low = low + 0.0, high = high + 0.0, ticks = {}, whole = options.whole }, Axis)
+  local self = setmetatable({ low = low + 0.0, high = high + 0.0, ticks = {} }, Axis)
   self.log = options.log and low > 0 or false
   local count = options.count or 5
   set_ends(self, options, count)
-  if self.log then log_ticks(self, count) else linear_ticks(self, count) end
+  if self.log then log_ticks(self, count) else linear_ticks(self) end
   return self
 end
 

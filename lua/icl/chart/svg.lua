@@ -49,7 +49,7 @@ local function add_grid(out, plot)
     add('<path d="M%s %dv5"/>', x, HEIGHT - BOTTOM)
     add('<text x="%s" y="%d" text-anchor="middle">%s</text>', x, HEIGHT - BOTTOM + 19, plot.x_axis:label(tick))
   end
-  add('<text x="%d" y="%d" text-anchor="end">epoch</text>', LEFT - 8, HEIGHT - BOTTOM + 19)
+  add('<text x="-8" y="%d">epoch</text>', HEIGHT - BOTTOM + 19)
   add('<path d="M%d %dH%d"/></g>', LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT)
 end
 

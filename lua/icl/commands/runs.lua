@@ -9,7 +9,7 @@ local warnings = require "icl.runs.warnings"
 
 local figures = icl.runs.figures
 
-local options = icl.options "icl runs [ROOT]: the runs in a folder, runs unless it is given"
+local options = icl.options "icl runs [ROOT]: the runs in a folder, the folder runs unless one is given"
   : flag("json", false, "print JSON")
   : example "icl runs"
   : example "icl runs runs/wrn-28-10 --json"
@@ -62,7 +62,7 @@ return function(words)
     io.stderr:write("icl runs: one folder at a time; `icl compare` takes several\n")
     return 2
   end
-  local root = others[1] or "runs"
+  local root = others[1] or icl.runs.root()
   local list = icl.runs.list(root)
   warnings(list)
   if opt.json then

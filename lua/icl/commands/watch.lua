@@ -177,7 +177,7 @@ local ENTER, LEAVE = "\27[?1049h\27[?25l", "\27[?25h\27[?1049l"
 local function redraw(list, figure, columns, rows, style)
   local lines = screen(list, figure, columns, rows - 1, style)
   lines[#lines + 1] = cut("q ends", columns)
-  io.stdout:write("\27[H", table.concat(lines, "\27[K\r\n"), "\27[K\27[J")
+  io.stdout:write("\27[H", table.concat(lines, "\27[K\n"), "\27[K\27[J")
   io.stdout:flush()
 end
 
@@ -213,7 +213,8 @@ return function(words)
   local list = runs.find(others)
   if #others == 0 then list[1] = runs.newest(runs.list()) end
   if #list == 0 then
-    io.stderr:write "icl watch: there are no runs in the folder runs; name the folder of one\n"
+    io.stderr:write(("icl watch: there are no runs in the folder %s; name the folder of one\n"):format(
+      core.printable(runs.root())))
     return 1
   end
   local terminal = core.isatty(1)

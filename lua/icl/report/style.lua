@@ -88,7 +88,7 @@ svg text { font-size: 12px; fill: var(--muted); }
 .matrix { width: 100%; max-width: 600px; height: auto; }
 .matrix .right { fill: var(--c1); } .matrix .wrong { fill: var(--c2); }
 .matrix text { font-size: 11px; fill: var(--text); }
-.matrix .cell { stroke: var(--back); stroke-width: 1; }
+.matrix.numbered .cell { stroke: var(--back); stroke-width: 1; }
 .matrix .empty { fill: var(--soft); }
 .matrix text.over { fill: #fff; }
 .bars {

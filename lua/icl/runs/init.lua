@@ -129,10 +129,17 @@ local function search(path, depth, found)
   end
 end
 
--- icl.runs.list([root = "runs"]) -> list of the runs in a folder and in those below it; see icl.runs.read. It is empty
--- where there are none, also where the folder is not there.
+-- runs.root() -> the folder with the runs: runs, unless the variable ICL_RUNS names another.
+function runs.root()
+  local named = os.getenv "ICL_RUNS"
+  return named and named ~= "" and named ~= "none" and named or "runs"
+end
+
+-- icl.runs.list([root]) -> list of the runs in a folder and in those below it; see icl.runs.read. It is empty where
+-- there are none, also where the folder is not there. Without root it is the folder runs, or the one that the variable
+-- ICL_RUNS names.
 function runs.list(root)
-  local path, found = arguments.path("icl.runs.list", root or "runs"):gsub("(.)/+$", "%1"), {}
+  local path, found = arguments.path("icl.runs.list", root or runs.root()):gsub("(.)/+$", "%1"), {}
   search(path, DEPTH, found)
   return found
 end
@@ -140,12 +147,12 @@ end
 -- The runs that a word of a command line stands for.
 local function matching(word)
   local found = runs.list(word)
-  if #found == 0 and word:sub(1, 1) ~= "/" then found = runs.list("runs/" .. word) end
+  if #found == 0 and word:sub(1, 1) ~= "/" then found = runs.list(runs.root() .. "/" .. word) end
   return found
 end
 
 -- runs.find(words) -> the runs that words stand for, each once: folders of runs, or folders with such in them; a name
--- that is not there is looked for in the folder runs. A word that stands for none is an error.
+-- that is not there is looked for below the root. A word that stands for none is an error.
 function runs.find(words)
   local found, seen = {}, {}
   for _, word in ipairs(words) do
@@ -153,7 +160,7 @@ function runs.find(words)
     if #matched == 0 then
       local names = {}
       for i, run in ipairs(runs.list()) do names[i] = run.name end
-      fail("there is no run %s%s; icl runs lists those in the folder runs", core.printable(word),
+      fail("there is no run %s%s; icl runs lists those that there are", core.printable(word),
         arguments.suggestion(word, names))
     end
     for _, run in ipairs(matched) do
