@@ -31,6 +31,7 @@ h3 { font-size: 15px; font-weight: 650; margin: 26px 0 10px; }
 p { margin: 0 0 12px; max-width: 76ch; }
 .sub, .note { color: var(--muted); }
 .note { font-size: 13.5px; }
+.scroll + .note { margin-top: 12px; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 12.5px; }
 code { background: var(--soft); padding: 1px 5px; border-radius: 4px; overflow-wrap: anywhere; }
 pre { background: var(--soft); padding: 12px 14px; border-radius: 8px; overflow-x: auto; line-height: 1.45; }

@@ -10,7 +10,9 @@ local judges = { "val", "test", "train" }
 -- The fields by which a network is judged, the best one first.
 local judged_by = { "top1", "loss" }
 
--- figures.reader(name) -> function(report) -> the figure of this name, a finite number, or nil.
+local LARGEST = 1e150  -- what is larger has no finite square, and is no more a figure than what is not finite
+
+-- figures.reader(name) -> function(report) -> the figure of this name, a number, or nil.
 function figures.reader(name)
   local set, field = name:match "^(.*)%.([^.]+)$"
   field = field or name
@@ -18,7 +20,7 @@ function figures.reader(name)
     local from = report
     if set then from = report[set] end
     local value = type(from) == "table" and from[field]
-    return math.type(value) and value - value == 0 and value + 0.0 or nil
+    return math.type(value) and math.abs(value) <= LARGEST and value + 0.0 or nil
   end
 end
 
