@@ -13,7 +13,7 @@ local WRONG, SIGNALLED = 2, 128
 local stops = { [SIGNALLED + 1] = "HUP", [SIGNALLED + 2] = "INT", [SIGNALLED + 15] = "TERM" }
 
 -- Folders that `--output` may mean without being one.
-local no_folder = { none = true, auto = true }
+local no_folder = { none = true, [""] = true }
 
 -- The command line of a run with one seed. `words` is the global `arg`: the program has the lowest index, the recipe
 -- index 0.
