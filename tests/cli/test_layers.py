@@ -36,7 +36,7 @@ BINDINGS = [
   ["bindings/engine.*", "bindings/handle.*", "bindings/array.*", "bindings/attributes.*", "bindings/print.*"],
   ["bindings/op.*", "bindings/step.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
-   "bindings/describe.*", "bindings/files.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*"],
+   "bindings/describe.*", "bindings/files.*", "bindings/npz.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]
