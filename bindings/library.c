@@ -8,6 +8,7 @@
 #include "gradient.h"
 #include "image.h"
 #include "json.h"
+#include "network.h"
 #include "npz.h"
 #include "op.h"
 #include "prompt.h"
@@ -40,6 +41,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_describe_functions(L);
   icl__lua_files_functions(L);
   icl__lua_npz_functions(L);
+  icl__lua_network_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   return 1;

@@ -23,6 +23,7 @@ CORE = [
   ["core/backend/registry.*"],
   ["core/graph/*"],
   ["core/data/*", "core/io/*"],
+  ["core/network/*"],
   ["bindings/*"],
 ]
 
@@ -36,7 +37,8 @@ BINDINGS = [
   ["bindings/engine.*", "bindings/handle.*", "bindings/array.*", "bindings/attributes.*", "bindings/print.*"],
   ["bindings/op.*", "bindings/step.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
-   "bindings/describe.*", "bindings/files.*", "bindings/npz.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*"],
+   "bindings/describe.*", "bindings/files.*", "bindings/npz.*", "bindings/network.*",
+   "bindings/image.*", "bindings/prompt.*", "bindings/run.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]
@@ -49,7 +51,7 @@ LUA = [
    "lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua"],
   ["lua/icl/step.lua", "lua/icl/run.lua", "lua/icl/gradcheck.lua", "lua/icl/nn/*", "lua/icl/optim/*",
    "lua/icl/augment/*"],
-  ["lua/icl/models/*", "lua/icl/data/*"],
+  ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/network/*"],
   ["lua/icl/options/*"],
   ["lua/icl/augment/from_options.lua lua/icl/augment/init.lua"],
   ["lua/icl/fit/*"],
