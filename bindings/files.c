@@ -1,4 +1,4 @@
-/* files.c - image sets and safetensors files as tables of tensors. */
+/* files.c - image sets and safetensors files as tables of tensors, and files of any text. */
 #include "files.h"
 
 #include "engine.h"
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/show.h"
 
 /* ---- image sets ---- */
@@ -202,6 +203,17 @@ static int safetensors_write(lua_State *L) {
   return 0;
 }
 
+/* file_write(path, text): the file as a whole or not at all; see base/file.h */
+static int file_write(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  size_t bytes;
+  const char *text = luaL_checklstring(L, 2, &bytes);
+  char expanded[ICL__PATH];
+  ICL__LUA_TRY(L, icl__path_expand(&path, expanded));
+  ICL__LUA_TRY(L, icl__file_write(path, text, bytes));
+  return 0;
+}
+
 /* printable(text) -> the text as a terminal can be shown it; see icl__show in base/show.h */
 static int printable(lua_State *L) {
   size_t bytes;
@@ -215,6 +227,7 @@ static int printable(lua_State *L) {
 
 void icl__lua_files_functions(lua_State *L) {
   static const luaL_Reg functions[] = {{"data_open", data_open},
+                                       {"file_write", file_write},
                                        {"printable", printable},
                                        {"safetensors_read", safetensors_read},
                                        {"safetensors_write", safetensors_write},

@@ -1,4 +1,4 @@
-/* image.c - image folders, streams of decoded batches, and single images. */
+/* image.c - image folders, streams of decoded batches, and single images, which are written as well. */
 #include "image.h"
 
 #include "arguments.h"
@@ -303,6 +303,27 @@ static int image_largest_crop(lua_State *L) {
   return 4;
 }
 
+/* png_encode(x) -> the PNG file of x, u8 (height, width, channels), as a string; channels: 1 grey, 3 colours, 4 with
+ * alpha */
+static int png_encode(lua_State *L) {
+  icl_tensor *x = icl__lua_check_tensor(L, 1);
+  const int32_t *shape = icl_tensor_shape(x);
+  bool is_image = icl_tensor_dtype(x) == ICL_U8 && icl_tensor_rank(x) == 3 && shape[0] && shape[1] &&
+                  (shape[2] == 1 || shape[2] == 3 || shape[2] == 4);
+  if (!is_image)
+    icl__lua_argument_error(L, 1, "an image to write must be u8 of shape (height, width, 1, 3 or 4)");
+  const uint8_t *pixels = icl__lua_push_values(L, x);
+  void **holder = icl__lua_guard(L, icl_free);
+  icl__bytes file = {0};
+  icl_status status = icl__png_encode(shape[0], shape[1], shape[2], pixels, &file);
+  *holder = file.data;
+  icl__lua_check(L, status);
+  lua_pushlstring(L, (const char *)file.data, file.bytes);
+  *holder = NULL; /* now, not when it is collected: these may be many bytes */
+  icl_free(file.data);
+  return 1;
+}
+
 void icl__lua_image_functions(lua_State *L) {
   static const luaL_Reg functions[] = {{"image_folder", image_folder},
                                        {"image_folder_compare", image_folder_compare},
@@ -313,6 +334,7 @@ void icl__lua_image_functions(lua_State *L) {
                                        {"image_center", image_center},
                                        {"image_crop_size", image_crop_size},
                                        {"image_largest_crop", image_largest_crop},
+                                       {"png_encode", png_encode},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "gradient.h"
 #include "image.h"
+#include "interrupt.h"
 #include "json.h"
 #include "network.h"
 #include "npz.h"
@@ -18,6 +19,7 @@
 #include "suggest.h"
 #include "system.h"
 #include "tensor.h"
+#include "terminal.h"
 #include "where.h"
 
 #include <stdio.h>
@@ -34,8 +36,10 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_gradient_functions(L);
   icl__lua_step_functions(L);
   icl__lua_system_functions(L);
+  icl__lua_terminal_functions(L);
   icl__lua_json_functions(L);
   icl__lua_run_functions(L);
+  icl__lua_interrupt_functions(L);
   icl__lua_where_functions(L);
   icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);

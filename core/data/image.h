@@ -22,6 +22,18 @@ icl_status icl__image_read(const char *path, icl__image *image);
 /* The same for contents that are at hand; `name` is for messages. */
 icl_status icl__image_decode(const char *name, const unsigned char *data, size_t bytes, icl__image *image);
 
+/* ---- writing ---- */
+
+/* Begins as zeros. */
+typedef struct {
+  uint8_t *data; /* freed with icl__free(), also after an error */
+  size_t bytes, capacity;
+} icl__bytes;
+
+/* Appends a PNG file of height x width x channels bytes, at least one pixel; channels: 1 grey, 3 colours, 4 with alpha.
+ * The same pixels give the same file. */
+icl_status icl__png_encode(int height, int width, int channels, const uint8_t *pixels, icl__bytes *out);
+
 /* ---- for the decoders ---- */
 
 icl_status icl__jpeg_decode(const char *name, const unsigned char *data, size_t bytes, icl__image *image);

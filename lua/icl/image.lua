@@ -1,4 +1,4 @@
--- image.lua: single images: u8 tensors (height, width, 3) of red, green and blue.
+-- image.lua: single images: u8 tensors (height, width, 3) of red, green and blue; PNG files of them.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
@@ -8,6 +8,37 @@ local image = {}
 -- icl.image.read(path) -> the image of a JPEG or PNG file, u8 (height, width, 3). Grey is repeated, alpha dropped.
 function image.read(path)
   return core.image_read(arguments.path("icl.image.read", path))
+end
+
+-- What can be written: a picture of bytes, its channels behind its pixels.
+local function check_picture(what, x)
+  arguments.tensor(what .. ": x", x)
+  local shape = x:shape()
+  local channels = shape[3]
+  local suits = x:dtype() == "u8" and #shape == 3 and x:count() > 0
+  if not suits or not (channels == 1 or channels == 3 or channels == 4) then
+    fail("%s: x is %s of shape (%s); it must be u8 of shape (height, width, channels) with 1, 3 or 4 channels", what,
+      x:dtype(), table.concat(shape, ", "))
+  end
+end
+
+-- icl.image.encode_png(x) -> the PNG file of x as a string. x: u8 (height, width, channels); 1 channel is grey, 3 are
+-- red, green and blue, 4 have alpha.
+function image.encode_png(x, ...)
+  arguments.no_more("icl.image.encode_png", "an image", ...)
+  check_picture("icl.image.encode_png", x)
+  return core.png_encode(x)
+end
+
+-- icl.image.save(path, x): writes x as a PNG file, as a whole or not at all; see icl.image.encode_png.
+function image.save(path, x, ...)
+  arguments.no_more("icl.image.save", "a path and an image", ...)
+  arguments.path("icl.image.save", path)
+  if not path:lower():match "%.png$" then
+    fail("icl.image.save: %s: PNG is written; the name must end in .png", path)
+  end
+  check_picture("icl.image.save", x)
+  core.file_write(path, core.png_encode(x))
 end
 
 local LARGEST = 16384  -- pixels of a side
