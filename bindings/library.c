@@ -12,6 +12,8 @@
 #include "image.h"
 #include "interrupt.h"
 #include "json.h"
+#include "network.h"
+#include "npz.h"
 #include "op.h"
 #include "process.h"
 #include "prompt.h"
@@ -51,6 +53,8 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_safetensors_functions(L);
   icl__lua_folder_functions(L);
   icl__lua_build_functions(L);
+  icl__lua_npz_functions(L);
+  icl__lua_network_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   icl__lua_process_functions(L);

@@ -15,11 +15,13 @@ local function inverse(axes)
   return result
 end
 
--- The axes of PyTorch's layout in terms of ours for one entry of named_states, or nil if both are the same.
-local function axes_of(entry)
-  local layouts = entry.module.pytorch_axes
+-- weights.axes(entry): the axes of PyTorch's layout in terms of ours for one entry of named_states, or nil if both are
+-- the same.
+function weights.axes(entry)
+  local layouts = entry.module and entry.module.pytorch_axes
   return layouts and layouts[entry.key]
 end
+local axes_of = weights.axes
 
 -- weights.to_pytorch(value, axes): a state or tensor in PyTorch's layout; axes as a layer's pytorch_axes has them.
 function weights.to_pytorch(value, axes)

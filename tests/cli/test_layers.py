@@ -23,6 +23,7 @@ CORE = [
   ["core/backend/registry.*"],
   ["core/graph/*"],
   ["core/data/*", "core/io/*"],
+  ["core/network/*"],
   ["bindings/*"],
 ]
 
@@ -37,8 +38,8 @@ BINDINGS = [
   ["bindings/op.*", "bindings/step.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
    "bindings/build.*", "bindings/describe.*", "bindings/events.*", "bindings/files.*", "bindings/folder.*",
-   "bindings/image.*", "bindings/process.*", "bindings/prompt.*", "bindings/run.*", "bindings/safetensors.*",
-   "bindings/terminal.*"],
+   "bindings/image.*", "bindings/network.*", "bindings/npz.*", "bindings/process.*", "bindings/prompt.*",
+   "bindings/run.*", "bindings/safetensors.*", "bindings/terminal.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]
@@ -55,7 +56,7 @@ LUA = [
   ["lua/icl/sinks/*"],
   ["lua/icl/step.lua", "lua/icl/run/*", "lua/icl/gradcheck.lua", "lua/icl/nn/*", "lua/icl/optim/*",
    "lua/icl/augment/*"],
-  ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua"],
+  ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua", "lua/icl/network/*"],
   ["lua/icl/options/*"],
   ["lua/icl/augment/from_options.lua lua/icl/augment/init.lua"],
   ["lua/icl/evaluate.lua"],

@@ -39,6 +39,8 @@ icl_pkg(PNG "libpng")
 icl_require("libpng" "${PNG_VERSION}" "PNG images")
 icl_pkg(JANSSON "jansson>=2.8")
 icl_require("jansson" "${JANSSON_VERSION}" "the headers of safetensors files")
+icl_pkg(ZIP "libzip")
+icl_require("libzip" "${ZIP_VERSION}" "arrays in the .npz files of numpy")
 icl_pkg(LUA lua5.4 lua-5.4 lua54)
 icl_report("Lua" "${LUA_VERSION}" "the executable icl and the Lua module (without it: only libicl)")
 icl_pkg(EDIT libedit)
@@ -54,5 +56,5 @@ set(ICL_WITH_EDIT ${EDIT_FOUND})
 find_package(Threads REQUIRED)
 add_library(icl_dependencies INTERFACE)
 target_link_libraries(icl_dependencies INTERFACE
-  OpenMP::OpenMP_C DNNL::DNNL ZLIB::ZLIB PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON Threads::Threads m
-  ${CMAKE_DL_LIBS})
+  OpenMP::OpenMP_C DNNL::DNNL ZLIB::ZLIB PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON
+  PkgConfig::ZIP Threads::Threads m ${CMAKE_DL_LIBS})
