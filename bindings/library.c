@@ -2,8 +2,10 @@
 #include "library.h"
 
 #include "describe.h"
+#include "digest.h"
 #include "embedded.h"
 #include "engine.h"
+#include "fetch.h"
 #include "files.h"
 #include "gradient.h"
 #include "image.h"
@@ -12,10 +14,12 @@
 #include "prompt.h"
 #include "run.h"
 #include "state.h"
+#include "statistics.h"
 #include "step.h"
 #include "suggest.h"
 #include "system.h"
 #include "tensor.h"
+#include "transfer.h"
 #include "where.h"
 
 #include <stdio.h>
@@ -38,6 +42,10 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);
   icl__lua_files_functions(L);
+  icl__lua_digest_functions(L);
+  icl__lua_fetch_functions(L);
+  icl__lua_transfer_functions(L);
+  icl__lua_statistics_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   return 1;

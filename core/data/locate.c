@@ -112,14 +112,18 @@ static bool user_folder(const char *variable, const char *fallback, char path[IC
   return home && home[0] && join(folder, home, fallback, "") && join(path, folder, "icl", "");
 }
 
+bool icl__set_home(char path[ICL__PATH]) { return user_folder("XDG_DATA_HOME", ".local/share", path); }
+
+bool icl__set_cache(char path[ICL__PATH]) { return user_folder("XDG_CACHE_HOME", ".cache", path); }
+
 enum { PLACES = 5 };
 
 /* The standard places, in order of preference; -> how many. */
 static int standard_places(char places[PLACES][ICL__PATH]) {
   static const char *const system[] = {"/usr/local/share/icl", "/usr/share/icl", "/usr/share/datasets"};
   int count = 0;
-  count += user_folder("XDG_DATA_HOME", ".local/share", places[count]);
-  count += user_folder("XDG_CACHE_HOME", ".cache", places[count]);
+  count += icl__set_home(places[count]);
+  count += icl__set_cache(places[count]);
   for (int i = 0; i < 3; i++)
     strcpy(places[count++], system[i]);
   return count;

@@ -230,7 +230,7 @@ static icl_status encode(icl__pickle *p, int arguments, int *result) {
     bool is_pair = (text[i] & 0xfe) == 0xc2 && i + 1 < length && (text[i + 1] & 0xc0) == 0x80;
     if (text[i] >= 0x80 && !is_pair)
       return bad_array(p, "has text that is not latin1");
-    bytes[used] = is_pair ? (unsigned char)(text[i] << 6 | (text[i + 1] & 0x3f)) : text[i];
+    bytes[used] = (unsigned char)(is_pair ? text[i] << 6 | (text[i + 1] & 0x3f) : text[i]);
     i += is_pair ? 2 : 1;
   }
   p->decoded_bytes += used;

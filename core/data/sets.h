@@ -33,6 +33,11 @@ icl_status icl__set_find(const char *name, const icl__set **result);
 icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, const icl__set **form,
                            char result[ICL__PATH]);
 
+/* The folder of the user in which sets are looked for first, and the one for what can be made again; false if there is
+ * none. */
+bool icl__set_home(char path[ICL__PATH]);
+bool icl__set_cache(char path[ICL__PATH]);
+
 /* The path of a file that is there, as it is or compressed with .gz behind its name. */
 icl_status icl__set_file(const icl__set *set, const char *folder, const char *name, char result[ICL__PATH]);
 

@@ -34,9 +34,11 @@ BINDINGS = [
   ["bindings/owner.*"],
   ["bindings/arguments.*", "bindings/interrupt.*"],
   ["bindings/engine.*", "bindings/handle.*", "bindings/array.*", "bindings/attributes.*", "bindings/print.*"],
-  ["bindings/op.*", "bindings/step.*"],
+  ["bindings/op.*", "bindings/step.*", "bindings/digest.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
-   "bindings/describe.*", "bindings/files.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*"],
+   "bindings/describe.*", "bindings/files.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*",
+   "bindings/fetch.*", "bindings/transfer.*"],
+  ["bindings/statistics.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]

@@ -1,7 +1,7 @@
 -- augment/from_options.lua: the chains that the options of a recipe ask for.
 local fail = require "icl.internal.fail"
 local datasets = require "icl.internal.datasets"
-local numbers = require "icl.internal.numbers"
+local folder = require "icl.data.folder"
 local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
 local cutmix = require "icl.augment.cutmix"
@@ -53,8 +53,7 @@ end
 function from_options.evaluation(options, set)
   local normalized = normalize { dtype = options.precision }
   if not set.folder then return chain { normalized } end
-  local resize = options.eval_resize or numbers.round(set.shape[1] * 256 / 224)
-  return chain { center_crop { resize = resize }, normalized }
+  return chain { center_crop { resize = folder.eval_resize(options, set) }, normalized }
 end
 
 return from_options
