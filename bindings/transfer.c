@@ -20,23 +20,33 @@ static const char type[] = "icl.transfer";
 
 /* ---- libcurl ---- */
 
+/* What is used of it. */
+/* clang-format off */
 #define FUNCTIONS(F)                                                                                                   \
-  F(curl_easy_init)                                                                                                    \
-  F(curl_easy_setopt)                                                                                                  \
-  F(curl_easy_getinfo)                                                                                                 \
-  F(curl_easy_strerror)                                                                                                \
-  F(curl_easy_cleanup) F(curl_multi_init) F(curl_multi_add_handle) F(curl_multi_remove_handle) F(curl_multi_perform)   \
-      F(curl_multi_poll) F(curl_multi_info_read) F(curl_multi_strerror) F(curl_multi_cleanup)
+  F(easy_init)                                                                                                         \
+  F(easy_setopt)                                                                                                       \
+  F(easy_getinfo)                                                                                                      \
+  F(easy_strerror)                                                                                                     \
+  F(easy_cleanup)                                                                                                      \
+  F(multi_init)                                                                                                        \
+  F(multi_add_handle)                                                                                                  \
+  F(multi_remove_handle)                                                                                               \
+  F(multi_perform)                                                                                                     \
+  F(multi_poll)                                                                                                        \
+  F(multi_info_read)                                                                                                   \
+  F(multi_strerror)                                                                                                    \
+  F(multi_cleanup)
+/* clang-format on */
 
-#define MEMBER(name) __typeof__(&name) name##_;
+#define MEMBER(name) __typeof__(&curl_##name) name;
 static struct { FUNCTIONS(MEMBER) } curl;
 
 static bool load_from(void *library) {
   void *symbol;
 #define LOAD(name)                                                                                                     \
-  if (!(symbol = dlsym(library, #name)))                                                                               \
+  if (!(symbol = dlsym(library, "curl_" #name)))                                                                       \
     return false;                                                                                                      \
-  memcpy(&curl.name##_, &symbol, sizeof symbol);
+  memcpy(&curl.name, &symbol, sizeof symbol);
   FUNCTIONS(LOAD)
   return true;
 }
@@ -83,11 +93,11 @@ static size_t write_part(char *data, size_t one, size_t bytes, void *context) {
 static int transfer_release(lua_State *L) {
   transfer *t = luaL_checkudata(L, 1, type);
   if (t->multi && t->easy)
-    curl.curl_multi_remove_handle_(t->multi, t->easy);
+    curl.multi_remove_handle(t->multi, t->easy);
   if (t->easy)
-    curl.curl_easy_cleanup_(t->easy);
+    curl.easy_cleanup(t->easy);
   if (t->multi)
-    curl.curl_multi_cleanup_(t->multi);
+    curl.multi_cleanup(t->multi);
   if (t->fd >= 0)
     close(t->fd);
   *t = (transfer){.fd = -1};
@@ -107,19 +117,21 @@ static void configure(transfer *t, const char *url) {
   const struct {
     CURLoption option;
     long value;
-  } numbers[] = {{CURLOPT_FOLLOWLOCATION, 1},  {CURLOPT_FAILONERROR, 1},
-                 {CURLOPT_NOSIGNAL, 1},        {CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS},
-                 {CURLOPT_LOW_SPEED_LIMIT, 1}, {CURLOPT_LOW_SPEED_TIME, SILENT_SECONDS}};
+  } numbers[] = {{CURLOPT_FOLLOWLOCATION, 1},
+                 {CURLOPT_FAILONERROR, 1},
+                 {CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS},
+                 {CURLOPT_LOW_SPEED_LIMIT, 1},
+                 {CURLOPT_LOW_SPEED_TIME, SILENT_SECONDS}};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    curl.curl_easy_setopt_(t->easy, numbers[i].option, numbers[i].value);
-  curl.curl_easy_setopt_(t->easy, CURLOPT_URL, url);
-  curl.curl_easy_setopt_(t->easy, CURLOPT_PROTOCOLS_STR, "http,https,file");
-  curl.curl_easy_setopt_(t->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl.curl_easy_setopt_(t->easy, CURLOPT_USERAGENT, "icl/" ICL_VERSION);
-  curl.curl_easy_setopt_(t->easy, CURLOPT_ERRORBUFFER, t->message);
-  curl.curl_easy_setopt_(t->easy, CURLOPT_WRITEFUNCTION, write_part);
-  curl.curl_easy_setopt_(t->easy, CURLOPT_WRITEDATA, t);
-  curl.curl_easy_setopt_(t->easy, CURLOPT_RESUME_FROM_LARGE, t->start);
+    curl.easy_setopt(t->easy, numbers[i].option, numbers[i].value);
+  curl.easy_setopt(t->easy, CURLOPT_URL, url);
+  curl.easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https,file");
+  curl.easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl.easy_setopt(t->easy, CURLOPT_USERAGENT, "icl/" ICL_VERSION);
+  curl.easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->message);
+  curl.easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, write_part);
+  curl.easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+  curl.easy_setopt(t->easy, CURLOPT_RESUME_FROM_LARGE, t->start);
 }
 
 static void open_file(lua_State *L, transfer *t, const char *path, bool afresh) {
@@ -136,20 +148,20 @@ static void open_file(lua_State *L, transfer *t, const char *path, bool afresh) 
 static int transfer_turn(lua_State *L) {
   transfer *t = check_transfer(L);
   int running = 1, queued;
-  CURLMcode code = curl.curl_multi_perform_(t->multi, &running);
+  CURLMcode code = curl.multi_perform(t->multi, &running);
   if (code == CURLM_OK && running) {
-    code = curl.curl_multi_poll_(t->multi, NULL, 0, (int)(1000 * luaL_checknumber(L, 2)), NULL);
+    code = curl.multi_poll(t->multi, NULL, 0, (int)(1000 * luaL_checknumber(L, 2)), NULL);
     lua_pushliteral(L, "going");
   }
   if (code != CURLM_OK)
-    return icl__lua_fail(L, "libcurl: %s", curl.curl_multi_strerror_(code));
+    return icl__lua_fail(L, "libcurl: %s", curl.multi_strerror(code));
   if (running)
     return 1;
-  const CURLMsg *end = curl.curl_multi_info_read_(t->multi, &queued);
+  const CURLMsg *end = curl.multi_info_read(t->multi, &queued);
   CURLcode result = end ? end->data.result : CURLE_FAILED_INIT;
   long answer = 0;
-  curl.curl_easy_getinfo_(t->easy, CURLINFO_RESPONSE_CODE, &answer);
-  const char *message = t->message[0] ? t->message : curl.curl_easy_strerror_(result);
+  curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer);
+  const char *message = t->message[0] ? t->message : curl.easy_strerror(result);
   switch (result) {
   case CURLE_OK:
     if (fsync(t->fd) == 0) {
@@ -190,7 +202,7 @@ static int transfer_turn(lua_State *L) {
 static int transfer_state(lua_State *L) {
   transfer *t = check_transfer(L);
   curl_off_t length = -1;
-  curl.curl_easy_getinfo_(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  curl.easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
   lua_pushinteger(L, t->start + t->got);
   if (length > 0)
     lua_pushinteger(L, t->start + length);
@@ -226,12 +238,12 @@ static int new (lua_State *L) {
   load(L);
   transfer *t = new_transfer(L);
   open_file(L, t, path, afresh);
-  t->easy = curl.curl_easy_init_();
-  t->multi = curl.curl_multi_init_();
+  t->easy = curl.easy_init();
+  t->multi = curl.multi_init();
   if (!t->easy || !t->multi)
     return icl__lua_fail(L, "libcurl cannot begin a transfer");
   configure(t, url);
-  curl.curl_multi_add_handle_(t->multi, t->easy);
+  curl.multi_add_handle(t->multi, t->easy);
   return 1;
 }
 

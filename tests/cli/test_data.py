@@ -347,11 +347,13 @@ def descriptions():
 
 @test
 def wrong_command_lines():
-  for words, message in ((["load"], "there is no command 'load'"), (["fetch"], "the name of a set is missing: cifar10"),
+  for words, message in ((["load"], "there is no command 'load'"), (["fetch"], "NAME is missing: cifar10, cifar100"),
                          (["fetch", "cifar"], "there is no set 'cifar' (did you mean cifar10?)"),
                          (["fetch", "imagenet"], "there is no set 'imagenet'"),
                          (["fetch", "mnist", "kmnist"], "'kmnist' is not an option"),
                          (["stats", "--data-set", "x"], "there is no option --data-set"),
+                         (["stats"], "NAME or DIR is missing"), (["info", "--data", "/"], "NAME or DIR is missing"),
+                         (["info", "mnits"], "there is neither a set nor a folder 'mnits' (did you mean mnist?)"),
                          (["info", "--dataset", "folder"], "needs --data DIR")):
     contains(failure(run("data", *words), 2), message)
   for words in ([], ["--help"], ["fetch", "--help"], ["stats", "--help"], ["info", "mnist", "--help"]):

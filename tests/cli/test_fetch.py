@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import os
+import re
 import resource
 import shutil
 import signal
@@ -24,7 +25,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
   protocol_version = "HTTP/1.1"
 
   def do_GET(self):
-    _, manner, name = self.path.split("/", 2)
+    _, manner, name = re.sub("^http://[^/]*", "", self.path).split("/", 2)  # a proxy is asked for all of it
     self.server.requests.append((manner, name, self.headers.get("Range")))
     if manner == "moved":
       self.answer(302, b"", Location=f"/good/{name}")
@@ -255,6 +256,15 @@ def another_mirror_is_tried():
     mirrors = ", ".join(f'"{server.url(manner)}"' for manner in ("absent", "wrong", "good"))
     text = f'require "icl.data.sources".mnist.mirrors = {{ {mirrors} }} ' + code(MNIST)
     success(run("-e", text, "fetch", "mnist", "--data", where.path))
+    check_read(where.path)
+
+
+@test
+def a_proxy_is_used():
+  with folder() as where, serving(MNIST) as server:
+    env = environment(http_proxy=server.url(""))
+    success(run("-e", code(MNIST), "fetch", "mnist", "--data", where.path, "--from", "http://nowhere.invalid/good",
+                env=env))
     check_read(where.path)
 
 

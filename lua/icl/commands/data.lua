@@ -23,7 +23,7 @@ end
 local function fetch_options()
   return icl.options("icl data fetch NAME: downloads one of " .. IN_MEMORY)
     : value("data", "", "folder to put it into; by default one that is searched without --data", { type = "path" })
-    : value("from", "", "address of a folder with the files of the set, in place of its publisher's", { type = "path" })
+    : value("from", "", "address of a folder with the files of the set, in place of its publisher's")
 end
 
 -- ---- stats and info: the options of recipes that say which images are meant ----
@@ -80,10 +80,14 @@ local function split(words)
   return nil, rest
 end
 
--- What a set that is named by one word would be named by in options.
-local function as_options(word)
-  for _, name in ipairs(datasets.names) do
-    if word == name and not datasets.folders[name] then return { "--dataset", name } end
+-- What a set that is named by one word would be named by in options, for the command `program`.
+local function as_options(word, program)
+  for _, name in ipairs(fetch.names) do
+    if word == name then return { "--dataset", name } end
+  end
+  if not word:find "/" and not inspect.is_folder(word) then
+    usage.wrong(program, ("there is neither a set nor a folder '%s'%s"):format(word,
+      arguments.suggestion(word, fetch.names)))
   end
   return { "--dataset", "folder", "--data", word }
 end
@@ -100,9 +104,11 @@ return function(words)
       arguments.suggestion(words[1], arguments.names(commands))))
   end
   local word, rest = split(words)
-  if word and not command.named then table.move(as_options(word), 1, 4, #rest + 1, rest) end
+  if word and not command.named then table.move(as_options(word, rest[0]), 1, 4, #rest + 1, rest) end
   local opt = command.options():parse(rest)
-  if command.named and not word then usage.wrong(rest[0], "the name of a set is missing: " .. IN_MEMORY) end
+  if not word and (command.named or not usage.origin(opt).given.dataset) then
+    usage.wrong(rest[0], ("%s is missing: %s"):format(command.named and "NAME" or "NAME or DIR", IN_MEMORY))
+  end
   usage.during(opt, command.run, opt, word)
   return 0
 end

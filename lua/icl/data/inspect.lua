@@ -7,7 +7,7 @@ local statistics = require "icl.data.statistics"
 
 local inspect = {}
 
-local function is_folder(path)
+function inspect.is_folder(path)
   local file <close> = io.open(path .. "/.")
   return file ~= nil
 end
@@ -17,7 +17,7 @@ local function folder_parts(options)
   local list = {}
   for _, name in ipairs { "train", "val" } do
     local path = options.data .. "/" .. name
-    if is_folder(path) then list[#list + 1] = { name = name, path = path } end
+    if inspect.is_folder(path) then list[#list + 1] = { name = name, path = path } end
   end
   return #list > 0 and list or { { name = "images", path = options.data } }
 end
