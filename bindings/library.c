@@ -3,9 +3,11 @@
 
 #include "build.h"
 #include "describe.h"
+#include "digest.h"
 #include "embedded.h"
 #include "engine.h"
 #include "events.h"
+#include "fetch.h"
 #include "files.h"
 #include "folder.h"
 #include "gradient.h"
@@ -20,11 +22,13 @@
 #include "run.h"
 #include "safetensors.h"
 #include "state.h"
+#include "statistics.h"
 #include "step.h"
 #include "suggest.h"
 #include "system.h"
 #include "tensor.h"
 #include "terminal.h"
+#include "transfer.h"
 #include "where.h"
 
 #include <stdio.h>
@@ -55,6 +59,10 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_build_functions(L);
   icl__lua_npz_functions(L);
   icl__lua_network_functions(L);
+  icl__lua_digest_functions(L);
+  icl__lua_fetch_functions(L);
+  icl__lua_transfer_functions(L);
+  icl__lua_statistics_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   icl__lua_process_functions(L);

@@ -130,6 +130,20 @@ def write_mnist(where, train=256, test_images=64, size=28):
   return where
 
 
+CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+CIFAR_RECORDS = 10000
+
+
+def cifar10_files():
+  """CIFAR-10's binary files, { name: bytes }, with images that compress well."""
+  names = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
+  files = {}
+  for k, name in enumerate(names):
+    files[name] = b"".join(bytes([(n + k) % 10]) + bytes([(n + k) % 256]) * 1024 + bytes([n % 256]) * 1024 +
+                           bytes([k]) * 1024 for n in range(CIFAR_RECORDS))
+  return files
+
+
 def write_png(path, height, width, pixel):
   """A PNG file; pixel(y, x) is (red, green, blue)."""
   write_png_rows(path, height, width, b"".join(b"\0" + b"".join(bytes(pixel(y, x)) for x in range(width))

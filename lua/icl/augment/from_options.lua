@@ -2,7 +2,7 @@
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local datasets = require "icl.internal.datasets"
-local numbers = require "icl.internal.numbers"
+local folder = require "icl.data.folder"
 local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
 local cutmix = require "icl.augment.cutmix"
@@ -52,8 +52,7 @@ end
 local function evaluation_chain(options, set)
   local normalized = normalize { dtype = options.precision }
   if not set.folder then return chain { normalized } end
-  local resize = options.eval_resize or numbers.round(set.shape[1] * 256 / 224)
-  return chain { center_crop { resize = resize }, normalized }
+  return chain { center_crop { resize = folder.eval_resize(options, set) }, normalized }
 end
 
 -- icl.augment.from_options(options, set [, { training = false }]) -> the chain that options such as those of

@@ -29,6 +29,11 @@ groups.data = options "data"
   : value("eval_resize", nil,
       "the shorter side before the middle is cut out; 0: as it is (default: 256 / 224 of image_size, rounded)",
       { type = "integer", min = 0, max = 16384, only = in_folder })
+  : choice("normalize", "imagenet", { "imagenet", "own" },
+      "mean and deviation that channels are normalised with: those of ImageNet, or of one's own training images, which "
+      .. "are measured once; `icl data stats` shows them", { only = in_folder })
+  : value("mean", nil, "mean of red, green and blue from 0 to 1 instead", { type = "list", only = in_folder })
+  : value("std", nil, "deviation of red, green and blue", { type = "list", min = 1e-6, only = in_folder })
   : value("workers", 0, "threads that decode; 0: one for each core",
       { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
@@ -43,6 +48,13 @@ groups.data = options "data"
       if datasets.folders[values.dataset] and values.data == "" then
         return ("{dataset} %s %s"):format(values.dataset, folder.missing)
       end
+    end)
+  : check(function(values)
+      local mean, std = values.mean, values.std
+      if not mean ~= not std then return "{mean} and {std} go together" end
+      if not mean then return end
+      if #mean ~= 3 or #std ~= 3 then return "{mean} and {std} are three numbers, for red, green and blue" end
+      if values.normalize == "own" then return "{normalize} own measures what {mean} and {std} give; leave one out" end
     end)
   : check(function(values)
       if values.use_test_as_val == false and values.val_ratio == 0 then

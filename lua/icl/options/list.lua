@@ -75,6 +75,17 @@ function Options:include(...)
   return self
 end
 
+-- :take(group, names): some options of a group, with what it demands of them.
+function Options:take(group, names)
+  for _, name in ipairs(names) do
+    local copy = {}
+    for key, value in pairs(group:spec_of(name, "take")) do copy[key] = value end
+    declare(self, copy)
+  end
+  table.move(group.checks, 1, #group.checks, #self.checks + 1, self.checks)
+  return self
+end
+
 -- :add(others, prefix [, only]): the options of another list and its checks, each option under a name with a prefix,
 -- and with one more condition.
 function Options:add(others, prefix, only)
