@@ -124,7 +124,7 @@ local function one_epoch(self, run, result, progress)
   local white = core.images_clipped()
   if white > 0 and not self.told_white then
     self.told_white = true
-    progress:line(("Note: %d pictures became nearly white, as Pillow reads grey PNG files of 16 bits; save them with 8")
+    progress:line(("Note: %d pictures became nearly white, as Pillow reads grey of 16 bits; save them with 8")
       :format(white))
   end
 end
