@@ -1,5 +1,4 @@
 /* bmp.c - decodes BMP: of Windows and OS/2, with and without a palette, with runs. */
-#include <math.h>
 #include <string.h>
 
 #include "data/cursor.h"

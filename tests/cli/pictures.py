@@ -116,7 +116,7 @@ def pnm_forms():
     "pnm-p5": ("P5\n# a\n#b\n" + head + "255\n").encode() + noise(size),
     "pnm-p5-31": ("P5\n" + head + "31\n").encode() + noise(size, 0, 32),
     "pnm-p5-65535": ("P5\n" + head + "65535\n").encode() + noise(2 * size, 4),
-    "pnm-p5-1000": ("P5\n" + head + "1000\n").encode() + b"".join(struct.pack(">H", 4 * v) for v in noise(size, 0, 250)),
+    "pnm-p5-1000": ("P5\n" + head + "1000\n").encode() + bytes(v for low in noise(size) for v in (low % 4, low)),
     "pnm-p6": ("P6 " + head + "255\r").encode() + noise(3 * size),
     "pnm-p6-200": ("P6\n" + head + "200\n").encode() + noise(3 * size, 0, 201),
     "pnm-p6-over": ("P6\n" + head + "77\n").encode() + noise(3 * size),
@@ -196,7 +196,8 @@ def tga_rle(bits, seed=0):
     while left:
       count = draw.randrange(1, min(left, 5) + 1)
       run = draw.random() < 0.5
-      out += bytes([(128 if run else 0) + count - 1]) + bytes(draw.randrange(256) for _ in range(size * (1 if run else count)))
+      out += bytes([(128 if run else 0) + count - 1])
+      out += bytes(draw.randrange(256) for _ in range(size * (1 if run else count)))
       left -= count
   return out
 
@@ -288,7 +289,7 @@ def webp_forms():
 
 
 def tiff(tags, content, order="<"):
-  """A TIFF of one strip, unless it has tiles, with these tags, { number: values }: shorts, longs where they are large."""
+  """A TIFF of one strip, unless it has tiles, with these tags, { number: values }: shorts, or longs if one is large."""
   strip = {} if 322 in tags else {273: [8], 278: [HEIGHT], 279: [len(content)]}
   tags = {256: [WIDTH], 257: [HEIGHT], 259: [1], 277: [1], **strip, **tags}
   entries, outside = b"", b""
@@ -340,7 +341,8 @@ def tiff_forms():
     forms[f"tiff-p{bits}"] = tiff({258: [bits], 262: [3], 320: list(range(0, 3 * 2**bits * 700, 700))}, rows)
     forms[f"tiff-{bits}-reversed"] = tiff({258: [bits], 262: [1], 266: [2]}, rows)
   forms["tiff-premultiplied"] = tiff({258: [8] * 4, 262: [2], 277: [4], 338: [1]}, noise(4 * size))
-  forms["tiff-tiles"] = tiff({258: [8] * 3, 262: [2], 277: [3], 322: [16], 323: [16], 324: [8], 325: [768]}, noise(768))
+  tiles = {322: [16], 323: [16], 324: [8], 325: [768]}
+  forms["tiff-tiles"] = tiff({258: [8] * 3, 262: [2], 277: [3], **tiles}, noise(768))
   forms["tiff-planes"] = tiff({258: [8] * 3, 262: [2], 277: [3], 284: [2], 273: [8, 8 + size, 8 + 2 * size],
                                279: [size] * 3}, noise(3 * size))
   for orientation in range(2, 9):
@@ -352,7 +354,8 @@ def forms():
   return {**bmp_forms(), **pnm_forms(), **gif_forms(), **tga_forms(), **psd_forms(), **webp_forms(), **tiff_forms()}
 
 
-if __name__ == "__main__":  # python3 pictures.py FOLDER: writes the small ones there, as tests/fuzz/seeds/image has them
+# python3 pictures.py FOLDER: writes the small ones there; tests/fuzz/seeds/image was made so
+if __name__ == "__main__":
   for form, content in forms().items():
     twin = "pillow" in form or "-mm-" in form or re.match("tiff-(?!RGB-)[A-Z]", form) or "turned-" in form
     if len(content) <= 1000 and not twin:
