@@ -8,59 +8,72 @@ enum { PLAIN, RUNS8, RUNS4, MASKS }; /* how pixels are stored, as the file says 
 typedef struct {
   icl__cursor in;
   uint32_t height, width, bits, kind, colors;
-  uint32_t masks[4];
+  uint32_t masks[3]; /* of red, green and blue */
   bool from_top;
   size_t pixels; /* where they begin */
   uint8_t palette[256][3];
 } bmp;
 
+/* The header of Windows, of so many bytes; longer ones have the masks in them. */
+static void read_windows_header(bmp *b, uint32_t bytes) {
+  icl__cursor *in = &b->in;
+  b->width = icl__take_u32(in);
+  b->height = icl__take_u32(in);
+  b->from_top = b->height >> 24 == 0xff; /* a negative height */
+  if (b->from_top)
+    b->height = 0 - b->height;
+  icl__skip(in, 2);
+  b->bits = icl__take_u16(in);
+  b->kind = icl__take_u32(in);
+  icl__skip(in, 12);
+  b->colors = icl__take_u32(in);
+  icl__skip(in, 4);
+  for (int i = 0; b->kind == MASKS && i < 3; i++)
+    b->masks[i] = icl__take_u32(in);
+  if (bytes > 40)
+    in->at = 14 + bytes < in->bytes ? 14 + bytes : in->bytes;
+}
+
+/* OS/2's first one. */
+static void read_short_header(bmp *b) {
+  b->width = icl__take_u16(&b->in);
+  b->height = icl__take_u16(&b->in);
+  icl__skip(&b->in, 2);
+  b->bits = icl__take_u16(&b->in);
+}
+
+/* Colours are stored as blue, green, red; those that the palette lacks are black. */
+static icl_status read_palette(bmp *b, uint32_t entry) {
+  if (b->colors > 65536)
+    return icl__cursor_damaged(&b->in, "its palette has more than 65536 colours");
+  for (uint32_t i = 0; i < b->colors && i < 256; i++) {
+    const unsigned char *color = icl__take(&b->in, entry);
+    for (int k = 0; color && k < 3; k++)
+      b->palette[i][k] = color[2 - k];
+  }
+  return icl__cursor_check(&b->in);
+}
+
 static icl_status read_header(bmp *b) {
   icl__cursor *in = &b->in;
   icl__skip(in, 10);
   b->pixels = icl__take_u32(in);
-  uint32_t header = icl__take_u32(in), entry = 4;
-  if (header == 12) {
-    entry = 3;
-    b->width = icl__take_u16(in);
-    b->height = icl__take_u16(in);
-    icl__skip(in, 2);
-    b->bits = icl__take_u16(in);
-  } else if (header == 40 || header == 52 || header == 56 || header == 64 || header == 108 || header == 124) {
-    b->width = icl__take_u32(in);
-    b->height = icl__take_u32(in);
-    b->from_top = b->height >> 24 == 0xff; /* a negative height */
-    if (b->from_top)
-      b->height = 0 - b->height;
-    icl__skip(in, 2);
-    b->bits = icl__take_u16(in);
-    b->kind = icl__take_u32(in);
-    icl__skip(in, 12);
-    b->colors = icl__take_u32(in);
-    icl__skip(in, 4);
-    bool has_alpha_mask = header >= 56;
-    for (int i = 0; b->kind == MASKS && i < 3 + has_alpha_mask; i++)
-      b->masks[i] = icl__take_u32(in); /* behind a header of 40 bytes, or the next in a longer one */
-    if (header > 40)
-      in->at = 14 + header < in->bytes ? 14 + header : in->bytes;
-  } else {
-    ICL__TRY(icl__cursor_check(in));
-    return icl__cursor_refuse(in, "with a header of %u bytes", header);
-  }
-  if (b->colors == 0 && b->bits <= 8)
-    b->colors = 1u << b->bits;
-  if (b->pixels == 14 + header && b->bits <= 8) /* files that do not count the palette */
-    b->pixels += (size_t)entry * b->colors;
+  uint32_t bytes = icl__take_u32(in), entry = bytes == 12 ? 3 : 4;
+  ICL__TRY(icl__cursor_check(in));
+  if (bytes == 12)
+    read_short_header(b);
+  else if (bytes == 40 || bytes == 52 || bytes == 56 || bytes == 64 || bytes == 108 || bytes == 124)
+    read_windows_header(b, bytes);
+  else
+    return icl__cursor_refuse(in, "with a header of %u bytes", bytes);
   ICL__TRY(icl__cursor_check(in));
   if (b->bits > 8)
     return ICL_OK;
-  if (b->colors > 65536)
-    return icl__cursor_damaged(in, "its palette has more than 65536 colours");
-  for (uint32_t i = 0; i < b->colors && i < 256; i++) { /* stored as blue, green, red */
-    const unsigned char *color = icl__take(in, entry);
-    for (int k = 0; color && k < 3; k++)
-      b->palette[i][k] = color[2 - k];
-  }
-  return icl__cursor_check(in);
+  if (b->colors == 0)
+    b->colors = 1u << b->bits;
+  if (b->pixels == 14 + bytes) /* files that do not count the palette */
+    b->pixels += (size_t)entry * b->colors;
+  return read_palette(b, entry);
 }
 
 /* ---- rows of numbers ---- */

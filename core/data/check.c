@@ -48,6 +48,12 @@ static bool is_ordinary_png(int fd, size_t bytes) {
          read_at(fd, bytes - sizeof end, end, sizeof end) && memcmp(end, stop, sizeof stop) == 0;
 }
 
+#ifdef ICL_WEBP_LIBRARY
+enum { WEBP_IS_READ = 1 };
+#else
+enum { WEBP_IS_READ = 0 };
+#endif
+
 /* The length at its start is that of the file, and the size of the image follows in one of three forms. */
 static bool is_ordinary_webp(int fd, size_t bytes) {
   unsigned char h[30];
@@ -66,7 +72,7 @@ static bool is_ordinary_webp(int fd, size_t bytes) {
     width = (h[24] | (uint32_t)h[25] << 8 | (uint32_t)h[26] << 16) + 1;
     height = (h[27] | (uint32_t)h[28] << 8 | (uint32_t)h[29] << 16) + 1;
   }
-  return length + 8 == bytes && icl__image_fits(height, width);
+  return WEBP_IS_READ && length + 8 == bytes && icl__image_fits(height, width);
 }
 
 /* Other formats are always decoded: TIFF has its header anywhere, and reading the others is what takes the time. */

@@ -127,6 +127,32 @@ def a_file_that_is_cut_is_an_error_unless_all_pixels_are_there():
 
 
 @test
+def folders_of_all_formats_are_looked_at_before():
+  pillow()
+  forms = pictures.forms()
+  names = {"webp": "a.webp", "webp-alpha": "b.webp", "webp-lossless": "c.WEBP", "bmp-24": "a.bmp", "bmp-rle8": "b.bmp",
+           "tiff-RGB-lzw": "a.tif", "tiff-tiles": "b.tiff", "pnm-p6": "a.ppm", "pnm-p2": "a.pgm", "gif": "c.jpg"}
+  with folder() as here:
+    os.makedirs(here / "set/x")
+    for form, name in names.items():
+      here.write("set/x/" + name, forms[form])
+    here.write("set/x/left-out.gif", forms["gif"])
+    code = """local set = icl.data.folder(arg[1], { skip_bad_images = true, image_size = 8 })
+      print(set.count, set.skipped, set.bad)
+      print(set.report or "nothing")
+      local loader = icl.data.loader(set, { batch_size = set.count })
+      for index, number, images in loader:indices(1) do print(table.concat(images:shape(), " ")) end"""
+    equal(success(run("-e", code, here / "set")), f"{len(names)}\t1\t0\nnothing\n{len(names)} 8 8 3\n")
+    for form, name in names.items():
+      if form != "gif":
+        here.write("set/x/" + name, forms[form][:len(forms[form]) // 4])
+    said = success(run("-e", code, here / "set")).splitlines()
+    equal(said[0], f"1\t1\t{len(names) - 1}")
+    for name in names.values():
+      equal(sum("/" + name + ":" in line for line in said), 0 if name == "c.jpg" else 1, name)
+
+
+@test
 def what_is_written_is_what_pillow_reads():
   pillow()
   with folder() as here:
