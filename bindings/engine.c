@@ -33,7 +33,21 @@ static bool is_right(lua_State *L, int i) {
   return false;
 }
 
-/* configure(settings): they add up until the engine is open; then only those it has are accepted. */
+/* Does the open engine work as the value at `given` says? The value at `before` is what it was opened with, nil if that
+ * was left to it. */
+static bool is_in_force(lua_State *L, const icl_engine *engine, int i, int given, int before) {
+  if (lua_rawequal(L, given, before))
+    return true;
+  if (types[i] == FLAG)
+    return !lua_toboolean(L, given) && !lua_toboolean(L, before);
+  if (lua_tointeger(L, before) != 0 || lua_type(L, before) == LUA_TSTRING)
+    return false; /* another value was asked for */
+  if (strcmp(names[i], "threads") == 0)
+    return lua_tointeger(L, given) == 0 || lua_tointeger(L, given) == icl_engine_threads(engine);
+  return strcmp(names[i], "device") == 0 && strcmp(lua_tostring(L, given), "cpu") == 0;
+}
+
+/* configure(settings): they add up until the engine is open; then only those in force are accepted. */
 static int configure(lua_State *L) {
   static const char *const expected[] = {"a string", "an integer of at least 0", "true or false"};
   icl__lua_check_options(L, 1, "icl.configure", names);
@@ -50,8 +64,14 @@ static int configure(lua_State *L) {
       icl__lua_fail(L, "icl.configure: %s is %s; it must be %s", names[i], icl__lua_describe(L, -1),
                     expected[types[i]]);
     lua_getfield(L, 3, names[i]);
-    if (session->engine && !lua_rawequal(L, -1, -2))
-      icl__lua_fail(L, "icl.configure: %s can only be set before the first tensor or state is made", names[i]);
+    if (session->engine) {
+      if (!is_in_force(L, session->engine, i, -2, -1))
+        icl__lua_fail(L,
+                      "icl.configure: %s %s is not what the first tensor or state was made with; it can only be set "
+                      "before that",
+                      names[i], icl__lua_describe(L, -2));
+      continue;
+    }
     lua_pop(L, 1);
     lua_setfield(L, 3, names[i]);
   }

@@ -13,5 +13,11 @@ int icl__lua_take_signal(lua_State *L);
 void icl__lua_poll_signal(lua_State *L);
 /* The engine whose evaluation a signal is to stop; NULL: none. */
 void icl__lua_watch_engine(icl_engine *engine);
+/* A call that is protected against signals begins, in which nothing is deferred; -> what its end gets, which puts back
+ * what was deferred around it. */
+unsigned icl__lua_begin_call(void);
+void icl__lua_end_call(unsigned outer);
+
+void icl__lua_interrupt_functions(lua_State *L);
 
 #endif

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "gradient.h"
 #include "image.h"
+#include "interrupt.h"
 #include "json.h"
 #include "op.h"
 #include "prompt.h"
@@ -16,6 +17,7 @@
 #include "suggest.h"
 #include "system.h"
 #include "tensor.h"
+#include "terminal.h"
 #include "where.h"
 
 #include <stdio.h>
@@ -32,8 +34,10 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_gradient_functions(L);
   icl__lua_step_functions(L);
   icl__lua_system_functions(L);
+  icl__lua_terminal_functions(L);
   icl__lua_json_functions(L);
   icl__lua_run_functions(L);
+  icl__lua_interrupt_functions(L);
   icl__lua_where_functions(L);
   icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);

@@ -67,14 +67,16 @@ static int keep_and_trace(lua_State *L) {
 }
 
 /* call(f, ...) -> true, what f returned; or false, a message with the traceback, the signal that stopped it or nil, and
- * the error as it was raised. Leaves a step that was broken off. */
+ * the error as it was raised. Leaves a step that was broken off. Signals that are deferred around it are not in it. */
 static int call(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_createtable(L, 1, 0);
   lua_pushvalue(L, -1);
   lua_pushcclosure(L, keep_and_trace, 1);
   lua_rotate(L, 1, 2); /* the table, the handler, f and its arguments */
+  unsigned deferred = icl__lua_begin_call();
   int status = lua_pcall(L, lua_gettop(L) - 3, LUA_MULTRET, 2);
+  icl__lua_end_call(deferred);
   int signal_number = icl__lua_take_signal(L);
   if (status == LUA_OK && !signal_number) {
     lua_pushboolean(L, true);

@@ -1,15 +1,17 @@
-/* system.c - small things that Lua's own library lacks: clock, terminal, hash, random order. */
+/* system.c - small things that Lua's own library lacks: clock, folders, hash, random order. */
 #include "system.h"
 
 #include "arguments.h"
 #include "array.h"
 #include "engine.h"
 #include "error.h"
+#include "guard.h"
 #include "handle.h"
 
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -21,21 +23,34 @@ static int read_clock(lua_State *L) {
   return 1;
 }
 
-/* isatty(fd) -> is 0, 1 or 2, standard input, output or error, a terminal? */
-static int is_terminal(lua_State *L) {
-  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
-  return 1;
+static void close_folder(void *folder) { closedir(folder); }
+
+/* Is the entry a folder, or a link to one? */
+static bool is_folder(DIR *folder, const char *name) {
+  struct stat facts;
+  return fstatat(dirfd(folder), name, &facts, 0) == 0 && S_ISDIR(facts.st_mode);
 }
 
-/* terminal_width() -> columns of the terminal on standard output; 80 if there is none */
-static int terminal_width(lua_State *L) {
-  struct winsize size;
-  int columns = 0;
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-    columns = size.ws_col;
-  if (columns <= 0 && getenv("COLUMNS"))
-    columns = atoi(getenv("COLUMNS"));
-  lua_pushinteger(L, columns > 0 ? columns : 80);
+/* folder_entries(path) -> { name = is it a folder?, ... } without . and ..; nil and a message if it cannot be read */
+static int folder_entries(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  void **holder = icl__lua_guard(L, close_folder);
+  DIR *folder = opendir(path);
+  if (!folder) {
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", path, strerror(errno));
+    return 2;
+  }
+  *holder = folder;
+  lua_newtable(L);
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+      continue;
+    lua_pushboolean(L, is_folder(folder, entry->d_name));
+    lua_setfield(L, -2, entry->d_name);
+  }
+  *holder = NULL; /* now, not when it is collected: open files are few */
+  closedir(folder);
   return 1;
 }
 
@@ -86,8 +101,8 @@ static int fail_allocations(lua_State *L) {
 
 void icl__lua_system_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"clock", read_clock}, {"isatty", is_terminal},      {"terminal_width", terminal_width},     {"hash32", hash32},
-      {"philox", philox},    {"permutation", permutation}, {"fail_allocations", fail_allocations}, {NULL, NULL},
+      {"clock", read_clock},        {"folder_entries", folder_entries},     {"hash32", hash32}, {"philox", philox},
+      {"permutation", permutation}, {"fail_allocations", fail_allocations}, {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
   lua_pushliteral(L, ICL_VERSION);

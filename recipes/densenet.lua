@@ -14,4 +14,5 @@ local opt = icl.options "DenseNet and DenseNet-BC (Huang et al. 2017)"
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("densenet", opt, train), train = train, val = val, test = test, options = opt }
+local model = icl.models.from_options(opt, train, "densenet")
+icl.fit { model = model, train = train, val = val, test = test, options = opt }

@@ -18,4 +18,4 @@ local opt = icl.options "Pre-activation ResNets and Shake-Shake on Fashion-MNIST
   }) : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build(opt.model, opt, train), train = train, val = val, test = test, options = opt }
+icl.fit { model = icl.models.from_options(opt, train), train = train, val = val, test = test, options = opt }

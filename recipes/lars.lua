@@ -16,4 +16,5 @@ local opt = icl.options "Large batches with LARS (You et al. 2017), pre-activati
     { { "batch4096-lr0.02", { batch_size = 4096, base_lr = 0.02 }, 7.53, 7.48, 7.37 } }) : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }
+local model = icl.models.from_options(opt, train, "resnet_preact")
+icl.fit { model = model, train = train, val = val, test = test, options = opt }

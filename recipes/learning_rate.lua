@@ -17,4 +17,5 @@ local opt = icl.options "Learning rates for each batch size, pre-activation ResN
   }) : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }
+local model = icl.models.from_options(opt, train, "resnet_preact")
+icl.fit { model = model, train = train, val = val, test = test, options = opt }

@@ -16,4 +16,5 @@ local opt = icl.options "The best learning rate for each batch size, and more ep
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }
+local model = icl.models.from_options(opt, train, "resnet_preact")
+icl.fit { model = model, train = train, val = val, test = test, options = opt }

@@ -16,4 +16,5 @@ end
 opt = opt:parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt }
+local model = icl.models.from_options(opt, train, "resnet_preact")
+icl.fit { model = model, train = train, val = val, test = test, options = opt }

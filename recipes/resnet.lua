@@ -15,4 +15,4 @@ local opt = icl.options "ResNet (He et al. 2016a)"
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet", opt, train), train = train, val = val, test = test, options = opt }
+icl.fit { model = icl.models.from_options(opt, train, "resnet"), train = train, val = val, test = test, options = opt }

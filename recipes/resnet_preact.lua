@@ -15,5 +15,6 @@ local opt = icl.options "Pre-activation ResNet (He et al. 2016b)"
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnet_preact", opt, train), train = train, val = val, test = test, options = opt,
+local model = icl.models.from_options(opt, train, "resnet_preact")
+icl.fit { model = model, train = train, val = val, test = test, options = opt,
           hint = "Next: --epochs 20 lowers the error, --initial-channels 64 more so; --help lists every option." }

@@ -13,4 +13,4 @@ local opt = icl.options "ResNeXt (Xie et al. 2017)"
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("resnext", opt, train), train = train, val = val, test = test, options = opt }
+icl.fit { model = icl.models.from_options(opt, train, "resnext"), train = train, val = val, test = test, options = opt }

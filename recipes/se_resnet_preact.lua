@@ -8,5 +8,5 @@ local opt = icl.options "Pre-activation ResNet with squeeze-excitation (Hu et al
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-local model = icl.models.build("se_resnet_preact", opt, train)
+local model = icl.models.from_options(opt, train, "se_resnet_preact")
 icl.fit { model = model, train = train, val = val, test = test, options = opt }

@@ -17,4 +17,5 @@ local opt = icl.options "Shake-Shake (Gastaldi 2017)"
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("shake_shake", opt, train), train = train, val = val, test = test, options = opt }
+local model = icl.models.from_options(opt, train, "shake_shake")
+icl.fit { model = model, train = train, val = val, test = test, options = opt }

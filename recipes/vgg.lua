@@ -10,4 +10,4 @@ local opt = icl.options "VGG (Simonyan and Zisserman 2015)"
   : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("vgg", opt, train), train = train, val = val, test = test, options = opt }
+icl.fit { model = icl.models.from_options(opt, train, "vgg"), train = train, val = val, test = test, options = opt }

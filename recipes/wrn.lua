@@ -17,4 +17,4 @@ local opt = icl.options "Wide ResNet (Zagoruyko and Komodakis 2016)"
     { "ricap-8x64", ricap(8), 2.75 } }) : parse(arg)
 
 local train, val, test = icl.data.open(opt)
-icl.fit { model = icl.models.build("wrn", opt, train), train = train, val = val, test = test, options = opt }
+icl.fit { model = icl.models.from_options(opt, train, "wrn"), train = train, val = val, test = test, options = opt }

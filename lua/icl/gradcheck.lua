@@ -2,11 +2,11 @@
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 
 -- f(inputs...) as one number: its elements, weighted by numbers that have nothing to do with the function.
 local function weighted(f, inputs)
-  random.rewind()
+  places.rewind()
   local y = f(table.unpack(inputs))
   if type(y) ~= "userdata" then fail("icl.gradcheck: the function must return a tensor, not a " .. type(y)) end
   local weights = {}

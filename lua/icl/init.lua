@@ -80,5 +80,5 @@ end
 
 return require "icl.internal.lazy"(icl, "icl", {
   "augment", "autograd", "data", "fit", "gradcheck", "image", "loss", "metrics", "models", "nn", "optim", "options",
-  "random", "run", "schedule", "show", "step", "weights",
+  "random", "run", "runs", "schedule", "show", "step", "weights",
 })

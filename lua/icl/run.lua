@@ -16,7 +16,7 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 
 local Run = {}
 Run.__index = Run
@@ -29,7 +29,7 @@ Run.__index = Run
 local function new(given)
   local options = arguments.options("icl.run", given, { epochs = 1 }, { "model", "watch" })
   local last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1)
-  local name = random.name "run"
+  local name = places.name "run"
   return setmetatable({ model = options.model, watch = options.watch, epoch = 0, last_epoch = last_epoch, step = 0,
                         last = {}, average = {}, name = name, place = name, loops = {}, loops_of_epoch = 0 }, Run)
 end
@@ -53,7 +53,7 @@ function Run:epochs()
       self.epoch = self.epoch + 1
     end
     self.place = ("%s.epoch%d"):format(self.name, self.epoch)
-    random.move(self.place)
+    places.move(self.place)
     self.goes_on = false
     return self.epoch
   end, nil, nil, setmetatable({ run = self }, epochs_class)
@@ -100,7 +100,7 @@ end
 local function leave(loop)
   if not loop.inside then return end
   loop.inside = false
-  random.leave()
+  places.leave()
 end
 
 -- Ends the step of a pass: evaluates it, reads what was logged.
@@ -135,7 +135,7 @@ local function advance(loop)
   loop.open = not core.in_step()  -- otherwise the next line fails, and that step is not ours
   core.step_begin()
   run.pending = {}
-  random.enter_step(loop.place, number)
+  places.enter_step(loop.place, number)
   loop.inside = true
   loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
   return loop.batch
@@ -161,8 +161,8 @@ function Run:batches(loader)
   local before = unfinished(self, loader)
     or { finished = 0, images = 0, last = {}, average = {}, logged = {}, of_epoch = self.loops_of_epoch + 1 }
   local place = ("%s.loop%d"):format(self.place, before.of_epoch)
-  random.enter(place, 0)
-  local outside <close> = random.leaving
+  places.enter(place, 0)
+  local outside <close> = places.leaving
   local next_index, _, _, stream = loader:indices(self.epoch, before.finished)
   local loop = setmetatable({
     run = self, loader = loader, epoch = self.epoch, next = next_index, stream = stream, started = core.clock(),

@@ -202,6 +202,7 @@ local schedule = { types = arguments.names(types) }
 -- icl.schedule.from_options(options, steps_per_epoch) -> the schedule that options such as those of
 -- icl.options.training ask for.
 function schedule.from_options(options, steps_per_epoch)
+  arguments.typed("icl.schedule.from_options: options", options, "table", "a table of options")
   local settings = settings_of(options)
   settings.steps_per_epoch = steps_per_epoch
   return new(settings)

@@ -5,12 +5,12 @@
 -- step leaves it open until it is resumed and ends it, is closed, or nobody can resume it any more.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 
 local open = setmetatable({}, {
   __close = function()
     if core.in_step() then core.step_cancel() end
-    random.leave()
+    places.leave()
   end,
 })
 
@@ -27,7 +27,7 @@ end
 local function step(f, ...)
   arguments.typed("icl.step", f, "function", "a function")
   core.step_begin()
-  random.enter_step()
+  places.enter_step()
   local guard <close> = open
   return commit(f(...))
 end

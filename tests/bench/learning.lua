@@ -9,9 +9,9 @@ local STEPS, PARTS = 500, 10
 -- Stands in for icl.fit, which the recipe calls with what it has made of its options.
 local function learn(given)
   local opt, means, sum, count = given.options, {}, 0, 0
-  local loader = icl.data.loader(given.train, { batch_size = opt.batch_size, training = true,
-                                                chain = icl.augment.training(opt, given.train) })
-  local optimizer = icl.optim.from_options(given.model, opt)
+  local chain = icl.augment.from_options(opt, given.train, { training = true })
+  local loader = icl.data.loader(given.train, { batch_size = opt.batch_size, training = true, chain = chain })
+  local optimizer = icl.optim.from_options(opt, given.model)
   local steps = math.min(STEPS, loader.batches)
   local run = icl.run { epochs = 1, watch = function(run)
     sum, count = sum + run.last.loss, count + 1

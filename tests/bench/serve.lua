@@ -67,7 +67,7 @@ end
 local set = make_set()
 local model = make_model(set)
 local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
-                                      chain = icl.augment.training(opt, set) })
+                                      chain = icl.augment.from_options(opt, set, { training = true }) })
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
 local last_loss -- run.last begins anew with each epoch
 local run = icl.run { epochs = math.maxinteger, watch = function(run) last_loss = run.last.loss end }

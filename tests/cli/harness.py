@@ -203,6 +203,20 @@ def start(*arguments, env=None, cwd=None):
                           text=True, env=env or environment(), cwd=cwd)
 
 
+def wait_for(line, process):
+  """Reads the output of a process that was started up to a line with this text."""
+  for text in process.stdout:
+    if line in text:
+      return
+  raise AssertionError(process.stderr.read())
+
+
+def ended(process):
+  """Waits for the end of such a process; -> its code, the rest of its output, its messages."""
+  output, errors = process.communicate(timeout=PATIENCE)
+  return process.returncode, output, errors
+
+
 def success(result):
   equal(result.returncode, 0, result.stdout + result.stderr)
   return result.stdout

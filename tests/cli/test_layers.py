@@ -36,7 +36,8 @@ BINDINGS = [
   ["bindings/engine.*", "bindings/handle.*", "bindings/array.*", "bindings/attributes.*", "bindings/print.*"],
   ["bindings/op.*", "bindings/step.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
-   "bindings/describe.*", "bindings/files.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*"],
+   "bindings/describe.*", "bindings/files.*", "bindings/image.*", "bindings/prompt.*", "bindings/run.*",
+   "bindings/terminal.*"],
   ["bindings/library.*"],
   ["bindings/main.c"],
 ]
@@ -45,7 +46,7 @@ BINDINGS = [
 LUA = [
   ["lua/icl/internal/*"],
   ["lua/icl/tensor.lua", "lua/icl/json.lua", "lua/icl/image.lua", "lua/icl/weights.lua", "lua/icl/loss.lua",
-   "lua/icl/metrics.lua", "lua/icl/autograd.lua", "lua/icl/schedule.lua", "lua/icl/random/*",
+   "lua/icl/metrics.lua", "lua/icl/autograd.lua", "lua/icl/schedule.lua", "lua/icl/random/*", "lua/icl/runs/*",
    "lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua"],
   ["lua/icl/step.lua", "lua/icl/run.lua", "lua/icl/gradcheck.lua", "lua/icl/nn/*", "lua/icl/optim/*",
    "lua/icl/augment/*"],

@@ -7,7 +7,6 @@ import resource
 import signal
 import struct
 import subprocess
-import time
 
 from harness import (ICL, ROOT, Skip, close, comma_locale, contains, environment, equal, failure, folder, lacks,
                      read_bytes, run, sanitized, start, success, test, write_mnist)
@@ -163,7 +162,8 @@ def starts_without_a_home_and_from_anywhere():
 def the_prompt_goes_on_after_options_that_were_changed_to_what_is_impossible():
   code = """opt = icl.options "x":include(icl.models.resnet.options):parse {}
     opt.depth = 9"""
-  text = "print(pcall(icl.models.build, 'resnet', opt, { shape = { 8, 8, 3 }, classes = 2 }))\nprint 'still here'\n"
+  text = "print(pcall(icl.models.from_options, opt, { shape = { 8, 8, 3 }, classes = 2 }, 'resnet'))\n"
+  text += "print 'still here'\n"
   result = run("-e", code, "-i", stdin=text)
   contains(success(result) + result.stderr, "--depth 9 is impossible", "still here")
 
@@ -457,54 +457,7 @@ def a_nan_in_an_update_that_runs_block_by_block():
   contains(message, "sqrt made a NaN", "dropped", "\n1.0\n")
 
 
-# ---- signals and pipes ----
-
-
-def wait_for(line, process):
-  for text in process.stdout:
-    if line in text:
-      return
-  raise AssertionError(process.stderr.read())
-
-
-def ended(process):
-  output, errors = process.communicate(timeout=120)
-  return process.returncode, output, errors
-
-
-@test
-def signals_end_a_program_with_their_code():
-  for number in (signal.SIGINT, signal.SIGTERM):
-    process = start("-e", "print 'begin' io.stdout:flush() while true do end")
-    wait_for("begin", process)
-    process.send_signal(number)
-    code, _, errors = ended(process)
-    equal(code, -number, errors)
-    contains(errors, "stopped")
-
-
-@test
-def a_signal_ends_a_long_computation():
-  code = """local icl = require "icl"
-    local x, w = icl.random.normal { 64, 32, 32, 64 }, icl.state(icl.random.normal { 3, 3, 64, 64 })
-    print "begin" io.stdout:flush()
-    icl.step(function() local y = x for i = 1, 400 do y = y:conv2d(w, { padding = 1 }):relu() end return y:sum() end)
-    print "never" """
-  process = start("-e", code)
-  wait_for("begin", process)
-  time.sleep(0.2)
-  process.send_signal(signal.SIGINT)
-  code, output, errors = ended(process)
-  equal(code, -signal.SIGINT, errors)
-  lacks(output, "never")
-
-
-@test
-def a_signal_cannot_be_swallowed():
-  process = start("-e", "print 'begin' io.stdout:flush() while true do pcall(function() while true do end end) end")
-  wait_for("begin", process)
-  process.send_signal(signal.SIGTERM)
-  equal(ended(process)[0], -signal.SIGTERM)
+# ---- pipes ----
 
 
 @test

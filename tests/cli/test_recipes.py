@@ -213,7 +213,7 @@ local opt = icl.options "saves its weights"
   : value("to", "", "file for the weights")
   : parse(arg)
 local train, test = icl.data.open(opt)
-local model = icl.models.build("resnet_preact", opt, train)
+local model = icl.models.from_options(opt, train, "resnet_preact")
 icl.fit { model = model, train = train, test = test, options = opt }
 model:save(opt.to)
 """

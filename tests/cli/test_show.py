@@ -33,7 +33,7 @@ local opt = icl.options "a loop" : include(icl.options.data, icl.options.augment
 local train = icl.data.open(opt)
 icl.random.normal { 3 }
 local loader = icl.data.loader(train, { batch_size = opt.batch_size, training = true, drop_last = opt.drop_last,
-                                        chain = icl.augment.training(opt, train) })
+                                        chain = icl.augment.from_options(opt, train, { training = true }) })
 local run = icl.run { epochs = epoch }
 for now in run:epochs() do
   for batch in run:batches(loader) do

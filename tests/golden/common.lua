@@ -115,7 +115,7 @@ function common.optimizer(parameters, settings)
   for name, value in pairs(own) do options[name] = value end
   options.weight_decay_of = settings.no_weight_decay_on_bn and "conv.weight" or "all"
   options.as_published = true
-  return icl.optim.from_options(parameters, options)
+  return icl.optim.from_options(options, parameters)
 end
 
 -- One training step without an update: logits, loss, and gradients by name in PyTorch's layout.

@@ -2,6 +2,7 @@
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
 local icl = require "icl"
 local beta = require "icl.random.beta"
+local places = require "icl.internal.places"
 local augment, data = icl.augment, icl.data
 
 local COUNT, HEIGHT, WIDTH, CHANNELS = 24, 10, 12, 2
@@ -431,7 +432,7 @@ end
 
 check("numbers of the Beta distribution", function()
   for _, a in ipairs { 1e-6, 0.01, 0.3, 0.5, 0.999, 1, 1.5, 4, 50, 1e6 } do
-    local uniform, values = icl.random.numbers { 1, 2, 3, math.floor(a * 1000) }, {}
+    local uniform, values = places.numbers { 1, 2, 3, math.floor(a * 1000) }, {}
     for i = 1, 20000 do
       values[i] = beta(uniform, a)
       check.equal(values[i] >= 0 and values[i] <= 1, true)
@@ -448,7 +449,7 @@ end)
 check("Beta(1, 1) is uniform, Beta(1/2, 1/2) the arcsine distribution", function()
   for a, cumulative in pairs { [1] = function(x) return x end,
                                [0.5] = function(x) return 2 / math.pi * math.asin(math.sqrt(x)) end } do
-    local uniform, values, largest = icl.random.numbers { 4, 3, 2, 1 }, {}, 0
+    local uniform, values, largest = places.numbers { 4, 3, 2, 1 }, {}, 0
     for i = 1, 5000 do values[i] = beta(uniform, a) end
     table.sort(values)
     for i, value in ipairs(values) do largest = math.max(largest, math.abs(cumulative(value) - (i - 0.5) / #values)) end
@@ -457,8 +458,8 @@ check("Beta(1, 1) is uniform, Beta(1/2, 1/2) the arcsine distribution", function
 end)
 
 check("numbers of a key", function()
-  local first, again, other = icl.random.numbers { 1, 2, 3, 4 }, icl.random.numbers { 1, 2, 3, 4 },
-    icl.random.numbers { 1, 2, 3, 5 }
+  local first, again, other = places.numbers { 1, 2, 3, 4 }, places.numbers { 1, 2, 3, 4 },
+    places.numbers { 1, 2, 3, 5 }
   local sum, equal = 0, 0
   for _ = 1, 4001 do
     local x = first()

@@ -121,7 +121,7 @@ check("a constructor is no stage", function()
   check.raises(function() augment.chain({ augment.hflip {} }, 1) end, "1 is an argument too many")
   check.raises(function() augment.hflip({}, 1) end, "augment.hflip: 1 is an argument too many")
   check.raises(function() data.loader(set, { chain = augment.hflip }) end, "chain is .*it must be augment.chain")
-  check.raises(function() augment.training() end, "augment.training: options: it takes a table of options, not nil")
+  check.raises(function() augment.from_options() end, "from_options: options: it takes a table of options, not nil")
 end)
 
 check("parts of a batch are the batch", function()

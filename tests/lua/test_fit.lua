@@ -78,9 +78,12 @@ check("a seed in a table written by hand acts", function()
   check.equal(icl.random.current_seed(), 2)
 end)
 
-check("so do the options of the engine, or say why they cannot", function()
-  check.raises(function() fit { device = "ref" } end, "device can only be set before the first tensor")
-  check.raises(function() fit { threads = 7 } end, "threads can only be set before the first tensor")
+check("so do the options of the engine where they say what is in force, or else why they cannot", function()
+  local core = require "icl.core"
+  fit { device = "cpu", threads = core.threads(), eager = false, check_nan = false }
+  check.raises(function() fit { device = "ref" } end, "device 'ref' is not what the first tensor or state was made")
+  check.raises(function() fit { threads = core.threads() + 7 } end, "threads %d+ is not what the first tensor")
+  check.raises(function() fit { check_nan = true } end, "check_nan true is not what .*only be set before that")
 end)
 
 check("validation after each epoch, the test set once", function()

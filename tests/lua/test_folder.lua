@@ -103,7 +103,8 @@ end)
 
 check("the size that evaluation resizes to follows that of the images unless it is given", function()
   local function resize(size, options)
-    return augment.evaluation(options or {}, data.folder(root .. "/val", { image_size = size })).decoder.options.resize
+    local set = data.folder(root .. "/val", { image_size = size })
+    return augment.from_options(options or {}, set).decoder.options.resize
   end
   for size, expected in pairs { [224] = 256, [299] = 342, [64] = 73, [1] = 1 } do check.equal(resize(size), expected) end
   check.equal(resize(64, { eval_resize = 100 }), 100)
@@ -235,13 +236,13 @@ end)
 
 check("the form of a model follows the set", function()
   local train = data.open(opt)
-  check.equal(icl.models.build("resnet", { n_blocks = { 1, 1, 1, 1 }, initial_channels = 4 }, train).settings.type,
-    "imagenet")
-  local small = icl.models.build("resnet", { type = "cifar", depth = 8, initial_channels = 4 }, train)
+  local large = icl.models.from_options({ n_blocks = { 1, 1, 1, 1 }, initial_channels = 4 }, train, "resnet")
+  check.equal(large.settings.type, "imagenet")
+  local small = icl.models.from_options({ type = "cifar", depth = 8, initial_channels = 4 }, train, "resnet")
   check.equal(small.settings.type, "cifar")
   check.equal(small.settings.classes, 3)
   check.equal(icl.models.resnet { depth = 8 }.settings.type, "cifar")
-  check.raises(function() icl.models.build("wrn", { depth = 10 }, train) end, "wrn has no form imagenet")
+  check.raises(function() icl.models.from_options({ depth = 10 }, train, "wrn") end, "wrn has no form imagenet")
 end)
 
 check("fit trains on it, the same for any threads", function()
@@ -252,7 +253,7 @@ check("fit trains on it, the same for any threads", function()
     for key, value in pairs(opt) do own[key] = own[key] or value end
     for key, value in pairs(more or {}) do own[key] = value end
     local train, val = data.open(own)
-    local model = icl.models.build("resnet", { type = "cifar", depth = 8, initial_channels = 4 }, train)
+    local model = icl.models.from_options({ type = "cifar", depth = 8, initial_channels = 4 }, train, "resnet")
     local figures = icl.fit { model = model, train = train, test = val, options = own, quiet = true }
     local parts = {}
     for i, entry in ipairs(model:named_states()) do parts[i] = entry.state:bytes() end

@@ -148,7 +148,7 @@ check("first weights of the last layer", function()
   local function largest(options, name)
     icl.random.seed(4)
     local set = { shape = { 32, 32, 3 }, classes = 3, name = name }
-    return models.build("resnet_preact", merged({ depth = 8 }, options), set).fc.weight:abs():max():item()
+    return models.from_options(merged({ depth = 8 }, options), set, "resnet_preact").fc.weight:abs():max():item()
   end
   local small, large = 1 / math.sqrt(64), math.sqrt(2 / 3)
   for _, name in ipairs { "folder", "own" } do check.near(largest({}, name), small, 0.01) end
@@ -303,12 +303,14 @@ check("a model is built from the options of a command line", function()
   local family = models.wrn
   local opt = icl.options "recipe" : include(family.options, icl.options.data) : read { "--depth", "10",
     "--widening-factor=1", "--init-mode", "kaiming_fan_in" }
-  local model = models.build("wrn", opt, { shape = { 8, 8, 1 }, classes = 3 })
+  local model = models.from_options(opt, { shape = { 8, 8, 1 }, classes = 3 }, "wrn")
   check.equal(model.settings.depth, 10)
   check.equal(model.settings.init_mode, "kaiming_fan_in")
   check.equal(table.concat(model.input, " "), "8 8 1")
   check.equal(model.fc.weight:size(2), 3)
-  check.raises(function() models.build("wrm", opt, {}) end, "did you mean wrn")
+  check.raises(function() models.from_options(opt, {}, "wrm") end, "did you mean wrn")
+  check.raises(function() models.from_options("wrn", opt, {}) end, "options: it takes a table of options, not 'wrn'")
+  check.equal(models.from_options({ model = "wrn", depth = 10 }, { shape = { 8, 8, 1 }, classes = 3 }).class_name, "wrn")
 end)
 
 -- { family, options, what the error says }

@@ -339,14 +339,14 @@ check("the words of --optimizer", function()
   for _, name in ipairs(names) do
     local options = icl.options.training:defaults()
     options.optimizer, options.base_lr, options.gradient_clip = name, 0.02, 5.0
-    local optimizer = icl.optim.from_options(groups(parameter({ 1 }, "w")), options)
+    local optimizer = icl.optim.from_options(options, groups(parameter({ 1 }, "w")))
     check.equal(optimizer.options.gradient_clip, 5.0)
     check.equal(optimizer.options.decoupled or false, name == "adaboundw")
     check.equal(optimizer.options.base_lr, name:find "adabound" and 0.02 or nil)
     states[name] = #optimizer:named_states()
   end
   check.equal(states.sgd * states.lars * states.adam * states.amsgrad, 1 * 1 * 3 * 4)
-  check.raises(function() icl.optim.from_options({}, { optimizer = "adan" }) end, "did you mean adam")
+  check.raises(function() icl.optim.from_options({ optimizer = "adan" }, {}) end, "did you mean adam")
 end)
 
 check("mistakes", function()

@@ -1,6 +1,7 @@
 -- test_random.lua: random draws depend on seed, step and name alone.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
 local icl = require "icl"
+local places = require "icl.internal.places"
 local random = icl.random
 
 local function numbers(tensor)
@@ -37,7 +38,7 @@ check("a step that a coroutine left behind takes its place along", function()
   random.seed(1)
   coroutine.wrap(function() icl.step(coroutine.yield) end)()
   check.equal(draw(), second)
-  check.equal((random.place()), "")
+  check.equal((places.current()), "")
 end)
 
 check("ranges", function()
@@ -53,7 +54,7 @@ check("words of a key are those that ops draw from", function()
   local core = require "icl.core"
   local key = { 0xa4093822, 0x299f31d0, 0x13198a2e, 0x03707344 }
   local id = icl.tensor({ 0 }, { dtype = "i64" })
-  local first = icl.ops.uniform(random.key_of(table.unpack(key)), id, { shape = { 1, 4 } }):totable()[1]
+  local first = icl.ops.uniform(places.key_of(table.unpack(key)), id, { shape = { 1, 4 } }):totable()[1]
   for i, word in ipairs { core.philox(key, 0) } do check.equal(first[i], (word >> 8) * 2.0 ^ -24) end
   check.raises(function() core.philox({ 1, 2, 3, -1 }, 0) end, "word 4 of the key")
   check.raises(function() core.philox({ 1, 2, 3 }, 0) end, "word 4 of the key")
@@ -109,11 +110,11 @@ end
 -- Runs f; -> who drew with each key. Draws of a stage for its images have one key in a loop, in which each image has
 -- numbers of its own, and those for a batch one for the parts of it; whatever else is drawn has its own.
 local function owners_of_keys(f)
-  local original, owners, draws = random.words, {}, 0
-  local restore <close> = setmetatable({}, { __close = function() random.words = original end })
-  random.words = function(name, number, at)
+  local original, owners, draws = places.words, {}, 0
+  local restore <close> = setmetatable({}, { __close = function() places.words = original end })
+  places.words = function(name, number, at)
     local words = original(name, number, at)
-    local key, place = table.concat(words, " "), at or table.concat({ random.place() }, " ")
+    local key, place = table.concat(words, " "), at or table.concat({ places.current() }, " ")
     draws = draws + 1
     local owner = ("%s %s %s"):format(place, name, name:find "^augment" and number or "draw " .. draws)
     if owners[key] and owners[key] ~= owner then
@@ -145,13 +146,13 @@ check("a loop that is left early or by an error ends its place", function()
   for _ in run:epochs() do
     local loader = icl.data.loader(small_set(8), { batch_size = 2 })
     for _ in run:batches(loader) do break end
-    check.equal(random.place(), "run0.epoch1")
+    check.equal(places.current(), "run0.epoch1")
     pcall(function()
       for _ in run:batches(loader) do error "left" end
     end)
-    check.equal(random.place(), "run0.epoch1")
+    check.equal(places.current(), "run0.epoch1")
     pcall(icl.step, error)
-    check.equal(random.place(), "run0.epoch1")
+    check.equal(places.current(), "run0.epoch1")
   end
 end)
 

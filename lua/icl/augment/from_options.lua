@@ -1,4 +1,5 @@
 -- augment/from_options.lua: the chains that the options of a recipe ask for.
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local datasets = require "icl.internal.datasets"
 local numbers = require "icl.internal.numbers"
@@ -16,8 +17,6 @@ local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
 local groups = require "icl.options.groups"
 
-local from_options = {}
-
 -- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.
 local behind_normalize = {
   { flag = "cutout", stage = cutout, prefix = "cutout_" },
@@ -28,8 +27,7 @@ local behind_normalize = {
   { flag = "ricap", stage = ricap, prefix = "ricap_" },
 }
 
--- What icl.augment.training returns.
-function from_options.training(options, set)
+local function training_chain(options, set)
   local problem = groups.augmentation:problem(options)
   if problem then fail("augmentation: %s", problem) end
   local stages, mirror = {}, options.hflip
@@ -49,12 +47,23 @@ function from_options.training(options, set)
   return chain(stages)
 end
 
--- What icl.augment.evaluation returns.
-function from_options.evaluation(options, set)
+-- The chain without random stages.
+local function evaluation_chain(options, set)
   local normalized = normalize { dtype = options.precision }
   if not set.folder then return chain { normalized } end
   local resize = options.eval_resize or numbers.round(set.shape[1] * 256 / 224)
   return chain { center_crop { resize = resize }, normalized }
+end
+
+-- icl.augment.from_options(options, set [, { training = false }]) -> the chain that options such as those of
+-- icl.options.augmentation and .runtime ask for: for evaluation, or with the random stages for training.
+local function from_options(options, set, how, ...)
+  local what = "icl.augment.from_options"
+  arguments.no_more(what, "options, a set and { training = }", ...)
+  arguments.typed(what .. ": options", options, "table", "a table of options")
+  arguments.typed(what .. ": set", set, "table", "a set")
+  how = arguments.options(what, how, { training = false })
+  return (how.training and training_chain or evaluation_chain)(options, set)
 end
 
 return from_options

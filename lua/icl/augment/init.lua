@@ -8,28 +8,9 @@
 -- A chain is a list of stages; a stage is one of those below or a function(batch, rng) that changes batch.image or
 -- batch.target. Draws are those of augment/rng.lua. For an image folder the first stage may be center_crop or
 -- random_resized_crop, which say how files become images; all other stages are recorded ops.
-local arguments = require "icl.internal.arguments"
-
 local augment = { chain = require "icl.augment.chain" }
 
-local function check(what, options, set)
-  arguments.typed(what .. ": options", options, "table", "a table of options")
-  arguments.typed(what .. ": set", set, "table", "a set")
-end
-
--- augment.training(options, set) -> the chain that the option groups `augmentation` and `runtime` ask for.
-function augment.training(options, set)
-  check("augment.training", options, set)
-  return require "icl.augment.from_options".training(options, set)
-end
-
--- augment.evaluation(options, set) -> the chain without random stages.
-function augment.evaluation(options, set)
-  check("augment.evaluation", options, set)
-  return require "icl.augment.from_options".evaluation(options, set)
-end
-
 return require "icl.internal.lazy"(augment, "icl.augment", {
-  "center_crop", "cutmix", "cutout", "dual_cutout", "hflip", "mixup", "normalize", "random_crop", "random_erasing",
-  "random_resized_crop", "ricap",
+  "center_crop", "cutmix", "cutout", "dual_cutout", "from_options", "hflip", "mixup", "normalize", "random_crop",
+  "random_erasing", "random_resized_crop", "ricap",
 })

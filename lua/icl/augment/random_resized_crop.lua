@@ -2,7 +2,7 @@
 -- stage for an image folder: a part of random place, size and shape of each image, resized to the size of the set
 -- (Szegedy et al. 2015).
 local options = require "icl.options.list"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 local stage = require "icl.augment.stage"
 
 -- Two numbers, the second not below the first.
@@ -23,7 +23,7 @@ local random_resized_crop = stage.class("random_resized_crop", options "augment.
 -- random_resized_crop:decoding(epoch) -> what core.image_stream is told; the draws depend on seed, epoch and image.
 function random_resized_crop:decoding(epoch)
   return { area = self.options.area, ratio = self.options.ratio,
-           key = random.words("augment.random_resized_crop", epoch) }
+           key = places.words("augment.random_resized_crop", epoch) }
 end
 
 return random_resized_crop

@@ -7,7 +7,7 @@ local core = require "icl.core"
 local ops = core.ops
 local fail = require "icl.internal.fail"
 local beta = require "icl.random.beta"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 
 local Rng = {}
 Rng.__index = Rng
@@ -26,11 +26,11 @@ end
 local function next_key(rng, purpose)
   local batch, name = rng.batch, ("augment.%s#%d%s"):format(rng.stage, rng.draws, purpose)
   rng.draws = rng.draws + 1
-  return random.words(name, batch.epoch or 0, batch.place or "")
+  return places.words(name, batch.epoch or 0, batch.place or "")
 end
 
 local function image_key(rng)
-  return random.key_of(table.unpack(next_key(rng, "")))
+  return places.key_of(table.unpack(next_key(rng, "")))
 end
 
 local function batch_key(rng)
@@ -60,7 +60,7 @@ end
 
 -- rng:numbers() -> a function that gives uniform numbers in (0, 1).
 function Rng:numbers()
-  return random.numbers(batch_key(self))
+  return places.numbers(batch_key(self))
 end
 
 -- rng:beta(a) -> a number of the distribution Beta(a, a).

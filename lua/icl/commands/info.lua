@@ -101,7 +101,7 @@ return function(words)
   end
   local family = models[name]
   local opt = options_of(family):parse(table.move(words, 2, #words, 1, { [0] = "icl info" }))
-  local model = models.build(name, opt, { shape = opt.input, classes = opt.classes })
+  local model = models.from_options(opt, { shape = opt.input, classes = opt.classes }, name)
   local facts = facts_of(model, opt.batch_size)
   io.stdout:write(opt.json and json.encode(facts) .. "\n" or text_of(model, facts))
   return 0

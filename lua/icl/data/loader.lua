@@ -2,13 +2,13 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local places = require "icl.internal.places"
 local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
 local normalize = require "icl.augment.normalize"
 local stage = require "icl.augment.stage"
 local folder = require "icl.data.folder"
 local new_batch = require "icl.data.batch"
-local random = require "icl.random"
 
 local Loader = {}
 Loader.__index = Loader
@@ -58,7 +58,7 @@ function Loader:order(epoch)
     self.sequence = self.sequence or core.arange(count)
     return self.sequence
   end
-  local order = core.permutation(random.words("order", epoch), count)
+  local order = core.permutation(places.words("order", epoch), count)
   return indices and core.ops.gather(indices, order) or order
 end
 

@@ -2,7 +2,7 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 
 local sets = {}
 
@@ -49,7 +49,7 @@ function sets.split(set, ratio)
     fail("icl.data.split: ratio is %s; it must be from 0 to 1", ratio)
   end
   local rest = math.floor(set.count * ratio)
-  local order = core.permutation(random.words(("split#%d"):format(random.ordinal "split")), set.count)
+  local order = core.permutation(places.words(("split#%d"):format(places.ordinal "split")), set.count)
   local function range(first, length) return sets.part(set, order:narrow(1, first, length)) end
   return range(1, set.count - rest), range(set.count - rest + 1, rest)
 end

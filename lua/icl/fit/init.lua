@@ -10,7 +10,7 @@ local metrics = require "icl.metrics"
 local new_progress = require "icl.fit.progress"
 local new_run = require "icl.run"
 local numbers = require "icl.internal.numbers"
-local optimizer_from = require "icl.optim.from_options"
+local optim = require "icl.optim"
 local parts = require "icl.fit.parts"
 local schedule = require "icl.schedule"
 local settings = require "icl.fit.settings"
@@ -92,14 +92,14 @@ local function prepare(given)
   local self = { model = given.model, options = o, notes = notes, given = given.options or {} }
   choose_sets(self, given)
   self.train_loader = data.loader(self.train, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
-                                                chain = augment.training(o, self.train) })
+                                                chain = augment.from_options(o, self.train, { training = true }) })
   local function loader(set)
-    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.evaluation(o, set) })
+    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set) })
   end
   if self.each then self.each_loader = loader(self.each.set) end
   if self.last then self.last_loader = loader(self.last) end
   self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
-  self.optimizer = given.optimizer or optimizer_from(given.model, o)
+  self.optimizer = given.optimizer or optim.from_options(o, given.model)
   self.criterion = given.loss or function(logits, target)
     if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
     return loss.cross_entropy(logits, target, o.label_smoothing)

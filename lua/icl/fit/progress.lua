@@ -1,6 +1,7 @@
 -- fit/progress.lua: what a run shows while it works: a bar on a terminal, one line an epoch otherwise, and an estimate
 -- of the whole time when that is long.
 local core = require "icl.core"
+local duration = require "icl.internal.duration"
 local numbers = require "icl.internal.numbers"
 
 local Progress = {}
@@ -16,14 +17,6 @@ local function new(quiet)
     Progress)
   self.watch = function(run, loop) self:show(run, loop) end
   return self
-end
-
--- 75 -> "1 min 15 s"
-local function duration(seconds)
-  seconds = math.floor(seconds + 0.5)
-  if seconds < 60 then return ("%d s"):format(seconds) end
-  if seconds < 3600 then return ("%d min %02d s"):format(seconds // 60, seconds % 60) end
-  return ("%d h %02d min"):format(seconds // 3600, seconds % 3600 // 60)
 end
 
 -- "[#####.....]" with `width` places.

@@ -19,12 +19,15 @@ local choices = {
 
 local from_options = { names = arguments.names(choices) }
 
--- icl.optim.from_options(model, options) -> an optimizer; options as those of icl.options.training.
+-- icl.optim.from_options(options, model) -> an optimizer of the parameters of a module, or of groups of them; options
+-- as those of icl.options.training.
 --
 -- Subdivided batches: each part's loss is weighed with its share of the images, so that the gradient is that of the
 -- whole batch. As published, one adds up the parts' means, clips that sum and divides by the number of parts asked
 -- for.
-local function new(_, model, options)
+local function new(_, options, model, ...)
+  arguments.no_more("icl.optim.from_options", "a table of options and a module", ...)
+  arguments.typed("icl.optim.from_options", options, "table", "a table of options, and a module")
   local choice = choices[arguments.choice("optimizer", options.optimizer, from_options.names)]
   local given = {
     weight_decay = options.weight_decay, weight_decay_of = options.weight_decay_of,

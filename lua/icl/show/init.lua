@@ -6,7 +6,7 @@ local data = require "icl.data"
 local fail = require "icl.internal.fail"
 local image = require "icl.image"
 local numbers = require "icl.internal.numbers"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 local samples = require "icl.show.samples"
 local sheet = require "icl.show.sheet"
 
@@ -16,7 +16,7 @@ local function name_of(set, class)
   return set.class_names and set.class_names[class + 1] or ("class %d"):format(class)
 end
 
--- The labels of a sample as texts: "cat", or "cat 0.73".
+-- The labels of a sample as texts: "cat", or "0.73 cat".
 local function labels_of(set, sample)
   local texts = {}
   for i, label in ipairs(sample.labels) do
@@ -62,17 +62,17 @@ local function title_of(set, o)
   for _, name in ipairs { "cutout", "dual_cutout", "random_erasing", "mixup", "cutmix", "ricap" } do
     if o[name] then words[#words + 1] = name:gsub("_", "-") end
   end
-  local what = o.evaluation and "as evaluated" or ("epoch %d, seed %d"):format(o.epoch, random.current_seed())
+  local what = o.evaluation and "as evaluated" or ("epoch %d, seed %d"):format(o.epoch, places.current_seed())
   if not o.evaluation and #words > 0 then what = what .. ", " .. table.concat(words, ", ") end
   return ("%s: %s"):format(set.name or "own", what)
 end
 
 local function loader_of(set, o)
   if o.evaluation then
-    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.evaluation(o, set) })
+    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set) })
   end
   return data.loader(set, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
-                            chain = augment.training(o, set) })
+                            chain = augment.from_options(o, set, { training = true }) })
 end
 
 -- A path for the sheet: the one that was asked for, which must be free, or the first free one of show.png, show-1.png.

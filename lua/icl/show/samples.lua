@@ -5,7 +5,7 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local image = require "icl.image"
-local random = require "icl.random"
+local places = require "icl.internal.places"
 
 local samples = {}
 
@@ -65,22 +65,22 @@ end
 
 -- The places of the images of these numbers in an order.
 local function find(order, wanted, set)
-  local place_of, places = {}, {}
+  local place_of, found = {}, {}
   for place, number in ipairs(order) do place_of[number] = place end
   for i, number in ipairs(wanted) do
     if not place_of[number] then
       fail("{sample} %d: there is no such image among the %d; they are counted from 0", number, set.count)
     end
-    places[i] = place_of[number]
+    found[i] = place_of[number]
   end
-  return places
+  return found
 end
 
 -- The places by the numbers of their batches: list of { batch =, positions = in it, asked = which of the places these
 -- are }.
-local function by_batch(places, size, batches, epoch, wanted)
+local function by_batch(found, size, batches, epoch, wanted)
   local groups, group_of = {}, {}
-  for i, place in ipairs(places) do
+  for i, place in ipairs(found) do
     local number = (place - 1) // size + 1
     if number > batches then
       fail("{sample} %d is not seen in epoch %d: it is in the last smaller batch, which --drop-last leaves out",
@@ -94,27 +94,26 @@ local function by_batch(places, size, batches, epoch, wanted)
 end
 
 -- One batch of an epoch of a loader, as a loop over all would have it.
-local function read_batch(loader, epoch, number, place)
+local function read_batch(loader, epoch, number, loop)
   for index, k, decoded in loader:indices(epoch, number - 1) do
-    return loader:batch(index, epoch, k, decoded, place)
+    return loader:batch(index, epoch, k, decoded, loop)
   end
 end
 
 -- samples.read(loader, epoch, { numbers = list or nil, count = }) -> what samples.of_batch returns, for the images of
 -- these numbers, or for the first `count` of the epoch.
 function samples.read(loader, epoch, which)
-  local place, list = LOOP:format(epoch), {}
-  random.enter(place, 0)
-  local leaving <close> = random.leaving
-  local places = {}
+  local loop, list, found = LOOP:format(epoch), {}, {}
+  places.enter(loop, 0)
+  local outside <close> = places.leaving
   if which.numbers then
-    places = find(loader:order(epoch):totable(), which.numbers, loader.set)
+    found = find(loader:order(epoch):totable(), which.numbers, loader.set)
   else
     local seen = math.min(loader.set.count, loader.batches * loader.batch_size)
-    for i = 1, math.min(which.count, seen) do places[i] = i end
+    for i = 1, math.min(which.count, seen) do found[i] = i end
   end
-  for _, group in ipairs(by_batch(places, loader.batch_size, loader.batches, epoch, which.numbers)) do
-    local batch = read_batch(loader, epoch, group.batch, place)
+  for _, group in ipairs(by_batch(found, loader.batch_size, loader.batches, epoch, which.numbers)) do
+    local batch = read_batch(loader, epoch, group.batch, loop)
     for k, sample in ipairs(samples.of_batch(batch, group.positions)) do list[group.asked[k]] = sample end
   end
   return list

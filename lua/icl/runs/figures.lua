@@ -1,0 +1,130 @@
+-- runs/figures.lua: the figures in reports by name: "test.top1" is the field top1 of the set test, "lr" one of the
+-- report itself.
+local numbers = require "icl.internal.numbers"
+
+local figures = {}
+
+-- Sets of images in the order of their worth for judging a network.
+local judges = { "val", "test", "train" }
+
+-- The fields by which a network is judged, the best one first.
+local judged_by = { "top1", "loss" }
+
+-- figures.reader(name) -> function(report) -> the figure of this name, a finite number, or nil.
+function figures.reader(name)
+  local set, field = name:match "^(.*)%.([^.]+)$"
+  field = field or name
+  return function(report)
+    local from = report
+    if set then from = report[set] end
+    local value = type(from) == "table" and from[field]
+    return math.type(value) and value - value == 0 and value + 0.0 or nil
+  end
+end
+
+-- figures.is_share(name) -> is it a part of the images, from 0 to 1, that was right? It is shown as an error in
+-- percent.
+function figures.is_share(name)
+  return name:find "top%d+$" ~= nil or name:find "accuracy$" ~= nil
+end
+
+-- figures.shown(name, value) -> the value as people are shown it, a number: an error in percent for a share.
+function figures.shown(name, value)
+  return figures.is_share(name) and 100 * (1 - value) or value
+end
+
+-- figures.text(name, value) -> the same as a text: "4.12 %", "0.2231".
+function figures.text(name, value)
+  if not value then return "" end
+  return numbers.format(figures.is_share(name) and "%.2f %%" or "%.4g", figures.shown(name, value))
+end
+
+local called = { train = "training", val = "validation", test = "test" }
+local words = { lr = "Learning rate", images_per_second = "Images a second", loss = "Loss", top1 = "Error" }
+
+-- figures.set_title("test_ema") -> "test, averaged weights".
+function figures.set_title(set)
+  local base = set:match "^(.*)_ema$"
+  return base and figures.set_title(base) .. ", averaged weights" or called[set] or set
+end
+
+-- figures.field_title("top5") -> "Top-5 error": what the axis of a chart is called.
+function figures.field_title(field)
+  local k = field:match "^top(%d+)$"
+  return words[field] or k and ("Top-%s error"):format(k) or field
+end
+
+-- figures.title("test.top1") -> "Error, test".
+function figures.title(name)
+  local set, field = name:match "^(.*)%.([^.]+)$"
+  if not set then return figures.field_title(name) end
+  return ("%s, %s"):format(figures.field_title(field), figures.set_title(set))
+end
+
+-- Is figure a better than b?
+local function is_better(name, a, b)
+  if figures.is_share(name) then return a > b end
+  return a < b
+end
+
+-- figures.series(reports, name) -> list of epochs, list of values: of the reports that have the figure.
+function figures.series(reports, name)
+  local epochs, values, value_of = {}, {}, figures.reader(name)
+  for _, report in ipairs(reports) do
+    local value = value_of(report)
+    if value then epochs[#epochs + 1], values[#values + 1] = report.epoch, value end
+  end
+  return epochs, values
+end
+
+-- figures.last(reports, name) -> { figure = name, epoch =, value = }, or nil where no report has it.
+function figures.last(reports, name)
+  local value_of = figures.reader(name)
+  for i = #reports, 1, -1 do
+    local value = value_of(reports[i])
+    if value then return { figure = name, epoch = reports[i].epoch, value = value } end
+  end
+end
+
+-- figures.best(reports, name) -> the same of the best value; of equal ones, the first.
+function figures.best(reports, name)
+  local best
+  local epochs, values = figures.series(reports, name)
+  for i, value in ipairs(values) do
+    if not best or is_better(name, value, best.value) then
+      best = { figure = name, epoch = epochs[i], value = value }
+    end
+  end
+  return best
+end
+
+-- figures.sets(reports) -> the sets of images that occur, sorted: validation, test, training, then others.
+function figures.sets(reports)
+  local there, list = {}, {}
+  for _, report in ipairs(reports) do
+    for set, value in pairs(report) do
+      if type(value) == "table" then there[set] = true end
+    end
+  end
+  for _, set in ipairs(judges) do
+    if there[set] then list[#list + 1] = set end
+    there[set] = nil
+  end
+  local rest = {}
+  for set in pairs(there) do rest[#rest + 1] = set end
+  table.sort(rest)
+  return table.move(rest, 1, #rest, #list + 1, list)
+end
+
+-- figures.judging(reports) -> the name of the figure by which the run is judged: top1 of the images that were evaluated
+-- after each epoch, the loss where there is none; nil without reports.
+function figures.judging(reports)
+  for _, set in ipairs(judges) do
+    for _, field in ipairs(judged_by) do
+      local name = set .. "." .. field
+      if figures.last(reports, name) then return name end
+    end
+  end
+end
+
+return figures
