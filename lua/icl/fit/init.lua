@@ -70,7 +70,7 @@ local function one_epoch(self, run, result)
   local white = core.images_clipped()
   if white > 0 and not self.told_white then
     self.told_white = true
-    run:line(("Note: %d pictures became nearly white, as Pillow reads grey PNG files of 16 bits; save them with 8")
+    run:line(("Note: %d pictures became nearly white, as Pillow reads grey of 16 bits; save them with 8")
       :format(white))
   end
 end
