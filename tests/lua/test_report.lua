@@ -198,7 +198,7 @@ check("a page without runs' figures, and one with predictions but without images
     "Without pictures: options.lua names no data set", "&lt;z&gt;.png", "class 2", "taken for class 1")
   assert(not page:find("<i>/", 1, true), "a name is not escaped")
   os.remove(root .. "/<i>/001/predictions.npz")
-  contains(report { run }, "--predictions</pre>")
+  contains(report { run }, "--predictions &#39;" .. root .. "/&lt;i&gt;/001/predictions.npz&#39;</pre>")
 end)
 
 os.execute("rm -rf " .. root)
