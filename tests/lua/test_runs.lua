@@ -90,7 +90,7 @@ check("values that are no figures, keys that are not known, lines that are no re
   local run = runs.read(path)
   check.equal(run.last.value, 0.5)
   check.equal(run.final.test.top1, 0.6)
-  check.equal(run.problems[1], path .. "/metrics.jsonl: 3 lines are no reports")
+  check.equal(run.problems[1], path .. "/metrics.jsonl: lines that are no reports: 3")
 end)
 
 check("numbers that can be no counts, and figures without bounds", function()
@@ -108,7 +108,7 @@ check("numbers that can be no counts, and figures without bounds", function()
   check.equal(run.epochs, nil)
   check.equal(run.seconds, nil)
   check.equal(run.state, "killed")
-  check.equal(run.problems[1], path .. "/metrics.jsonl: 2 lines are no reports")
+  check.equal(run.problems[1], path .. "/metrics.jsonl: lines that are no reports: 2")
   assert(#require "icl.report" { run, run } > 1000)
   local lines = require "icl.chart.text"({ title = "x", epochs = 1e12, series = {
     { epochs = { 1, 2.5, 3 }, values = { 5e-324, 1e150, -1e150 }, number = 1 },
@@ -181,8 +181,9 @@ check("options.lua is not executed", function()
 end)
 
 check("damaged files of both kinds are read or refused, never an error", function()
-  local pieces = { "{", "}", "[", "]", "[[", "]==]", "=", ",", "--", "--[[", "'", '"', "\\", "0x", "1e", "..", "nil", "(",
-                   ")", "\0", "\n", "\255", "function", "-", "return", '{"epoch":', "null", "1e999", '"test":{', "[1,{}]" }
+  local pieces = { "{", "}", "[", "]", "[[", "]==]", "=", ",", "--", "--[[", "'", '"', "\\", "0x", "1e", "..", "nil",
+                   "(", ")", "\0", "\n", "\255", "function", "-", "return", '{"epoch":', "null", "1e999",
+                   '"test":{', "[1,{}]" }
   local state = 1
   local function below(n)
     state = (state * 6364136223846793005 + 1442695040888963407)
