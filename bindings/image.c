@@ -40,7 +40,7 @@ static int release_folder(lua_State *L) {
   return 0;
 }
 
-static icl_image_folder *check_folder(lua_State *L, int arg) {
+icl_image_folder *icl__lua_check_image_folder(lua_State *L, int arg) {
   void **slot = luaL_checkudata(L, arg, folder_type);
   if (!*slot)
     icl__lua_argument_error(L, arg, "the folder was closed");
@@ -51,7 +51,7 @@ static icl_image_folder *check_folder(lua_State *L, int arg) {
 static int folder_file(lua_State *L) {
   char path[4096];
   lua_Integer number = luaL_checkinteger(L, 2);
-  const icl_image_folder *folder = check_folder(L, 1);
+  const icl_image_folder *folder = icl__lua_check_image_folder(L, 1);
   int image = number < 0 || number > INT32_MAX ? -1 : (int)number;
   icl__lua_check(L, icl_image_folder_file(folder, image, path, sizeof path));
   lua_pushstring(L, path);
@@ -121,7 +121,7 @@ static int image_folder(lua_State *L) {
 
 /* image_folder_compare(a, b): an error if one has a class that the other has not */
 static int image_folder_compare(lua_State *L) {
-  ICL__LUA_TRY(L, icl_image_folder_compare(check_folder(L, 1), check_folder(L, 2)));
+  ICL__LUA_TRY(L, icl_image_folder_compare(icl__lua_check_image_folder(L, 1), icl__lua_check_image_folder(L, 2)));
   return 0;
 }
 
@@ -174,7 +174,7 @@ static void range_field(lua_State *L, int arg, const char *name, double range[2]
  * { size =, batch =, threads =, area =, ratio =, key = }) -> stream */
 static int image_stream(lua_State *L) {
   static const luaL_Reg methods[] = {{"next", stream_next}, {"close", release_stream}, {NULL, NULL}};
-  const icl_image_folder *folder = check_folder(L, 1);
+  const icl_image_folder *folder = icl__lua_check_image_folder(L, 1);
   icl_tensor *order = icl__lua_check_tensor(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);

@@ -1,24 +1,34 @@
 /* library.c - the module icl.core, and the modules of lua/icl that the build put into the program. */
 #include "library.h"
 
+#include "build.h"
 #include "describe.h"
+#include "digest.h"
 #include "embedded.h"
 #include "engine.h"
 #include "events.h"
+#include "fetch.h"
 #include "files.h"
+#include "folder.h"
 #include "gradient.h"
 #include "image.h"
 #include "interrupt.h"
 #include "json.h"
+#include "network.h"
+#include "npz.h"
 #include "op.h"
+#include "process.h"
 #include "prompt.h"
 #include "run.h"
+#include "safetensors.h"
 #include "state.h"
+#include "statistics.h"
 #include "step.h"
 #include "suggest.h"
 #include "system.h"
 #include "tensor.h"
 #include "terminal.h"
+#include "transfer.h"
 #include "where.h"
 
 #include <stdio.h>
@@ -44,8 +54,18 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_describe_functions(L);
   icl__lua_files_functions(L);
   icl__lua_events_functions(L);
+  icl__lua_safetensors_functions(L);
+  icl__lua_folder_functions(L);
+  icl__lua_build_functions(L);
+  icl__lua_npz_functions(L);
+  icl__lua_network_functions(L);
+  icl__lua_digest_functions(L);
+  icl__lua_fetch_functions(L);
+  icl__lua_transfer_functions(L);
+  icl__lua_statistics_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
+  icl__lua_process_functions(L);
   return 1;
 }
 

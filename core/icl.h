@@ -374,8 +374,41 @@ icl_status icl_safetensors_read(const char *path, icl_safetensors **result);
 void icl_safetensors_free(icl_safetensors *contents); /* of read; NULL is allowed */
 
 /* Replaces the file as a whole or, after an error, not at all; of a symbolic link, the file that it leads to. EINVAL: a
- * name is not UTF-8, an array has a problem; EEXIST: a name is there twice; ENOENT, EIO: it cannot be written. */
+ * name is not UTF-8, an array has a problem; EEXIST: a name is there twice; ENOENT, EIO: it cannot be written. Metadata
+ * `checksum` of a value that begins with "crc32" becomes the checksum of the file. */
 icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents);
+
+/* EFORMAT where the file is damaged: what icl_safetensors_read() finds, or its checksum is another one. A file without
+ * one is fine as far as the former goes. */
+icl_status icl_safetensors_verify(const char *path);
+
+/* ---- networks in files ---- */
+
+/* A network that icl saved: its weights with a description of what it computes, so that no Lua is needed to use it. */
+typedef struct icl_network icl_network;
+
+typedef struct {
+  int height, width, channels;    /* of an image */
+  int classes;                    /* how many logits an image gets */
+  const char *const *class_names; /* NULL if they are not known */
+  const double *mean, *std;       /* of each channel, for bytes divided by 255; NULL if they are not known */
+  int resize, crop; /* what evaluation did to a picture: the shorter side to `resize` pixels (0: left as it was), then
+                       the middle crop x crop; crop 0: all of it was resized to height x width */
+} icl_network_facts;
+
+/* Reads a file of weights or a checkpoint; not inside a step. EFORMAT: it is damaged, or has no description, or one of
+ * what cannot be computed; the message says which. The engine must outlive the network. */
+icl_status icl_network_read(icl_engine *engine, const char *path, icl_network **result);
+void icl_network_free(icl_network *network); /* NULL is allowed */
+const icl_network_facts *icl_network_about(const icl_network *network);
+
+/* Logits f32 (n, classes) of images (n, height, width, channels): f32 that are normalised, or u8, which then are, with
+ * mean and std. Inside a step they are recorded, outside evaluated. */
+icl_status icl_network_apply(icl_network *network, icl_tensor *images, icl_tensor **logits);
+
+/* A picture of any size as such an image, u8 (1, height, width, channels), brought to size as evaluation did it; grey
+ * for a network of one channel. Errors as icl_image_read(). ENOTSUP: the network has neither 1 nor 3 channels. */
+icl_status icl_network_image(const icl_network *network, const char *path, icl_tensor **result);
 
 #ifdef __cplusplus
 }

@@ -14,7 +14,7 @@ typedef struct {
   int64_t *labels;
   uint8_t *images;    /* of CIFAR */
   icl__idx idx;       /* of IDX: the images */
-  char *names;        /* contents of the file with the class names */
+  char *names;        /* the class names, a line each */
   const char **class; /* into names */
 } open_set;
 
@@ -77,7 +77,8 @@ static icl_status read_cifar(open_set *s, const icl__set *set, icl_part part) {
     char path[ICL__PATH];
     size_t first = (size_t)i * (size_t)records;
     ICL__TRY(icl__set_file(set, s->folder, set->files[part][i], path));
-    ICL__TRY(icl__cifar_read(set, path, records, s->images + first * image, s->labels + first));
+    ICL__TRY((set->format == ICL__SET_CIFAR ? icl__cifar_read : icl__cifar_python_read)(
+        set, path, records, s->images + first * image, s->labels + first));
   }
   s->set.images = s->images;
   return ICL_OK;
@@ -104,7 +105,10 @@ static icl_status read_names(open_set *s, const icl__set *set) {
   if (!set->names_file || icl__set_file(set, s->folder, set->names_file, path) != ICL_OK)
     return ICL_OK;
   size_t bytes;
-  ICL__TRY(icl__file_read_all(path, MOST_NAMES, &s->names, &bytes));
+  if (set->format == ICL__SET_CIFAR_PYTHON)
+    ICL__TRY(icl__cifar_python_names(set, path, &s->names));
+  else
+    ICL__TRY(icl__file_read_all(path, MOST_NAMES, &s->names, &bytes));
   s->class = icl__alloc((size_t)set->classes, sizeof *s->class);
   if (!s->class)
     return icl__wrap(ICL_ENOMEM, "%s", path);
@@ -127,7 +131,7 @@ static icl_status read_part(open_set *s, const icl__set *set, icl_part part, con
                          .classes = set->classes,
                          .mean = set->mean,
                          .std = set->std};
-  ICL__TRY(icl__set_locate(set, part, folder, s->folder));
+  ICL__TRY(icl__set_locate(set, part, folder, &set, s->folder));
   ICL__TRY(set->format == ICL__SET_IDX ? read_idx(s, set, part) : read_cifar(s, set, part));
   s->set.labels = s->labels;
   return read_names(s, set);

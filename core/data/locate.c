@@ -59,7 +59,7 @@ static bool holds(const icl__set *set, icl_part part, const char *folder) {
 }
 
 /* Below `root`: a folder named like the set, or the folder of an unpacked archive, maybe inside of it. */
-static bool search(const icl__set *set, icl_part part, const char *root, char result[ICL__PATH]) {
+static bool search_form(const icl__set *set, icl_part part, const char *root, char result[ICL__PATH]) {
   char own[ICL__PATH];
   for (int i = 0; i < ICL__SET_FOLDERS && set->folders[i]; i++)
     if (join(result, root, set->folders[i], "") && holds(set, part, result))
@@ -68,6 +68,20 @@ static bool search(const icl__set *set, icl_part part, const char *root, char re
     if (join(own, root, set->name, "") && join(result, own, set->folders[i], "") && holds(set, part, result))
       return true;
   return false;
+}
+
+/* The form of the set that is below `root`; NULL: none is. */
+static const icl__set *search(const icl__set *set, icl_part part, const char *root, char result[ICL__PATH]) {
+  while (set && !search_form(set, part, root, result))
+    set = set->other;
+  return set;
+}
+
+/* The form of the set whose files lie in a folder; NULL: none does. */
+static const icl__set *held_form(const icl__set *set, icl_part part, const char *folder) {
+  while (set && !holds(set, part, folder))
+    set = set->other;
+  return set;
 }
 
 /* ---- what is searched ---- */
@@ -98,33 +112,37 @@ static bool user_folder(const char *variable, const char *fallback, char path[IC
   return home && home[0] && join(folder, home, fallback, "") && join(path, folder, "icl", "");
 }
 
+bool icl__set_home(char path[ICL__PATH]) { return user_folder("XDG_DATA_HOME", ".local/share", path); }
+
+bool icl__set_cache(char path[ICL__PATH]) { return user_folder("XDG_CACHE_HOME", ".cache", path); }
+
 enum { PLACES = 5 };
 
 /* The standard places, in order of preference; -> how many. */
 static int standard_places(char places[PLACES][ICL__PATH]) {
   static const char *const system[] = {"/usr/local/share/icl", "/usr/share/icl", "/usr/share/datasets"};
   int count = 0;
-  count += user_folder("XDG_DATA_HOME", ".local/share", places[count]);
-  count += user_folder("XDG_CACHE_HOME", ".cache", places[count]);
+  count += icl__set_home(places[count]);
+  count += icl__set_cache(places[count]);
   for (int i = 0; i < 3; i++)
     strcpy(places[count++], system[i]);
   return count;
 }
 
-static icl_status locate_standard(const icl__set *set, icl_part part, char result[ICL__PATH]) {
+static icl_status locate_standard(const icl__set *set, icl_part part, const icl__set **form, char result[ICL__PATH]) {
   char places[PLACES][ICL__PATH], searched[LIST] = "", folders[LIST], files[LIST];
   int count = standard_places(places);
   for (int i = 0; i < count; i++) {
-    if (search(set, part, places[i], result))
+    if ((*form = search(set, part, places[i], result)))
       return ICL_OK;
     append(searched, places[i]);
   }
   return icl__fail(
       ICL_ENOENT,
-      "%s is not on this machine: none of %s has a folder %s with the files %s; %s has them, and --data DIR "
-      "names another place",
+      "%s is not on this machine: none of %s has a folder %s with the files %s; %s has them, `icl data fetch %s` gets "
+      "them, and --data DIR names another place",
       set->name, searched, list(set->folders, ICL__SET_FOLDERS, folders), list(set->files[part], ICL__SET_FILES, files),
-      set->origin);
+      set->origin, set->name);
 }
 
 /* ---- a folder that somebody named ---- */
@@ -138,31 +156,19 @@ typedef struct {
 static bool has_set(const char *path, const void *context) {
   const wanted *w = context;
   char found[ICL__PATH];
-  return holds(w->set, w->part, path) || search(w->set, w->part, path, found);
+  return held_form(w->set, w->part, path) || search(w->set, w->part, path, found);
 }
 
-/* CIFAR is published in a version for Python as well, with folders and files of these names. */
-static bool is_for_python(const char *folder, char path[ICL__PATH]) {
-  static const char *const folders[] = {"cifar-10-batches-py", "cifar-100-python"}, *const files[] = {"data_batch_1",
-                                                                                                      "train"};
-  for (int i = 0; i < 2; i++)
-    if ((join(path, folder, folders[i], "") && access(path, F_OK) == 0) ||
-        (join(path, folder, files[i], "") && is_file(path)))
-      return true;
-  return false;
-}
-
-/* What is there in place of the set, and what to do with it; "" if nothing is known. */
+/* What is there in place of the set, and what to do. */
 static const char *advise(const icl__set *set, icl_part part, const char *folder, char text[LIST + ICL__PATH]) {
   wanted w = {set, part};
   char near[ICL__PATH];
-  text[0] = 0;
   if (icl__near_folder(folder, has_set, &w, near))
     snprintf(text, LIST + ICL__PATH, "; it is one level further down: give %s", near);
   else if (icl__near_archive(folder, near))
     snprintf(text, LIST + ICL__PATH, "; there is %s: if that is the set, unpack it", near);
-  else if (set->format == ICL__SET_CIFAR && is_for_python(folder, near))
-    snprintf(text, LIST + ICL__PATH, "; %s is of the version for Python, and icl reads the binary version", near);
+  else
+    snprintf(text, LIST + ICL__PATH, "; `icl data fetch %s --data %s` gets them", set->name, folder);
   return text;
 }
 
@@ -175,7 +181,8 @@ static bool can_enter(const char *folder) {
   return false;
 }
 
-static icl_status locate_below(const icl__set *set, icl_part part, const char *folder, char result[ICL__PATH]) {
+static icl_status locate_below(const icl__set *set, icl_part part, const char *folder, const icl__set **form,
+                               char result[ICL__PATH]) {
   char folders[LIST], files[LIST], advice[LIST + ICL__PATH];
   if (is_file(folder))
     return icl__fail(ICL_ENOENT, "%s: it is %s, and %s is read from a folder; %s", folder,
@@ -185,9 +192,9 @@ static icl_status locate_below(const icl__set *set, icl_part part, const char *f
   if (!can_enter(folder))
     return icl__fail(icl__status_of_errno(errno), "%s: cannot open it to read %s: %s", folder, set->name,
                      strerror(errno));
-  if (search(set, part, folder, result))
+  if ((*form = search(set, part, folder, result)))
     return ICL_OK;
-  if (holds(set, part, folder)) {
+  if ((*form = held_form(set, part, folder))) {
     strcpy(result, folder);
     return ICL_OK;
   }
@@ -196,6 +203,7 @@ static icl_status locate_below(const icl__set *set, icl_part part, const char *f
                    list(set->folders, ICL__SET_FOLDERS, folders), set->origin, advise(set, part, folder, advice));
 }
 
-icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, char result[ICL__PATH]) {
-  return folder ? locate_below(set, part, folder, result) : locate_standard(set, part, result);
+icl_status icl__set_locate(const icl__set *set, icl_part part, const char *folder, const icl__set **form,
+                           char result[ICL__PATH]) {
+  return folder ? locate_below(set, part, folder, form, result) : locate_standard(set, part, form, result);
 }

@@ -17,33 +17,40 @@ static const char *const kana[] = {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya
   .format = ICL__SET_IDX, .height = 28, .width = 28, .channels = 1, .classes = 10,                                     \
   .files = {{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},                                                    \
             {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}}
-#define LIKE_CIFAR                                                                                                     \
-  .format = ICL__SET_CIFAR, .height = 32, .width = 32, .channels = 3,                                                  \
-  .origin = "the binary version at www.cs.toronto.edu/~kriz/cifar.html"
+/* What the forms of a set have in common. */
+#define CIFAR10                                                                                                        \
+  .name = "cifar10", .height = 32, .width = 32, .channels = 3, .classes = 10, .records = {10000, 10000},               \
+  .mean = {0.4914, 0.4822, 0.4465}, .std = {0.2470, 0.2435, 0.2616}, .class_names = cifar10_classes
+#define CIFAR100                                                                                                       \
+  .name = "cifar100", .height = 32, .width = 32, .channels = 3, .classes = 100, .records = {50000, 10000},             \
+  .mean = {0.5071, 0.4865, 0.4409}, .std = {0.2673, 0.2564, 0.2762}
+#define BINARY .format = ICL__SET_CIFAR, .origin = "the binary version at www.cs.toronto.edu/~kriz/cifar.html"
+#define PYTHON                                                                                                         \
+  .format = ICL__SET_CIFAR_PYTHON, .origin = "the version for Python at www.cs.toronto.edu/~kriz/cifar.html"
+
+static const icl__set cifar10_python = {
+    CIFAR10,
+    PYTHON,
+    .names_file = "batches.meta",
+    .labels_key = "labels",
+    .names_key = "label_names",
+    .files = {{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"}, {"test_batch"}},
+    .folders = {"cifar10", "cifar-10-batches-py"}};
+static const icl__set cifar100_python = {CIFAR100,
+                                         PYTHON,
+                                         .names_file = "meta",
+                                         .labels_key = "fine_labels",
+                                         .names_key = "fine_label_names",
+                                         .files = {{"train"}, {"test"}},
+                                         .folders = {"cifar100", "cifar-100-python"}};
 
 static const icl__set sets[] = {
-    {.name = "cifar10",
-     LIKE_CIFAR,
-     .classes = 10,
-     .records = {10000, 10000},
-     .label_bytes = 1,
-     .mean = {0.4914, 0.4822, 0.4465},
-     .std = {0.2470, 0.2435, 0.2616},
-     .class_names = cifar10_classes,
-     .names_file = "batches.meta.txt",
+    {CIFAR10, BINARY, .label_bytes = 1, .names_file = "batches.meta.txt",
      .files = {{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
                {"test_batch.bin"}},
-     .folders = {"cifar10", "cifar-10-batches-bin"}},
-    {.name = "cifar100",
-     LIKE_CIFAR,
-     .classes = 100,
-     .records = {50000, 10000},
-     .label_bytes = 2,
-     .mean = {0.5071, 0.4865, 0.4409},
-     .std = {0.2673, 0.2564, 0.2762},
-     .names_file = "fine_label_names.txt",
-     .files = {{"train.bin"}, {"test.bin"}},
-     .folders = {"cifar100", "cifar-100-binary"}},
+     .folders = {"cifar10", "cifar-10-batches-bin"}, .other = &cifar10_python},
+    {CIFAR100, BINARY, .label_bytes = 2, .names_file = "fine_label_names.txt", .files = {{"train.bin"}, {"test.bin"}},
+     .folders = {"cifar100", "cifar-100-binary"}, .other = &cifar100_python},
     {.name = "fashion_mnist",
      LIKE_MNIST,
      .mean = {0.2860},

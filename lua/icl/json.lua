@@ -15,10 +15,8 @@ end
 
 -- A number; JSON has no infinities and no NaN: they become null.
 local function number_text(x)
-  if math.type(x) == "integer" then return ("%d"):format(x) end
   if x ~= x or x == math.huge or x == -math.huge then return "null" end
-  local short = numbers.format("%.15g", x)
-  return tonumber(short) == x and short or numbers.format("%.17g", x)
+  return numbers.exact(x)
 end
 
 local value_text

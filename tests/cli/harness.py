@@ -102,6 +102,12 @@ def read_bytes(path):
     return file.read()
 
 
+def tensors(path):
+  """The bytes of the tensors in a safetensors file."""
+  content = read_bytes(path)
+  return content[8 + struct.unpack("<Q", content[:8])[0]:]
+
+
 def write_idx(path, sizes, content):
   """An IDX file of bytes: what MNIST and its successors come as."""
   with open(path, "wb") as file:
@@ -122,6 +128,20 @@ def write_mnist(where, train=256, test_images=64, size=28):
     write_idx(os.path.join(where, f"{prefix}-images-idx3-ubyte"), (count, size, size), bytes(images))
     write_idx(os.path.join(where, f"{prefix}-labels-idx1-ubyte"), (count,), bytes(labels))
   return where
+
+
+CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+CIFAR_RECORDS = 10000
+
+
+def cifar10_files():
+  """CIFAR-10's binary files, { name: bytes }, with images that compress well."""
+  names = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
+  files = {}
+  for k, name in enumerate(names):
+    files[name] = b"".join(bytes([(n + k) % 10]) + bytes([(n + k) % 256]) * 1024 + bytes([n % 256]) * 1024 +
+                           bytes([k]) * 1024 for n in range(CIFAR_RECORDS))
+  return files
 
 
 def write_png(path, height, width, pixel):
@@ -181,11 +201,11 @@ def sanitized():
 
 
 def environment(**changes):
-  """The variables a program gets: two threads, no history of the user's, no colour settings."""
+  """The variables a program gets: two threads, no history of the user, no colour settings, no folder for runs."""
   kept = {name: value for name, value in os.environ.items()
           if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LD_", "ICL_")) or name in ("PATH", "TMPDIR")}
   kept.pop("ICL_DATA", None)
-  kept.update(HOME="/nonexistent", LANG="C.UTF-8", TERM="xterm", OMP_NUM_THREADS="2")
+  kept.update(HOME="/nonexistent", LANG="C.UTF-8", TERM="xterm", OMP_NUM_THREADS="2", ICL_RUNS="none")
   kept.update(changes)
   return kept
 

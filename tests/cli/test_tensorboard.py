@@ -35,7 +35,8 @@ local optimizer, first = icl.optim.sgd(model, {}), nil
 local loader = icl.data.loader(set, { batch_size = 10, training = true, chain = icl.augment.chain {
   icl.augment.random_crop { padding = 1 }, icl.augment.normalize {} } })
 local evaluation = icl.data.loader(set, { batch_size = 20, title = "Val" })
-local run = icl.run { epochs = 2, model = model, watch = function(run, loop) sink:turn(run, loop) end }
+local run = icl.run { epochs = 2, model = model,
+                      sinks = { { turn = function(_, run, loop) sink:turn(run, loop) end } } }
 run.folder, run.resumed_step = folder, resumed
 function run:warn(text) print("warning: " .. text) end
 if resumed then

@@ -356,13 +356,13 @@ local chains = {
   views = augment.chain { augment.random_crop { padding = 2 }, augment.normalize {}, augment.dual_cutout { size = 2 } },
 }
 
--- Two epochs; -> the losses, and the images of the first pass. watch(run, loop) is called after each pass.
-local function small_run(chain, watch)
+-- Two epochs, of which `sink` is told; -> the losses, and the images of the first pass.
+local function small_run(chain, sink)
   icl.random.seed(3)
   local nn = icl.nn
   local model = nn.sequential { nn.flatten(), nn.dropout(0.5), nn.linear(36, 2) }
   local loader = icl.data.loader(make_set(20), { batch_size = 8, training = true, chain = chain })
-  local run, losses, first = icl.run { epochs = 2, model = model, watch = watch }, {}, nil
+  local run, losses, first = icl.run { epochs = 2, model = model, sinks = { sink } }, {}, nil
   for _ in run:epochs() do
     for batch in run:batches(loader) do
       local image = type(batch.image) == "table" and batch.image[1] or batch.image
@@ -388,7 +388,7 @@ check("the picture has the images of the first pass, and moves no draw", functio
     local folder <close> = new_folder()
     local sink = icl.sinks.tensorboard { log_period = 1 }
     sink:open(stand_in { folder = folder.path })
-    local losses, first = small_run(chain, function(run, loop) sink:turn(run, loop) end)
+    local losses, first = small_run(chain, { turn = function(_, run, loop) sink:turn(run, loop) end })
     sink:close { state = "finished", step = 4, time = 1 }
     local plain = small_run(chain)
     check.equal(table.concat(losses, " "), table.concat(plain, " "))

@@ -17,12 +17,14 @@ add_custom_command(OUTPUT ${embedded}
   COMMENT "Embedding the Lua library" VERBATIM)
 
 add_library(icl_bindings OBJECT ${binding_sources} ${embedded})
-target_link_libraries(icl_bindings PRIVATE icl_flags PUBLIC icl_static PkgConfig::LUA)
+# libcurl is loaded when it is needed: it would take longer than the start of the program.
+target_link_libraries(icl_bindings PRIVATE icl_flags PUBLIC icl_static PkgConfig::LUA PkgConfig::MD)
+target_include_directories(icl_bindings PRIVATE ${CURL_INCLUDE_DIRS})
 target_include_directories(icl_bindings PRIVATE ${CMAKE_SOURCE_DIR}/bindings)
 
 # Lua modules written in C find the symbols of Lua in the executable's libraries, as they do with lua5.4.
 add_executable(icl ${main_source} $<TARGET_OBJECTS:icl_bindings>)
-target_link_libraries(icl PRIVATE icl_flags icl_static PkgConfig::LUA)
+target_link_libraries(icl PRIVATE icl_flags icl_static PkgConfig::LUA PkgConfig::MD)
 target_include_directories(icl PRIVATE ${CMAKE_SOURCE_DIR}/bindings)
 target_compile_definitions(icl_bindings PRIVATE ICL_WITH_EDIT=$<BOOL:${ICL_WITH_EDIT}>)
 target_compile_definitions(icl PRIVATE ICL_WITH_EDIT=$<BOOL:${ICL_WITH_EDIT}>)
@@ -35,7 +37,7 @@ install(TARGETS icl)
 # The interpreter that loads the module brings Lua along, so the module itself is not linked with it.
 set(module_exports ${CMAKE_SOURCE_DIR}/bindings/module.map)
 add_library(icl_module MODULE $<TARGET_OBJECTS:icl_bindings>)
-target_link_libraries(icl_module PRIVATE icl_flags icl_static $<$<BOOL:${ICL_WITH_EDIT}>:PkgConfig::EDIT>)
+target_link_libraries(icl_module PRIVATE icl_flags icl_static PkgConfig::MD $<$<BOOL:${ICL_WITH_EDIT}>:PkgConfig::EDIT>)
 target_link_options(icl_module PRIVATE -Wl,--version-script=${module_exports})
 set_target_properties(icl_module PROPERTIES PREFIX "" OUTPUT_NAME icl LINK_DEPENDS ${module_exports}
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lua)

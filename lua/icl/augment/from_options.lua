@@ -2,7 +2,7 @@
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local datasets = require "icl.internal.datasets"
-local numbers = require "icl.internal.numbers"
+local folder = require "icl.data.folder"
 local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
 local cutmix = require "icl.augment.cutmix"
@@ -16,6 +16,7 @@ local random_erasing = require "icl.augment.random_erasing"
 local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
 local groups = require "icl.options.groups"
+local usage = require "icl.internal.usage"
 
 -- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.
 local behind_normalize = {
@@ -51,8 +52,7 @@ end
 local function evaluation_chain(options, set)
   local normalized = normalize { dtype = options.precision }
   if not set.folder then return chain { normalized } end
-  local resize = options.eval_resize or numbers.round(set.shape[1] * 256 / 224)
-  return chain { center_crop { resize = resize }, normalized }
+  return chain { center_crop { resize = folder.eval_resize(options, set) }, normalized }
 end
 
 -- icl.augment.from_options(options, set [, { training = false }]) -> the chain that options such as those of
@@ -63,7 +63,7 @@ local function from_options(options, set, how, ...)
   arguments.typed(what .. ": options", options, "table", "a table of options")
   arguments.typed(what .. ": set", set, "table", "a set")
   how = arguments.options(what, how, { training = false })
-  return (how.training and training_chain or evaluation_chain)(options, set)
+  return usage.during(options, how.training and training_chain or evaluation_chain, options, set)
 end
 
 return from_options

@@ -6,6 +6,8 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local numbers = require "icl.internal.numbers"
+local statistics = require "icl.data.statistics"
 
 local folder = {}
 
@@ -38,15 +40,30 @@ function folder.open(path, given)
   return set
 end
 
--- folder.pair(options) -> training and validation set of the folder options.data, with options.image_size,
--- workers and skip_bad_images.
+-- folder.eval_resize(options, set) -> what the shorter side of an image is brought to before evaluation cuts the middle
+-- out.
+function folder.eval_resize(options, set)
+  return options.eval_resize or numbers.round(set.shape[1] * 256 / 224)
+end
+
+-- Sets are normalised with the statistics of the first one.
+local function normalize_own(options, train, val)
+  local mean, std = statistics.of(train, folder.eval_resize(options, train), function()
+    io.stderr:write(("measuring mean and deviation of %d images; they are kept for later runs\n"):format(train.count))
+  end)
+  for _, set in ipairs { train, val } do set.mean, set.std = mean, std end
+end
+
+-- folder.pair(options) -> training and validation set of the folder options.data, with options.image_size, workers,
+-- skip_bad_images, and normalize or mean and std; for normalize = "own" eval_resize matters too.
 function folder.pair(options)
   local path = options.data
   local own = { image_size = options.image_size, workers = options.workers, name = options.dataset,
-                skip_bad_images = options.skip_bad_images }
+                skip_bad_images = options.skip_bad_images, mean = options.mean, std = options.std }
   if not path or path == "" then fail("%s: it " .. folder.missing, options.dataset) end
   local train, val = folder.open(path .. "/train", own), folder.open(path .. "/val", own)
   core.image_folder_compare(train.folder, val.folder)
+  if options.normalize == "own" then normalize_own(options, train, val) end
   return train, val
 end
 

@@ -36,6 +36,13 @@ local function open(options)
   return most, rest, test
 end
 
+-- icl.data.fetch(name [, { data =, from = }]) -> the folder of a set, which is downloaded unless it is there already.
+-- data: where it is put, by default the folder of the user that is searched first; from: the address of a folder with
+-- the files of the set, in place of its publisher's.
+function data.fetch(...)
+  return require "icl.data.fetch".fetch(...)
+end
+
 -- icl.data.open(options) -> train, validation, test. Options, as the group icl.options.data gives them: dataset, data
 -- (folder, "" for the standard places), image_size, workers, use_test_as_val, val_ratio. With use_test_as_val
 -- validation is the test set; otherwise it is a part of the training images, or nil if val_ratio is 0.

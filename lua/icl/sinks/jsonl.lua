@@ -32,7 +32,7 @@ local function filter(path, keep)
     if record and keep(record) then lines[#lines + 1], records[#records + 1] = line, record end
   end
   local kept = table.concat(lines)
-  if kept ~= text then core.file_write(path, kept) end
+  if kept ~= text then assert(core.file_write(path, kept)) end
   return records
 end
 

@@ -1,0 +1,65 @@
+-- data/statistics.lua: mean and standard deviation of each channel of the images of a set, for bytes divided by 255.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local json = require "icl.json"
+
+local statistics = {}
+
+local BATCH = 64  -- images of a folder that are decoded together
+
+-- Adds the sums of images, u8 (n, h, w, c), to those of others.
+local function add(sums, images)
+  local one = core.image_sums(images)
+  sums.pixels = (sums.pixels or 0) + one.pixels
+  for _, key in ipairs { "sum", "squares" } do
+    sums[key] = sums[key] or {}
+    for c, value in ipairs(one[key]) do sums[key][c] = (sums[key][c] or 0) + value end
+  end
+end
+
+-- The sums are exact: integers.
+local function measure(set, resize)
+  local sums = {}
+  if not set.folder then
+    add(sums, set.images)
+    return sums
+  end
+  local options = { size = set.shape[1], resize = resize, batch = BATCH, threads = set.workers }
+  local stream <close> = core.image_stream(set.folder, core.arange(set.count), options)
+  for _ = 1, -(-set.count // BATCH) do add(sums, stream:next()) end
+  return sums
+end
+
+-- The file that keeps the statistics of a folder; nil where there is no place for it. It is called after the path, the
+-- form of the images, and the names, sizes and times of all files.
+local function place_of(set, resize)
+  local cache = core.cache_home()
+  local form = ("%d %d"):format(set.shape[1], resize)
+  return cache and ("%s/statistics/%s.json"):format(cache, core.image_folder_fingerprint(set.folder, form))
+end
+
+local function read(path)
+  local file <close> = path and io.open(path)
+  local ok, kept = pcall(core.json_decode, file and file:read "a" or "")
+  return ok and type(kept) == "table" and kept.mean and kept.std and kept or nil
+end
+
+-- statistics.of(set [, resize, on_begin]) -> mean, std: lists with a number for each channel. Images of a folder are
+-- seen as evaluation sees them: the shorter side brought to `resize`, the middle cut out; what was found is kept for
+-- the next time, and on_begin is called where it has to be computed.
+function statistics.of(set, resize, on_begin)
+  if set.count == 0 then fail "icl.data: a set without images has no mean" end
+  local path = set.folder and place_of(set, resize)
+  local kept = path and read(path)
+  if kept then return kept.mean, kept.std end
+  if on_begin then on_begin() end
+  local sums, mean, std = measure(set, resize), {}, {}
+  for c, sum in ipairs(sums.sum) do
+    local first, second = sum / sums.pixels, sums.squares[c] / sums.pixels
+    mean[c], std[c] = first / 255, math.sqrt(math.max(0, second - first * first)) / 255
+  end
+  if path then pcall(core.cache_write, path, json.encode { mean = mean, std = std, count = set.count } .. "\n") end
+  return mean, std
+end
+
+return statistics

@@ -1,0 +1,165 @@
+-- network: networks in files. A file of weights may say what the network computes, so that it can be evaluated, applied
+-- and exported without the Lua that made it: see core/network/description.h for the form of that.
+--
+--   icl.network.save(model, "net.safetensors", { data = set })
+--   local net = icl.network.open "net.safetensors"
+--   net(images)
+local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
+local json = require "icl.json"
+local Module = require "icl.nn.module"
+local weights = require "icl.weights"
+
+local network = {}
+
+-- ---- describing ----
+
+-- Modules in the mode they were in, when it is closed.
+local function keep_modes(model)
+  local modes = {}
+  for _, entry in ipairs(model:named_modules()) do modes[entry.module] = entry.module.training end
+  return setmetatable({}, { __close = function()
+    for module, training in pairs(modes) do module.training = training end
+  end })
+end
+
+-- The states of a model, with axes from 1 where files have others.
+local function leaves_of(model)
+  local leaves = {}
+  for i, entry in ipairs(model:named_states()) do
+    leaves[i] = { name = entry.name, state = entry.state, axes = weights.axes(entry) }
+  end
+  return leaves
+end
+
+local function call(model, shape, count)
+  local images = core.full({ count, table.unpack(shape) }, 0)
+  local logits = model(images)
+  if type(logits) ~= "userdata" then
+    fail("network.describe: the model returned %s for images; it must be one tensor of logits",
+      arguments.described(logits))
+  end
+  return images, logits
+end
+
+-- network.describe(model, shape) -> a text, JSON, about what the evaluation of a model records, for any number of
+-- images; and a list of { name =, tensor = }: large constants, which must be in the file of weights too. shape: of an
+-- image, { height, width, channels }. Not inside a step; the model's modes stay as they are.
+function network.describe(model, shape)
+  if not Module.is(model) then fail("network.describe: it takes a module, not %s", arguments.described(model)) end
+  arguments.typed("network.describe: shape", shape, "table", "a list { height, width, channels }")
+  if #shape ~= 3 then fail "network.describe: shape must be { height, width, channels }" end
+  for _, size in ipairs(shape) do arguments.integer("network.describe: a size of shape", size, 1, 1 << 16) end
+  local modes <close> = keep_modes(model)
+  model:eval()
+  local leaves, eager = leaves_of(model), core.network_trace_begin()
+  local trace <close> = setmetatable({}, { __close = function() core.network_trace_end(eager) end })
+  local images2, logits2 = call(model, shape, 2)
+  local images3, logits3 = call(model, shape, 3)
+  return core.network_describe(images2, logits2, images3, logits3, leaves)
+end
+
+-- ---- writing ----
+
+local about_data = { "name", "classes", "class_names", "shape", "mean", "std", "form", "evaluation" }
+
+-- What a file says about a set of images, or a table like one.
+local function data_of(set)
+  local data = {}
+  for _, name in ipairs(about_data) do data[name] = set[name] end
+  return data
+end
+
+-- network.metadata(description, info) -> the JSON text for the metadata `icl` of a file of weights. description: what
+-- network.describe gave; info: { data = a set, or { name, classes, class_names, shape, mean, std, form, evaluation = {
+-- resize =, crop = } }, recipe, preset, epoch, step, figures, options, ... }.
+function network.metadata(description, info)
+  local whole = {}
+  for key, value in pairs(info or {}) do whole[key] = value end
+  whole.version, whole.network = 1, core.json_decode(description)
+  if whole.data then whole.data = data_of(whole.data) end
+  return json.encode(whole)
+end
+
+-- The shape of the images that a model takes, from what is known.
+local function shape_of(model, info)
+  local shape = info.shape or info.data and info.data.shape or model.input
+  if not shape then
+    fail "network.save: the shape of an image is not known: give { data = set } or { shape = { height, width, channels } }"
+  end
+  return shape
+end
+
+-- network.save(model, path [, info]): weights in PyTorch's names and layouts, as model:save writes them, with what is
+-- needed to use them without the model. info: see network.metadata, and shape where there is neither info.data nor
+-- model.input. The file is replaced as a whole or not at all.
+function network.save(model, path, info)
+  core.refuse_suspended "network.save"
+  info = info or {}
+  local shape, rest = shape_of(model, info), {}
+  for key, value in pairs(info) do
+    if key ~= "shape" then rest[key] = value end
+  end
+  local description, extra = network.describe(model, shape)
+  local list = weights.state_dict(model)
+  table.move(extra, 1, #extra, #list + 1, list)
+  core.safetensors_write(arguments.path("network.save", path), list,
+    { format = "pt", icl = network.metadata(description, rest) })
+end
+
+-- ---- reading ----
+
+local Opened = Module.class "opened_network"
+
+function Opened:init(file)
+  self.file, self.training = { file }, false
+  for name, value in pairs(file:facts()) do self[name] = value end
+end
+
+function Opened:forward(x)
+  return self.file[1]:apply(x)
+end
+
+-- n:named_states() -> list of { name =, state =, module =, key = }, as modules have it.
+function Opened:named_states()
+  local list = {}
+  for i, entry in ipairs(self.file[1]:states()) do
+    local module = { pytorch_axes = { [entry.name] = entry.axes } }
+    list[i] = { name = entry.name, state = entry.state, module = module, key = entry.name }
+  end
+  return list
+end
+
+-- Nothing of it is trained.
+function Opened:named_parameters()
+  return {}
+end
+
+-- n:train(on): it cannot be trained, since what a description holds is evaluation.
+function Opened:train(on)
+  if on ~= false then
+    fail "an opened network is for evaluation only; to train on, make the model and load the file into it"
+  end
+  return self
+end
+
+-- n:image(path) -> a picture of any size as the network takes it, u8 (1, height, width, channels).
+function Opened:image(path)
+  return self.file[1]:image(arguments.path("image", path))
+end
+
+-- n:about() -> what the file says: { recipe, data, epoch, figures, network = the description, ... }.
+function Opened:about()
+  return core.json_decode(self.file[1]:metadata())
+end
+
+-- network.open(path) -> a network that was saved by network.save or a run: a module for evaluation only. Its fields:
+-- shape { height, width, channels }, classes, class_names, mean, std (nil if they are not known), resize and crop (see
+-- image). It takes f32 images that are normalised, or bytes.
+function network.open(path, ...)
+  arguments.no_more("network.open", "a path", ...)
+  return Opened(core.network_read(arguments.path("network.open", path)))
+end
+
+return network
