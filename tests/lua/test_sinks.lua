@@ -4,7 +4,7 @@ local icl = require "icl"
 local core = require "icl.core"
 local events = require "icl.sinks.events"
 local grid = require "icl.sinks.grid"
-local new_output = require "icl.sinks.output"
+local output = require "icl.sinks.output"
 local protobuf = require "icl.sinks.protobuf"
 local values = require "icl.sinks.values"
 
@@ -150,18 +150,18 @@ end)
 
 check("a write that fails is told once, and tried again", function()
   local run, opened = stand_in(), 0
-  local output = new_output(run, "FILE", function()
+  local full = output.new(run, "FILE", function()
     opened = opened + 1
-    return io.open("/dev/full", "wb")
+    return output.file("/dev/full", "wb")
   end)
-  output:write "text"
-  check.equal(output:flush(), false)
-  output:write "text"
-  check.equal(output:flush(), false)
+  full:write "text"
+  check.equal(full:flush(), false)
+  full:write "text"
+  check.equal(full:flush(), false)
   check.equal(opened, 2)
   check.equal(#run.warnings, 1)
   check.equal(run.warnings[1], "FILE cannot be written: No space left on device; the run goes on without it")
-  output:close()
+  full:close()
 end)
 
 check("a warning that comes back to a sink that cannot write", function()
@@ -394,6 +394,36 @@ check("the picture has the images of the first pass, and moves no draw", functio
     check.equal(table.concat(losses, " "), table.concat(plain, " "))
     check.equal(#pictures, 1)
     check.equal((pictures[1]:cast "f32" - grid(first):cast "f32"):abs():max():item() <= 1, true)
+  end
+end)
+
+check("an event file that cannot even begin does not stay", function()
+  local folder <close> = new_folder()
+  local run = stand_in { folder = folder.path }
+  local replaced <close> = with(output, { file = function(path)
+    io.open(path, "wb"):close()
+    return io.open("/dev/full", "wb")
+  end })
+  local sink = icl.sinks.tensorboard()
+  sink:open(run)
+  for epoch = 1, 3 do sink:report(report(epoch)) end
+  sink:close { state = "finished", step = 30, time = 2 }
+  check.equal(next(core.folder_entries(folder.path)), nil)
+  check.equal(#run.warnings, 1)
+end)
+
+check("a folder in the place of a file", function()
+  local folder <close> = new_folder()
+  os.execute(("mkdir '%s/metrics.jsonl' '%s/log.txt'"):format(folder.path, folder.path))
+  local run = stand_in { folder = folder.path }
+  for _, sink in ipairs { icl.sinks.text(), icl.sinks.jsonl() } do
+    sink:open(run)
+    if sink.line then sink:line "text" end
+    sink:close { state = "failed", step = 0 }
+  end
+  check.equal(#run.warnings, 2)
+  for _, warning in ipairs(run.warnings) do
+    check.equal(warning:find "cannot be written: .*Is a directory" ~= nil, true)
   end
 end)
 

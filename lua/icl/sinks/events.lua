@@ -1,6 +1,6 @@
 -- sinks/events.lua: event files of TensorBoard: records, events, and the values that a summary holds.
 local core = require "icl.core"
-local new_output = require "icl.sinks.output"
+local output = require "icl.sinks.output"
 local protobuf = require "icl.sinks.protobuf"
 
 local events = {}
@@ -58,13 +58,22 @@ end
 
 local files = 0  -- of this process so far
 
+-- Opens a new file, which begins with its version; one for which the disk has no room does not stay.
 local function open_next(folder)
   local process, host = core.process()
   local path = ("%s/events.out.tfevents.%010d.%s.%d.%d"):format(folder, os.time(), host:gsub("/", "_"), process, files)
-  files = files + 1
-  local file, reason = io.open(path, "wb")
-  if file then file:write(event(os.time(), 0, protobuf.bytes(FILE_VERSION, "brain.Event:2"))) end
-  return file, reason
+  local file, reason = output.file(path, "wb")
+  if not file then return nil, reason end
+  local ok
+  file:write(event(os.time(), 0, protobuf.bytes(FILE_VERSION, "brain.Event:2")))
+  ok, reason = file:flush()
+  if ok then
+    files = files + 1
+    return file
+  end
+  file:close()
+  os.remove(path)
+  return nil, reason
 end
 
 local Writer = {}
@@ -73,8 +82,8 @@ Writer.__index = Writer
 -- events.writer(run, folder) -> a writer. What it writes goes into a new file, and after a failure into another one:
 -- the record at the end of the old one may be cut, which readers allow.
 function events.writer(run, folder)
-  local output = new_output(run, folder .. "/events.out.tfevents", function() return open_next(folder) end)
-  return setmetatable({ output = output }, Writer)
+  local function open() return open_next(folder) end
+  return setmetatable({ output = output.new(run, folder .. "/events.out.tfevents", open) }, Writer)
 end
 
 -- writer:add(time, step, values): an event with a summary of these values.

@@ -6,7 +6,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local json = require "icl.json"
-local new_output = require "icl.sinks.output"
+local output = require "icl.sinks.output"
 
 local Jsonl = {}
 Jsonl.__index = Jsonl
@@ -26,7 +26,7 @@ end
 local function filter(path, keep)
   local file <close> = io.open(path, "rb")
   if not file then return {} end
-  local text, lines, records = file:read "a", {}, {}
+  local text, lines, records = assert(file:read "a"), {}, {}
   for line in text:gmatch "([^\n]*\n)" do
     local record = decoded(line)
     if record and keep(record) then lines[#lines + 1], records[#records + 1] = line, record end
@@ -54,7 +54,7 @@ local function open(self, path)
     end
     self.cut_step = nil
   end
-  return io.open(path, "ab")
+  return output.file(path, "ab")
 end
 
 -- sink:cut(step): on resume, before open: what was written behind this step will go.
@@ -70,7 +70,7 @@ function Jsonl:open(run)
   local path = run.folder .. "/metrics.jsonl"
   -- Reports of the step that the run is resumed at: if they come again, the new line takes the place of the old one.
   self.repeated = {}
-  self.output = new_output(run, path, function() return open(self, path) end)
+  self.output = output.new(run, path, function() return open(self, path) end)
   self.output:write ""
 end
 

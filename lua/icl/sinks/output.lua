@@ -1,13 +1,22 @@
 -- sinks/output.lua: a file that is written while a run goes on. A write that fails is told once, and the run goes on;
 -- the next one opens the file anew.
+local output = {}
+
 local Output = {}
 Output.__index = Output
 
 local BUFFER = 1 << 16  -- a line fits, so that it is one write
 
--- output(run, path, open) -> an output. open() makes the file ready for more and returns it opened, or nil and the
+-- output.file(path, mode) -> as io.open.
+function output.file(path, mode)
+  local file, reason = io.open(path, mode)
+  if file then file:setvbuf("full", BUFFER) end
+  return file, reason
+end
+
+-- output.new(run, path, open) -> an output. open() makes the file ready for more and returns it opened, or nil and the
 -- reason; `path` is what a warning is about.
-local function new(run, path, open)
+function output.new(run, path, open)
   return setmetatable({ run = run, path = path, open = open }, Output)
 end
 
@@ -27,7 +36,6 @@ function Output:write(text)
   if not self.file then
     self.file, reason = self.open()
     if not self.file then return give_up(self, reason) end
-    self.file:setvbuf("full", BUFFER)
   end
   local ok
   ok, reason = self.file:write(text)
@@ -46,4 +54,4 @@ function Output:close()
   self.file = nil
 end
 
-return new
+return output

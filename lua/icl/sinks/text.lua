@@ -1,5 +1,5 @@
 -- sinks/text.lua: log.txt: every line that a run shows, with the time it was shown at.
-local new_output = require "icl.sinks.output"
+local output = require "icl.sinks.output"
 
 local Text = {}
 Text.__index = Text
@@ -13,7 +13,7 @@ end
 local function open(path)
   local file <close> = io.open(path, "rb")
   local is_cut = file and file:seek "end" > 0 and file:seek("end", -1) and file:read(1) ~= "\n"
-  local log, reason = io.open(path, "ab")
+  local log, reason = output.file(path, "ab")
   if log and is_cut then log:write "\n" end
   return log, reason
 end
@@ -22,7 +22,7 @@ end
 function Text:open(run)
   if not run.folder then return end
   local path = run.folder .. "/log.txt"
-  self.output = new_output(run, path, function() return open(path) end)
+  self.output = output.new(run, path, function() return open(path) end)
 end
 
 -- sink:line(text): every line of it gets the time.
