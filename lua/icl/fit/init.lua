@@ -108,8 +108,8 @@ end
 local names = { "model", "train", "val", "test", "options", "loader", "chain", "loss", "optimizer", "schedule",
                 "metrics", "on_step", "on_epoch", "hint", "quiet" }
 
--- icl.fit { model =, train =, val =, test =, options =, ... } -> the figures of the last epoch: { train = { loss =, top1
--- =, top5 = }, val =, test = the same or nil }; with options.ema also val_ema and test_ema, those of the averages.
+-- icl.fit { model =, train =, val =, test =, options =, ... } -> the figures of the last epoch: { train = { loss =,
+-- top1 =, top5 = }, val =, test = the same or nil }; with options.ema also val_ema and test_ema, those of the averages.
 --
 -- Trains for options.epochs. After each epoch it evaluates on `val`, and on `test` once at the end; where these are one
 -- set, or there is no `val`, on `test` after each epoch. Options are those of the four groups of icl.options; what is
