@@ -139,6 +139,22 @@ TEST(saves_run_side_by_side) {
   CHECK_EQ(file_count(), 8);
 }
 
+TEST(of_saves_under_one_name_the_last_one_stays) {
+  const char *path = file_path("last"), *keep = file_path("previous");
+  icl__save *s[7];
+  for (int i = 0; i < 6; i++) {
+    icl_safetensors contents = contents_of(i, 100000 * (7 - i));
+    s[i] = start(path, &contents, &(icl__places){keep, 0, NULL});
+  }
+  icl_safetensors contents = contents_of(6, 1);
+  CHECK_OK(icl__save_new(path, &contents, &(icl__places){keep, 0, NULL}, &s[6]));
+  CHECK_OK(icl__save_finish(s[6])); /* here, behind the others */
+  for (int i = 0; i < 7; i++)
+    icl__save_free(s[i]);
+  CHECK_EQ(value_of(path), 6);
+  CHECK_EQ(value_of(keep), 5);
+}
+
 TEST(a_process_ends_after_its_saves) {
   char folder[] = "/tmp/icl-test-XXXXXX", path[64];
   CHECK(mkdtemp(folder)); /* that of file_path() goes away when the first process ends */
