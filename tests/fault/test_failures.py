@@ -7,6 +7,7 @@
 import json
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -98,6 +99,8 @@ def every(way, call, times, **variables):
       where = fresh(here, old)
       result = attempt(where, way, FAIL_CALL=call, FAIL_AT=at, FAIL_TIMES=times, **variables)
       failures += result.stderr != ""
+      if variables and result.returncode == -signal.SIGABRT and "bad_alloc" in result.stderr:
+        continue  # oneDNN ends the process when it gets no memory while the engine starts
       try:
         check(where, result, way)
       except Exception as error:
