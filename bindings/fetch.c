@@ -87,20 +87,17 @@ static int workplace_publish(lua_State *L) {
 
 /* workplace(target) -> the place in which this folder is made; see base/workplace.h */
 static int workplace(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"path", workplace_path}, {"folder", workplace_folder}, {"publish", workplace_publish}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"path", workplace_path},       {"folder", workplace_folder},
+                                     {"publish", workplace_publish}, {"__gc", workplace_release},
+                                     {"__close", workplace_release}, {NULL, NULL}};
   const char *target = luaL_checkstring(L, 1);
   char expanded[ICL__PATH];
   ICL__LUA_TRY(L, icl__path_expand(&target, expanded));
   icl__workplace **slot = lua_newuserdatauv(L, sizeof *slot, 0);
   *slot = NULL;
   if (luaL_newmetatable(L, type)) {
-    lua_pushcfunction(L, workplace_release);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, workplace_release);
-    lua_setfield(L, -2, "__close");
-    lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
     lua_setfield(L, -2, "__index");
   }
   lua_setmetatable(L, -2);

@@ -142,60 +142,64 @@ static void open_file(lua_State *L, transfer *t, const char *path, bool afresh) 
   t->start = end;
 }
 
-/* turn(seconds) -> what became of the transfer within that time at most, and a message if it failed: "going", "done",
- * "cut" (the connection was: what came is kept), "ranges" (the server cannot go on in the middle), "missing" (there is
- * no such file), "disk" (what came cannot be written), "failed" */
-static int transfer_turn(lua_State *L) {
-  transfer *t = check_transfer(L);
-  int running = 1, queued;
-  CURLMcode code = curl.multi_perform(t->multi, &running);
-  if (code == CURLM_OK && running) {
-    code = curl.multi_poll(t->multi, NULL, 0, (int)(1000 * luaL_checknumber(L, 2)), NULL);
-    lua_pushliteral(L, "going");
-  }
-  if (code != CURLM_OK)
-    return icl__lua_fail(L, "libcurl: %s", curl.multi_strerror(code));
-  if (running)
-    return 1;
-  const CURLMsg *end = curl.multi_info_read(t->multi, &queued);
-  CURLcode result = end ? end->data.result : CURLE_FAILED_INIT;
-  long answer = 0;
-  curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer);
-  const char *message = t->message[0] ? t->message : curl.easy_strerror(result);
+/* What the end of a transfer means; see turn(). */
+static const char *outcome_of(CURLcode result, long answer) {
   switch (result) {
   case CURLE_OK:
-    if (fsync(t->fd) == 0) {
-      lua_pushliteral(L, "done");
-      return 1;
-    }
-    lua_pushliteral(L, "disk");
-    message = strerror(errno);
-    break;
+    return "done";
   case CURLE_RANGE_ERROR:
   case CURLE_BAD_DOWNLOAD_RESUME:
-    lua_pushliteral(L, "ranges");
-    break;
-  case CURLE_HTTP_RETURNED_ERROR:
-    lua_pushstring(L, answer == 404 || answer == 410 ? "missing" : "failed");
-    lua_pushfstring(L, "the server answers %d", (int)answer);
-    return 2;
+    return "ranges";
   case CURLE_WRITE_ERROR:
-    lua_pushliteral(L, "disk");
-    lua_pushstring(L, t->write_error ? strerror(t->write_error) : message);
-    return 2;
+    return "disk";
   case CURLE_PARTIAL_FILE:
   case CURLE_RECV_ERROR:
   case CURLE_GOT_NOTHING:
   case CURLE_OPERATION_TIMEDOUT:
   case CURLE_HTTP2:
   case CURLE_HTTP2_STREAM:
-    lua_pushliteral(L, "cut");
-    break;
+    return "cut";
   default:
-    lua_pushliteral(L, "failed");
+    return answer == 404 || answer == 410 ? "missing" : "failed";
   }
-  lua_pushstring(L, message);
+}
+
+/* Pushes what became of a transfer that ended, and why. */
+static int push_end(lua_State *L, transfer *t) {
+  int queued;
+  const CURLMsg *end = curl.multi_info_read(t->multi, &queued);
+  CURLcode result = end ? end->data.result : CURLE_FAILED_INIT;
+  if (result == CURLE_OK && fsync(t->fd) != 0) {
+    t->write_error = errno;
+    result = CURLE_WRITE_ERROR;
+  }
+  long answer = 0;
+  curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer);
+  lua_pushstring(L, outcome_of(result, answer));
+  if (result == CURLE_HTTP_RETURNED_ERROR)
+    lua_pushfstring(L, "the server answers %d", (int)answer);
+  else if (t->write_error)
+    lua_pushstring(L, strerror(t->write_error));
+  else
+    lua_pushstring(L, t->message[0] ? t->message : curl.easy_strerror(result));
   return 2;
+}
+
+/* turn(seconds) -> what became of the transfer within that time at most, and why: "going", "done", "cut" (the
+ * connection was: what came is kept), "ranges" (the server cannot go on in the middle), "missing" (there is no such
+ * file), "disk" (what came cannot be written), "failed" */
+static int transfer_turn(lua_State *L) {
+  transfer *t = check_transfer(L);
+  int milliseconds = (int)(1000 * luaL_checknumber(L, 2)), running = 1;
+  CURLMcode code = curl.multi_perform(t->multi, &running);
+  if (code == CURLM_OK && !running)
+    return push_end(L, t);
+  if (code == CURLM_OK)
+    code = curl.multi_poll(t->multi, NULL, 0, milliseconds, NULL);
+  if (code != CURLM_OK)
+    return icl__lua_fail(L, "libcurl: %s", curl.multi_strerror(code));
+  lua_pushliteral(L, "going");
+  return 1;
 }
 
 /* state() -> bytes that are there, and how many there will be; nil: the server did not say; bytes of earlier tries */
@@ -213,17 +217,14 @@ static int transfer_state(lua_State *L) {
 }
 
 static transfer *new_transfer(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"turn", transfer_turn}, {"state", transfer_state}, {"close", transfer_release}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"turn", transfer_turn},       {"state", transfer_state},
+                                     {"close", transfer_release},   {"__gc", transfer_release},
+                                     {"__close", transfer_release}, {NULL, NULL}};
   transfer *t = lua_newuserdatauv(L, sizeof *t, 0);
   *t = (transfer){.fd = -1};
   if (luaL_newmetatable(L, type)) {
-    lua_pushcfunction(L, transfer_release);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, transfer_release);
-    lua_setfield(L, -2, "__close");
-    lua_newtable(L);
     luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
     lua_setfield(L, -2, "__index");
   }
   lua_setmetatable(L, -2);

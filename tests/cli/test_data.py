@@ -318,10 +318,16 @@ def statistics_that_do_not_go_together():
   cwd = ROOT
   for more, message in (
       (["--mean", "0.5,0.5,0.5"], "--mean and --std go together"),
-      (["--mean", "0.5", "--std", "1"], "--mean and --std are three numbers, for red, green and blue"),
       (["--mean", "0,0,0", "--std", "1,1,1", "--normalize", "own"], "--normalize own measures what --mean and"),
       (["--mean", "0,0,0", "--std", "1,0,1"], "--std 1,0,1: it must be")):
     contains(failure(run(*words, *more, cwd=cwd), 2), message)
+  with folder() as where:
+    write_mnist(where.path, train=64, test_images=20)
+    words = ["recipes/resnet.lua", "--dataset", "mnist", "--data", where.path, "--mean", "0,0,0", "--std", "1,1,1"]
+    contains(failure(run(*words, cwd=cwd), 2), "--mean has 3 numbers; images of mnist have 1 channels")
+    photos = write_plain_folder(where / "photos")
+    words = ["recipes/resnet.lua", "--dataset", "folder", "--data", photos, "--image-size", "32", "--normalize", "own"]
+    contains(failure(run(*words, cwd=cwd), 2), "--normalize own: channel 2 is the same in all images")
   contains(failure(run("recipes/resnet.lua", "--normalize", "own", cwd=cwd), 2),
            "--normalize own means nothing without --dataset imagenet or folder")
 

@@ -278,17 +278,18 @@ def a_folder_is_an_address_too():
     check_read(where / "sets")
 
 
+def limit(largest):
+  """For `before`: files of the program cannot grow beyond this, as if the disk were full."""
+  signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
+
 @test
 def a_full_disk():
   files = {name: content + bytes(100000) for name, content in MNIST.items()}
-
-  def limit():
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
-
   with folder() as where, serving(files) as server:
     name = sorted(files)[0]
-    text = failure(fetch(server, "good", where.path, files=files, before=limit))
+    text = failure(fetch(server, "good", where.path, files=files, before=lambda: limit(50000)))
     contains(text, f"{where.path}/.mnist.part/{name}.part: cannot write it: File too large",
              "0.1 MB of it are kept, and the same command goes on there")
     equal(os.listdir(where.path), [".mnist.part"])
@@ -370,7 +371,11 @@ def an_archive_is_unpacked():
   whole = {"../../evil.txt": b"no", "cifar-10-batches-bin/readme.html": b"<html>", **entries}
   archives = {"cifar-10-binary.tar.gz": tar_gz(whole)}
   with folder() as where, serving(archives) as server:
+    text = failure(fetch(server, "good", where.path, files=archives, name="cifar10", before=lambda: limit(20_000_000)))
+    contains(text, "/data_batch_1.bin: cannot write it: File too large")
+    equal(os.listdir(where / ".cifar10.part/whole"), [])
     success(fetch(server, "good", where.path, files=archives, name="cifar10"))
+    equal([name for _, name, _ in server.requests], ["cifar-10-binary.tar.gz"])
     equal(os.listdir(where.path), ["cifar10"])
     equal(sorted(os.listdir(where / "cifar10")), sorted(os.path.basename(name) for name in entries))
     for name, content in files.items():

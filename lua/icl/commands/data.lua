@@ -28,7 +28,8 @@ end
 
 -- ---- stats and info: the options of recipes that say which images are meant ----
 
-local which = { "dataset", "data", "image_size", "eval_resize", "workers", "skip_bad_images" }
+local of_stats = { "dataset", "data", "image_size", "eval_resize", "workers", "skip_bad_images" }
+local of_info = { "dataset", "data", "workers" }
 
 local function list_of(values)
   local texts = {}
@@ -45,7 +46,7 @@ end
 
 local function stats_options()
   return icl.options("icl data stats NAME|DIR: mean and deviation of each channel of the training images, as options")
-    : take(icl.options.data, which)
+    : take(icl.options.data, of_stats)
 end
 
 local function run_info(opt)
@@ -53,7 +54,7 @@ local function run_info(opt)
 end
 
 local function info_options()
-  return icl.options "icl data info NAME|DIR: images, classes and where they lie" : take(icl.options.data, which)
+  return icl.options "icl data info NAME|DIR: images, classes and where they lie" : take(icl.options.data, of_info)
 end
 
 -- ---- the command ----

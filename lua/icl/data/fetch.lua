@@ -123,11 +123,14 @@ end
 
 -- ---- a set ----
 
--- Puts the files that were loaded together as the set, and reads it.
+-- Puts the files that were loaded together as the set, and reads it. After an error nothing of it takes room.
 local function assemble(name, source, work)
   local where = work:path()
   local whole = where .. "/" .. WHOLE
   work:folder(WHOLE)
+  local clear <close> = setmetatable({}, { __close = function(_, failure)
+    if failure then work:folder(WHOLE) end
+  end })
   for _, file in ipairs(source.files) do
     if source.archive then
       core.data_unpack(name, where .. "/" .. file[1], whole)

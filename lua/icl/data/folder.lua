@@ -51,15 +51,18 @@ local function normalize_own(options, train, val)
   local mean, std = statistics.of(train, folder.eval_resize(options, train), function()
     io.stderr:write(("measuring mean and deviation of %d images; they are kept for later runs\n"):format(train.count))
   end)
+  for c, deviation in ipairs(std) do
+    if deviation == 0 then fail("{normalize} own: channel %d is the same in all images", c) end
+  end
   for _, set in ipairs { train, val } do set.mean, set.std = mean, std end
 end
 
 -- folder.pair(options) -> training and validation set of the folder options.data, with options.image_size, workers,
--- skip_bad_images, and normalize or mean and std; for normalize = "own" eval_resize matters too.
+-- skip_bad_images, and normalize; for normalize = "own" eval_resize matters too.
 function folder.pair(options)
   local path = options.data
   local own = { image_size = options.image_size, workers = options.workers, name = options.dataset,
-                skip_bad_images = options.skip_bad_images, mean = options.mean, std = options.std }
+                skip_bad_images = options.skip_bad_images }
   if not path or path == "" then fail("%s: it " .. folder.missing, options.dataset) end
   local train, val = folder.open(path .. "/train", own), folder.open(path .. "/val", own)
   core.image_folder_compare(train.folder, val.folder)

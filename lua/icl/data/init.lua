@@ -22,9 +22,23 @@ local function read_pair(options)
     sets.set(core.data_open(options.dataset, path, "test"))
 end
 
+-- Sets are normalised with what was given.
+local function normalize(options, ...)
+  for _, set in ipairs { ... } do
+    for _, name in ipairs { "mean", "std" } do
+      local values = options[name] or {}
+      if #values ~= set.shape[3] then
+        fail(("{%s} has %%d numbers; images of %%s have %%d channels"):format(name), #values, set.name, set.shape[3])
+      end
+      set[name] = values
+    end
+  end
+end
+
 local function open(options)
   if options.dataset == nil then fail "icl.data.open: dataset is missing: the name of a set, such as fashion_mnist" end
   local train, test = read_pair(options)
+  if options.mean then normalize(options, train, test) end
   if options.use_test_as_val ~= false then return train, test, test end
   local ratio = options.val_ratio or 0
   if ratio == 0 then return train, nil, test end
@@ -44,8 +58,8 @@ function data.fetch(...)
 end
 
 -- icl.data.open(options) -> train, validation, test. Options, as the group icl.options.data gives them: dataset, data
--- (folder, "" for the standard places), image_size, workers, use_test_as_val, val_ratio. With use_test_as_val
--- validation is the test set; otherwise it is a part of the training images, or nil if val_ratio is 0.
+-- (folder, "" for the standard places), image_size, workers, normalize, mean, std, use_test_as_val, val_ratio. With
+-- use_test_as_val validation is the test set; otherwise it is a part of the training images, or nil if val_ratio is 0.
 function data.open(options)
   arguments.typed("icl.data.open", options, "table", "a table of options")
   return usage.during(options, open, options)

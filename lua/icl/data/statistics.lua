@@ -38,10 +38,12 @@ local function place_of(set, resize)
   return cache and ("%s/statistics/%s.json"):format(cache, core.image_folder_fingerprint(set.folder, form))
 end
 
-local function read(path)
-  local file <close> = path and io.open(path)
+-- What a file keeps, if it is whole.
+local function read(path, channels)
+  local file <close> = io.open(path)
   local ok, kept = pcall(core.json_decode, file and file:read "a" or "")
-  return ok and type(kept) == "table" and kept.mean and kept.std and kept or nil
+  if not ok or type(kept) ~= "table" then return nil end
+  return #(kept.mean or {}) == channels and #(kept.std or {}) == channels and kept or nil
 end
 
 -- statistics.of(set [, resize, on_begin]) -> mean, std: lists with a number for each channel. Images of a folder are
@@ -50,7 +52,7 @@ end
 function statistics.of(set, resize, on_begin)
   if set.count == 0 then fail "icl.data: a set without images has no mean" end
   local path = set.folder and place_of(set, resize)
-  local kept = path and read(path)
+  local kept = path and read(path, set.shape[3])
   if kept then return kept.mean, kept.std end
   if on_begin then on_begin() end
   local sums, mean, std = measure(set, resize), {}, {}

@@ -32,8 +32,8 @@ groups.data = options "data"
   : choice("normalize", "imagenet", { "imagenet", "own" },
       "mean and deviation that channels are normalised with: those of ImageNet, or of one's own training images, which "
       .. "are measured once; `icl data stats` shows them", { only = in_folder })
-  : value("mean", nil, "mean of red, green and blue from 0 to 1 instead", { type = "list", only = in_folder })
-  : value("std", nil, "deviation of red, green and blue", { type = "list", min = 1e-6, only = in_folder })
+  : value("mean", nil, "mean of each channel, of values from 0 to 1, in place of that", { type = "list" })
+  : value("std", nil, "standard deviation of each channel", { type = "list", min = 1e-6 })
   : value("workers", 0, "threads that decode; 0: one for each core",
       { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
@@ -52,9 +52,7 @@ groups.data = options "data"
   : check(function(values)
       local mean, std = values.mean, values.std
       if not mean ~= not std then return "{mean} and {std} go together" end
-      if not mean then return end
-      if #mean ~= 3 or #std ~= 3 then return "{mean} and {std} are three numbers, for red, green and blue" end
-      if values.normalize == "own" then return "{normalize} own measures what {mean} and {std} give; leave one out" end
+      if mean and values.normalize == "own" then return "{normalize} own measures what {mean} and {std} give; leave one out" end
     end)
   : check(function(values)
       if values.use_test_as_val == false and values.val_ratio == 0 then
