@@ -6,7 +6,9 @@
 
 icl_status icl__tiff_decode(const char *name, const unsigned char *data, size_t bytes, icl__image *image) {
   (void)data, (void)bytes, (void)image;
-  return icl__image_refuse(name, "TIFF", "and icl was built without libtiff");
+  return icl__fail(ICL_ENOTSUP,
+                   "%s: it is a TIFF image, and icl was built without libtiff: convert it, or build icl with libtiff",
+                   name);
 }
 
 #else

@@ -5,7 +5,9 @@
 
 icl_status icl__webp_decode(const char *name, const unsigned char *data, size_t bytes, icl__image *image) {
   (void)data, (void)bytes, (void)image;
-  return icl__image_refuse(name, "WebP", "and icl was built without libwebp");
+  return icl__fail(ICL_ENOTSUP,
+                   "%s: it is a WebP image, and icl was built without libwebp: convert it, or build icl with libwebp",
+                   name);
 }
 
 #else
