@@ -66,10 +66,11 @@ static int configure(lua_State *L) {
     lua_getfield(L, 3, names[i]);
     if (session->engine) {
       if (!is_in_force(L, session->engine, i, -2, -1))
-        icl__lua_fail(L,
-                      "icl.configure: %s %s is not what the first tensor or state was made with; it can only be set "
-                      "before that",
-                      names[i], icl__lua_describe(L, -2));
+        icl__lua_fail(
+            L,
+            "icl.configure: %s %s is not in force, and it can only be set before the first tensor or state is "
+            "made",
+            names[i], icl__lua_describe(L, -2));
       continue;
     }
     lua_pop(L, 1);

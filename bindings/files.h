@@ -1,4 +1,4 @@
-/* files.h - image sets and safetensors files. */
+/* files.h - image sets. */
 #ifndef ICL_BINDINGS_FILES_H
 #define ICL_BINDINGS_FILES_H
 

@@ -35,6 +35,12 @@ static int tensor_requires_grad(lua_State *L) {
   return 1;
 }
 
+/* needs_gradient(value): is it a tensor with respect to which gradients are asked for, or that depends on one? */
+static int needs_gradient(lua_State *L) {
+  lua_pushboolean(L, icl__lua_is_tensor(L, 1) && icl_tensor_needs_gradient(icl__lua_check_tensor(L, 1)));
+  return 1;
+}
+
 /* Entry i (from 1) of the list at `arg`, which is left on the stack; a state as its current version. */
 static icl_tensor *push_entry(lua_State *L, int arg, int i) {
   lua_rawgeti(L, arg, i);
@@ -192,7 +198,8 @@ static int custom(lua_State *L) {
 }
 
 void icl__lua_gradient_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"grad", grad}, {"custom", custom}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"grad", grad}, {"custom", custom}, {"needs_gradient", needs_gradient}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"backward", tensor_backward}, {"requires_grad", tensor_requires_grad}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);

@@ -1,9 +1,10 @@
 /* interrupt.c - stopping on INT and TERM. The handler sets a flag, asks the engine to stop between two phases, and sets
  * a hook that raises an error at the next instruction of Lua.
  *
- * A script cannot swallow that error with pcall: once some instructions have passed, in which scopes may close, the
- * hook raises it again before every instruction, until icl__lua_take_signal() ends it. Where that takes longer than
- * people are patient, a second signal kills the process; one that comes sooner is taken for the same wish.
+ * A script cannot swallow that error with pcall: once some instructions have passed, in which scopes may close and put
+ * back what they changed, such as the mode of each layer of a network, the hook raises it again before every
+ * instruction, until icl__lua_take_signal() ends it. Where that takes longer than people are patient, a second signal
+ * kills the process; one that comes sooner is taken for the same wish.
  *
  * While a script defers signals, the first one is only noted, for the script to ask about where it can stop. */
 #include "interrupt.h"
@@ -26,7 +27,7 @@ static int raised;                    /* times since the signal */
 enum { PATIENCE_MS = 1000 }; /* between two signals of which the second kills */
 /* Between two that are one wish: timeout(1) sends to the process, and then to its group. */
 enum { TWICE_MS = 200 };
-enum { EVERY_EVENT = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, GRACE = 1000 };
+enum { EVERY_EVENT = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, GRACE = 100000 };
 enum { WATCH = 10000 }; /* instructions of a coroutine between two looks for a signal */
 
 /* The names that Lua gives and gets; the first two leave the program, the others are only known while deferred. */
@@ -171,7 +172,8 @@ int icl__lua_take_signal(lua_State *L) {
   if (!taken)
     return 0;
   raised = 0;
-  lua_sethook(L, NULL, 0, 0);
+  if (L != main_thread)
+    lua_sethook(L, watch, LUA_MASKCOUNT, WATCH);
   lua_sethook(main_thread, NULL, 0, 0);
   if (watched)
     icl_engine_resume(watched);

@@ -1,10 +1,13 @@
 /* library.c - the module icl.core, and the modules of lua/icl that the build put into the program. */
 #include "library.h"
 
+#include "build.h"
 #include "describe.h"
 #include "embedded.h"
 #include "engine.h"
+#include "events.h"
 #include "files.h"
+#include "folder.h"
 #include "gradient.h"
 #include "image.h"
 #include "interrupt.h"
@@ -12,8 +15,10 @@
 #include "network.h"
 #include "npz.h"
 #include "op.h"
+#include "process.h"
 #include "prompt.h"
 #include "run.h"
+#include "safetensors.h"
 #include "state.h"
 #include "step.h"
 #include "suggest.h"
@@ -44,10 +49,15 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_suggest_functions(L);
   icl__lua_describe_functions(L);
   icl__lua_files_functions(L);
+  icl__lua_events_functions(L);
+  icl__lua_safetensors_functions(L);
+  icl__lua_folder_functions(L);
+  icl__lua_build_functions(L);
   icl__lua_npz_functions(L);
   icl__lua_network_functions(L);
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
+  icl__lua_process_functions(L);
   return 1;
 }
 

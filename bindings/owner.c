@@ -61,6 +61,13 @@ void icl__lua_own_step(lua_State *L) {
   lua_pop(L, 1);
 }
 
+bool icl__lua_owns_step(lua_State *L) {
+  push_owners(L);
+  lua_State *thread = thread_at(L, THREAD);
+  lua_pop(L, 1);
+  return thread == L;
+}
+
 bool icl__lua_step_is_suspended(lua_State *L) {
   push_owners(L);
   lua_State *thread = thread_at(L, THREAD);
@@ -97,14 +104,17 @@ static void end_scope(lua_State *L, icl__lua_session *session, int i) {
 
 void icl__lua_end_no_grad(lua_State *L) {
   icl__lua_session *session = icl__lua_session_of(L);
+  int top = lua_gettop(L);
   push_owners(L);
   int i = session->no_grad - 1;
   while (i >= 0 && thread_at(L, SCOPES + i) != L)
     i--;
-  if (i < 0)
+  if (i >= 0) {
+    end_scope(L, session, i);
+  } else if (lua_pushthread(L)) { /* those of a coroutine that failed may have been ended before it is closed */
     icl__lua_fail(L, "no_grad_end without no_grad_begin");
-  end_scope(L, session, i);
-  lua_pop(L, 1);
+  }
+  lua_settop(L, top);
 }
 
 /* ---- the end of threads ---- */

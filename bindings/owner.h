@@ -6,6 +6,9 @@
 
 /* The step that begins now belongs to the running thread. */
 void icl__lua_own_step(lua_State *L);
+/* Does the open step, if there is one, belong to the running thread? One that failed and is closed later may find that
+ * of another. */
+bool icl__lua_owns_step(lua_State *L);
 /* Does the open step belong to a coroutine that has yielded? */
 bool icl__lua_step_is_suspended(lua_State *L);
 /* Pushes the line where the open step began, or "". */
@@ -13,7 +16,7 @@ void icl__lua_push_step_line(lua_State *L);
 
 /* A scope of no_grad of the running thread. */
 void icl__lua_begin_no_grad(lua_State *L);
-void icl__lua_end_no_grad(lua_State *L); /* raises if there is none */
+void icl__lua_end_no_grad(lua_State *L); /* raises if there is none, in the main thread */
 
 /* Drops the step and ends the scopes of coroutines that are dead or collected, which nothing else will end; `all`:
  * those of every thread. */

@@ -63,9 +63,10 @@ static int step_end(lua_State *L) {
   return 0;
 }
 
+/* step_cancel(): drops the step that the running thread began */
 static int step_cancel(lua_State *L) {
   icl_engine *engine = icl__lua_engine_or_null(L);
-  if (engine)
+  if (engine && icl__lua_owns_step(L))
     icl_step_cancel(engine);
   return 0;
 }

@@ -374,8 +374,13 @@ icl_status icl_safetensors_read(const char *path, icl_safetensors **result);
 void icl_safetensors_free(icl_safetensors *contents); /* of read; NULL is allowed */
 
 /* Replaces the file as a whole or, after an error, not at all; of a symbolic link, the file that it leads to. EINVAL: a
- * name is not UTF-8, an array has a problem; EEXIST: a name is there twice; ENOENT, EIO: it cannot be written. */
+ * name is not UTF-8, an array has a problem; EEXIST: a name is there twice; ENOENT, EIO: it cannot be written. Metadata
+ * `checksum` of a value that begins with "crc32" becomes the checksum of the file. */
 icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents);
+
+/* EFORMAT where the file is damaged: what icl_safetensors_read() finds, or its checksum is another one. A file without
+ * one is fine as far as the former goes. */
+icl_status icl_safetensors_verify(const char *path);
 
 /* ---- networks in files ---- */
 

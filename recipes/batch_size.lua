@@ -4,17 +4,20 @@ local opt = icl.options "Batch size and learning rate in proportion, pre-activat
   : include(icl.models.resnet_preact.options, icl.options.data, icl.options.augmentation, icl.options.training)
   : include(icl.options.runtime)
   : default { dataset = "cifar10", depth = 20, schedule = "cosine", epochs = 200 }
-for _, row in ipairs {  -- batch, rate, test errors: cosine, multistep (200 epochs); cosine with 400, 800 epochs
-  { 4096, 3.2, 10.57, 28.97, 8.97, 8.14 }, { 2048, 1.6, 8.87, 9.07, 7.85, 7.74 }, { 1024, 0.8, 8.40, 8.62, 7.20, 7.15 },
-  { 512, 0.4, 8.22, 8.23, 7.83, 7.27 }, { 256, 0.2, 8.61, 8.40, 7.65, 7.22 }, { 128, 0.1, 8.09, 8.28, 7.09, 6.68 },
-  { 64, 0.05, 8.22, 8.13, 7.17, 7.18 }, { 32, 0.025, 8.00, 7.58, 7.24, 7.03 }, { 16, 0.0125, 7.75, 7.93, 7.26, 6.78 },
-  { 8, 0.006125, 7.70, 8.31, 7.02, 6.89 },
-} do
-  opt:published({ { "", {} }, { "-multistep", { schedule = "multistep" } }, { "-400", { epochs = 400 } },
-                { "-800", { epochs = 800 } } },
-    { { "batch" .. row[1], { batch_size = row[1], base_lr = row[2] }, table.unpack(row, 3) } })
-end
-opt = opt:parse(arg)
+  : results "CIFAR-10, test error in %" [[
+    batch_size  base_lr  | epochs=200  schedule=multistep  epochs=400  800
+    4096        3.2      | 10.57       28.97               8.97        8.14
+    2048        1.6      |  8.87        9.07               7.85        7.74
+    1024        0.8      |  8.40        8.62               7.20        7.15
+    512         0.4      |  8.22        8.23               7.83        7.27
+    256         0.2      |  8.61        8.40               7.65        7.22
+    128         0.1      |  8.09        8.28               7.09        6.68
+    64          0.05     |  8.22        8.13               7.17        7.18
+    32          0.025    |  8.00        7.58               7.24        7.03
+    16          0.0125   |  7.75        7.93               7.26        6.78
+    8           0.006125 |  7.70        8.31               7.02        6.89
+  ]]
+  : parse(arg)
 
 local train, val, test = icl.data.open(opt)
 local model = icl.models.from_options(opt, train, "resnet_preact")

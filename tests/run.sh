@@ -15,6 +15,7 @@ root=$PWD
 logs=$root/build/test-logs
 oracle=${ICL_ORACLE:-$root/../shared/oracle}
 export ICL_DATA="${ICL_DATA:-$root/../shared/data}"
+export ICL_RUNS=none
 stages=${*:-release asan tsan}
 total_passed=0
 total_failed=0

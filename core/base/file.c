@@ -32,12 +32,16 @@ icl_status icl__file_fail(const char *path, const char *tried) {
 
 /* ---- paths ---- */
 
+icl_status icl__path_too_long(const char *path) {
+  return icl__fail(ICL_ENOTSUP, "%.64s...: a path of %d bytes or more", path, ICL__PATH);
+}
+
 icl_status icl__path_expand(const char **path, char expanded[ICL__PATH]) {
   const char *home = getenv("HOME"), *given = *path;
   if (given[0] != '~' || (given[1] != '/' && given[1]) || !home || !home[0])
     return ICL_OK;
   if (snprintf(expanded, ICL__PATH, "%s%s", home, given + 1) >= ICL__PATH)
-    return icl__fail(ICL_ENOTSUP, "%.64s...: a path of %d bytes or more", given, ICL__PATH);
+    return icl__path_too_long(given);
   *path = expanded;
   return ICL_OK;
 }

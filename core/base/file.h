@@ -13,6 +13,7 @@ icl_status icl__status_of_errno(int error);
 icl_status icl__file_fail(const char *path, const char *tried);
 
 enum { ICL__PATH = 4096 };
+icl_status icl__path_too_long(const char *path); /* fails */
 
 /* Lets *path begin with the home folder of the user if it is ~ or begins with ~/, as a shell does where it sees it; the
  * text is then in `expanded`. Every function of icl.h that takes a path begins with this. A folder that is really
@@ -48,10 +49,34 @@ typedef struct icl__writer icl__writer;
 
 icl_status icl__writer_open(const char *path, icl__writer **result);
 icl_status icl__writer_write(icl__writer *writer, const void *data, size_t bytes);
+/* Writes over what was written from byte `at` on. */
+icl_status icl__writer_correct(icl__writer *writer, size_t at, const void *data, size_t bytes);
 icl_status icl__writer_commit(icl__writer *writer); /* frees the writer, whatever it returns */
-void icl__writer_cancel(icl__writer *writer);       /* removes the new file, frees the writer; NULL is allowed */
+/* The same, with what places.c does: in one step each, so that there is a whole file at the path at every moment (under
+ * `keep` where the file system has no links), and in the order of the members. */
+typedef struct {
+  const char *keep;         /* NULL, or the name that the old file gets, if there is one */
+  int link_count;           /* names that the new file gets beside its own; */
+  const char *const *links; /* copies of it where the file system has no links */
+} icl__places;
+icl_status icl__writer_commit_to(icl__writer *writer, const icl__places *places);
+void icl__writer_cancel(icl__writer *writer); /* removes the new file, frees the writer; NULL is allowed */
+
+/* Bytes of a path up to its last slash, that included. */
+size_t icl__folder_bytes(const char *path);
+/* A name for a new file that shall replace this one, to be freed with icl__free(); NULL without memory. One that a
+ * killed process leaves is removed as said above. */
+char *icl__temporary_name(const char *target);
 
 /* All of the above for contents that are at hand. */
 icl_status icl__file_write(const char *path, const void *data, size_t bytes);
+/* ---- places.c ---- */
+
+/* Gives the file, if there is one, a second name; what had that name is replaced. Without links the file is renamed. */
+icl_status icl__file_keep(const char *path, const char *keep);
+/* Makes `link` a second name of the file, in place of what is there; without links a copy. */
+icl_status icl__file_link(const char *path, const char *link);
+/* Makes the names in the folder of this path durable. */
+icl_status icl__folder_sync(const char *path);
 
 #endif

@@ -18,14 +18,13 @@ struct icl__writer {
   char *path;             /* as the caller wrote it, for messages */
   char target[ICL__PATH]; /* behind links */
   char *temporary;        /* the new file */
-  int fd, folder;         /* -1: not open; the first holds the lock until all is done */
+  size_t bytes;           /* written */
+  int fd;                 /* -1: not open; it holds the lock until all is done */
 };
 
 static void free_writer(icl__writer *w) {
   if (w->fd >= 0)
     close(w->fd);
-  if (w->folder >= 0)
-    close(w->folder);
   icl__free(w->path);
   icl__free(w->temporary);
   icl__free(w);
@@ -41,14 +40,9 @@ void icl__writer_cancel(icl__writer *w) {
 
 /* ---- where the file lies ---- */
 
-/* Bytes of a path up to its last slash, that included. */
-static size_t folder_bytes(const char *path) {
+size_t icl__folder_bytes(const char *path) {
   const char *slash = strrchr(path, '/');
   return slash ? (size_t)(slash + 1 - path) : 0;
-}
-
-static icl_status too_long(const char *path) {
-  return icl__fail(ICL_ENOTSUP, "%.64s...: a path of %d bytes or more", path, ICL__PATH);
 }
 
 /* Follows links, also to a file that is not there yet, so that it is their target that is replaced. */
@@ -56,30 +50,19 @@ static icl_status find_target(icl__writer *w) {
   enum { MOST_LINKS = 40 }; /* as the kernel has it */
   char link[ICL__PATH];
   if (snprintf(w->target, ICL__PATH, "%s", w->path) >= ICL__PATH)
-    return too_long(w->path);
+    return icl__path_too_long(w->path);
   for (int i = 0; i < MOST_LINKS; i++) {
     ssize_t bytes = readlink(w->target, link, sizeof link);
     if (bytes < 0)
       return ICL_OK; /* no link; whatever else is wrong shows when the file is made */
-    size_t kept = link[0] == '/' ? 0 : folder_bytes(w->target);
+    size_t kept = link[0] == '/' ? 0 : icl__folder_bytes(w->target);
     if (kept + (size_t)bytes >= ICL__PATH)
-      return too_long(w->path);
+      return icl__path_too_long(w->path);
     memcpy(w->target + kept, link, (size_t)bytes);
     w->target[kept + (size_t)bytes] = 0;
   }
   errno = ELOOP;
   return icl__file_fail(w->path, "follow its links");
-}
-
-static icl_status open_folder(icl__writer *w) {
-  char folder[ICL__PATH] = ".";
-  size_t bytes = folder_bytes(w->target);
-  if (bytes) {
-    memcpy(folder, w->target, bytes);
-    folder[bytes] = 0;
-  }
-  w->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return w->folder < 0 ? icl__file_fail(w->path, "open its folder") : ICL_OK;
 }
 
 /* ---- the new file ---- */
@@ -120,19 +103,22 @@ static void remove_if_left(int folder, const char *name) {
   close(fd);
 }
 
-/* What cannot be looked at stays: the write itself does not depend on it. */
-static void remove_left_files(int folder) {
-  int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
-  if (!entries) {
-    if (copy >= 0)
-      close(copy);
-    return;
+/* What is left in the folder of the target, and cannot be looked at, stays: the write itself does not depend on it. */
+static icl_status remove_left_files(icl__writer *w) {
+  char folder[ICL__PATH] = ".";
+  size_t bytes = icl__folder_bytes(w->target);
+  if (bytes) {
+    memcpy(folder, w->target, bytes);
+    folder[bytes] = 0;
   }
+  DIR *entries = opendir(folder);
+  if (!entries)
+    return icl__file_fail(w->path, "open its folder");
   for (const struct dirent *entry; (entry = readdir(entries));)
     if (is_temporary(entry->d_name))
-      remove_if_left(folder, entry->d_name);
+      remove_if_left(dirfd(entries), entry->d_name);
   closedir(entries);
+  return ICL_OK;
 }
 
 /* Takes the lock of the new file. False if another process, which took it for a left one, was faster. Where there are
@@ -144,28 +130,32 @@ static bool is_ours(int fd) {
   return fstat(fd, &about) == 0 && about.st_nlink > 0;
 }
 
+char *icl__temporary_name(const char *target) {
+  static atomic_uint counter;
+  size_t bytes = strlen(target) + 64;
+  char *name = icl__alloc(bytes, 1);
+  if (name)
+    snprintf(name, bytes, "%s" MARK "%08x-%ld-%u.tmp", target, host(), (long)getpid(), atomic_fetch_add(&counter, 1));
+  return name;
+}
+
 /* Creates the file under a name that nobody else has. */
 static icl_status create_temporary(icl__writer *w) {
-  static atomic_uint counter;
-  size_t bytes = strlen(w->target) + 64;
-  w->temporary = icl__alloc(bytes, 1);
-  if (!w->temporary)
-    return ICL_ENOMEM;
   for (;;) {
-    snprintf(w->temporary, bytes, "%s" MARK "%08x-%ld-%u.tmp", w->target, host(), (long)getpid(),
-             atomic_fetch_add(&counter, 1));
+    w->temporary = icl__temporary_name(w->target);
+    if (!w->temporary)
+      return ICL_ENOMEM;
     w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (w->fd >= 0 && is_ours(w->fd))
       return ICL_OK;
-    if (w->fd >= 0) {
+    bool taken = w->fd >= 0 || errno == EEXIST;
+    icl_status status = taken ? ICL_OK : icl__file_fail(w->path, "create a file beside it");
+    if (w->fd >= 0)
       close(w->fd);
-      w->fd = -1;
-    } else if (errno != EEXIST) {
-      icl_status status = icl__file_fail(w->path, "create a file beside it");
-      icl__free(w->temporary);
-      w->temporary = NULL; /* it is not there to be removed */
-      return status;
-    }
+    w->fd = -1;
+    icl__free(w->temporary);
+    w->temporary = NULL; /* it is not there to be removed */
+    ICL__TRY(status);
   }
 }
 
@@ -180,13 +170,12 @@ static icl_status adopt_mode(icl__writer *w) {
 }
 
 static icl_status open_writer(icl__writer *w, const char *path) {
-  w->fd = w->folder = -1;
+  w->fd = -1;
   w->path = icl__strdup(path);
   if (!w->path)
     return ICL_ENOMEM;
   ICL__TRY(find_target(w));
-  ICL__TRY(open_folder(w));
-  remove_left_files(w->folder);
+  ICL__TRY(remove_left_files(w));
   ICL__TRY(create_temporary(w));
   return adopt_mode(w);
 }
@@ -203,9 +192,9 @@ icl_status icl__writer_open(const char *path, icl__writer **result) {
   return status;
 }
 
-icl_status icl__writer_write(icl__writer *w, const void *data, size_t bytes) {
+static icl_status put(const icl__writer *w, size_t at, const char *data, size_t bytes) {
   for (size_t done = 0; done < bytes;) {
-    ssize_t written = write(w->fd, (const char *)data + done, bytes - done);
+    ssize_t written = pwrite(w->fd, data + done, bytes - done, (off_t)(at + done));
     if (written < 0 && errno != EINTR)
       return icl__file_fail(w->path, "write it");
     if (written > 0)
@@ -214,25 +203,64 @@ icl_status icl__writer_write(icl__writer *w, const void *data, size_t bytes) {
   return ICL_OK;
 }
 
-/* Some file systems cannot make a folder durable and say EINVAL; what they promise then has to do. */
-static icl_status sync_folder(icl__writer *w) {
-  if (fsync(w->folder) == 0 || errno == EINVAL)
-    return ICL_OK;
-  return icl__fail(ICL_EIO, "%s: it is written, but may be lost if the power fails now: %s", w->path, strerror(errno));
+icl_status icl__writer_write(icl__writer *w, const void *data, size_t bytes) {
+  ICL__TRY(put(w, w->bytes, data, bytes));
+  w->bytes += bytes;
+  return ICL_OK;
 }
 
-icl_status icl__writer_commit(icl__writer *w) {
-  icl_status status = fsync(w->fd) == 0 ? ICL_OK : icl__file_fail(w->path, "write it to the disk");
-  if (status == ICL_OK && rename(w->temporary, w->target) != 0)
-    status = icl__file_fail(w->path, "put the new file in its place");
+icl_status icl__writer_correct(icl__writer *w, size_t at, const void *data, size_t bytes) {
+  return put(w, at, data, bytes);
+}
+
+static icl_status sync_file(const icl__writer *w) {
+  while (fsync(w->fd) != 0)
+    if (errno != EINTR)
+      return icl__file_fail(w->path, "write it to the disk");
+  return ICL_OK;
+}
+
+/* The new file takes the place of the old one. */
+static icl_status replace(const icl__writer *w, const icl__places *places) {
+  ICL__TRY(sync_file(w));
+  if (places->keep)
+    ICL__TRY(icl__file_keep(w->target, places->keep));
+  return rename(w->temporary, w->target) == 0 ? ICL_OK : icl__file_fail(w->path, "put the new file in its place");
+}
+
+/* Makes a name durable, unless it is in the folder of the target. */
+static icl_status sync_name(const icl__writer *w, const char *path) {
+  size_t bytes = icl__folder_bytes(path);
+  if (bytes == icl__folder_bytes(w->target) && memcmp(path, w->target, bytes) == 0)
+    return ICL_OK;
+  return icl__folder_sync(path);
+}
+
+/* What follows; the file itself is written. */
+static icl_status spread(const icl__writer *w, const icl__places *places) {
+  for (int i = 0; i < places->link_count; i++)
+    if (icl__file_link(w->target, places->links[i]) != ICL_OK)
+      return icl__wrap(ICL_EIO, "%s: it is written, but has no second name", w->path);
+  ICL__TRY(icl__folder_sync(w->target));
+  if (places->keep)
+    ICL__TRY(sync_name(w, places->keep));
+  for (int i = 0; i < places->link_count; i++)
+    ICL__TRY(sync_name(w, places->links[i]));
+  return ICL_OK;
+}
+
+icl_status icl__writer_commit_to(icl__writer *w, const icl__places *places) {
+  icl_status status = replace(w, places);
   if (status != ICL_OK) {
     icl__writer_cancel(w);
     return status;
   }
-  status = sync_folder(w);
+  status = spread(w, places);
   free_writer(w);
   return status;
 }
+
+icl_status icl__writer_commit(icl__writer *w) { return icl__writer_commit_to(w, &(icl__places){0}); }
 
 icl_status icl__file_write(const char *path, const void *data, size_t bytes) {
   icl__writer *w;

@@ -40,6 +40,19 @@ struct icl_state {
   bool listed;
 };
 
+/* The value of a tensor as memory that stays what it is, for a thread that reads it while steps go on. Nothing is
+ * copied where the device's memory is the host's: a step writes a state in place only where nothing else shares the
+ * memory, and copies it first otherwise. */
+typedef struct {
+  const void *data;
+  icl__buffer *shared; /* NULL: there is a copy */
+  void *copy;
+} icl__held;
+
+/* Both belong to the thread that runs the engine. Inside of a step the writes so far are committed, as reading does. */
+icl_status icl__hold(icl_tensor *tensor, icl__held *result);
+void icl__unhold(icl__held *held); /* zeros are allowed */
+
 /* The node whose value an alias shows; other nodes themselves. */
 icl__node *icl__resolve(icl__node *node);
 

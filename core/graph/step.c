@@ -160,16 +160,47 @@ static icl_status read_in_step(icl_tensor *tensor) {
   return ICL_OK;
 }
 
-icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data) {
-  ICL__TRY(icl__check_dtype("read", dtype));
+/* Evaluates what the value needs, and finds it. */
+static icl_status find_value(icl_tensor *tensor, const void **value) {
   if (tensor->engine->in_step && !tensor->dropped)
     ICL__TRY(read_in_step(tensor));
-  const void *value = tensor->dropped && !tensor->number ? NULL : icl__node_data(tensor);
-  if (!value)
-    return icl__fail(
-        ICL_ENOVALUE,
-        "the value of this %s was not kept by the step that recorded it; call keep() on it inside the step, "
-        "or return it from the step",
-        icl_tensor_op(tensor));
+  *value = tensor->dropped && !tensor->number ? NULL : icl__node_data(tensor);
+  if (*value)
+    return ICL_OK;
+  return icl__fail(ICL_ENOVALUE,
+                   "the value of this %s was not kept by the step that recorded it; call keep() on it inside the step, "
+                   "or return it from the step",
+                   icl_tensor_op(tensor));
+}
+
+icl_status icl_tensor_read(icl_tensor *tensor, icl_dtype dtype, void *data) {
+  const void *value;
+  ICL__TRY(icl__check_dtype("read", dtype));
+  ICL__TRY(find_value(tensor, &value));
   return read_bytes(tensor, value, dtype, data);
+}
+
+icl_status icl__hold(icl_tensor *tensor, icl__held *result) {
+  const void *value;
+  *result = (icl__held){0};
+  ICL__TRY(find_value(tensor, &value));
+  if (!tensor->engine->backend->download && !tensor->number) {
+    result->shared = icl__buffer_retain(icl__leaf_buffer(tensor));
+    result->data = value;
+    return ICL_OK;
+  }
+  icl_dtype dtype = (icl_dtype)tensor->dtype;
+  result->data = result->copy = icl__alloc((size_t)icl__node_count(tensor), icl_dtype_bytes(dtype));
+  if (!result->copy)
+    return ICL_ENOMEM;
+  icl_status status = read_bytes(tensor, value, dtype, result->copy);
+  if (status != ICL_OK)
+    icl__unhold(result);
+  return status;
+}
+
+void icl__unhold(icl__held *held) {
+  icl__buffer_release(held->shared);
+  icl__free(held->copy);
+  *held = (icl__held){0};
 }

@@ -7,7 +7,6 @@
 
 #include <jansson.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/shape.h"
 
@@ -68,6 +67,14 @@ static icl_status add_entry(json_t *header, const icl_array *array, size_t *offs
   return ICL_OK;
 }
 
+/* Stands for one that is computed while the file is written. */
+static const char unknown_checksum[] = ICL__SAFETENSORS_CRC ":00000000";
+
+static bool is_checksum(const icl_metadata *pair) {
+  return strcmp(pair->key, ICL__SAFETENSORS_CHECKSUM) == 0 &&
+         strncmp(pair->value, ICL__SAFETENSORS_CRC, strlen(ICL__SAFETENSORS_CRC)) == 0;
+}
+
 static icl_status add_metadata(json_t *header, const icl_safetensors *contents) {
   if (contents->metadata_count == 0)
     return ICL_OK;
@@ -78,7 +85,7 @@ static icl_status add_metadata(json_t *header, const icl_safetensors *contents) 
     const icl_metadata *pair = &contents->metadata[i];
     if (json_object_get(pairs, pair->key))
       return icl__fail(ICL_EEXIST, "the metadata has '%s' twice", pair->key);
-    if (json_object_set_new(pairs, pair->key, json_string(pair->value)) != 0)
+    if (json_object_set_new(pairs, pair->key, json_string(is_checksum(pair) ? unknown_checksum : pair->value)) != 0)
       return icl__fail(ICL_EINVAL, "the metadata '%s' is not UTF-8", pair->key);
   }
   return ICL_OK;
@@ -99,31 +106,32 @@ static icl_status add_entries(json_t *header, const icl_safetensors *contents, c
   return ICL_OK;
 }
 
-/* Length and text, padded with spaces so that the data begins at a multiple of 8. */
+/* Length and text, padded with spaces so that the data begins at a multiple of 8. The text is written into memory that
+ * is there: where jansson has to make room itself, it loses a key when memory is out. */
 static icl_status frame(const json_t *header, char **start, size_t *bytes) {
-  char *text = json_dumps(header, JSON_COMPACT);
-  if (!text)
+  size_t used = json_dumpb(header, NULL, 0, JSON_COMPACT);
+  if (!used)
     return icl__fail(ICL_ENOMEM, "out of memory for the header");
-  size_t used = strlen(text);
   uint64_t length = (used + 7) / 8 * 8;
-  icl_status status = ICL_OK;
   if (length > ICL__SAFETENSORS_MAX_HEADER)
-    status = icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
-                       ICL__SAFETENSORS_MAX_HEADER);
-  else if (!(*start = icl__alloc(sizeof length + length, 1)))
-    status = ICL_ENOMEM;
-  if (status == ICL_OK) {
-    memcpy(*start, &length, sizeof length);
-    memset(*start + sizeof length, ' ', length);
-    memcpy(*start + sizeof length, text, used);
-    *bytes = sizeof length + length;
+    return icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
+                     ICL__SAFETENSORS_MAX_HEADER);
+  char *frame = icl__alloc(sizeof length + length, 1);
+  if (!frame)
+    return ICL_ENOMEM;
+  memcpy(frame, &length, sizeof length);
+  memset(frame + sizeof length, ' ', length);
+  if (json_dumpb(header, frame + sizeof length, length, JSON_COMPACT) != used) {
+    icl__free(frame);
+    return icl__fail(ICL_ENOMEM, "out of memory for the header");
   }
-  free(text);
-  return status;
+  *start = frame;
+  *bytes = sizeof length + length;
+  return ICL_OK;
 }
 
-icl_status icl__safetensors_start(const char *path, const icl_safetensors *contents, const icl_array **order,
-                                  char **start, size_t *bytes) {
+icl_status icl__safetensors_start(const icl_safetensors *contents, const icl_array **order, char **start,
+                                  size_t *bytes) {
   json_t *header = json_object();
   icl_status status = header ? add_metadata(header, contents) : icl__fail(ICL_ENOMEM, "out of memory for the header");
   if (status == ICL_OK)
@@ -131,37 +139,13 @@ icl_status icl__safetensors_start(const char *path, const icl_safetensors *conte
   if (status == ICL_OK)
     status = frame(header, start, bytes);
   json_decref(header);
-  return status == ICL_OK ? ICL_OK : icl__wrap(status, "%s: not written", path);
-}
-
-static icl_status write_file(const char *path, int count, const icl_array *const *order, const char *start,
-                             size_t bytes) {
-  icl__writer *writer;
-  ICL__TRY(icl__writer_open(path, &writer));
-  icl_status status = icl__writer_write(writer, start, bytes);
-  for (int i = 0; i < count && status == ICL_OK; i++)
-    status = icl__writer_write(writer, order[i]->data, icl__array_bytes(order[i]));
-  if (status == ICL_OK)
-    return icl__writer_commit(writer);
-  icl__writer_cancel(writer);
   return status;
 }
 
 icl_status icl_safetensors_write(const char *path, const icl_safetensors *contents) {
-  char expanded[ICL__PATH];
-  ICL__TRY(icl__path_expand(&path, expanded));
-  if (contents->count < 0 || contents->metadata_count < 0)
-    return icl__fail(ICL_EINVAL, "%s: not written: a count is below 0", path);
-  const icl_array **order = icl__alloc((size_t)contents->count, sizeof *order);
-  if (!order)
-    return icl__wrap(ICL_ENOMEM, "%s: not written", path);
-  char *start;
-  size_t bytes;
-  icl_status status = icl__safetensors_start(path, contents, order, &start, &bytes);
-  if (status == ICL_OK) {
-    status = write_file(path, contents->count, order, start, bytes);
-    icl__free(start);
-  }
-  icl__free(order);
+  icl__save *save;
+  ICL__TRY(icl__save_new(path, contents, &(icl__places){0}, &save));
+  icl_status status = icl__save_finish(save);
+  icl__save_free(save);
   return status;
 }

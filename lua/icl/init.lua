@@ -79,6 +79,6 @@ function icl.no_grad(f, ...)
 end
 
 return require "icl.internal.lazy"(icl, "icl", {
-  "augment", "autograd", "data", "fit", "gradcheck", "image", "loss", "metrics", "models", "network", "nn", "optim",
-  "options", "random", "run", "runs", "schedule", "step", "weights",
+  "augment", "autograd", "data", "ema", "evaluate", "fit", "gradcheck", "image", "json", "loss", "metrics", "models",
+  "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "sinks", "step", "weights",
 })

@@ -1,4 +1,6 @@
--- json.lua: Lua values as JSON texts. Reading is core.json_decode.
+-- json.lua: Lua values as JSON texts, and back.
+local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local numbers = require "icl.internal.numbers"
 
@@ -13,42 +15,56 @@ end
 
 -- A number; JSON has no infinities and no NaN: they become null.
 local function number_text(x)
-  if math.type(x) == "integer" then return ("%d"):format(x) end
   if x ~= x or x == math.huge or x == -math.huge then return "null" end
-  local short = numbers.format("%.15g", x)
-  return tonumber(short) == x and short or numbers.format("%.17g", x)
+  return numbers.exact(x)
 end
 
-local encode
+local value_text
 
-local function list_text(list)
-  local items = {}
-  for i, item in ipairs(list) do items[i] = encode(item) end
+-- The items of a list; `open` has the tables that are being written.
+local function list_text(list, open)
+  local items, entries = {}, 0
+  for i, item in ipairs(list) do items[i] = value_text(item, open) end
+  for _ in pairs(list) do entries = entries + 1 end
+  if entries > #items then fail "icl.json.encode: a list has a hole, or names beside its numbers" end
   return "[" .. table.concat(items, ",") .. "]"
 end
 
-local function object_text(object)
+local function object_text(object, open)
   local keys, members = {}, {}
   for key in pairs(object) do
-    if type(key) ~= "string" then fail("json.encode: a table has the key %s beside names", tostring(key)) end
+    if type(key) ~= "string" then fail("icl.json.encode: a table has the key %s beside names", tostring(key)) end
     keys[#keys + 1] = key
   end
   table.sort(keys)
-  for i, key in ipairs(keys) do members[i] = string_text(key) .. ":" .. encode(object[key]) end
+  for i, key in ipairs(keys) do members[i] = string_text(key) .. ":" .. value_text(object[key], open) end
   return "{" .. table.concat(members, ",") .. "}"
 end
 
--- json.encode(value) -> text on one line. A table with an entry 1, or without entries, is a list; the names of another
--- one are sorted.
-function json.encode(value)
+function value_text(value, open)
   local kind = type(value)
   if kind == "string" then return string_text(value) end
   if kind == "number" then return number_text(value) end
   if kind == "nil" then return "null" end
   if kind == "boolean" then return tostring(value) end
-  if kind ~= "table" then fail("json.encode: a %s has no form in JSON", kind) end
-  return (value[1] ~= nil or next(value) == nil) and list_text(value) or object_text(value)
+  if kind ~= "table" then fail("icl.json.encode: a %s has no form in JSON", kind) end
+  if open[value] then fail "icl.json.encode: a table holds itself, which has no form in JSON" end
+  open[value] = true
+  local is_list = value[1] ~= nil or next(value) == nil
+  local text = is_list and list_text(value, open) or object_text(value, open)
+  open[value] = nil
+  return text
 end
-encode = json.encode
+
+-- icl.json.encode(value) -> text on one line. A table with an entry 1, or without entries, is a list; the names of
+-- another one are sorted. Numbers that are not finite become null.
+function json.encode(value)
+  return value_text(value, {})
+end
+
+-- icl.json.decode(text) -> the value: tables, strings, numbers, booleans; null is nil.
+function json.decode(text)
+  return core.json_decode(arguments.typed("icl.json.decode", text, "string", "a text"))
+end
 
 return json

@@ -1,5 +1,6 @@
 -- metrics.lua: figures about predictions.
 local core = require "icl.core"
+local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local ops = core.ops
 local numbers = require "icl.internal.numbers"
@@ -28,6 +29,12 @@ local function hits(logits, labels, k)
   return ops.lt(metrics.ranks(logits, labels), k):cast "f32"
 end
 
+-- metrics.mean_of_views(logits) -> the logits; of a list of them, one for each view of the images, their mean.
+function metrics.mean_of_views(logits)
+  if type(logits) ~= "table" then return logits end
+  return core.ops.add_n(table.unpack(logits)) / #logits
+end
+
 -- metrics.accuracy(logits, target [, k = 1]) -> one number from 0 to 1: the fraction of images whose label is among
 -- the k largest logits; for a mixture of label vectors the weighted mean of their fractions. Of a list of logits, one
 -- for each view of the images, the mean counts.
@@ -35,7 +42,7 @@ end
 -- Of k classes with the largest logits there are never more than k: of equal logits the class with the lower number
 -- comes first. A label whose logit is NaN is a miss, and so is one that k others with NaN stand before.
 function metrics.accuracy(logits, target, k)
-  if type(logits) == "table" then logits = core.ops.add_n(table.unpack(logits)) / #logits end
+  logits = metrics.mean_of_views(logits)
   arguments.tensor("metrics.accuracy: logits", logits)
   k = math.min(k or 1, logits:size(-1))
   if type(target) == "userdata" then return hits(logits, target, k):mean() end
@@ -45,6 +52,41 @@ function metrics.accuracy(logits, target, k)
     total = total and total + part or part
   end
   return total
+end
+
+local taken = { loss = true, top1 = true, top5 = true, count = true, lr = true }
+
+-- metrics.check(what, more): an error unless `more` is nil or a table { name = function(logits, target) } of names that
+-- are free.
+function metrics.check(what, more)
+  if more == nil then return end
+  arguments.typed(what .. ": metrics", more, "table", "a table { name = function(logits, target) }")
+  for name, f in pairs(more) do
+    if type(name) ~= "string" then
+      fail("%s: metrics: %s is no name; write { name = function(logits, target) ... end }", what,
+        arguments.described(name))
+    end
+    if taken[name] then fail("%s: metrics: there is a %s already; choose another name", what, name) end
+    arguments.typed(("%s: metrics: %s"):format(what, name), f, "function", "a function(logits, target)")
+  end
+end
+
+-- metrics.figures(logits, target [, more]) -> { top1 =, top5 =, and for each name of `more` what its function of logits
+-- and target gives }: one number each, for run:log. Of a list of logits the mean counts.
+function metrics.figures(logits, target, more)
+  logits = metrics.mean_of_views(logits)
+  local figures = { top1 = metrics.accuracy(logits, target), top5 = metrics.accuracy(logits, target, 5) }
+  for name, f in pairs(more or {}) do
+    local value = f(logits, target)
+    local is_one = type(value) == "number" or type(value) == "userdata" and value:count() == 1
+    if not is_one then
+      fail("metric %s gives %s; it must be a tensor of one element, or a number", name,
+        type(value) == "userdata" and ("a tensor (%s)"):format(table.concat(value:shape(), ", "))
+          or arguments.described(value))
+    end
+    figures[name] = value
+  end
+  return figures
 end
 
 return metrics

@@ -170,15 +170,29 @@ end
 -- published code that figures were made with: the exponential warm-up is multiplied by base_lr once more, a warm-up
 -- of type "none" with epochs above 0 still shortens the schedule, and beyond its end the last segment's formula goes
 -- on (a cosine rises again).
+--
+-- Options may be changed later: schedule.base_lr = 0.05. schedule:settings() -> those that were, and
+-- schedule:settings(changed) changes them again, as a run does that goes on.
 local function new(given)
   local options = arguments.options("icl.schedule", given, defaults)
   options.warmup = arguments.options("icl.schedule: warmup", options.warmup, warmup_defaults)
   check(options)
-  local segments = build(options)
-  local schedule = { options = options }
+  local segments, changed, schedule = build(options), {}, {}
+  local function change(_, name, value)
+    local wanted = arguments.options("schedule", { [name] = value }, options)
+    wanted.warmup = arguments.options("schedule: warmup", wanted.warmup, warmup_defaults)
+    check(wanted)
+    options, segments, changed[name] = wanted, build(wanted), value
+  end
   -- The factor that base_lr is multiplied with.
   function schedule.factor(step) return factor_at(segments, step, options.as_published) end
+  function schedule.settings(_, again)
+    for name, value in pairs(again or {}) do change(nil, name, value) end
+    return changed
+  end
   return setmetatable(schedule, {
+    __index = function(_, name) return options[name] end,
+    __newindex = change,
     __call = function(_, step) return options.base_lr * factor_at(segments, step, options.as_published) end,
     __tostring = function()
       return numbers.format("schedule %s, base_lr %g, %g epochs", options.type, options.base_lr, options.epochs)

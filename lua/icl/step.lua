@@ -7,12 +7,13 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local places = require "icl.internal.places"
 
-local open = setmetatable({}, {
-  __close = function()
+-- A step that is open. Of one whose coroutine failed, and is closed later, nothing is left to end.
+local open = {
+  __close = function(step)
     if core.in_step() then core.step_cancel() end
-    places.leave()
+    places.leave(step.place)
   end,
-})
+}
 
 local function commit(...)
   for i = 1, select("#", ...) do
@@ -27,8 +28,7 @@ end
 local function step(f, ...)
   arguments.typed("icl.step", f, "function", "a function")
   core.step_begin()
-  places.enter_step()
-  local guard <close> = open
+  local guard <close> = setmetatable({ place = places.enter_step() }, open)
   return commit(f(...))
 end
 

@@ -53,7 +53,8 @@ end
 function weights.save(module, path)
   check_module("save", module)
   core.refuse_suspended "save"
-  core.safetensors_write(arguments.path("save", path), weights.state_dict(module), { format = "pt" })
+  core.safetensors_write(arguments.path("save", path), weights.state_dict(module),
+    { format = "pt", checksum = "crc32" })
 end
 
 local function shape_text(shape)
@@ -72,9 +73,10 @@ local function substitute(entry)
 end
 
 -- Pairs the states of a module with tensors by name. -> list of { state =, tensor = }, differences { missing,
--- unexpected, unreadable, wrong }, how many names fit. `target` names the module for messages.
+-- unexpected, unreadable, wrong }, how many names fit, and the tensors of another shape, list of { entry =, tensor = }.
+-- `target` names the module for messages.
 local function match(module, tensors, target)
-  local found, fitting = {}, 0
+  local found, fitting, misshapen = {}, 0, {}
   local differences = { missing = {}, unexpected = {}, unreadable = {}, wrong = {} }
   local by_name, used = {}, {}
   for _, item in ipairs(tensors) do by_name[item.name] = item end
@@ -95,6 +97,7 @@ local function match(module, tensors, target)
         found[#found + 1] = { state = state, tensor = converted }
         fitting = fitting + 1
       else
+        misshapen[#misshapen + 1] = { entry = entry, tensor = converted }
         table.insert(differences.wrong, ("%s: %s in the file, %s in %s (axes as in %s)"):format(name,
           shape_text(converted:shape()), shape_text(state:shape()), target, target))
       end
@@ -103,7 +106,20 @@ local function match(module, tensors, target)
   for _, item in ipairs(tensors) do
     if not used[item.name] then table.insert(differences.unexpected, item.name) end
   end
-  return found, differences, fitting
+  return found, differences, fitting, misshapen
+end
+
+-- What to do where the last layer alone is of another shape, since it is for another number of classes; or nil.
+local function classes_text(module, differences, misshapen, target)
+  local others = #differences.missing + #differences.unexpected + #differences.unreadable
+  local states = module:named_states()
+  if others > 0 or #misshapen == 0 then return nil end
+  for _, item in ipairs(misshapen) do
+    if item.entry.module ~= states[#states].module then return nil end
+  end
+  local own = misshapen[1].entry.state
+  return ("The last layer is for %d classes in the file and for %d in %s: model:load(path, { strict = false }) loads "
+    .. "all but it"):format(misshapen[1].tensor:size(-1), own:size(-1), target)
 end
 
 local function difference_text(differences, target)
@@ -173,11 +189,13 @@ function weights.load_state_dict(module, tensors, options)
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
     { "rename" })
   tensors = renamed(tensors, options.rename)
-  local found, differences, fitting = match(module, tensors, options.target)
+  local found, differences, fitting, misshapen = match(module, tensors, options.target)
   local text, hint = difference_text(differences, options.target), ""
   if fitting == 0 then hint = prefix_text(tensors) end
   if text and options.strict then
-    fail("load: %s does not fit %s; %s. strict = false loads what fits%s", options.source, options.target, text, hint)
+    local advice = classes_text(module, differences, misshapen, options.target)
+    fail("load: %s does not fit %s; %s. %s%s", options.source, options.target, text,
+      advice or "strict = false loads what fits", hint)
   elseif text and fitting == 0 then
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
@@ -192,6 +210,8 @@ function weights.load(module, path, options, ...)
   arguments.path("load", path)
   options = arguments.options("load", options, { strict = true }, { "rename" })
   options.source = path
+  local whole, message = core.safetensors_verify(path)
+  if not whole then fail("%s", message) end
   return weights.load_state_dict(module, core.safetensors_read(path), options)
 end
 

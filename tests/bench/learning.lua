@@ -13,10 +13,11 @@ local function learn(given)
   local loader = icl.data.loader(given.train, { batch_size = opt.batch_size, training = true, chain = chain })
   local optimizer = icl.optim.from_options(opt, given.model)
   local steps = math.min(STEPS, loader.batches)
-  local run = icl.run { epochs = 1, watch = function(run)
+  local sink = { turn = function(_, run)
     sum, count = sum + run.last.loss, count + 1
     if run.step * PARTS // steps > #means then means[#means + 1], sum, count = ("%.3f"):format(sum / count), 0, 0 end
   end }
+  local run = icl.run { epochs = 1, quiet = true, sinks = { sink } }
   for _ in run:epochs() do
     for batch in run:batches(loader) do
       local loss = icl.loss.cross_entropy(given.model(batch.image), batch.target)

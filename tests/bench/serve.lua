@@ -70,7 +70,8 @@ local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
                                       chain = icl.augment.from_options(opt, set, { training = true }) })
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
 local last_loss -- run.last begins anew with each epoch
-local run = icl.run { epochs = math.maxinteger, watch = function(run) last_loss = run.last.loss end }
+local run = icl.run { epochs = math.maxinteger, quiet = true,
+                      sinks = { { turn = function(_, run) last_loss = run.last.loss end } } }
 local seconds, left, started = {}, 0, nil
 
 -- To be called at the start of each turn: takes the time of the one before, and waits for a request when none is left.

@@ -102,6 +102,12 @@ def read_bytes(path):
     return file.read()
 
 
+def tensors(path):
+  """The bytes of the tensors in a safetensors file."""
+  content = read_bytes(path)
+  return content[8 + struct.unpack("<Q", content[:8])[0]:]
+
+
 def write_idx(path, sizes, content):
   """An IDX file of bytes: what MNIST and its successors come as."""
   with open(path, "wb") as file:
@@ -181,11 +187,11 @@ def sanitized():
 
 
 def environment(**changes):
-  """The variables a program gets: two threads, no history of the user's, no colour settings."""
+  """The variables a program gets: two threads, no history of the user, no colour settings, no folder for runs."""
   kept = {name: value for name, value in os.environ.items()
           if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LD_", "ICL_")) or name in ("PATH", "TMPDIR")}
   kept.pop("ICL_DATA", None)
-  kept.update(HOME="/nonexistent", LANG="C.UTF-8", TERM="xterm", OMP_NUM_THREADS="2")
+  kept.update(HOME="/nonexistent", LANG="C.UTF-8", TERM="xterm", OMP_NUM_THREADS="2", ICL_RUNS="none")
   kept.update(changes)
   return kept
 

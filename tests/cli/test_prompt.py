@@ -239,6 +239,23 @@ def ctrl_c_stops_a_computation(terminal):
   terminal.command("icl.step(function() return icl.ones({ 2 }):sum() end):item()", r"\n2\.?0?\n")
 
 
+@in_prompt
+def ctrl_c_in_an_evaluation_puts_modes_and_weights_back(terminal):
+  terminal.command("m = icl.models.resnet_preact { depth = 110, initial_channels = 4, input = { 4, 4, 1 } }")
+  terminal.command("s = icl.data.set { images = icl.zeros({ 64, 4, 4, 1 }, 'u8'), labels = icl.zeros({ 64 }, 'i64'), "
+                   "classes = 10, mean = { 0 }, std = { 1 } }")
+  terminal.command("e, w = icl.ema(m), m.fc.bias:bytes() e:named_states()[#e:named_states()].state:set(7)")
+  terminal.command("function stop() print 'begin' while true do end end")
+  terminal.send("e:apply(icl.evaluate, m, s, { metrics = { stop = stop } })\n")
+  terminal.expect(r"\nbegin\n")
+  terminal.send("\x03")
+  terminal.expect(r"stopped.*?\nicl> ")
+  terminal.command("m.fc.bias:bytes() == w", r"\ntrue\n")
+  terminal.command("n = 0 m:apply(function(l) n = n + (l.training and 1 or 0) end)")
+  terminal.command("n == #m:named_modules()", r"\ntrue\n")
+  terminal.command("e:apply(function() return m.fc.bias:max():item() end)", r"\n7\.0\n")
+
+
 LONG = (
   "a = icl.random.normal { 3000, 3000 } begin() for i = 1, 1000 do a = a:matmul(a) * 1e-4 end",
   "begin() while true do pcall(function() return icl.ones { 500, 500 }:exp():sum():item() end) end",

@@ -32,12 +32,54 @@ def help_lists_the_options_of_every_recipe():
 
 @test
 def presets_are_listed_and_can_be_chosen():
-  for recipe in recipes():
-    listed = success(run(recipe, "--list-presets"))
-    names = [line.split()[0] for line in listed.splitlines() if not line.startswith(" ")]
-    assert names, recipe
-    success(run(recipe, "--preset", names[-1], "--help"))
+  listed = success(run(RECIPE, "--list-presets"))
+  names = [line.split()[0] for line in listed.splitlines() if not line.startswith(" ")]
+  contains(names, "quickstart", "bottleneck164")
+  for name in names:
+    success(run(RECIPE, "--preset", name, "--help"))
   contains(failure(run(RECIPE, "--preset", "quikstart"), 2), "quikstart", "did you mean quickstart")
+
+
+@test
+def published_results_are_listed_and_can_be_chosen():
+  with folder() as here:
+    for recipe in recipes():
+      listed = success(run(recipe, "--list-results", cwd=here.path))
+      if "no published figures" in listed:
+        continue
+      name = re.search(r"such as --result (\S+)\n$", listed).group(1)
+      success(run(recipe, "--result", name, "--help"))
+      contains(success(run(recipe, "--help")), "--result ROW/COLUMN", "--list-results")
+    batches = os.path.join(ROOT, "recipes", "batch_size.lua")
+    contains(success(run(batches, "--list-results", cwd=here.path)),
+             "batch_size  base_lr  | epochs=200  schedule=multistep  epochs=400  800\n",
+             "4096        3.2      | 10.57       28.97               8.97        8.14\n")
+    contains(failure(run(batches, "--result", "4096/epoch=400"), 2), "did you mean 4096/epochs=400?")
+    contains(failure(run(RECIPE, "--result", "quickstart"), 2), "there is no result 'quickstart'")
+
+
+@test
+def a_run_with_published_settings_ends_with_what_was_published():
+  with folder() as here:
+    path = here.write("recipe.lua", """local icl = require "icl"
+      local opt = icl.options "Small" : include(icl.options.data, icl.options.augmentation, icl.options.training,
+          icl.options.runtime)
+        : default { epochs = 1, batch_size = 32 }
+        : results "error in %" [[
+          base_lr | (mine)  (theirs)
+          0.25    | 4.50    -
+          0.5     | 5.25    6
+        ]] : parse(arg)
+      local train, val, test = icl.data.open(opt)
+      local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(28 * 28, 10) }
+      icl.fit { model = model, train = train, val = val, test = test, options = opt, hint = "The end." }""")
+    data = ["--data", write_mnist(here.path, 64, 16), "--threads", "1"]
+    line = "Published with these settings: 5.25 % (mine), 6 % (theirs)\nThe end.\n"
+    output = success(run(path, *data, "--result", "0.5", "--seed", "4"))
+    contains(output, "Result: 0.5\n", line)
+    contains(success(run(path, *data, "--base-lr", "0.5", "--eval-batch-size", "16")), line)
+    lacks(success(run(path, *data, "--result", "0.5", "--cutout")), "Published")
+    lacks(success(run(path, *data)), "Published", "Result")
 
 
 @test
@@ -75,6 +117,13 @@ def wrong_options_are_told_with_what_was_meant():
       (["--threads", "100000"], ["--threads 100000: it must be at most 1024"]),
       (["--weight-decay", "1e400"], ["--weight-decay 1e400: it must be a finite number"]),
       (["--dataset", "folder"], ["--dataset folder needs --data DIR"]),
+      (["--ema", "1"], ["--ema must be less than 1"]),
+      (["--ema-warmup"], ["--ema-warmup means nothing without an --ema above 0"]),
+      (["--tta", "flop"], ["--tta flop", "did you mean flip"]),
+      (["--val-period", "0"], ["--val-period 0", "at least 1"]),
+      (["--dataset", "fashion_mnist", "--weights", "/nowhere"], ["--weights: /nowhere: cannot open it"]),
+      (["--dataset", "fashion_mnist", "--type", "imagenet", "--n-blocks", "1,1,1,1001"],
+       ["an entry of --n-blocks is 1001; it must be an integer from 1 to 1000"]),
       (["--dataset", "fashion_mnist", "--subdivision", "200"], ["--subdivision 200 is more", "--batch-size 128"]),
   ):
     result = run(RECIPE, *arguments)
@@ -248,6 +297,32 @@ def images_are_augmented_as_asked():
       equal(train(data, *options).splitlines()[-1], output.splitlines()[-1])
     same = [epochs(train(data, "--mixup", *options))[-1]["loss"] for options in ([], ["--threads", "1"], ["--eager"])]
     assert max(same) - min(same) < 1e-3, same
+
+
+@test
+def weights_of_one_run_start_another():
+  with folder() as here:
+    data, recipe = write_mnist(here.path, 64, 32), here.write("saves.lua", SAVING)
+    figures = re.compile(r"loss (\S+) acc@1 (\S+) acc@5 (\S+)")
+    saved = train(data, "--to", here / "first", recipe=recipe).splitlines()
+    again = train(data, "--weights", here / "first", "--val-first", "--to", here / "second", recipe=recipe)
+    before = next(line for line in again.splitlines() if line.startswith("Before Test"))
+    last = [line for line in saved if line.startswith("Epoch")][-1]
+    equal(figures.findall(before)[-1], figures.findall(last)[-1])
+    result = run(recipe, *SMALL, "--data", data, "--weights", here / "first", "--initial-channels", "8", "--to",
+                 here / "third")
+    contains(failure(result, 2), "--weights: load: ", "of another shape")
+
+
+@test
+def averages_and_a_flip_are_evaluated():
+  with folder() as here:
+    data = write_mnist(here.path, 64, 32)
+    output = train(data, "--ema", "0.9", "--ema-warmup", "--tta", "flip", "--epochs", "3", "--val-period", "2")
+    lines = [line for line in output.splitlines() if line.startswith("Epoch")]
+    equal(["Test loss" in line for line in lines], [False, True, True])
+    equal(["Test EMA loss" in line for line in lines], [False, True, True])
+    assert re.search(r"\nTest error [\d.]+ %, of the average \(EMA\) [\d.]+ %\n", output), output
 
 
 # The least network of each recipe.

@@ -88,7 +88,7 @@ function folders.realistic(root, count, epochs)
     local second = i > count // 2
     local draw, lines = generator(i), {}
     for epoch = 1, epochs do
-      lines[epoch] = curve_line(epoch, epochs, draw, (second and 0.034 or 0.041) + 0.002 * draw())
+      lines[epoch] = curve_line(epoch, epochs, draw, (second and 0.034 or 0.041) + 0.001 * (i % 4))
     end
     lines[#lines + 1] = { state = "finished", epoch = epochs, step = 390 * epochs, seconds = 30.0 * epochs,
                           time = lines[#lines].time }

@@ -80,7 +80,7 @@ end
 check("padding of each mode", function()
   local x, offsets = set.images:narrow(1, 1, 3), { { 0, 7 }, { 10, 2 }, { 5, 10 } }
   for _, mode in ipairs { "constant", "edge", "reflect", "symmetric" } do
-    local stage = augment.random_crop { padding = 5, fill = 77, padding_mode = mode }
+    local stage = augment.random_crop { padding = 5, fill = mode == "constant" and 77 or nil, padding_mode = mode }
     local found, images = stage:crop(x, icl.tensor(offsets, { dtype = "i64" })):totable(), x:totable()
     for k, offset in ipairs(offsets) do
       for i = 0, HEIGHT - 1 do
@@ -517,8 +517,8 @@ local function trained(options)
   end
   local own = data.set { images = icl.tensor(images, { dtype = "u8" }), labels = icl.tensor(labels, { dtype = "i64" }),
                          classes = 4, mean = { 0.35 }, std = { 0.2 } }
-  local all = { epochs = 12, batch_size = 16, base_lr = 0.1, schedule = "cosine", random_crop = false, hflip = false,
-                cutout_size = 2 }
+  local all = { epochs = 12, batch_size = 16, base_lr = 0.1, schedule = "cosine", random_crop = false, hflip = false }
+  if options.cutout or options.dual_cutout then all.cutout_size = 2 end
   for name, value in pairs(options) do all[name] = value end
   local figures, parts = icl.fit { model = model, train = own, test = own, options = all, quiet = true }, {}
   for i, entry in ipairs(model:named_states()) do parts[i] = entry.state:bytes() end

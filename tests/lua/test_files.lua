@@ -103,6 +103,102 @@ check("what cannot be written is an error, and the file stays", function()
   check.raises(function() core.safetensors_write(folder .. "/absent/w", {}) end, "absent/w: cannot open its folder")
 end)
 
+-- ---- beside what goes on ----
+
+local function values(of) return text(core.safetensors_read(of)[1].tensor:totable()) end
+
+check("a writer writes what the values were when it began", function()
+  local state = icl.state(core.full({ 1 << 20 }, 1))
+  local other = core.full({ 3 }, 7)
+  for _, inside in ipairs { false, true } do
+    local writer
+    local function start()
+      writer = core.safetensors_write_start(path, { { name = "s", tensor = state }, { name = "o", tensor = other * 2 } },
+        { format = "pt" })
+    end
+    if inside then icl.step(start) else start() end
+    for _ = 1, 5 do icl.step(function() state:write(state + 1) end) end
+    check.equal(writer:wait(), true)
+    check.equal(writer:done(), true)
+    check.equal(writer:wait(), true)
+    local list, metadata = core.safetensors_read(path)
+    local first, last = list[2].tensor:min():item(), list[2].tensor:max():item()
+    check.equal(list[2].name, "s")
+    check.equal(first, inside and 6.0 or 1.0)
+    check.equal(last, first)
+    check.equal(text(list[1].tensor:totable()), "14.0 14.0 14.0")
+    check.equal(metadata.format, "pt")
+    check.equal(metadata.checksum:match "^crc32:%x%x%x%x%x%x%x%x$", metadata.checksum)
+    check.equal(core.safetensors_verify(path), true)
+    check.equal(core.full({ 1 }, 0):item(), 0.0)
+  end
+  check.equal(state:max():item(), 11.0)
+end)
+
+check("a writer that nobody waits for finishes when it is collected", function()
+  for i = 1, 3 do
+    core.safetensors_write_start(path, { { name = "w", tensor = core.full({ 1 << 16 }, i) } })
+    collectgarbage()
+    collectgarbage()
+    check.equal(core.safetensors_verify(path), true)
+    check.equal(values(path):match "^%S+ %S+", ("%.1f %.1f"):format(i, i))
+  end
+end)
+
+check("the old file is kept, and the new one gets further names", function()
+  local keep, best = folder .. "/previous", folder .. "/best"
+  local function save(number, options)
+    local list = { { name = "w", tensor = core.full({ 1 }, number) } }
+    check.equal(core.safetensors_write_start(path, list, nil, options):wait(), true)
+  end
+  save(1)
+  save(2, { keep = keep, links = { best } })
+  check.equal(values(path) .. values(keep) .. values(best), "2.01.02.0")
+  core.safetensors_write(path, { { name = "w", tensor = core.full({ 1 }, 3) } }, nil, { keep = keep })
+  check.equal(values(path) .. values(keep) .. values(best), "3.02.02.0")
+  os.remove(keep)
+  os.remove(best)
+end)
+
+check("what a writer cannot do is told at its end, and what it is not given at its beginning", function()
+  local list = { { name = "w", tensor = core.full({ 1 }, 1) } }
+  local writer = core.safetensors_write_start(folder .. "/absent/w", list)
+  local ok, message = writer:wait()
+  check.equal(ok, nil)
+  check.equal(message:match "absent/w: cannot open its folder: No such file or directory" ~= nil, true)
+  check.equal(select("#", writer:wait()), 2)
+  local start = core.safetensors_write_start
+  check.raises(function() start(path, { 3 }) end, "safetensors_write_start: item 1 must be a table")
+  check.raises(function() start(path, list, nil, { kep = "x" }) end, "did you mean keep")
+  check.raises(function() start(path, list, nil, { keep = 3 }) end, "the path to keep the old file as must be a string")
+  check.raises(function() start(path, list, nil, { links = "x" }) end, "links must be a list of paths, not string")
+  check.raises(function() start(path, list, nil, { links = { true } }) end, "a path of links must be a string")
+  check.raises(function() start(path, { list[1], list[1] }) end, "two tensors are called 'w'")
+  check.raises(function() writer.wait(3) end, "icl.writer expected")
+end)
+
+check("a damaged file is named", function()
+  local list = { { name = "w", tensor = core.full({ 4 }, 1) } }
+  core.safetensors_write(path, list, { checksum = "crc32" })
+  check.equal(core.safetensors_verify(path), true)
+  local bytes = io.open(path, "rb"):read "a"
+  local function complaint(content)
+    put("damaged", content)
+    local ok, message = core.safetensors_verify(folder .. "/damaged")
+    check.equal(ok, nil)
+    return message
+  end
+  check.equal(complaint(bytes:sub(1, -2) .. "\1")
+    :match "/damaged is damaged: its checksum is crc32:%x+, the file says crc32:%x+$" ~= nil, true)
+  check.equal(complaint(bytes:sub(1, -2)):match "cut at byte" ~= nil, true)
+  check.equal(complaint "":match "not a safetensors file: it has 0 bytes" ~= nil, true)
+  check.equal(select(2, core.safetensors_verify(folder .. "/absent")):match "absent: cannot open it" ~= nil, true)
+  core.safetensors_write(path, list)
+  check.equal(core.safetensors_verify(path), true)
+  check.equal(next(select(2, core.safetensors_read(path))), nil)
+  os.remove(folder .. "/damaged")
+end)
+
 check("names can be shown without a terminal obeying them", function()
   check.equal(core.printable "c\27[2Jat \u{e9} \xff", "c\\x1b[2Jat \u{e9} \\xff")
 end)

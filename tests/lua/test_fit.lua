@@ -81,9 +81,180 @@ end)
 check("so do the options of the engine where they say what is in force, or else why they cannot", function()
   local core = require "icl.core"
   fit { device = "cpu", threads = core.threads(), eager = false, check_nan = false }
-  check.raises(function() fit { device = "ref" } end, "device 'ref' is not what the first tensor or state was made")
-  check.raises(function() fit { threads = core.threads() + 7 } end, "threads %d+ is not what the first tensor")
-  check.raises(function() fit { check_nan = true } end, "check_nan true is not what .*only be set before that")
+  check.raises(function() fit { device = "ref" } end, "device 'ref' is not in force, and it can only be set before")
+  check.raises(function() fit { threads = core.threads() + 7 } end, "threads %d+ is not in force")
+  check.raises(function() fit { check_nan = true } end, "check_nan true is not in force")
+end)
+
+check("an option that means nothing without another is an error in a table, too", function()
+  check.raises(function() fit { mixup_alpha = 2 } end, "options: mixup_alpha = 2.0 means nothing without mixup = true$")
+  check.raises(function() fit { milestones = { 3 } } end, "milestones = 3 means nothing without schedule = multistep")
+  check.raises(function() fit { ema_warmup = true } end, "ema_warmup = true means nothing without an ema above 0")
+  check.raises(function() fit { cutout_size = 2 } end, "cutout_size = 2 means .* cutout = true or dual_cutout = true")
+  check.raises(function() fit { warmup = "linear" } end, "warmup = linear means nothing without warmup_epochs")
+  check.raises(function() icl.augment.random_crop { fill = 3, padding_mode = "edge" } end,
+    "random_crop: fill = 3 means nothing without padding_mode = constant")
+  check.raises(function() icl.models.resnet { expand_first_stage = true } end, "means nothing without block_type bottle")
+  fit { mixup_alpha = 1, mixup = false }
+  fit { crop_area = { 0.5, 1 }, random_crop = true, mixup = false }
+  check.raises(function() fit { dataset = "mnist", crop_area = { 0.5, 1 }, random_crop = true } end,
+    "crop_area = 0.5,1 means nothing without random_crop of an image folder")
+end)
+
+check("what a preset left of a command line may mean nothing", function()
+  local list = icl.options "x":include(icl.options.augmentation, icl.options.runtime):preset("p", { crop_fill = 3 })
+  local values, origin = list:read { "--preset", "p", "--crop-padding-mode", "edge" }
+  origin.program = "x"
+  usage.remember(values, origin)
+  check.equal(type(icl.augment.from_options(values, set, { training = true })), "table")
+  fit { mixup_alpha = 2, mixup = true }
+end)
+
+-- What a loss sees of the first batch: its images as text.
+local function first_images(more)
+  local seen
+  more.model = icl.nn.sequential { icl.nn.layer "look" (), icl.nn.flatten(), icl.nn.linear(16, 2) }
+  more.model[1].forward = function(_, x)
+    if not seen and x:size(1) == 4 then seen = table.concat(x:reshape(-1):totable(), " ") end
+    return x
+  end
+  fit({ hflip = false }, more)
+  return seen
+end
+
+check("a chain and a loader of one's own", function()
+  local augment = icl.augment
+  local chain = augment.chain { augment.normalize {}, function(batch) batch.image = batch.image * 0 + 7 end }
+  check.equal(first_images { chain = chain }:match "^7.0 7.0 7.0" ~= nil, true)
+  local loader, steps = icl.data.loader(set, { batch_size = 6, training = true, chain = chain }), 0
+  local function count() steps = steps + 1 end
+  fit({}, { loader = loader, on_step = count })
+  check.equal(steps, 2)
+  icl.fit { loader = loader, model = small_model(), options = { epochs = 2 }, on_step = count, quiet = true }
+  check.equal(steps, 6)
+  check.raises(function() fit({}, { loader = loader, chain = chain }) end, "the loader has a chain already")
+  check.raises(function() fit({}, { loader = loader, train = other }) end, "the loader is one of another set than train")
+  check.raises(function() fit({}, { loader = set }) end, "loader is a table; it must be icl.data.loader")
+  check.raises(function() fit({}, { loader = icl.data.loader(set) }) end, "one for evaluation; make it with training")
+  check.raises(function() fit({}, { chain = 3 }) end, "chain is 3")
+  check.raises(function() icl.fit { model = small_model() } end, "icl.fit: it needs a set, train, or a loader")
+  check.raises(function() fit({ subdivision = 7 }, { loader = loader }) end, "more than the images .* batch_size 6")
+end)
+
+check("metrics are logged and evaluated beside the others", function()
+  local metrics = { half = function() return 0.5 end, second = function(logits, target)
+    return icl.metrics.accuracy(logits, target, 2)
+  end }
+  for _, options in ipairs { {}, { subdivision = 3 }, { dual_cutout = true, cutout_size = 2 } } do
+    local figures, text = fit(options, { metrics = metrics, test = other })
+    check.near(figures.train.half, 0.5, 1e-6)
+    check.near(figures.train.second, 1, 1e-6)
+    check.equal(figures.test.second, 1)
+    contains(text, " half 0.5 second 1 Test loss", "half 0.5 second 1 Elapsed")
+  end
+  check.raises(function() fit({}, { metrics = { loss = print } }) end, "icl.fit: metrics: there is a loss already")
+end)
+
+check("functions of one's own are called after each step and each epoch", function()
+  local log = {}
+  local figures = fit({ epochs = 2 }, { test = other,
+    on_step = function(run, values)
+      log[#log + 1] = ("step %d %d"):format(run.step, run.epoch)
+      check.equal(math.type(values.loss) == "float" and math.type(values.lr) == "float" and values.top5, 1.0)
+      check.equal(icl.ops.add(1, 1):item(), 2)
+    end,
+    on_epoch = function(run, result)
+      log[#log + 1] = "epoch " .. run.epoch
+      check.equal(result.train ~= nil and result.test ~= nil, true)
+      check.near(icl.evaluate(run.epoch == 1 and small_model() or small_model(), other).count, 6, 0)
+    end })
+  check.equal(table.concat(log, ", "), "step 1 1, step 2 1, step 3 1, epoch 1, step 4 2, step 5 2, step 6 2, epoch 2")
+  check.equal(figures.test.count, 6)
+  check.raises(function() fit({}, { on_step = 3 }) end, "on_step is 3; it must be a function")
+  check.raises(function() fit({}, { on_setp = print }) end, "did you mean on_step")
+  check.raises(function() fit({}, { schedule = 0.1 }) end, "schedule is 0.1; it must be a function")
+  check.raises(function() fit({}, { optimizer = icl.optim.sgd }) end, "optimizer is a function; .* one of icl.optim")
+end)
+
+check("an optimizer, a schedule and a loss of one's own", function()
+  local rates, model = {}, small_model()
+  local optimizer = { step = function(_, rate)
+    rates[#rates + 1] = rate
+    for _, state in ipairs(model:parameters()) do state:clear_grad() end
+  end }
+  local before = model[5].weight:bytes()
+  fit({}, { model = model, optimizer = optimizer, schedule = function(step) return step / 2 end,
+            loss = function(logits) return logits:sum() * 0 end })
+  check.equal(table.concat(rates, " "), "0.0 0.5 1.0")
+  check.equal(model[5].weight:bytes() == before, true)
+end)
+
+check("averages are evaluated beside the weights, which stay", function()
+  local function train(options, more)
+    icl.random.seed(3)
+    options.epochs = 2
+    more = more or {}
+    more.model, more.test = small_model(), other
+    local figures, text = fit(options, more)
+    return figures, text, more.model[1].weight:bytes()
+  end
+  local figures, text, weights = train { ema = 0.9 }
+  check.equal(figures.test_ema.count, 6)
+  check.equal(figures.test_ema.loss ~= figures.test.loss, true)
+  contains(text, " Test EMA loss ", "Test error ", ", of the average (EMA) ")
+  local plain, plain_text, same = train {}
+  check.equal(weights == same, true)
+  check.equal(plain.test.loss, figures.test.loss)
+  check.equal(plain.test_ema, nil)
+  check.equal(plain_text:find "EMA", nil)
+  check.near(train({ ema = 0 }).test.loss, plain.test.loss, 0)
+  check.near(train({ ema = 1e-12 }).test_ema.loss, plain.test.loss, 1e-5)
+  check.raises(function() train { ema = 1 } end, "options: ema must be less than 1")
+  figures = fit({ ema = 0.5, ema_warmup = true }, { val = other, test = set })
+  check.equal(figures.val_ema.count, 6)
+  check.equal(figures.test_ema.count, 12)
+end)
+
+check("when it evaluates, and what", function()
+  local seen = {}
+  local _, text = fit({ epochs = 5, val_period = 2, val_first = true }, { test = other, on_epoch = function(run, result)
+    seen[#seen + 1] = result.test and run.epoch
+  end })
+  check.equal(table.concat(seen, " "), "2 4 5")
+  contains(text, "\nEpoch 0 Test loss")
+  local flipped = fit({ tta = "flip" }, { test = other, model = small_model() })
+  check.equal(flipped.test.count, 6)
+  check.raises(function() fit { val_first = true } end, "val_first means nothing without a set to evaluate on behind")
+  check.raises(function() fit({ val_period = 2, use_test_as_val = false, val_ratio = 0.5 }, { test = other }) end,
+    "val_period means nothing without a set")
+  check.raises(function() fit { tta = "flip" } end, "tta means nothing without a set to evaluate on")
+  fit({ tta = "flip", use_test_as_val = false, val_ratio = 0.5 }, { test = other })
+end)
+
+check("the test-time flip changes what is evaluated", function()
+  local function loss(tta)
+    icl.random.seed(8)
+    return fit({ tta = tta, epochs = 3 }, { test = other }).test.loss
+  end
+  check.equal(loss "flip" ~= loss "none", true)
+end)
+
+check("weights to start from", function()
+  local path, model = os.tmpname(), small_model()
+  model:save(path)
+  local options = { weights = path, base_lr = 0 }
+  local own = small_model()
+  fit(options, { model = own })
+  check.equal(own[1].weight:bytes() == model[1].weight:bytes(), true)
+  own = icl.nn.sequential { icl.nn.conv2d(1, 3, 3) }
+  check.raises(function() fit(options, { model = own }) end,
+    "icl.fit: weights: load: .* does not fit the model; .* not in the model")
+  local head = small_model()
+  head[5] = icl.nn.linear(2, 7)
+  check.raises(function() fit(options, { model = head, train = make_set(12, 4, 4) }) end, "for 2 classes in the file "
+    .. "and for 7 in the model: model:load%(path, { strict = false }%) loads all but it")
+  check.raises(function() fit { weights = "/nowhere" } end, "icl.fit: weights: /nowhere: cannot open it")
+  os.remove(path)
 end)
 
 check("validation after each epoch, the test set once", function()

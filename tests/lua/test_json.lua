@@ -1,7 +1,7 @@
 -- test_json.lua: JSON texts, and back.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
-local core = require "icl.core"
-local encode = require "icl.json".encode
+local icl = require "icl"
+local encode, decode = icl.json.encode, icl.json.decode
 
 check("values", function()
   check.equal(encode(nil), "null")
@@ -18,7 +18,7 @@ end)
 
 check("numbers come back as they were", function()
   for _, x in ipairs { 1 / 3, 1e300, 5e-324, -2.5, 2 ^ 53 + 2.0, math.maxinteger, math.mininteger } do
-    check.equal(core.json_decode(encode(x)), x)
+    check.equal(decode(encode(x)), x)
   end
 end)
 
@@ -26,12 +26,28 @@ check("texts come back as they were", function()
   local bytes = {}
   for i = 0, 127 do bytes[i + 1] = string.char(i) end
   local text = table.concat(bytes) .. "é"
-  check.equal(core.json_decode(encode(text)), text)
+  check.equal(decode(encode(text)), text)
 end)
 
 check("what has no form in JSON", function()
   check.raises(function() encode(print) end, "a function has no form in JSON")
   check.raises(function() encode { a = 1, [true] = 2 } end, "the key true beside names")
+  check.raises(function() encode { 1, nil, 3 } end, "a list has a hole")
+  check.raises(function() encode { 1, a = 2 } end, "a list has a hole, or names")
+end)
+
+check("a table that holds itself is an error, one that is there twice is not", function()
+  local shared = { 1 }
+  check.equal(encode { shared, { shared } }, "[[1],[[1]]]")
+  local list, object = { 1 }, {}
+  list[2], object.inner = { list }, { object = object }
+  check.raises(function() encode(list) end, "a table holds itself")
+  check.raises(function() encode(object) end, "a table holds itself")
+end)
+
+check("what is not JSON", function()
+  check.raises(function() decode "[1," end, "line 1")
+  check.raises(function() decode(7) end, "icl.json.decode: it takes a text, not 7")
 end)
 
 check.close()

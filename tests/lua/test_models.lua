@@ -327,7 +327,7 @@ local mistakes = {
   { "resnet", { depth = 50, type = "imagenet", block_type = "basic" },
     "depth 50 has bottleneck blocks, not block_type basic; n_blocks makes" },
   { "resnet", { depth = 50, type = "imagenet", n_blocks = { 1, 1, 1, 1 } }, "give one of them" },
-  { "resnet", { n_blocks = { 1, 1, 1, 1 } }, "n_blocks is for type imagenet" },
+  { "resnet", { n_blocks = { 1, 1, 1, 1 } }, "n_blocks = 1,1,1,1 means nothing without type imagenet" },
   { "resnet", { depth = 1 << 31 }, "depth is 2147483648; it must be at most 10000" },
   { "resnet", { initial_channels = 1 << 40 }, "initial_channels is 1099511627776; it must be at most 65536" },
   { "resnet", { classes = 1 << 31 }, "classes is 2147483648; it must be an integer from 1 to" },

@@ -186,6 +186,45 @@ check("lists of layers", function()
   check.raises(function() net.layers(1) end, "list has no forward")
 end)
 
+check("a layer says what it is called with, if that is no tensor", function()
+  check.raises(function() nn.relu()(3) end, "test_nn.lua:%d+: relu: its input is 3; it must be a tensor$")
+  check.raises(function() nn.linear(2, 3)(4) end, "test_nn.lua:%d+: linear: its input is 4")
+  check.raises(function() nn.sequential { { "body", nn.sequential { nn.flatten() } } } () end,
+    "test_nn.lua:%d+: flatten: its input is nil; it must be a tensor %(in layer body.0%)")
+  check.raises(function() icl.models.resnet { depth = 8 } {} end, "test_nn.lua:%d+: resnet: its input is a table")
+  local models = {}
+  for i, name in ipairs(icl.models.names) do models[i] = icl.models[name] {} end
+  models[#models + 1] = nn.sequential { nn.avg_pool2d(2), nn.max_pool2d(2), nn.dropout(0.5), nn.global_avg_pool(),
+                                        nn.squeeze_excite(4, { reduction = 2 }), nn.conv2d(1, 1, 1), nn.batch_norm(1) }
+  local calls = 0
+  for _, model in ipairs(models) do
+    for _, entry in ipairs(model:named_modules()) do
+      calls = calls + 1
+      check.raises(function() entry.module(false) end, "test_nn.lua:%d+: .* is false; it must be a tensor")
+    end
+  end
+  check.equal(calls > 500, true)
+end)
+
+check("a tensor in a field is a constant, and cannot ask for a gradient", function()
+  local Scale = nn.layer "scale"
+  function Scale:init(factor) self.factor = factor end
+  function Scale:forward(x)
+    self.last = x * self.factor
+    return self.last
+  end
+  check.raises(function() Scale(icl.ones { 2 }:requires_grad()) end,
+    "test_nn.lua:%d+: scale: field factor is a tensor with a gradient.*parameter%(name, value%) makes it trained")
+  local scale = Scale(icl.ones { 2 })
+  check.equal(#scale:named_states(), 0)
+  scale.factor = icl.state({ 1, 2 }, { trainable = true })
+  scale(icl.ones { 2 })
+  icl.step(function() scale(icl.ones { 2 }) end)
+  check.equal(#scale:named_states(), 1)
+  check.raises(function() scale.copy = scale.factor * 2 end, "field copy is a tensor with a gradient")
+  scale.copy = (scale.factor * 2):detach()
+end)
+
 check("layers in a plain table are found", function()
   local Hidden = nn.layer "hidden"
   function Hidden:init() self.layers = {} end

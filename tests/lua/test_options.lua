@@ -1,6 +1,7 @@
 -- test_options.lua: the command line of a recipe.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
 local icl = require "icl"
+local results = require "icl.options.results"
 
 local function example()
   return icl.options "Example"
@@ -114,16 +115,174 @@ check("lines are broken at 120 columns", function()
   check.equal(presets:find("\n%s+%-%-milestones 1000,2000,3000 %-%-note\n%s+nnn") ~= nil, true)
 end)
 
-check("presets of a table of published errors", function()
-  local options = example():published({ { "-5", { epochs = 5 } }, { "-10", { epochs = 10, depth = 8 } } },
-    { { "a", { depth = 32 }, 7, 6.5 }, { "b", { kind = "bee" }, false, 5 } })
-  check.equal(table.concat(options.preset_order, " "), "quick a-5 a-10 b-10")
-  check.equal(options.presets["a-5"].note, "7.00 %")
-  local opt = options:read { "--preset", "a-10" }
-  check.equal(opt.epochs, 10)
-  check.equal(opt.depth, 32)
-  opt = options:read { "--preset", "b-10" }
-  check.equal(opt.kind .. opt.depth, "bee8")
+-- ---- published figures ----
+
+-- The example with a table of these lines.
+local function published(...)
+  return example():preset("thin", { depth = 8, kind = "bee" }):results "some %" (table.concat({ ... }, "\n"))
+end
+
+local function cell(options, name)
+  for _, one in ipairs(options.cells) do
+    if one.name == name then return one end
+  end
+  error("no cell " .. name, 2)
+end
+
+local function cell_names(options)
+  local list = {}
+  for i, one in ipairs(options.cells) do list[i] = one.name end
+  return table.concat(list, " ")
+end
+
+check("a table of figures: options to the left of the bar, settings to the right", function()
+  local options = published("", "  depth  each    | epochs=5  10   schedule=cosine", "",
+    "  32     yes,no  | 7.00      6.5  -", "  16     no,no   |  5        -    0.25", "")
+  check.equal(cell_names(options), "32/epochs=5 32/epochs=10 16/epochs=5 16/schedule=cosine")
+  local opt = options:read { "--result", "32/epochs=10" }
+  check.equal(opt.epochs .. " " .. opt.depth .. " " .. tostring(opt.each[1]), "10 32 true")
+  check.equal(opt.milestones[1], 80)
+  check.equal(results.text(cell(options, "32/epochs=5")), "7.00 %")
+  opt = options:read { "--epochs", "7", "--result=16/schedule=cosine", "--base-lr", "3" }
+  check.equal(opt.epochs .. opt.schedule .. opt.base_lr, "7cosine3.0")
+end)
+
+check("rows of settings, lines above the names, sources, values that go on", function()
+  local options = published("dataset=cifar10, no nesterov", "  | mixup, epochs=5  10 (best)  (median of 3)  cutout",
+    "plain: | 1 2 3 4", "thin | 5 6 - 7", "ricap, no random_crop  | - - - 8",
+    "low: thin, depth=9, base_lr=0.5 | - - 9 -")
+  check.equal(cell_names(options), "plain/mixup,epochs=5 plain/mixup,epochs=10 plain/cutout thin/mixup,epochs=5 "
+    .. "thin/mixup,epochs=10 thin/cutout ricap,no-random_crop/cutout low/mixup,epochs=10")
+  check.equal(results.text(cell(options, "plain/mixup,epochs=10")), "2 % (best), 3 % (median of 3)")
+  local opt = options:read { "--result", "low/mixup,epochs=10" }
+  check.equal(table.concat({ opt.depth, opt.kind, opt.base_lr, opt.epochs, opt.dataset }, " "), "9 bee 0.5 10 cifar10")
+  check.equal(tostring(opt.mixup) .. tostring(opt.nesterov), "truefalse")
+  opt = options:read { "--result", "ricap,no_random-crop/cutout" }
+  check.equal(tostring(opt.ricap) .. tostring(opt.random_crop) .. tostring(opt.cutout), "truefalsetrue")
+end)
+
+check("tabs are blanks, and widths are counted in letters", function()
+  local options = published("\t| epochs=5\tmixup (β)", "α:\t|\t1\t2\r", "two: cutout | 3 4")
+  check.equal(results.tables(options, {}):match "^.-\n(.-)\n\n", table.concat({
+    "              | epochs=5  mixup (β)", "  α:          | 1         2", "  two: cutout | 3         4" }, "\n"))
+end)
+
+check("rows of values are called by the first if that tells them apart, else by all", function()
+  check.equal(cell_names(published("depth kind | (x)", "8 a | 1", "9 a | 2")), "8 9")
+  check.equal(cell_names(published("depth kind | (x)", "8 a | 1", "8 bee | 2")), "8,a 8,bee")
+end)
+
+check("mistakes in a table name its line", function()
+  local function says(text, ...)
+    local lines = { ... }
+    local said = check.raises(function() published(table.unpack(lines)) end, "options: results 'some %%'")
+    if not said:find(text, 1, true) then error(("'%s' does not say '%s'"):format(said, text), 2) end
+  end
+  says("line 1, 'dept | (x)': there is no option 'dept' (did you mean depth?)", "dept | (x)", "8 | 1")
+  says("line 1, '| epoch=5': there is no option 'epoch' (did you mean epochs?)", "| epoch=5", "plain: | 1")
+  says("line 2, '9.5 | 1': depth is 9.5; it must be an integer", "depth | (x)", "9.5 | 1")
+  says("line 3, '7 | 1': depth is 7; it must be at least 8", "", "depth | (x)", "8 | 2", "7 | 1")
+  says("kind is c; it must be one of a, bee", "| kind=c", "plain: | 1")
+  says("'cutuot' is no setting (did you mean cutout?)", "| (x)", "cutuot | 1")
+  says("'no ricpa' is no setting (did you mean no ricap?)", "| (x)", "no ricpa | 1")
+  says("'think' is no setting (did you mean thin?)", "| (x)", "think | 1")
+  says("depth needs a value, depth=...", "depth", "| (x)", "plain: | 1")
+  says("line 2, 'plain: | 1': 1 figures in 2 columns, which are two blanks apart or more", "| epochs=5  6",
+    "plain: | 1")
+  says("epochs is 5 6; it must be an integer", "| epochs=5 6", "plain: | 1 2")
+  says("1 values for the 2 options depth, kind", "depth kind | (x)", "8 | 1")
+  says("'1o' is no figure; - stands where there is none", "| (x)", "plain: | 1o")
+  says("a row needs a bar", "| (x)", "plain: 1")
+  says("there are two bars", "| (x)", "plain: | 1 | 2")
+  says("no column to the right of the bar", "depth |", "8 | 1")
+  says("a row needs settings or a name", "| (x)", "| 1")
+  says("there are no rows", "| (x)")
+  says("epochs is set by the row and by column epochs=5", "| epochs=5", "epochs=6 | 1")
+  says("--mixup-alpha 0.5 means nothing without --mixup", "| (x)", "mixup_alpha=0.5 | 1")
+  says("line 3, 'b: | 2': column (x) has the settings of a, which has a figure already", "| (x)", "a: | 1", "b: | 2")
+  says("column (x) has the settings of a, which has a figure already", "| (x)  (x)", "a: | 1 2")
+  says("column epochs=160 has the settings of a/mixup,epochs=160", "mixup", "| mixup, epochs=160  epochs=160",
+    "a: | 1 2")
+  says("a has other settings above; a name", "| (x)", "a: | 1", "a: mixup | 2")
+  check.raises(function() example():results(3) "" end, "options: results: it takes a title, not 3")
+  check.raises(function() example():results "some" {} end, "results some: it takes a table of figures in %[%[ %]%]")
+  check.raises(function() published("| (x)", "a: | 1"):results "more" "| (x)\nb: | 1" end, "the settings of a,")
+end)
+
+check("a result that is not there", function()
+  local options = published("depth | epochs=5  6", "32 | 7 6", "16 | 5 4")
+  local function says(text, ...)
+    local values, said = options:read { ... }
+    check.equal(values, nil)
+    check.equal(said, text)
+  end
+  says("there is no result '32/epochs=55' (did you mean 32/epochs=5?); --list-results lists them", "--result",
+    "32/epochs=55")
+  says("there is no result '32'; there are 32/epochs=5, 32/epochs=6; --list-results lists them", "--result=32")
+  says("--result needs a name; --list-results lists them", "--result")
+  says("--result is there twice; it can be given once", "--result", "32/epochs=5", "--result", "32/epochs=6")
+  check.equal(select(2, example():read { "--list-results" }), "there are no published figures\n")
+  check.equal(select(2, example():read { "--help" }):find("--result", 1, true), nil)
+  check.equal(select(2, options:read { "--help" }):find("--result ROW/COLUMN", 1, true) ~= nil, true)
+end)
+
+check("settings are those of a cell however they were given", function()
+  local options = published("kind | epochs=5  mixup", "a | 7 6", "bee | 5 -")
+  local function found(...)
+    local one = results.cell(options, (options:read { ... }))
+    return one and one.name
+  end
+  check.equal(found(), nil)
+  check.equal(found("--result", "bee/epochs=5"), "bee/epochs=5")
+  check.equal(found("--epochs", "5", "--milestones", "80,120"), "a/epochs=5")
+  check.equal(found("--epochs", "5"), nil)  -- its milestones moved
+  check.equal(found("--mixup"), "a/mixup")
+  check.equal(found("--mixup", "--seed", "3", "--threads", "2", "--data", "x", "--eval-batch-size", "7", "--eager"),
+    "a/mixup")
+  check.equal(found("--mixup", "--mixup-alpha", "0.5"), nil)
+  check.equal(found("--mixup", "--label-smoothing", "0.1"), nil)
+  check.equal(found("--result", "a/mixup", "--base-lr", "0.3"), nil)
+  check.equal(results.cell(options, { kind = "bee", epochs = 5, cutout_size = 3 }).name, "bee/epochs=5")
+end)
+
+check("tables are shown with what runs reached", function()
+  local options = published("no nesterov", "depth kind | epochs=5 (mine)  (theirs)  10", "32 a | 7.0 7.5 -",
+    "8 bee | 6 - 5")
+  local function ran(name, seed, top1, state)
+    local values = options:read { "--result", name, "--seed", tostring(seed) }
+    return { options = values, state = state or "finished", reports = { { test = { top1 = 0 } },
+      { test = { top1 = top1 } } } }
+  end
+  local text = results.tables(options, { ran("32/epochs=5", 1, 0.5), ran("32/epochs=5", 1, 0.93),
+    ran("32/epochs=5", 2, 0.92), ran("8/epochs=10", 0, 0.9), ran("8/epochs=5", 0, 0.9, "killed"),
+    { options = {}, state = "finished", reports = {} } })
+  check.equal(text:match "^(.-)\n\n", table.concat({
+    "some %", "  no nesterov", "  depth  kind | epochs=5 (mine)  (theirs)  10",
+    "  32     a    | 7.0 (7.50 of 2)  7.5       -", "  8      bee  | 6                -         5 (10.00)" }, "\n"))
+  check.equal(text:find "its mean over so many seeds" ~= nil, true)
+  check.equal(results.tables(options, {}):find "In parentheses", nil)
+  local final = ran("8/epochs=10", 0, 0.9)
+  final.final = { test = { top1 = 0.75 } }
+  check.equal(results.tables(options, { final }):find("5 (25.00)", 1, true) ~= nil, true)
+end)
+
+-- ---- several seeds ----
+
+check("seeds are a number of them or a list", function()
+  local function seeds(...)
+    local values, more = read(...)
+    return values and table.concat(more.seeds, " ") .. "; " .. table.concat(more.words, " ") or more
+  end
+  check.equal(seeds("--epochs", "3", "--seeds", "3", "--mixup"), "0 1 2; --epochs 3 --mixup")
+  check.equal(seeds("--seeds=7,1,2"), "7 1 2; ")
+  for _, wrong in ipairs { "0", "1.5", "-1", "x", "1,1", "", "1001", "1,", "1,-2" } do
+    local expected = ("--seeds %s: it must be how many, 1 to 1000, or a list of different seeds such as 1,2,7")
+    check.equal(message("--seeds", wrong), expected:format(wrong))
+  end
+  check.equal(message("--seeds"), "--seeds needs how many, or a list such as 1,2,7")
+  check.equal(message("--seed", "1", "--seeds", "2", "--seeds", "3"), "--seeds is there twice; it can be given once")
+  local text = select(2, icl.options "none":read { "--seeds", "3" })
+  check.equal(text, "there is no option --seeds, since there is no --seed")
 end)
 
 check("values from a table", function()
@@ -258,6 +417,7 @@ end)
 
 check("mistakes in the declaration", function()
   check.raises(function() example():value("depth", 1, "again") end, "declared twice")
+  check.raises(function() example():value("seeds", 1, "taken") end, "every list has %-%-seeds; choose another name")
   check.raises(function() example():default { dept = 1 } end, "did you mean depth")
   check.raises(function() example():preset("x", { epoch = 1 }) end, "did you mean epochs")
   check.raises(function() example():preset("x", { epochs = 1.5 }) end, "preset x: epochs is 1.5; it must be an integer")

@@ -282,6 +282,42 @@ check("a step that yielded may be ended, or dropped with its coroutine", functio
   check.equal(s:read():item(), 7)
 end)
 
+check("a coroutine that failed in a step, and is closed in another one's, leaves that alone", function()
+  local s = icl.state { 1 }
+  local function failed(f)
+    local thread = coroutine.create(function() f(error) end)
+    coroutine.resume(thread)
+    return thread
+  end
+  local in_step, in_scope = failed(icl.step), failed(icl.no_grad)
+  local first, second
+  local function draw(between)
+    icl.random.seed(1)
+    icl.step(function()
+      s:write(s + 10)
+      first = icl.random.uniform { 1 }:keep()
+      between()
+      second = icl.random.uniform { 1 }:keep()
+      s:write(s + 100)
+    end)
+    return first:item() + 2 * second:item()
+  end
+  local expected = draw(function() end)
+  check.equal(draw(function()
+    coroutine.close(in_step)
+    check.equal(coroutine.close(in_scope), false)
+  end), expected)
+  check.equal(s:item(), 221)
+  local x = icl.tensor({ 1, 2 }):requires_grad()
+  in_scope = failed(icl.no_grad)
+  icl.no_grad(function()
+    local _, message = coroutine.close(in_scope)
+    check.equal(message, nil)
+    check.raises(function() (x * x):sum():backward() end, "depends on nothing that is trained")
+  end)
+  check.equal(icl.grad((x * x):sum(), { x })[1]:totable()[2], 4)
+end)
+
 check("the gradient of a batch's images", function()
   local run, model = icl.run {}, icl.nn.sequential(icl.nn.flatten(), icl.nn.linear(64, 4))
   local chain = icl.augment.chain { icl.augment.hflip {}, icl.augment.normalize {}, icl.augment.mixup {} }

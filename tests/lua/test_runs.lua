@@ -93,6 +93,29 @@ check("values that are no figures, keys that are not known, lines that are no re
   check.equal(run.problems[1], path .. "/metrics.jsonl: 3 lines are no reports")
 end)
 
+check("numbers that can be no counts, and figures without bounds", function()
+  local path = place "hostile"
+  folders.make(path, { options = { epochs = 1e300 }, lines = {
+    '{"epoch":-1e308,"test":{"top1":0.1}}', '{"epoch":1e308,"test":{"top1":0.1}}',
+    '{"epoch":1,"epochs":-1,"seconds":1e300,"time":-1e300,"step":-7,"test":{"top1":-1.7e308,"loss":5e-324}}',
+    '{"epoch":2.5,"seconds":1,"test":{"loss":1e150,"top1":1e149}}',
+    '{"epoch":3,"time":1e12,"test":{"loss":-1e150,"top1":-1e149}}',
+    '{"state":"failed","epoch":-3,"seconds":1e300,"message":7}', '{"state":"nonsense"}',
+  } })
+  local run = runs.read(path)
+  check.equal(#run.reports, 3)
+  check.equal(run.epoch, 3)
+  check.equal(run.epochs, nil)
+  check.equal(run.seconds, nil)
+  check.equal(run.state, "killed")
+  check.equal(run.problems[1], path .. "/metrics.jsonl: 2 lines are no reports")
+  assert(#require "icl.report" { run, run } > 1000)
+  local lines = require "icl.chart.text"({ title = "x", epochs = 1e12, series = {
+    { epochs = { 1, 2.5, 3 }, values = { 5e-324, 1e150, -1e150 }, number = 1 },
+  } }, 60, 12, { braille = true, paint = function(text) return text end })
+  check.equal(#lines, 12)
+end)
+
 check("folders that are empty, missing or no runs", function()
   local _, message = runs.read(place "none")
   assert(message:find "none: No such file or directory", message)

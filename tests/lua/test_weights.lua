@@ -132,6 +132,17 @@ check("what is no module is named", function()
   check.raises(function() icl.weights.load_state_dict(net()) end, "load: it takes a list of")
 end)
 
+check("a saved file has a checksum, and a changed one is not loaded", function()
+  local a = net()
+  a:save(path)
+  check.equal(select(2, core.safetensors_read(path)).checksum:match "^crc32:", "crc32:")
+  local bytes = io.open(path, "rb"):read "a"
+  local file = io.open(path, "wb")
+  file:write(bytes:sub(1, -2), string.char(bytes:byte(-1) ~ 1))
+  file:close()
+  check.raises(function() a:load(path) end, "is damaged: its checksum is crc32:%x+, the file says crc32:%x+")
+end)
+
 check("a file that is not there is named", function()
   check.raises(function() net():load "/nowhere/weights.safetensors" end, "/nowhere/weights.safetensors")
 end)

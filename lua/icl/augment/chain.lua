@@ -60,6 +60,13 @@ local function apply(stages, batch, last)
   end
 end
 
+-- "random_crop(padding 4) hflip() function"
+local function described(stages)
+  local texts = {}
+  for i, item in ipairs(stages) do texts[i] = type(item) == "table" and tostring(item) or "function" end
+  return table.concat(texts, " ")
+end
+
 -- icl.augment.chain { stages... } -> chain(batch) applies them in order to a batch of a loader; chain.decoder is the
 -- stage that decodes, if there is one.
 local function chain(stages, ...)
@@ -67,7 +74,10 @@ local function chain(stages, ...)
   check_stages(stages)
   local rest, decoder = split(stages)
   local list = named(rest)
-  return setmetatable({ decoder = decoder }, { __call = function(_, batch) apply(list, batch, #list + 1) end })
+  return setmetatable({ decoder = decoder }, {
+    __call = function(_, batch) apply(list, batch, #list + 1) end,
+    __tostring = function() return described(stages) end,
+  })
 end
 
 return chain

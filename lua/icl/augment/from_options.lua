@@ -16,6 +16,7 @@ local random_erasing = require "icl.augment.random_erasing"
 local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
 local groups = require "icl.options.groups"
+local usage = require "icl.internal.usage"
 
 -- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.
 local behind_normalize = {
@@ -63,7 +64,7 @@ local function from_options(options, set, how, ...)
   arguments.typed(what .. ": options", options, "table", "a table of options")
   arguments.typed(what .. ": set", set, "table", "a set")
   how = arguments.options(what, how, { training = false })
-  return (how.training and training_chain or evaluation_chain)(options, set)
+  return usage.during(options, how.training and training_chain or evaluation_chain, options, set)
 end
 
 return from_options

@@ -8,6 +8,7 @@
 -- in it stands for an option.
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local rules = require "icl.internal.rules"
 
 local stage = {}
 
@@ -29,11 +30,20 @@ function Stage:check_size(height, width)
   if problem then fail(("augment.%s: %s"):format(self.name, problem)) end
 end
 
+-- "random_crop(fill 0, padding 4)"
+local function described(self)
+  local options, texts = self.options, {}
+  for i, name in ipairs(arguments.names(options)) do
+    texts[i] = ("%s %s"):format(name, rules.exact(options[name]))
+  end
+  return ("%s(%s)"):format(self.name, table.concat(texts, ", "))
+end
+
 -- stage.class(name, options [, base]) -> a class of stages; `options` is the list of what its constructor takes; what
 -- the class lacks is taken from `base`.
 function stage.class(name, options, base)
   local class = { name = name, options = options }
-  class.__index = class
+  class.__index, class.__tostring = class, described
   classes[class] = true
   return setmetatable(class, {
     __index = base or Stage,

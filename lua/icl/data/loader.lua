@@ -21,12 +21,12 @@ end
 
 -- icl.data.loader(set, options) -> a loader. Options: batch_size = 128; training = false: in a new random order each
 -- epoch, else in the order of the set; drop_last = training: leave out a last smaller batch; chain: what makes image
--- and target of a batch (icl.augment), only the normalisation unless given.
+-- and target of a batch (icl.augment), only the normalisation unless given; title: what people call its loops, "Val".
 local function new(set, given)
   arguments.typed("icl.data.loader", set, "table", "a set")
   if not set.count then fail "icl.data.loader: this table is no set of images; icl.data.set makes one" end
   local defaults = { batch_size = 128, training = false }
-  local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain" })
+  local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain", "title" })
   loader.batch_size = arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
   if loader.drop_last == nil then loader.drop_last = loader.training end
   loader.chain = loader.chain or chain { normalize {} }

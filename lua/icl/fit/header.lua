@@ -49,12 +49,13 @@ end
 -- header.lines(fit, layers) -> list of texts. fit: model, train, val, test, given (the options as they were given),
 -- notes.
 local function lines(fit, layers)
-  local changed, presets = settings.changed(fit.given)
+  local changed, presets, result = settings.changed(fit.given)
   local list = { data_line(fit) }
   add_left_out(list, fit)
   list[#list + 1] = model_line(fit.model, layers)
   list[#list + 1] = ("Device: %s; seed %d"):format(core.describe_device():gsub("\n.*", ""), random.current_seed())
   if #presets > 0 then list[#list + 1] = "Preset: " .. table.concat(presets, ", ") end
+  if result then list[#list + 1] = "Result: " .. result end
   add_options(list, changed)
   for _, note in ipairs(fit.notes) do list[#list + 1] = "Note: " .. note end
   return list

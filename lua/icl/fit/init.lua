@@ -1,20 +1,15 @@
 -- fit: icl.fit, the training loop of the recipes; a loop of one's own is made of the same pieces.
 local core = require "icl.core"
-local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
-local augment = require "icl.augment"
-local data = require "icl.data"
+local checkpoint = require "icl.run.checkpoint"
+local evaluate = require "icl.evaluate"
 local header = require "icl.fit.header"
-local loss = require "icl.loss"
 local metrics = require "icl.metrics"
-local new_progress = require "icl.fit.progress"
 local new_run = require "icl.run"
 local numbers = require "icl.internal.numbers"
-local optim = require "icl.optim"
-local parts = require "icl.fit.parts"
-local schedule = require "icl.schedule"
+local outcome = require "icl.internal.outcome"
+local prepare = require "icl.fit.prepare"
 local settings = require "icl.fit.settings"
-local summary = require "icl.nn.summary"
 local usage = require "icl.internal.usage"
 
 -- The logits of images; of a list of views a list, each view in a pass of its own.
@@ -25,18 +20,19 @@ local function predict(model, images)
   return views
 end
 
--- Loss and accuracies of a batch as a table for run:log. With `backward`, gradients are left for the optimizer.
-local function loss_and_accuracies(model, criterion, batch, o, backward)
-  local sums = { loss = 0, top1 = 0, top5 = 0 }
-  for _, chunk in ipairs(batch:chunks(backward and o.subdivision or 1)) do
+-- Leaves the gradients of a batch for the optimizer; -> loss, accuracies and metrics as a table for run:log.
+local function learn(self, batch)
+  local o, sums = self.options, { loss = 0 }
+  for _, chunk in ipairs(batch:chunks(o.subdivision)) do
     local share = chunk:size() / batch:size()
-    local logits = predict(model, chunk.image)
-    local part = criterion(logits, chunk.target)
+    local logits = predict(self.model, chunk.image)
+    local part = self.criterion(logits, chunk.target)
     if share < 1 and not o.as_published then part = part * share end
-    if backward then part:backward() end
+    part:backward()
     sums.loss = sums.loss + part
-    sums.top1 = sums.top1 + metrics.accuracy(logits, chunk.target) * share
-    sums.top5 = sums.top5 + metrics.accuracy(logits, chunk.target, 5) * share
+    for name, value in pairs(metrics.figures(logits, chunk.target, self.metrics)) do
+      sums[name] = (sums[name] or 0) + value * share
+    end
   end
   return sums
 end
@@ -44,124 +40,124 @@ end
 local function train_epoch(self, run)
   self.model:train()
   for batch in run:batches(self.train_loader) do
-    local values = loss_and_accuracies(self.model, self.criterion, batch, self.options, true)
+    local values = learn(self, batch)
     values.lr = self.schedule(run.step)
     self.optimizer:step(values.lr)
+    if self.ema then self.ema:update() end
     run:log(values)
   end
   return run.average, run.last.lr
 end
 
--- Plain cross-entropy and accuracies over a loader, in evaluation mode.
-local function evaluate(self, run, loader)
-  self.model:eval()
-  for batch in run:batches(loader) do
-    run:log(loss_and_accuracies(self.model, loss.cross_entropy, batch, self.options, false))
-  end
-  return run.average
-end
-
-local function figures(values)
-  return numbers.format("loss %.4f acc@1 %.4f acc@5 %.4f", values.loss, values.top1, values.top5)
-end
-
--- The sets that are evaluated: after each epoch, and once at the end.
-local function choose_sets(self, given)
-  local val, test = given.val or nil, given.test or nil
-  if not val and test and test.is_validation then val, test = test, nil end
-  if val == test then val = nil end
-  self.train, self.val, self.test = given.train, val, test
-  if val then
-    self.each, self.last = { key = "val", title = "Val", set = val }, test
-  elseif test and self.options.use_test_as_val then
-    self.each = { key = "test", title = "Test", set = test }
-  else
-    self.last = test
-  end
-end
-
--- The layers of the model with their shapes; nil for what is no module, or takes no batch of one image.
-local function layers_of(model, shape)
-  if type(model) ~= "table" or not model.named_modules then return nil end
-  local ok, layers = pcall(summary.list, model, shape)
-  return ok and layers or nil
-end
-
-local function prepare(given)
-  local o, notes = settings.complete(given.options)
-  local self = { model = given.model, options = o, notes = notes, given = given.options or {} }
-  choose_sets(self, given)
-  self.train_loader = data.loader(self.train, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
-                                                chain = augment.from_options(o, self.train, { training = true }) })
-  local function loader(set)
-    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set) })
-  end
-  if self.each then self.each_loader = loader(self.each.set) end
-  if self.last then self.last_loader = loader(self.last) end
-  self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
-  self.optimizer = given.optimizer or optim.from_options(o, given.model)
-  self.criterion = given.loss or function(logits, target)
-    if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
-    return loss.cross_entropy(logits, target, o.label_smoothing)
-  end
-  self.layers = layers_of(given.model, self.train.shape)
-  parts.check(self.layers, self.train.count, o)
-  return self
+-- Evaluates the model on a set, and its averages if there are any; what it found goes into `result`.
+local function evaluate_on(self, run, result, part)
+  local how = { run = run, metrics = self.metrics, views = self.views }
+  result[part.key] = evaluate(self.model, part.loader, how)
+  if self.ema then result[part.key .. "_ema"] = self.ema:apply(evaluate, self.model, part.ema_loader, how) end
+  return result
 end
 
 -- Trains for one epoch and evaluates; what it found goes into `result`.
-local function one_epoch(self, run, result, progress)
-  local started, rate = core.clock(), nil
-  progress.title = "Epoch"
-  result.train, rate = train_epoch(self, run)
-  local text = numbers.format("Epoch %d lr %.6g %s", run.epoch, rate, figures(result.train))
-  if self.each then
-    progress.title = self.each.title
-    result[self.each.key] = evaluate(self, run, self.each_loader)
-    text = ("%s %s %s"):format(text, self.each.title, figures(result[self.each.key]))
-  end
-  progress:line(text .. numbers.format(" Elapsed %.2f", core.clock() - started))
+local function one_epoch(self, run, result)
+  for key in pairs(result) do result[key] = nil end
+  local report = {}
+  result.train, report.lr = train_epoch(self, run)
+  local due = run.epoch % self.options.val_period == 0 or run.epoch == run.last_epoch
+  if self.each and due then evaluate_on(self, run, result, self.each) end
+  for key, values in pairs(result) do report[key] = values end
+  run:report(report)
+  if self.on_epoch then self.on_epoch(run, result) end
   local white = core.images_clipped()
   if white > 0 and not self.told_white then
     self.told_white = true
-    progress:line(("Note: %d pictures became nearly white, as Pillow reads grey PNG files of 16 bits; save them with 8")
+    run:line(("Note: %d pictures became nearly white, as Pillow reads grey PNG files of 16 bits; save them with 8")
       :format(white))
   end
 end
 
-local function finish(self, run, result, progress)
-  progress.title = "Test"
+local function finish(self, run, result)
   if self.last then
-    result.test = evaluate(self, run, self.last_loader)
-    progress:line("Test " .. figures(result.test))
+    local last = evaluate_on(self, run, {}, self.last)
+    last.final = true
+    run:report(last)
+    for _, key in ipairs { "test", "test_ema" } do result[key] = last[key] end
   end
-  for _, entry in ipairs { { "Validation", result.val }, { "Test", result.test } } do
-    local name, values = table.unpack(entry, 1, 2)
-    if values then progress:line(numbers.format("%s error %.2f %%", name, 100 * (1 - values.top1))) end
+  for _, entry in ipairs { { "Validation", "val" }, { "Test", "test" } } do
+    local name, key = table.unpack(entry)
+    local values, of_ema = result[key], result[key .. "_ema"]
+    local text = values and numbers.format("%s error %.2f %%", name, 100 * (1 - values.top1))
+    if of_ema then text = text .. numbers.format(", of the average (EMA) %.2f %%", 100 * (1 - of_ema.top1)) end
+    if text then
+      run:line(text)
+      outcome.tell(name .. " error", 100 * (1 - values.top1))
+    end
   end
+  local published = settings.published(self.given)
+  if published then run:line("Published with these settings: " .. published) end
 end
 
-local names = { "model", "train", "val", "test", "options", "loss", "optimizer", "schedule", "hint", "quiet" }
+-- The folder of the run: on a command line there is one unless it says none.
+local function wanted_output(self)
+  local output = self.options.output
+  if output ~= "" then return output end
+  return usage.origin(self.given) and "" or nil
+end
 
--- icl.fit { model =, train =, val =, test =, options = [, loss =, optimizer =, schedule =, hint =] } -> the figures of
--- the last epoch: { train = { loss =, top1 =, top5 = }, val =, test = the same or nil }.
+-- Calls what was given for each step.
+local function step_sink(self)
+  return { turn = function(_, run, loop)
+    if loop.training then self.on_step(run, run.last) end
+  end }
+end
+
+-- What a checkpoint holds. An optimizer or schedule of one's own may be a bare function, of which nothing can be kept.
+local function kept_of(self)
+  local kept = { model = self.model, ema = self.ema }
+  for _, name in ipairs { "optimizer", "schedule" } do
+    local thing = self[name]
+    if type(thing) == "table" and (thing.named_states or checkpoint.has_settings(thing)) then kept[name] = thing end
+  end
+  return kept
+end
+
+local function run_of(self, quiet)
+  local o = self.options
+  return new_run {
+    epochs = o.epochs, model = self.model, output = wanted_output(self), resume = o.resume,
+    resume_anyway = o.resume_anyway, save_every = o.save_every, keep_epochs = o.keep, options = self.given,
+    keep = kept_of(self), quiet = quiet, sinks = { self.on_step and step_sink(self) },
+  }
+end
+
+local names = { "model", "train", "val", "test", "options", "loader", "chain", "loss", "optimizer", "schedule", "metrics",
+                "on_step", "on_epoch", "hint", "quiet" }
+
+-- icl.fit { model =, train =, val =, test =, options =, ... } -> the figures of the last epoch: { train = { loss =, top1 =,
+-- top5 = }, val =, test = the same or nil }; with options.ema also val_ema and test_ema, those of the averages.
 --
 -- Trains for options.epochs. After each epoch it evaluates on `val`, and on `test` once at the end; where these are one
 -- set, or there is no `val`, on `test` after each epoch. Options are those of the four groups of icl.options; what is
--- missing has their defaults, and in a table written by hand seed, threads and device take effect too. loss(logits,
--- target) -> one number replaces cross-entropy in training; with dual_cutout logits are a list of two. hint is the last
--- line printed; with quiet = true nothing is printed.
-local function fit(given)
+-- missing has their defaults, and in a table written by hand seed, threads and device take effect too. hint is the last
+-- line printed; with quiet = true nothing is printed. What the options would choose may be given:
+--
+--   loader                   icl.data.loader(set, { training = true, ... }), in place of train
+--   chain                    of the training images (icl.augment.from_options)
+--   optimizer                one of icl.optim, or a table with step(self, rate) (icl.optim.from_options)
+--   schedule                 a function of the updates so far that gives the rate (icl.schedule.from_options)
+--   loss(logits, target)     one number, in place of cross-entropy in training; with dual_cutout logits are a list of two
+--   metrics                  { name = function(logits, target) }: one number for a batch each, beside loss and accuracies
+--   on_step(run, values)     called after each update, outside of the step; values: loss, top1, top5, lr and metrics
+--   on_epoch(run, result)    called after each epoch and its evaluation; result: what icl.fit returns, so far
+local function fit(given, ...)
+  arguments.no_more("icl.fit", "one table", ...)
   given = arguments.options("icl.fit", given, {}, names)
-  for _, name in ipairs { "model", "train" } do
-    if not given[name] then fail("icl.fit: it needs a %s", name) end
-  end
-  local self, progress = usage.during(given.options, prepare, given), new_progress(given.quiet)
-  for _, line in ipairs(given.quiet and {} or header.lines(self, self.layers)) do progress:line(line) end
-  local run, result = new_run { epochs = self.options.epochs, watch = progress.watch }, {}
-  for _ in run:epochs() do one_epoch(self, run, result, progress) end
-  finish(self, run, result, progress)
-  if given.hint then progress:line(given.hint) end
+  local self = prepare(given)
+  local run, result = run_of(self, given.quiet or false), {}
+  if not run.resumed_step then run:tell(header.lines(self, self.layers)) end
+  if self.options.val_first and not run.resumed_step then run:report(evaluate_on(self, run, {}, self.each)) end
+  for _ in run:epochs() do one_epoch(self, run, result) end
+  finish(self, run, result)
+  if given.hint then run:line(given.hint) end
   return result
 end
 

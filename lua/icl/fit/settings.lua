@@ -6,6 +6,7 @@ local models = require "icl.models"
 local new_options = require "icl.options.list"
 local option_groups = require "icl.options"
 local random = require "icl.random"
+local results = require "icl.options.results"
 local usage = require "icl.internal.usage"
 
 local settings = {}
@@ -40,6 +41,14 @@ local function act(given, o)
   if given.seed then random.seed(given.seed) end
 end
 
+-- What means nothing without another option. Where no data set is named, any may be there.
+local function unmet(o, given)
+  local values = setmetatable({}, { __index = function(_, name)
+    if name ~= "dataset" or given.dataset then return o[name] end
+  end })
+  return all:unmet(values, given)
+end
+
 -- settings.complete(given) -> the options with the defaults where something is not given, and texts for the log.
 function settings.complete(given)
   given = given or {}
@@ -49,13 +58,21 @@ function settings.complete(given)
     if all.specs[name] then checked[name] = all:checked("icl.fit: options", name, value) end
   end
   local o, notes = all:settle(all:defaults(), checked)
-  local problem = option_groups.augmentation:problem(o) or option_groups.training:problem(o)
+  local problem = not origin and unmet(o, checked)
+    or option_groups.augmentation:problem(o) or option_groups.training:problem(o)
   if problem then fail("icl.fit: options: " .. problem) end
   if not origin then act(given, o) end
+  usage.inherit(o, given)
   return o, origin and origin.notes or notes
 end
 
--- settings.changed(given) -> a list of options that differ from the defaults, as they would be typed.
+-- settings.default(name) -> what an option is when nothing is given.
+function settings.default(name)
+  return all.specs[name].default
+end
+
+-- settings.changed(given) -> a list of options that differ from the defaults, as they would be typed; the names of
+-- presets, and of the published result whose settings these are, or nil.
 function settings.changed(given)
   local help = require "icl.options.help"
   local origin = usage.origin(given)
@@ -67,7 +84,14 @@ function settings.changed(given)
       changed[#changed + 1] = help.written(spec.name, value)
     end
   end
-  return changed, origin and origin.presets or {}
+  return changed, origin and origin.presets or {}, origin and origin.result
+end
+
+-- settings.published(given) -> what was published with these settings, such as "8.21 %"; nil where nothing was.
+function settings.published(given)
+  local origin = usage.origin(given)
+  local cell = origin and results.cell(origin.list, given)
+  return cell and results.text(cell)
 end
 
 return settings

@@ -18,12 +18,12 @@ function arguments.names(table_of_names)
   return names
 end
 
--- `value` as the rule has it; an error naming `what` otherwise. `expected` describes what the rule takes; without it
--- the rule says what was wrong.
+-- `value` as the rule has it; an error naming `what` otherwise, in which {name} stands for an option. `expected`
+-- describes what the rule takes; without it the rule says what was wrong.
 local function checked(what, value, rule, expected)
   local accepted, wrong = rules.check(rule, value)
-  if accepted == nil then fail("%s is %s; it must be %s", what, rules.shown(value), expected or wrong) end
-  return accepted
+  if accepted ~= nil then return accepted end
+  fail(what:gsub("%%", "%%%%") .. " is %s; it must be %s", rules.shown(value), expected or wrong)
 end
 
 -- What a message calls a value: 3, 'text', a table, a conv2d.
@@ -92,6 +92,12 @@ end
 -- A number of at least `least`, as a float.
 function arguments.number(what, value, least)
   return checked(what, value, { type = "float", min = least }, numbers.format("a number of at least %g", least))
+end
+
+-- true or false.
+function arguments.boolean(what, value)
+  checked(what, value, { type = "boolean" })
+  return value
 end
 
 -- A list of `count` numbers, one for each channel of an image.

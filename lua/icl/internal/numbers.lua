@@ -21,6 +21,13 @@ function numbers.text(value)
   return numbers.format("%s", value)
 end
 
+-- numbers.exact(x) -> the shortest text that tonumber makes the same finite number of.
+function numbers.exact(x)
+  if math.type(x) == "integer" then return ("%d"):format(x) end
+  local short = numbers.format("%.15g", x)
+  return tonumber(short) == x and short or numbers.format("%.17g", x)
+end
+
 -- numbers.round(x) -> the integer nearest to x; of two that are as near, the even one.
 function numbers.round(x)
   local below = math.floor(x)

@@ -50,25 +50,32 @@ function places.move(name)
   place = new_place(name, 0)
 end
 
--- places.enter(name, number): draws belong to the place of this name and number, from 0 to 2^32 - 1, until
--- places.leave(), which returns to the place around it.
+-- places.enter(name, number) -> the place of this name and number, from 0 to 2^32 - 1, to which draws belong until
+-- places.leave([it]), which returns to the place around it.
 function places.enter(name, number)
   place = new_place(name, number, place)
+  return place
 end
 
-function places.leave()
-  place = place.outer or place
+-- A place that was left already is no place to leave: a coroutine that failed in it may be closed much later.
+function places.leave(entered)
+  local at = place
+  if entered then
+    while at and at ~= entered do at = at.outer end
+  end
+  place = at and at.outer or place
 end
 
 -- `local leave <close> = places.leaving` leaves at the end of its block, also where an error passes through.
-places.leaving = setmetatable({}, { __close = places.leave })
+places.leaving = setmetatable({}, { __close = function() places.leave() end })
 
--- places.enter_step([name, number]): the same for a step that began, the next icl.step unless they are given. Steps do
+-- places.enter_step([name, number]) -> the same for a step that began, the next icl.step unless they are given. Steps do
 -- not nest: the place of another one was left behind by a coroutine that nobody resumes.
 function places.enter_step(name, number)
   while place.of_step do places.leave() end
   places.enter(name or place.name .. ".step", number or places.ordinal "icl.step")
   place.of_step = true
+  return place
 end
 
 -- Draws are counted as at the beginning of the place again, so that the same calls draw the same numbers.

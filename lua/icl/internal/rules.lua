@@ -137,4 +137,13 @@ function rules.shown(value)
   return table.concat(items, ",")
 end
 
+-- rules.exact(value) -> the same with all digits; equal values have equal texts, whether integers or floats.
+function rules.exact(value)
+  if type(value) == "number" then return numbers.exact(value) end
+  if type(value) ~= "table" then return words[value] or value end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = rules.exact(item) end
+  return table.concat(items, ",")
+end
+
 return rules

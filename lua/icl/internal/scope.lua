@@ -23,6 +23,11 @@ function scope.path()
   return stack().path
 end
 
+-- scope.is_called() -> is a module being called?
+function scope.is_called()
+  return stack().depth > 0
+end
+
 -- Enters the module that its parent calls `name` (nil for a model, which has no parent). To be undone by
 -- `local leave <close> = scope.leave`, which also works when an error passes through.
 function scope.enter(name)

@@ -7,7 +7,7 @@ local usage = {}
 
 local End = { __tostring = function(self) return self.text end, __name = "icl.usage" }
 local origins = setmetatable({}, { __mode = "k" })
-local program
+local program, latest
 
 -- usage.leave(code, text): raises it. Code 0: the text was asked for; 2: it says what is wrong.
 function usage.leave(code, text)
@@ -25,14 +25,25 @@ function usage.code(value)
 end
 
 -- usage.remember(values, origin): these values of options came from a command line. origin = { program = its name for
--- messages, list = the list of options, given = what was typed, presets = names, notes = texts for the log }.
+-- messages, list = the list of options, given = what was typed, presets = names, result = the name of a published
+-- figure or nil, notes = texts for the log }.
 function usage.remember(values, origin)
-  origins[values] = origin
+  origins[values], latest = origin, values
+end
+
+-- usage.inherit(values, source): these values were made of those, and came from the same command line, if any.
+function usage.inherit(values, source)
+  origins[values] = origins[source]
+end
+
+-- usage.latest() -> the values of options that came from a command line last; nil if none did.
+function usage.latest()
+  return latest
 end
 
 -- usage.origin(values) -> what was remembered of these values; nil for a table that was written by hand.
 function usage.origin(values)
-  return origins[values]
+  return values and origins[values]
 end
 
 -- usage.during(values, f, ...) -> what f(...) returns. What fail() says about options in it is about a command line if

@@ -5,6 +5,7 @@
 -- given: it stands for the network of that depth in the paper. Such options are declared without a default; a family
 -- has their values in `forms` = { cifar =, imagenet = } and `papers` = { [depth] = values }.
 local nn = require "icl.nn"
+local check_input = require "icl.nn.input"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local datasets = require "icl.internal.datasets"
@@ -42,12 +43,12 @@ end
 
 -- Network.only(type) -> the condition of options that only a form has.
 function Network.only(type)
-  return { "--type " .. type, function(values) return form_of(values) == type end }
+  return { "{type} " .. type, function(values) return form_of(values) == type end }
 end
 
 -- Network.only_bottleneck(family) -> the condition of options that mean something with bottleneck blocks alone.
 function Network.only_bottleneck(family)
-  return { "--block-type bottleneck", function(values)
+  return { "{block_type} bottleneck", function(values)
     local form = form_of(values)
     local paper = form == "imagenet" and family.papers[values.depth]
     return (values.block_type or (paper or family.forms[form]).block_type) == "bottleneck"
@@ -124,7 +125,7 @@ end
 
 local function check_counts(name, counts, stages)
   if #counts ~= stages then fail("%s: {n_blocks} has %d entries; imagenet has %d stages", name, #counts, stages) end
-  for _, count in ipairs(counts) do arguments.integer(name .. ": an entry of n_blocks", count, 1, 1000) end
+  for _, count in ipairs(counts) do arguments.integer(name .. ": an entry of {n_blocks}", count, 1, 1000) end
 end
 
 -- How many blocks each stage has: n_blocks for imagenet; else three stages of n, where depth = unit n + rest.
@@ -200,6 +201,7 @@ end
 
 -- x (n, h, w, channels) -> logits f32 (n, classes)
 function Network:forward(x)
+  check_input(self, x)
   x = self.conv(x)
   if self.stem_norm then x = self[self.stem_norm](x) end
   if self.stem_relu then x = x:relu() end

@@ -4,6 +4,7 @@ local nn = require "icl.nn"
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local autograd = require "icl.autograd"
+local check_input = require "icl.nn.input"
 local random = require "icl.random"
 local Network = require "icl.models.network"
 local blocks = require "icl.models.blocks"
@@ -42,6 +43,7 @@ function Branch:init(input, output, stride, init)
 end
 
 function Branch:forward(x)
+  check_input(self, x)
   return self.bn2(self.conv2(self.bn1(self.conv1(x:relu())):relu()))
 end
 
@@ -63,6 +65,7 @@ local function shifted(x)
 end
 
 function Skip:forward(x)
+  check_input(self, x)
   local h = x:relu()
   return self.bn(core.ops.concat(self.conv1(h), self.conv2(shifted(h)), { dim = 4 }))
 end
@@ -93,6 +96,7 @@ function Block:mixed(a, b)
 end
 
 function Block:forward(x)
+  check_input(self, x)
   local y = self:mixed(self.residual_path1(x), self.residual_path2(x))
   return (self.shortcut and self.shortcut(x) or x) + y
 end

@@ -1,6 +1,7 @@
 -- models/vgg.lua: VGG (Simonyan and Zisserman 2015): stages of 3x3 convolutions, each ending with a pooling that halves
 -- the size. Small images are classified by one linear layer, large ones by three with dropout between them.
 local nn = require "icl.nn"
+local check_input = require "icl.nn.input"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local Network = require "icl.models.network"
@@ -33,8 +34,8 @@ local function check_stages(o)
     fail("vgg: {n_channels} has %d entries and {n_layers} %d; both have one for each stage", #o.n_channels, stages)
   end
   for stage = 1, stages do
-    arguments.integer("vgg: an entry of n_channels", o.n_channels[stage], 1)
-    arguments.integer("vgg: an entry of n_layers", o.n_layers[stage], 1)
+    arguments.integer("vgg: an entry of {n_channels}", o.n_channels[stage], 1, 1 << 16)
+    arguments.integer("vgg: an entry of {n_layers}", o.n_layers[stage], 1, 1000)
   end
   local least = 1 << stages
   if o.input[1] < least or o.input[2] < least then
@@ -84,6 +85,7 @@ end
 
 -- x (n, h, w, channels) -> logits (n, classes)
 function VGG:forward(x)
+  check_input(self, x)
   for stage = 1, self.stages do x = self["stage" .. stage](x) end
   x = x:flatten()
   if self.fc then return self.fc(x) end

@@ -1,6 +1,7 @@
 -- nn/avg_pool2d.lua: the mean over windows, padding counted; (n, h, w, c) -> (n, h', w', c), sizes rounded down.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local check_input = require "icl.nn.input"
 local Pool = require "icl.nn.module".class "avg_pool2d"
 
 -- nn.avg_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width }.
@@ -13,6 +14,7 @@ function Pool:init(kernel, options, ...)
 end
 
 function Pool:forward(x)
+  check_input(self, x)
   return core.ops.avg_pool2d(x, self.attributes)
 end
 

@@ -7,6 +7,7 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local ops = core.ops
 local arguments = require "icl.internal.arguments"
+local check_input = require "icl.nn.input"
 local BatchNorm = require "icl.nn.module".class "batch_norm"
 
 BatchNorm.absent_in_files = { num_batches_tracked = 0 }  -- PyTorch counts since 0.4.1
@@ -44,6 +45,7 @@ local function batch_coefficients(self, x)
 end
 
 function BatchNorm:forward(x)
+  check_input(self, x)
   local coefficients
   if self.training then
     coefficients = batch_coefficients(self, x)

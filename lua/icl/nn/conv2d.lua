@@ -3,6 +3,7 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local initial = require "icl.nn.initial"
+local check_input = require "icl.nn.input"
 local Conv2d = require "icl.nn.module".class "conv2d"
 
 Conv2d.pytorch_axes = { weight = { 4, 3, 1, 2 } }  -- (kh, kw, in, out) -> (out, in, kh, kw)
@@ -33,6 +34,7 @@ function Conv2d:init(input, output, kernel, options, ...)
 end
 
 function Conv2d:forward(x)
+  check_input(self, x)
   local y = core.ops.conv2d(x, self.weight, self.attributes)
   if not self.bias then return y end
   return y + self.bias:cast(y:dtype())

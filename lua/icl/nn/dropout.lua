@@ -5,6 +5,7 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local numbers = require "icl.internal.numbers"
 local random = require "icl.random"
+local check_input = require "icl.nn.input"
 local Dropout = require "icl.nn.module".class "dropout"
 
 -- nn.dropout(p): 0 <= p < 1.
@@ -17,6 +18,7 @@ function Dropout:init(p, ...)
 end
 
 function Dropout:forward(x)
+  check_input(self, x)
   if not self.training or self.p == 0 then return x end
   return core.ops.dropout(x, random.key "dropout", self.p)
 end

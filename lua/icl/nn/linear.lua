@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local initial = require "icl.nn.initial"
+local check_input = require "icl.nn.input"
 local Linear = require "icl.nn.module".class "linear"
 
 Linear.pytorch_axes = { weight = { 2, 1 } }  -- (in, out) -> (out, in)
@@ -21,6 +22,7 @@ function Linear:init(input, output, options, ...)
 end
 
 function Linear:forward(x)
+  check_input(self, x)
   return x:linear(self.weight, self.bias)
 end
 

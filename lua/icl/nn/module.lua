@@ -3,7 +3,8 @@
 -- A field that is a module or a state is registered when it is assigned; the order of first assignment is the order of
 -- the parameters. Names are the paths of fields: "stage1.block1.bn1.weight". Calling a module calls its `forward`.
 --
--- A state that is trained is a parameter. Any other is a buffer: it is saved and loaded, but no optimizer sees it.
+-- A state that is trained is a parameter. Any other is a buffer: it is saved and loaded, but no optimizer sees it. A
+-- tensor in a field is a constant, neither trained nor saved.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
@@ -74,6 +75,14 @@ local function check_name(module, key)
   end
 end
 
+-- An error for a tensor that is meant to be trained. What a forward keeps of its results depends on parameters too.
+local function check_constant(module, key, value)
+  if scope.is_called() or core.in_step() or not core.needs_gradient(value) then return end
+  fail("%s: field %s is a tensor with a gradient, but tensors in fields are neither trained nor saved; "
+    .. "parameter(name, value) makes it trained, buffer(name, value) saved, and :detach() a constant",
+    module.class_name, tostring(key))
+end
+
 local function forget(record, key)
   for i, name in ipairs(record.order) do
     if name == key then return table.remove(record.order, i) end
@@ -94,6 +103,7 @@ local function assign(module, key, value)
   if record.is_list and math.type(key) == "integer" then key, value = module:place(key, value) end
   local before, registered = record.members[key], Module.is(value) or is_state(value)
   if Module.is(value) then check_parents(module, key, value) end
+  if not registered then check_constant(module, key, value) end
   record.buffers[key] = nil
   if Module.is(before) or is_state(before) then
     if not registered then forget(record, key) end

@@ -3,6 +3,7 @@
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local linear = require "icl.nn.linear"
+local check_input = require "icl.nn.input"
 local SqueezeExcite = require "icl.nn.module".class "squeeze_excite"
 
 -- nn.squeeze_excite(channels [, { reduction = 16, init = "kaiming_fan_out" }]): the inner layer has channels //
@@ -23,6 +24,7 @@ function SqueezeExcite:init(channels, options, ...)
 end
 
 function SqueezeExcite:forward(x)
+  check_input(self, x)
   local scale = self.fc2(self.fc1(x:global_avg_pool()):relu()):sigmoid()
   return (x * scale:reshape(x:size(1), 1, 1, x:size(4))):cast(x:dtype())
 end

@@ -129,6 +129,18 @@ function Optimizer:named_states()
   return list
 end
 
+-- optimizer:settings() -> the options that were changed since the optimizer was made, of all and by group, as a run
+-- keeps them; optimizer:settings(changed) changes them again.
+function Optimizer:settings(again)
+  for name, value in pairs(again and again.options or {}) do self.options[name] = value end
+  for number, changed in pairs(again and again.groups or {}) do
+    for name, value in pairs(changed) do self.groups[tonumber(number)][name] = value end
+  end
+  local by_group = {}
+  for i, group in ipairs(self.groups) do by_group[tostring(i)] = settings.changed(group) end
+  return { options = settings.changed(self.options), groups = by_group }
+end
+
 -- optimizer:state_dict() -> list of { name =, tensor = }
 function Optimizer:state_dict()
   return weights.state_dict(self)

@@ -5,6 +5,8 @@ local fail = require "icl.internal.fail"
 
 local settings = {}
 
+local changes = setmetatable({}, { __mode = "k" })
+
 local function copy(list)
   return table.move(list, 1, #list, 1, {})
 end
@@ -48,11 +50,12 @@ function settings.new(what, rule, given, behind)
   local unchecked = { defaults = rule.defaults }
   for name, value in pairs(given or {}) do values[name] = accept(what, unchecked, values, name, value) end
   if rule.check then rule.check(what, values) end
-  return setmetatable({}, {
+  local result = setmetatable({}, {
     __index = values,
-    __newindex = function(_, name, value)
+    __newindex = function(self, name, value)
       if rule.settled[name] then fail("%s: %s is settled when the optimizer is made", what, name) end
       values[name] = accept(what, rule, values, name, value)
+      changes[self][name] = values[name]
     end,
     __pairs = function()
       local all = {}
@@ -60,6 +63,13 @@ function settings.new(what, rule, given, behind)
       return next, all
     end,
   })
+  changes[result] = {}
+  return result
+end
+
+-- settings.changed(options) -> those that were assigned since the table was made, by name.
+function settings.changed(options)
+  return changes[options]
 end
 
 return settings

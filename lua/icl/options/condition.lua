@@ -2,10 +2,12 @@
 --
 --   { mixup = true, schedule = { "linear", "cosine" } }   these options have these values, or one of these
 --   { { cutout = true }, { dual_cutout = true } }          one of these conditions holds
---   { "--type cifar", function(values) ... end }           words for people, and whether it holds
+--   { "{type} cifar", function(values) ... end }           words for people, {name} for an option; whether it holds
 --
 -- Options that a list does not have, or whose value is left to the recipe, keep no condition from holding.
 local arguments = require "icl.internal.arguments"
+local rules = require "icl.internal.rules"
+local usage = require "icl.internal.usage"
 
 local condition = {}
 
@@ -35,19 +37,28 @@ function condition.holds(only, values)
   return true
 end
 
-local function switch(name, wanted)
+-- condition.written(name, value [, switches]) -> a value of an option as it would be written in Lua, or typed.
+function condition.written(name, value, switches)
+  if not switches then
+    local shown = type(value) == "boolean" and tostring(value) or rules.shown(value)
+    return ("%s = %s"):format(name, shown)
+  end
   local flag = name:gsub("_", "-")
-  if type(wanted) == "boolean" then return (wanted and "--" or "--no-") .. flag end
-  return ("--%s %s"):format(flag, type(wanted) == "table" and table.concat(wanted, " or ") or wanted)
+  if type(value) == "boolean" then return (value and "--" or "--no-") .. flag end
+  return ("--%s %s"):format(flag, rules.shown(value))
 end
 
--- condition.text(only) -> the switches that make it hold: "--cutout or --dual-cutout".
-function condition.text(only)
-  if is_custom(only) then return only[1] end
+local function wanted_text(name, wanted, switches)
+  return condition.written(name, type(wanted) == "table" and table.concat(wanted, " or ") or wanted, switches)
+end
+
+-- condition.text(only [, switches]) -> what makes it hold, in Lua or as switches: "--cutout or --dual-cutout".
+function condition.text(only, switches)
+  if is_custom(only) then return (usage.named(only[1], switches)) end
   local parts = {}
-  for i, alternative in ipairs(only) do parts[i] = condition.text(alternative) end
+  for i, alternative in ipairs(only) do parts[i] = condition.text(alternative, switches) end
   if #parts > 0 then return table.concat(parts, " or ") end
-  for i, name in ipairs(arguments.names(only)) do parts[i] = switch(name, only[name]) end
+  for i, name in ipairs(arguments.names(only)) do parts[i] = wanted_text(name, only[name], switches) end
   return table.concat(parts, " and ")
 end
 

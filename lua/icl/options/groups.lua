@@ -23,16 +23,18 @@ local in_folder = { dataset = { "imagenet", "folder" } }
 groups.data = options "data"
   : choice("dataset", "fashion_mnist", datasets.names,
       "the images; folder: one's own, DIR/train/CLASS/NAME.jpg and DIR/val/CLASS/NAME.jpg; imagenet lies so too")
-  : value("data", "", "folder of the data set; otherwise the standard folders are searched", { type = "path" })
+  : value("data", "", "folder of the data set; otherwise the standard folders are searched",
+      { type = "path", may_change = true, neutral = true })
   : value("image_size", 224, "pixels of a side of an image", { min = 1, max = 16384, only = in_folder })
   : value("eval_resize", nil,
       "the shorter side before the middle is cut out; 0: as it is (default: 256 / 224 of image_size, rounded)",
       { type = "integer", min = 0, max = 16384, only = in_folder })
-  : value("workers", 0, "threads that decode; 0: one for each core", { min = 0, max = 1024, only = in_folder })
+  : value("workers", 0, "threads that decode; 0: one for each core",
+      { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
       { only = in_folder })
   : value("batch_size", 128, "images a step", { min = 1 })
-  : value("eval_batch_size", 256, "images a step of evaluation", { min = 1 })
+  : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true, neutral = true })
   : flag("drop_last", true, "leave out a last smaller batch in training")
   : flag("use_test_as_val", true,
       "evaluate on the test images after each epoch; off: on a part of the training images, on the test images at last")
@@ -69,14 +71,14 @@ end
 
 groups.augmentation = options "augmentation"
   : flag("random_crop", true, "crop at random from the padded image; image folders: a random part, resized")
-  : add(random_crop.options, "crop_", { "--random-crop of a set that is no image folder", function(values)
+  : add(random_crop.options, "crop_", { "{random_crop} of a set that is no image folder", function(values)
       return values.random_crop and not datasets.folders[values.dataset]
     end })
-  : add(random_resized_crop.options, "crop_", { "--random-crop of an image folder", function(values)
+  : add(random_resized_crop.options, "crop_", { "{random_crop} of an image folder", function(values)
       return values.random_crop and datasets.folders[values.dataset or "folder"]
     end })
   : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
-  : add(hflip.options, "hflip_", { "--hflip", is_mirrored })
+  : add(hflip.options, "hflip_", { "{hflip}", is_mirrored })
   : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")
   : add(cutout.options, "cutout_", { { cutout = true }, { dual_cutout = true } })
   : flag("dual_cutout", false, "train on two views of each image, with a cutout each")
@@ -110,16 +112,18 @@ local adaptive = { optimizer = { "adam", "amsgrad", "adabound", "adaboundw" } }
 local bounded = { optimizer = { "adabound", "adaboundw" } }
 
 -- Without a type a warm-up has no length, but published schedules are shorter by it all the same.
-local has_length = { "--warmup linear or exponential", function(values)
+local has_length = { "{warmup} linear or exponential", function(values)
   return values.warmup ~= "none" or values.as_published
 end }
-local has_epochs = { "--warmup-epochs", function(values)
+local has_epochs = { "{warmup_epochs}", function(values)
   return values.warmup == "none" or values.warmup_epochs > 0
 end }
-local decays = { "a --weight-decay above 0", function(values) return values.weight_decay ~= 0 end }
+local decays = { "a {weight_decay} above 0", function(values) return values.weight_decay ~= 0 end }
+
+local averaged = { "an {ema} above 0", function(values) return values.ema > 0 end }
 
 groups.training = options "training"
-  : value("epochs", 160, "passes over the training images", { min = 1 })
+  : value("epochs", 160, "passes over the training images", { min = 1, may_change = true })
   : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0 })
   : choice("schedule", "multistep", schedule.types, "how the rate changes")
   : value("milestones", { 80, 120 },
@@ -149,11 +153,22 @@ groups.training = options "training"
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
       "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
+  : value("ema", 0.0, "decay of a running average of the weights, which is evaluated too, such as 0.999; 0: none",
+      { min = 0 })
+  : flag("ema_warmup", false, "a smaller decay at first, (1 + t) / (10 + t) behind t updates", { only = averaged })
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
   : flag("as_published", false,
       "schedule, clipping and subdivision as in the code the published figures were made with")
+  : value("weights", nil, "file (safetensors) of the weights to start from", { type = "path" })
+  : flag("val_first", false, "evaluate before the first epoch, too")
+  : value("val_period", 1, "epochs from one evaluation to the next; there is one after the last epoch", { min = 1 })
+  : choice("tta", "none", { "none", "flip" },
+      "what is evaluated: flip: the mean of the logits of each image and of its mirror image")
   : derive(move_milestones)
   : check(schedule.problem)
+  : check(function(values)
+      if values.ema and values.ema >= 1 then return "{ema} must be less than 1, or the averages never move" end
+    end)
 
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)
@@ -169,17 +184,46 @@ end
 -- Those of every program: `icl --threads 2 any.lua`.
 groups.engine = options "engine"
   : choice("device", nil, { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
-  : value("threads", 0, "0: every core", { min = 0, max = 1024 })
+  : value("threads", 0, "0: every core", { min = 0, max = 1024, may_change = true })
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
-  : flag("check_nan", false, "stop at the first value that is not finite and name its op")
-  : flag("profile", false, "print time by op, layer and phase at the end")
+  : flag("check_nan", false, "stop at the first value that is not finite and name its op", { may_change = true })
+  : flag("profile", false, "print time by op, layer and phase at the end", { may_change = true })
+  : neutral()
   : after(configure)
 
+local resumes = { "--resume", function(values) return values.resume ~= nil end }
+local by_epochs = { "--save-every N epochs", function(values) return values.save_every:find "ep" ~= nil end }
+local writes = { "an --output folder", function(values) return values.output ~= "none" end }
+
+groups.output = options "files of the run"
+  : value("output", "", "folder for them, or none (default: runs/RECIPE[-PRESET]/NNN, the first free number)",
+      { type = "path", may_change = true, transient = true })
+  : value("resume", nil, "go on with the run in this folder, with the options it had; without a folder: with the newest "
+      .. "unfinished run of this recipe and preset", { type = "path", optional = true, transient = true })
+  : flag("resume_anyway", false, "also where options, images or seed differ", { only = resumes, transient = true })
+  : value("save_every", "10min", "how often the state is saved, such as 10min, 2h, 5epochs, 500steps; it is besides at "
+      .. "the end of the best epoch, of the run, and at signals", { may_change = true, only = writes })
+  : value("keep", 0, "how many of the checkpoints of --save-every N epochs stay; 0: all",
+      { min = 0, may_change = true, only = by_epochs })
+  : neutral()
+
+-- Event files lie in the folder of a run.
+local in_events = { "--tensorboard and an --output folder", function(values)
+  return values.tensorboard and values.output ~= "none"
+end }
+
+groups.logging = options "logging"
+  : value("log_period", 100, "steps from one line of figures to the next where there is no bar; 0: a line an epoch",
+      { min = 0, may_change = true })
+  : flag("tensorboard", true, "event files for TensorBoard", { only = writes, may_change = true })
+  : flag("histograms", false, "in them the weights after each epoch", { only = in_events, may_change = true })
+  : neutral()
+
 groups.runtime = options "runtime"
-  : value("seed", 0, "of every random draw", { min = 0 })
+  : value("seed", 0, "of every random draw", { min = 0, neutral = true })
   : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
-  : include(groups.engine)
+  : include(groups.output, groups.logging, groups.engine)
   : after(function(opt) random.seed(opt.seed) end)
 
 return groups

@@ -64,7 +64,7 @@ end
 -- "(default 20, at least 8; only with --mixup)"
 local function note(spec)
   local parts = { default_of(spec) }
-  for _, only in ipairs(spec.only) do parts[#parts + 1] = "only with " .. condition.text(only) end
+  for _, only in ipairs(spec.only) do parts[#parts + 1] = "only with " .. condition.text(only, true) end
   return #parts > 0 and (" (%s)"):format(table.concat(parts, "; ")) or ""
 end
 
@@ -74,9 +74,7 @@ end
 
 -- help.written(key, value) -> an option as it would be typed.
 function help.written(key, value)
-  local name = key:gsub("_", "-")
-  if type(value) == "boolean" then return (value and "--" or "--no-") .. name end
-  return ("--%s %s"):format(name, shown(value))
+  return condition.written(key, value, true)
 end
 
 -- The presets of an option list, one a line with what they set.
@@ -108,14 +106,53 @@ function help.lines(options)
   return lines
 end
 
+local function has_results(options)
+  return #options.cells > 0
+end
+
+local function has_seed(options)
+  return options.specs.seed
+end
+
+-- The words that lists of options take besides their own.
+local common = {
+  { word = "--preset", takes = "NAME", help = "several options at once; what else is given beats them" },
+  { word = "--list-presets", help = "the presets and what they set" },
+  { word = "--result", takes = "ROW/COLUMN", has_meaning = has_results,
+    help = "the settings of a published figure; what else is given beats them" },
+  { word = "--list-results", has_meaning = has_results,
+    help = "the published figures, and beside each what runs in the folder runs reached" },
+  { word = "--seeds", takes = "N|N,N", has_meaning = has_seed,
+    help = "runs with the seeds 0 to N - 1 or with these, one after another; then mean and deviation of figures" },
+  { word = "--help", help = "this text" },
+}
+
+-- help.is_common(name) -> is --name one of them?
+function help.is_common(name)
+  for _, entry in ipairs(common) do
+    if entry.word == "--" .. name:gsub("_", "-") then return true end
+  end
+  return false
+end
+
+-- help.common(options) -> of the words that lists take besides their own, those that mean something for this one: list
+-- of { word =, takes = what follows it or nil, help = }.
+function help.common(options)
+  local list = {}
+  for _, entry in ipairs(common) do
+    if not entry.has_meaning or entry.has_meaning(options) then list[#list + 1] = entry end
+  end
+  return list
+end
+
 -- All that --help prints.
 function help.text(options)
   local lines, body = { options.title, "", "options:" }, help.lines(options)
   table.move(body, 1, #body, #lines + 1, lines)
   lines[#lines + 1] = ""
-  lines[#lines + 1] = "  --preset NAME               several options at once; what else is given beats them"
-  lines[#lines + 1] = "  --list-presets              the presets and what they set"
-  lines[#lines + 1] = "  --help                      this text"
+  for _, entry in ipairs(help.common(options)) do
+    add_entry(lines, "  " .. entry.word .. (entry.takes and " " .. entry.takes or ""), entry.help, 30)
+  end
   if #options.examples > 0 then
     lines[#lines + 1] = ""
     lines[#lines + 1] = "examples:"

@@ -4,8 +4,9 @@ local arguments = require "icl.internal.arguments"
 local condition = require "icl.options.condition"
 local read = require "icl.options.command_line"
 local help = require "icl.options.help"
-local numbers = require "icl.internal.numbers"
+local results = require "icl.options.results"
 local rules = require "icl.internal.rules"
+local seeds = require "icl.options.seeds"
 local usage = require "icl.internal.usage"
 
 local Options = {}
@@ -21,8 +22,13 @@ end
 -- Adds the description of one option; options keep the order in which they were declared. The field `only` of `limits`
 -- is a condition (condition.lua); those of a description are a list, in which all must hold.
 local function declare(self, spec, limits)
-  spec.only = spec.only or { limits and limits.only }
+  limits = limits or {}
+  spec.only = spec.only or { limits.only }
+  for _, name in ipairs { "may_change", "neutral", "optional", "transient" } do
+    spec[name] = spec[name] or limits[name]
+  end
   if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
+  if help.is_common(spec.name) then fail("options: every list has --%s; choose another name", spec.name) end
   self.specs[spec.name] = spec
   self.order[#self.order + 1] = spec
   return self
@@ -32,19 +38,22 @@ end
 -- (given as 80,120) or booleans (yes,no). limits: min, max (numbers; of a list, its items), type (where the default is
 -- nil: the option is then absent unless given; or "path", a string), only = { mixup = true }: the option means
 -- something only with these values of others, and is an error when it is typed without; see options/condition.lua.
+-- neutral = true: the figures of a run do not depend on it; may_change = true: a run that goes on may have another
+-- value; transient = true: it is about this call alone and not kept with a run; optional = true: the switch may stand
+-- without a value, which is "" then.
 function Options:value(name, default, text, limits)
   limits = limits or {}
   return declare(self, { name = name, default = default, help = text, type = limits.type or type_of(default),
                          min = limits.min, max = limits.max }, limits)
 end
 
--- :flag(name, default, help [, { only = }]): --name and --no-name. With nil as default the recipe decides when neither
--- is given.
+-- :flag(name, default, help [, { only =, neutral = }]): --name and --no-name. With nil as default the recipe decides
+-- when neither is given.
 function Options:flag(name, default, text, limits)
   return declare(self, { name = name, default = default, help = text, type = "boolean" }, limits)
 end
 
--- :choice(name, default, choices, help [, { only = }]): one of a list of words.
+-- :choice(name, default, choices, help [, { only =, neutral = }]): one of a list of words.
 function Options:choice(name, default, choices, text, limits)
   return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices }, limits)
 end
@@ -105,20 +114,18 @@ function Options:preset(name, values, note)
   return self
 end
 
--- :published(columns, rows): the presets of a table of published errors, one for each column of each row. A column is {
--- end of the name, values }, a row { begin of the name, values, percent in each column }, false where there is none.
-function Options:published(columns, rows)
-  for _, row in ipairs(rows) do
-    local beginning, of_row = table.unpack(row, 1, 2)
-    for k, column in ipairs(columns) do
-      local ending, of_column = table.unpack(column)
-      local values, percent = {}, row[2 + k]
-      for _, part in ipairs { of_column, of_row } do
-        for key, value in pairs(part) do values[key] = value end
-      end
-      if percent then self:preset(beginning .. ending, values, numbers.format("%.2f %%", percent)) end
-    end
+-- :results(title)(table): published figures and their settings, as a person reads them (options/notation.lua), for
+-- --result and --list-results. Defaults and presets come before it.
+function Options:results(title)
+  return function(text)
+    results.add(self, title, text)
+    return self
   end
+end
+
+-- :neutral(): the figures of a run depend on none of the options that were declared so far.
+function Options:neutral()
+  for _, spec in pairs(self.specs) do spec.neutral = true end
   return self
 end
 
@@ -166,18 +173,32 @@ function Options:settle(base, given)
   return values, notes
 end
 
--- :unmet(values, given) -> a message about the first of the given options that means nothing with these values, or nil.
-function Options:unmet(values, given)
+-- :unmet(values, given [, switches]) -> a message about the first of the given options that means nothing with these
+-- values, or nil; options are called as in Lua, or by their switches. In Lua a default may be given in any case, since
+-- tables are made of others.
+function Options:unmet(values, given, switches)
   for _, spec in ipairs(self.order) do
-    if spec.name and given[spec.name] ~= nil then
+    local value = spec.name and given[spec.name]
+    if value ~= nil and spec.name and (switches or help.shown(value) ~= help.shown(spec.default)) then
       for _, only in ipairs(spec.only) do
         if not condition.holds(only, values) then
-          return ("%s means nothing without %s"):format(help.written(spec.name, given[spec.name]),
-            condition.text(only))
+          return ("%s means nothing without %s"):format(condition.written(spec.name, value, switches),
+            condition.text(only, switches))
         end
       end
     end
   end
+end
+
+-- :in_force(values) -> those of the values that mean something, without those that are about one call alone.
+function Options:in_force(values)
+  local result = {}
+  for _, spec in ipairs(self.order) do
+    local holds = spec.name and values[spec.name] ~= nil and not spec.transient
+    for _, only in ipairs(holds and spec.only or {}) do holds = holds and condition.holds(only, values) end
+    if holds then result[spec.name] = values[spec.name] end
+  end
+  return result
 end
 
 -- :defaults() -> table of the values that options have when nothing is given.
@@ -203,26 +224,29 @@ end
 -- or false and the text that was asked for.
 Options.read = read
 
--- :parse(arg) -> table of values. --help, --list-presets and a command line that is wrong are errors whose text is what
--- there is to say; where no pcall takes them they end the program with exit code 0 or 2.
+-- :parse(arg) -> table of values. --help, --list-presets, --list-results and a command line that is wrong are errors
+-- whose text is what there is to say; where no pcall takes them they end the program with exit code 0 or 2. So is
+-- --seeds, after the runs with these seeds.
 function Options:parse(words)
   local program, result, more = words[0] or "icl", self:read(words)
   if result == false then usage.leave(0, more) end
   if not result then usage.wrong(program, more) end
   more.program = program
+  if more.seeds then seeds(words, more) end
   usage.remember(result, more)
   for _, action in ipairs(self.actions) do action(result) end
   return result
 end
 
 -- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults
--- of all others. `what` names the function for messages.
+-- of all others. `what` names the function for messages. Values of a command line may mean nothing with each other, since
+-- presets and defaults are among them; what was typed was checked when it was read.
 function Options:complete(what, given)
   arguments.options(what, given, {}, self:names())
   local checked = {}
   for name, value in pairs(given or {}) do checked[name] = self:checked(what, name, value) end
   local values, notes = self:settle(self:defaults(), checked)
-  local problem = self:problem(values)
+  local problem = not usage.program() and self:unmet(values, checked) or self:problem(values)
   if problem then fail("%s: %s", what, problem) end
   return values, notes
 end
@@ -249,8 +273,8 @@ end
 
 -- new(title) -> an empty list of options.
 local function new(title)
-  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, examples = {}, actions = {},
-                 checks = {}, derived = {} }
+  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, tables = {}, cells = {},
+                 examples = {}, actions = {}, checks = {}, derived = {} }
   return setmetatable(self, Options)
 end
 

@@ -1,5 +1,7 @@
 -- program: what the command line of the executable icl means.
 local core = require "icl.core"
+local outcome = require "icl.internal.outcome"
+local signals = require "icl.run.signals"
 local usage = require "icl.internal.usage"
 
 local help_text = [[
@@ -124,13 +126,20 @@ local function run_code(code)
   return run(chunk, table.unpack(arg))
 end
 
+-- The prompt over a run, which is loaded when it is needed.
+local function live(running)
+  return require "icl.repl.live"(running)
+end
+
 -- A recipe; globals are frozen while it runs, unless the prompt follows, where they can be looked at.
 local function run_recipe(path, interactive)
   local chunk, message = loadfile(path ~= "-" and path or nil)
   if not chunk then return run(error, message, 0) end
   local strict = require "icl.program.strict"
   if not interactive then strict.freeze() end
+  if core.isatty(0) and core.isatty(1) then signals.prompt = live end
   local code = run(function(...) chunk(...) end, table.unpack(arg))
+  signals.prompt = nil
   strict.thaw()
   return code
 end
@@ -153,7 +162,10 @@ end
 
 local function prompt()
   icl = require "icl"
-  return run(require "icl.repl", arg)
+  return run(function()
+    local signal = require "icl.repl"()
+    return signal and 128 + signal or 0
+  end)
 end
 
 -- Does what the command line says; -> exit code.
@@ -175,8 +187,9 @@ local function obey(words)
   else
     request.interactive = true
   end
-  if request.interactive and code <= 128 then return prompt() end
-  return code
+  if request.interactive and code <= 128 then code = prompt() end
+  if outcome.failure then io.stderr:write("icl: ", outcome.failure, "\n") end
+  return code == 0 and outcome.failure and 1 or code
 end
 
 -- program(words) -> exit code. words[0] is the program, the others what follows it.

@@ -1,6 +1,7 @@
 -- repl/complete.lua: what Tab adds to a line: names of globals, fields of tables, methods of tensors, states and
 -- modules, and the attributes of an op inside its braces.
 local core = require "icl.core"
+local variables = require "icl.repl.globals"
 
 local complete = {}
 
@@ -92,7 +93,7 @@ function complete.candidates(line, globals)
       for _, attribute in ipairs(op.attributes) do add(attribute.name) end
     elseif prefix ~= "" then
       for _, word in ipairs(keywords) do add(word) end
-      each_field(globals, add)
+      for _, name in ipairs(variables.names(globals)) do add(name) end
     end
   end
   table.sort(names)

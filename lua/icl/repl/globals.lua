@@ -1,5 +1,5 @@
--- repl/globals.lua: a name that does not exist is an error in what is typed at the prompt, and elsewhere nil as ever. A
--- name that was once given a value may be asked for, be it nil.
+-- repl/globals.lua: the variables of what is typed at the prompt. A name that does not exist is an error there, and
+-- elsewhere nil as ever; one that was once given a value may be asked for, be it nil.
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 
@@ -14,12 +14,22 @@ local function names_of(part)
   return arguments.names(set)
 end
 
+local variables = {}
+
+-- variables.names(globals) -> the names in such a table, in no order.
+function variables.names(globals)
+  local more = (getmetatable(globals) or {}).names
+  local names = more and more() or {}
+  for name in next, globals do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  return names
+end
+
 -- " (did you mean icl.zeros?)", or "". A global counts before a name of the library.
 local function suggestion(name, globals)
   local icl, names = require "icl", {}
-  for global in next, globals do
-    if type(global) == "string" then names[#names + 1] = global end
-  end
+  for _, global in ipairs(variables.names(globals)) do names[#names + 1] = global end
   local hint = arguments.suggestion(name, names)
   for _, part in ipairs(parts) do
     if hint ~= "" then break end
@@ -29,8 +39,8 @@ local function suggestion(name, globals)
   return hint
 end
 
--- watch(globals, source): from now on that is so in functions of this source.
-return function(globals, source)
+-- variables.watch(globals, source): from now on that is so for globals in functions of this source.
+function variables.watch(globals, source)
   local known = { _ = true }
   for name in next, globals do known[name] = true end
   setmetatable(globals, {
@@ -44,3 +54,34 @@ return function(globals, source)
     end,
   })
 end
+
+-- variables.over(frames, changed) -> the variables of a recipe (internal/frames.lua) as a table that stands for the
+-- globals of what is typed; behind them are the true globals, and new names are in the table alone. changed(name, before,
+-- after) is called where a variable of the recipe gets another value.
+function variables.over(frames, changed)
+  local known = {}
+  return setmetatable({}, {
+    __index = function(own, name)
+      if frames:has(name) then return frames:get(name) end
+      local value = rawget(_G, name)
+      if value ~= nil or known[name] then return value end
+      fail("there is no variable '%s'%s", tostring(name), suggestion(tostring(name), own))
+    end,
+    __newindex = function(own, name, value)
+      if frames:has(name) then
+        changed(name, frames:get(name), value)
+        frames:set(name, value)
+      else
+        known[name] = true
+        rawset(own, name, value)
+      end
+    end,
+    names = function()
+      local names = frames:names()
+      for name in pairs(_G) do names[#names + 1] = name end
+      return names
+    end,
+  })
+end
+
+return variables

@@ -6,7 +6,7 @@ local columns = require "icl.internal.columns"
 local complete = require "icl.repl.complete"
 local history = require "icl.repl.history"
 local printing = require "icl.repl.print"
-local watch_globals = require "icl.repl.globals"
+local variables = require "icl.repl.globals"
 
 local SOURCE = "=stdin"
 local INT = 2          -- the signal of Ctrl-C
@@ -57,19 +57,19 @@ function Prompt:read(variable, default)
   return line, signal
 end
 
-local function parse(text)
-  return load(text, SOURCE, "t")
+local function parse(text, globals)
+  return load(text, SOURCE, "t", globals)
 end
 
 -- "x = 1; x" as a function that returns the value of the expression behind the last statement, which ends in a
 -- character of the class `ends`; nil if `text` is not of this form. Both parts must be complete: in
 -- "if a then b() c end" no expression follows a statement.
-local function compile_last_value(text, ends)
+local function compile_last_value(text, ends, globals)
   for last = #text - 1, 1, -1 do
     if text:find("^" .. ends, last) then
       local statements, expression = text:sub(1, last), text:sub(last + 1)
       if parse("return " .. expression) and expression:find "%S" and parse(statements) then
-        local chunk = parse(statements .. "return " .. expression)
+        local chunk = parse(statements .. "return " .. expression, globals)
         if chunk then return chunk end
       end
     end
@@ -77,13 +77,13 @@ local function compile_last_value(text, ends)
   return nil
 end
 
--- The function that `text` means; nil, the message, and whether more lines could make it right.
-local function compile(text)
-  local chunk = parse("return " .. text)
+-- The function that `text` means, over these globals; nil, the message, and whether more lines could make it right.
+local function compile(text, globals)
+  local chunk = parse("return " .. text, globals)
   if chunk then return chunk end
-  local statements, message = parse(text)
+  local statements, message = parse(text, globals)
   -- Without a semicolon "x = f (y)" is one statement.
-  chunk = compile_last_value(text, statements and ";" or "[;%s]") or statements
+  chunk = compile_last_value(text, statements and ";" or "[;%s]", globals) or statements
   return chunk, message, not chunk and message:sub(-5) == "<eof>"
 end
 
@@ -93,7 +93,7 @@ function Prompt:read_chunk()
   local text, signal = self:read("_PROMPT", "icl> ")
   if not text then return nil, nil, signal or "end" end
   while true do
-    local chunk, message, unfinished = compile(text)
+    local chunk, message, unfinished = compile(text, self.globals)
     local line
     if unfinished then line, signal = self:read("_PROMPT2", "  >> ") end
     if not line then
@@ -145,24 +145,32 @@ function Prompt:serve()
   return true
 end
 
-local function greet()
+local function greeting()
   local settings = core.configured()
-  io.stdout:write(("icl %s (%s) on %s. help() helps, Tab completes, Ctrl-D leaves.\n"):format(core.version, _VERSION,
-    settings.device or "cpu"))
+  return ("icl %s (%s) on %s. help() helps, Tab completes, Ctrl-D leaves."):format(core.version, _VERSION,
+    settings.device or "cpu")
 end
 
--- repl() -> exit code. Asks for lines until the end of the input, or until a signal other than that of Ctrl-C.
-local function repl()
-  local globals = _G
+-- The true globals, for a prompt of their own.
+local function own_globals()
+  variables.watch(_G, SOURCE)
+  return _G
+end
+
+-- repl([{ globals =, greeting =, is_over = }]) -> the signal that ended it, or nil. Asks for lines until the end of the
+-- input, until is_over() is true behind a line, or until a signal other than that of Ctrl-C. globals: what the lines
+-- see, the true globals unless given.
+local function repl(given)
+  given = given or {}
+  local globals = given.globals or own_globals()
   -- help(x): what is known about x; help "word" searches; help() tells what there is.
-  globals.help = function(...) io.stdout:write(require "icl.help".text(...), "\n") end
-  watch_globals(globals, SOURCE)
-  greet()
+  rawset(globals, "help", function(...) io.stdout:write(require "icl.help".text(...), "\n") end)
+  io.stdout:write(given.greeting or greeting(), "\n")
   local prompt = new(globals)
   local going, signal
-  repeat going, signal = prompt:serve() until not going
+  repeat going, signal = prompt:serve() until not going or given.is_over and given.is_over()
   prompt.editor:close()
-  return signal and 128 + signal or 0
+  return signal
 end
 
 return repl

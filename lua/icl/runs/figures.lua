@@ -10,7 +10,9 @@ local judges = { "val", "test", "train" }
 -- The fields by which a network is judged, the best one first.
 local judged_by = { "top1", "loss" }
 
--- figures.reader(name) -> function(report) -> the figure of this name, a finite number, or nil.
+local LARGEST = 1e150  -- what is larger has no finite square, and is no more a figure than what is not finite
+
+-- figures.reader(name) -> function(report) -> the figure of this name, a number, or nil.
 function figures.reader(name)
   local set, field = name:match "^(.*)%.([^.]+)$"
   field = field or name
@@ -18,7 +20,7 @@ function figures.reader(name)
     local from = report
     if set then from = report[set] end
     local value = type(from) == "table" and from[field]
-    return math.type(value) and value - value == 0 and value + 0.0 or nil
+    return math.type(value) and math.abs(value) <= LARGEST and value + 0.0 or nil
   end
 end
 
@@ -61,8 +63,8 @@ function figures.title(name)
   return ("%s, %s"):format(figures.field_title(field), figures.set_title(set))
 end
 
--- Is figure a better than b?
-local function is_better(name, a, b)
+-- figures.is_better(name, a, b) -> is the figure a better than b?
+function figures.is_better(name, a, b)
   if figures.is_share(name) then return a > b end
   return a < b
 end
@@ -91,7 +93,7 @@ function figures.best(reports, name)
   local best
   local epochs, values = figures.series(reports, name)
   for i, value in ipairs(values) do
-    if not best or is_better(name, value, best.value) then
+    if not best or figures.is_better(name, value, best.value) then
       best = { figure = name, epoch = epochs[i], value = value }
     end
   end

@@ -7,7 +7,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local figures = require "icl.runs.figures"
-local open_metrics = require "icl.runs.metrics"
+local metrics = require "icl.runs.metrics"
 local read_options = require "icl.runs.options_file".read
 
 local runs = { figures = figures }
@@ -30,35 +30,35 @@ local RECENT = 10  -- reports whose speed is expected to last
 -- Seconds that the rest of the epochs will take, nil where nothing tells.
 local function time_left(self)
   local reports, last = self.reports, self.reports[#self.reports]
-  local seconds = last and math.type(last.seconds)
-  if self.state ~= "running" or not (seconds and math.type(self.epochs)) then return nil end
+  if self.state ~= "running" or not (last and last.seconds and self.epochs) then return nil end
   local first = reports[math.max(#reports - RECENT, 1)]
   local passed, epochs = last.seconds - (first.seconds or 0), last.epoch - first.epoch
   if epochs <= 0 then passed, epochs = last.seconds, last.epoch end
   if epochs <= 0 then return nil end
   local left = passed / epochs * (self.epochs - last.epoch)
-  local since = math.type(last.time) and os.time() - last.time or 0
-  return math.max(left - math.max(since, 0), 0)
+  local since = last.time and os.time() - last.time or 0
+  left = math.max(left - math.max(since, 0), 0)
+  return metrics.is_count(left) and left or nil
 end
 
 -- What follows from the reports.
 local function conclude(self)
-  local metrics = self.metrics
-  self.reports, self.final = metrics.reports, metrics.final
-  local last, ending = self.reports[#self.reports] or {}, metrics.ending or {}
+  local read = self.metrics
+  self.reports, self.final = read.reports, read.final
+  local last, ending = self.reports[#self.reports] or {}, read.ending or {}
   self.state = state_of(self)
   self.message = self.state ~= "running" and type(ending.message) == "string" and ending.message or nil
-  self.epoch = math.type(ending.epoch) and ending.epoch or last.epoch or 0
-  self.epochs = math.type(last.epochs) and last.epochs or math.type(self.options.epochs) and self.options.epochs or nil
-  self.seconds = math.type(ending.seconds) and ending.seconds or math.type(last.seconds) and last.seconds or nil
-  self.time = math.type(ending.time) and ending.time or math.type(last.time) and last.time or nil
+  self.epoch = ending.epoch or last.epoch or 0
+  self.epochs = last.epochs or metrics.is_count(self.options.epochs) and self.options.epochs or nil
+  self.seconds = ending.seconds or last.seconds
+  self.time = ending.time or last.time
   self.figure = figures.judging(self.reports)
   self.best = self.figure and figures.best(self.reports, self.figure)
   self.last = self.figure and figures.last(self.reports, self.figure)
   self.left = time_left(self)
   self.problems = { self.options_problem }
-  if metrics.unreadable > 0 then
-    self.problems[#self.problems + 1] = ("%s: %d lines are no reports"):format(metrics.path, metrics.unreadable)
+  if read.unreadable > 0 then
+    self.problems[#self.problems + 1] = ("%s: %d lines are no reports"):format(read.path, read.unreadable)
   end
 end
 
@@ -107,7 +107,7 @@ function runs.read(folder)
   local self = setmetatable({
     path = path, name = name_of(path), recipe = values.recipe, preset = values.preset, result = values.result,
     options = values.options, arguments = values.arguments, options_problem = problem,
-    metrics = open_metrics(path .. "/metrics.jsonl"),
+    metrics = metrics.open(path .. "/metrics.jsonl"),
   }, Run)
   self:update()
   return self
@@ -129,10 +129,17 @@ local function search(path, depth, found)
   end
 end
 
--- icl.runs.list([root = "runs"]) -> list of the runs in a folder and in those below it; see icl.runs.read. It is empty
--- where there are none, also where the folder is not there.
+-- runs.root() -> the folder with the runs: runs, unless the variable ICL_RUNS names another.
+function runs.root()
+  local named = os.getenv "ICL_RUNS"
+  return named and named ~= "" and named ~= "none" and named or "runs"
+end
+
+-- icl.runs.list([root]) -> list of the runs in a folder and in those below it; see icl.runs.read. It is empty where
+-- there are none, also where the folder is not there. Without root it is the folder runs, or the one that the variable
+-- ICL_RUNS names.
 function runs.list(root)
-  local path, found = arguments.path("icl.runs.list", root or "runs"):gsub("(.)/+$", "%1"), {}
+  local path, found = arguments.path("icl.runs.list", root or runs.root()):gsub("(.)/+$", "%1"), {}
   search(path, DEPTH, found)
   return found
 end
@@ -140,12 +147,12 @@ end
 -- The runs that a word of a command line stands for.
 local function matching(word)
   local found = runs.list(word)
-  if #found == 0 and word:sub(1, 1) ~= "/" then found = runs.list("runs/" .. word) end
+  if #found == 0 and word:sub(1, 1) ~= "/" then found = runs.list(runs.root() .. "/" .. word) end
   return found
 end
 
 -- runs.find(words) -> the runs that words stand for, each once: folders of runs, or folders with such in them; a name
--- that is not there is looked for in the folder runs. A word that stands for none is an error.
+-- that is not there is looked for below the root. A word that stands for none is an error.
 function runs.find(words)
   local found, seen = {}, {}
   for _, word in ipairs(words) do
@@ -153,7 +160,7 @@ function runs.find(words)
     if #matched == 0 then
       local names = {}
       for i, run in ipairs(runs.list()) do names[i] = run.name end
-      fail("there is no run %s%s; icl runs lists those in the folder runs", core.printable(word),
+      fail("there is no run %s%s; icl runs lists those that there are", core.printable(word),
         arguments.suggestion(word, names))
     end
     for _, run in ipairs(matched) do

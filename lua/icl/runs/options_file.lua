@@ -100,6 +100,17 @@ function options_file.parse(text)
   return value
 end
 
+-- Is a value one that an option may have: a constant, or a list of such?
+local function is_plain(value)
+  if type(value) ~= "table" then return true end
+  local count = 0
+  for _, item in pairs(value) do
+    if type(item) == "table" then return false end
+    count = count + 1
+  end
+  return count == #value
+end
+
 -- options_file.read(path) -> recipe, preset, result, arguments and options of a run, the last two tables; nil and a
 -- message.
 function options_file.read(path)
@@ -111,6 +122,9 @@ function options_file.read(path)
   if not value then return nil, ("%s: %s"):format(path, message) end
   for _, name in ipairs { "arguments", "options" } do
     if type(value[name]) ~= "table" then value[name] = {} end
+  end
+  for name, item in pairs(value.options) do
+    if type(name) ~= "string" or not is_plain(item) then value.options[name] = nil end
   end
   for _, name in ipairs { "recipe", "preset", "result" } do
     if type(value[name]) ~= "string" then value[name] = nil end

@@ -1,0 +1,225 @@
+/* save.c - a safetensors file on its way to the disk, on the caller's thread or on one of its own.
+ *
+ * A process does not end before the threads are done: what was begun is there at the next start. Where it is killed,
+ * the next writer in the folder removes what is left (base/file.h). */
+#include "io/safetensors.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+typedef struct {
+  const void *data;
+  size_t bytes;
+} piece;
+
+struct icl__save {
+  char *path, *start; /* length and header */
+  size_t start_bytes, digits;
+  int count;
+  piece *pieces; /* the data, in their order */
+  icl__places places;
+  char **links; /* those of places */
+
+  pid_t process; /* that started a thread; 0: none did */
+  pthread_t thread;
+  bool finished; /* and joined */
+  atomic_bool done;
+  icl_status status;
+  char message[1024]; /* of another status than OK */
+  icl__save *next;    /* of those with a thread that is not joined */
+};
+
+/* ---- the file ---- */
+
+static icl_status write_pieces(const icl__save *s, icl__writer *writer, uint32_t *sum) {
+  *sum = icl__safetensors_sum(0, s->start, s->start_bytes);
+  ICL__TRY(icl__writer_write(writer, s->start, s->start_bytes));
+  for (int i = 0; i < s->count; i++) {
+    const char *data = s->pieces[i].data;
+    for (size_t left = s->pieces[i].bytes, now; left; left -= now, data += now) {
+      enum { IN_CACHE = 1 << 18 }; /* what was summed up is still near when it is written */
+      now = left < IN_CACHE ? left : IN_CACHE;
+      if (s->digits)
+        *sum = icl__safetensors_sum(*sum, data, now);
+      ICL__TRY(icl__writer_write(writer, data, now));
+    }
+  }
+  return ICL_OK;
+}
+
+static icl_status write_all(const icl__save *s, icl__writer *writer) {
+  uint32_t sum;
+  ICL__TRY(write_pieces(s, writer, &sum));
+  if (!s->digits)
+    return ICL_OK;
+  char digits[ICL__SAFETENSORS_DIGITS + 1];
+  snprintf(digits, sizeof digits, "%08x", sum);
+  return icl__writer_correct(writer, s->digits, digits, ICL__SAFETENSORS_DIGITS);
+}
+
+static icl_status write_file(const icl__save *s) {
+  icl__writer *writer;
+  ICL__TRY(icl__writer_open(s->path, &writer));
+  icl_status status = write_all(s, writer);
+  if (status == ICL_OK)
+    return icl__writer_commit_to(writer, &s->places);
+  icl__writer_cancel(writer);
+  return status;
+}
+
+/* ---- threads ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static icl__save *running; /* under the lock */
+
+static void *work(void *context) {
+  icl__save *s = context;
+  s->status = write_file(s);
+  if (s->status != ICL_OK)
+    snprintf(s->message, sizeof s->message, "%s", icl_message());
+  s->done = true;
+  return NULL;
+}
+
+/* At exit; a child of fork() has none of the threads. */
+static void join_all(void) {
+  pthread_mutex_lock(&lock);
+  for (icl__save *s = running; s; s = s->next)
+    if (s->process == getpid())
+      pthread_join(s->thread, NULL);
+  running = NULL;
+  pthread_mutex_unlock(&lock);
+}
+
+static void forget_all(void) {
+  pthread_mutex_init(&lock, NULL);
+  running = NULL;
+}
+
+static void prepare(void) {
+  atexit(join_all);
+  pthread_atfork(NULL, NULL, forget_all);
+}
+
+void icl__save_start(icl__save *s) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, prepare);
+  pthread_mutex_lock(&lock);
+  if (icl__thread_start(&s->thread, work, s) == 0) {
+    s->process = getpid();
+    s->next = running;
+    running = s;
+  }
+  pthread_mutex_unlock(&lock);
+  if (!s->process)
+    icl__save_finish(s);
+}
+
+/* Takes it out of the list; false: it is not there, so that its thread was joined at exit. */
+static bool unlist(const icl__save *s) {
+  pthread_mutex_lock(&lock);
+  icl__save **at = &running;
+  while (*at && *at != s)
+    at = &(*at)->next;
+  bool found = *at;
+  if (found)
+    *at = s->next;
+  pthread_mutex_unlock(&lock);
+  return found;
+}
+
+bool icl__save_is_done(const icl__save *s) { return s->done || (s->process && s->process != getpid()); }
+
+static icl_status fail_in_child(const icl__save *s) {
+  return icl__fail(ICL_EINVAL, "%s: it is written by the process that this one was forked from", s->path);
+}
+
+icl_status icl__save_finish(icl__save *s) {
+  if (s->process && s->process != getpid())
+    return fail_in_child(s);
+  if (!s->finished && !s->process)
+    work(s);
+  else if (!s->finished && unlist(s))
+    pthread_join(s->thread, NULL);
+  s->finished = true;
+  return s->status == ICL_OK ? ICL_OK : icl__fail(s->status, "%s", s->message);
+}
+
+/* ---- making ---- */
+
+void icl__save_free(icl__save *s) {
+  if (!s)
+    return;
+  if (s->process)
+    icl__save_finish(s);
+  for (int i = 0; i < s->places.link_count; i++)
+    icl__free(s->links[i]);
+  icl__free((char *)(uintptr_t)s->places.keep);
+  icl__free(s->links);
+  icl__free(s->pieces);
+  icl__free(s->start);
+  icl__free(s->path);
+  icl__free(s);
+}
+
+static icl_status copy_path(const char *path, char **result) {
+  char expanded[ICL__PATH];
+  ICL__TRY(icl__path_expand(&path, expanded));
+  *result = icl__strdup(path);
+  return *result ? ICL_OK : ICL_ENOMEM;
+}
+
+static icl_status copy_places(icl__save *s, const icl__places *places) {
+  if (places->keep) {
+    char *keep;
+    ICL__TRY(copy_path(places->keep, &keep));
+    s->places.keep = keep;
+  }
+  s->links = icl__calloc((size_t)places->link_count, sizeof *s->links);
+  if (!s->links)
+    return ICL_ENOMEM;
+  s->places.links = (const char *const *)s->links;
+  for (; s->places.link_count < places->link_count; s->places.link_count++)
+    ICL__TRY(copy_path(places->links[s->places.link_count], &s->links[s->places.link_count]));
+  return ICL_OK;
+}
+
+/* The header, and where the data are. */
+static icl_status arrange(icl__save *s, const icl_safetensors *contents) {
+  if (contents->count < 0 || contents->metadata_count < 0)
+    return icl__fail(ICL_EINVAL, "a count is below 0");
+  const icl_array **order = icl__alloc((size_t)contents->count, sizeof *order);
+  s->pieces = icl__alloc((size_t)contents->count, sizeof *s->pieces);
+  icl_status status = order && s->pieces ? ICL_OK : ICL_ENOMEM;
+  if (status == ICL_OK)
+    status = icl__safetensors_start(contents, order, &s->start, &s->start_bytes);
+  if (status == ICL_OK) {
+    s->digits = icl__safetensors_digits((unsigned char *)s->start, s->start_bytes);
+    for (; s->count < contents->count; s->count++)
+      s->pieces[s->count] = (piece){order[s->count]->data, icl__array_bytes(order[s->count])};
+  }
+  icl__free(order);
+  return status;
+}
+
+icl_status icl__save_new(const char *path, const icl_safetensors *contents, const icl__places *places,
+                         icl__save **result) {
+  icl__save *s = icl__calloc(1, sizeof *s);
+  icl_status status = s ? copy_path(path, &s->path) : ICL_ENOMEM;
+  if (status == ICL_OK)
+    status = copy_places(s, places);
+  if (status == ICL_OK)
+    status = arrange(s, contents);
+  if (status == ICL_OK) {
+    *result = s;
+    return ICL_OK;
+  }
+  icl__save_free(s);
+  return icl__wrap(status, "%s: not written", path);
+}

@@ -1,0 +1,131 @@
+-- ema.lua: exponential moving averages of what a training changes from step to step.
+local arguments = require "icl.internal.arguments"
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local nn = require "icl.nn.module"
+local weights = require "icl.weights"
+
+local Ema = {}
+Ema.__index = Ema
+
+local floats = { f32 = true, f64 = true, bf16 = true, f16 = true }
+
+-- How far the averages go towards new values in an update that `count` others came before: a number, or a tensor (f64).
+local function weight_of(self, count)
+  if not self.warmup then return 1 - self.decay end
+  return 1 - ((count + 1) / (count + 10)):minimum(self.decay)
+end
+
+-- ema:update(): takes in the values that the model's states have now. To be called in each step behind the optimizer's.
+function Ema:update()
+  if self.applied then fail "icl.ema: update: the model has the averages now; call it outside of ema:apply" end
+  local count = self.count:read()
+  local weight = weight_of(self, count)
+  for _, entry in ipairs(self.entries) do
+    local value, average = entry.state:read(), entry.average:read()
+    if floats[entry.state:dtype()] then
+      average = average + (value - average) * weight
+    else
+      average = value
+    end
+    entry.average:write(average)
+  end
+  self.count:write(count + 1)
+end
+
+-- Exchanges the values of the model with those that are kept for the entries, as far as some are.
+local function exchange(self)
+  for i, entry in ipairs(self.entries) do
+    local kept = self.kept[i]
+    if kept then
+      self.kept[i] = entry.state:read()
+      entry.state:write(kept)
+    end
+  end
+end
+
+-- ema:apply(f, ...) -> what f(...) returns; while f runs the model has the averages, and after it, or after an error in
+-- it, the bytes it had before. Nothing is copied.
+--
+--   local result = ema:apply(icl.evaluate, model, test)
+--   ema:apply(function() model:save "average.safetensors" end)
+function Ema:apply(f, ...)
+  arguments.typed("icl.ema: apply", f, "function", "a function")
+  if core.in_step() then fail "icl.ema: apply: a step is open; call it outside of icl.step and of loops over batches" end
+  if self.applied then fail "icl.ema: apply: the model has the averages already" end
+  self.kept = {}
+  local back <close> = setmetatable({}, { __close = function()
+    exchange(self)
+    self.kept, self.applied = nil, false
+  end })
+  self.applied = true
+  for i, entry in ipairs(self.entries) do
+    self.kept[i] = entry.state:read()
+    entry.state:write(entry.average:read())
+  end
+  return f(...)
+end
+
+-- ema:as_trained(f, ...) -> what f(...) returns; while f runs the model has its own values, within ema:apply too.
+function Ema:as_trained(f, ...)
+  if not self.applied then return f(...) end
+  local back <close> = setmetatable({}, { __close = function()
+    exchange(self)
+    self.applied = true
+  end })
+  exchange(self)
+  self.applied = false
+  return f(...)
+end
+
+-- ema:named_states() -> list of { name =, state =, module =, key = }: the averages by the names of the model's states,
+-- and n_averaged, how many updates there were.
+function Ema:named_states()
+  if self.applied then fail "icl.ema: the model has the averages now; save and load outside of ema:apply" end
+  local list = { { name = "n_averaged", state = self.count, module = self, key = "n_averaged" } }
+  for _, entry in ipairs(self.entries) do
+    list[#list + 1] = { name = entry.name, state = entry.average, module = entry.module, key = entry.key }
+  end
+  return list
+end
+
+-- ema:state_dict() -> list of { name =, tensor = }
+function Ema:state_dict()
+  return weights.state_dict(self)
+end
+
+-- ema:load_state_dict(list [, { strict = true }]): such a list; names and shapes must agree unless strict is false.
+function Ema:load_state_dict(list, options)
+  options = arguments.options("icl.ema", options, { strict = true })
+  options.target = "icl.ema"
+  return weights.load_state_dict(self, list, options)
+end
+
+-- icl.ema(model [, { decay = 0.999, warmup = false }]) -> averages of a model's states, which begin as the values that
+-- these have now:
+--
+--   local ema = icl.ema(model, { decay = 0.999 })
+--   ... optimizer:step(rate); ema:update()                     -- in each step
+--   local result = ema:apply(icl.evaluate, model, test)        -- outside of steps
+--
+-- In each update an average moves by 1 - decay of the way to the value of its state. So do those of buffers, such as
+-- the statistics of batch norm; integers are copied. (PyTorch: AveragedModel with use_buffers, timm: ModelEmaV2.) With
+-- warmup the decay is at most (1 + t) / (10 + t) behind t updates, so that first weights are soon forgotten.
+local function new(model, given, ...)
+  arguments.no_more("icl.ema", "a model and a table of options", ...)
+  local options = arguments.options("icl.ema", given, { decay = 0.999, warmup = false })
+  if not nn.is(model) then fail("icl.ema: it takes a module, not %s", arguments.described(model)) end
+  if core.in_step() then fail "icl.ema: a step is open; make it before the loop" end
+  local decay = arguments.number("icl.ema: decay", options.decay, 0)
+  if decay >= 1 then fail("icl.ema: decay is %s; it must be less than 1, or the averages never move", decay) end
+  local warmup = arguments.boolean("icl.ema: warmup", options.warmup)
+  local self = setmetatable({ decay = decay, warmup = warmup, entries = {}, applied = false }, Ema)
+  for i, entry in ipairs(model:named_states()) do
+    self.entries[i] = { name = entry.name, state = entry.state, module = entry.module, key = entry.key,
+                        average = core.state(entry.state, { name = "ema." .. entry.name }) }
+  end
+  self.count = core.state(core.full({}, 0, "f64"), { name = "ema.n_averaged" })
+  return self
+end
+
+return new

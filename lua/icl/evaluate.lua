@@ -1,0 +1,136 @@
+-- evaluate.lua: what a model makes of images that it does not learn from.
+local arguments = require "icl.internal.arguments"
+local augment = require "icl.augment"
+local core = require "icl.core"
+local data = require "icl.data"
+local fail = require "icl.internal.fail"
+local is_loader = require "icl.internal.is_loader"
+local loss = require "icl.loss"
+local metrics = require "icl.metrics"
+local new_run = require "icl.run"
+local nn = require "icl.nn.module"
+local places = require "icl.internal.places"
+
+-- The views of images that a name stands for.
+local views = {}
+
+function views.flip(image)
+  return { image, core.ops.flip(image, core.full({ image:size(1) }, 1, "bool")) }
+end
+
+local function view_function(given)
+  if given == nil or type(given) == "function" then return given end
+  return views[arguments.choice("icl.evaluate: views", given, arguments.names(views))]
+end
+
+local function check_model(model)
+  local called = type(model) == "function" or (getmetatable(model) or {}).__call
+  if nn.is_class(model) then
+    fail("icl.evaluate: the model is the class %s; call it to make one", model.class_name)
+  elseif not called then
+    fail("icl.evaluate: the model is %s; it must be a module or a function of images", arguments.described(model))
+  end
+end
+
+-- The loader of what was given: one, or a set.
+local function loader_of(given, options)
+  arguments.typed("icl.evaluate", given, "table", "a set or a loader behind the model")
+  if not is_loader(given) then
+    local chain = options.chain or given.count and augment.from_options({}, given)
+    return data.loader(given, { batch_size = options.batch_size or 256, chain = chain })
+  elseif options.batch_size or options.chain then
+    fail "icl.evaluate: a loader has a batch_size and a chain already; give its set to have others: loader.set"
+  elseif given.training then
+    fail "icl.evaluate: a loader for training draws and leaves out images; give its set: loader.set"
+  end
+  return given
+end
+
+-- The modes of all modules of the models, which get them back when it is closed.
+local function modes_of(...)
+  local modes = {}
+  for i = 1, select("#", ...) do
+    local model = select(i, ...)
+    for _, entry in ipairs(nn.is(model) and model:named_modules() or {}) do
+      modes[entry.module] = entry.module.training
+    end
+  end
+  return setmetatable(modes, { __close = function()
+    for module, training in pairs(modes) do
+      if module.training ~= training then module.training = training end
+    end
+  end })
+end
+
+-- What was logged in a run's last loop, which is that again when it is closed.
+local function averages_of(run)
+  local last, average = run.last, run.average
+  return setmetatable({}, { __close = function() run.last, run.average = last, average end })
+end
+
+-- The logits of images; of several views of them the mean.
+local function predict(model, image, view)
+  local images = view and view(image) or image
+  if type(images) ~= "table" then return model(images) end
+  local logits = {}
+  for i, one in ipairs(images) do logits[i] = model(one) end
+  if #logits == 0 then fail "icl.evaluate: views gives no images; it must give a list of them" end
+  return metrics.mean_of_views(logits)
+end
+
+local function watcher(watch)
+  return { turn = function(_, run, loop) watch(run, loop) end }
+end
+
+-- The averages over a loader, in a loop of the run.
+local function average_over(run, model, loader, options)
+  local view = view_function(options.views)
+  for batch in run:batches(loader) do
+    local logits = predict(model, batch.image, view)
+    local figures = metrics.figures(logits, batch.target, options.metrics)
+    figures.loss = loss.cross_entropy(logits, batch.target)
+    run:log(figures)
+  end
+  return run.average
+end
+
+-- icl.evaluate(model, set or loader [, { metrics =, views =, batch_size = 256, chain = }]) -> { loss =, top1 =, top5 =,
+-- count = images }: means over the images of plain cross-entropy and of the shares of images whose label is the first
+-- or among the first five.
+--
+--   print(icl.evaluate(model, test).top1)
+--
+-- The model is a module, which is in evaluation mode meanwhile, or a function of images. metrics = { name =
+-- function(logits, target) ... end } adds figures of one's own: one number for a batch, averaged by images. views =
+-- "flip" takes the mean of the logits of each image and of its mirror image; a function(images) gives a list of views.
+-- chain is that of the loader that is made for a set, without random stages unless it is given.
+--
+-- It may be called wherever no step is open, in an epoch too: the averages and draws of a run stay as they are, and
+-- each module gets its mode back, also after an error. With run = a run it is a loop of that run, which shows it and
+-- goes on with it after an interruption; otherwise watch = function(run, loop) is called after each batch.
+local function evaluate(model, set, given, ...)
+  arguments.no_more("icl.evaluate", "a model, a set and a table of options", ...)
+  local options = arguments.options("icl.evaluate", given, {}, { "metrics", "views", "batch_size", "chain", "run",
+                                                                 "watch" })
+  check_model(model)
+  metrics.check("icl.evaluate", options.metrics)
+  local loader = loader_of(set, options)
+  if core.in_step() then fail "icl.evaluate: a step is open; call it outside of icl.step and of loops over batches" end
+  local modes <close> = modes_of(model, options.run and options.run.model)
+  if nn.is(model) then model:eval() end
+  local average
+  if options.run then
+    local logged <close> = averages_of(options.run)
+    average = average_over(options.run, model, loader, options)
+  else
+    places.enter(places.name "evaluate", 0)
+    local outside <close> = places.leaving
+    average = average_over(new_run { quiet = true, sinks = { options.watch and watcher(options.watch) } }, model, loader,
+      options)
+  end
+  local result = { count = math.min(loader.set.count, loader.batches * loader.batch_size) }
+  for name, value in pairs(average) do result[name] = value end
+  return result
+end
+
+return evaluate

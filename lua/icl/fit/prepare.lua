@@ -1,0 +1,144 @@
+-- fit/prepare.lua: what a training is made of: what was given to icl.fit, and what the options say about the rest.
+local arguments = require "icl.internal.arguments"
+local augment = require "icl.augment"
+local core = require "icl.core"
+local data = require "icl.data"
+local fail = require "icl.internal.fail"
+local is_loader = require "icl.internal.is_loader"
+local loss = require "icl.loss"
+local metrics = require "icl.metrics"
+local new_ema = require "icl.ema"
+local optim = require "icl.optim"
+local parts = require "icl.fit.parts"
+local schedule = require "icl.schedule"
+local settings = require "icl.fit.settings"
+local summary = require "icl.nn.summary"
+local usage = require "icl.internal.usage"
+local weights = require "icl.weights"
+
+local function can_be_called(value)
+  return type(value) == "function" or (getmetatable(value) or {}).__call ~= nil
+end
+
+local function check(given)
+  if not given.model then fail "icl.fit: it needs a model" end
+  if not (given.train or given.loader) then fail "icl.fit: it needs a set, train, or a loader" end
+  for _, name in ipairs { "loss", "schedule", "on_step", "on_epoch" } do
+    local value = given[name]
+    if value ~= nil and not can_be_called(value) then
+      fail("icl.fit: %s is %s; it must be a function", name, arguments.described(value))
+    end
+  end
+  local optimizer = given.optimizer
+  if optimizer ~= nil and not (type(optimizer) == "table" and optimizer.step) then
+    fail("icl.fit: optimizer is %s; it must be one of icl.optim", arguments.described(optimizer))
+  end
+  metrics.check("icl.fit", given.metrics)
+end
+
+local val_part, test_part = { key = "val", title = "Val" }, { key = "test", title = "Test" }
+
+-- A set to evaluate with its loaders; loops over one loader are one loop to a run that was interrupted.
+local function part_of(self, part, set)
+  local o = self.options
+  local function loader(title)
+    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set), title = title })
+  end
+  local title = part.title
+  return { key = part.key, title = title, loader = loader(title), ema_loader = self.ema and loader(title .. " EMA") }
+end
+
+-- The sets that are evaluated: after each epoch, and once at the end.
+local function choose_sets(self, given)
+  local val, test = given.val or nil, given.test or nil
+  if not val and test and test.is_validation then val, test = test, nil end
+  if val == test then val = nil end
+  self.val, self.test = val, test
+  if val then
+    self.each, self.last = part_of(self, val_part, val), test and part_of(self, test_part, test)
+  elseif test and self.options.use_test_as_val then
+    self.each = part_of(self, test_part, test)
+  elseif test then
+    self.last = part_of(self, test_part, test)
+  end
+end
+
+-- The layers of the model with their shapes; nil for what is no module, or takes no batch of one image.
+local function layers_of(model, shape)
+  if type(model) ~= "table" or not model.named_modules then return nil end
+  local ok, layers = pcall(summary.list, model, shape)
+  return ok and layers or nil
+end
+
+-- The loader to train with: the one that was given, or one of the training set.
+local function training_loader(given, o)
+  local loader, set = given.loader, given.train
+  if not loader then
+    local chain = given.chain or augment.from_options(o, set, { training = true })
+    return data.loader(set, { batch_size = o.batch_size, training = true, drop_last = o.drop_last, chain = chain })
+  end
+  if not is_loader(loader) then
+    fail("icl.fit: loader is %s; it must be icl.data.loader(set, { training = true })", arguments.described(loader))
+  elseif not loader.training then
+    fail "icl.fit: the loader is one for evaluation; make it with training = true"
+  elseif given.chain then
+    fail "icl.fit: the loader has a chain already; give one of them"
+  elseif set and set ~= loader.set then
+    fail "icl.fit: the loader is one of another set than train; give one of them"
+  end
+  o.batch_size, o.drop_last = loader.batch_size, loader.drop_last
+  return loader
+end
+
+-- Puts the weights of options.weights into the model.
+local function start_from_weights(model, path)
+  local where = core.where()
+  local ok, message = pcall(weights.load, model, path)
+  if ok then return end
+  if type(message) ~= "string" then error(message, 0) end
+  if message:sub(1, #where) == where then message = message:sub(#where + 1) end
+  fail("icl.fit: {weights}: %s", message)
+end
+
+-- An error where options that were given are about an evaluation that there is not.
+local function check_evaluated(self)
+  for _, name in ipairs { "val_first", "val_period", "tta" } do
+    local alone = self.each == nil and (name ~= "tta" or self.last == nil)
+    if alone and self.options[name] ~= settings.default(name) then
+      fail("icl.fit: {" .. name .. "} means nothing without a set to evaluate on%s",
+        name == "tta" and "" or " behind each epoch")
+    end
+  end
+end
+
+local function training(given)
+  local o, notes = settings.complete(given.options)
+  local self = { model = given.model, options = o, notes = notes, given = given.options or {}, metrics = given.metrics,
+                 on_step = given.on_step, on_epoch = given.on_epoch }
+  self.train_loader = training_loader(given, o)
+  self.train = self.train_loader.set
+  if o.weights then start_from_weights(self.model, o.weights) end
+  if o.ema > 0 then self.ema = new_ema(self.model, { decay = o.ema, warmup = o.ema_warmup }) end
+  if o.tta ~= "none" then self.views = o.tta end
+  choose_sets(self, given)
+  check_evaluated(self)
+  self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
+  self.optimizer = given.optimizer or optim.from_options(o, given.model)
+  self.criterion = given.loss or function(logits, target)
+    if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
+    return loss.cross_entropy(logits, target, o.label_smoothing)
+  end
+  self.layers = layers_of(given.model, self.train.shape)
+  parts.check(self.layers, self.train.count, o)
+  return self
+end
+
+-- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, schedule, criterion, metrics, on_step,
+-- on_epoch, ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, { key =, title
+-- =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header.
+local function prepare(given)
+  check(given)
+  return usage.during(given.options, training, given)
+end
+
+return prepare

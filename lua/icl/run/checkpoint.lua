@@ -1,0 +1,223 @@
+-- run/checkpoint.lua: the state of a run as a file, and back.
+--
+-- A checkpoint is a safetensors file. Its tensors are those of what is kept, as `model.conv.weight` or
+-- `optimizer.momentum_buffer.conv.weight`; all else is JSON in its metadata, under `icl`. Draws depend on the seed and
+-- on places alone, so no generator has a state.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local description = require "icl.run.description"
+local json = require "icl.json"
+local loop = require "icl.run.loop"
+local places = require "icl.internal.places"
+local usage = require "icl.internal.usage"
+local weights = require "icl.weights"
+
+local checkpoint = {}
+
+local VERSION = 1
+
+-- checkpoint.has_settings(thing) -> has it numbers of its own? thing:settings() gives them, as a table for JSON, and
+-- thing:settings(table) takes them back.
+function checkpoint.has_settings(thing)
+  return type(thing.settings) == "function"
+end
+
+-- ---- writing ----
+
+-- The records of the epoch's training loops; loops of evaluation begin anew.
+local function loop_states(run)
+  local list = {}
+  for i, record in ipairs(run.loops) do
+    list[i] = { training = record.training or false }
+    if record.training then
+      for _, name in ipairs { "finished", "images", "last", "average", "logged", "done" } do
+        list[i][name] = record[name]
+      end
+    end
+  end
+  return list
+end
+
+local function state_of(run)
+  return {
+    epoch = run.epoch, inside = run.inside or false, step = run.step, loops = loop_states(run), loaders = run.loaders,
+    memory = run.memory, changes = run.changes, best = run.reports.best, seconds = run:elapsed(),
+  }
+end
+
+local function contents(run)
+  local list, settings = {}, {}
+  for _, name in ipairs(arguments.names(run.kept)) do
+    local thing = run.kept[name]
+    for _, item in ipairs(thing.named_states and weights.state_dict(thing) or {}) do
+      list[#list + 1] = { name = name .. "." .. item.name, tensor = item.tensor }
+    end
+    if checkpoint.has_settings(thing) then settings[name] = thing:settings() end
+  end
+  local about = description.of(run)
+  about.state, about.settings = state_of(run), settings
+  return list, { format = "pt", icl = json.encode(about) }
+end
+
+-- checkpoint.contents(run) -> the tensors of a checkpoint, a list of { name =, tensor = }, and its metadata. What is
+-- kept and has a method as_trained (icl.ema) puts others aside meanwhile.
+function checkpoint.contents(run)
+  local collect = contents
+  for _, thing in pairs(run.kept) do
+    local inner = collect
+    if thing.as_trained then collect = function(...) return thing:as_trained(inner, ...) end end
+  end
+  return collect(run)
+end
+
+-- ---- reading ----
+
+local function parse(path)
+  local list, metadata = core.safetensors_read(path)
+  local about = metadata.icl and core.json_decode(metadata.icl)
+  if type(about) ~= "table" or type(about.state) ~= "table" then
+    error(("%s holds no state of a run"):format(path), 0)
+  elseif about.version ~= VERSION then
+    error(("%s has version %s of checkpoints; this program reads version %d"):format(path, about.version, VERSION), 0)
+  end
+  return { path = path, tensors = list, about = about, state = about.state }
+end
+
+-- The contents of a checkpoint file; or nil and what is wrong with it.
+local function read(path)
+  local ok, result = core.safetensors_verify(path)
+  if not ok then return nil, result end
+  ok, result = pcall(parse, path)
+  if ok then return result end
+  return nil, tostring(result)
+end
+
+local function exists(path)
+  local file = io.open(path)
+  return file ~= nil and file:close()
+end
+
+-- checkpoint.open(path) -> the checkpoint to go on from: the file `path`, or the last one of a run's folder; of that
+-- the one before it where the last cannot be read, which `damage` says then. Its folder is that of the run.
+function checkpoint.open(path)
+  arguments.path("icl.run: resume", path)
+  local folder = path:match "^(.*)/checkpoints/[^/]+%.safetensors$"
+  if path:find "%.safetensors$" then
+    local opened, problem = read(path)
+    if not opened then fail("resume: %s", problem) end
+    opened.folder = folder
+    return opened
+  end
+  local damage
+  for _, name in ipairs { "last", "previous" } do
+    local file = ("%s/checkpoints/%s.safetensors"):format(path, name)
+    if exists(file) then
+      local opened, problem = read(file)
+      if opened then
+        opened.folder, opened.damage = path, damage
+        return opened
+      end
+      damage = damage and damage .. "; " .. problem or problem
+    end
+  end
+  fail("resume: %s", damage or ("there is no checkpoint in %s/checkpoints"):format(path))
+end
+
+-- The tensors of a checkpoint under `name`, without that.
+local function under(name, tensors)
+  local list, prefix = {}, name .. "."
+  for _, item in ipairs(tensors) do
+    if item.name:sub(1, #prefix) == prefix then
+      list[#list + 1] = setmetatable({ name = item.name:sub(#prefix + 1) }, { __index = item })
+    end
+  end
+  return list
+end
+
+-- An error about what differs between a checkpoint and the run that is to go on, or with `anyway` a line for the log.
+local function differ(run, path, differences, anyway)
+  if #differences == 0 then return end
+  local text = table.concat(differences, "; ")
+  if not anyway then
+    usage.during(usage.latest(), fail, "resume: %s: %s. {resume_anyway} goes on all the same", path, text)
+  end
+  table.insert(run.notes, ("Note: goes on although it differs: %s"):format(text))
+end
+
+local function load_kept(run, before, anyway)
+  local differences = {}
+  for _, name in ipairs(arguments.names(run.kept)) do
+    local thing, list = run.kept[name], under(name, before.tensors)
+    if thing.named_states and #thing:named_states() > 0 then
+      if #list > 0 then
+        weights.load_state_dict(thing, list, { strict = not anyway, target = name, source = before.path })
+      else
+        differences[#differences + 1] = ("it holds no %s"):format(name)
+      end
+    end
+    local settings = before.about.settings[name]
+    if checkpoint.has_settings(thing) and settings then thing:settings(settings) end
+  end
+  differ(run, before.path, differences, anyway)
+end
+
+-- checkpoint.restore(run, before, anyway): the run as it was in a checkpoint that was opened. What differs is an error,
+-- or with `anyway` a note.
+function checkpoint.restore(run, before, anyway)
+  local state, differences = before.state, {}
+  run.notes, run.anyway = {}, anyway
+  if before.about.seed ~= places.current_seed() then
+    differences[1] = ("it has the seed %d, and this run %d"):format(before.about.seed, places.current_seed())
+  end
+  differ(run, before.path, differences, anyway)
+  load_kept(run, before, anyway)
+  run.epoch, run.step, run.seconds, run.memory = state.epoch, state.step, state.seconds, state.memory
+  run.changes, run.to_change = state.changes, #state.changes > 0
+  run.inside, run.goes_on = state.inside, state.inside
+  for i, saved in ipairs(state.loops) do
+    local record = loop.record(i)
+    if saved.training then
+      for key, value in pairs(saved) do record[key] = value end
+    end
+    run.loops[i] = record
+  end
+  run.expected, run.resumed_step, run.before = state.loaders, state.step, before
+  run.place = state.epoch > 0 and ("%s.epoch%d"):format(run.name, state.epoch) or run.name
+end
+
+-- checkpoint.notes(run, before) -> lines that say where a run goes on, and what may come out differently.
+function checkpoint.notes(run, before)
+  local about, lines = before.about, {}
+  if before.damage then lines[1] = ("Note: %s; %s is used"):format(before.damage, before.path) end
+  lines[#lines + 1] = ("Goes on from %s: epoch %d, step %d"):format(before.path, run.epoch, run.step)
+  local now = description.machine()
+  if about.threads ~= now.threads then
+    lines[#lines + 1] = ("Note: it was begun with %d threads and goes on with %d; sums are split among threads, so the "
+      .. "bytes will differ from those of a run that was never interrupted"):format(about.threads, now.threads)
+  end
+  if about.build ~= now.build then
+    lines[#lines + 1] = "Note: it was begun by another build of icl; the bytes may differ"
+  end
+  return table.move(run.notes, 1, #run.notes, #lines + 1, lines)
+end
+
+-- checkpoint.check_loader(run, number, loader) -> what is remembered of the loader of loop `number` of an epoch. Where
+-- the run goes on and another loader was there, that is an error, or a line for the log.
+function checkpoint.check_loader(run, number, loader)
+  local now = description.loader(loader)
+  local before, differences = run.expected and run.expected[number], {}
+  if before then
+    for _, name in ipairs(arguments.names(now)) do
+      if before[name] ~= now[name] then
+        differences[#differences + 1] = ("%s of loop %d was %s and is %s"):format(name, number, before[name], now[name])
+      end
+    end
+    run.expected[number] = nil
+    if #differences > 0 and not run.anyway then differ(run, run.before.path, differences, false) end
+    if #differences > 0 then run:line("Note: goes on although it differs: " .. table.concat(differences, "; ")) end
+  end
+  return now
+end
+
+return checkpoint

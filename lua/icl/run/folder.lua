@@ -1,0 +1,129 @@
+-- run/folder.lua: the folder of a run: which one it is, who writes in it, and what says how the run came about.
+--
+--   options.lua  env.txt  log.txt  metrics.jsonl  events.out.tfevents...  checkpoints/  weights.safetensors
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local numbers = require "icl.internal.numbers"
+
+local folder = {}
+
+-- ICL_RUNS: where runs are written, "none" for nowhere.
+local function root()
+  local named = os.getenv "ICL_RUNS"
+  return named and named ~= "" and named or "runs"
+end
+
+-- Makes the first free one of the folders 001, 002, ... of a program; -> its path.
+local function next_free(program)
+  local above = ("%s/%s%s"):format(root(), program.name, program.preset and "-" .. program.preset or "")
+  local there, reason = core.make_folder(above)
+  if not there then fail("{output}: %s", reason) end
+  local number = 1
+  for _, name in ipairs(core.list_folder(above) or {}) do number = math.max(number, (tonumber(name, 10) or 0) + 1) end
+  while true do
+    local path = ("%s/%03d"):format(above, number)
+    local made, message, exists = core.new_folder(path)
+    if made then return path end
+    if not exists then fail("{output}: %s", message) end
+    number = number + 1
+  end
+end
+
+-- Makes a folder that was named; an empty one that is there will do.
+local function make(path)
+  local made, message = core.make_folder(path)
+  if not made then fail("{output}: %s", message) end
+  if #core.list_folder(path) > 0 then
+    fail("{output} %s is there and not empty, and no run is written over; {resume} %s goes on with it", path, path)
+  end
+  return path
+end
+
+-- folder.open(wanted, before, program) -> the path of the folder that a run writes into, or nil for none. wanted: a
+-- path, "" for the next free one, "none" or nil; before: the checkpoint that it goes on from, or nil.
+function folder.open(wanted, before, program)
+  if wanted == "none" then return nil end
+  if before and (wanted == nil or wanted == "" or wanted == before.folder) then return before.folder end
+  if wanted == "" then return root() ~= "none" and next_free(program) or nil end
+  return wanted and make(wanted)
+end
+
+-- folder.lock(path) -> the lock that says that this process writes there; it lasts as long as the value.
+function folder.lock(path)
+  local lock, message = core.file_lock(path .. "/log.txt")
+  if not lock then fail("{output}: another process works in %s: %s", path, message) end
+  return lock
+end
+
+-- ---- options.lua ----
+
+local function constant(value)
+  if type(value) == "string" then return ("%q"):format(value):gsub("\\\n", "\\n") end
+  if type(value) == "number" then return numbers.exact(value) end
+  if type(value) ~= "table" then return tostring(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = constant(item) end
+  return "{ " .. table.concat(items, ", ") .. " }"
+end
+
+local function add_table(lines, name, values)
+  local names = {}
+  for key in pairs(values) do names[#names + 1] = key end
+  table.sort(names)
+  lines[#lines + 1] = ("  %s = {"):format(name)
+  for _, key in ipairs(names) do lines[#lines + 1] = ("    %s = %s,"):format(key, constant(values[key])) end
+  lines[#lines + 1] = "  },"
+end
+
+-- The text of options.lua.
+local function options_text(program)
+  local lines = { "-- How a run began. `icl options.lua` runs it again, into a folder of its own; what else is given",
+                  "-- on that command line beats what stands here.", 'require "icl".rerun {' }
+  for _, name in ipairs { "recipe", "preset", "result" } do
+    if program[name] then lines[#lines + 1] = ("  %s = %s,"):format(name, constant(program[name])) end
+  end
+  lines[#lines + 1] = ("  arguments = %s,"):format(constant(program.arguments))
+  if program.options then add_table(lines, "options", program.options) end
+  lines[#lines + 1] = "}"
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- ---- env.txt ----
+
+local function first_line(path)
+  local file = io.open(path)
+  local line = file and file:read "l"
+  if file then file:close() end
+  return line
+end
+
+local function environment_text(program)
+  local words = { program.recipe, table.unpack(program.arguments) }
+  for i, word in ipairs(words) do
+    if word:find "[^%w%-_./=,:+]" then words[i] = "'" .. word:gsub("'", "'\\''") .. "'" end
+  end
+  local lines = {
+    ("icl %s, build %s"):format(core.version, core.build_id()),
+    ("command: icl %s"):format(table.concat(words, " ")),
+    ("folder: %s"):format(os.getenv "PWD" or "?"),
+    ("host: %s"):format(first_line "/proc/sys/kernel/hostname" or "?"),
+    ("system: %s"):format(first_line "/proc/version" or "?"),
+    ("begun: %s"):format(os.date "%Y-%m-%d %H:%M:%S %z"),
+    core.describe_device(),
+  }
+  for _, name in ipairs { "ICL_THREADS", "ICL_CHUNK", "ICL_PLAN", "ICL_CONV", "ICL_ISA", "ONEDNN_MAX_CPU_ISA" } do
+    local value = os.getenv(name)
+    if value then lines[#lines + 1] = ("%s=%s"):format(name, value) end
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- folder.describe(path, program): writes options.lua and env.txt into a new folder.
+function folder.describe(path, program)
+  for name, text in pairs { ["options.lua"] = options_text(program), ["env.txt"] = environment_text(program) } do
+    local written, message = core.file_write(path .. "/" .. name, text)
+    if not written then fail("{output}: %s", message) end
+  end
+end
+
+return folder

@@ -1,0 +1,254 @@
+-- run: loops over batches in which each pass of the body is one step; what they trained is kept in files, from which a
+-- run that ended anywhere goes on.
+--
+--   local run = icl.run { epochs = 10, output = "runs/mine", keep = { model = model, optimizer = optimizer } }
+--   for epoch in run:epochs() do
+--     for batch in run:batches(loader) do
+--       local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
+--       loss:backward()
+--       optimizer:step(schedule(run.step))
+--       run:log { loss = loss }
+--     end
+--     run:report { train = run.average }
+--   end
+--
+-- What the body does is recorded and evaluated when its pass ends; `break` and `return` end it too, an error drops it.
+-- Where an error, a signal or the end of the process ended the loops, the same loops entered again go on behind the
+-- last pass that was finished: in this process, or in another one with `resume`.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local changes = require "icl.run.changes"
+local checkpoint = require "icl.run.checkpoint"
+local loop = require "icl.run.loop"
+local new_output = require "icl.run.output"
+local new_saver = require "icl.run.saver"
+local places = require "icl.internal.places"
+local reports = require "icl.run.reports"
+local signals = require "icl.run.signals"
+local usage = require "icl.internal.usage"
+
+local Run = {}
+Run.__index = Run
+
+local defaults = { epochs = 1, save_every = "10 min", keep_epochs = 0, resume_anyway = false }
+local others = { "quiet", "model", "keep", "output", "resume", "options", "sinks", "best" }
+
+local has_settings = checkpoint.has_settings
+
+-- What is kept: the table `keep`, or the model alone.
+local function check_kept(options)
+  local kept = options.keep or { model = options.model }
+  arguments.typed("icl.run: keep", kept, "table", "a table of what is kept, by name")
+  for name, thing in pairs(kept) do
+    if type(name) ~= "string" or name:find "[^%w_]" then
+      fail("icl.run: keep: %s is no name; it is written { model = model, optimizer = optimizer }", tostring(name))
+    elseif type(thing) ~= "table" or not (thing.named_states or has_settings(thing)) then
+      fail("icl.run: keep: %s is %s; it takes what has named_states() or settings(): a model, an optimizer, a schedule",
+        name, arguments.described(thing))
+    end
+  end
+  return kept
+end
+
+local function begin(given)
+  local options = arguments.options("icl.run", given, defaults, others)
+  local name = places.name "run"
+  local self = setmetatable({
+    model = options.model, kept = check_kept(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
+    last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1), place = name, loops = {}, entered = 0,
+    memory = {}, changes = {}, seconds = 0, began = core.clock(), loaders = {},
+  }, Run)
+  local before = options.resume and checkpoint.open(options.resume) or nil
+  if before then checkpoint.restore(self, before, options.resume_anyway) end
+  self.reports = reports.new(options.best, before and before.state.best)
+  self.output = new_output(self, options, before)
+  self.saver = new_saver(self, options)
+  if before then self:tell(checkpoint.notes(self, before)) end
+  return self
+end
+
+-- icl.run { epochs = 1, model =, keep = { name = thing }, output =, resume =, ... } -> a run.
+--
+-- model: in training mode in each pass over a training loader, in evaluation mode in others. keep: what a checkpoint
+-- holds, things with named_states() (models, optimizers, averages) or settings() (schedules); the model alone unless it
+-- is given. output: the folder for what the run writes; none unless given, and "" is the next free one of
+-- runs/NAME/NNN. resume: a folder of a run that goes on here, or one of its checkpoints; `output` is that folder then
+-- unless it is given. resume_anyway = true goes on where something differs. save_every = "10 min", "2 epochs" or
+-- "500 steps": how often the state is saved, besides at the end, at signals, and where the best figure improved; saves
+-- by epochs have files of their own, of which the last keep_epochs stay (0: all). best: the figure of reports that
+-- decides, "test.top1" or "val.loss"; otherwise top1 or else loss of val or else test. options: the options of a
+-- command line, for the folder's options.lua; those that were parsed last unless given. sinks: a list of things that
+-- are told what happens, see lua/icl/sinks. quiet = true: nothing is shown, as in a run without output and without a
+-- command line.
+--
+-- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
+-- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table
+-- of one's own that checkpoints hold: numbers, texts, lists and tables of them), best ({ name =, value =, epoch = }),
+-- folder, entered_again (is the body of this epoch begun once more, after an end in the middle of it? What it does
+-- before its loops to what is kept, or to memory, was done already).
+local function new(given)
+  return usage.during(given and given.options or usage.latest(), begin, given)
+end
+
+-- ---- epochs ----
+
+-- The end of an epoch whose body came to its end.
+local function end_epoch(run)
+  run.inside = false
+  run.saver:epoch_ended()
+end
+
+-- The end of the run: everything is in files.
+local function finish(run)
+  if run.ending then return end
+  run.saver:finish()
+  run:close { state = "finished" }
+end
+
+local function next_epoch(run)
+  signals.attend()
+  run.entered_again = run.goes_on or false
+  if run.goes_on then
+    run.goes_on = false
+  else
+    if run.inside then end_epoch(run) end
+    if run.epoch >= run.last_epoch then return finish(run) end
+    run.epoch, run.loops, run.inside = run.epoch + 1, {}, true
+  end
+  run.entered, run.epoch_began = 0, core.clock()
+  changes.repeat_for(run)
+  run.place = ("%s.epoch%d"):format(run.name, run.epoch)
+  places.move(run.place)
+  return run.epoch
+end
+
+local epochs_class = {
+  __close = function(self, failure)
+    local run = self.run
+    local deferred <close> = self.deferred
+    if failure ~= nil then
+      run.goes_on = run.inside
+      if not run.ending then run:close { state = "failed", message = tostring(failure) } end
+    elseif run.inside then
+      end_epoch(run)
+      finish(run)
+    end
+  end,
+}
+
+-- for epoch in run:epochs() do ... end: 1, 2, ..., run.last_epoch, each ended by its body. Behind the last one, or
+-- behind a `break`, the run is finished. An epoch that an error ended goes on when the loop is entered again, and what
+-- was finished in it is not done again.
+function Run:epochs()
+  self.ending = nil
+  return next_epoch, self, nil, setmetatable({ run = self, deferred = signals.defer(self) }, epochs_class)
+end
+
+-- ---- batches ----
+
+-- The record of the next loop over `loader`: one of an epoch, or of a loop, that is entered again, or a new one.
+local function record_for(run, loader)
+  local record = run.loops[run.entered + 1]
+  if not record then
+    for _, candidate in ipairs(run.loops) do
+      if candidate.goes_on and candidate.loader == loader then return candidate end
+    end
+    record = loop.record(run.entered + 1)
+    run.loops[record.of_epoch] = record
+  end
+  run.entered = record.of_epoch
+  return record
+end
+
+-- for batch in run:batches(loader) do ... end: the batches of the current epoch; each pass is one step. Passes over a
+-- training loader count in run.step.
+function Run:batches(loader)
+  local record = record_for(self, loader)
+  self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
+  record.loader, record.training, record.goes_on = loader, loader.training == true, true
+  if record.training then self.train_set, self.steps_per_epoch = loader.set, loader.batches end
+  self.last, self.average = record.last, record.average
+  local advance, state, _, closing = loop.enter(self, loader, record)
+  closing.deferred = signals.defer(self)
+  return advance, state, nil, closing
+end
+
+-- Called by loops: after a pass, whose step has ended.
+function Run:turned(at)
+  self.output:turn(at)
+  if self.save_wanted then
+    self.save_wanted = nil
+    self.saver:save_and_wait()
+  elseif at.training then
+    self.saver:turned()
+  end
+  signals.attend()
+end
+
+-- Called by loops that are left.
+function Run:left(at)
+  local deferred <close> = at.deferred
+  local seconds, images = core.clock() - at.started, at.images - at.images_before
+  if at.training and images > 0 then self.images_per_second = images / math.max(seconds, 1e-9) end
+end
+
+-- run:log { name = value, ... }: values of this pass, numbers or tensors of one element, which are kept. In training a
+-- `loss` that is not finite stops the run.
+function Run:log(values)
+  if not self.pending then fail "run:log: it belongs into the body of a loop over run:batches()" end
+  for name, value in pairs(values) do
+    if type(value) == "userdata" then value:keep() end
+    self.pending[name] = value
+  end
+end
+
+-- ---- reports, lines, files ----
+
+-- run:report { train = { loss =, ... }, val =, test =, ... }: the figures of an epoch, for the log and the files: tables
+-- of numbers by name, and numbers (`lr`). Where the best figure improved, the state is saved as the best when the epoch
+-- ends. final = true: figures of the end, which are none of an epoch.
+function Run:report(figures)
+  local record = self.reports:add(self, figures)
+  self.best = self.reports.best
+  self.output:report(record)
+  self:line(reports.line(record, self.epoch_began and core.clock() - self.epoch_began))
+  if self.ending then self:close(self.ending) end
+end
+
+-- run:line(text): a line for the log.
+function Run:line(text)
+  self.output:line(text)
+end
+
+-- Lines for the log; nil is none.
+function Run:tell(lines)
+  for _, text in ipairs(lines or {}) do self:line(text) end
+end
+
+-- run:warn(text): a line for the log, which is shown as a warning.
+function Run:warn(text)
+  self.output:warn(text)
+end
+
+-- run:save() -> true, or nil and why not: saves the state and waits until it is on the disk; in the body of a loop that
+-- is done when the pass ends.
+function Run:save()
+  core.refuse_suspended "save"
+  if not self.pending then return self.saver:save_and_wait(true) end
+  self.save_wanted = true
+  return true
+end
+
+-- Called where a run ends: record = { state = "finished", "stopped" or "failed", message = }.
+function Run:close(record)
+  self.ending = record
+  self.output:close(record)
+end
+
+-- run:elapsed() -> seconds that the run took so far, all sittings together.
+function Run:elapsed()
+  return self.seconds + core.clock() - self.began
+end
+
+return new

@@ -1,0 +1,114 @@
+-- run/loop.lua: a loop over the batches of a loader; each pass of its body is one step.
+--
+-- What a loop has done is its record, which outlives it: where an error, a signal or the end of the process ended the
+-- loop, one that is entered with that record goes on behind the last pass that was finished.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local places = require "icl.internal.places"
+
+-- loop.record(of_epoch) -> the record of a loop that has not begun. of_epoch: which loop of its epoch it is, from 1.
+-- finished: passes; images: in these; last, average, logged: the values that were logged, by name, their averages, and
+-- the images that each average has seen; done: did the loop come to its end?
+local function record(of_epoch)
+  return { of_epoch = of_epoch, finished = 0, images = 0, last = {}, average = {}, logged = {}, done = false }
+end
+
+local function check_loss(run, loss)
+  if loss ~= loss or loss == math.huge or loss == -math.huge then
+    fail("the loss is %s in step %d (epoch %d): lower the learning rate, or use --check-nan to see which op made it",
+      loss, run.step, run.epoch)
+  end
+end
+
+-- Reads what a pass logged and adds it to the averages.
+local function collect(loop)
+  local run, record, images = loop.run, loop.record, loop.batch:size()
+  for name, value in pairs(run.pending) do
+    if type(value) == "userdata" then value = value:item() end
+    if name == "loss" and loop.training then check_loss(run, value) end
+    local average, seen = record.average[name] or value, (record.logged[name] or 0) + images
+    record.last[name], record.average[name] = value, average + (value - average) * images / seen
+    record.logged[name] = seen
+  end
+  record.images = record.images + images
+  loop.images = record.images
+end
+
+-- Counts a pass whose step has ended. Ctrl-C may come between any two lines, and then this is done once more.
+local function count(loop)
+  if not loop.ended then return end
+  loop.record.finished = loop.number
+  loop.run.step = loop.next_step
+end
+
+-- Draws belong to the place around the loop again.
+local function leave(loop)
+  if not loop.inside then return end
+  loop.inside = false
+  places.leave()
+end
+
+-- Ends the step of a pass: evaluates it, reads what was logged.
+local function commit(loop)
+  if not loop.batch then return end
+  local run = loop.run
+  leave(loop)
+  core.step_end(loop)
+  loop.open = false
+  count(loop)
+  collect(loop)
+  loop.batch, run.pending = nil, nil
+  run:turned(loop)
+end
+
+-- Drops the step of a pass.
+local function cancel(loop)
+  leave(loop)
+  if loop.open and core.in_step() then core.step_cancel() end
+  count(loop)
+  loop.open, loop.batch, loop.run.pending = false, nil, nil
+end
+
+local function advance(loop)
+  commit(loop)
+  local index, number, decoded = loop.next()
+  if not index then return nil end
+  local run, training = loop.run, loop.training
+  if run.model and run.model.training ~= training then run.model:train(training) end
+  loop.ended = false  -- before what count() takes changes
+  loop.number, loop.next_step = number, run.step + (training and 1 or 0)
+  loop.open = not core.in_step()  -- otherwise the next line fails, and that step is not ours
+  core.step_begin()
+  run.pending = {}
+  places.enter_step(loop.place, number)
+  loop.inside = true
+  loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
+  return loop.batch
+end
+
+local loop_class = {
+  __close = function(loop, failure)
+    local stream <close> = loop.stream
+    if failure == nil and loop.open then commit(loop) else cancel(loop) end
+    if failure == nil then
+      loop.record.finished, loop.record.goes_on, loop.record.done = loop.loader.batches, false, true
+    end
+    loop.run:left(loop)
+  end,
+}
+
+-- loop.enter(run, loader, record) -> what a `for` takes: the batches behind those that the record counts.
+local function enter(run, loader, record)
+  local place = ("%s.loop%d"):format(run.place, record.of_epoch)
+  places.enter(place, 0)
+  local outside <close> = places.leaving
+  local next_index, _, _, stream = loader:indices(run.epoch, record.finished)
+  local loop = setmetatable({
+    run = run, loader = loader, training = loader.training == true, record = record, next = next_index, stream = stream,
+    started = core.clock(), number = record.finished, images = record.images,
+    images_before = record.images, place = place,
+  }, loop_class)
+  return advance, loop, nil, loop
+end
+
+return { record = record, enter = enter }

@@ -1,0 +1,62 @@
+-- run/output.lua: what a run tells, and whom: sinks (icl.sinks), things that are called when something happens.
+local description = require "icl.run.description"
+local folder = require "icl.run.folder"
+local sinks = require "icl.sinks"
+local usage = require "icl.internal.usage"
+
+local Output = {}
+Output.__index = Output
+
+local function each(self, name, ...)
+  for _, sink in ipairs(self.sinks) do
+    local f = sink[name]
+    if f then f(sink, ...) end
+  end
+end
+
+-- output(run, options, before) -> the output of a run; options: those of icl.run; before: the checkpoint that it goes
+-- on from, or nil.
+local function new(run, options, before)
+  local self = setmetatable({ run = run, sinks = {} }, Output)
+  run.program = description.program(options.options)
+  local path = folder.open(options.output, before, run.program)
+  self.folder, run.folder = path, path
+  local goes_on = before and path == before.folder
+  if path then
+    self.lock = folder.lock(path)
+    if not goes_on then folder.describe(path, run.program) end
+  end
+  local settings, quiet = options.options or usage.latest(), options.quiet
+  if quiet == nil then quiet = not (path or settings) end
+  self.sinks = sinks.from_options(settings or {}, { quiet = quiet })
+  table.move(options.sinks or {}, 1, #(options.sinks or {}), #self.sinks + 1, self.sinks)
+  if goes_on then each(self, "cut", run.resumed_step) end
+  each(self, "open", run)
+  return self
+end
+
+function Output:turn(loop)
+  each(self, "turn", self.run, loop)
+end
+
+function Output:report(record)
+  each(self, "report", record)
+end
+
+function Output:line(text)
+  each(self, "line", text)
+end
+
+-- A line about something that went wrong; it is seen where nothing else is shown, too.
+function Output:warn(text)
+  each(self, "line", "Warning: " .. text)
+  if #self.sinks == 0 then io.stderr:write("icl: warning: ", text, "\n") end
+end
+
+function Output:close(record)
+  local run = self.run
+  record.epoch, record.step, record.seconds, record.time = run.epoch, run.step, run:elapsed(), os.time()
+  each(self, "close", record)
+end
+
+return new

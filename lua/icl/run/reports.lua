@@ -1,0 +1,121 @@
+-- run/reports.lua: the figures of epochs as records, and the best of them.
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local numbers = require "icl.internal.numbers"
+
+local Reports = {}
+Reports.__index = Reports
+
+-- Which figure is the best, in the order in which they are looked for.
+local usual = { "val.top1", "test.top1", "val.loss", "test.loss" }
+
+-- Is a smaller one better?
+local function is_loss(name)
+  return name:match "[^.]+$":find "loss" ~= nil or name:match "[^.]+$":find "error" ~= nil
+end
+
+local function figure(record, name)
+  local set, key = name:match "^([^.]+)%.(.+)$"
+  return record[set] and record[set][key]
+end
+
+-- reports.new(name, best): name: the figure that decides, or nil; best: what was reached before, or nil.
+local function new(name, best)
+  if name ~= nil and not (type(name) == "string" and name:find "^[^.]+%..+$") then
+    fail("icl.run: best is %s; it is a figure of reports, such as test.top1", arguments.described(name))
+  end
+  return setmetatable({ name = name, best = best }, Reports)
+end
+
+local function copy(values)
+  local result = {}
+  for key, value in pairs(values) do
+    if type(value) ~= "number" then
+      fail("run:report: %s is %s; figures are numbers", key, arguments.described(value))
+    end
+    result[key] = value
+  end
+  return result
+end
+
+-- The name of the figure that decides, of those in a record; nil if there is none.
+local function deciding(self, record)
+  if self.name then return self.name end
+  for _, name in ipairs(usual) do
+    if figure(record, name) then return name end
+  end
+end
+
+-- Notes whether a record is the best so far.
+local function compare(self, record)
+  local name = deciding(self, record)
+  local value = name and figure(record, name)
+  if not value or value ~= value then return end
+  local best = self.best
+  local better = not best or best.name ~= name or (is_loss(name) and value < best.value)
+    or (not is_loss(name) and value > best.value)
+  if better then self.best, self.improved = { name = name, value = value, epoch = record.epoch }, true end
+end
+
+-- reports:add(run, figures) -> the record of a report, as sinks are given it.
+function Reports:add(run, figures)
+  arguments.typed("run:report", figures, "table", "a table of figures")
+  local record = { epoch = run.epoch, epochs = run.last_epoch, step = run.step, seconds = run:elapsed(),
+                   time = os.time(), steps_per_epoch = run.steps_per_epoch, images_per_second = run.images_per_second }
+  for name, values in pairs(figures) do
+    if record[name] ~= nil then fail("run:report: %s is a name that reports have already", name) end
+    if type(values) == "table" then
+      record[name] = copy(values)
+    elseif type(values) == "number" or type(values) == "boolean" then
+      record[name] = values
+    else
+      fail("run:report: %s is %s; it takes tables of numbers, and numbers", name, arguments.described(values))
+    end
+  end
+  if not record.final and run.epoch > 0 then compare(self, record) end
+  self.latest = record
+  return record
+end
+
+-- ---- as a line ----
+
+local short = { top1 = "acc@1", top5 = "acc@5" }
+local first = { "loss", "top1", "top5" }
+
+-- "loss 1.2345 acc@1 0.6789 own 3.2"
+local function figures_text(values)
+  local texts, rest = {}, {}
+  for name in pairs(values) do rest[name] = true end
+  for _, name in ipairs(first) do
+    if values[name] then
+      texts[#texts + 1] = numbers.format("%s %.4f", short[name] or name, values[name])
+      rest[name] = nil
+    end
+  end
+  for _, name in ipairs(arguments.names(rest)) do
+    if name ~= "lr" and name ~= "count" then texts[#texts + 1] = numbers.format("%s %.5g", name, values[name]) end
+  end
+  return table.concat(texts, " ")
+end
+
+-- "test_ema" -> "Test EMA"
+local function title(name)
+  return (name:gsub("_ema$", " EMA"):gsub("_", " "):gsub("^%l", string.upper))
+end
+
+-- reports.line(record, seconds) -> a record as a line for people; seconds: how long the epoch took, or nil.
+local function line(record, seconds)
+  local parts, sets = {}, {}
+  for name, values in pairs(record) do
+    if type(values) == "table" and name ~= "train" then sets[#sets + 1] = name end
+  end
+  table.sort(sets, function(a, b) return (a:gsub("^val", "")) < (b:gsub("^val", "")) end)
+  if not record.final then parts[1] = ("Epoch %d"):format(record.epoch) end
+  if record.lr then parts[#parts + 1] = numbers.format("lr %.6g", record.lr) end
+  if record.train then parts[#parts + 1] = figures_text(record.train) end
+  for _, name in ipairs(sets) do parts[#parts + 1] = title(name) .. " " .. figures_text(record[name]) end
+  if seconds then parts[#parts + 1] = numbers.format("Elapsed %.2f", seconds) end
+  return table.concat(parts, " ")
+end
+
+return { new = new, line = line }

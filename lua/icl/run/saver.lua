@@ -1,0 +1,178 @@
+-- run/saver.lua: when the state of a run is saved, and what becomes of the files.
+--
+-- A save takes the values there and then; they are written beside the training. `last` is the newest checkpoint and
+-- `previous` the one before; `best` and `epoch-0100` are the same file under another name as long as it is the newest.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
+local checkpoint = require "icl.run.checkpoint"
+local outcome = require "icl.internal.outcome"
+local weights_file = require "icl.run.weights_file"
+
+local Saver = {}
+Saver.__index = Saver
+
+local RETRY = 60  -- seconds after which a save that failed is tried again
+
+local units = { s = 1, sec = 1, second = 1, min = 60, minute = 60, h = 3600, hour = 3600, d = 86400, day = 86400,
+                epoch = "epochs", step = "steps" }
+
+-- "10 min" -> { count = 600, unit = "seconds" }; nil for what means nothing.
+local function parse(text)
+  local number, word = text:match "^%s*(%d+%.?%d*)%s*(%a+)%s*$"
+  local unit = word and (units[word] or units[word:gsub("s$", "")])
+  local count = tonumber(number)
+  if not unit or count <= 0 then return nil end
+  if type(unit) == "number" then return { unit = "seconds", count = count * unit } end
+  return math.tointeger(count) and { unit = unit, count = math.tointeger(count) } or nil
+end
+
+local function position(run)
+  return ("%d %d %s"):format(run.epoch, run.step, tostring(run.inside))
+end
+
+-- saver(run, options) -> what saves a run; one that has no folder is not saved.
+local function new(run, options)
+  local every = type(options.save_every) == "string" and parse(options.save_every)
+  if not every then
+    fail("icl.run: {save_every} is %s; it is written as 10min, 2h, 5epochs or 500steps",
+      arguments.described(options.save_every))
+  end
+  local self = setmetatable({ run = run, every = every, since = core.clock() }, Saver)
+  self.keep = arguments.integer("icl.run: {keep_epochs}", options.keep_epochs, 0)
+  self.folder = run.folder and run.folder .. "/checkpoints"
+  if self.folder then
+    local made, message = core.make_folder(self.folder)
+    if not made then fail("{output}: %s", message) end
+  end
+  self.saved_best = run.reports.best
+  if run.before and run.before.folder == run.folder then self.saved_at = position(run) end
+  return self
+end
+
+-- The numbers of the epochs that have checkpoints of their own, rising.
+local function epoch_files(self)
+  local list = {}
+  for _, name in ipairs(core.list_folder(self.folder)) do
+    local epoch = name:match "^epoch%-(%d+)%.safetensors$"
+    if epoch then list[#list + 1] = { epoch = tonumber(epoch, 10), path = self.folder .. "/" .. name } end
+  end
+  table.sort(list, function(a, b) return a.epoch < b.epoch end)
+  return list
+end
+
+-- Removes checkpoints of epochs but for the last ones.
+local function prune(self)
+  if self.keep == 0 then return end
+  local files = epoch_files(self)
+  for i = 1, #files - self.keep do os.remove(files[i].path) end
+end
+
+-- Takes note of how a save ended.
+local function note(self, ok, message)
+  local run, at = self.run, self.writing
+  self.writer, self.writing = nil, nil
+  if ok then
+    if self.failed then run:line "The state could be saved again" end
+    self.failed, self.saved_at = nil, at.position
+    if at.best then self.saved_best = at.best end
+    prune(self)
+  else
+    if not self.failed then
+      run:warn(("the state could not be saved: %s. The training goes on, and it is tried again"):format(message))
+    end
+    self.failed = message
+    if at.best then run.reports.best, run.best = self.saved_best, self.saved_best end
+  end
+end
+
+-- Takes note of a save that has ended meanwhile; with `wait` also of one that has not.
+local function look(self, wait)
+  if self.writer and (wait or self.writer:done()) then note(self, self.writer:wait()) end
+end
+
+-- Begins to save, as `names` too. One that is under way is waited for.
+local function begin(self, names)
+  local run = self.run
+  look(self, true)
+  self.since = core.clock()
+  local list, metadata = checkpoint.contents(run)
+  local links = {}
+  for i, name in ipairs(names or {}) do links[i] = ("%s/%s.safetensors"):format(self.folder, name) end
+  self.writing = { position = position(run), best = names and names.best }
+  local ok, writer = pcall(core.safetensors_write_start, self.folder .. "/last.safetensors", list, metadata,
+    { keep = self.folder .. "/previous.safetensors", links = links })
+  if ok then
+    self.writer = writer
+  else
+    note(self, nil, writer)
+  end
+end
+
+local function is_due(self)
+  local every, passed = self.every, core.clock() - self.since
+  if self.failed and passed >= RETRY then return true end
+  if every.unit == "steps" then return self.run.step % every.count == 0 end
+  return every.unit == "seconds" and passed >= every.count and not self.writer
+end
+
+-- saver:turned(): called after each pass of training.
+function Saver:turned()
+  if not self.folder then return end
+  look(self)
+  if is_due(self) then begin(self) end
+end
+
+-- saver:epoch_ended(): called when the body of an epoch has come to its end.
+function Saver:epoch_ended()
+  if not self.folder then return end
+  local run, names = self.run, {}
+  look(self)
+  if run.reports.improved then
+    run.reports.improved = false
+    names[1], names.best = "best", run.reports.best
+  end
+  if self.every.unit == "epochs" and run.epoch % self.every.count == 0 then
+    names[#names + 1] = ("epoch-%04d"):format(run.epoch)
+  end
+  if #names > 0 or is_due(self) then begin(self, names) end
+end
+
+-- saver:save_and_wait([anew]) -> true; or nil and why the state, as it is now, is not on the disk. Where it was saved at
+-- this place already, that will do, unless `anew` is true.
+function Saver:save_and_wait(anew)
+  if not self.folder then return nil, "this run has no folder: give it an output" end
+  look(self, true)
+  if anew or self.saved_at ~= position(self.run) then
+    begin(self)
+    look(self, true)
+  end
+  if self.failed then return nil, self.failed end
+  return true
+end
+
+-- saver:stop(by): saves for a run that is stopped `by` something, and says so.
+function Saver:stop(by)
+  local run = self.run
+  local place = ("Stopped %s in epoch %d, step %d"):format(by, run.epoch, run.step)
+  if not self.folder then
+    run:line(place)
+    return
+  end
+  local ok, message = self:save_and_wait()
+  if ok then
+    run:line(("%s. `icl %s --resume %s` goes on."):format(place, run.program.recipe, run.folder))
+  else
+    run:warn(("%s; the state could not be saved: %s"):format(place, message))
+  end
+end
+
+-- saver:finish(): the last save, and the weights of the best epoch. What cannot be saved is a failure of the program.
+function Saver:finish()
+  if not self.folder then return end
+  local ok, message = self:save_and_wait()
+  if ok then ok, message = weights_file.write(self.run) end
+  if not ok then outcome.fail(("the end of the run could not be saved: %s"):format(message)) end
+end
+
+return new

@@ -1,0 +1,44 @@
+-- run/weights_file.lua: weights.safetensors of a run: its model as it was at its best, in PyTorch's names.
+local core = require "icl.core"
+local json = require "icl.json"
+
+-- The checkpoint with the weights that are wanted: the best, or the last where no figures were reported.
+local function source(folder)
+  local best = folder .. "/checkpoints/best.safetensors"
+  local file = io.open(best)
+  if not file then return folder .. "/checkpoints/last.safetensors" end
+  file:close()
+  return best
+end
+
+-- The metadata of a checkpoint without what only a run needs.
+local function without_state(metadata)
+  local about = core.json_decode(metadata.icl)
+  about.state, about.settings = nil, nil
+  return { format = "pt", icl = json.encode(about) }
+end
+
+-- The tensors of the model among those of a checkpoint.
+local function model_of(list)
+  local weights = {}
+  for _, item in ipairs(list) do
+    local name = item.name:match "^model%.(.*)$"
+    if name then weights[#weights + 1] = { name = name, tensor = item.tensor } end
+  end
+  return weights
+end
+
+local function copy(folder)
+  local list, metadata = core.safetensors_read(source(folder))
+  core.safetensors_write(folder .. "/weights.safetensors", model_of(list), without_state(metadata))
+end
+
+-- write(run) -> true; or nil and a message. A run that keeps no model writes none.
+local function write(run)
+  if not run.kept.model then return true end
+  local ok, message = pcall(copy, run.folder)
+  if ok then return true end
+  return nil, tostring(message)
+end
+
+return { write = write }

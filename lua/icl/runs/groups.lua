@@ -1,0 +1,108 @@
+-- runs/groups.lua: runs of equal settings, and what the settings of others differ in.
+local arguments = require "icl.internal.arguments"
+local figures = require "icl.runs.figures"
+local rules = require "icl.internal.rules"
+local statistics = require "icl.runs.statistics"
+
+local groups = {}
+
+-- Options that say which draws are made, where a run works and what it keeps: runs that differ in these alone are
+-- samples of one experiment.
+local apart = {}
+for _, name in ipairs {
+  "seed", "seeds", "output", "resume", "resume_anyway", "save_every", "keep", "log_period", "histograms", "data",
+  "threads", "workers", "device", "eager", "profile", "check_nan",
+} do apart[name] = true end
+
+local words = { [true] = "yes", [false] = "no" }
+
+-- groups.shown(value) -> the value of an option as a text; "" for none.
+function groups.shown(value)
+  if value == nil then return "" end
+  return words[value] or rules.shown(value)
+end
+
+local function key_of(run)
+  local parts = { run.recipe or run.path }
+  for _, name in ipairs(arguments.names(run.options)) do
+    if not apart[name] then parts[#parts + 1] = name .. "=" .. groups.shown(run.options[name]) end
+  end
+  return table.concat(parts, "\0")
+end
+
+-- groups.differing(list) -> the sorted names of the settings whose values are not the same in all groups or runs of a
+-- list.
+function groups.differing(list)
+  local seen = {}
+  for _, entry in ipairs(list) do
+    for name in pairs(entry.options) do seen[name] = true end
+  end
+  local names = {}
+  for _, name in ipairs(arguments.names(seen)) do
+    local first, differs = groups.shown(list[1].options[name]), false
+    for _, entry in ipairs(list) do differs = differs or groups.shown(entry.options[name]) ~= first end
+    if differs and not apart[name] then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- Gives groups that would be called the same the settings in which they differ.
+local function name_apart(list)
+  local by_title = {}
+  for _, group in ipairs(list) do
+    local same = by_title[group.title] or {}
+    same[#same + 1], by_title[group.title] = group, same
+  end
+  for _, same in pairs(by_title) do
+    local differing = #same > 1 and groups.differing(same) or {}
+    for i, group in ipairs(same) do
+      local parts = { group.title }
+      for _, name in ipairs(differing) do
+        parts[#parts + 1] = ("%s=%s"):format(name, groups.shown(group.options[name]))
+      end
+      if #same > 1 and #differing == 0 then parts[2] = ("(%d)"):format(i) end
+      group.title = table.concat(parts, " ")
+    end
+  end
+end
+
+-- groups.of(list) -> the runs of a list in groups of equal settings, in the order of their first runs: { title =,
+-- runs =, options = (those of the first), figure = (that by which it is judged) }.
+function groups.of(list)
+  local found, by_key = {}, {}
+  for _, run in ipairs(list) do
+    local key = key_of(run)
+    local group = by_key[key]
+    if not group then
+      group = { title = run.name:gsub("/[^/]*$", ""), runs = {}, options = run.options }
+      found[#found + 1], by_key[key] = group, group
+    end
+    group.runs[#group.runs + 1] = run
+    group.figure = group.figure or run.figure
+  end
+  name_apart(found)
+  return found
+end
+
+-- groups.measured(group [, figure]) -> { figure =, best =, last =, final = }: summaries over its runs (see
+-- statistics.summary), as people are shown them; final is of the test at the end, nil where there was none.
+function groups.measured(group, figure)
+  figure = figure or group.figure
+  local result, field = { figure = figure }, figure and figure:match "([^.]+)$"
+  local function summary(value_of)
+    local values = {}
+    for _, run in ipairs(group.runs) do
+      local value = value_of(run)
+      if value then values[#values + 1] = figures.shown(figure, value) end
+    end
+    return statistics.summary(values)
+  end
+  if not figure then return result end
+  result.best = summary(function(run) return (figures.best(run.reports, figure) or {}).value end)
+  result.last = summary(function(run) return (figures.last(run.reports, figure) or {}).value end)
+  local final_of = figures.reader("test." .. field)
+  result.final = summary(function(run) return run.final and final_of(run.final) end)
+  return result
+end
+
+return groups

@@ -1,0 +1,130 @@
+"""The prompt over a run: Ctrl-C at a terminal, in a recipe of one's own."""
+
+import os
+import signal
+
+from harness import Terminal, close, contains, environment, equal, folder, run, success, tensors, test, write_mnist
+
+# A loop of one's own, in which Ctrl-C comes in the step that STOP names.
+LOOP = """
+local icl = require "icl"
+local opt = icl.options "a loop of one's own"
+  : include(icl.options.data, icl.options.training, icl.options.runtime)
+  : default { dataset = "mnist", epochs = 3, batch_size = 32 } : parse(arg)
+local train, _, test = icl.data.open(opt)
+local nn = icl.nn
+local model = nn.sequential(nn.conv2d(1, 4, 3), nn.batch_norm(4), nn.relu(), nn.dropout(0.2), nn.global_avg_pool(),
+                            nn.linear(4, 10))
+local schedule = icl.schedule { type = "constant", base_lr = 0.01 }
+local optimizer = icl.optim.sgd(model)
+local loader = icl.data.loader(train, { batch_size = 32, training = true })
+local run = icl.run { epochs = opt.epochs, output = opt.output, resume = opt.resume, save_every = opt.save_every,
+                      keep = { model = model, optimizer = optimizer, schedule = schedule } }
+local factor, stop_at = 1, tonumber(os.getenv "STOP")
+local function loss_of(batch)
+  return icl.loss.cross_entropy(model(batch.image), batch.target) * factor
+end
+for epoch in run:epochs() do
+  model:train()
+  for batch in run:batches(loader) do
+    local loss = loss_of(batch)
+    loss:backward()
+    optimizer:step(schedule(run.step))
+    run:log { loss = loss }
+    if run.step == stop_at then io.popen("kill -INT " .. io.open("/proc/self/stat"):read "n"):close() end
+  end
+  run:report { train = run.average }
+end
+"""
+
+WAITS = r"The run waits in epoch (\d+), step (\d+)\..*?\nicl> "
+
+
+class place(folder):
+  """A folder with a small MNIST and the loop."""
+
+  def __enter__(self):
+    super().__enter__()
+    os.mkdir(self / "mnist")
+    write_mnist(self / "mnist")
+    self.write("loop.lua", LOOP)
+    return self
+
+  def terminal(self, *words, **more):
+    return Terminal("loop.lua", "--data", "mnist", *words, cwd=self.path, env=environment(**more))
+
+  def loop(self, *words):
+    return success(run("loop.lua", "--data", "mnist", *words, cwd=self.path))
+
+  def weights(self, name):
+    return tensors(self / name + "/checkpoints/last.safetensors")
+
+
+@test
+def what_is_looked_at_disturbs_nothing():
+  with place() as here:
+    here.loop("--output", "quiet")
+    with here.terminal("--output", "asked", STOP="11") as terminal:
+      equal(terminal.expect(WAITS).group(2), "12")
+      terminal.command("epoch", "2")
+      terminal.command("factor", "1")
+      terminal.command("model:eval()")
+      terminal.command("icl.evaluate(model, test).count", "64")
+      terminal.command("icl.random.uniform { 2 }", "0.")
+      terminal.command("y = model(icl.zeros { 1, 28, 28, 1 }); y:size(2)", "10")
+      terminal.command("nonsense", "there is no variable 'nonsense'")
+      terminal.command("loadr", "did you mean loader")
+      terminal.command("run:save()", "true")
+      terminal.send("run:continue()\n")
+      equal(terminal.end(), 0)
+    equal(here.weights("asked"), here.weights("quiet"))
+
+
+@test
+def what_is_changed_is_repeated():
+  with place() as here:
+    with here.terminal("--output", "whole", STOP="11") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("factor = 2", "Changed at the prompt in step 12: factor = 2")
+      terminal.command("schedule.base_lr = 0.05")
+      terminal.send("\x04")
+      terminal.expect("Changed at the prompt in step 12: schedule.base_lr = 0.05")
+      equal(terminal.end(), 0)
+    with here.terminal("--output", "cut", STOP="11") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("factor = 2")
+      terminal.command("schedule.base_lr = 0.05")
+      terminal.command("run:save()", "true")
+      os.kill(terminal.pid, signal.SIGKILL)
+      terminal.end()
+    contains(here.loop("--resume", "cut"), "Changed as at the prompt in step 12: factor = 2")
+    equal(here.weights("cut"), here.weights("whole"))
+
+
+@test
+def stopped_at_the_prompt():
+  with place() as here:
+    with here.terminal("--output", "a", STOP="5") as terminal:
+      terminal.expect(WAITS)
+      terminal.send("run:stop()\n")
+      terminal.expect("Stopped at the prompt in epoch 1, step 6. `icl loop.lua --resume a` goes on.")
+      equal(terminal.end(), 0)
+    here.loop("--resume", "a")
+
+
+@test
+def signals_at_the_prompt():
+  with place() as here:
+    with here.terminal("--output", "a", STOP="5") as terminal:
+      terminal.expect(WAITS)
+      for line in ("while true do end", "local x = 1; while true do x = x + 1 end"):
+        terminal.send(line + "\n")
+        terminal.expect("do [^\n]* ?end\n")
+        terminal.send("\x03")
+        terminal.expect("stopped by INT.*?icl> ")
+      os.kill(terminal.pid, signal.SIGTERM)
+      terminal.expect("Stopped by TERM in epoch 1, step 6")
+      equal(terminal.end(), -signal.SIGTERM)
+
+
+close()

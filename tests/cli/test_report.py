@@ -1,0 +1,272 @@
+"""icl runs, compare, watch and report over folders that runs left, and the page of a report in a browser."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from harness import (PATIENCE, ROOT, Skip, Terminal, close, contains, environment, equal, failure, folder, lacks,
+                     read_bytes, run, success, test, write_mnist)
+
+MAKER = os.path.join(ROOT, "tests", "lua", "run_folders.lua")
+BUILD = os.path.join(ROOT, "build")
+
+# The names of the core that a build has; without locks, nobody holds one.
+_names = run("-e", 'for name in pairs(require "icl.core") do print(name) end').stdout.split()
+_begin = [] if "file_locked" in _names else ["-e", """
+local core = require "icl.core"
+core.file_locked = function() return false end
+arg[0] = "icl"
+os.exit(require "icl.program"(arg))"""]
+
+
+def icl(*arguments, cwd=None, **variables):
+  return run(*_begin, *arguments, cwd=cwd, env=environment(**variables))
+
+
+def make(where, code):
+  """Folders below `where`, by the helpers of run_folders.lua: `f`."""
+  success(run("-e", f"local f = dofile '{MAKER}'; local root = '{where.path}/'; {code}"))
+
+
+def realistic(where, count, epochs):
+  success(run(MAKER, where / "runs", str(count), str(epochs)))
+
+
+# ---- runs and compare ----
+
+SEEDS = """
+for seed, last in ipairs { 0.90, 0.92, 0.94 } do
+  f.finished(root .. 'runs/wrn/00' .. seed, { lr = 0.1, seed = seed }, { 0.5, 0.95, last })
+end
+f.finished(root .. 'runs/vgg/001', { lr = 0.2, seed = 1 }, { 0.8 }, { recipe = 'recipes/vgg.lua' })
+f.make(root .. 'runs/vgg/002', { recipe = 'recipes/vgg.lua', options = { lr = 0.2, seed = 2 },
+  lines = { f.report(1, 9, 0.7) } })
+"""
+
+
+@test
+def runs_are_listed():
+  with folder() as where:
+    make(where, SEEDS)
+    lines = success(icl("runs", cwd=where.path)).splitlines()
+    equal(lines[0].split(), ["run", "state", "epoch", "figure", "best", "last", "time", "left"])
+    equal(re.split(r"\s{2,}", lines[1]),
+          ["vgg/001", "finished", "1/1", "Error, test", "20.00 % at 1", "20.00 %", "30 s"])
+    equal(re.split(r"\s{2,}", lines[2])[:3], ["vgg/002", "killed", "1/9"])
+    equal(re.split(r"\s{2,}", lines[3])[4], "5.00 % at 2")
+    entries = json.loads(success(icl("runs", "runs/wrn", "--json", cwd=where.path)))
+    equal([entry["name"] for entry in entries], ["wrn/001", "wrn/002", "wrn/003"])
+    equal(entries[2]["last"], {"epoch": 3, "figure": "test.top1", "value": 0.94})
+
+
+@test
+def where_no_runs_are_the_next_step_is_said():
+  with folder() as where:
+    contains(success(icl("runs", cwd=where.path)), "there are no runs in the folder runs; a recipe makes one")
+    equal(json.loads(success(icl("runs", "--json", cwd=where.path))), [])
+    contains(failure(icl("watch", cwd=where.path)), "there are no runs in the folder runs")
+    contains(failure(icl("report", "none", cwd=where.path)), "there is no run none")
+    contains(failure(icl("report", cwd=where.path), 2), "which runs?")
+    contains(failure(icl("compare", cwd=where.path), 2), "which runs?")
+    contains(failure(icl("runs", "a", "b", cwd=where.path), 2), "one folder at a time")
+    contains(failure(icl("compare", "--cvs", "runs", cwd=where.path), 2), "did you mean --csv?")
+
+
+@test
+def damaged_folders_are_named_and_the_others_shown():
+  with folder() as where:
+    make(where, SEEDS + "f.write(root .. 'runs/bad/001/options.lua', 'os.exit(7)')")
+    result = icl("runs", cwd=where.path)
+    contains(success(result), "wrn/003", "bad/001")
+    contains(result.stderr, "runs/bad/001/options.lua: it does not begin with the call of icl.rerun")
+
+
+@test
+def groups_of_seeds_are_compared():
+  with folder() as where:
+    make(where, SEEDS)
+    result = icl("compare", "runs", cwd=where.path)
+    contains(success(result), "8.00 ± 2.00 [3.03, 12.97]", "5.00 ± 0.00", "lr")
+    lacks(result.stdout, "seed")
+    contains(result.stderr, "left out, since it has not finished: vgg/002 (killed, epoch 1)")
+    rows = list(csv.DictReader(io.StringIO(success(icl("compare", "wrn", "vgg", "--csv", cwd=where.path)))))
+    equal([(row["settings"], row["runs"], row["lr"]) for row in rows], [("wrn", "3", "0.1"), ("vgg", "1", "0.2")])
+    equal((float(rows[0]["last_mean"]), rows[1]["last_deviation"]), (8.0, ""))
+    entries = json.loads(success(icl("compare", "runs", "--json", "--unfinished", cwd=where.path)))
+    equal([len(entry["runs"]) for entry in entries], [2, 3])
+    contains(success(icl("compare", "wrn", "--figure", "test.loss", cwd=where.path)), "Loss, test", "1.18 ± 0.02")
+    contains(failure(icl("compare", "wrn", "--figure", "none", cwd=where.path), 2), "no report has the figure none")
+    contains(failure(icl("compare", "vgg/002", cwd=where.path), 2), "none of these runs has finished")
+
+
+# ---- watch ----
+
+@test
+def without_a_terminal_curves_are_printed_once():
+  with folder() as where:
+    make(where, SEEDS)
+    output = success(icl("watch", "wrn/001", cwd=where.path))
+    contains(output, "wrn/001  finished  epoch 3/3", "Error in %", "Loss", "━ test  ━ training")
+    assert re.search("[\u2801-\u28ff]", output), output
+    lacks(output, "\x1b")
+    assert max(len(line) for line in output.splitlines()) <= 80, output
+    for variables in ({"TERM": "dumb"}, {"LANG": "C"}):
+      output = success(icl("watch", "runs", cwd=where.path, COLUMNS="60", **variables))
+      assert output.isascii() and max(len(line) for line in output.splitlines()) <= 60, output
+      contains(output, "* vgg/001", "o vgg/002", "Error in %, test")
+    contains(success(icl("watch", cwd=where.path)), "wrn/003  finished")
+
+
+@test
+def curves_grow_in_the_terminal_until_q():
+  with folder() as where:
+    make(where, "f.make(root .. 'runs/wrn/001', { lines = { f.report(1, 9, 0.5) } })")
+    for key in ("q", "\x03"):
+      with Terminal(*_begin, "watch", cwd=where.path) as terminal:
+        terminal.expect("epoch 1/9.*q ends")
+        with open(where / "runs/wrn/001/metrics.jsonl", "a", encoding="utf-8") as file:
+          file.write('{"epoch":4,"epochs":9,"test":{"top1":0.75}}\n')
+        terminal.expect("epoch 4/9.*25.00 %.*q ends")
+        terminal.resize(150, 40)
+        terminal.expect("Error in %.*  Loss.*q ends")  # side by side
+        terminal.send(key)
+        equal(terminal.end(), 0)
+        contains(terminal.text, "\x1b[?1049h", "\x1b[?25h\x1b[?1049l")
+        contains(terminal.new(), "epoch 4/9")
+      make(where, "f.make(root .. 'runs/wrn/001', { lines = { f.report(1, 9, 0.5) } })")
+
+
+# ---- report ----
+
+def browse(page, *arguments):
+  """What headless Chromium prints about a page: its document, and the messages of its scripts."""
+  if not shutil.which("chromium"):
+    raise Skip("there is no chromium, which shows whether the page of a report works")
+  with folder() as profile:
+    result = subprocess.run(["timeout", "-k", "5", "100", "chromium", "--headless", "--no-sandbox", "--disable-gpu",
+                             f"--user-data-dir={profile.path}", "--enable-logging=stderr", "--hide-scrollbars",
+                             *arguments, "file://" + page], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, timeout=PATIENCE * 2)
+  equal(result.returncode, 0, result.stderr)
+  return result.stdout, [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+
+
+def report(where, *words):
+  page = where / "page.html"
+  contains(success(icl("report", *words, "--out", page, cwd=where.path)), "page.html")
+  return page, read_bytes(page).decode()
+
+
+SECTIONS = ["Results", "Learning curves", "Schedule and throughput", "Predictions", "Settings", "Environment"]
+
+# Moves the pointer over every chart and writes down what is shown.
+HOVER = """<script>
+window.addEventListener("load", () => {
+  const shown = [...document.querySelectorAll("svg[data-plot]")].map(svg => {
+    const box = svg.getBoundingClientRect();
+    svg.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + box.width * 0.97, clientY: box.top + 9 }));
+    return document.getElementById("tip").innerText.replaceAll("\\n", " ");
+  });
+  document.body.dataset.shown = shown.join("|");
+});
+</script>"""
+
+
+@test
+def a_page_about_many_runs_works_in_a_browser():
+  with folder() as where:
+    realistic(where, 10, 1800)
+    page, text = report(where, "runs")
+    assert len(text) < 2e6, f"{len(text)} bytes"
+    equal(re.findall("<h2>(.*?)</h2>", text), SECTIONS)
+    contains(text, "10 runs", "icl evaluate runs/shake_shake-cutout/", 'class="band c2"', "cutout")
+    equal(re.findall(r"https?://[^\"]*", text), ["http://www.w3.org/2000/svg"])
+    equal(re.findall(r"\b(?:src|href)=", text), [])
+    document, messages = browse(where.write("hover.html", text.replace("</body>", HOVER + "</body>")), "--dump-dom",
+                                "--window-size=1200,2400")
+    equal(messages, [])
+    shown = re.search('data-shown="(.*?)"', document).group(1).split("|")
+    equal(len(shown), text.count("data-plot="))
+    for entry in shown:
+      assert re.match(r"Epoch 1[78]\d\d shake_shake(, test)? [\d.]+( %)? ", entry), shown
+    for name, content in (("light", text), ("dark", text.replace("(prefers-color-scheme: dark)", "all"))):
+      picture = os.path.join(BUILD, f"report-{name}.png")
+      if os.path.exists(picture):
+        os.remove(picture)
+      _, messages = browse(where.write("shown.html", content), f"--screenshot={picture}", "--window-size=1200,2400")
+      equal(messages, [])
+      assert os.path.getsize(picture) > 50000, f"{picture} is nearly empty"
+
+
+@test
+def errors_of_scripts_would_be_seen():
+  with folder() as where:
+    _, messages = browse(where.write("x.html", "<script>none()</script>"), "--dump-dom")
+    equal(len(messages), 1)
+    contains(messages[0], "none is not defined")
+
+
+@test
+def names_are_texts_in_a_page():
+  evil = "<img src=x onerror=none()>&\\\"'"
+  with folder() as where:
+    make(where, f"""
+      local evil = "{evil}"
+      f.make(root .. 'runs/' .. evil .. '/001', {{
+        recipe = evil, preset = evil, options = {{ [evil] = evil }}, files = {{ ['env.txt'] = evil }},
+        lines = {{ f.report(1, 2, 0.5, {{ [evil] = {{ loss = 1, top1 = 0.5 }} }}),
+                   {{ state = 'failed', message = evil, epoch = 1 }} }} }})""")
+    page, text = report(where, "runs")
+    lacks(text, "<img")
+    contains(text, "&lt;img src=x onerror=none()&gt;&amp;&quot;&#39;")
+    document, messages = browse(page, "--dump-dom")
+    equal(messages, [])
+    contains(document, "</footer>")
+
+
+@test
+def predictions_are_shown_with_pictures():
+  for name in ("npz_read", "png_encode"):
+    if name not in _names:
+      raise Skip(f"this build has no core.{name}")
+  try:
+    import numpy
+  except ImportError as error:
+    raise Skip("there is no numpy, which writes the predictions") from error
+  with folder() as where:
+    os.mkdir(where / "data")
+    write_mnist(where / "data")
+    make(where, "f.finished(root .. 'runs/a/001', { dataset = 'mnist', data = root .. 'data' }, { 0.8 })")
+    truth = numpy.arange(64) * 7 % 10
+    shares = numpy.full((64, 10), 0.02, "f4")
+    shares[numpy.arange(64), truth] = 0.82
+    shares[5], truth_of_5 = 0.0, truth[5]
+    shares[5, 9] = 1.0
+    numpy.savez(where / "runs/a/001/predictions.npz", probabilities=shares, truth=truth,
+                names=numpy.array([f"test/{i}" for i in range(64)]))
+    page, text = report(where, "runs")
+    contains(text, "Of 64 images 63 (98.44 %) were right", 'src="data:image/png;base64,', 
+             "100.0 % sure", f"<title>{truth_of_5} taken for 9: 1 of ")
+    equal(text.count("<img"), 1)
+    equal(browse(page, "--dump-dom")[1], [])
+    shares[0], truth[0] = shares[1], truth[1]
+    numpy.savez(where / "runs/a/001/predictions.npz", probabilities=shares, truth=truth)
+    contains(report(where, "runs")[1], "are not those that the predictions were made for")
+
+
+@test
+def the_page_of_one_run_lies_in_its_folder():
+  with folder() as where:
+    make(where, SEEDS)
+    equal(success(icl("report", "wrn/001", cwd=where.path)), "runs/wrn/001/report.html\n")
+    text = read_bytes(where / "runs/wrn/001/report.html").decode()
+    contains(text, "<h1>wrn/001</h1>", "10.00 %")
+    equal(success(icl("report", "wrn", cwd=where.path)), "report.html\n")
+    contains(failure(icl("report", "wrn", "--out", "none/x.html", cwd=where.path)), "none/x.html")
+
+
+close()

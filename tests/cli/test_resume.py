@@ -1,0 +1,276 @@
+"""Runs that are ended and go on: what they write, how they are found, and that they end with the same bytes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from harness import (ICL, PATIENCE, ROOT, close, contains, environment, equal, failure, folder, lacks, read_bytes, run,
+                     start, success, tensors, test, write_image_folder, write_mnist)
+
+# A loop of one's own with mixing, subdivision, Adam and dropout. DIE names the step in whose body it dies.
+LOOP = """
+local icl = require "icl"
+local opt = icl.options "a loop of one's own"
+  : include(icl.options.data, icl.options.training, icl.options.runtime)
+  : default { dataset = "mnist", epochs = 3, batch_size = 32 } : parse(arg)
+local train, _, test = icl.data.open(opt)
+local nn, augment = icl.nn, icl.augment
+local model = nn.sequential(nn.conv2d(1, 4, 3), nn.batch_norm(4), nn.relu(), nn.dropout(0.2), nn.global_avg_pool(),
+                            nn.linear(4, 10))
+local optimizer = icl.optim.adam(model)
+local loader = icl.data.loader(train, { batch_size = opt.batch_size, training = true, chain = augment.chain {
+  augment.random_crop {}, augment.normalize {}, augment.mixup {} } })
+local evaluation = icl.data.loader(test, { batch_size = 64 })
+local run = icl.run { epochs = opt.epochs, output = opt.output, resume = opt.resume, resume_anyway = opt.resume_anyway,
+                      save_every = opt.save_every, keep_epochs = opt.keep, model = model,
+                      keep = { model = model, optimizer = optimizer } }
+local die = tonumber(os.getenv "DIE")
+for epoch in run:epochs() do
+  for batch in run:batches(loader) do
+    for _, part in ipairs(batch:chunks(2)) do
+      local loss = icl.loss.cross_entropy(model(part.image), part.target) * 0.5
+      loss:backward()
+      run:log { loss = loss }
+    end
+    if run.step == die then os.exit(9) end
+    optimizer:step(0.01)
+  end
+  local train_figures = run.average
+  run.memory.losses = run.memory.losses or {}
+  for batch in run:batches(evaluation) do
+    local logits = model(batch.image)
+    run:log { loss = icl.loss.cross_entropy(logits, batch.target), top1 = icl.metrics.accuracy(logits, batch.target) }
+  end
+  run.memory.losses[epoch] = train_figures.loss
+  run:report { train = train_figures, test = run.average }
+end
+print("losses", table.concat(run.memory.losses, " "))
+"""
+
+STEPS = 8  # of an epoch
+
+
+class place(folder):
+  """A folder with a small MNIST and the loop; runs are written into its folder runs."""
+
+  def __enter__(self):
+    super().__enter__()
+    os.mkdir(self / "mnist")
+    write_mnist(self / "mnist")
+    self.write("loop.lua", LOOP)
+    return self
+
+  def env(self, **more):
+    return environment(ICL_RUNS="runs", **more)
+
+  def icl(self, *words, **more):
+    return run(*words, cwd=self.path, env=self.env(**more))
+
+  def loop(self, *words, **more):
+    return self.icl("loop.lua", "--data", "mnist", *words, **more)
+
+
+def records(path):
+  with open(os.path.join(path, "metrics.jsonl"), encoding="utf-8") as file:
+    return [json.loads(line) for line in file]
+
+
+def files(path):
+  return sorted(os.path.relpath(os.path.join(where, name), path) for where, _, names in os.walk(path) for name in names)
+
+
+@test
+def what_a_run_writes():
+  with place() as here:
+    contains(success(here.loop("--epochs", "2")), "Epoch 1 ", "Epoch 2 ", "losses\t")
+    path = here / "runs/loop/001"
+    names = [name for name in files(path) if "tfevents" not in name]
+    equal(names, ["checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/previous.safetensors",
+                  "env.txt", "log.txt", "metrics.jsonl", "options.lua", "weights.safetensors"])
+    reports = records(path)
+    equal([line.get("epoch") for line in reports], [1, 2, 2])
+    equal(reports[2]["state"], "finished")
+    equal(reports[1]["step"], 2 * STEPS)
+    equal(reports[1]["steps_per_epoch"], STEPS)
+    contains(read_bytes(path + "/log.txt").decode(), "Epoch 1 ", "Epoch 2 ")
+    contains(read_bytes(path + "/env.txt").decode(), "command: icl loop.lua --data mnist --epochs 2", "icl 0.1.0, build ")
+    contains(read_bytes(path + "/options.lua").decode(), 'recipe = "loop.lua"', "epochs = 2,")
+
+
+@test
+def options_run_again():
+  with place() as here:
+    success(here.loop("--epochs", "1", "--seed", "3"))
+    success(here.icl("runs/loop/001/options.lua"))
+    success(here.icl("runs/loop/001/options.lua", "--seed", "4"))
+    weights = [tensors(here / f"runs/loop/00{i}/checkpoints/last.safetensors") for i in (1, 2, 3)]
+    equal(weights[0] == weights[1], True)
+    equal(weights[0] == weights[2], False)
+
+
+@test
+def killed_at_every_step():
+  with place() as here:
+    expected = success(here.loop("--output", "whole"))[-200:].splitlines()[-1]
+    for step in (0, 1, STEPS - 1, STEPS, STEPS + 3, 3 * STEPS - 1):
+      shutil.rmtree(here / "cut", ignore_errors=True)
+      died = here.loop("--output", "cut", "--save-every", "1step", DIE=str(step))
+      equal(died.returncode, 9, died.stderr)
+      if step == 0:
+        contains(failure(here.loop("--resume", "cut")), "there is no checkpoint")
+        continue
+      output = success(here.loop("--resume", "cut"))
+      equal(output.splitlines()[-1], expected)
+      equal(tensors(here / "cut/weights.safetensors"), tensors(here / "whole/weights.safetensors"))
+      equal([line["step"] for line in records(here / "cut")], [STEPS, 2 * STEPS, 3 * STEPS, 3 * STEPS])
+
+
+@test
+def the_newest_unfinished_run_goes_on():
+  with place() as here:
+    contains(failure(here.loop("--resume"), 2), "there is no unfinished run")
+    here.loop(DIE="9")
+    success(here.loop("--epochs", "1"))
+    contains(success(here.loop("--resume")), "Goes on from runs/loop/001/checkpoints/last.safetensors: epoch ")
+    contains(failure(here.loop("--resume"), 2), "there is no unfinished run")
+
+
+@test
+def options_of_a_run_that_goes_on():
+  with place() as here:
+    here.loop("--seed", "5", DIE="9")
+    text = failure(here.loop("--resume", "--batch-size", "16"), 2)
+    contains(text, "--batch-size 16", "has --batch-size 32", "--epochs")
+    contains(success(here.loop("--resume", "--epochs", "4", "--seed", "5")), "Epoch 4 ")
+    contains(success(here.loop("--resume", "runs/loop/001", "--epochs", "5")), "Epoch 5 ")
+    lacks(success(here.loop("--resume", "runs/loop/001")), "Epoch")
+    contains(failure(here.loop("--resume", "nowhere"), 2), "nowhere")
+    contains(success(here.loop("--resume", "runs/loop/001", "--resume-anyway", "--batch-size", "16", "--epochs", "6")),
+             "goes on although it differs: batch_size of loop 1 was 32 and is 16")
+    contains(failure(here.loop("--resume-anyway"), 2), "--resume-anyway means nothing without --resume")
+
+
+@test
+def another_folder():
+  with place() as here:
+    here.loop("--output", "one", DIE="9")
+    before = files(here / "one")
+    contains(success(here.loop("--resume", "one", "--output", "two")), "Epoch 3 ")
+    equal(files(here / "one"), before)
+    contains(failure(here.loop("--output", "two"), 2), "two is there and not empty", "--resume two goes on")
+    equal(success(here.loop("--output", "none", "--epochs", "1")).count("Epoch"), 1)
+    equal(os.path.exists(here / "none"), False)
+
+
+@test
+def damaged_checkpoints():
+  with place() as here:
+    here.loop("--output", "a", "--save-every", "1step", DIE="9")
+    last = here / "a/checkpoints/last.safetensors"
+    data = bytearray(read_bytes(last))
+    data[-10] ^= 1
+    with open(last, "wb") as file:
+      file.write(data)
+    output = success(here.loop("--resume", "a"))
+    contains(output, "last.safetensors is damaged", "previous.safetensors is used")
+    with open(last, "wb") as file:
+      file.write(data[:1000])
+    os.remove(here / "a/checkpoints/previous.safetensors")
+    contains(failure(here.loop("--resume", "a", "--epochs", "9")), "last.safetensors")
+
+
+@test
+def checkpoints_of_epochs():
+  with place() as here:
+    success(here.loop("--output", "a", "--epochs", "4", "--save-every", "1epoch", "--keep", "2"))
+    equal(sorted(name for name in os.listdir(here / "a/checkpoints") if "epoch" in name),
+          ["epoch-0003.safetensors", "epoch-0004.safetensors"])
+    contains(failure(here.loop("--keep", "2"), 2), "--keep 2 means nothing without --save-every N epochs")
+    contains(failure(here.loop("--save-every", "soon"), 2), "--save-every is 'soon'", "10min")
+
+
+def wait_for(condition):
+  deadline = time.monotonic() + PATIENCE
+  while not condition():
+    assert time.monotonic() < deadline, "it does not happen"
+    time.sleep(0.02)
+
+
+@test
+def signals():
+  with place() as here:
+    for name, code in (("SIGTERM", -signal.SIGTERM), ("SIGINT", -signal.SIGINT)):
+      shutil.rmtree(here / "a", ignore_errors=True)
+      process = start("loop.lua", "--data", "mnist", "--output", "a", "--epochs", "10000", cwd=here.path, env=here.env())
+      wait_for(lambda: os.path.exists(here / "a/metrics.jsonl") and records(here / "a"))
+      process.send_signal(getattr(signal, name))
+      output, errors = process.communicate(timeout=PATIENCE)
+      equal(process.returncode, code, output + errors)
+      contains(output, f"Stopped by {name[3:]}", "`icl loop.lua --resume a` goes on")
+      equal(records(here / "a")[-1]["state"], "stopped")
+      step = records(here / "a")[-1]["step"]
+      contains(success(here.loop("--resume", "a", "--epochs", str(step // STEPS + 1))), f"step {step}")
+
+
+@test
+def hup_and_usr1_save_and_go_on():
+  with place() as here:
+    process = start("loop.lua", "--data", "mnist", "--output", "a", "--epochs", "10000", "--save-every", "10000epochs",
+                    cwd=here.path, env=here.env())
+    wait_for(lambda: os.path.exists(here / "a/metrics.jsonl") and records(here / "a"))
+    last = here / "a/checkpoints/last.safetensors"
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+      before = os.stat(last).st_ino if os.path.exists(last) else 0
+      process.send_signal(number)
+      wait_for(lambda: os.path.exists(last) and os.stat(last).st_ino != before)
+      equal(process.poll(), None)
+    process.kill()
+    process.communicate()
+
+
+@test
+def one_process_a_folder():
+  with place() as here:
+    process = start("loop.lua", "--data", "mnist", "--output", "a", "--epochs", "10000", cwd=here.path, env=here.env())
+    wait_for(lambda: os.path.exists(here / "a/checkpoints/last.safetensors"))
+    contains(failure(here.loop("--resume", "a"), 2), "another process works in a")
+    process.kill()
+    process.communicate()
+
+
+@test
+def recipes_go_on():
+  with place() as here:
+    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+    words = (recipe, "--dataset", "mnist", "--data", "mnist", "--depth", "8", "--initial-channels", "4", "--epochs", "2",
+             "--batch-size", "64", "--eval-batch-size", "64", "--mixup", "--optimizer", "adam", "--base-lr", "0.001")
+    success(here.icl(*words, "--output", "whole"))
+    process = start(*words, "--output", "cut", "--save-every", "1step", cwd=here.path, env=here.env())
+    wait_for(lambda: os.path.exists(here / "cut/checkpoints/previous.safetensors"))
+    process.kill()
+    process.communicate()
+    contains(success(here.icl(recipe, "--resume", "cut")), "Goes on from cut", "Test error")
+    equal(tensors(here / "cut/weights.safetensors"), tensors(here / "whole/weights.safetensors"))
+
+
+@test
+def image_folders_go_on():
+  with place() as here:
+    os.mkdir(here / "photos")
+    write_image_folder(here / "photos", train=8)
+    recipe = os.path.join(ROOT, "recipes", "resnet.lua")
+    words = (recipe, "--dataset", "folder", "--data", "photos", "--image-size", "32", "--type", "cifar", "--depth", "8",
+             "--initial-channels", "4", "--batch-size", "4", "--epochs", "2")
+    success(here.icl(*words, "--output", "whole"))
+    process = start(*words, "--output", "cut", "--save-every", "1step", cwd=here.path, env=here.env())
+    wait_for(lambda: os.path.exists(here / "cut/checkpoints/previous.safetensors"))
+    process.kill()
+    process.communicate()
+    success(here.icl(recipe, "--resume", "cut"))
+    equal(tensors(here / "cut/weights.safetensors"), tensors(here / "whole/weights.safetensors"))
+
+
+close()
