@@ -11,6 +11,13 @@
 #include <string.h>
 
 #include "data/crop.h"
+#include "data/folder.h"
+
+/* is_image_name(name) -> does the end of a file's name say that it is an image that is read? */
+static int is_image_name(lua_State *L) {
+  lua_pushboolean(L, icl__is_image_name(luaL_checkstring(L, 1)));
+  return 1;
+}
 
 static const char folder_type[] = "icl.image_folder", stream_type[] = "icl.image_stream";
 
@@ -325,16 +332,12 @@ static int png_encode(lua_State *L) {
 }
 
 void icl__lua_image_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"image_folder", image_folder},
-                                       {"image_folder_compare", image_folder_compare},
-                                       {"image_stream", image_stream},
-                                       {"image_read", image_read},
-                                       {"images_clipped", images_clipped},
-                                       {"image_resize", image_resize},
-                                       {"image_center", image_center},
-                                       {"image_crop_size", image_crop_size},
-                                       {"image_largest_crop", image_largest_crop},
-                                       {"png_encode", png_encode},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"image_folder", image_folder},       {"image_folder_compare", image_folder_compare},
+      {"image_stream", image_stream},       {"image_read", image_read},
+      {"images_clipped", images_clipped},   {"is_image_name", is_image_name},
+      {"image_resize", image_resize},       {"image_center", image_center},
+      {"image_crop_size", image_crop_size}, {"image_largest_crop", image_largest_crop},
+      {"png_encode", png_encode},           {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

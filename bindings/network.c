@@ -206,12 +206,10 @@ static int push_facts(lua_State *L) {
   return 1;
 }
 
-/* network_read(path) -> a network */
-static int read_network(lua_State *L) {
+/* Pushes a holder of a network, which the function that is called next fills. */
+static icl_network **push_network(lua_State *L) {
   static const luaL_Reg methods[] = {{"apply", apply},   {"image", image},      {"metadata", metadata},
                                      {"states", states}, {"facts", push_facts}, {NULL, NULL}};
-  const char *path = luaL_checkstring(L, 1);
-  icl_engine *engine = icl__lua_engine(L);
   icl_network **slot = lua_newuserdatauv(L, sizeof *slot, 0);
   *slot = NULL;
   if (luaL_newmetatable(L, type)) {
@@ -221,15 +219,51 @@ static int read_network(lua_State *L) {
     lua_setfield(L, -2, "__index");
   }
   lua_setmetatable(L, -2);
+  return slot;
+}
+
+/* network_read(path) -> a network */
+static int read_network(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  icl_engine *engine = icl__lua_engine(L);
+  icl_network **slot = push_network(L);
   ICL__LUA_TRY(L, icl_network_read(engine, path, slot));
   return 1;
 }
 
+/* network_make(metadata, list of { name =, tensor = }) -> a network, as if it was read from a file of these */
+static int make_network(lua_State *L) {
+  const char *text = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  icl_engine *engine = icl__lua_engine(L);
+  int count = (int)lua_rawlen(L, 2);
+  icl_array *arrays = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *arrays, 0);
+  lua_newtable(L);
+  int keep = lua_gettop(L);
+  for (int i = 0; i < count; i++) {
+    lua_rawgeti(L, 2, i + 1);
+    lua_getfield(L, -1, "name");
+    lua_getfield(L, -2, "tensor");
+    icl_tensor *tensor = icl__lua_check_tensor(L, lua_gettop(L));
+    arrays[i] = (icl_array){.name = luaL_checkstring(L, -2), .dtype = icl_tensor_dtype(tensor)};
+    arrays[i].rank = icl_tensor_rank(tensor);
+    for (int k = 0; k < arrays[i].rank; k++)
+      arrays[i].shape[k] = icl_tensor_shape(tensor)[k];
+    arrays[i].data = icl__lua_push_values(L, tensor);
+    lua_rawseti(L, keep, i + 1);
+    lua_settop(L, keep);
+  }
+  icl_network **slot = push_network(L);
+  json_t *json = json_loads(text, 0, NULL);
+  if (!json)
+    icl__lua_fail(L, "network_make: the metadata is not JSON");
+  ICL__LUA_TRY(L, icl__network_parse(engine, "the model", json, &(icl_safetensors){count, 0, arrays, NULL}, slot));
+  return 1;
+}
+
 void icl__lua_network_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"network_trace_begin", trace_begin},
-                                       {"network_trace_end", trace_end},
-                                       {"network_describe", describe},
-                                       {"network_read", read_network},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"network_trace_begin", trace_begin}, {"network_trace_end", trace_end},
+                                       {"network_describe", describe},       {"network_read", read_network},
+                                       {"network_make", make_network},       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

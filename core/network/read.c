@@ -155,9 +155,6 @@ static icl_status read_description(icl_network *network, json_t *json, const icl
 static icl_status read_metadata(icl_network *network, const icl_safetensors *contents) {
   json_t *description = json_object_get(network->metadata, "network"),
          *data = json_object_get(network->metadata, "data");
-  if (!json_is_object(description))
-    return icl__fail(ICL_EFORMAT, "the file has weights alone and no description of its network; icl writes one with "
-                                  "weights of runs and icl.network.save()");
   ICL__TRY(read_description(network, description, contents));
   ICL__TRY(read_statistics(network, data));
   ICL__TRY(read_evaluation(network, data));
@@ -166,10 +163,17 @@ static icl_status read_metadata(icl_network *network, const icl_safetensors *con
 
 icl_status icl__network_parse(icl_engine *engine, const char *what, json_t *metadata, const icl_safetensors *contents,
                               icl_network **result) {
-  icl_network *network = icl__calloc(1, sizeof *network);
+  bool described = json_is_object(json_object_get(metadata, "network"));
+  icl_network *network = described ? icl__calloc(1, sizeof *network) : NULL;
   if (!network) {
     json_decref(metadata);
-    return icl__wrap(ICL_ENOMEM, "%s", what);
+    return described ? icl__wrap(ICL_ENOMEM, "%s", what)
+                     : icl__fail(ICL_EFORMAT,
+                                 "%s: "
+                                 "the file has weights alone, without a description of the network; runs and "
+                                 "icl.network.save() write one, "
+                                 "and commands take --model",
+                                 what);
   }
   network->engine = engine;
   network->metadata = metadata;

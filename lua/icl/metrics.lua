@@ -13,14 +13,20 @@ local function positions(classes)
   return core.new_tensor(list, "i64")
 end
 
--- 1 for each image whose label is among the k largest logits, else 0; f32 (n). Of equal logits the first counts as the
--- larger, as for argmax, so that k labels of a row are hits and no more; a label whose logit is NaN is none.
-local function hits(logits, labels, k)
+-- metrics.ranks(logits, labels) -> how many logits of each image are ahead of that of its label, f32 (n). Of equal
+-- logits the first counts as the larger, as for argmax; all are ahead of a label whose logit is NaN.
+function metrics.ranks(logits, labels)
   local classes = logits:size(-1)
   local own = ops.where(ops.one_hot(labels, { classes = classes }), logits, -math.huge):max(-1, true)
   local earlier = ops.lt(positions(classes), labels:unsqueeze(-1))
   local ahead = ops.where(ops.eq(logits, own), earlier, ops.logical_not(ops.le(logits, own)))
-  return ops.lt(ahead:cast "f32":sum(-1), k):cast "f32"
+  return ahead:cast "f32":sum(-1)
+end
+
+-- 1 for each image whose label is among the k largest logits, else 0; f32 (n). So k labels of a row are hits and no
+-- more.
+local function hits(logits, labels, k)
+  return ops.lt(metrics.ranks(logits, labels), k):cast "f32"
 end
 
 -- metrics.mean_of_views(logits) -> the logits; of a list of them, one for each view of the images, their mean.

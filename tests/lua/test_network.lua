@@ -280,7 +280,7 @@ end)
 check("a file that is not right is an error", function()
   local model = own(function(self, x) return self.fc(self.conv(x):global_avg_pool()) end)
   model:save(path)
-  check.raises(function() network.open(path) end, "no description of its network")
+  check.raises(function() network.open(path) end, "without a description of the network")
   network.save(model, path, info)
   local list, metadata = core.safetensors_read(path)
   for message, change in pairs {

@@ -9,6 +9,7 @@ local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local json = require "icl.json"
 local Module = require "icl.nn.module"
+require "icl.tensor"
 local weights = require "icl.weights"
 
 local network = {}
@@ -64,21 +65,26 @@ end
 
 local about_data = { "name", "classes", "class_names", "shape", "mean", "std", "form", "evaluation" }
 
--- What a file says about a set of images, or a table like one.
-local function data_of(set)
-  local data = {}
+-- network.data(set [, chain]) -> what a file says about a set of images and the chain that it is evaluated with: { name,
+-- classes, class_names, shape, mean, std, form, evaluation = { resize =, crop = } }. Of a set in memory there is no
+-- evaluation: pictures are then resized to its shape.
+function network.data(set, chain)
+  local data, decoder = {}, type(chain) == "table" and chain.decoder
   for _, name in ipairs(about_data) do data[name] = set[name] end
+  if set.folder and decoder then
+    data.evaluation = { resize = decoder:decoding().resize or 0, crop = set.shape[1] }
+  end
   return data
 end
 
 -- network.metadata(description, info) -> the JSON text for the metadata `icl` of a file of weights. description: what
--- network.describe gave; info: { data = a set, or { name, classes, class_names, shape, mean, std, form, evaluation = {
--- resize =, crop = } }, recipe, preset, epoch, step, figures, options, ... }.
+-- network.describe gave; info: { data = what network.data gives, or a set, recipe, preset, epoch, step, figures, options,
+-- ... }.
 function network.metadata(description, info)
   local whole = {}
   for key, value in pairs(info or {}) do whole[key] = value end
   whole.version, whole.network = 1, core.json_decode(description)
-  if whole.data then whole.data = data_of(whole.data) end
+  if whole.data then whole.data = network.data(whole.data) end
   return json.encode(whole)
 end
 
@@ -91,11 +97,8 @@ local function shape_of(model, info)
   return shape
 end
 
--- network.save(model, path [, info]): weights in PyTorch's names and layouts, as model:save writes them, with what is
--- needed to use them without the model. info: see network.metadata, and shape where there is neither info.data nor
--- model.input. The file is replaced as a whole or not at all.
-function network.save(model, path, info)
-  core.refuse_suspended "network.save"
+-- The tensors and the metadata of a file.
+local function contents_of(model, info)
   info = info or {}
   local shape, rest = shape_of(model, info), {}
   for key, value in pairs(info) do
@@ -104,8 +107,15 @@ function network.save(model, path, info)
   local description, extra = network.describe(model, shape)
   local list = weights.state_dict(model)
   table.move(extra, 1, #extra, #list + 1, list)
-  core.safetensors_write(arguments.path("network.save", path), list,
-    { format = "pt", icl = network.metadata(description, rest) })
+  return list, { format = "pt", icl = network.metadata(description, rest) }
+end
+
+-- network.save(model, path [, info]): weights in PyTorch's names and layouts, as model:save writes them, with what is
+-- needed to use them without the model. info: see network.metadata, and shape where there is neither info.data nor
+-- model.input. The file is replaced as a whole or not at all.
+function network.save(model, path, info)
+  core.refuse_suspended "network.save"
+  core.safetensors_write(arguments.path("network.save", path), contents_of(model, info))
 end
 
 -- ---- reading ----
@@ -152,6 +162,13 @@ end
 -- n:about() -> what the file says: { recipe, data, epoch, figures, network = the description, ... }.
 function Opened:about()
   return core.json_decode(self.file[1]:metadata())
+end
+
+-- network.of(model [, info]) -> what network.open would give for the model's file: another network, with the weights
+-- that the model has now.
+function network.of(model, info)
+  local list, metadata = contents_of(model, info)
+  return Opened(core.network_make(metadata.icl, list))
 end
 
 -- network.open(path) -> a network that was saved by network.save or a run: a module for evaluation only. Its fields:

@@ -1,0 +1,154 @@
+-- commands/evaluate.lua: `icl evaluate RUN|FILE [options]`: how good a network is, on images it did not learn from.
+local core = require "icl.core"
+local datasets = require "icl.internal.datasets"
+local fail = require "icl.internal.fail"
+local figures = require "icl.evaluation.figures"
+local icl = require "icl"
+local json = require "icl.json"
+local sets = require "icl.evaluation.sets"
+local source = require "icl.evaluation.source"
+local predictions = require "icl.evaluation.predictions"
+local random = require "icl.random"
+local show = require "icl.evaluation.show"
+local split = require "icl.options.words".split
+local summary = require "icl.nn.summary"
+local usage = require "icl.internal.usage"
+
+local in_folder = { dataset = { "imagenet", "folder" } }
+
+local function options_of(words)
+  return icl.options "icl evaluate RUN|FILE: loss, accuracies and confusions of a network"
+    : choice("dataset", nil, datasets.names, "the images (default: those that it was trained with)")
+    : value("data", nil, "their folder (default: of the run; else the standard folders are searched)",
+        { type = "path" })
+    : choice("split", "test", { "test", "val", "train" }, "which part of them; of image folders test and val are one")
+    : value("batch_size", 256, "images at a time", { min = 1 })
+    : choice("tta", "none", { "none", "flip" }, "flip: the mean of the logits of an image and its mirror image")
+    : value("eval_resize", nil, "the shorter side before the middle is cut out; 0: as it is (default: as trained)",
+        { type = "integer", min = 0, max = 16384, only = in_folder })
+    : value("workers", 0, "threads that decode; 0: one for each core", { min = 0, max = 1024, only = in_folder })
+    : flag("skip_bad_images", false, "go on without files that cannot be read", { only = in_folder })
+    : flag("json", false, "print JSON, with the whole confusion matrix")
+    : value("csv", nil, "write a file: a line for each class, with what its images were taken for", { type = "path" })
+    : value("predictions", nil, "write an .npz file: names, probabilities, truth", { type = "path" })
+    : include(source.options(words), icl.options.engine)
+    : example "icl evaluate runs/resnet/001 --tta flip"
+    : example "icl evaluate weights.safetensors --dataset folder --data photos --json"
+    : example "icl evaluate resnet20.safetensors --model resnet --depth 20 --dataset cifar10"
+end
+
+-- What is not given is as in the run, or in the file.
+local function complete(opt, options, about)
+  opt.dataset = opt.dataset or about.name
+  if not opt.dataset or opt.dataset == "own" then
+    fail "the file does not say which images it was trained with; give {dataset} NAME"
+  end
+  local same = opt.dataset == (options.dataset or about.name)
+  if not opt.data and same then opt.data = options.data end
+  opt.val_ratio = same and options.val_ratio or 0
+  opt.image_size = math.tointeger(about.shape and about.shape[1] or opt.input and opt.input[1] or 224) or 224
+  if same and options.seed then random.seed(options.seed) end
+end
+
+-- The set with the statistics that the network was trained with.
+local function as_trained(set, net)
+  if not net.mean then return set end
+  return setmetatable({ mean = net.mean, std = net.std }, { __index = set })
+end
+
+local function names_of(net, set)
+  local names = net.class_names or set.class_names or {}
+  for i = #names + 1, net.classes do names[i] = tostring(i - 1) end
+  return names
+end
+
+local function check_set(net, set)
+  if table.concat(net.shape, " x ") ~= table.concat(set.shape, " x ") then
+    fail("the network takes images of %s, and those of %s are %s", table.concat(net.shape, " x "), set.name,
+      table.concat(set.shape, " x "))
+  end
+  if net.classes ~= set.classes then
+    fail("the network has %d classes, and %s has %d", net.classes, set.name, set.classes)
+  end
+  for i, name in ipairs(net.class_names and set.class_names or {}) do
+    if name ~= net.class_names[i] then
+      fail("class %d of the images is %s, and of the network %s", i, name, net.class_names[i])
+    end
+  end
+end
+
+local function progress(count)
+  if not core.isatty(2) then return nil end
+  return function(seen)
+    io.stderr:write(("\r%s of %s images"):format(summary.grouped(seen), summary.grouped(count)),
+      seen == count and "\r\27[K" or "")
+  end
+end
+
+-- The set and its loader.
+local function loader_of(net, opt, options)
+  local set = as_trained(sets.open(opt, datasets.folders), net)
+  check_set(net, set)
+  local augment = icl.augment
+  local chain = { augment.normalize {} }
+  if set.folder then
+    local resize = opt.eval_resize or sets.resize(net, set, options)
+    table.insert(chain, 1, augment.center_crop { resize = resize })
+  end
+  return set, icl.data.loader(set, { batch_size = opt.batch_size, chain = augment.chain(chain) })
+end
+
+local function write_file(path, text)
+  local file, reason = io.open(path, "wb")
+  if not file or not file:write(text) or not file:close() then fail("%s: it cannot be written: %s", path, reason) end
+end
+
+local function write_results(opt, of, found, set)
+  if opt.csv then write_file(opt.csv, show.csv(of)) end
+  if opt.predictions then
+    core.npz_write(opt.predictions, { names = predictions.names(set), probabilities = found.probabilities,
+                                      truth = core.new_tensor(found.truth, "i64", { found.count }) })
+  end
+end
+
+local function report(opt, of, where, set)
+  local class_count = #of.classes
+  if opt.json then
+    of.network, of.data, of.split = where.path, set.name, opt.split
+    return json.encode(of) .. "\n"
+  end
+  return ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name, opt.split,
+    summary.grouped(of.count), class_count, show.text(of))
+end
+
+local function evaluate(word, opt)
+  local where, set
+  if opt.model then
+    complete(opt, {}, {})
+    set = sets.open(opt, datasets.folders)
+    where = source.network(word, opt, set)
+  else
+    where = source.network(word, opt)
+    complete(opt, where.options, where.net:about().data or {})
+  end
+  local own_set, loader = loader_of(where.net, opt, where.options)
+  local found = predictions.over(where.net, loader, { flip = opt.tta == "flip", keep = opt.predictions ~= nil,
+                                                      progress = progress(own_set.count) })
+  local of = figures.of(found, names_of(where.net, own_set))
+  write_results(opt, of, found, own_set)
+  io.stdout:write(report(opt, of, where, own_set))
+  return 0
+end
+
+-- words: those of the command line behind `evaluate`. -> exit code
+return function(words)
+  words[0] = "icl evaluate"
+  local options = options_of(words)
+  local others, own = split(options, words)
+  local opt = options:parse(own)
+  if #others ~= 1 then
+    usage.wrong("icl evaluate", #others == 0 and "which network? icl evaluate RUN|FILE [options]"
+      or ("one network, not %d words; options begin with --"):format(#others))
+  end
+  return usage.during(opt, evaluate, others[1], opt)
+end

@@ -1,0 +1,44 @@
+-- network/find.lua: the file of weights that a word of a command line stands for: a file, or the folder of a run.
+local core = require "icl.core"
+local fail = require "icl.internal.fail"
+local read_options = require "icl.runs.options_file".read
+local runs = require "icl.runs"
+
+-- What a run leaves, the one that is wanted most first.
+local files = { "weights.safetensors", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
+                "checkpoints/previous.safetensors" }
+
+local function is_file(path)
+  local file = io.open(path, "rb")
+  if not file then return false end
+  file:close()
+  return core.folder_entries(path) == nil
+end
+
+-- The weights in the folder of a run; nil if there are none.
+local function weights_in(folder)
+  for _, name in ipairs(files) do
+    local path = folder .. "/" .. name
+    if is_file(path) then return path end
+  end
+end
+
+-- The folder of the run that a word stands for: itself, or the newest of those in it, also in the folder runs.
+local function folder_of(word)
+  if core.folder_entries(word) and weights_in(word) then return word end
+  return runs.newest(runs.find { word }).path
+end
+
+-- find(word) -> { path = of the file, run = the folder of its run or nil, options = those of the run, by name }.
+local function find(word)
+  if is_file(word) then return { path = word, options = {} } end
+  local folder = folder_of(word)
+  local path = weights_in(folder)
+  if not path then
+    fail("%s: this run has no weights yet: there is neither %s", core.printable(folder), table.concat(files, " nor "))
+  end
+  local values = read_options(folder .. "/options.lua")
+  return { path = path, run = folder, options = values and values.options or {} }
+end
+
+return find

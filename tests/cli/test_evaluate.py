@@ -1,0 +1,210 @@
+"""icl evaluate and icl predict: networks in files, on sets and on pictures."""
+
+import csv
+import io
+import json
+import math
+import os
+
+from harness import Skip, close, contains, equal, folder, lacks, run, success, test, write_image_folder, write_mnist, \
+  write_png
+
+try:
+  import numpy
+except ImportError as error:
+  numpy, missing = None, str(error)
+
+TRAIN = """
+local icl = require "icl"
+local train, _, test = icl.data.open { dataset = arg[1], data = arg[2], image_size = 32 }
+icl.random.seed(1)
+local model = icl.models.resnet { depth = 8, initial_channels = 4, input = train.shape, classes = train.classes }
+icl.fit { model = model, train = train, test = test, quiet = true, options = { epochs = 2, batch_size = 4 } }
+local chain = train.folder and icl.augment.chain { icl.augment.center_crop { resize = 36 }, icl.augment.normalize {} }
+icl.network.save(model, arg[3], { data = icl.network.data(train, chain), recipe = "r.lua" })
+model:save(arg[3] .. ".plain")
+local images, labels = test.images, test.labels
+if images then
+  local net = icl.network.open(arg[3])
+  local loss, top1 = icl.step(function()
+    local logits = net(images)
+    return icl.loss.cross_entropy(logits, labels), icl.metrics.accuracy(logits, labels)
+  end)
+  print(loss:item(), top1:item())
+end
+"""
+
+MODEL = ("--model", "resnet", "--depth", "8", "--initial-channels", "4")
+
+
+class trained(folder):
+  """A folder with a set and a network that was trained on it for a moment."""
+
+  def __init__(self, name):
+    self.name = name
+
+  def __enter__(self):
+    super().__enter__()
+    os.mkdir(self / "data")
+    (write_mnist if self.name == "fashion_mnist" else write_image_folder)(self / "data")
+    result = run(self.write("train.lua", TRAIN), self.name, self / "data", self / "net")
+    success(result)
+    self.figures = [float(word) for word in result.stdout.split()]
+    return self
+
+  def evaluate(self, *words):
+    result = run("evaluate", self / "net", "--data", self / "data", *words)
+    success(result)
+    return result.stdout
+
+
+@test
+def figures_are_those_of_the_network():
+  with trained("fashion_mnist") as where:
+    got = json.loads(where.evaluate("--json", "--batch-size", "7"))
+    assert abs(got["loss"] - where.figures[0]) < 1e-5 and abs(got["top1"]["value"] - where.figures[1]) < 1e-9, got
+    equal((got["count"], got["data"], got["split"], got["network"]), (64, "fashion_mnist", "test", where / "net"))
+    hits = got["top1"]["correct"]
+    equal(hits, sum(row[i] for i, row in enumerate(got["confusion"])))
+    equal([sum(row) for row in got["confusion"]], [entry["images"] for entry in got["classes"]])
+    p, n, z = hits / 64, 64, 1.959963984540054
+    middle = (p + z * z / 2 / n) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n) / (1 + z * z / n)
+    assert abs(got["top1"]["low"] - (middle - half)) < 1e-12 and abs(got["top1"]["high"] - middle - half) < 1e-12
+    text = where.evaluate()
+    contains(text, "64 images, 10 classes", "Top-1", "Top-5", "T-shirt/top", "ankle boot", "95 % interval",
+             f"{hits} of 64 images")
+    equal(json.loads(where.evaluate("--json", "--split", "train"))["count"], 256)
+
+
+@test
+def tables_go_into_files():
+  if numpy is None:
+    raise Skip(f"{missing}; pip install numpy")
+  with trained("fashion_mnist") as where:
+    got = json.loads(where.evaluate("--json", "--csv", where / "a.csv", "--predictions", where / "p.npz"))
+    with open(where / "a.csv", newline="", encoding="utf-8") as file:
+      rows = list(csv.reader(file))
+    equal(len(rows), 11)
+    equal([[int(cell) for cell in row[6:]] for row in rows[1:]], got["confusion"])
+    with numpy.load(where / "p.npz") as file:
+      names, probabilities, truth = file["names"], file["probabilities"], file["truth"]
+    equal((probabilities.shape, str(probabilities.dtype), str(truth.dtype)), ((64, 10), "float32", "int64"))
+    equal(list(names), [str(i) for i in range(64)])
+    equal(int((probabilities.argmax(1) == truth).sum()), got["top1"]["correct"])
+    loss = -numpy.log(probabilities[numpy.arange(64), truth]).mean()
+    assert abs(loss - got["loss"]) < 1e-4, (loss, got["loss"])
+
+
+@test
+def mirror_images_count_with_tta():
+  with trained("fashion_mnist") as where:
+    one, two = (json.loads(where.evaluate("--json", "--tta", tta))["loss"] for tta in ("none", "flip"))
+    assert one != two
+
+
+@test
+def weights_alone_need_a_model():
+  with trained("fashion_mnist") as where:
+    plain = where / "net.plain"
+    words = ("--dataset", "fashion_mnist", "--data", where / "data")
+    result = run("evaluate", plain, *words)
+    equal(result.returncode, 1)
+    contains(result.stderr, "without a description of the network", "--model")
+    result = run("evaluate", plain, *words, *MODEL, "--json")
+    success(result)
+    equal(json.loads(result.stdout)["confusion"], json.loads(where.evaluate("--json"))["confusion"])
+    picture = where / "p.png"
+    write_png(picture, 30, 40, lambda y, x: (y, x, 9))
+    words = (plain, picture, *MODEL, "--input", "28,28,1")
+    contains(run("predict", *words).stderr, "--mean and --std")
+    success(run("predict", *words, "--mean", "0.3", "--std", "0.3"))
+    contains(run("predict", plain, picture, "--classes", "3").stderr, "--classes 3 means nothing without --model")
+
+
+@test
+def a_folder_of_images_is_evaluated_as_it_was_trained():
+  with trained("folder") as where:
+    got = json.loads(where.evaluate("--json"))
+    equal((got["count"], [entry["name"] for entry in got["classes"]]), (6, ["cat", "dog"]))
+    assert "top5" not in got
+    direct = run("evaluate", where / "net", "--data", where / "data/val", "--json", "--predictions", where / "p.npz")
+    equal(json.loads(direct.stdout)["confusion"], got["confusion"])
+    pictures = [where / f"data/val/{name}/{number}.png" for name in ("cat", "dog") for number in range(3)]
+    result = run("predict", where / "net", where / "data/val", "--json")
+    success(result)
+    contains(result.stderr, "the shorter side resized to 36, the middle 32 x 32")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    equal([line["file"] for line in lines], pictures)
+    if numpy is not None:
+      with numpy.load(where / "p.npz") as file:
+        equal(list(file["names"]), pictures)
+        for line, row in zip(lines, file["probabilities"]):
+          for entry in line["top"]:
+            assert abs(entry["probability"] - row[entry["label"]]) < 1e-6
+    os.rename(where / "data/val/dog", where / "data/val/eel")
+    result = run("evaluate", where / "net", "--data", where / "data/val")
+    contains(result.stderr, "class 2 of the images is eel, and of the network dog")
+
+
+@test
+def pictures_in_many_ways():
+  with trained("fashion_mnist") as where:
+    for number in range(10):
+      write_png(where / f"p{number}.png", 20 + number, 30, lambda y, x: (y * 8, x * 8, number))
+    one = run("predict", where / "net", where / "p3.png")
+    success(one)
+    equal(one.stderr, "Pictures are resized to 28 x 28, grey.\n")
+    equal(one.stdout.count("%"), 5)
+    listed = "".join(f"{where / f'p{number}.png'}\n" for number in range(10))
+    result = run("predict", where / "net", "-", "--csv", "--top", "2", "--quiet", stdin=listed)
+    success(result)
+    equal(result.stderr, "")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    equal([row["file"] for row in rows[::2]], listed.split())
+    equal(f"{100 * float(rows[6]['probability']):.2f} %" in one.stdout, True)
+    where.write("bad.png", b"no picture")
+    result = run("predict", where / "net", where / "p0.png", where / "bad.png", where / "absent.png", where / "p1.png")
+    equal(result.returncode, 1)
+    equal([line.split()[0] for line in result.stdout.splitlines()], [where / "p0.png", where / "p1.png"])
+    contains(result.stderr, "bad.png", "absent.png")
+    where.write("\x1b[31m.png", b"no picture")
+    lacks(run("predict", where / "net", where / "\x1b[31m.png").stderr, "\x1b")
+    os.mkdir(where / "empty")
+    contains(run("predict", where / "net", where / "empty").stderr, "there is no picture in this folder")
+
+
+@test
+def the_folder_of_a_run_stands_for_its_weights():
+  with trained("fashion_mnist") as where:
+    os.makedirs(where / "runs/r/001/checkpoints")
+    where.write("runs/r/001/options.lua", 'require "icl".rerun { recipe = "r.lua", arguments = {}, options = { '
+                f'dataset = "fashion_mnist", data = "{where / "data"}", seed = 0 }} }}\n')
+    where.write("runs/r/001/metrics.jsonl", "")
+    result = run("evaluate", "r/001", cwd=where.path)
+    equal(result.returncode, 1)
+    contains(result.stderr, "this run has no weights yet")
+    os.rename(where / "net", where / "runs/r/001/checkpoints/last.safetensors")
+    for word in ("runs/r/001", "runs/r", "r/001", "r"):
+      result = run("evaluate", word, "--json", cwd=where.path)
+      success(result)
+      contains(json.loads(result.stdout)["network"], "runs/r/001/checkpoints/last.safetensors")
+    result = run("evaluate", "r", "--split", "val", cwd=where.path)
+    contains(result.stderr, "there is no validation set")
+
+
+@test
+def wrong_command_lines_are_named():
+  for words, message in (
+    (("evaluate",), "which network?"), (("predict",), "which network, and which pictures?"),
+    (("predict", "x"), "which pictures?"), (("evaluate", "a", "b"), "one network, not 2 words"),
+    (("predict", "a", "b", "--json", "--csv"), "--json and --csv exclude each other"),
+    (("evaluate", "a", "--tta", "crop"), "--tta crop"),
+  ):
+    result = run(*words)
+    equal(result.returncode, 2, result.stderr)
+    contains(result.stderr, message)
+  contains(run("predict", "/no/such/net", "x").stderr, "/no/such/net")
+
+
+close()
