@@ -31,27 +31,9 @@ static bool is_folder(DIR *folder, const char *name) {
   return fstatat(dirfd(folder), name, &facts, 0) == 0 && S_ISDIR(facts.st_mode);
 }
 
-/* folder_entries(path) -> { name = is it a folder?, ... } without . and ..; nil and a message if it cannot be read */
-static int folder_entries(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
-  void **holder = icl__lua_guard(L, close_folder);
-  DIR *folder = opendir(path);
-  if (!folder) {
-    lua_pushnil(L);
-    lua_pushfstring(L, "%s: %s", path, strerror(errno));
-    return 2;
-  }
-  *holder = folder;
-  lua_newtable(L);
-  for (struct dirent *entry; (entry = readdir(folder));) {
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-      continue;
-    lua_pushboolean(L, is_folder(folder, entry->d_name));
-    lua_setfield(L, -2, entry->d_name);
-  }
-  *holder = NULL; /* now, not when it is collected: open files are few */
-  closedir(folder);
-  return 1;
+/* now, not when it is collected: open files are few */
+closedir(folder);
+return 1;
 }
 
 /* hash32(text) -> FNV-1a (Fowler, Noll, Vo), an integer from 0 to 2^32 - 1 */
@@ -101,8 +83,12 @@ static int fail_allocations(lua_State *L) {
 
 void icl__lua_system_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"clock", read_clock},        {"folder_entries", folder_entries},     {"hash32", hash32}, {"philox", philox},
-      {"permutation", permutation}, {"fail_allocations", fail_allocations}, {NULL, NULL},
+      {"clock", read_clock},
+      {"hash32", hash32},
+      {"philox", philox},
+      {"permutation", permutation},
+      {"fail_allocations", fail_allocations},
+      {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
   lua_pushliteral(L, ICL_VERSION);

@@ -22,7 +22,7 @@ return function(words)
   local list = icl.runs.find(others)
   warnings(list)
   local path = opt.out or (#list == 1 and list[1].path .. "/report.html" or "report.html")
-  local written, message = core.prompt.replace(path, require "icl.report"(list))
+  local written, message = core.file_write(path, require "icl.report"(list))
   if not written then
     io.stderr:write("icl report: ", core.printable(message), "\n")
     return 1

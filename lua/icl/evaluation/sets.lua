@@ -7,7 +7,7 @@ local numbers = require "icl.internal.numbers"
 local sets = {}
 
 local function is_folder(path)
-  return core.folder_entries(path) ~= nil
+  return core.list_folder(path) ~= nil
 end
 
 -- The folder with the classes of a part, "train", "val" or "test", of a folder of one's own.

@@ -202,9 +202,9 @@ groups.engine = options "engine"
   : neutral()
   : after(configure)
 
-local resumes = { "--resume", function(values) return values.resume ~= nil end }
-local by_epochs = { "--save-every N epochs", function(values) return values.save_every:find "ep" ~= nil end }
-local writes = { "an --output folder", function(values) return values.output ~= "none" end }
+local resumes = { "{resume}", function(values) return values.resume ~= nil end }
+local by_epochs = { "{save_every} N epochs", function(values) return values.save_every:find "ep" ~= nil end }
+local writes = { "an {output} folder", function(values) return values.output ~= "none" end }
 
 groups.output = options "files of the run"
   : value("output", "", "folder for them, or none (default: runs/RECIPE[-PRESET]/NNN, the first free number)",
@@ -219,7 +219,7 @@ groups.output = options "files of the run"
   : neutral()
 
 -- Event files lie in the folder of a run.
-local in_events = { "--tensorboard and an --output folder", function(values)
+local in_events = { "{tensorboard} and an {output} folder", function(values)
   return values.tensorboard and values.output ~= "none"
 end }
 

@@ -55,8 +55,10 @@ local function contents(run)
     end
     if checkpoint.has_settings(thing) then settings[name] = thing:settings() end
   end
-  local about = description.of(run)
+  local about, constants = description.of(run), nil
   about.state, about.settings = state_of(run), settings
+  about.network, constants = description.network(run)
+  for _, item in ipairs(constants) do list[#list + 1] = { name = "model." .. item.name, tensor = item.tensor } end
   return list, { format = "pt", icl = json.encode(about) }
 end
 

@@ -1,6 +1,7 @@
 -- run/description.lua: what a run is: its program, its options, the machine, the images, the network; for the metadata
 -- of files, and to find out what differs where a run goes on.
 local core = require "icl.core"
+local network = require "icl.network"
 local places = require "icl.internal.places"
 local usage = require "icl.internal.usage"
 
@@ -32,21 +33,28 @@ function description.machine()
   return { threads = core.threads(), build = core.build_id() }
 end
 
--- What a network was trained on, as tools need it to show it others.
-local function data_of(run)
-  local set = run.train_set
-  if not set then return nil end
-  return { name = set.name, classes = set.classes, class_names = set.class_names, shape = set.shape, mean = set.mean,
-           std = set.std, form = set.form }
+-- description.network(run) -> what the evaluation of the run's model computes, for JSON, and the constants that it needs,
+-- a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
+function description.network(run)
+  local model, set = run.kept.model, run.train_set
+  if not (model and set) then return nil, {} end
+  if not run.described then
+    local ok, text, constants = pcall(network.describe, model, set.shape)
+    run.described = ok and { network = core.json_decode(text), constants = constants } or { constants = {} }
+    if not ok then
+      run:line(("Note: only this recipe can use the weights, since the network cannot be described: %s"):format(text))
+    end
+  end
+  return run.described.network, run.described.constants
 end
 
--- description.of(run) -> a table for JSON.
+-- description.of(run) -> a table for JSON, in which the network is missing.
 function description.of(run)
   local program, machine = run.program, description.machine()
   return {
     version = 1, icl = core.version, build = machine.build, threads = machine.threads, seed = places.current_seed(),
     recipe = program.recipe, preset = program.preset, result = program.result, options = program.options,
-    data = data_of(run), network = run.network, epoch = run.epoch, step = run.step, figures = run.reports.latest,
+    data = run.train_set and network.data(run.train_set, run.evaluation_chain), epoch = run.epoch, step = run.step, figures = run.reports.latest,
   }
 end
 

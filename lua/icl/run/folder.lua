@@ -3,19 +3,14 @@
 --   options.lua  env.txt  log.txt  metrics.jsonl  events.out.tfevents...  checkpoints/  weights.safetensors
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local runs = require "icl.runs"
 local numbers = require "icl.internal.numbers"
 
 local folder = {}
 
--- ICL_RUNS: where runs are written, "none" for nowhere.
-local function root()
-  local named = os.getenv "ICL_RUNS"
-  return named and named ~= "" and named or "runs"
-end
-
 -- Makes the first free one of the folders 001, 002, ... of a program; -> its path.
 local function next_free(program)
-  local above = ("%s/%s%s"):format(root(), program.name, program.preset and "-" .. program.preset or "")
+  local above = ("%s/%s%s"):format(runs.root(), program.name, program.preset and "-" .. program.preset or "")
   local there, reason = core.make_folder(above)
   if not there then fail("{output}: %s", reason) end
   local number = 1
@@ -44,7 +39,7 @@ end
 function folder.open(wanted, before, program)
   if wanted == "none" then return nil end
   if before and (wanted == nil or wanted == "" or wanted == before.folder) then return before.folder end
-  if wanted == "" then return root() ~= "none" and next_free(program) or nil end
+  if wanted == "" then return os.getenv "ICL_RUNS" ~= "none" and next_free(program) or nil end
   return wanted and make(wanted)
 end
 

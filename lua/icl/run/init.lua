@@ -167,7 +167,11 @@ function Run:batches(loader)
   local record = record_for(self, loader)
   self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
   record.loader, record.training, record.goes_on = loader, loader.training == true, true
-  if record.training then self.train_set, self.steps_per_epoch = loader.set, loader.batches end
+  if record.training then
+    self.train_set, self.steps_per_epoch = loader.set, loader.batches
+  else
+    self.evaluation_chain = loader.chain
+  end
   self.last, self.average = record.last, record.average
   local advance, state, _, closing = loop.enter(self, loader, record)
   closing.deferred = signals.defer(self)

@@ -4,16 +4,10 @@ local runs = require "icl.runs"
 
 local find = {}
 
--- find.root() -> the folder with the runs, which the variable ICL_RUNS names.
-function find.root()
-  local named = os.getenv "ICL_RUNS"
-  return named and named ~= "" and named ~= "none" and named or "runs"
-end
-
 -- find.unfinished(recipe, preset) -> the folder of the newest run of a recipe, with that preset or without one, that
 -- has not come to its end; or nil and a message.
 function find.unfinished(recipe, preset)
-  local above = ("%s/%s%s"):format(find.root(), recipe, preset and "-" .. preset or "")
+  local above = ("%s/%s%s"):format(runs.root(), recipe, preset and "-" .. preset or "")
   local names = core.list_folder(above) or {}
   for i = #names, 1, -1 do
     local path = above .. "/" .. names[i]

@@ -86,8 +86,10 @@ end
 
 -- runs.is_run(path) -> does a folder look like the output of a run?
 function runs.is_run(path)
-  local entries = core.folder_entries(path)
-  return entries ~= nil and (entries["metrics.jsonl"] == false or entries["options.lua"] == false)
+  for _, name in ipairs(core.list_folder(path) or {}) do
+    if name == "metrics.jsonl" or name == "options.lua" then return true end
+  end
+  return false
 end
 
 -- icl.runs.read(folder) -> the run in it; nil and a message if there is none. Fields: path, name, recipe, preset,
@@ -99,8 +101,8 @@ end
 function runs.read(folder)
   local path = arguments.path("icl.runs.read", folder):gsub("(.)/+$", "%1")
   if not runs.is_run(path) then
-    local entries, reason = core.folder_entries(path)
-    return nil, entries and path .. ": it is not the folder of a run; such a folder has a metrics.jsonl" or reason
+    local names, reason = core.list_folder(path)
+    return nil, names and path .. ": it is not the folder of a run; such a folder has a metrics.jsonl" or reason
   end
   local values, problem = read_options(path .. "/options.lua")
   values = values or { arguments = {}, options = {} }
@@ -123,13 +125,13 @@ local function search(path, depth, found)
     found[#found + 1] = runs.read(path)
     return
   end
-  local entries = depth > 0 and core.folder_entries(path) or {}
-  for _, name in ipairs(arguments.names(entries)) do
-    if entries[name] and name:sub(1, 1) ~= "." then search(path .. "/" .. name, depth - 1, found) end
+  for _, name in ipairs(depth > 0 and core.list_folder(path) or {}) do
+    if name:sub(1, 1) ~= "." then search(path .. "/" .. name, depth - 1, found) end
   end
 end
 
--- runs.root() -> the folder with the runs: runs, unless the variable ICL_RUNS names another.
+-- runs.root() -> the folder with the runs: runs, unless the variable ICL_RUNS names another; "none" there means that
+-- nothing is written.
 function runs.root()
   local named = os.getenv "ICL_RUNS"
   return named and named ~= "" and named ~= "none" and named or "runs"
