@@ -91,7 +91,10 @@ end
 -- has no name, that is the text of its settings without blanks.
 local function read_named(reader, text)
   local name, rest = text:match "^([^%s=,:]+):%s*(.*)$"
-  return name or text:gsub(",%s+", ","):gsub("%s+", "-"), read_settings(reader, rest or text)
+  local settings = read_settings(reader, rest or text)
+  if not name then return text:gsub(",%s+", ","):gsub("%s+", "-"), settings end
+  settings.last = nil  -- a value that went on from here would have no name
+  return name, settings
 end
 
 -- ---- columns ----
