@@ -47,10 +47,10 @@ function usage.origin(values)
 end
 
 -- usage.during(values, f, ...) -> what f(...) returns. What fail() says about options in it is about a command line if
--- the values came from one.
+-- the values came from one, or if they are made of such: during another call of this function.
 function usage.during(values, f, ...)
   local outer, origin = program, values and origins[values]
-  program = origin and origin.program or nil
+  program = origin and origin.program or outer
   local restore <close> = setmetatable({}, { __close = function() program = outer end })
   return f(...)
 end
