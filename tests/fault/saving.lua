@@ -31,6 +31,25 @@ function ways.files()
   assert(core.file_write(folder .. "/runs/options", "text"))
 end
 
+-- Three steps of a training, each with a save beside the next one.
+function ways.training()
+  local icl = require "icl"
+  local model = icl.nn.sequential { { "a", icl.nn.linear(8, 16) }, { "b", icl.nn.linear(16, 4) } }
+  local optimizer = icl.optim.sgd(model, { momentum = 0.9 })
+  local x, writer = icl.random.normal { 32, 8 }, nil
+  for _ = 1, 3 do
+    icl.step(function()
+      model(x):pow(2):sum():backward()
+      optimizer:step(0.001)
+    end)
+    if writer then assert(writer:wait()) end
+    local states = icl.weights.state_dict(model)
+    table.move(items, 1, 1, #states + 1, states)
+    writer = core.safetensors_write_start(path, states, nil, { keep = previous, links = { best } })
+  end
+  assert(writer:wait())
+end
+
 function ways.reading()
   assert(core.safetensors_verify(path))
   assert(#core.safetensors_read(path) == 2)
