@@ -286,13 +286,15 @@ typedef struct {
   const char *const *class_names; /* the names of their folders, sorted byte by byte */
   const int64_t *labels;          /* of each image; images are sorted by class, folder and name */
   int skipped; /* folders and images that were left out: those whose names begin with a dot, as copies of another
-                  system do, folders that systems make (@eaDir, __MACOSX), images that lie beside the classes */
+                  system do, folders that systems make (@eaDir, __MACOSX), images that lie beside the classes, and
+                  images of formats that torchvision leaves out (.gif, .tga, .psd, .pbm, .pnm) */
   int dropped; /* images that icl_image_folder_check() took out */
 } icl_image_folder;
 
-/* Lists the images: files whose names end in .jpg, .jpeg or .png, capitals or not. A path may begin with ~/. ENOENT: no
- * folder, no classes, or a class without images; the message says what is near. EINVAL: the classes seem to lie one
- * level deeper, or two of them have one name in two forms of Unicode; ENOTSUP: images of other formats lie there. */
+/* Lists the images: files whose names end in .jpg, .jpeg, .png, .webp, .tif, .tiff, .bmp, .ppm or .pgm, as for
+ * torchvision, capitals or not. A path may begin with ~/. ENOENT: no folder, no classes, or a class without images; the
+ * message says what is near. EINVAL: the classes seem to lie one level deeper, or two of them have one name in two
+ * forms of Unicode. */
 icl_status icl_image_folder_open(const char *path, icl_image_folder **result);
 void icl_image_folder_free(icl_image_folder *folder); /* after its streams; NULL is allowed */
 /* The path of an image, counted from 0, as text of up to `room` bytes with its 0. EINVAL: there is no such image;
@@ -335,10 +337,11 @@ icl_status icl_image_stream_next(icl_image_stream *stream, icl_engine *engine, i
 void icl_image_stream_close(icl_image_stream *stream); /* at any time; NULL is allowed */
 
 /* One image as it is: u8 (height, width, 3) of red, green and blue. ENOENT, EIO: it cannot be read; EFORMAT: damaged or
- * no image; ENOTSUP: an image of another format than JPEG and PNG. */
+ * no image; ENOTSUP: an image of a form that is not read. Read are JPEG, PNG, WebP, TIFF, BMP, PNM, GIF, TGA and PSD;
+ * pixels are those of Pillow. */
 icl_status icl_image_read(icl_engine *engine, const char *path, icl_tensor **result);
 
-/* How many images this process has decoded that became nearly white: PNG files of grey in 16 bits, in which more than
+/* How many images this process has decoded that became nearly white: grey in 16 bits, of which more than
  * nine pixels of ten are above 255. They are clipped there, as Pillow's convert("RGB") does it; someone who did not
  * expect that should bring them to 8 bits. */
 int64_t icl_images_clipped(void);

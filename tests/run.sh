@@ -180,7 +180,7 @@ for stage in $stages; do
     tsan)
       export TSAN_OPTIONS=halt_on_error=1
       build tsan threaded_tests
-      for name in test_threads test_image_stream; do
+      for name in test_threads test_image_stream test_save; do
         suite "tsan unit $name" "build/tsan/tests/$name"
       done
       ;;

@@ -48,13 +48,43 @@ static bool is_ordinary_png(int fd, size_t bytes) {
          read_at(fd, bytes - sizeof end, end, sizeof end) && memcmp(end, stop, sizeof stop) == 0;
 }
 
+#ifdef ICL_WEBP_LIBRARY
+enum { WEBP_IS_READ = 1 };
+#else
+enum { WEBP_IS_READ = 0 };
+#endif
+
+/* The length at its start is that of the file, and the size of the image follows in one of three forms. */
+static bool is_ordinary_webp(int fd, size_t bytes) {
+  unsigned char h[30];
+  if (!read_at(fd, 0, h, sizeof h) || memcmp(h, "RIFF", 4) != 0 || memcmp(h + 8, "WEBPVP8", 7) != 0)
+    return false;
+  uint64_t length = h[4] | (uint32_t)h[5] << 8 | (uint32_t)h[6] << 16 | (uint64_t)h[7] << 24;
+  uint32_t width = 0, height = 0;
+  if (h[15] == ' ') { /* with losses: fourteen bits of each number */
+    width = (h[26] | (uint32_t)h[27] << 8) & 0x3fff;
+    height = (h[28] | (uint32_t)h[29] << 8) & 0x3fff;
+  } else if (h[15] == 'L') { /* without: fourteen bits, one less than the number, behind a byte */
+    uint32_t both = h[21] | (uint32_t)h[22] << 8 | (uint32_t)h[23] << 16 | (uint32_t)h[24] << 24;
+    width = (both & 0x3fff) + 1;
+    height = (both >> 14 & 0x3fff) + 1;
+  } else if (h[15] == 'X') { /* with more than the picture: three bytes, one less than the number */
+    width = (h[24] | (uint32_t)h[25] << 8 | (uint32_t)h[26] << 16) + 1;
+    height = (h[27] | (uint32_t)h[28] << 8 | (uint32_t)h[29] << 16) + 1;
+  }
+  return WEBP_IS_READ && length + 8 == bytes && icl__image_fits(height, width);
+}
+
+/* Other formats are always decoded: TIFF has its header anywhere, and reading the others is what takes the time. */
 static bool is_ordinary(const char *path) {
   int fd;
   size_t bytes;
   unsigned char first[2] = {0};
   if (icl__file_open(path, &fd, &bytes) != ICL_OK)
     return false;
-  bool found = read_at(fd, 0, first, 2) && (first[0] == 0xff ? is_ordinary_jpeg : is_ordinary_png)(fd, bytes);
+  bool found = false;
+  if (read_at(fd, 0, first, 2))
+    found = (first[0] == 0xff ? is_ordinary_jpeg : first[0] == 'R' ? is_ordinary_webp : is_ordinary_png)(fd, bytes);
   close(fd);
   return found;
 }

@@ -55,14 +55,11 @@ static void sort(folder *f, entries *list, size_t first) {
 
 /* ---- walking ---- */
 
-static icl_status add_image(folder *f, const char *path, size_t place, const char *name) {
+static icl_status add_image(folder *f, size_t place, const char *name) {
   if (icl__is_image_name(name))
     return add_entry(f, &f->images, place, name);
-  if (icl__is_other_image_name(name))
-    return icl__fail(ICL_ENOTSUP,
-                     "%s/%s: JPEG and PNG are read; convert it (`mogrify -format png FILES` does) or remove it", path,
-                     name);
-  return ICL_OK; /* a list, a licence */
+  f->set.skipped += icl__is_other_image_name(name);
+  return ICL_OK; /* what is not counted is a list, a licence */
 }
 
 /* Is the entry a folder, or a link to one? */
@@ -114,7 +111,7 @@ static icl_status for_each(folder *f, const char *path, int depth,
 static icl_status visit_class(folder *f, const char *path, int depth, size_t place, const char *name, bool is_folder) {
   char below[ICL__PATH];
   if (!is_folder)
-    return add_image(f, path, place, name);
+    return add_image(f, place, name);
   ICL__TRY(join(below, path, name));
   if (depth == DEEPEST)
     return icl__fail(ICL_ENOTSUP, "%s: more than %d folders deep; does a link lead back?", below, DEEPEST);
@@ -199,7 +196,8 @@ static icl_status list_images(folder *f, const char *root, size_t k) {
   ICL__TRY(for_each(f, path, 1, visit_class));
   if (f->images.count == first)
     return icl__fail(ICL_ENOENT,
-                     "%s: no image is in the folder of this class (names end in .jpg, .jpeg or .png); "
+                     "%s: no image is in the folder of this class (names end in .jpg, .jpeg, .png, .webp, "
+                     ".tif, .tiff, .bmp, .ppm or .pgm); "
                      "remove the folder if it is none",
                      path);
   if (f->images.count > INT32_MAX)

@@ -33,7 +33,8 @@ typedef struct {
  * brings. Names that begin with a dot are left out as well, and are not asked for here. */
 bool icl__is_system_folder(const char *name);
 
-/* The end of a file's name says that it is an image that is read; or one of another format. */
+/* The end of a file's name says that it is an image of a set: the names are those that torchvision takes. Other images
+ * that can be read are left out, as torchvision leaves them out, so that a folder is the same set for both. */
 bool icl__is_image_name(const char *name);
 bool icl__is_other_image_name(const char *name);
 

@@ -39,21 +39,6 @@ static icl_status failure(const reader *r, const char *name, size_t bytes) {
   return icl__fail(ICL_EFORMAT, "%s: damaged JPEG data: %s" ICL__IMAGE_FIX, name, r->text);
 }
 
-/* a * b / 255, rounded */
-static int scale(int a, int b) {
-  int product = a * b + 128;
-  return ((product >> 8) + product) >> 8;
-}
-
-/* A row of four inks, stored inverted, in the bytes behind the pixels that it becomes. */
-static void from_inks(const uint8_t *inks, int width, uint8_t *out) {
-  for (int x = 0; x < width; x++, inks += 4, out += 3)
-    for (int c = 0; c < 3; c++) {
-      int value = inks[3] - scale(255 - inks[c], inks[3]);
-      out[c] = (uint8_t)(value < 0 ? 0 : value);
-    }
-}
-
 static void read_rows(reader *r, icl__image *image) {
   struct jpeg_decompress_struct *info = &r->info;
   bool inks = info->out_color_space == JCS_CMYK;
@@ -64,7 +49,7 @@ static void read_rows(reader *r, icl__image *image) {
     uint8_t *out = image->pixels + (size_t)info->output_scanline * (size_t)image->width * 3;
     jpeg_read_scanlines(info, inks ? row : &out, 1);
     if (inks)
-      from_inks(row[0], image->width, out);
+      icl__image_from_inks(row[0], (size_t)image->width, out);
   }
 }
 

@@ -35,12 +35,13 @@ bool icl__is_part_name(const char *name) {
 }
 
 bool icl__is_image_name(const char *name) {
-  static const char *const suffixes[] = {".jpg", ".jpeg", ".png", NULL};
+  static const char *const suffixes[] = {".jpg", ".jpeg", ".png",  ".ppm",  ".bmp",
+                                         ".pgm", ".tif",  ".tiff", ".webp", NULL};
   return ends_in(name, suffixes);
 }
 
 bool icl__is_other_image_name(const char *name) {
-  static const char *const suffixes[] = {".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", NULL};
+  static const char *const suffixes[] = {".gif", ".tga", ".psd", ".pbm", ".pnm", NULL};
   return ends_in(name, suffixes);
 }
 

@@ -1,6 +1,5 @@
 /* png.c - decodes PNG with libpng. Its errors leave through longjmp, which stays inside this file. */
 #include <png.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,16 +56,11 @@ static int64_t clip_row(uint8_t *row, int width) {
   return clipped;
 }
 
-static atomic_int_fast64_t nearly_white;
-
-int64_t icl_images_clipped(void) { return atomic_load(&nearly_white); }
-
 static void clip_grey(icl__image *image) {
   int64_t clipped = 0, row = (int64_t)image->width * 3;
   for (int y = 0; y < image->height; y++)
     clipped += clip_row(image->pixels + y * row, image->width);
-  if (clipped * 10 > (int64_t)image->height * image->width * 9)
-    atomic_fetch_add(&nearly_white, 1);
+  icl__image_count_clipped(image, clipped);
 }
 
 static icl_status decode(reader *r, const char *name, icl__image *image) {

@@ -1,5 +1,8 @@
 /* save.c - a safetensors file on its way to the disk, on the caller's thread or on one of its own.
  *
+ * Saves of a process are written one after the other, in the order in which they were started, so that of two under one
+ * name the later one stays.
+ *
  * A process does not end before the threads are done: what was begun is there at the next start. Where it is killed,
  * the next writer in the folder removes what is left (base/file.h). */
 #include "io/safetensors.h"
@@ -26,7 +29,8 @@ struct icl__save {
   icl__places places;
   char **links; /* those of places */
 
-  pid_t process; /* that started a thread; 0: none did */
+  uint64_t number; /* in the order of saves */
+  pid_t process;   /* that started a thread; 0: none did */
   pthread_t thread;
   bool finished; /* and joined */
   atomic_bool done;
@@ -76,31 +80,60 @@ static icl_status write_file(const icl__save *s) {
 /* ---- threads ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static icl__save *running; /* under the lock */
+static pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
+static icl__save *running;       /* this and what follows is under the lock */
+static uint64_t numbered, ended; /* saves */
+
+static void wait_for_turn(const icl__save *s) {
+  pthread_mutex_lock(&lock);
+  while (ended != s->number)
+    pthread_cond_wait(&turn, &lock);
+  pthread_mutex_unlock(&lock);
+}
+
+static void give_turn(void) {
+  pthread_mutex_lock(&lock);
+  ended++;
+  pthread_cond_broadcast(&turn);
+  pthread_mutex_unlock(&lock);
+}
 
 static void *work(void *context) {
   icl__save *s = context;
+  wait_for_turn(s);
   s->status = write_file(s);
+  give_turn();
   if (s->status != ICL_OK)
     snprintf(s->message, sizeof s->message, "%s", icl_message());
   s->done = true;
   return NULL;
 }
 
-/* At exit; a child of fork() has none of the threads. */
-static void join_all(void) {
+/* The first of those with a thread, out of their list; NULL: there is none. */
+static icl__save *take_running(void) {
   pthread_mutex_lock(&lock);
-  for (icl__save *s = running; s; s = s->next)
-    if (s->process == getpid())
-      pthread_join(s->thread, NULL);
-  running = NULL;
+  icl__save *s = running;
+  if (s)
+    running = s->next;
   pthread_mutex_unlock(&lock);
+  return s;
 }
 
+/* At exit. */
+static void join_all(void) {
+  for (icl__save *s; (s = take_running());)
+    pthread_join(s->thread, NULL);
+}
+
+/* A child of fork() has none of the threads. */
 static void forget_all(void) {
   pthread_mutex_init(&lock, NULL);
+  pthread_cond_init(&turn, NULL);
   running = NULL;
+  numbered = ended = 0;
 }
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void prepare(void) {
   atexit(join_all);
@@ -108,9 +141,9 @@ static void prepare(void) {
 }
 
 void icl__save_start(icl__save *s) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, prepare);
   pthread_mutex_lock(&lock);
+  s->number = numbered++;
   if (icl__thread_start(&s->thread, work, s) == 0) {
     s->process = getpid();
     s->next = running;
@@ -118,7 +151,8 @@ void icl__save_start(icl__save *s) {
   }
   pthread_mutex_unlock(&lock);
   if (!s->process)
-    icl__save_finish(s);
+    work(s);
+  s->finished = !s->process;
 }
 
 /* Takes it out of the list; false: it is not there, so that its thread was joined at exit. */
@@ -136,6 +170,14 @@ static bool unlist(const icl__save *s) {
 
 bool icl__save_is_done(const icl__save *s) { return s->done || (s->process && s->process != getpid()); }
 
+static void write_now(icl__save *s) {
+  pthread_once(&once, prepare);
+  pthread_mutex_lock(&lock);
+  s->number = numbered++;
+  pthread_mutex_unlock(&lock);
+  work(s);
+}
+
 static icl_status fail_in_child(const icl__save *s) {
   return icl__fail(ICL_EINVAL, "%s: it is written by the process that this one was forked from", s->path);
 }
@@ -144,7 +186,7 @@ icl_status icl__save_finish(icl__save *s) {
   if (s->process && s->process != getpid())
     return fail_in_child(s);
   if (!s->finished && !s->process)
-    work(s);
+    write_now(s);
   else if (!s->finished && unlist(s))
     pthread_join(s->thread, NULL);
   s->finished = true;

@@ -10,10 +10,14 @@ Ema.__index = Ema
 
 local floats = { f32 = true, f64 = true, bf16 = true, f16 = true }
 
--- How far the averages go towards new values in an update that `count` others came before: a number, or a tensor (f64).
+-- How far averages go towards new values in an update that `count` others came before: a function of their dtype.
 local function weight_of(self, count)
-  if not self.warmup then return 1 - self.decay end
-  return 1 - ((count + 1) / (count + 10)):minimum(self.decay)
+  if not self.warmup then return function() return 1 - self.decay end end
+  local weight, by_dtype = 1 - ((count + 1) / (count + 10)):minimum(self.decay), {}
+  return function(dtype)
+    by_dtype[dtype] = by_dtype[dtype] or weight:cast(dtype)
+    return by_dtype[dtype]
+  end
 end
 
 -- ema:update(): takes in the values that the model's states have now. To be called in each step behind the optimizer's.
@@ -24,7 +28,7 @@ function Ema:update()
   for _, entry in ipairs(self.entries) do
     local value, average = entry.state:read(), entry.average:read()
     if floats[entry.state:dtype()] then
-      average = average + (value - average) * weight
+      average = average + (value - average) * weight(entry.state:dtype())
     else
       average = value
     end
@@ -51,7 +55,7 @@ end
 --   ema:apply(function() model:save "average.safetensors" end)
 function Ema:apply(f, ...)
   arguments.typed("icl.ema: apply", f, "function", "a function")
-  if core.in_step() then fail "icl.ema: apply: a step is open; call it outside of icl.step and of loops over batches" end
+  if core.in_step() then fail "icl.ema: apply: a step is open; call it outside of steps and of loops over batches" end
   if self.applied then fail "icl.ema: apply: the model has the averages already" end
   self.kept = {}
   local back <close> = setmetatable({}, { __close = function()

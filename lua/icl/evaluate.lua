@@ -1,6 +1,7 @@
 -- evaluate.lua: what a model makes of images that it does not learn from.
 local arguments = require "icl.internal.arguments"
 local augment = require "icl.augment"
+local check_metrics = require "icl.internal.check_metrics"
 local core = require "icl.core"
 local data = require "icl.data"
 local fail = require "icl.internal.fail"
@@ -113,7 +114,7 @@ local function evaluate(model, set, given, ...)
   local options = arguments.options("icl.evaluate", given, {}, { "metrics", "views", "batch_size", "chain", "run",
                                                                  "watch" })
   check_model(model)
-  metrics.check("icl.evaluate", options.metrics)
+  check_metrics("icl.evaluate", options.metrics)
   local loader = loader_of(set, options)
   if core.in_step() then fail "icl.evaluate: a step is open; call it outside of icl.step and of loops over batches" end
   local modes <close> = modes_of(model, options.run and options.run.model)

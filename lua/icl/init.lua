@@ -80,5 +80,5 @@ end
 
 return require "icl.internal.lazy"(icl, "icl", {
   "augment", "autograd", "data", "ema", "evaluate", "fit", "gradcheck", "image", "json", "loss", "metrics", "models",
-  "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "sinks", "step", "weights",
+  "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "show", "sinks", "step", "weights",
 })

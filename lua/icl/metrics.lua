@@ -48,23 +48,6 @@ function metrics.accuracy(logits, target, k)
   return total
 end
 
-local taken = { loss = true, top1 = true, top5 = true, count = true, lr = true }
-
--- metrics.check(what, more): an error unless `more` is nil or a table { name = function(logits, target) } of names that
--- are free.
-function metrics.check(what, more)
-  if more == nil then return end
-  arguments.typed(what .. ": metrics", more, "table", "a table { name = function(logits, target) }")
-  for name, f in pairs(more) do
-    if type(name) ~= "string" then
-      fail("%s: metrics: %s is no name; write { name = function(logits, target) ... end }", what,
-        arguments.described(name))
-    end
-    if taken[name] then fail("%s: metrics: there is a %s already; choose another name", what, name) end
-    arguments.typed(("%s: metrics: %s"):format(what, name), f, "function", "a function(logits, target)")
-  end
-end
-
 -- metrics.figures(logits, target [, more]) -> { top1 =, top5 =, and for each name of `more` what its function of logits
 -- and target gives }: one number each, for run:log. Of a list of logits the mean counts.
 function metrics.figures(logits, target, more)

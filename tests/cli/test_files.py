@@ -86,7 +86,9 @@ def a_file_is_written_as_a_whole():
 
 # ---- locks ----
 
-HOLDING = CORE + "local lock = assert(core.file_lock(arg[1])) print 'begin' io.stdout:flush() io.read()  while true do end"
+HOLDING = CORE + """local lock = assert(core.file_lock(arg[1]))
+  print "begin" io.stdout:flush()
+  while true do end"""
 
 
 @test

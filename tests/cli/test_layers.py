@@ -61,7 +61,7 @@ LUA = [
   ["lua/icl/options/*"],
   ["lua/icl/augment/from_options.lua lua/icl/augment/init.lua"],
   ["lua/icl/evaluate.lua"],
-  ["lua/icl/fit/*"],
+  ["lua/icl/fit/*", "lua/icl/show/*"],
   ["lua/icl/init.lua"],
   ["lua/icl/repl/print.lua"],
   ["lua/icl/help/*", "lua/icl/report/*"],

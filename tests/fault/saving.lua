@@ -29,6 +29,9 @@ function ways.files()
   assert(#assert(core.list_folder(folder .. "/runs/x")) <= 1)
   local lock <close> = assert(core.file_lock(folder .. "/runs/log"))
   assert(core.file_write(folder .. "/runs/options", "text"))
+end
+
+function ways.reading()
   assert(core.safetensors_verify(path))
   assert(#core.safetensors_read(path) == 2)
 end

@@ -2,6 +2,7 @@
  */
 #include "fuzz.h"
 
+#include <dirent.h>
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,11 @@
 #include "base/memory.h"
 #include "data/crop.h"
 
-const char *const fuzz_words[] = {"\xff\xd8\xff", "\xff\xd9", "\xff\xda", "\xff\xc0", "\xff\xc2",
-                                  "\xff\xc4",     "\xff\xdb", "\xff\xdd", "\xff\xd0", "\xff\xee",
-                                  "Adobe",        "IHDR",     "IDAT",     "PLTE",     "tRNS",
-                                  "IEND",         "iCCP",     "\x7f\xff", NULL};
+const char *const fuzz_words[] = {"\xff\xd8\xff", "\xff\xd9", "\xff\xda", "\xff\xc0", "\xff\xc2", "\xff\xc4",
+                                  "\xff\xdb",     "\xff\xdd", "\xff\xd0", "\xff\xee", "Adobe",    "IHDR",
+                                  "IDAT",         "PLTE",     "tRNS",     "IEND",     "iCCP",     "\x7f\xff",
+                                  "BM",           "GIF89a",   "P6\n",     "8BPS",     "II*",      "MM",
+                                  "VP8L",         "VP8X",     "ANMF",     "ALPH",     NULL};
 
 /* ---- seeds ---- */
 
@@ -84,6 +86,24 @@ static size_t png_seed(uint8_t data[FUZZ_MOST], int type, int depth, int interla
   return s.bytes;
 }
 
+/* Small files of the other formats: number `index`, by name, of those that tests/cli/pictures.py put into a folder. */
+static size_t file_seed(int index, uint8_t data[FUZZ_MOST]) {
+  static struct dirent **entries;
+  static int count;
+  if (!entries)
+    count = scandir(ICL_FUZZ_SEEDS, &entries, NULL, alphasort);
+  FUZZ_REQUIRE(count > 2);
+  if (index + 2 >= count) /* the first two are . and .. */
+    return 0;
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%s", ICL_FUZZ_SEEDS, entries[index + 2]->d_name);
+  FILE *file = fopen(path, "rb");
+  FUZZ_REQUIRE(file);
+  size_t bytes = fread(data, 1, FUZZ_MOST, file);
+  fclose(file);
+  return bytes;
+}
+
 size_t fuzz_seed(int index, uint8_t data[FUZZ_MOST]) {
   for (int i = 0; i < N * N * 4; i++)
     samples[i] = (uint8_t)(i / N % 16 * 10 + i % 7);
@@ -103,7 +123,7 @@ size_t fuzz_seed(int index, uint8_t data[FUZZ_MOST]) {
   case 7:
     return png_seed(data, PNG_COLOR_TYPE_GRAY_ALPHA, 8, PNG_INTERLACE_NONE);
   default:
-    return 0;
+    return file_seed(index - 8, data);
   }
 }
 

@@ -113,8 +113,8 @@ check("a writer writes what the values were when it began", function()
   for _, inside in ipairs { false, true } do
     local writer
     local function start()
-      writer = core.safetensors_write_start(path, { { name = "s", tensor = state }, { name = "o", tensor = other * 2 } },
-        { format = "pt" })
+      local list = { { name = "s", tensor = state }, { name = "o", tensor = other * 2 } }
+      writer = core.safetensors_write_start(path, list, { format = "pt" })
     end
     if inside then icl.step(start) else start() end
     for _ = 1, 5 do icl.step(function() state:write(state + 1) end) end

@@ -94,7 +94,7 @@ check("an option that means nothing without another is an error in a table, too"
   check.raises(function() fit { warmup = "linear" } end, "warmup = linear means nothing without warmup_epochs")
   check.raises(function() icl.augment.random_crop { fill = 3, padding_mode = "edge" } end,
     "random_crop: fill = 3 means nothing without padding_mode = constant")
-  check.raises(function() icl.models.resnet { expand_first_stage = true } end, "means nothing without block_type bottle")
+  check.raises(function() icl.models.resnet { expand_first_stage = true } end, "means nothing without block_type bot")
   fit { mixup_alpha = 1, mixup = false }
   fit { crop_area = { 0.5, 1 }, random_crop = true, mixup = false }
   check.raises(function() fit { dataset = "mnist", crop_area = { 0.5, 1 }, random_crop = true } end,
@@ -133,7 +133,7 @@ check("a chain and a loader of one's own", function()
   icl.fit { loader = loader, model = small_model(), options = { epochs = 2 }, on_step = count, quiet = true }
   check.equal(steps, 6)
   check.raises(function() fit({}, { loader = loader, chain = chain }) end, "the loader has a chain already")
-  check.raises(function() fit({}, { loader = loader, train = other }) end, "the loader is one of another set than train")
+  check.raises(function() fit({}, { loader = loader, train = other }) end, "the loader is one of another set than")
   check.raises(function() fit({}, { loader = set }) end, "loader is a table; it must be icl.data.loader")
   check.raises(function() fit({}, { loader = icl.data.loader(set) }) end, "one for evaluation; make it with training")
   check.raises(function() fit({}, { chain = 3 }) end, "chain is 3")

@@ -106,7 +106,7 @@ check("the size that evaluation resizes to follows that of the images unless it 
     local set = data.folder(root .. "/val", { image_size = size })
     return augment.from_options(options or {}, set).decoder.options.resize
   end
-  for size, expected in pairs { [224] = 256, [299] = 342, [64] = 73, [1] = 1 } do check.equal(resize(size), expected) end
+  for size, wanted in pairs { [224] = 256, [299] = 342, [64] = 73, [1] = 1 } do check.equal(resize(size), wanted) end
   check.equal(resize(64, { eval_resize = 100 }), 100)
   check.equal(resize(64, { eval_resize = 0 }), 0)
 end)

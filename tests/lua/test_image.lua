@@ -82,6 +82,20 @@ check("files that are no images", function()
   check.raises(function() icl.image.read(folder .. "none.jpg") end, "none.jpg: cannot open it")
 end)
 
+check("a sheet of a batch", function()
+  local set = icl.data.set { images = icl.full({ 5, 8, 8, 1 }, 51, "u8"), labels = icl.arange(5), classes = 5,
+                             mean = { 0.5 }, std = { 0.25 } }
+  local loader = icl.data.loader(set, { batch_size = 5 })
+  local batch = loader:batch(icl.arange(5), 1)
+  local whole = icl.show.picture(batch)
+  check.equal(whole:dtype(), "u8")
+  check.equal(whole:size(3), 3)
+  check.equal(table.concat(whole:totable()[50][20], " "), "51 51 51")
+  check.equal(icl.show.picture(batch, 1):size(2) < whole:size(2), true)
+  check.raises(function() icl.show.picture(batch, 0) end, "icl.show.picture: count is 0")
+  check.raises(function() icl.show.picture(5) end, "icl.show.picture: it takes a batch of a loader")
+end)
+
 check("folders without classes", function()
   check.raises(function() core.image_folder(folder .. "none") end, "lua/none: No such file or directory; images lie in")
   check.raises(function() core.image_stream(3) end, "icl.image_folder expected")

@@ -310,7 +310,8 @@ check("a model is built from the options of a command line", function()
   check.equal(model.fc.weight:size(2), 3)
   check.raises(function() models.from_options(opt, {}, "wrm") end, "did you mean wrn")
   check.raises(function() models.from_options("wrn", opt, {}) end, "options: it takes a table of options, not 'wrn'")
-  check.equal(models.from_options({ model = "wrn", depth = 10 }, { shape = { 8, 8, 1 }, classes = 3 }).class_name, "wrn")
+  model = models.from_options({ model = "wrn", depth = 10 }, { shape = { 8, 8, 1 }, classes = 3 })
+  check.equal(model.class_name, "wrn")
 end)
 
 -- { family, options, what the error says }

@@ -77,9 +77,12 @@ check("axes have round ends and ticks", function()
   check.equal(axis.high, 5.0)
   check.near(axis:at(math.sqrt(0.02 * 5)), 0.5, 1e-12)
   check.equal(axes.new(0, 2, { log = true }).log, false)
-  for _, value in ipairs { 0, 1, -3, 1e-300, 1e300 } do
-    axis = axes.new(value, value)
-    assert(axis.low < axis.high and #axis.ticks > 1, "an axis of one value")
+  for _, ends in ipairs { { 0, 0 }, { 1, 1 }, { -3, -3 }, { 1e-300, 1e-300 }, { 1e150, 1e150 }, { 0, 5e-324 },
+                          { 5e-324, 5 }, { -1e150, 1e150 }, { 1, 1 + 1e-15 } } do
+    axis = axes.new(ends[1], ends[2], { log = true })
+    assert(axis.low < axis.high and #axis.ticks > 1 and #axis.ticks < 20, "an axis without ticks")
+    for _, tick in ipairs(axis.ticks) do assert(not axis:label(tick):find "n", axis:label(tick)) end
+    assert(axis:at(ends[2]) <= 1, "a value outside of its axis")
   end
   check.equal(select(3, axes.extent { { 1, 13 }, {} }), true)
   check.equal(select(3, axes.extent { { 0, 13 } }), false)
@@ -198,7 +201,7 @@ check("a page without runs' figures, and one with predictions but without images
     "Without pictures: options.lua names no data set", "&lt;z&gt;.png", "class 2", "taken for class 1")
   assert(not page:find("<i>/", 1, true), "a name is not escaped")
   os.remove(root .. "/<i>/001/predictions.npz")
-  contains(report { run }, "--predictions</pre>")
+  contains(report { run }, "--predictions &#39;" .. root .. "/&lt;i&gt;/001/predictions.npz&#39;</pre>")
 end)
 
 os.execute("rm -rf " .. root)

@@ -90,7 +90,7 @@ check("values that are no figures, keys that are not known, lines that are no re
   local run = runs.read(path)
   check.equal(run.last.value, 0.5)
   check.equal(run.final.test.top1, 0.6)
-  check.equal(run.problems[1], path .. "/metrics.jsonl: 3 lines are no reports")
+  check.equal(run.problems[1], path .. "/metrics.jsonl: lines that are no reports: 3")
 end)
 
 check("numbers that can be no counts, and figures without bounds", function()
@@ -108,7 +108,7 @@ check("numbers that can be no counts, and figures without bounds", function()
   check.equal(run.epochs, nil)
   check.equal(run.seconds, nil)
   check.equal(run.state, "killed")
-  check.equal(run.problems[1], path .. "/metrics.jsonl: 2 lines are no reports")
+  check.equal(run.problems[1], path .. "/metrics.jsonl: lines that are no reports: 2")
   assert(#require "icl.report" { run, run } > 1000)
   local lines = require "icl.chart.text"({ title = "x", epochs = 1e12, series = {
     { epochs = { 1, 2.5, 3 }, values = { 5e-324, 1e150, -1e150 }, number = 1 },
@@ -178,6 +178,34 @@ check("options.lua is not executed", function()
   refused(call .. "{ a = -{} }", "arithmetic")
   refused(call .. "{ a = " .. ("{"):rep(100000), "overflow")
   refused(call .. "{}" .. (" "):rep(1 << 20), "bytes, more than")
+end)
+
+check("damaged files of both kinds are read or refused, never an error", function()
+  local pieces = { "{", "}", "[", "]", "[[", "]==]", "=", ",", "--", "--[[", "'", '"', "\\", "0x", "1e", "..", "nil",
+                   "(", ")", "\0", "\n", "\255", "function", "-", "return", '{"epoch":', "null", "1e999",
+                   '"test":{', "[1,{}]" }
+  local state = 1
+  local function below(n)
+    state = (state * 6364136223846793005 + 1442695040888963407)
+    return (state >> 33) % n
+  end
+  local function damage(text)
+    for _ = 0, below(4) do
+      local from = below(#text + 1)
+      text = text:sub(1, from) .. pieces[below(#pieces) + 1] .. text:sub(from + 1 + below(3) * below(9))
+    end
+    return text
+  end
+  folders.finished(place "fuzz", { betas = { 0.9, 0.999 }, seed = 3, name = "it's", warm = false }, { 0.5, 0.9 })
+  local options, lines = runs.read(place "fuzz"):text "options.lua", runs.read(place "fuzz"):text "metrics.jsonl"
+  for _ = 1, 20000 do parse(damage(options)) end
+  for _ = 1, 300 do
+    folders.write(place "fuzz/options.lua", damage(options))
+    folders.write(place "fuzz/metrics.jsonl", damage(lines))
+    local run = runs.read(place "fuzz")
+    assert(run.state and #run.reports <= 3)
+    if run.best then assert(run.best.value <= 1e150) end
+  end
 end)
 
 os.execute("rm -rf " .. root)

@@ -146,12 +146,29 @@ TEST(files_of_other_kinds_are_refused) {
   check_refused("", 0, ICL_EFORMAT, "empty");
   check_refused("<html>", 6, ICL_EFORMAT, "not an image: it begins with the bytes 3c 68");
   check_refused("x", 1, ICL_EFORMAT, "not an image");
-  check_refused("RIFF\0\0\0\0WEBPVP8 ", 16, ICL_ENOTSUP, "WebP image; JPEG and PNG are read; convert it");
-  check_refused("GIF89a", 6, ICL_ENOTSUP, "GIF");
-  check_refused("BM12", 4, ICL_ENOTSUP, "BMP");
-  check_refused("II*\0", 4, ICL_ENOTSUP, "TIFF");
+  check_refused("P7\n", 3, ICL_EFORMAT, "not an image");
   icl__image image = {0};
   CHECK_ERROR(icl__image_read(file_path("none.jpg"), &image), ICL_ENOENT, "none.jpg");
+}
+
+/* Of every format, what is nothing but its first bytes. */
+TEST(headers_alone_are_refused) {
+  check_refused("RIFF\0\0\0\0WEBPVP8 ", 16, ICL_EFORMAT, "damaged WebP data");
+  check_refused("GIF89a", 6, ICL_EFORMAT, "it is cut: the GIF data end at byte 6");
+  check_refused("BM12", 4, ICL_EFORMAT, "it is cut: the BMP data end at byte 4");
+  check_refused("II*\0", 4, ICL_EFORMAT, "it is cut: the TIFF data end at byte 4");
+  check_refused("8BPS\0\1", 6, ICL_EFORMAT, "it is cut: the PSD data end at byte 6");
+  check_refused("P6 ", 3, ICL_EFORMAT, "it is cut: the PNM data end at byte 3");
+  check_refused("\0\0\2\0\0\0\0\0\0\0\0\0\1\0\1\0\30\0", 18, ICL_EFORMAT, "it is cut: the TGA data end at byte 18");
+}
+
+/* A file of few bytes that says it is large takes no memory, and one that is larger than all images is refused. */
+TEST(sizes_are_checked_first) {
+  check_refused("P5 20000 8000 255\n", 18, ICL_EFORMAT, "it is cut: the PNM data end at byte 18");
+  check_refused("P5 20000 9000 255\n", 18, ICL_EFORMAT,
+                "an image of 9000 x 20000 pixels; 1 to 178956970 in all are read");
+  check_refused("P5 0 9 255\n", 11, ICL_EFORMAT, "an image of 9 x 0 pixels");
+  check_refused("GIF89a\377\377\377\377\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 30, ICL_EFORMAT, "65535 x 65535 pixels");
 }
 
 static picture noise(bool png, int progressive) {

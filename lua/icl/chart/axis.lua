@@ -4,6 +4,8 @@ local numbers = require "icl.internal.numbers"
 local Axis = {}
 Axis.__index = Axis
 
+local TINY = 1e-100  -- what is smaller counts as 0, or its ticks would have no digits
+
 local rounds = { 1, 2, 5, 10 }
 
 -- The smallest of 1, 2, 5 times a power of ten that is at least x.
@@ -51,8 +53,8 @@ local function set_ends(self, options, count)
     return
   end
   if options.zero and low > 0 then low = 0.0 end
-  if low == high then
-    local around = low == 0 and 1 or math.abs(low) / 2
+  if high - low < math.max(math.abs(high) * 1e-12, TINY) then
+    local around = math.abs(low) < TINY and 1 or math.abs(low) / 2
     low, high = low - around, high + around
   end
   self.low, self.high = low, high
@@ -69,7 +71,7 @@ end
 local function new(low, high, options)
   options = options or {}
   local self = setmetatable({ low = low + 0.0, high = high + 0.0, ticks = {} }, Axis)
-  self.log = options.log and low > 0 or false
+  self.log = options.log and low >= TINY or false
   local count = options.count or 5
   set_ends(self, options, count)
   if self.log then log_ticks(self, count) else linear_ticks(self) end
@@ -104,7 +106,7 @@ local function extent(lists)
       if not high or value > high then high = value end
     end
   end
-  return low, high, low ~= nil and low > 0 and high / low > HELPS
+  return low, high, low ~= nil and low >= TINY and high / low > HELPS
 end
 
 return { new = new, extent = extent }

@@ -70,7 +70,7 @@ local function one_epoch(self, run, result)
   local white = core.images_clipped()
   if white > 0 and not self.told_white then
     self.told_white = true
-    run:line(("Note: %d pictures became nearly white, as Pillow reads grey PNG files of 16 bits; save them with 8")
+    run:line(("Note: %d pictures became nearly white, as Pillow reads grey of 16 bits; save them with 8")
       :format(white))
   end
 end
@@ -129,25 +129,25 @@ local function run_of(self, quiet)
   }
 end
 
-local names = { "model", "train", "val", "test", "options", "loader", "chain", "loss", "optimizer", "schedule", "metrics",
-                "on_step", "on_epoch", "hint", "quiet" }
+local names = { "model", "train", "val", "test", "options", "loader", "chain", "loss", "optimizer", "schedule",
+                "metrics", "on_step", "on_epoch", "hint", "quiet" }
 
--- icl.fit { model =, train =, val =, test =, options =, ... } -> the figures of the last epoch: { train = { loss =, top1 =,
--- top5 = }, val =, test = the same or nil }; with options.ema also val_ema and test_ema, those of the averages.
+-- icl.fit { model =, train =, val =, test =, options =, ... } -> the figures of the last epoch: { train = { loss =,
+-- top1 =, top5 = }, val =, test = the same or nil }; with options.ema also val_ema and test_ema, those of the averages.
 --
 -- Trains for options.epochs. After each epoch it evaluates on `val`, and on `test` once at the end; where these are one
 -- set, or there is no `val`, on `test` after each epoch. Options are those of the four groups of icl.options; what is
 -- missing has their defaults, and in a table written by hand seed, threads and device take effect too. hint is the last
 -- line printed; with quiet = true nothing is printed. What the options would choose may be given:
 --
---   loader                   icl.data.loader(set, { training = true, ... }), in place of train
---   chain                    of the training images (icl.augment.from_options)
---   optimizer                one of icl.optim, or a table with step(self, rate) (icl.optim.from_options)
---   schedule                 a function of the updates so far that gives the rate (icl.schedule.from_options)
---   loss(logits, target)     one number, in place of cross-entropy in training; with dual_cutout logits are a list of two
---   metrics                  { name = function(logits, target) }: one number for a batch each, beside loss and accuracies
---   on_step(run, values)     called after each update, outside of the step; values: loss, top1, top5, lr and metrics
---   on_epoch(run, result)    called after each epoch and its evaluation; result: what icl.fit returns, so far
+--   loader                  icl.data.loader(set, { training = true, ... }), in place of train
+--   chain                   of the training images (icl.augment.from_options)
+--   optimizer               one of icl.optim, or a table with step(self, rate) (icl.optim.from_options)
+--   schedule                a function of the updates so far that gives the rate (icl.schedule.from_options)
+--   loss(logits, target)    one number, in place of cross-entropy in training; dual_cutout has a list of two logits
+--   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies
+--   on_step(run, values)    called after each update, outside of the step; values: loss, top1, top5, lr and metrics
+--   on_epoch(run, result)   called after each epoch and its evaluation; result: what icl.fit returns, so far
 local function fit(given, ...)
   arguments.no_more("icl.fit", "one table", ...)
   given = arguments.options("icl.fit", given, {}, names)

@@ -1,12 +1,12 @@
 -- fit/prepare.lua: what a training is made of: what was given to icl.fit, and what the options say about the rest.
 local arguments = require "icl.internal.arguments"
 local augment = require "icl.augment"
+local check_metrics = require "icl.internal.check_metrics"
 local core = require "icl.core"
 local data = require "icl.data"
 local fail = require "icl.internal.fail"
 local is_loader = require "icl.internal.is_loader"
 local loss = require "icl.loss"
-local metrics = require "icl.metrics"
 local new_ema = require "icl.ema"
 local optim = require "icl.optim"
 local parts = require "icl.fit.parts"
@@ -33,7 +33,7 @@ local function check(given)
   if optimizer ~= nil and not (type(optimizer) == "table" and optimizer.step) then
     fail("icl.fit: optimizer is %s; it must be one of icl.optim", arguments.described(optimizer))
   end
-  metrics.check("icl.fit", given.metrics)
+  check_metrics("icl.fit", given.metrics)
 end
 
 local val_part, test_part = { key = "val", title = "Val" }, { key = "test", title = "Test" }

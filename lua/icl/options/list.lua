@@ -250,8 +250,8 @@ function Options:parse(words)
 end
 
 -- :complete(what, given) -> the values of a table, which are checked as those of a command line are, and the defaults
--- of all others. `what` names the function for messages. Values of a command line may mean nothing with each other, since
--- presets and defaults are among them; what was typed was checked when it was read.
+-- of all others. `what` names the function for messages. Values of a command line may mean nothing with each other,
+-- since presets and defaults are among them; what was typed was checked when it was read.
 function Options:complete(what, given)
   arguments.options(what, given, {}, self:names())
   local checked = {}

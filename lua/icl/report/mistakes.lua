@@ -215,7 +215,8 @@ function mistakes.section(list, best)
     end
   end
   return fill("<p>They are not there yet. This command makes them, and the next report shows confusion matrix, " ..
-    "classes and worst mistakes:</p><pre>icl evaluate $path --predictions</pre>", { path = tables.quoted(best.path) })
+    "classes and worst mistakes:</p><pre>icl evaluate $run --predictions $file</pre>",
+    { run = tables.quoted(best.path), file = tables.quoted(best.path .. "/predictions.npz") })
 end
 
 return mistakes

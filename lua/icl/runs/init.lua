@@ -58,7 +58,7 @@ local function conclude(self)
   self.left = time_left(self)
   self.problems = { self.options_problem }
   if read.unreadable > 0 then
-    self.problems[#self.problems + 1] = ("%s: %d lines are no reports"):format(read.path, read.unreadable)
+    self.problems[#self.problems + 1] = ("%s: lines that are no reports: %d"):format(read.path, read.unreadable)
   end
 end
 
