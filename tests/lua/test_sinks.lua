@@ -444,6 +444,13 @@ check("a chain that cannot be applied twice costs the picture alone", function()
   check.equal(table.concat(losses, " "), table.concat(small_run(augment.chain { augment.normalize {} }), " "))
 end)
 
+check("a sink may warn while a run opens it", function()
+  local lines = {}
+  icl.run { quiet = true, sinks = { { open = function(_, run) run:warn "careful" end,
+                                      line = function(_, text) lines[#lines + 1] = text end } } }
+  check.equal(lines[1]:find("careful", 1, true) ~= nil, true)
+end)
+
 check("sinks of options", function()
   local function of(given)
     return icl.sinks.from_options(icl.options "x":include(icl.options.logging):complete("x", given))
