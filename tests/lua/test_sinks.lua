@@ -436,10 +436,19 @@ check("a chain that cannot be applied twice costs the picture alone", function()
   local folder <close> = new_folder()
   local run, sink = stand_in { folder = folder.path }, icl.sinks.tensorboard()
   sink:open(run)
-  local losses = small_run(chain, function(_, loop) sink:turn(setmetatable(run, { __index = loop.run }), loop) end)
+  local losses = small_run(chain, { turn = function(_, real, loop)
+    sink:turn(setmetatable(run, { __index = real }), loop)
+  end })
   check.equal(#run.warnings, 1)
   check.equal(run.warnings[1]:find "there is no picture of the first batch: .*once only" ~= nil, true)
   check.equal(table.concat(losses, " "), table.concat(small_run(augment.chain { augment.normalize {} }), " "))
+end)
+
+check("a sink may warn while a run opens it", function()
+  local lines = {}
+  icl.run { quiet = true, sinks = { { open = function(_, run) run:warn "careful" end,
+                                      line = function(_, text) lines[#lines + 1] = text end } } }
+  check.equal(lines[1]:find("careful", 1, true) ~= nil, true)
 end)
 
 check("sinks of options", function()

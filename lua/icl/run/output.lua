@@ -31,6 +31,7 @@ local function new(run, options, before)
   self.sinks = sinks.from_options(settings or {}, { quiet = quiet })
   table.move(options.sinks or {}, 1, #(options.sinks or {}), #self.sinks + 1, self.sinks)
   if goes_on then each(self, "cut", run.resumed_step) end
+  run.output = self  -- a sink may warn while it is opened
   each(self, "open", run)
   return self
 end
