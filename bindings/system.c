@@ -8,10 +8,7 @@
 #include "guard.h"
 #include "handle.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/memory.h"

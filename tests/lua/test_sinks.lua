@@ -408,7 +408,7 @@ check("an event file that cannot even begin does not stay", function()
   sink:open(run)
   for epoch = 1, 3 do sink:report(report(epoch)) end
   sink:close { state = "finished", step = 30, time = 2 }
-  check.equal(next(core.folder_entries(folder.path)), nil)
+  check.equal(#core.list_folder(folder.path), 0)
   check.equal(#run.warnings, 1)
 end)
 
@@ -474,7 +474,7 @@ check("an event file that fails is followed by another one", function()
   sink:close { state = "finished", step = 20, time = 2 }
   check.equal(#run.warnings, 1)
   local files = {}
-  for name in pairs(core.folder_entries(folder.path)) do files[#files + 1] = read(folder.path .. "/" .. name) end
+  for _, name in ipairs(core.list_folder(folder.path)) do files[#files + 1] = read(folder.path .. "/" .. name) end
   table.sort(files, function(a, b) return #a < #b end)
   check.equal(#files, 2)
   check.equal(files[2]:find("brain.Event:2", 1, true) ~= nil, true)

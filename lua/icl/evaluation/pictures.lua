@@ -1,22 +1,18 @@
 -- evaluation/pictures.lua: which picture files the words of a command line mean.
 local core = require "icl.core"
-local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local is_picture = core.is_image_name
 
--- Adds the pictures in a folder and in those below it, by name.
-local function add_folder(list, folder)
-  local entries, reason = core.folder_entries(folder)
-  if not entries then fail(reason) end
-  for _, name in ipairs(arguments.names(entries)) do
+-- Adds the pictures among the entries of a folder, whose names are given, and in the folders below it.
+local function add_folder(list, folder, names)
+  for _, name in ipairs(names) do
     local path = folder:gsub("(.)/+$", "%1") .. "/" .. name
-    if name:sub(1, 1) == "." then goto continue end
-    if entries[name] then
-      add_folder(list, path)
-    elseif is_picture(name) then
+    local below = name:sub(1, 1) ~= "." and core.list_folder(path)
+    if below then
+      add_folder(list, path, below)
+    elseif name:sub(1, 1) ~= "." and is_picture(name) then
       list[#list + 1] = path
     end
-    ::continue::
   end
 end
 
@@ -25,13 +21,13 @@ end
 local function pictures(words)
   local list = {}
   for _, word in ipairs(words) do
-    local before = #list
+    local before, names = #list, core.list_folder(word)
     if word == "-" then
       for line in io.lines() do
         if line ~= "" then list[#list + 1] = line end
       end
-    elseif core.folder_entries(word) then
-      add_folder(list, word)
+    elseif names then
+      add_folder(list, word, names)
       if #list == before then fail("%s: there is no picture in this folder", core.printable(word)) end
     else
       list[#list + 1] = word

@@ -12,7 +12,7 @@ local function is_file(path)
   local file = io.open(path, "rb")
   if not file then return false end
   file:close()
-  return core.folder_entries(path) == nil
+  return core.list_folder(path) == nil
 end
 
 -- The weights in the folder of a run; nil if there are none.
@@ -25,7 +25,7 @@ end
 
 -- The folder of the run that a word stands for: itself, or the newest of those in it, also in the folder runs.
 local function folder_of(word)
-  if core.folder_entries(word) and weights_in(word) then return word end
+  if core.list_folder(word) and weights_in(word) then return word end
   return runs.newest(runs.find { word }).path
 end
 
