@@ -1,14 +1,11 @@
-/* system.c - small things that Lua's own library lacks: clock, folders, hash, random order. */
+/* system.c - small things that Lua's own library lacks: clock, hash, random order. */
 #include "system.h"
 
 #include "arguments.h"
 #include "array.h"
 #include "engine.h"
 #include "error.h"
-#include "guard.h"
 #include "handle.h"
-
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -18,19 +15,6 @@
 static int read_clock(lua_State *L) {
   lua_pushnumber(L, icl__seconds());
   return 1;
-}
-
-static void close_folder(void *folder) { closedir(folder); }
-
-/* Is the entry a folder, or a link to one? */
-static bool is_folder(DIR *folder, const char *name) {
-  struct stat facts;
-  return fstatat(dirfd(folder), name, &facts, 0) == 0 && S_ISDIR(facts.st_mode);
-}
-
-/* now, not when it is collected: open files are few */
-closedir(folder);
-return 1;
 }
 
 /* hash32(text) -> FNV-1a (Fowler, Noll, Vo), an integer from 0 to 2^32 - 1 */
