@@ -22,17 +22,23 @@ local function decoded(line)
 end
 
 -- Removes every line of a file that is no object or for which keep(record) is false; writes it anew if there are such,
--- as a whole or not at all. -> the records that stay
+-- as a whole or not at all. -> the records that stay; or nil and the reason
 local function filter(path, keep)
   local file <close> = io.open(path, "rb")
   if not file then return {} end
-  local text, lines, records = assert(file:read "a"), {}, {}
+  local text, reason = file:read "a"
+  if not text then return nil, reason end
+  local lines, records = {}, {}
   for line in text:gmatch "([^\n]*\n)" do
     local record = decoded(line)
     if record and keep(record) then lines[#lines + 1], records[#records + 1] = line, record end
   end
   local kept = table.concat(lines)
-  if kept ~= text then assert(core.file_write(path, kept)) end
+  if kept ~= text then
+    local written
+    written, reason = core.file_write(path, kept)
+    if not written then return nil, reason end
+  end
   return records
 end
 
@@ -45,8 +51,8 @@ end
 
 -- Opens the file behind its last whole line, without the lines that must go.
 local function open(self, path)
-  local ok, records = pcall(filter, path, self.keep or anything)
-  if not ok then return nil, records end
+  local records, reason = filter(path, self.keep or anything)
+  if not records then return nil, reason end
   self.keep = nil
   if self.cut_step then
     for _, record in ipairs(records) do

@@ -26,7 +26,9 @@ local function give_up(self, reason)
   self.file = nil
   if self.told then return false end
   self.told = true  -- before the warning, which may come back here
-  self.run:warn(("%s cannot be written: %s; the run goes on without it"):format(self.path, tostring(reason)))
+  local begin = self.path .. ": "
+  if reason:sub(1, #begin) == begin then reason = reason:sub(#begin + 1) end
+  self.run:warn(("%s cannot be written: %s; the run goes on without it"):format(self.path, reason))
   return false
 end
 
