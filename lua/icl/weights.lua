@@ -186,7 +186,8 @@ function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
   core.refuse_suspended "load"
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
-  options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
+  options = arguments.options("load", options, {
+    strict = true, source = "the file", target = "the model", advice = "strict = false loads what fits" },
     { "rename" })
   tensors = renamed(tensors, options.rename)
   local found, differences, fitting, misshapen = match(module, tensors, options.target)
@@ -194,8 +195,8 @@ function weights.load_state_dict(module, tensors, options)
   if fitting == 0 then hint = prefix_text(tensors) end
   if text and options.strict then
     local advice = classes_text(module, differences, misshapen, options.target)
-    fail("load: %s does not fit %s; %s. %s%s", options.source, options.target, text,
-      advice or "strict = false loads what fits", hint)
+    fail("load: %s does not fit %s; %s. " .. (advice or options.advice) .. "%s", options.source, options.target, text,
+      hint)
   elseif text and fitting == 0 then
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end

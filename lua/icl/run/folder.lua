@@ -3,6 +3,7 @@
 --   options.lua  env.txt  log.txt  metrics.jsonl  events.out.tfevents...  checkpoints/  weights.safetensors
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local options_file = require "icl.runs.options_file"
 local runs = require "icl.runs"
 local numbers = require "icl.internal.numbers"
 
@@ -38,7 +39,8 @@ end
 -- path, "" for the next free one, "none" or nil; before: the checkpoint that it goes on from, or nil.
 function folder.open(wanted, before, program)
   if wanted == "none" then return nil end
-  if before and (wanted == nil or wanted == "" or wanted == before.folder) then return before.folder end
+  wanted = wanted and wanted:gsub("(.)/+$", "%1")
+  if before and before.folder and (wanted == nil or wanted == "" or wanted == before.folder) then return before.folder end
   if wanted == "" then return os.getenv "ICL_RUNS" ~= "none" and next_free(program) or nil end
   return wanted and make(wanted)
 end
@@ -111,6 +113,18 @@ local function environment_text(program)
     if value then lines[#lines + 1] = ("%s=%s"):format(name, value) end
   end
   return table.concat(lines, "\n") .. "\n"
+end
+
+-- folder.describe_again(path, program): writes the options anew where a run goes on with others; how it began stays.
+function folder.describe_again(path, program)
+  local file = path .. "/options.lua"
+  local began = options_file.read(file)
+  if not began or not program.options then return end
+  local text = options_text { recipe = began.recipe, preset = began.preset, result = began.result,
+                              arguments = began.arguments, options = program.options }
+  if text == options_text(began) then return end
+  local written, message = core.file_write(file, text)
+  if not written then fail("{output}: %s", message) end
 end
 
 -- folder.describe(path, program): writes options.lua and env.txt into a new folder.

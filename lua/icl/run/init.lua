@@ -17,6 +17,7 @@
 -- last pass that was finished: in this process, or in another one with `resume`.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local adopt = require "icl.run.adopt"
 local arguments = require "icl.internal.arguments"
 local changes = require "icl.run.changes"
 local checkpoint = require "icl.run.checkpoint"
@@ -60,12 +61,25 @@ local function begin(given)
     memory = {}, changes = {}, seconds = 0, began = core.clock(), loaders = {},
   }, Run)
   local before = options.resume and checkpoint.open(options.resume) or nil
-  if before then checkpoint.restore(self, before, options.resume_anyway) end
-  self.reports = reports.new(options.best, before and before.state.best)
+  local state = before and before.state
+  if state then checkpoint.restore(self, before, options.resume_anyway) end
+  self.reports = reports.new(options.best, state and state.best)
+  self.best = self.reports.best
   self.output = new_output(self, options, before)
   self.saver = new_saver(self, options)
-  if before then self:tell(checkpoint.notes(self, before)) end
+  if state then
+    local note = self.folder and adopt(self, before)
+    self:tell(checkpoint.notes(self, before))
+    self:tell { note or nil }
+  elseif before then
+    self:line(("Note: the run in %s ended before its first save; it begins anew"):format(before.folder))
+  end
   return self
+end
+
+-- Called where no file has the weights of the best figure.
+function Run:forget_best()
+  self.best, self.reports.best, self.saver.saved_best = nil, nil, nil
 end
 
 -- icl.run { epochs = 1, model =, keep = { name = thing }, output =, resume =, ... } -> a run.
@@ -127,9 +141,10 @@ local epochs_class = {
   __close = function(self, failure)
     local run = self.run
     local deferred <close> = self.deferred
-    if failure ~= nil then
+    if not loop.was_left(failure) then
       run.goes_on = run.inside
-      if not run.ending then run:close { state = "failed", message = tostring(failure) } end
+      local ending = failure == nil and { state = "stopped", message = "the program ended in its loop" }
+      if not run.ending then run:close(ending or { state = "failed", message = tostring(failure) }) end
     elseif run.inside then
       end_epoch(run)
       finish(run)

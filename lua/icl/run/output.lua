@@ -21,16 +21,16 @@ local function new(run, options, before)
   run.program = description.program(options.options)
   local path = folder.open(options.output, before, run.program)
   self.folder, run.folder = path, path
-  local goes_on = before and path == before.folder
+  local goes_on = path and before and path == before.folder
   if path then
     self.lock = folder.lock(path)
-    if not goes_on then folder.describe(path, run.program) end
+    if goes_on then folder.describe_again(path, run.program) else folder.describe(path, run.program) end
   end
   local settings, quiet = options.options or usage.latest(), options.quiet
   if quiet == nil then quiet = not (path or settings) end
   self.sinks = sinks.from_options(settings or {}, { quiet = quiet })
   table.move(options.sinks or {}, 1, #(options.sinks or {}), #self.sinks + 1, self.sinks)
-  if goes_on then each(self, "cut", run.resumed_step) end
+  if goes_on then each(self, "cut", run.resumed_step or -1) end
   run.output = self  -- a sink may warn while it is opened
   each(self, "open", run)
   return self

@@ -46,7 +46,7 @@ local function new(run, options)
     if not made then fail("{output}: %s", message) end
   end
   self.saved_best = run.reports.best
-  if run.before and run.before.folder == run.folder then self.saved_at = position(run) end
+  if run.before then self.saved_at = position(run) end
   return self
 end
 

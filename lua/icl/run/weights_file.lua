@@ -15,7 +15,7 @@ end
 local function without_state(metadata)
   local about = core.json_decode(metadata.icl)
   about.state, about.settings = nil, nil
-  return { format = "pt", icl = json.encode(about) }
+  return { format = "pt", icl = json.encode(about), checksum = "crc32" }
 end
 
 -- The tensors of the model among those of a checkpoint.
