@@ -12,9 +12,11 @@ signals.prompt = nil
 
 local active = {}  -- the runs in whose loops the program is; the outermost first
 
+-- Where nothing is to be saved, and no prompt to be opened, signals act at once.
 local function defer()
   local first = active[1]
-  core.signals_defer(first ~= nil, first and first.folder and { "HUP", "USR1" } or nil)
+  local folder = first and first.folder
+  core.signals_defer(first ~= nil and (folder or signals.prompt) ~= nil, folder and { "HUP", "USR1" } or nil)
 end
 
 local function remove(run)
