@@ -67,6 +67,8 @@ size_t icl__folder_bytes(const char *path);
 /* A name for a new file that shall replace this one, to be freed with icl__free(); NULL without memory. One that a
  * killed process leaves is removed as said above. */
 char *icl__temporary_name(const char *target);
+/* Removes those in the folder of this path. False, and errno: the folder cannot be read. */
+bool icl__remove_left_files(const char *path);
 
 /* All of the above for contents that are at hand. */
 icl_status icl__file_write(const char *path, const void *data, size_t bytes);

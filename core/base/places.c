@@ -25,10 +25,11 @@ static icl_status make_link(const char *path, const char *beside, char **name, i
   return ICL_OK;
 }
 
-/* Lets `name` be the file as well. *error tells why not: 0 it does, ENOENT there is no file. Any other may mean that
- * the file system has no links or no more of them. */
+/* Lets `name` be the file as well. *error tells why not, 0: it does. The file system may have no links, or no more of
+ * them. */
 static icl_status try_link(const char *path, const char *name, int *error) {
   char *temporary;
+  icl__remove_left_files(name);
   ICL__TRY(make_link(path, name, &temporary, error));
   if (*error)
     return ICL_OK;
@@ -43,7 +44,8 @@ static icl_status try_link(const char *path, const char *name, int *error) {
 icl_status icl__file_keep(const char *path, const char *keep) {
   int error;
   ICL__TRY(try_link(path, keep, &error));
-  if (!error || error == ENOENT || rename(path, keep) == 0)
+  bool is_there = error != ENOENT || access(path, F_OK) == 0; /* it could also be the folder of `keep` that is not */
+  if (!error || !is_there || rename(path, keep) == 0)
     return ICL_OK;
   return icl__fail(icl__status_of_errno(errno), "%s: cannot keep the old file as %s: %s", path, keep, strerror(errno));
 }

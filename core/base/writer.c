@@ -103,22 +103,20 @@ static void remove_if_left(int folder, const char *name) {
   close(fd);
 }
 
-/* What is left in the folder of the target, and cannot be looked at, stays: the write itself does not depend on it. */
-static icl_status remove_left_files(icl__writer *w) {
+/* What cannot be looked at stays: a write does not depend on it. */
+bool icl__remove_left_files(const char *path) {
   char folder[ICL__PATH] = ".";
-  size_t bytes = icl__folder_bytes(w->target);
-  if (bytes) {
-    memcpy(folder, w->target, bytes);
-    folder[bytes] = 0;
-  }
+  size_t bytes = icl__folder_bytes(path);
+  if (bytes)
+    snprintf(folder, sizeof folder, "%.*s", (int)bytes, path);
   DIR *entries = opendir(folder);
   if (!entries)
-    return icl__file_fail(w->path, "open its folder");
+    return false;
   for (const struct dirent *entry; (entry = readdir(entries));)
     if (is_temporary(entry->d_name))
       remove_if_left(dirfd(entries), entry->d_name);
   closedir(entries);
-  return ICL_OK;
+  return true;
 }
 
 /* Takes the lock of the new file. False if another process, which took it for a left one, was faster. Where there are
@@ -175,7 +173,8 @@ static icl_status open_writer(icl__writer *w, const char *path) {
   if (!w->path)
     return ICL_ENOMEM;
   ICL__TRY(find_target(w));
-  ICL__TRY(remove_left_files(w));
+  if (!icl__remove_left_files(w->target))
+    return icl__file_fail(w->path, "open its folder");
   ICL__TRY(create_temporary(w));
   return adopt_mode(w);
 }

@@ -38,7 +38,8 @@ function image.save(path, x, ...)
     fail("icl.image.save: %s: PNG is written; the name must end in .png", path)
   end
   check_picture("icl.image.save", x)
-  core.file_write(path, core.png_encode(x))
+  local written, message = core.file_write(path, core.png_encode(x))
+  if not written then fail("icl.image.save: %s", message) end
 end
 
 local LARGEST = 16384  -- pixels of a side

@@ -118,7 +118,7 @@ end)
 
 check("folders that are empty, missing or no runs", function()
   local _, message = runs.read(place "none")
-  assert(message:find "none: No such file or directory", message)
+  assert(message:find "none: cannot list it: No such file or directory", message)
   folders.write(place "other/file", "x")
   _, message = runs.read(place "other")
   assert(message:find "it is not the folder of a run", message)

@@ -97,12 +97,34 @@ TEST(names_that_cannot_be_given) {
   icl__save *s = start(path, &contents, &(icl__places){file_path("folder"), 0, NULL});
   CHECK_ERROR(icl__save_finish(s), ICL_EIO, "/last: cannot keep the old file as ");
   icl__save_free(s);
+  icl__save_free(NULL);
+  s = start(path, &contents, &(icl__places){file_path("absent/previous"), 0, NULL});
+  CHECK_ERROR(icl__save_finish(s), ICL_ENOENT, "/last: cannot keep the old file as ");
+  icl__save_free(s);
   CHECK_EQ(value_of(path), 1);
   s = start(path, &contents, &(icl__places){NULL, 1, (const char *[]){file_path("absent/best")}});
   CHECK_ERROR(icl__save_finish(s), ICL_EIO, "/last: it is written, but has no second name: ");
   CHECK_CONTAINS(icl_message(), "absent/best: cannot open its folder");
   icl__save_free(s);
   CHECK_EQ(file_count(), 2);
+}
+
+TEST(what_a_killed_process_left_in_the_folder_of_a_further_name_is_removed) {
+  file_make_folder("far");
+  pid_t child = fork();
+  if (child == 0) {
+    icl__writer *writer;
+    if (icl__writer_open(file_path("far/best"), &writer) == ICL_OK)
+      raise(SIGKILL);
+    _exit(1);
+  }
+  int status;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK(WIFSIGNALED(status));
+  save(file_path("last"), 1, &(icl__places){NULL, 1, (const char *[]){file_path("far/best")}});
+  CHECK_EQ(value_of(file_path("far/best")), 1);
+  CHECK_EQ(unlink(file_path("far/best")), 0);
+  CHECK_EQ(rmdir(file_path("far")), 0); /* nothing else was in it */
 }
 
 /* ---- threads ---- */

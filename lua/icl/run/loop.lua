@@ -43,9 +43,9 @@ end
 
 -- Draws belong to the place around the loop again.
 local function leave(loop)
-  if not loop.inside then return end
-  loop.inside = false
-  places.leave()
+  local inside = loop.inside
+  loop.inside = nil
+  if inside then places.leave(inside) end
 end
 
 -- Ends the step of a pass: evaluates it, reads what was logged.
@@ -80,8 +80,7 @@ local function advance(loop)
   loop.open = not core.in_step()  -- otherwise the next line fails, and that step is not ours
   core.step_begin()
   run.pending = {}
-  places.enter_step(loop.place, number)
-  loop.inside = true
+  loop.inside = places.enter_step(loop.place, number)
   loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
   return loop.batch
 end

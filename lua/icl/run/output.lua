@@ -28,6 +28,7 @@ local function new(run, options, before)
   end
   local settings, quiet = options.options or usage.latest(), options.quiet
   if quiet == nil then quiet = not (path or settings) end
+  self.quiet = quiet
   self.sinks = sinks.from_options(settings or {}, { quiet = quiet })
   table.move(options.sinks or {}, 1, #(options.sinks or {}), #self.sinks + 1, self.sinks)
   if goes_on then each(self, "cut", run.resumed_step or -1) end
@@ -51,7 +52,7 @@ end
 -- A line about something that went wrong; it is seen where nothing else is shown, too.
 function Output:warn(text)
   each(self, "line", "Warning: " .. text)
-  if #self.sinks == 0 then io.stderr:write("icl: warning: ", text, "\n") end
+  if self.quiet then io.stderr:write("icl: warning: ", text, "\n") end
 end
 
 function Output:close(record)

@@ -12,9 +12,11 @@ signals.prompt = nil
 
 local active = {}  -- the runs in whose loops the program is; the outermost first
 
+-- Where nothing is to be saved, and no prompt to be opened, signals act at once.
 local function defer()
   local first = active[1]
-  core.signals_defer(first ~= nil, first and first.folder and { "HUP", "USR1" } or nil)
+  local folder = first and first.folder
+  core.signals_defer(first ~= nil and (folder or signals.prompt) ~= nil, folder and { "HUP", "USR1" } or nil)
 end
 
 local function remove(run)
@@ -40,6 +42,7 @@ local function leave(run, signal)
   local by = signal == "stop" and "at the prompt" or "by " .. signal
   run.saver:stop(by)
   run:close { state = "stopped", message = "stopped " .. by }
+  core.signal_take()
   if signal == "stop" then usage.leave(0, "") end
   core.signal_raise(signal)
 end
@@ -55,14 +58,17 @@ local function ask(run)
   if wish == "stop" or wish == "TERM" then leave(run, wish) end
 end
 
--- signals.attend(): does what a signal that came asks for. Called between passes.
+-- signals.attend(): does what a signal that came asks for. Called between passes. INT and TERM count as pending until the
+-- state is saved, so that a second one does not wait for that.
 function signals.attend()
-  local signal, run = core.signal_take(), active[1]
+  local signal, run = core.signal_pending(), active[1]
   if not signal then return end
   if signal == "HUP" or signal == "USR1" then
+    core.signal_take()
     run.saver:save_and_wait()
   elseif signal == "INT" and signals.prompt then
     run.saver:save_and_wait()
+    core.signal_take()
     ask(run)
   else
     leave(run, signal)
