@@ -119,10 +119,9 @@ def killed_at_every_step():
       shutil.rmtree(here / "cut", ignore_errors=True)
       died = here.loop("--output", "cut", "--save-every", "1step", DIE=str(step))
       equal(died.returncode, 9, died.stderr)
-      if step == 0:
-        contains(failure(here.loop("--resume", "cut")), "there is no checkpoint")
-        continue
       output = success(here.loop("--resume", "cut"))
+      if step == 0:
+        contains(output, "the run in cut ended before its first save; it begins anew")
       equal(output.splitlines()[-1], expected)
       equal(tensors(here / "cut/weights.safetensors"), tensors(here / "whole/weights.safetensors"))
       equal([line["step"] for line in records(here / "cut")], [STEPS, 2 * STEPS, 3 * STEPS, 3 * STEPS])

@@ -35,7 +35,7 @@ local function folder_of(given, script, preset)
     local folder = find.folder_of(given.resume)
     return folder, ("%s lies in no folder of a run, whose options.lua says how it goes on"):format(given.resume)
   end
-  return find.unfinished(script:match "([^/]*)$":gsub("%.lua$", ""), preset)
+  return find.unfinished(find.recipe_name(script), preset)
 end
 
 -- Puts what is given beside the values of a run; -> a message about what a run that goes on cannot have otherwise.

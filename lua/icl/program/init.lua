@@ -178,6 +178,7 @@ local function obey(words)
   if #request.engine > 0 then engine_options():parse(request.engine) end
   local word, code = words[request.rest], 0
   set_arguments(words, request.code and request.rest - 1 or word and request.rest or 0)
+  if request.code then arg[0] = "-e" end  -- code is no name
   if request.code then
     code = run_code(request.code)
   elseif word then

@@ -12,6 +12,7 @@ local find = require "icl.runs.find"
 local loop = require "icl.run.loop"
 local places = require "icl.internal.places"
 local plain = require "icl.run.plain"
+local stand_ins = require "icl.internal.stand_ins"
 local usage = require "icl.internal.usage"
 local weights = require "icl.weights"
 
@@ -49,7 +50,7 @@ end
 
 local function state_of(run)
   return {
-    name = run.name, epoch = run.epoch, inside = run.inside or false, step = run.step, seconds = run:elapsed(),
+    name = run.name, epoch = run.epoch, inside = run.inside and true or false, step = run.step, seconds = run:elapsed(),
     steps_per_epoch = run.steps_per_epoch,
     loops = plain.pack(loop_states(run), "the state of the run"), loaders = run.loaders, changes = run.changes,
     memory = plain.pack(run.memory, "run.memory"), best = plain.pack(best_of(run) or {}, "run.best"),
@@ -72,15 +73,9 @@ local function contents(run)
   return list, { format = "pt", icl = json.encode(about) }
 end
 
--- checkpoint.contents(run) -> the tensors of a checkpoint, a list of { name =, tensor = }, and its metadata. What is
--- kept and has a method as_trained (icl.ema) puts others aside meanwhile.
+-- checkpoint.contents(run) -> the tensors of a checkpoint, a list of { name =, tensor = }, and its metadata.
 function checkpoint.contents(run)
-  local collect = contents
-  for _, thing in pairs(run.kept) do
-    local inner = collect
-    if thing.as_trained then collect = function(...) return thing:as_trained(inner, ...) end end
-  end
-  return collect(run)
+  return stand_ins.aside(contents, run)
 end
 
 -- ---- reading ----
@@ -200,13 +195,16 @@ function checkpoint.restore(run, before, anyway)
   if before.about.seed ~= places.current_seed() then
     differences[1] = ("it has the seed %d, and this run %d"):format(before.about.seed, places.current_seed())
   end
+  if state.name ~= run.name then
+    differences[#differences + 1] = ("it is %s of its program, and this is %s"):format(state.name, run.name)
+  end
   differ(run, before.path, differences, anyway)
   load_kept(run, before, anyway)
-  run.name = state.name or run.name
+  run.name = state.name
   run.epoch, run.step, run.seconds, run.memory = state.epoch, state.step, state.seconds, state.memory
   run.steps_per_epoch = state.steps_per_epoch
   run.changes, run.to_change = state.changes, #state.changes > 0
-  run.inside, run.goes_on = state.inside, state.inside
+  run.inside, run.goes_on = state.inside and state.epoch, state.inside
   for i, saved in ipairs(state.loops) do
     local record = loop.record(i)
     if saved.training then

@@ -45,11 +45,14 @@ function folder.open(wanted, before, program)
   return wanted and make(wanted)
 end
 
--- folder.lock(path) -> the lock that says that this process writes there; it lasts as long as the value.
+-- folder.lock(path) -> the lock that says that this process writes there, until it is closed.
 function folder.lock(path)
   local lock, message = core.file_lock(path .. "/log.txt")
-  if not lock then fail("{output}: another process works in %s: %s", path, message) end
-  return lock
+  if lock then return lock end
+  if message:find(("process %d$"):format(core.process())) then
+    fail("{output}: another run of this program works in %s; each has a folder of its own", path)
+  end
+  fail("{output}: another process works in %s: %s", path, message)
 end
 
 -- ---- options.lua ----
@@ -115,6 +118,11 @@ local function environment_text(program)
   return table.concat(lines, "\n") .. "\n"
 end
 
+local function write(path, text)
+  local written, message = core.file_write(path, text)
+  if not written then fail("{output}: %s", message) end
+end
+
 -- folder.describe_again(path, program): writes the options anew where a run goes on with others; how it began stays.
 function folder.describe_again(path, program)
   local file = path .. "/options.lua"
@@ -122,17 +130,14 @@ function folder.describe_again(path, program)
   if not began or not program.options then return end
   local text = options_text { recipe = began.recipe, preset = began.preset, result = began.result,
                               arguments = began.arguments, options = program.options }
-  if text == options_text(began) then return end
-  local written, message = core.file_write(file, text)
-  if not written then fail("{output}: %s", message) end
+  if text ~= options_text(began) then write(file, text) end
 end
 
--- folder.describe(path, program): writes options.lua and env.txt into a new folder.
+-- folder.describe(path, program): writes options.lua and env.txt into a new folder; options.lua last, for a run may go on
+-- where it is.
 function folder.describe(path, program)
-  for name, text in pairs { ["options.lua"] = options_text(program), ["env.txt"] = environment_text(program) } do
-    local written, message = core.file_write(path .. "/" .. name, text)
-    if not written then fail("{output}: %s", message) end
-  end
+  write(path .. "/env.txt", environment_text(program))
+  write(path .. "/options.lua", options_text(program))
 end
 
 return folder

@@ -63,7 +63,7 @@ local function begin(given)
   local before = options.resume and checkpoint.open(options.resume) or nil
   local state = before and before.state
   if state then checkpoint.restore(self, before, options.resume_anyway) end
-  self.reports = reports.new(options.best, state and state.best)
+  self.reports = reports.new(options.best, state and state.best, state and before.about.figures)
   self.best = self.reports.best
   self.output = new_output(self, options, before)
   self.saver = new_saver(self, options)
@@ -107,6 +107,8 @@ end
 
 -- ---- epochs ----
 
+-- run.inside is the number of the epoch whose body has begun and not ended, or false.
+
 -- The end of an epoch whose body came to its end.
 local function end_epoch(run)
   run.inside = false
@@ -128,8 +130,10 @@ local function next_epoch(run)
   else
     if run.inside then end_epoch(run) end
     if run.epoch >= run.last_epoch then return finish(run) end
-    run.epoch, run.loops, run.inside = run.epoch + 1, {}, true
+    run.loops = {}
+    run.inside = run.epoch + 1  -- the one step that begins it: Ctrl-C may come before it or behind it
   end
+  run.epoch = run.inside
   run.entered, run.epoch_began = 0, core.clock()
   changes.repeat_for(run)
   run.place = ("%s.epoch%d"):format(run.name, run.epoch)
@@ -142,7 +146,7 @@ local epochs_class = {
     local run = self.run
     local deferred <close> = self.deferred
     if not loop.was_left(failure) then
-      run.goes_on = run.inside
+      run.goes_on = run.inside and true
       local ending = failure == nil and { state = "stopped", message = "the program ended in its loop" }
       if not run.ending then run:close(ending or { state = "failed", message = tostring(failure) }) end
     elseif run.inside then
@@ -156,6 +160,7 @@ local epochs_class = {
 -- behind a `break`, the run is finished. An epoch that an error ended goes on when the loop is entered again, and what
 -- was finished in it is not done again.
 function Run:epochs()
+  self.output:begin()
   self.ending = nil
   return next_epoch, self, nil, setmetatable({ run = self, deferred = signals.defer(self) }, epochs_class)
 end
@@ -179,6 +184,10 @@ end
 -- for batch in run:batches(loader) do ... end: the batches of the current epoch; each pass is one step. Passes over a
 -- training loader count in run.step.
 function Run:batches(loader)
+  if self.folder and loader.training and not self.inside then
+    fail "run:batches: a run that writes files trains in the loop over run:epochs(), with whose end it ends"
+  end
+  self.output:begin()
   local record = record_for(self, loader)
   self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
   record.loader, record.training, record.goes_on = loader, loader.training == true, true
@@ -262,6 +271,7 @@ end
 -- Called where a run ends: record = { state = "finished", "stopped" or "failed", message = }.
 function Run:close(record)
   self.ending = record
+  self.saver:settle()
   self.output:close(record)
 end
 

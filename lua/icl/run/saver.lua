@@ -151,6 +151,11 @@ function Saver:save_and_wait(anew)
   return true
 end
 
+-- saver:settle(): waits for a save that is under way.
+function Saver:settle()
+  look(self, true)
+end
+
 -- saver:stop(by): saves for a run that is stopped `by` something, and says so.
 function Saver:stop(by)
   local run = self.run

@@ -9,6 +9,13 @@ local function exists(path)
   return file ~= nil and file:close()
 end
 
+local names = { ["-"] = "stdin", ["-e"] = "code" }  -- of programs that are in no file
+
+-- find.recipe_name(script) -> what the folder for the runs of a script is called, by arg[0].
+function find.recipe_name(script)
+  return names[script] or (script:match "([^/]*)$":gsub("%.lua$", ""))
+end
+
 -- find.folder_of(path) -> the folder of the run that a path means, and whether it is that of one of its checkpoints; the
 -- folder of a checkpoint that lies elsewhere is nil.
 function find.folder_of(path)

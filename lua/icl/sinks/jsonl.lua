@@ -65,16 +65,18 @@ local function open(self, path)
   return output.file(path, "ab")
 end
 
--- sink:cut(step): on resume, before open: what was written behind this step will go.
-function Jsonl:cut(step)
+-- sink:cut(step [, epoch]): on resume, before open: what was written behind this step, or later epochs, will go.
+function Jsonl:cut(step, epoch)
   self.cut_step = step
-  self.keep = function(record) return not record.state and (record.step or 0) <= step end
+  self.keep = function(record)
+    return not record.state and (record.step or 0) <= step and (record.epoch or 0) <= (epoch or math.huge)
+  end
 end
 
 -- sink:open(run): once, before the first report.
 function Jsonl:open(run)
   if not run.folder then return end
-  if run.resumed_step and not self.cut_step then self:cut(run.resumed_step) end
+  if run.resumed_step and not self.cut_step then self:cut(run.resumed_step, run.epoch) end
   local path = run.folder .. "/metrics.jsonl"
   -- Reports of the step that the run is resumed at: if they come again, the new line takes the place of the old one.
   self.repeated = {}
