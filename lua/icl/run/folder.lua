@@ -45,10 +45,12 @@ function folder.open(wanted, before, program)
   return wanted and make(wanted)
 end
 
--- folder.lock(path) -> the lock that says that this process writes there, until it is closed.
+-- folder.lock(path) -> the lock that says that this process writes there, until it is closed; false and a message where
+-- the system has no locks.
 function folder.lock(path)
   local lock, message = core.file_lock(path .. "/log.txt")
   if lock then return lock end
+  if not message:find "it is locked by" then return false, message end
   if message:find(("process %d$"):format(core.process())) then
     fail("{output}: another run of this program works in %s; each has a folder of its own", path)
   end

@@ -34,12 +34,13 @@ local function new(run, options, before)
   if goes_on then each(self, "cut", run.resumed_step or -1, run.epoch) end
   run.output = self  -- a sink may warn while it is opened
   each(self, "open", run)
+  if self.unlocked then run:warn(self.unlocked .. "; no other process must write here") end
   return self
 end
 
 -- Called where loops of the run begin: the folder is that of this process until the run ends.
 function Output:begin()
-  if self.folder and not self.lock then self.lock = folder.lock(self.folder) end
+  if self.folder and self.lock == nil then self.lock, self.unlocked = folder.lock(self.folder) end
 end
 
 function Output:turn(loop)

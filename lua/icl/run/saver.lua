@@ -72,6 +72,7 @@ end
 local function note(self, ok, message)
   local run, at = self.run, self.writing
   self.writer, self.writing = nil, nil
+  self.owed = not ok and at or nil
   if ok then
     if self.failed then run:line "The state could be saved again" end
     self.failed, self.saved_at = nil, at.position
@@ -91,15 +92,24 @@ local function look(self, wait)
   if self.writer and (wait or self.writer:done()) then note(self, self.writer:wait()) end
 end
 
+-- What a save that failed at this very place was to be called too; nil: none did.
+local function owed_here(self)
+  local owed, run = self.owed, self.run
+  if not owed or owed.position ~= position(run) then return nil end
+  if owed.best then run.reports.best, run.best = owed.best, owed.best end
+  return owed.names
+end
+
 -- Begins to save, as `names` too. One that is under way is waited for.
 local function begin(self, names)
   local run = self.run
   look(self, true)
+  names = names or owed_here(self)
   self.since = core.clock()
   local list, metadata = checkpoint.contents(run)
   local links = {}
   for i, name in ipairs(names or {}) do links[i] = ("%s/%s.safetensors"):format(self.folder, name) end
-  self.writing = { position = position(run), best = names and names.best }
+  self.writing = { position = position(run), names = names, best = names and names.best }
   local ok, writer = pcall(core.safetensors_write_start, self.folder .. "/last.safetensors", list, metadata,
     { keep = self.folder .. "/previous.safetensors", links = links })
   if ok then
