@@ -141,14 +141,20 @@ local function next_epoch(run)
   return run.epoch
 end
 
+-- How the loop over epochs ended that did not come to its end.
+local function ending_of(failure)
+  if failure == nil then return { state = "stopped", message = "the program ended in its loop" } end
+  local message = tostring(failure)
+  return { state = message:find "stopped by %u+$" and "stopped" or "failed", message = message }
+end
+
 local epochs_class = {
   __close = function(self, failure)
     local run = self.run
     local deferred <close> = self.deferred
     if not loop.was_left(failure) then
       run.goes_on = run.inside and true
-      local ending = failure == nil and { state = "stopped", message = "the program ended in its loop" }
-      if not run.ending then run:close(ending or { state = "failed", message = tostring(failure) }) end
+      if not run.ending then run:close(ending_of(failure)) end
     elseif run.inside then
       end_epoch(run)
       finish(run)

@@ -161,6 +161,11 @@ function Saver:save_and_wait(anew)
   return true
 end
 
+-- saver:forget(): the state may be another one than was saved at this place.
+function Saver:forget()
+  self.saved_at = nil
+end
+
 -- saver:settle(): waits for a save that is under way.
 function Saver:settle()
   look(self, true)
