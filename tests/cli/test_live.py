@@ -118,8 +118,8 @@ def signals_at_the_prompt():
     with here.terminal("--output", "a", STOP="5") as terminal:
       terminal.expect(WAITS)
       for line in ("while true do end", "local x = 1; while true do x = x + 1 end"):
-        terminal.send(line + "\n")
-        terminal.expect("do [^\n]* ?end\n")
+        terminal.send(f"print 'begin' {line}\n")
+        terminal.expect("\nbegin\n")
         terminal.send("\x03")
         terminal.expect("stopped by INT.*?icl> ")
       os.kill(terminal.pid, signal.SIGTERM)
