@@ -99,8 +99,8 @@ local function loader_of(net, opt, options)
 end
 
 local function write_file(path, text)
-  local file, reason = io.open(path, "wb")
-  if not file or not file:write(text) or not file:close() then fail("%s: it cannot be written: %s", path, reason) end
+  local ok, message = core.file_write(path, text)
+  if not ok then fail("%s", message) end
 end
 
 local function write_results(opt, of, found, set)

@@ -159,6 +159,16 @@ function Opened:image(path)
   return self.file[1]:image(arguments.path("image", path))
 end
 
+-- n:constants() -> list of { name =, tensor = }: large constants, which are in the file beside the states.
+function Opened:constants()
+  return self.file[1]:constants()
+end
+
+-- n:values() -> list of { shape =, dtype = } of what each node of the description gives for two images.
+function Opened:values()
+  return self.file[1]:values()
+end
+
 -- n:about() -> what the file says: { recipe, data, epoch, figures, network = the description, ... }.
 function Opened:about()
   return core.json_decode(self.file[1]:metadata())

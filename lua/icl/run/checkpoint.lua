@@ -55,7 +55,8 @@ local function contents(run)
     end
     if checkpoint.has_settings(thing) then settings[name] = thing:settings() end
   end
-  local about = description.of(run)
+  local about, _, constants = description.of(run), description.network(run)
+  for _, item in ipairs(constants) do list[#list + 1] = { name = "model." .. item.name, tensor = item.tensor } end
   about.state, about.settings = state_of(run), settings
   return list, { format = "pt", icl = json.encode(about) }
 end

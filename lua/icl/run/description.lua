@@ -1,6 +1,8 @@
 -- run/description.lua: what a run is: its program, its options, the machine, the images, the network; for the metadata
 -- of files, and to find out what differs where a run goes on.
 local core = require "icl.core"
+local network = require "icl.network"
+local numbers = require "icl.internal.numbers"
 local places = require "icl.internal.places"
 local usage = require "icl.internal.usage"
 
@@ -36,8 +38,25 @@ end
 local function data_of(run)
   local set = run.train_set
   if not set then return nil end
-  return { name = set.name, classes = set.classes, class_names = set.class_names, shape = set.shape, mean = set.mean,
-           std = set.std, form = set.form }
+  local data = network.data(set)
+  if set.folder then
+    local resize = (run.program.options or {}).eval_resize
+    data.evaluation = { resize = resize or numbers.round(set.shape[1] * 256 / 224), crop = set.shape[1] }
+  end
+  return data
+end
+
+-- description.network(run) -> what the model computes, so that its files can be used without this program, and a list of
+-- { name =, tensor = } that belong to it. Found out once; a model that cannot be described has its weights alone in
+-- files, and the run says why.
+function description.network(run)
+  local model, set = run.kept.model, run.train_set
+  if run.network == nil and model and set and set.shape and not core.in_step() then
+    local ok, text, extra = pcall(network.describe, model, set.shape)
+    run.network, run.network_tensors = ok and core.json_decode(text) or false, ok and extra or nil
+    if not ok then run:warn(("the files of this run have weights without a description: %s"):format(text)) end
+  end
+  return run.network or nil, run.network_tensors or {}
 end
 
 -- description.of(run) -> a table for JSON.
@@ -46,7 +65,7 @@ function description.of(run)
   return {
     version = 1, icl = core.version, build = machine.build, threads = machine.threads, seed = places.current_seed(),
     recipe = program.recipe, preset = program.preset, result = program.result, options = program.options,
-    data = data_of(run), network = run.network, epoch = run.epoch, step = run.step, figures = run.reports.latest,
+    data = data_of(run), network = description.network(run), epoch = run.epoch, step = run.step, figures = run.reports.latest,
   }
 end
 
