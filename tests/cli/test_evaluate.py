@@ -189,6 +189,11 @@ def the_folder_of_a_run_stands_for_its_weights():
       result = run("evaluate", word, "--json", cwd=where.path)
       success(result)
       contains(json.loads(result.stdout)["network"], "runs/r/001/checkpoints/last.safetensors")
+    success(run("evaluate", "r", "--predictions", "--split", "train", cwd=where.path))
+    equal(os.path.exists(where / "runs/r/001/predictions.npz"), True)
+    result = run("evaluate", where / "net.plain", "--predictions", "--dataset", "fashion_mnist", "--data",
+                 where / "data", *MODEL)
+    contains(result.stderr, "--predictions needs the name of a file")
     result = run("evaluate", "r", "--split", "val", cwd=where.path)
     contains(result.stderr, "there is no validation set")
 

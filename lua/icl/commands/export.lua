@@ -69,13 +69,11 @@ end
 
 local function export(word, opt)
   local found = source.network(word, opt)
-  if opt.normalize and not found.net.mean then
-    fail "the file does not say mean and deviation of its images, which {normalize} needs"
-  end
   if opt.onnx then write_onnx(opt.onnx, found, opt) end
   if opt.npz then write_npz(opt.npz, found) end
   if opt.safetensors then
-    core.safetensors_write(opt.safetensors, tensors_of(found), { format = "pt", icl = json.encode(found.net:about()) })
+    core.safetensors_write(opt.safetensors, tensors_of(found),
+      { format = "pt", checksum = "crc32", icl = json.encode(found.net:about()) })
   end
   return 0
 end

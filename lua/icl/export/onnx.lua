@@ -112,7 +112,9 @@ end
 local function input(graph, net, normalize)
   graph.used.images = 1
   if not normalize then return "images" end
-  if not net.mean then fail "export: the file does not say mean and deviation of its images, which {normalize} needs" end
+  if not net.mean then
+    fail "export: the file does not say mean and deviation of its images, which {normalize} needs"
+  end
   local mean, scale, shape = {}, {}, { #net.mean, 1, 1 }
   for i, value in ipairs(net.mean) do mean[i], scale[i] = value, 1 / net.std[i] end
   local centered = graph:node("Sub", { "images", graph:tensor("mean", core.new_tensor(mean, "f32", shape)) })

@@ -185,7 +185,8 @@ end
 
 function ops.max(g, node, inputs, result)
   local dims, x = node.attributes.dims, g:plain(inputs[1])
-  result.name = #dims == 0 and x or g:node("ReduceMax", { x }, { axes = dims, keepdims = flag(node.attributes.keepdim) })
+  result.name = #dims == 0 and x or g:node("ReduceMax", { x },
+    { axes = dims, keepdims = flag(node.attributes.keepdim) })
 end
 
 function ops.argmax(g, node, inputs, result)
