@@ -54,7 +54,8 @@ function description.of(run)
   return {
     version = 1, icl = core.version, build = machine.build, threads = machine.threads, seed = places.current_seed(),
     recipe = program.recipe, preset = program.preset, result = program.result, options = program.options,
-    data = run.train_set and network.data(run.train_set, run.evaluation_chain), epoch = run.epoch, step = run.step, figures = run.reports.latest,
+    data = run.train_set and network.data(run.train_set, run.evaluation_chain), epoch = run.epoch, step = run.step,
+    figures = run.reports.latest,
   }
 end
 
