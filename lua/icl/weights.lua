@@ -49,6 +49,18 @@ function weights.state_dict(module)
   return list
 end
 
+-- weights.under(name, list) -> those items of a list of { name =, tensor = } that are called `name.` and more, without
+-- that: in a checkpoint those of the model are under "model".
+function weights.under(name, list)
+  local own, prefix = {}, name .. "."
+  for _, item in ipairs(list) do
+    if item.name:sub(1, #prefix) == prefix then
+      own[#own + 1] = setmetatable({ name = item.name:sub(#prefix + 1) }, { __index = item })
+    end
+  end
+  return own
+end
+
 -- weights.save(module, path): what m:save does. The file is replaced as a whole or not at all.
 function weights.save(module, path)
   check_module("save", module)
@@ -205,6 +217,13 @@ function weights.load_state_dict(module, tensors, options)
   return differences
 end
 
+-- weights.read(path) -> list of { name =, tensor = }, the weights in a file; of a checkpoint of a run those of its model.
+function weights.read(path)
+  local list, metadata = core.safetensors_read(path)
+  local about = metadata.icl and core.json_decode(metadata.icl)
+  return type(about) == "table" and about.state and weights.under("model", list) or list
+end
+
 -- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict.
 function weights.load(module, path, options, ...)
   check_module("load", module)
@@ -214,7 +233,7 @@ function weights.load(module, path, options, ...)
   options.source = path
   local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end
-  return weights.load_state_dict(module, core.safetensors_read(path), options)
+  return weights.load_state_dict(module, weights.read(path), options)
 end
 
 return weights

@@ -6,6 +6,7 @@ local json = require "icl.json"
 local source = require "icl.evaluation.source"
 local split = require "icl.options.words".split
 local usage = require "icl.internal.usage"
+local weights = require "icl.weights"
 
 local in_onnx = { "--onnx", function(values) return values.onnx ~= nil end }
 
@@ -27,19 +28,9 @@ local function options_of(words)
     : example "icl export pytorch.safetensors --model resnet --depth 20 --safetensors net.safetensors"
 end
 
--- Without the name that a checkpoint has the tensors of its model under; what is not of the model is left out.
-local function of_model(list)
-  local own = {}
-  for _, item in ipairs(list) do
-    local name = item.name:match "^model%.(.+)$"
-    if name then own[#own + 1] = { name = name, tensor = item.tensor } end
-  end
-  return #own > 0 and own or list
-end
-
 -- The tensors of the file as they are there, and the large constants of the description.
 local function tensors_of(found)
-  local list, names = of_model((core.safetensors_read(found.path))), {}
+  local list, names = weights.read(found.path), {}
   for _, item in ipairs(list) do names[item.name] = true end
   for _, item in ipairs(found.net:constants()) do
     if not names[item.name] then list[#list + 1] = item end

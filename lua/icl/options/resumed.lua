@@ -51,8 +51,8 @@ local function merge(list, values, given, folder)
   end
 end
 
--- resumed(list, script, given, preset, result) -> the values of options for a command line with --resume, and where they
--- came from, as for other command lines; or nil and a message. preset, result: names that were given, or nil.
+-- resumed(list, script, given, preset, result) -> the values of options for a command line with --resume, and where
+-- they came from, as for other command lines; or nil and a message. preset, result: names that were given, or nil.
 local function resumed(list, script, given, preset, result)
   local folder, message = folder_of(given, script or "icl", preset)
   if not folder then return nil, "--resume: " .. message end

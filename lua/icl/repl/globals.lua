@@ -56,8 +56,8 @@ function variables.watch(globals, source)
 end
 
 -- variables.over(frames, changed) -> the variables of a recipe (internal/frames.lua) as a table that stands for the
--- globals of what is typed; behind them are the true globals, and new names are in the table alone. changed(name, before,
--- after) is called where a variable of the recipe gets another value.
+-- globals of what is typed; behind them are the true globals, and new names are in the table alone. changed(name,
+-- before, after) is called where a variable of the recipe gets another value.
 function variables.over(frames, changed)
   local known = {}
   return setmetatable({}, {
