@@ -168,6 +168,42 @@ static int states(lua_State *L) {
   return 1;
 }
 
+/* network:constants() -> list of { name =, tensor = }: the constants that are tensors of the file */
+static int constants(lua_State *L) {
+  const icl_network *network = check_network(L);
+  const json_t *nodes = json_object_get(json_object_get(network->metadata, "network"), "nodes");
+  lua_newtable(L);
+  for (int i = 0, used = 0; i < network->count; i++) {
+    const json_t *name = json_object_get(json_array_get(nodes, (size_t)i), "tensor");
+    if (network->nodes[i].kind != ICL__NODE_CONSTANT || !json_is_string(name))
+      continue;
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, json_string_value(name));
+    lua_setfield(L, -2, "name");
+    icl_tensor **tensor = icl__lua_new_tensor(L);
+    *tensor = icl_tensor_retain(network->nodes[i].constant);
+    lua_setfield(L, -2, "tensor");
+    lua_rawseti(L, -2, ++used);
+  }
+  return 1;
+}
+
+/* network:values() -> list of { shape =, dtype = } of the results of its nodes with two images */
+static int push_values(lua_State *L) {
+  const icl_network *network = check_network(L);
+  lua_createtable(L, network->count, 0);
+  for (int i = 0; i < network->count; i++) {
+    const icl__planned_node *node = &network->nodes[i];
+    lua_createtable(L, 0, 2);
+    icl__lua_push_shape(L, node->made_rank, node->made_shape);
+    lua_setfield(L, -2, "shape");
+    lua_pushstring(L, icl_dtype_name(node->made_dtype));
+    lua_setfield(L, -2, "dtype");
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
 static void set_numbers(lua_State *L, const char *name, int count, const double *numbers) {
   if (!numbers)
     return;
@@ -208,8 +244,9 @@ static int push_facts(lua_State *L) {
 
 /* Pushes a holder of a network, which the function that is called next fills. */
 static icl_network **push_network(lua_State *L) {
-  static const luaL_Reg methods[] = {{"apply", apply},   {"image", image},      {"metadata", metadata},
-                                     {"states", states}, {"facts", push_facts}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"apply", apply},         {"image", image},      {"metadata", metadata},
+                                     {"states", states},       {"facts", push_facts}, {"values", push_values},
+                                     {"constants", constants}, {NULL, NULL}};
   icl_network **slot = lua_newuserdatauv(L, sizeof *slot, 0);
   *slot = NULL;
   if (luaL_newmetatable(L, type)) {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/workplace.h"
+#include "base/file.h"
 #include "data/sets.h"
 
 /* ---- sums ---- */
@@ -102,28 +102,10 @@ static int cache_home(lua_State *L) {
   return 1;
 }
 
-static icl_status write_file(const char *path, const char *text, size_t bytes) {
-  char folder[ICL__PATH];
-  if (snprintf(folder, sizeof folder, "%s", path) < ICL__PATH && strrchr(folder, '/')) {
-    *strrchr(folder, '/') = 0;
-    ICL__TRY(icl__make_folders(folder));
-  }
-  return icl__file_write(path, text, bytes);
-}
-
-/* cache_write(path, text): a file, as a whole or not at all; its folder is made */
-static int cache_write(lua_State *L) {
-  size_t bytes;
-  const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &bytes);
-  ICL__LUA_TRY(L, write_file(path, text, bytes));
-  return 0;
-}
-
 void icl__lua_statistics_functions(lua_State *L) {
   static const luaL_Reg functions[] = {{"image_sums", image_sums},
                                        {"image_folder_fingerprint", image_folder_fingerprint},
                                        {"cache_home", cache_home},
-                                       {"cache_write", cache_write},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

@@ -142,10 +142,12 @@ other_ways() {
   fi
 }
 
-# command_line BUILD: the tests in Python that run the executable, which they find in the variable ICL.
+# command_line BUILD: the tests in Python that run the executable, which they find in the variable ICL; those of
+# tests/fault make calls of the system fail and kill it.
 command_line() {
-  for file in tests/cli/test_*.py; do
-    [ ! -e "$file" ] || suite "$1 cli $(basename "$file" .py)" env ICL="$root/build/$1/icl" "$python" "$file"
+  for file in tests/cli/test_*.py tests/fault/test_*.py; do
+    folder=$(basename "$(dirname "$file")")
+    suite "$1 $folder $(basename "$file" .py)" env ICL="$root/build/$1/icl" "$python" "$file"
   done
 }
 

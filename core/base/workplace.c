@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/memory.h"
 
 struct icl__workplace {
@@ -29,21 +30,6 @@ void icl__workplace_close(icl__workplace *w) {
 }
 
 /* ---- folders ---- */
-
-icl_status icl__make_folders(const char *path) {
-  char part[ICL__PATH];
-  size_t length = strlen(path);
-  memcpy(part, path, length + 1);
-  for (size_t i = 1; i <= length; i++) {
-    if (path[i] && path[i] != '/')
-      continue;
-    part[i] = 0;
-    if (mkdir(part, 0777) != 0 && errno != EEXIST)
-      return icl__file_fail(part, "make this folder");
-    part[i] = path[i];
-  }
-  return ICL_OK;
-}
 
 static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *where) {
   (void)about, (void)kind, (void)where;
@@ -100,7 +86,7 @@ static icl_status lock(icl__workplace *w) {
 static icl_status open_place(icl__workplace *w, const char *target) {
   w->fd = -1;
   ICL__TRY(name_paths(w, target));
-  ICL__TRY(icl__make_folders(w->parent));
+  ICL__TRY(icl__folder_make(w->parent));
   if (access(w->target, F_OK) == 0)
     return icl__fail(ICL_EEXIST, "%s: it is there already; move it away, or choose another place", w->target);
   if (mkdir(w->path, 0777) != 0 && errno != EEXIST)

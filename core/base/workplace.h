@@ -9,9 +9,6 @@
 
 typedef struct icl__workplace icl__workplace;
 
-/* Makes a folder and those above it; those that are there stay as they are. */
-icl_status icl__make_folders(const char *path);
-
 /* Makes the folder, and those above it. EEXIST: the target is there already; EIO: another process works on it. */
 icl_status icl__workplace_open(const char *target, icl__workplace **result);
 void icl__workplace_close(icl__workplace *place); /* NULL is allowed */

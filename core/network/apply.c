@@ -62,6 +62,16 @@ static icl_status record_node(icl_network *network, const icl__planned_node *nod
   return icl__fail(ICL_EINTERNAL, "a node of a network is of no kind");
 }
 
+/* While the network is checked, its classes not being known. */
+static void note_shape(const icl_network *network, icl__planned_node *node, const icl_tensor *made) {
+  if (network->facts.classes)
+    return;
+  node->made_dtype = icl_tensor_dtype(made);
+  node->made_rank = icl_tensor_rank(made);
+  for (int i = 0; i < node->made_rank; i++)
+    node->made_shape[i] = icl_tensor_shape(made)[i];
+}
+
 static icl_status record_nodes(icl_network *network, icl_tensor *images, icl_tensor **logits) {
   icl_engine *engine = network->engine;
   const char *layer = engine->layer;
@@ -70,7 +80,9 @@ static icl_status record_nodes(icl_network *network, icl_tensor *images, icl_ten
   for (; made < network->count && status == ICL_OK; made++) {
     network->made[made] = NULL;
     status = record_node(network, &network->nodes[made], images, &network->made[made]);
-    if (status != ICL_OK)
+    if (status == ICL_OK)
+      note_shape(network, &network->nodes[made], network->made[made]);
+    else
       icl__wrap(status, "node %d", made);
   }
   if (status == ICL_OK)

@@ -23,7 +23,10 @@ typedef struct {
   int rank;
   int32_t shape[ICL_MAX_RANK]; /* of a filled constant */
   double number;
-  const char *layer; /* interned by the engine */
+  const char *layer;    /* interned by the engine */
+  icl_dtype made_dtype; /* of the result, and its shape with two images, as the check of the network found them */
+  int made_rank;
+  int32_t made_shape[ICL_MAX_RANK];
 } icl__planned_node;
 
 struct icl_network {

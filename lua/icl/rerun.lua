@@ -17,8 +17,8 @@ local function words_of(options)
   return words
 end
 
--- icl.rerun { recipe = path, options = { name = value } or arguments = { words } [, preset =, result =] }: runs a recipe
--- with these options. Words behind `icl options.lua` on the command line come after them.
+-- icl.rerun { recipe = path, options = { name = value } or arguments = { words } [, preset =, result =] }: runs a
+-- recipe with these options. Words behind `icl options.lua` on the command line come after them.
 local function rerun(given)
   given = arguments.options("icl.rerun", given, {}, { "recipe", "preset", "result", "arguments", "options" })
   local path = arguments.path("icl.rerun: recipe", given.recipe)
@@ -33,7 +33,7 @@ local function rerun(given)
   end
   local chunk, message = loadfile(path)
   if not chunk then
-    fail("icl.rerun: %s; the recipe is looked for from the folder where the run was begun, which env.txt names", message)
+    fail("icl.rerun: %s; the recipe is looked for from the folder where the run was begun, see env.txt", message)
   end
   for _, word in ipairs(arg or {}) do words[#words + 1] = word end
   words[0] = path

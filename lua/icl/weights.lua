@@ -49,6 +49,18 @@ function weights.state_dict(module)
   return list
 end
 
+-- weights.under(name, list) -> those items of a list of { name =, tensor = } that are called `name.` and more, without
+-- that: in a checkpoint those of the model are under "model".
+function weights.under(name, list)
+  local own, prefix = {}, name .. "."
+  for _, item in ipairs(list) do
+    if item.name:sub(1, #prefix) == prefix then
+      own[#own + 1] = setmetatable({ name = item.name:sub(#prefix + 1) }, { __index = item })
+    end
+  end
+  return own
+end
+
 -- weights.save(module, path): what m:save does. The file is replaced as a whole or not at all.
 function weights.save(module, path)
   check_module("save", module)
@@ -104,7 +116,9 @@ local function match(module, tensors, target)
     end
   end
   for _, item in ipairs(tensors) do
-    if not used[item.name] then table.insert(differences.unexpected, item.name) end
+    if not used[item.name] and not item.name:find("^icl%.constant%.") then  -- which belong to a description
+      table.insert(differences.unexpected, item.name)
+    end
   end
   return found, differences, fitting, misshapen
 end
@@ -181,7 +195,7 @@ end
 -- nothing is changed if they do not. `strict = false` takes what fits, of which there must be something. rename gives
 -- the name that an entry has in the module, or nil to leave it out. A file may lack what old versions of PyTorch did
 -- not write, the counters of batch norm, which are then 0. The module may be anything with named_states, such as an
--- optimizer; `target` names it for messages, and `advice` says what to do.
+-- optimizer; for messages, `target` names it and `advice` says what to do.
 function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
   core.refuse_suspended "load"
@@ -204,6 +218,13 @@ function weights.load_state_dict(module, tensors, options)
   return differences
 end
 
+-- weights.read(path) -> list of { name =, tensor = }, the weights in a file; of a checkpoint of a run those of its model.
+function weights.read(path)
+  local list, metadata = core.safetensors_read(path)
+  local about = metadata.icl and core.json_decode(metadata.icl)
+  return type(about) == "table" and about.state and weights.under("model", list) or list
+end
+
 -- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict.
 function weights.load(module, path, options, ...)
   check_module("load", module)
@@ -213,7 +234,7 @@ function weights.load(module, path, options, ...)
   options.source = path
   local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end
-  return weights.load_state_dict(module, core.safetensors_read(path), options)
+  return weights.load_state_dict(module, weights.read(path), options)
 end
 
 return weights

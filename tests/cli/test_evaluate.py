@@ -6,8 +6,8 @@ import json
 import math
 import os
 
-from harness import Skip, close, contains, equal, folder, lacks, run, success, test, write_image_folder, write_mnist, \
-  write_png
+from harness import ROOT, Skip, close, contains, equal, folder, lacks, run, success, test, write_image_folder, \
+  write_mnist, write_png
 
 try:
   import numpy
@@ -189,8 +189,49 @@ def the_folder_of_a_run_stands_for_its_weights():
       result = run("evaluate", word, "--json", cwd=where.path)
       success(result)
       contains(json.loads(result.stdout)["network"], "runs/r/001/checkpoints/last.safetensors")
+    success(run("evaluate", "r", "--predictions", "--split", "train", cwd=where.path))
+    equal(os.path.exists(where / "runs/r/001/predictions.npz"), True)
+    result = run("evaluate", where / "net.plain", "--predictions", "--dataset", "fashion_mnist", "--data",
+                 where / "data", *MODEL)
+    contains(result.stderr, "--predictions needs the name of a file")
     result = run("evaluate", "r", "--split", "val", cwd=where.path)
     contains(result.stderr, "there is no validation set")
+
+
+@test
+def what_a_recipe_leaves_is_a_network():
+  with folder() as where:
+    os.mkdir(where / "data")
+    write_mnist(where / "data")
+    recipe = os.path.join(ROOT, "recipes", "resnet.lua")
+    result = run(recipe, "--depth", "8", "--dataset", "fashion_mnist", "--data", where / "data", "--epochs", "1",
+                 "--batch-size", "32", "--output", where / "runs/resnet/001", cwd=where.path)
+    success(result)
+    result = run("evaluate", "resnet", "--json", cwd=where.path)
+    success(result)
+    got = json.loads(result.stdout)
+    contains(got["network"], "runs/resnet/001/weights.safetensors")
+    with open(where / "runs/resnet/001/metrics.jsonl", encoding="utf-8") as file:
+      report = json.loads(file.readline())
+    assert abs(report["test"]["loss"] - got["loss"]) < 1e-4 * got["loss"], (report, got["loss"])
+    for name in ("last", "best"):
+      path = where / f"runs/resnet/001/checkpoints/{name}.safetensors"
+      result = run("evaluate", path, "--data", where / "data", "--json")
+      success(result)
+      equal(json.loads(result.stdout)["loss"], got["loss"])
+
+
+@test
+def a_network_is_described_with_eager_as_without():
+  with folder() as where:
+    script = where.write("save.lua", """
+      local icl = require "icl"
+      icl.random.seed(1)
+      icl.network.save(icl.models.densenet { depth = 22, growth_rate = 4, drop_rate = 0.2 }, arg[1])""")
+    for words in ((), ("--eager",)):
+      success(run(*words, script, where / f"net{len(words)}"))
+    with open(where / "net0", "rb") as one, open(where / "net1", "rb") as two:
+      equal(one.read() == two.read(), True)
 
 
 @test

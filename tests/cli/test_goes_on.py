@@ -9,8 +9,8 @@ from harness import close, contains, environment, equal, failure, folder, lacks,
 # A run without images: its model is changed by hand. Its figure is best in the epoch that BEST names.
 SCRIPT = """
 local icl = require "icl"
-local opt = icl.options "a run" : include(icl.options.runtime) : value("epochs", 4, "their number", { may_change = true })
-  : parse(arg)
+local opt = icl.options "a run"
+  : include(icl.options.runtime) : value("epochs", 4, "their number", { may_change = true }) : parse(arg)
 local model = icl.nn.linear(2, 2)
 local other = icl.nn.linear(tonumber(os.getenv "WIDTH") or 2, 2)
 local keep = { model = model, other = not os.getenv "ALONE" and other or nil }
@@ -213,8 +213,8 @@ def programs_in_no_file():
 @test
 def a_loop_outside_of_epochs():
   with place() as here:
-    code = """local set = icl.data.set { images = icl.zeros({ 4, 2, 2, 1 }):cast "u8", labels = icl.zeros({ 4 }):cast "i64",
-        classes = 2, mean = { 0 }, std = { 1 } }
+    code = """local set = icl.data.set { images = icl.zeros({ 4, 2, 2, 1 }):cast "u8",
+        labels = icl.zeros({ 4 }):cast "i64", classes = 2, mean = { 0 }, std = { 1 } }
       local run = icl.run { output = "a", keep = { model = icl.nn.linear(1, 1) } }
       for _ in run:batches(icl.data.loader(set, { batch_size = 2, training = true })) do end"""
     contains(failure(here.icl("-e", code)), "trains in the loop over run:epochs()")

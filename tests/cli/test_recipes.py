@@ -306,7 +306,7 @@ def weights_of_one_run_start_another():
     figures = re.compile(r"loss (\S+) acc@1 (\S+) acc@5 (\S+)")
     saved = train(data, "--to", here / "first", recipe=recipe).splitlines()
     again = train(data, "--weights", here / "first", "--val-first", "--to", here / "second", recipe=recipe)
-    before = next(line for line in again.splitlines() if line.startswith("Before Test"))
+    before = next(line for line in again.splitlines() if line.startswith("Epoch 0 Test"))
     last = [line for line in saved if line.startswith("Epoch")][-1]
     equal(figures.findall(before)[-1], figures.findall(last)[-1])
     result = run(recipe, *SMALL, "--data", data, "--weights", here / "first", "--initial-channels", "8", "--to",

@@ -241,6 +241,17 @@ def one_process_a_folder():
 
 
 @test
+def a_checkpoint_is_a_file_of_weights_too():
+  with place() as here:
+    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+    words = (recipe, "--dataset", "mnist", "--data", "mnist", "--depth", "8", "--initial-channels", "4", "--epochs", "1",
+             "--batch-size", "64", "--eval-batch-size", "64", "--output")
+    first = success(here.icl(*words, "one"))
+    again = success(here.icl(*words, "two", "--weights", "one/checkpoints/last.safetensors", "--val-first"))
+    equal(first.split(" Test ")[1].split(" Elapsed")[0], again.split("Epoch 0 Test ")[1].split(" Elapsed")[0].split("\n")[0])
+
+
+@test
 def recipes_go_on():
   with place() as here:
     recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")

@@ -6,7 +6,8 @@ local core = require "icl.core"
 
 local opt = icl.options "a run while calls fail" : include(icl.options.runtime) : parse(arg)
 local images = icl.arange(6 * 16):reshape(6, 4, 4, 1):cast "u8"
-local set = icl.data.set { images = images, labels = icl.tensor { 0, 1, 0, 1, 0, 1 }:cast "i64", classes = 2, mean = { 0 }, std = { 1 } }
+local labels = icl.tensor { 0, 1, 0, 1, 0, 1 }:cast "i64"
+local set = icl.data.set { images = images, labels = labels, classes = 2, mean = { 0 }, std = { 1 } }
 local loader = icl.data.loader(set, { batch_size = 2, training = true })
 local nn = icl.nn
 local model = nn.sequential(nn.conv2d(1, 2, 3), nn.global_avg_pool(), nn.linear(2, 2))

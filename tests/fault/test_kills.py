@@ -104,7 +104,8 @@ class training(folder):
     return self
 
   def words(self, where, every, *more):
-    return (os.path.join(HERE, "killed.lua"), "--data", self / "photos", "--output", where, "--save-every", every, *more)
+    return (os.path.join(HERE, "killed.lua"), "--data", self / "photos", "--output", where, "--save-every", every,
+            *more)
 
 
 @test

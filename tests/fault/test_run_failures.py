@@ -70,7 +70,7 @@ def chosen(count):
 
 
 def every(here, resumes, call, times):
-  """Lets calls of this kind fail, alone (times 1) or with all that follow (0); -> how many did, how many runs failed."""
+  """Lets calls of this kind fail, alone (times 1) or with all that follow (0); -> how many calls, how many failed runs."""
   library = {"LD_PRELOAD": LIBRARY, "FAIL_CALL": call}
   success(attempt(*here.now(resumes), FAIL_COUNT=here / "count", **library))
   with open(here / "count", encoding="ascii") as file:

@@ -32,6 +32,29 @@ embeds() {
     LD_LIBRARY_PATH=$prefix/lib "$prefix/embed" >/dev/null
 }
 
+# The example in C says of a picture what the program says.
+classifies() {
+  PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+  export PKG_CONFIG_PATH
+  cat >"$prefix/make.lua" <<-'END'
+	local icl, core = require "icl", require "icl.core"
+	local data = { classes = 3, class_names = { "a", "b", "c" }, shape = { 8, 8, 3 }, mean = { 0.5, 0.5, 0.5 },
+	               std = { 0.1, 0.2, 0.3 } }
+	local model = icl.models.resnet { depth = 8, initial_channels = 4, input = data.shape, classes = 3 }
+	icl.network.save(model, arg[1], { data = data })
+	local picture = assert(io.open(arg[2], "wb"))
+	picture:write(core.png_encode(core.ops.cast(icl.random.uniform { 20, 30, 3 } * 255, { dtype = "u8" })))
+	picture:close()
+	END
+  ${CC:-cc} -Wall -Wextra -Werror recipes/examples/classify.c $(pkg-config --cflags --libs icl) -lm \
+    -o "$prefix/classify" || return 1
+  "$prefix/bin/icl" "$prefix/make.lua" "$prefix/net" "$prefix/picture.png" || return 1
+  said=$(LD_LIBRARY_PATH=$prefix/lib "$prefix/classify" "$prefix/net" "$prefix/picture.png") || return 1
+  expected=$("$prefix/bin/icl" predict "$prefix/net" "$prefix/picture.png" --top 1 --quiet | sed 's/^[^ ]* *//; s/  */ /g')
+  [ "$said" = "$expected" ] || echo "classify says $said, icl predict $expected"
+  [ "$said" = "$expected" ] && ! LD_LIBRARY_PATH=$prefix/lib "$prefix/classify" "$prefix/net" /nowhere 2>/dev/null
+}
+
 # In a locale with a comma, set before the library is loaded, defaults of ops and numbers as text have a point.
 reads_points() {
   LOCPATH=$prefix LUA_CPATH=$prefix/lib/lua/5.4/?.so LUA_PATH=/nowhere lua5.4 -e 'assert(os.setlocale "de_DE.UTF-8")
@@ -56,6 +79,7 @@ for file in lib/libicl.so include/icl.h lib/pkgconfig/icl.pc bin/icl lib/lua/5.4
 done
 check "libicl shows what icl.h declares and nothing else" hides_internals
 check "a C program builds against libicl and runs" embeds
+check "the example in C classifies a picture" classifies
 check "the executable runs from where it was installed" "$prefix/bin/icl" -e 'assert(icl.version)'
 check "the stock interpreter loads icl.so" env "LUA_CPATH=$prefix/lib/lua/5.4/?.so" LUA_PATH=/nowhere \
   lua5.4 -e 'assert(require("icl").version)'

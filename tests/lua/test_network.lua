@@ -205,10 +205,24 @@ check("describing leaves modes, states and draws alone", function()
   check.raises(function() network.describe(model, { 32, 32 }) end, "height, width, channels")
 end)
 
+check("large constants stay out of the way of the model", function()
+  local function make()
+    return own(function(self, x) return self.fc((self.conv(x) * self.long):global_avg_pool()) end, function(self)
+      self.long = icl.full({ 6, 6, 4 }, 0.5) + icl.arange(4):cast "f32"
+    end)
+  end
+  local model, again = make(), make()
+  network.save(model, path, { shape = small })
+  again:load(path)
+  local x = images_for(small, 2)
+  check_same(evaluate(again, x), evaluate(model, x))
+end)
+
 -- ---- opened networks ----
 
 local info = { data = { name = "own", classes = 5, class_names = { "a", "b", "c", "d", "e" }, shape = small,
-                        mean = { 0.5, 0.25, 0.125 }, std = { 0.2, 0.3, 0.4 } }, recipe = "x.lua", figures = { top1 = 0.5 } }
+                        mean = { 0.5, 0.25, 0.125 }, std = { 0.2, 0.3, 0.4 } }, recipe = "x.lua",
+               figures = { top1 = 0.5 } }
 
 check("what is known of the data comes back", function()
   local model = own(function(self, x) return self.fc(self.conv(x):global_avg_pool()) end)
@@ -244,6 +258,26 @@ check("it is a module: within a step, in a list, loaded from, saved again", func
   local again = icl.models.resnet { depth = 8 }
   again:load(path)
   check_same(evaluate(again, x), evaluate(model, x))
+end)
+
+check("a network in memory is that of the file", function()
+  local model = icl.models.resnet { depth = 8 }
+  stir(model)
+  local net, x = network.of(model), images_for(model.input, 3)
+  local logits = evaluate(model, x)
+  check_same(net(x), logits)
+  model.fc.bias:write(model.fc.bias + 1)
+  check_same(net(x), logits)
+end)
+
+check("what is known of a set and its chain", function()
+  local augment = icl.augment
+  local chain = augment.chain { augment.center_crop { resize = 40 }, augment.normalize {} }
+  local data = network.data({ name = "folder", folder = true, shape = { 32, 32, 3 }, count = 7 }, chain)
+  check.equal(data.evaluation.resize, 40)
+  check.equal(data.evaluation.crop, 32)
+  check.equal(data.count, nil)
+  check.equal(network.data({ name = "own", shape = small }, chain).evaluation, nil)
 end)
 
 check("weights of a file with a description load into the model", function()
@@ -286,7 +320,9 @@ check("a file that is not right is an error", function()
   for message, change in pairs {
     ["version 2, and this icl reads version 1"] = function(all) all.network.version = 2 end,
     ["there is no op 'conv3d'"] = function(all) all.network.nodes[3].op = "conv3d" end,
-    ["node 2, conv2d: an entry of 'of' is not an integer from 0 to 1"] = function(all) all.network.nodes[3].of[1] = 2 end,
+    ["node 2, conv2d: an entry of 'of' is not an integer from 0 to 1"] = function(all)
+      all.network.nodes[3].of[1] = 2
+    end,
     ["node 2, conv2d: there is no attribute 'size'"] = function(all) all.network.nodes[3].attributes.size = 1 end,
     ["node 2, conv2d: stride has 3 entries, not 2"] = function(all)
       all.network.nodes[3].attributes.stride = { 1, 1, 1 }

@@ -5,7 +5,7 @@ local core = require "icl.core"
 local events = require "icl.sinks.events"
 local grid = require "icl.sinks.grid"
 local output = require "icl.sinks.output"
-local protobuf = require "icl.sinks.protobuf"
+local protobuf = require "icl.internal.protobuf"
 local values = require "icl.sinks.values"
 
 local function hex(text)

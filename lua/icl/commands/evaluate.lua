@@ -30,11 +30,25 @@ local function options_of(words)
     : flag("skip_bad_images", false, "go on without files that cannot be read", { only = in_folder })
     : flag("json", false, "print JSON, with the whole confusion matrix")
     : value("csv", nil, "write a file: a line for each class, with what its images were taken for", { type = "path" })
-    : value("predictions", nil, "write an .npz file: names, probabilities, truth", { type = "path" })
+    : value("predictions", nil, "write an .npz file: names, probabilities, truth; without a value into the "
+        .. "run's folder", { type = "path" })
     : include(source.options(words), icl.options.engine)
     : example "icl evaluate runs/resnet/001 --tta flip"
     : example "icl evaluate weights.safetensors --dataset folder --data photos --json"
     : example "icl evaluate resnet20.safetensors --model resnet --depth 20 --dataset cifar10"
+end
+
+local OWN = "predictions.npz"  -- in the folder of a run, where icl report looks for it
+
+-- The words with a value behind a --predictions that has none: the file of the run.
+local function with_file(words)
+  local list = { [0] = words[0] }
+  for i, word in ipairs(words) do
+    list[#list + 1] = word
+    local following = words[i + 1]
+    if word == "--predictions" and (not following or following:sub(1, 2) == "--") then list[#list + 1] = OWN end
+  end
+  return list, #list > #words
 end
 
 -- What is not given is as in the run, or in the file.
@@ -99,11 +113,13 @@ local function loader_of(net, opt, options)
 end
 
 local function write_file(path, text)
-  local file, reason = io.open(path, "wb")
-  if not file or not file:write(text) or not file:close() then fail("%s: it cannot be written: %s", path, reason) end
+  local ok, message = core.file_write(path, text)
+  if not ok then fail("%s", message) end
 end
 
-local function write_results(opt, of, found, set)
+local function write_results(opt, of, found, set, run)
+  if opt.into_run and not run then fail "this file is in no folder of a run: {predictions} needs the name of a file" end
+  if opt.into_run then opt.predictions = run .. "/" .. OWN end
   if opt.csv then write_file(opt.csv, show.csv(of)) end
   if opt.predictions then
     core.npz_write(opt.predictions, { names = predictions.names(set), probabilities = found.probabilities,
@@ -112,13 +128,12 @@ local function write_results(opt, of, found, set)
 end
 
 local function report(opt, of, where, set)
-  local class_count = #of.classes
   if opt.json then
     of.network, of.data, of.split = where.path, set.name, opt.split
     return json.encode(of) .. "\n"
   end
-  return ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name, opt.split,
-    summary.grouped(of.count), class_count, show.text(of))
+  return ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name,
+    opt.split, summary.grouped(of.count), #of.classes, show.text(of))
 end
 
 local function evaluate(word, opt)
@@ -135,7 +150,7 @@ local function evaluate(word, opt)
   local found = predictions.over(where.net, loader, { flip = opt.tta == "flip", keep = opt.predictions ~= nil,
                                                       progress = progress(own_set.count) })
   local of = figures.of(found, names_of(where.net, own_set))
-  write_results(opt, of, found, own_set)
+  write_results(opt, of, found, own_set, where.run)
   io.stdout:write(report(opt, of, where, own_set))
   return 0
 end
@@ -144,8 +159,10 @@ end
 return function(words)
   words[0] = "icl evaluate"
   local options = options_of(words)
-  local others, own = split(options, words)
+  local completed, into_run = with_file(words)
+  local others, own = split(options, completed)
   local opt = options:parse(own)
+  opt.into_run = into_run
   if #others ~= 1 then
     usage.wrong("icl evaluate", #others == 0 and "which network? icl evaluate RUN|FILE [options]"
       or ("one network, not %d words; options begin with --"):format(#others))

@@ -60,7 +60,9 @@ function statistics.of(set, resize, on_begin)
     local first, second = sum / sums.pixels, sums.squares[c] / sums.pixels
     mean[c], std[c] = first / 255, math.sqrt(math.max(0, second - first * first)) / 255
   end
-  if path then pcall(core.cache_write, path, json.encode { mean = mean, std = std, count = set.count } .. "\n") end
+  if path and core.make_folder(path:match "^(.*)/") then
+    core.file_write(path, json.encode { mean = mean, std = std, count = set.count } .. "\n")
+  end
   return mean, std
 end
 

@@ -34,8 +34,8 @@ local function joined(list)
 end
 
 -- predictions.over(net, loader [, { flip = false, keep = false, progress = function(images) }]) -> { count, truth,
--- predicted (labels from 0), ranks (how many classes are ahead of the truth), losses: lists, one entry for each image in
--- the order of the set; probabilities = f32 (n, classes), with keep }.
+-- predicted (labels from 0), ranks (how many classes are ahead of the truth), losses: lists, one entry for each image
+-- in the order of the set; probabilities = f32 (n, classes), with keep }.
 function predictions.over(net, loader, options)
   options = options or {}
   local found = { count = loader.set.count, truth = {}, predicted = {}, ranks = {}, losses = {} }

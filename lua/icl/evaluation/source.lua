@@ -68,8 +68,8 @@ local function build(path, opt, set)
   return network.of(model, { data = about })
 end
 
--- source.network(words, opt [, set]) -> the network that the first word stands for, { path =, run =, options = of the run,
--- net = }.
+-- source.network(word, opt [, set]) -> the network that a word stands for, { path =, run =, options = of the run, net =
+-- }.
 function source.network(word, opt, set)
   local found = find(word)
   found.net = opt.model and usage.during(opt, build, found.path, opt, set) or network.open(found.path)

@@ -16,15 +16,6 @@ local network = {}
 
 -- ---- describing ----
 
--- Modules in the mode they were in, when it is closed.
-local function keep_modes(model)
-  local modes = {}
-  for _, entry in ipairs(model:named_modules()) do modes[entry.module] = entry.module.training end
-  return setmetatable({}, { __close = function()
-    for module, training in pairs(modes) do module.training = training end
-  end })
-end
-
 -- The states of a model, with axes from 1 where files have others.
 local function leaves_of(model)
   local leaves = {}
@@ -52,7 +43,7 @@ function network.describe(model, shape)
   arguments.typed("network.describe: shape", shape, "table", "a list { height, width, channels }")
   if #shape ~= 3 then fail "network.describe: shape must be { height, width, channels }" end
   for _, size in ipairs(shape) do arguments.integer("network.describe: a size of shape", size, 1, 1 << 16) end
-  local modes <close> = keep_modes(model)
+  local modes <close> = Module.keep_modes { model }
   model:eval()
   local leaves, eager = leaves_of(model), core.network_trace_begin()
   local trace <close> = setmetatable({}, { __close = function() core.network_trace_end(eager) end })
@@ -65,9 +56,9 @@ end
 
 local about_data = { "name", "classes", "class_names", "shape", "mean", "std", "form", "evaluation" }
 
--- network.data(set [, chain]) -> what a file says about a set of images and the chain that it is evaluated with: { name,
--- classes, class_names, shape, mean, std, form, evaluation = { resize =, crop = } }. Of a set in memory there is no
--- evaluation: pictures are then resized to its shape.
+-- network.data(set [, chain]) -> what a file says about a set of images and the chain that it is evaluated with: {
+-- name, classes, class_names, shape, mean, std, form, evaluation = { resize =, crop = } }. Of a set in memory there is
+-- no evaluation: pictures are then resized to its shape.
 function network.data(set, chain)
   local data, decoder = {}, type(chain) == "table" and chain.decoder
   for _, name in ipairs(about_data) do data[name] = set[name] end
@@ -78,8 +69,8 @@ function network.data(set, chain)
 end
 
 -- network.metadata(description, info) -> the JSON text for the metadata `icl` of a file of weights. description: what
--- network.describe gave; info: { data = what network.data gives, or a set, recipe, preset, epoch, step, figures, options,
--- ... }.
+-- network.describe gave; info: { data = what network.data gives, or a set, recipe, preset, epoch, step, figures,
+-- options, ... }.
 function network.metadata(description, info)
   local whole = {}
   for key, value in pairs(info or {}) do whole[key] = value end
@@ -92,7 +83,8 @@ end
 local function shape_of(model, info)
   local shape = info.shape or info.data and info.data.shape or model.input
   if not shape then
-    fail "network.save: the shape of an image is not known: give { data = set } or { shape = { height, width, channels } }"
+    fail("network.save: the shape of an image is not known: give { data = set } or "
+      .. "{ shape = { height, width, channels } }")
   end
   return shape
 end
@@ -107,7 +99,7 @@ local function contents_of(model, info)
   local description, extra = network.describe(model, shape)
   local list = weights.state_dict(model)
   table.move(extra, 1, #extra, #list + 1, list)
-  return list, { format = "pt", icl = network.metadata(description, rest) }
+  return list, { format = "pt", checksum = "crc32", icl = network.metadata(description, rest) }
 end
 
 -- network.save(model, path [, info]): weights in PyTorch's names and layouts, as model:save writes them, with what is
@@ -157,6 +149,16 @@ end
 -- n:image(path) -> a picture of any size as the network takes it, u8 (1, height, width, channels).
 function Opened:image(path)
   return self.file[1]:image(arguments.path("image", path))
+end
+
+-- n:constants() -> list of { name =, tensor = }: large constants, which are in the file beside the states.
+function Opened:constants()
+  return self.file[1]:constants()
+end
+
+-- n:values() -> list of { shape =, dtype = } of what each node of the description gives for two images.
+function Opened:values()
+  return self.file[1]:values()
 end
 
 -- n:about() -> what the file says: { recipe, data, epoch, figures, network = the description, ... }.

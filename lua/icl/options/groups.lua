@@ -52,7 +52,9 @@ groups.data = options "data"
   : check(function(values)
       local mean, std = values.mean, values.std
       if not mean ~= not std then return "{mean} and {std} go together" end
-      if mean and values.normalize == "own" then return "{normalize} own measures what {mean} and {std} give; leave one out" end
+      if mean and values.normalize == "own" then
+        return "{normalize} own measures what {mean} and {std} give; leave one out"
+      end
     end)
   : check(function(values)
       if values.use_test_as_val == false and values.val_ratio == 0 then
@@ -209,8 +211,8 @@ local writes = { "an {output} folder", function(values) return values.output ~= 
 groups.output = options "files of the run"
   : value("output", "", "folder for them, or none (default: runs/RECIPE[-PRESET]/NNN, the first free number)",
       { type = "path", may_change = true, transient = true })
-  : value("resume", nil, "go on with the run in this folder, with the options it had; without a folder: with the newest "
-      .. "unfinished run of this recipe and preset", { type = "path", optional = true, transient = true })
+  : value("resume", nil, "go on with the run in this folder, with the options it had; without a folder: with the "
+      .. "newest unfinished run of this recipe and preset", { type = "path", optional = true, transient = true })
   : flag("resume_anyway", false, "also where options, images or seed differ", { only = resumes, transient = true })
   : value("save_every", "10min", "how often the state is saved, such as 10min, 2h, 5epochs, 500steps; it is besides at "
       .. "the end of the best epoch, of the run, and at signals", { may_change = true, only = writes })

@@ -61,11 +61,12 @@ end
 -- A message where the run is one of another recipe; a recipe may have been moved.
 local function other_recipe(recipe, script, folder)
   if not (recipe and script) or base_name(recipe) == base_name(script) then return nil end
-  return ("--resume: the run in %s is one of %s; with --resume-anyway %s goes on with it"):format(folder, recipe, script)
+  return ("--resume: the run in %s is one of %s; with --resume-anyway %s goes on with it"):format(folder, recipe,
+    script)
 end
 
--- resumed(list, script, given, preset, result) -> the values of options for a command line with --resume, and where they
--- came from, as for other command lines; or nil and a message. preset, result: names that were given, or nil.
+-- resumed(list, script, given, preset, result) -> the values of options for a command line with --resume, and where
+-- they came from, as for other command lines; or nil and a message. preset, result: names that were given, or nil.
 local function resumed(list, script, given, preset, result)
   local folder, message = folder_of(given, script or "icl", preset)
   if not folder then return nil, "--resume: " .. message end

@@ -9,7 +9,7 @@ local help_text = [[
 icl %s: trains image classifiers from short Lua recipes
 
   icl [options] FILE.lua [arguments]   run a recipe; `icl FILE.lua --help` lists its options
-  icl [options] COMMAND [arguments]    one of: %s
+  icl [options] COMMAND [arguments]    one of the commands below; `icl COMMAND --help` tells more
   icl [options] - [arguments]          run what comes from standard input; without `-` too, if that is no terminal
   icl                                  the prompt
 
@@ -19,6 +19,9 @@ options:
   --                          what follows are no options
   -v, --version               the version, and what the processor has
   -h, --help                  this text
+
+commands:
+%s
 
 options of the engine, which recipes take as well:
 %s
@@ -43,8 +46,9 @@ local function engine_options()
 end
 
 local function help()
-  local lines = require "icl.options.help".lines(engine_options())
-  return help_text:format(core.version, table.concat(commands(), ", "), table.concat(lines, "\n"))
+  local texts = require "icl.options.help"
+  local names, options = texts.wrapped(table.concat(commands(), ", "), 2), texts.lines(engine_options())
+  return help_text:format(core.version, table.concat(names, "\n"), table.concat(options, "\n"))
 end
 
 -- Where no device opens, its message says why.

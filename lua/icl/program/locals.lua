@@ -1,4 +1,4 @@
--- program/locals.lua: the local variables of a program's main chunk as they are where it ends, for the prompt behind it.
+-- program/locals.lua: the local variables of a program's main chunk as they are where it ends, for the prompt after it.
 local core = require "icl.core"
 
 local locals = {}

@@ -55,9 +55,10 @@ function variables.watch(globals, source)
   })
 end
 
--- variables.over(frames, changed [, keep]) -> the variables of a recipe (internal/frames.lua) as a table that stands for
--- the globals of what is typed; behind them are the true globals. changed(name, before, after) is called where a variable
--- of the recipe gets another value, keep(name, value) where another name does, which is in the table alone otherwise.
+-- variables.over(frames, changed [, keep]) -> the variables of a recipe (internal/frames.lua) as a table that stands
+-- for the globals of what is typed; behind them are the true globals. changed(name, before, after) is called where a
+-- variable of the recipe gets another value, keep(name, value) where another name does, which is in the table alone
+-- otherwise.
 function variables.over(frames, changed, keep)
   local known = {}
   return setmetatable({}, {

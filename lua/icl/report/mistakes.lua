@@ -40,7 +40,7 @@ local function matrix(counts, classes, name)
   local numbered = classes <= NUMBERED
   local margin, size = numbered and 92 or 20, 600
   local side = (size - margin - 8) / classes
-  local out = { ('<svg class="matrix%s" viewBox="0 0 600 600" role="img" aria-label="confusion matrix">'):format(
+  local out = { ('<svg class="matrix%s" viewBox="0 0 640 600" role="img" aria-label="confusion matrix">'):format(
     numbered and " numbered" or "") }
   out[#out + 1] = numbers.format('<rect class="empty" x="%d" y="%d" width="%g" height="%g"/>', margin, margin,
     side * classes, side * classes)

@@ -46,8 +46,8 @@ local function adopt_best(run, before, path)
   end
   os.remove(path)
   run:forget_best()
-  return ("Note: no file has the weights of the best %s, that of epoch %d; the best is looked for anew"):format(best.name,
-    best.epoch)
+  return ("Note: no file has the weights of the best %s, that of epoch %d; the best is looked for anew"):format(
+    best.name, best.epoch)
 end
 
 -- Removes what lies behind the place where the run goes on, and makes that the last state.

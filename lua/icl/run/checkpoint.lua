@@ -137,17 +137,6 @@ function checkpoint.open(path)
   fail("resume: %s", damage or ("there is no checkpoint in %s/checkpoints"):format(path))
 end
 
--- The tensors of a checkpoint under `name`, without that.
-local function under(name, tensors)
-  local list, prefix = {}, name .. "."
-  for _, item in ipairs(tensors) do
-    if item.name:sub(1, #prefix) == prefix then
-      list[#list + 1] = setmetatable({ name = item.name:sub(#prefix + 1) }, { __index = item })
-    end
-  end
-  return list
-end
-
 -- An error about what differs between a checkpoint and the run that is to go on, or with `anyway` a line for the log.
 local function differ(run, path, differences, anyway)
   if #differences == 0 then return end
@@ -169,7 +158,7 @@ end
 local function load_kept(run, before, anyway)
   local differences = {}
   for _, name in ipairs(arguments.names(run.kept)) do
-    local thing, list = run.kept[name], under(name, before.tensors)
+    local thing, list = run.kept[name], weights.under(name, before.tensors)
     if thing.named_states and #thing:named_states() > 0 then
       if #list > 0 then
         weights.load_state_dict(thing, list, { strict = not anyway, target = name, source = before.path,

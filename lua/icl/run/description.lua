@@ -34,8 +34,8 @@ function description.machine()
   return { threads = core.threads(), build = core.build_id() }
 end
 
--- description.network(run) -> what the evaluation of the run's model computes, for JSON, and the constants that it needs,
--- a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
+-- description.network(run) -> what the evaluation of the run's model computes, for JSON, and the constants that it
+-- needs, a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
 function description.network(run)
   local model, set = run.kept.model, run.train_set
   if not (model and set) then return nil, {} end

@@ -40,7 +40,8 @@ end
 function folder.open(wanted, before, program)
   if wanted == "none" then return nil end
   wanted = wanted and wanted:gsub("(.)/+$", "%1")
-  if before and before.folder and (wanted == nil or wanted == "" or wanted == before.folder) then return before.folder end
+  local own = before and before.folder
+  if own and (wanted == nil or wanted == "" or wanted == own) then return own end
   if wanted == "" then return os.getenv "ICL_RUNS" ~= "none" and next_free(program) or nil end
   return wanted and make(wanted)
 end
@@ -135,8 +136,8 @@ function folder.describe_again(path, program)
   if text ~= options_text(began) then write(file, text) end
 end
 
--- folder.describe(path, program): writes options.lua and env.txt into a new folder; options.lua last, for a run may go on
--- where it is.
+-- folder.describe(path, program): writes options.lua and env.txt into a new folder; options.lua last, for a run may go
+-- on where it is.
 function folder.describe(path, program)
   write(path .. "/env.txt", environment_text(program))
   write(path .. "/options.lua", options_text(program))

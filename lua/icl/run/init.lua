@@ -239,9 +239,9 @@ end
 
 -- ---- reports, lines, files ----
 
--- run:report { train = { loss =, ... }, val =, test =, ... }: the figures of an epoch, for the log and the files: tables
--- of numbers by name, and numbers (`lr`). Where the best figure improved, the state is saved as the best when the epoch
--- ends. final = true: figures of the end, which are none of an epoch.
+-- run:report { train = { loss =, ... }, val =, test =, ... }: the figures of an epoch, for the log and the files:
+-- tables of numbers by name, and numbers (`lr`). Where the best figure improved, the state is saved as the best when
+-- the epoch ends. final = true: figures of the end, which are none of an epoch.
 function Run:report(figures)
   local record = self.reports:add(self, figures)
   self.best = self.reports.best

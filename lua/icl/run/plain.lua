@@ -1,6 +1,6 @@
--- run/plain.lua: Lua values as values that JSON holds, and back. What JSON has no form for, numbers that are not finite,
--- texts that are not UTF-8 and tables with other keys than names or 1, 2, ..., is a table with one name that begins with
--- a dollar sign.
+-- run/plain.lua: Lua values as values that JSON holds, and back. What JSON has no form for, numbers that are not
+-- finite, texts that are not UTF-8 and tables with other keys than names or 1, 2, ..., is a table with one name that
+-- begins with a dollar sign.
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 

@@ -148,8 +148,8 @@ function Saver:epoch_ended()
   if #names > 0 or is_due(self) then begin(self, names) end
 end
 
--- saver:save_and_wait([anew]) -> true; or nil and why the state, as it is now, is not on the disk. Where it was saved at
--- this place already, that will do, unless `anew` is true.
+-- saver:save_and_wait([anew]) -> true; or nil and why the state, as it is now, is not on the disk. Where it was saved
+-- at this place already, that will do, unless `anew` is true.
 function Saver:save_and_wait(anew)
   if not self.folder then return nil, "this run has no folder: give it an output" end
   look(self, true)

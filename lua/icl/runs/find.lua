@@ -16,8 +16,8 @@ function find.recipe_name(script)
   return names[script] or (script:match "([^/]*)$":gsub("%.lua$", ""))
 end
 
--- find.folder_of(path) -> the folder of the run that a path means, and whether it is that of one of its checkpoints; the
--- folder of a checkpoint that lies elsewhere is nil.
+-- find.folder_of(path) -> the folder of the run that a path means, and whether it is that of one of its checkpoints;
+-- the folder of a checkpoint that lies elsewhere is nil.
 function find.folder_of(path)
   if not path:find "%.safetensors$" then return (path:gsub("(.)/+$", "%1")), false end
   local inside = ("/" .. path):match "^(.*)/checkpoints/+[^/]+$"

@@ -1,4 +1,4 @@
--- sinks/jsonl.lua: metrics.jsonl: a JSON object a line for each report of a run, and one for its end, which is the last.
+-- sinks/jsonl.lua: metrics.jsonl: a JSON object a line for each report of a run, and a last one for its end.
 --
 -- Each line is written at once. What a killed run left of its last line is removed, and where a run is resumed, the
 -- line of its end and those of reports behind the step from which on it runs again. Numbers that are not finite are
