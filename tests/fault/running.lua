@@ -1,6 +1,6 @@
 -- running.lua --output FOLDER or --resume FOLDER: a run of three steps that is saved after each of them, while calls of
--- the system may fail. With STOP=1 it ends in the second step. Places of files that are open must be as many afterwards
--- as before.
+-- the system may fail. With STOP=1 it ends in the second step, with FREE=FILE that file is removed in the third. Places of files
+-- that are open must be as many afterwards as before.
 local icl = require "icl"
 local core = require "icl.core"
 
@@ -10,7 +10,7 @@ local labels = icl.tensor { 0, 1, 0, 1, 0, 1 }:cast "i64"
 local set = icl.data.set { images = images, labels = labels, classes = 2, mean = { 0 }, std = { 1 } }
 local loader = icl.data.loader(set, { batch_size = 2, training = true })
 local nn = icl.nn
-local model = nn.sequential(nn.conv2d(1, 2, 3), nn.global_avg_pool(), nn.linear(2, 2))
+local model = nn.sequential(nn.conv2d(1, 1024, 3), nn.global_avg_pool(), nn.linear(1024, 2))
 local optimizer = icl.optim.sgd(model, { momentum = 0.9 })
 
 local function learn(image, target)
@@ -34,6 +34,7 @@ local function train()
     for batch in run:batches(loader) do
       learn(batch.image, batch.target)
       if os.getenv "STOP" and run.step == 1 then error "stopped as was asked for" end
+      if os.getenv "FREE" and run.step == 2 then assert(os.remove(os.getenv "FREE")) end
       optimizer:step(0.01)
       run:log { loss = 1 }
     end

@@ -6,7 +6,9 @@ does, it can go on afterwards, and ends as if nothing had failed.
 """
 
 import os
+import resource
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
@@ -113,6 +115,52 @@ def a_run():
 @test
 def a_run_that_goes_on():
   every_call(True)
+
+
+# ---- a disk that is full ----
+
+
+def trains_on_unsaved(result, code):
+  """The run says once that it could not be saved, and comes to its end."""
+  equal(result.returncode, code, result.stdout + result.stderr)
+  equal(result.stderr.count("the state could not be saved"), 1, result.stderr)
+  equal("the end of the run could not be saved" in result.stderr, code == 1, result.stderr)
+
+
+@test
+def a_file_that_may_not_grow():
+  with places() as here:
+    def limit():
+      resource.setrlimit(resource.RLIMIT_FSIZE, (50000, 50000))
+    where = here / "now"
+    result = run("--threads", "1", PROGRAM, "--output", where, "--no-tensorboard", before=limit)
+    trains_on_unsaved(result, 1)
+    success(attempt("--resume", where))
+    here.ends_as_whole()
+
+
+@test
+def a_full_disk():
+  with places() as here:
+    os.mkdir(here / "now")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", here / "now"], check=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if mounted.returncode != 0:
+      raise Skip(f"no small disk can be mounted here: {mounted.stdout.strip()}")
+    try:
+      for free in (False, True):
+        where, ballast = here / f"now/{free}", here / "now/ballast"
+        with open(ballast, "wb") as file:
+          file.write(bytes((2 << 20) - (64 << 10)))  # room for the small files of a run
+        result = attempt("--output", where, "--no-tensorboard", **({"FREE": ballast} if free else {}))
+        trains_on_unsaved(result, 0 if free else 1)
+        if not free:
+          os.remove(ballast)
+          success(attempt("--resume", where))
+        equal(tensors(f"{where}/weights.safetensors") == tensors(here / "whole/weights.safetensors"), True)
+        shutil.rmtree(where)
+    finally:
+      subprocess.run(["umount", here / "now"], check=True)
 
 
 close()

@@ -49,7 +49,7 @@ locals.ending = setmetatable({}, { __close = function(_, failure)
   if failure == nil then take() end
 end })
 
-local FIRST = 'local icl_ending <close> = require "icl.program.locals".ending '
+local FIRST = 'local icl_ending <close> = package.loaded["icl.program.locals"].ending '
 
 -- locals.load(text, name) -> a program, as `load` gives it; name: "@" and its path, or "=" and what it is called. Lines
 -- keep their numbers.
