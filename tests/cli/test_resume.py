@@ -153,6 +153,26 @@ def options_of_a_run_that_goes_on():
 
 
 @test
+def fewer_batches_than_were_done():
+  with place() as here:
+    here.loop("--output", "a", "--save-every", "1step", DIE="6")
+    output = success(here.loop("--resume", "a", "--resume-anyway", "--batch-size", "128"))
+    contains(output, "batch_size of loop 1 was 32 and is 128", "Epoch 1 ", "Epoch 3 ")
+
+
+@test
+def other_labels():
+  with place() as here:
+    here.loop("--output", "a", "--save-every", "1step", DIE="6")
+    path = here / "mnist/train-labels-idx1-ubyte"
+    labels = bytearray(read_bytes(path))
+    labels[-1] = (labels[-1] + 1) % 10
+    with open(path, "wb") as file:
+      file.write(labels)
+    contains(failure(here.loop("--resume", "a"), 2), "labels of loop 1 was ", "--resume-anyway goes on")
+
+
+@test
 def another_folder():
   with place() as here:
     here.loop("--output", "one", DIE="9")

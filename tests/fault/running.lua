@@ -1,6 +1,6 @@
 -- running.lua --output FOLDER or --resume FOLDER: a run of three steps that is saved after each of them, while calls of
--- the system may fail. With STOP=1 it ends in the second step, with FREE=FILE that file is removed in the third. Places of files
--- that are open must be as many afterwards as before.
+-- the system may fail. With STOP=1 it ends in the second step, with FREE=FILE that file is removed in the third. Places
+-- of files that are open must be as many afterwards as before.
 local icl = require "icl"
 local core = require "icl.core"
 
