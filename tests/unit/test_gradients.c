@@ -86,6 +86,31 @@ TEST(inside_a_step_a_gradient_may_be_asked_for_late) {
   }
 }
 
+/* What was recorded without gradient is where gradients end, also for those that ask for it or behind it. */
+TEST(a_value_recorded_without_gradient_is_an_end) {
+  for (int eager = 0; eager < 2; eager++) {
+    net *n = net_open("cpu", eager);
+    icl_state *s = net_scalar(n, 3, true);
+    icl_tensor *own = NULL, *behind = NULL;
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *x = net_read(n, s);
+    icl_no_gradient_begin(n->engine);
+    icl_tensor *plain = net_op2(n, "mul", x, x);
+    icl_no_gradient_end(n->engine);
+    CHECK_OK(icl_gradient(plain, 1, &plain, &own));
+    CHECK_NEAR(net_item(own), 1, 0);
+    CHECK_OK(icl_gradient(plain, 1, &x, &behind));
+    CHECK(behind == NULL);
+    CHECK_OK(icl_backward(plain));
+    CHECK_OK(icl_state_gradient(s, &behind));
+    CHECK(behind == NULL);
+    CHECK_OK(icl_step_end(n->engine));
+    icl_tensor_release(own);
+    net_clear(n);
+    net_close(n, s);
+  }
+}
+
 TEST(outside_of_a_step_a_late_question_is_refused) {
   net *n = net_open("cpu", false);
   icl_state *s = net_scalar(n, 3, true);
