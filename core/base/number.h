@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include "base/status.h"
+#include "base/format.h"
 
 /* As vsnprintf and snprintf. */
 int icl__vprint(char *text, size_t size, const char *format, va_list arguments);

@@ -8,12 +8,7 @@
 
 #include "icl.h"
 
-/* The compiler checks arguments from `first` on against the format, argument `text`. */
-#if defined(__GNUC__)
-#define ICL__PRINTF(text, first) __attribute__((format(printf, text, first)))
-#else
-#define ICL__PRINTF(text, first)
-#endif
+#include "base/format.h"
 
 /* Leaves the message and returns `status`, so that an error is one line: return icl__fail(ICL_EINVAL, "..."). */
 icl_status icl__fail(icl_status status, const char *format, ...) ICL__PRINTF(2, 3);
