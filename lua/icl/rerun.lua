@@ -27,6 +27,10 @@ local function rerun(given)
   for _, name in ipairs { "result", "preset" } do
     if given[name] then table.insert(words, 1, ("--%s=%s"):format(name, given[name])) end
   end
+  if path == "-" or path == "-e" then
+    fail("icl.rerun: the program came from %s, and is in no file that could be run again",
+      path == "-" and "standard input" or "the command line")
+  end
   local chunk, message = loadfile(path)
   if not chunk then
     fail("icl.rerun: %s; the recipe is looked for from the folder where the run was begun, see env.txt", message)

@@ -195,21 +195,22 @@ end
 -- nothing is changed if they do not. `strict = false` takes what fits, of which there must be something. rename gives
 -- the name that an entry has in the module, or nil to leave it out. A file may lack what old versions of PyTorch did
 -- not write, the counters of batch norm, which are then 0. The module may be anything with named_states, such as an
--- optimizer; `target` names it for messages.
+-- optimizer; for messages, `target` names it and `advice` says what to do.
 function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
   core.refuse_suspended "load"
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
-    { "rename" })
+    { "rename", "advice" })
   tensors = renamed(tensors, options.rename)
   local found, differences, fitting, misshapen = match(module, tensors, options.target)
   local text, hint = difference_text(differences, options.target), ""
   if fitting == 0 then hint = prefix_text(tensors) end
   if text and options.strict then
-    local advice = classes_text(module, differences, misshapen, options.target)
-    fail("load: %s does not fit %s; %s. %s%s", options.source, options.target, text,
-      advice or "strict = false loads what fits", hint)
+    local advice = options.advice or classes_text(module, differences, misshapen, options.target)
+      or "strict = false loads what fits"
+    fail("load: %s does not fit %s; %s. " .. advice .. "%s", options.source, options.target, text,
+      hint)
   elseif text and fitting == 0 then
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end

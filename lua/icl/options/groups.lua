@@ -211,9 +211,11 @@ local writes = { "an {output} folder", function(values) return values.output ~= 
 groups.output = options "files of the run"
   : value("output", "", "folder for them, or none (default: runs/RECIPE[-PRESET]/NNN, the first free number)",
       { type = "path", may_change = true, transient = true })
-  : value("resume", nil, "go on with the run in this folder, with the options it had; without a folder: with the "
-      .. "newest unfinished run of this recipe and preset", { type = "path", optional = true, transient = true })
-  : flag("resume_anyway", false, "also where options, images or seed differ", { only = resumes, transient = true })
+  : value("resume", nil, "go on with the run in this folder, or from this checkpoint of it, with the options it had; "
+      .. "without a folder: with the newest unfinished run of this recipe and preset",
+      { type = "path", optional = true, transient = true })
+  : flag("resume_anyway", false, "also where recipe, options, images, seed or what is kept differ",
+      { only = resumes, transient = true })
   : value("save_every", "10min", "how often the state is saved, such as 10min, 2h, 5epochs, 500steps; it is besides at "
       .. "the end of the best epoch, of the run, and at signals", { may_change = true, only = writes })
   : value("keep", 0, "how many of the checkpoints of --save-every N epochs stay; 0: all",

@@ -55,6 +55,7 @@ local function ask(run)
   local wish = prompt(run)
   active, signals.prompt = before, prompt
   defer()
+  run.saver:forget()
   if wish == "stop" or wish == "TERM" then leave(run, wish) end
 end
 
