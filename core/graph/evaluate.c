@@ -44,8 +44,8 @@ static icl_status make_plan(const icl__evaluation *e, const icl__plan_output *ou
     icl__plan_node *p = &nodes[i];
     *p = (icl__plan_node){.dtype = (icl_dtype)node->dtype, .rank = node->rank, .shape = node->shape};
     p->layer = node->layer;
-    p->leaf = icl__is_leaf_of(e, node);
-    if (p->leaf)
+    p->kind = icl__leaf_kind_of(e, node);
+    if (p->kind)
       continue;
     p->op = node->op;
     p->attr = &node->attr;

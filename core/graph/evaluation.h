@@ -38,5 +38,7 @@ bool icl__is_alias(const icl__node *node);
 static inline bool icl__is_leaf_of(const icl__evaluation *e, const icl__node *node) {
   return node->mark == e->mark + 1;
 }
+/* NONE: no leaf of this evaluation. */
+icl__leaf_kind icl__leaf_kind_of(const icl__evaluation *e, const icl__node *node);
 
 #endif

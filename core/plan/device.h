@@ -22,9 +22,9 @@ typedef struct {
   bool precise; /* kernels that trade digits for speed are out */
 } icl__device_options;
 
-/* What one evaluation gives a program. Numbers and constants sit on the host or the device as their leaf says. */
+/* What one evaluation gives a program. Where a leaf lies follows from its kind: plan.h. */
 typedef struct {
-  const void *const *leaf; /* by the plan's leaf number: value of a constant, an evaluated tensor or a state */
+  const void *const *leaf; /* by the plan's leaf number: its value */
   void *const *output;     /* by the plan's output number: where a kept value or a new state version goes */
   const atomic_bool *stop; /* true: give up between phases with EINTERRUPTED; NULL: never */
 } icl__bindings;

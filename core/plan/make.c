@@ -12,13 +12,14 @@ static icl_status import(icl__plan *plan, int count, const icl__plan_node *nodes
     const icl__plan_node *node = &nodes[i];
     icl__pnode *v;
     ICL__TRY(icl__plan_append(plan, &v));
-    v->op = node->leaf ? ICL__OP_constant : node->op;
+    v->kind = node->kind;
+    v->op = node->kind ? ICL__OP_constant : node->op;
     v->key = i;
     v->dtype = v->stored = node->dtype;
     v->rank = node->rank;
     memcpy(v->shape, node->shape, (size_t)node->rank * sizeof *v->shape);
     v->layer = node->layer;
-    if (node->leaf) {
+    if (node->kind) {
       v->leaf = plan->leaves++;
       continue;
     }

@@ -6,7 +6,7 @@
 
 /* A node of the graph to be planned, which is in topological order and has no aliases. */
 typedef struct {
-  bool leaf; /* bound at each run; leaves are numbered in their order */
+  icl__leaf_kind kind; /* leaves are bound at each run, and numbered in their order */
   int op, inputs;
   icl_dtype dtype;
   int rank;

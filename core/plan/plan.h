@@ -24,6 +24,17 @@ const char *icl__plan_op_name(int op);
 typedef struct icl__pnode icl__pnode;
 typedef struct icl__plan icl__plan;
 
+/* What a leaf is, and with it where its value lies at a run: a number in the host's memory, everything else in the
+ * device's. The value of a state is at the same address in most runs (device.h); that of another leaf is where it came
+ * into being. */
+typedef enum {
+  ICL__LEAF_NONE,     /* computed */
+  ICL__LEAF_NUMBER,   /* one f64 */
+  ICL__LEAF_CONSTANT, /* given from outside, such as a batch, indices, a key */
+  ICL__LEAF_TENSOR,   /* a result of an earlier evaluation */
+  ICL__LEAF_STATE     /* the stored version of a state */
+} icl__leaf_kind;
+
 typedef enum {
   ICL__STORE_NONE,    /* no memory of its own: joined into another op */
   ICL__STORE_LEAF,    /* bound at each run */
@@ -45,8 +56,9 @@ struct icl__pnode {
   icl_attributes attr;
   icl__pnode *in[ICL_MAX_INPUTS];
   const char *layer;
-  int key;           /* place in recorded order; -1: made by the planner */
-  int leaf, output;  /* numbers of bindings, or -1 */
+  int key;          /* place in recorded order; -1: made by the planner */
+  int leaf, output; /* numbers of bindings, or -1 */
+  icl__leaf_kind kind;
   bool state_output; /* the output is a new version of a state */
 
   /* edit.c: order and users */
