@@ -2,10 +2,10 @@
 #include "graph/evaluation.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "plan/device_memory.h"
 
 /* ---- plan ---- */
 
@@ -95,7 +95,11 @@ static icl_status own_memory(icl_state *state, icl__buffer **result) {
   if (state->stored->references > 1) {
     icl__buffer *copy;
     ICL__TRY(icl__buffer_new(state->engine, state->stored->bytes, &copy));
-    memcpy(copy->data, state->stored->data, copy->bytes);
+    icl_status status = icl__buffer_copy(copy, state->stored);
+    if (status != ICL_OK) {
+      icl__buffer_release(copy);
+      return status;
+    }
     icl__buffer_release(state->stored);
     state->stored = copy;
   }
@@ -133,7 +137,7 @@ static icl_status run(icl__evaluation *e, icl__plan *plan) {
     status = bind_outputs(e, plan, where);
   if (status == ICL_OK) {
     bind_leaves(e, from); /* after the outputs: making memory a state's own may have moved its value */
-    icl__bindings bindings = {from, where, &e->engine->stop};
+    icl__bindings bindings = {from, where, e->engine->plans.arena, &e->engine->stop};
     double start = icl__seconds();
     status = e->engine->backend->run(e->engine->device, plan->program, &bindings);
     e->engine->statistics.run_seconds += icl__seconds() - start;
@@ -203,9 +207,9 @@ static icl_status check_indices(const icl__evaluation *e, int count, icl__node *
 static icl_status evaluate(icl__evaluation *e, int count, icl__node *const *nodes) {
   icl__plan *plan;
   ICL__TRY(find_plan(e, count, nodes, &plan));
-  ICL__TRY(icl__plan_bind_arena(&e->engine->plans, plan));
+  ICL__TRY(icl__plan_reserve_arena(&e->engine->plans, plan));
   ICL__TRY(run(e, plan));
-  bool readable = !e->engine->backend->download; /* device memory is host memory */
+  bool readable = icl__device_shares_memory(e->engine->backend);
   return e->engine->check_nan && readable ? check_indices(e, count, nodes) : ICL_OK;
 }
 

@@ -14,8 +14,9 @@ typedef struct icl__buffer {
 
 icl_status icl__buffer_new(icl_engine *engine, size_t bytes, icl__buffer **result);
 icl__buffer *icl__buffer_retain(icl__buffer *buffer);
-void icl__buffer_release(icl__buffer *buffer);                      /* NULL is allowed */
-icl_status icl__buffer_fill(icl__buffer *buffer, const void *host); /* with as many bytes as it has */
+void icl__buffer_release(icl__buffer *buffer);                         /* NULL is allowed */
+icl_status icl__buffer_fill(icl__buffer *buffer, const void *host);    /* with as many bytes as it has */
+icl_status icl__buffer_copy(icl__buffer *to, const icl__buffer *from); /* the same */
 
 struct icl_state {
   icl_engine *engine;

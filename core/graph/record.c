@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "plan/device_memory.h"
 
 icl__node *icl__node_new(icl_engine *engine) {
   icl__node *node = engine->free_nodes;
@@ -93,7 +94,7 @@ static icl_status check_inputs(icl_engine *engine, int op, int inputs, icl__node
 
 /* Indices that are known already must lie within their axis. */
 static icl_status check_indices(const icl__node *node) {
-  bool readable = node->index_limit && !node->engine->backend->download; /* device memory is host memory */
+  bool readable = node->index_limit && icl__device_shares_memory(node->engine->backend);
   const int64_t *index = readable ? icl__node_data(node->in[node->inputs - 1]) : NULL;
   return index ? icl__check_indices(node, index) : ICL_OK;
 }

@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
   const void *const *leaf; /* by the plan's leaf number: its value */
   void *const *output;     /* by the plan's output number: where a kept value or a new state version goes */
+  void *arena;             /* as large as the plan says; what it holds is of no use to the next run */
   const atomic_bool *stop; /* true: give up between phases with EINTERRUPTED; NULL: never */
 } icl__bindings;
 
@@ -42,11 +43,14 @@ typedef struct icl__backend {
   void (*close)(void *device);
   void (*describe)(void *device, char *text, size_t size); /* processor, instruction set, library versions */
 
-  /* memory; `host` pointers are ordinary memory (optional, all four: device memory is host memory) */
+  /* memory of its own, which nothing but these functions and programs looks into; `host` pointers are ordinary memory
+   * (optional, all six: device memory is host memory) */
   icl_status (*allocate)(void *device, size_t bytes, void **memory);
   void (*release)(void *device, void *memory);
+  size_t (*available)(void *device); /* bytes that can still be allocated, in about */
   icl_status (*upload)(void *device, void *memory, const void *host, size_t bytes);
   icl_status (*download)(void *device, void *host, const void *memory, size_t bytes);
+  icl_status (*copy)(void *device, void *to, const void *from, size_t bytes);
 
   /* adds what the device's kernels need as ordinary nodes, such as weights in another layout
    * (optional: the graph is taken as it is) */

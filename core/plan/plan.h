@@ -158,7 +158,6 @@ struct icl__plan {
   int merged, joined, sunk, recomputed, placed_over; /* how often rules applied */
 
   /* cache.c */
-  void *arena; /* lent */
   uint8_t *key;
   size_t key_bytes;
   uint64_t hash;
