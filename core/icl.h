@@ -82,14 +82,16 @@ typedef struct icl_op icl_op;
 /* ---- engine ---- */
 
 typedef struct {
-  const char *device; /* "cpu" or "ref" (plain loops in f64); NULL: "cpu" */
-  int threads;        /* 0: ICL_THREADS, else every core this process may use */
-  int chunk;          /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
-  bool eager;         /* evaluate each op when it is recorded, in steps too */
-  bool profile;       /* measure time by op, layer, phase and thread */
-  bool check_nan;     /* test values and indices before a step commits */
-  bool precise;       /* convolutions by kernels that add products as they are: slower, some digits more */
-  const char *plan;   /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
+  const char *device;    /* "cpu", "ref" (plain loops in f64), or that of a plug-in, as "cuda:1"; NULL: "cpu" */
+  int threads;           /* 0: ICL_THREADS, else every core this process may use */
+  int chunk;             /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
+  bool eager;            /* evaluate each op when it is recorded, in steps too */
+  bool profile;          /* measure time by op, layer, phase and thread */
+  bool check_nan;        /* test values and indices before a step commits */
+  bool precise;          /* convolutions by kernels that add products as they are: slower, some digits more */
+  bool deterministic;    /* no kernels whose results differ from run to run; cpu and ref have none */
+  const char *precision; /* of products of f32 values: "f32", or "tf32" where the device has it; NULL: "f32" */
+  const char *plan;      /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
 } icl_config;
 
 icl_status icl_engine_new(const icl_config *config, icl_engine **result);

@@ -38,7 +38,32 @@ static icl_status configure(icl_engine *engine, const icl_config *config) {
   engine->check_nan = config->check_nan;
   if (config->check_nan)
     policy->inplace = false; /* states are written over only when nothing is left to be found */
-  return icl__backend_find(config->device ? config->device : "cpu", &engine->backend);
+  return ICL_OK;
+}
+
+static bool is_word_of(const char *words, const char *word) {
+  size_t length = strlen(word);
+  for (const char *at = words; *at; at += strcspn(at, " "), at += strspn(at, " "))
+    if (strcspn(at, " ") == length && !memcmp(at, word, length))
+      return true;
+  return false;
+}
+
+static icl_status open_device(icl_engine *engine, const icl_config *config) {
+  icl__device_options options = {
+      .threads = engine->policy.threads,
+      .profile = engine->profile,
+      .check_nan = engine->check_nan,
+      .precise = config->precise,
+      .deterministic = config->deterministic,
+      .precision = config->precision ? config->precision : "f32",
+  };
+  const char *name = config->device ? config->device : "cpu";
+  ICL__TRY(icl__backend_find(name, &engine->backend, &options.ordinal));
+  if (!is_word_of(engine->backend->precisions, options.precision))
+    return icl__fail(ICL_ENOTSUP, "device %s has no precision %s; it has %s", name, options.precision,
+                     engine->backend->precisions);
+  return engine->backend->open(&options, &engine->device);
 }
 
 icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
@@ -47,12 +72,10 @@ icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
   if (!engine)
     return icl__fail(ICL_ENOMEM, "no memory for an engine");
   engine->references = 1;
-  icl_status status = configure(engine, config ? config : &standard);
-  if (status == ICL_OK) {
-    icl__device_options options = {engine->policy.threads, engine->profile, engine->check_nan,
-                                   config && config->precise};
-    status = engine->backend->open(&options, &engine->device);
-  }
+  config = config ? config : &standard;
+  icl_status status = configure(engine, config);
+  if (status == ICL_OK)
+    status = open_device(engine, config);
   if (status != ICL_OK) {
     icl__free(engine);
     return status;

@@ -10,16 +10,17 @@
 
 #include "base/status.h"
 
-enum { ICL__BACKEND_ABI = 1 };
-
 struct icl__plan;
 struct icl__pnode;
 
 typedef struct {
+  int ordinal;  /* which of several devices: 1 of "cuda:1" */
   int threads;  /* host threads that may be used */
   bool profile; /* programs keep times */
   bool check_nan;
-  bool precise; /* kernels that trade digits for speed are out */
+  bool precise;          /* kernels that trade digits for speed are out */
+  bool deterministic;    /* kernels whose results differ from run to run are out */
+  const char *precision; /* of products of f32 values, one of the backend's */
 } icl__device_options;
 
 /* What one evaluation gives a program. Where a leaf lies follows from its kind: plan.h. */
@@ -35,9 +36,10 @@ static inline bool icl__stop_wanted(const icl__bindings *bindings) {
 }
 
 typedef struct icl__backend {
-  int abi;          /* ICL__BACKEND_ABI */
-  const char *name; /* "cpu" */
-  bool unplanned;   /* runs the recorded nodes in order: no phases and no storage are planned for it */
+  uint64_t abi;           /* ICL__BACKEND_ABI of host.h */
+  const char *name;       /* "cpu" */
+  const char *precisions; /* "f32 tf32": the first is what it has unless it is told */
+  bool unplanned;         /* runs the recorded nodes in order: no phases and no storage are planned for it */
 
   icl_status (*open)(const icl__device_options *options, void **device);
   void (*close)(void *device);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "backend/cpu/program.h"
+#include "backend/host.h"
 #include "base/memory.h"
 
 static icl_status open_device(const icl__device_options *options, void **device) {
@@ -68,6 +69,7 @@ static void discard(void *device, void *program) {
 const icl__backend icl__cpu_backend = {
     .abi = ICL__BACKEND_ABI,
     .name = "cpu",
+    .precisions = "f32",
     .open = open_device,
     .close = close_device,
     .describe = icl__cpu_describe,
