@@ -100,6 +100,10 @@ int icl_engine_threads(const icl_engine *engine);
 /* The device as one line: units of the processor, kernels, versions of libraries. Cut to `size` bytes with the 0. */
 void icl_engine_describe_device(const icl_engine *engine, char *text, size_t size);
 
+/* Returns when all is done that the engine was asked for. A device may work on when a step has ended; what fails then
+ * is an error here, or where a value is read, which says what op it was. Nothing can be computed or read after it. */
+icl_status icl_engine_wait(icl_engine *engine);
+
 /* Asks a running evaluation to stop between phases with EINTERRUPTED; may be called from a signal handler. */
 void icl_engine_interrupt(icl_engine *engine);
 /* Is there such a request that has not met an evaluation? */

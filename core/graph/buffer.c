@@ -24,6 +24,8 @@ icl_status icl__buffer_new(icl_engine *engine, size_t bytes, icl__buffer **resul
     return status;
   }
   buffer->references = 1;
+  buffer->pinned = 0;
+  buffer->ranged = false;
   buffer->bytes = bytes;
   buffer->engine = engine;
   icl__engine_retain(engine);
@@ -48,9 +50,45 @@ void icl__buffer_release(icl__buffer *buffer) {
 }
 
 icl_status icl__buffer_fill(icl__buffer *buffer, const void *host) {
+  buffer->ranged = false;
   return icl__device_upload(buffer->engine->backend, buffer->engine->device, buffer->data, host, buffer->bytes);
 }
 
 icl_status icl__buffer_copy(icl__buffer *to, const icl__buffer *from) {
+  to->ranged = from->ranged;
+  to->least = from->least;
+  to->most = from->most;
   return icl__device_copy(to->engine->backend, to->engine->device, to->data, from->data, to->bytes);
+}
+
+/* ---- indices ---- */
+
+void icl__buffer_note_range(icl__buffer *buffer, const int64_t *host) {
+  size_t count = buffer->bytes / sizeof *host;
+  buffer->least = buffer->most = count ? host[0] : 0;
+  for (size_t i = 1; i < count; i++) {
+    buffer->least = host[i] < buffer->least ? host[i] : buffer->least;
+    buffer->most = host[i] > buffer->most ? host[i] : buffer->most;
+  }
+  buffer->ranged = true;
+}
+
+static icl_status look_at(icl__buffer *buffer, const icl__node *node, const int64_t *index) {
+  icl__buffer_note_range(buffer, index);
+  return icl__check_indices(node, index);
+}
+
+icl_status icl__buffer_check_indices(icl__buffer *buffer, const icl__node *node) {
+  if (buffer->ranged && buffer->least >= 0 && buffer->most < node->index_limit)
+    return ICL_OK;
+  if (icl__device_shares_memory(buffer->engine->backend))
+    return look_at(buffer, node, buffer->data);
+  int64_t *host = icl__alloc(buffer->bytes, 1);
+  if (!host)
+    return icl__fail(ICL_ENOMEM, "%s: no memory to look at its indices", icl_tensor_op(node));
+  icl_status status = icl__engine_download(buffer->engine, host, buffer->data, buffer->bytes);
+  if (status == ICL_OK)
+    status = look_at(buffer, node, host);
+  icl__free(host);
+  return status;
 }

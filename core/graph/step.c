@@ -136,7 +136,7 @@ static icl_status read_bytes(icl_tensor *tensor, const void *data, icl_dtype dty
   void *host = icl__alloc(bytes ? bytes : 1, 1);
   if (!host)
     return icl__fail(ICL_ENOMEM, "read: no memory for %zu bytes", bytes);
-  icl_status status = icl__device_download(engine->backend, engine->device, host, data, bytes);
+  icl_status status = icl__engine_download(engine, host, data, bytes);
   if (status == ICL_OK)
     icl__convert((icl_dtype)tensor->dtype, host, dtype, out, count);
   icl__free(host);
@@ -187,6 +187,7 @@ icl_status icl__hold(icl_tensor *tensor, icl__held *result) {
   ICL__TRY(find_value(tensor, &value));
   if (icl__device_shares_memory(tensor->engine->backend) && !tensor->number) {
     result->shared = icl__buffer_retain(icl__leaf_buffer(tensor));
+    result->shared->pinned++;
     result->data = value;
     return ICL_OK;
   }
@@ -201,6 +202,8 @@ icl_status icl__hold(icl_tensor *tensor, icl__held *result) {
 }
 
 void icl__unhold(icl__held *held) {
+  if (held->shared)
+    held->shared->pinned--;
   icl__buffer_release(held->shared);
   icl__free(held->copy);
   *held = (icl__held){0};

@@ -18,7 +18,7 @@ typedef struct {
 
 typedef struct {
   int32_t node;
-  int32_t state_leaf; /* leaf number of the state's old version, or -1 */
+  int32_t state_leaf; /* leaf number of the state's old version; -1: it is not read */
   int32_t state;      /* 1: a new state version; 0: a kept value */
 } icl__plan_output;
 

@@ -98,8 +98,8 @@ struct icl__pnode {
   const char *choice;    /* which of several kernels runs, for profiles; NULL: there is one */
   size_t scratch;        /* workspace bytes a thread */
   size_t opaque;         /* bytes of a value whose layout is a kernel's own; 0: shape and dtype say it */
-  icl__pnode *companion; /* this op is computed in one pass with that one */
-  void *kernel;          /* one block of memory, freed with the node */
+  icl__pnode *companion; /* this op is computed in one pass with that one; for descriptions */
+  void *kernel;          /* the device's own */
 
   /* chains.c: global ops that run as one */
   icl__pnode *chain, *link; /* the first op of its chain, the next one; alone: itself, NULL */
@@ -137,6 +137,8 @@ typedef struct {
   icl__lane *lane; /* [wave * threads + thread] */
 } icl__phase;
 
+#define ICL__NO_SLOT SIZE_MAX
+
 struct icl__plan {
   icl__policy policy;
   const icl__backend *backend;
@@ -148,7 +150,8 @@ struct icl__plan {
   icl__pnode **node;
   int leaves, outputs;
   int *state_leaf; /* by output: leaf with the state's old version, or -1 */
-  int *in_place;   /* by output: the same, if the new version may be written over the old one; else -1 */
+  bool *in_place;  /* by output: a new version that may be written where the old one lies */
+  size_t *slot;    /* by output: its place in the arena, for devices with slots; else ICL__NO_SLOT */
   int domains;
   int32_t *domain_size;
   int phases;

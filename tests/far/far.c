@@ -2,7 +2,8 @@
  * computes, the CPU computes for it, on one thread and in whole batches.
  *
  * far:0 has 4 GB, far:1 has 64 MB. The environment lets it fail: FAR_REFUSE=why as a plug-in, FAR_FAIL_RUN=n in its run
- * number n, late. */
+ * number n, late, FAR_FAIL_COMPILE=1 when it compiles. A run that finds
+ * the arena or a state elsewhere than the first run of its program did has moved. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,16 @@ typedef struct {
   far_memory memory;
   pthread_mutex_t lock; /* of the memory, which the queue's thread takes blocks back into */
   far_queue queue;
-  int ordinal, runs, fail_run;
-  bool deterministic;
+  int ordinal, runs, moved, plans, fail_run;
+  bool deterministic, check_nan;
   const char *precision;
 } far_device;
 
 typedef struct {
   void *inner; /* the CPU's program */
   const icl__plan *plan;
+  bool ran;
+  const void *place[]; /* of the arena, of states by leaf, of states by output */
 } far_program;
 
 /* ---- opening ---- */
@@ -44,6 +47,7 @@ static icl_status open_device(const icl__device_options *options, void **result)
   device->fail_run = fail ? atoi(fail) : 0;
   device->ordinal = options->ordinal;
   device->deterministic = options->deterministic;
+  device->check_nan = options->check_nan;
   device->precision = strcmp(options->precision, "tf32") == 0 ? "tf32" : "f32";
   pthread_mutex_init(&device->lock, NULL);
   size_t bytes = options->ordinal ? (size_t)64 << 20 : (size_t)4 << 30;
@@ -66,8 +70,18 @@ static void close_device(void *context) {
 
 static void describe(void *context, char *text, size_t size) {
   const far_device *device = context;
-  snprintf(text, size, "far:%d: %s%s; %d runs, %zu bytes in use", device->ordinal, device->precision,
-           device->deterministic ? ", deterministic" : "", device->runs, device->memory.used);
+  snprintf(text, size, "far:%d: %s%s; %d plans, %d runs, %d moved", device->ordinal, device->precision,
+           device->deterministic ? ", deterministic" : "", device->plans, device->runs, device->moved);
+}
+
+static int count(void) { return 2; }
+
+/* Like a GPU: one queue, which takes the batch as a whole. */
+static void choose_policy(void *context, icl__policy *policy) {
+  (void)context;
+  policy->threads = 1;
+  policy->chunk = 0;
+  policy->chunks = false;
 }
 
 /* ---- memory ---- */
@@ -172,17 +186,22 @@ static bool takes_pitch(void *context, const icl__pnode *v, int input) {
 static icl_status lower(void *context, icl__plan *plan) {
   far_device *device = context;
   far_queue_wait(&device->queue);
+  device->plans++;
   return cpu->lower(device->inner, plan);
 }
 
 static void forget(void *context, icl__plan *plan) {
   far_device *device = context;
   far_queue_wait(&device->queue);
+  device->plans--;
   cpu->forget(device->inner, plan);
 }
 
 static icl_status compile(void *context, icl__plan *plan, void **result) {
-  far_program *program = malloc(sizeof *program);
+  if (getenv("FAR_FAIL_COMPILE"))
+    return host->fail(ICL_EBACKEND, "far: it cannot compile");
+  size_t places = 1 + (size_t)plan->leaves + (size_t)plan->outputs;
+  far_program *program = calloc(1, sizeof *program + places * sizeof *program->place);
   if (!program)
     return ICL_ENOMEM;
   program->plan = plan;
@@ -240,9 +259,28 @@ static void bind(run_job *run, const icl__bindings *given) {
   run->bindings = (icl__bindings){leaf, output, far_memory_real(memory, given->arena), NULL};
 }
 
+/* Notes an address; is it another one than before? */
+static bool differs(far_program *p, int i, const void *address) {
+  bool other = p->ran && p->place[i] != address;
+  p->place[i] = address;
+  return other;
+}
+
+static bool has_moved(far_program *p, const icl__bindings *bindings) {
+  const icl__plan *plan = p->plan;
+  bool moved = differs(p, 0, bindings->arena);
+  for (int i = 0; i < plan->nodes; i++)
+    if (plan->node[i]->kind == ICL__LEAF_STATE)
+      moved |= differs(p, 1 + plan->node[i]->leaf, bindings->leaf[plan->node[i]->leaf]);
+  for (int k = 0; k < plan->outputs; k++)
+    moved |= differs(p, 1 + plan->leaves + k, bindings->output[k]);
+  p->ran = true;
+  return moved;
+}
+
 static icl_status run_program(void *context, void *program, const icl__bindings *bindings) {
   far_device *device = context;
-  const far_program *p = program;
+  far_program *p = program;
   if (icl__stop_wanted(bindings))
     return host->fail(ICL_EINTERRUPTED, "interrupted; the step was dropped");
   size_t addresses = (size_t)p->plan->outputs + 2 * (size_t)p->plan->leaves;
@@ -253,24 +291,36 @@ static icl_status run_program(void *context, void *program, const icl__bindings 
   run->device = device;
   run->program = p;
   run->number = ++device->runs;
+  device->moved += has_moved(p, bindings);
   bind(run, bindings);
-  far_queue_add(&device->queue, &run->job);
-  return ICL_OK;
+  if (!device->check_nan) {
+    far_queue_add(&device->queue, &run->job);
+    return ICL_OK;
+  }
+  icl_status status = wait_for(device);
+  if (status == ICL_OK)
+    status = do_run(&run->job);
+  free(run);
+  return status;
 }
 
 static const icl__backend far = {
     .abi = ICL__BACKEND_ABI,
     .name = "far",
     .precisions = "f32 tf32",
+    .slots = true,
     .open = open_device,
     .close = close_device,
     .describe = describe,
+    .count = count,
+    .policy = choose_policy,
     .allocate = allocate,
     .release = release,
     .available = available,
     .upload = upload,
     .download = download,
     .copy = copy,
+    .wait = wait_for,
     .rewrite = rewrite,
     .takes_pitch = takes_pitch,
     .lower = lower,

@@ -49,7 +49,7 @@ static icl_status compile(void *device, icl__plan *plan, void **result) {
   program->device = cpu;
   program->plan = plan;
   for (int k = 0; k < plan->outputs; k++)
-    program->overwrites |= plan->in_place[k] >= 0;
+    program->overwrites |= plan->in_place[k];
   program->waiting = icl__calloc(2 * (size_t)cpu->threads, sizeof *program->waiting);
   if (!program->waiting) {
     icl__free(program);
