@@ -104,6 +104,11 @@ void icl_engine_describe_device(const icl_engine *engine, char *text, size_t siz
  * is an error here, or where a value is read, which says what op it was. Nothing can be computed or read after it. */
 icl_status icl_engine_wait(icl_engine *engine);
 
+/* Device number `index`, from 0 on, of all that are built in or have a plug-in, and cuda in any case: its name, and
+ * what it is or, where *usable is false, why it cannot be used. It is opened to be asked. Texts are cut to their sizes.
+ * ENOENT: there are no more. */
+icl_status icl_device_at(int index, char *name, size_t name_size, bool *usable, char *text, size_t text_size);
+
 /* Asks a running evaluation to stop between phases with EINTERRUPTED; may be called from a signal handler. */
 void icl_engine_interrupt(icl_engine *engine);
 /* Is there such a request that has not met an evaluation? */

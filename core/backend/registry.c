@@ -8,7 +8,6 @@
 #include "backend/cpu/device.h"
 #include "backend/plugin.h"
 #include "backend/ref/device.h"
-#include "base/memory.h"
 
 /* ---- names ---- */
 
@@ -54,4 +53,12 @@ icl_status icl__backend_find(const char *device, const icl__backend **result, in
   if (strchr(device, ':'))
     return icl__fail(ICL_EINVAL, "device '%s': there is one %s, so it has no number", device, name);
   return ICL_OK;
+}
+
+void icl__backend_names(icl__text *names) {
+  for (int i = 0; i < BUILT_IN; i++)
+    icl__say(names, "%s\n", all[i]->name);
+  icl__plugin_names(names);
+  if (names->status == ICL_OK && !strstr(names->text, "\ncuda\n"))
+    icl__say(names, "cuda\n");
 }

@@ -117,16 +117,6 @@ static bool put_inputs(icl__canonical *form, const icl__node *node) {
          (!icl__op(node->op)->specs || put(form, &node->attr, sizeof node->attr));
 }
 
-icl__leaf_kind icl__leaf_kind_of(const icl__evaluation *e, const icl__node *node) {
-  if (!icl__is_leaf_of(e, node))
-    return ICL__LEAF_NONE;
-  if (node->number)
-    return ICL__LEAF_NUMBER;
-  if (node->op == ICL__OP_state && !node->value)
-    return ICL__LEAF_STATE;
-  return node->op == ICL__OP_constant ? ICL__LEAF_CONSTANT : ICL__LEAF_TENSOR;
-}
-
 static bool put_node(icl__evaluation *e, icl__node *node) {
   icl__canonical *form = &e->form;
   icl__listed *grown = icl__grow(form->listed, &form->capacity, (size_t)form->nodes + 1, sizeof *grown);

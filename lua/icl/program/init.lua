@@ -41,15 +41,31 @@ local function engine_options()
   return require "icl.options".engine
 end
 
-local function help()
-  local lines = require "icl.options.help".lines(engine_options())
-  return help_text:format(core.version, table.concat(commands(), ", "), table.concat(lines, "\n"))
+-- Names parted by commas, in lines of which each but the first begins with `indent` spaces.
+local function in_lines(names, width, indent)
+  local lines, line = {}, ""
+  for i, name in ipairs(names) do
+    local word = i < #names and name .. ", " or name
+    if #line + #word > width then lines[#lines + 1], line = line:gsub(" $", ""), "" end
+    line = line .. word
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n" .. (" "):rep(indent))
 end
 
--- Where no device opens, its message says why.
+local function help()
+  local lines = require "icl.options.help".lines(engine_options())
+  return help_text:format(core.version, in_lines(commands(), 70, 47), table.concat(lines, "\n"))
+end
+
+-- Where no device opens, its message says why. Those of plug-ins follow, usable or not.
 local function version()
   local _, device = core.call(core.describe_device)
-  return ("icl %s, %s\n%s\n"):format(core.version, _VERSION, device)
+  local lines = { ("icl %s, %s"):format(core.version, _VERSION), device }
+  for _, other in ipairs(core.devices()) do
+    if other.name ~= "cpu" and other.name ~= "ref" then lines[#lines + 1] = other.text end
+  end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 -- Leaves the program because of a wrong command line.
