@@ -43,7 +43,7 @@ static inline bool icl__stop_wanted(const icl__bindings *bindings) {
 typedef struct icl__backend {
   uint64_t abi;           /* ICL__BACKEND_ABI of host.h */
   const char *name;       /* "cpu" */
-  const char *precisions; /* "f32 tf32": the first is what it has unless it is told */
+  const char *precisions; /* "f32 tf32": what products of f32 values can have */
   bool unplanned;         /* runs the recorded nodes in order: no phases and no storage are planned for it, and it
                              writes outputs behind everything else */
   bool slots;             /* addresses are part of its programs: what is not written in place gets a place in the arena,

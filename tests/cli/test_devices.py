@@ -27,7 +27,7 @@ def devices_are_listed_with_what_they_are_or_why_not():
   if not devices["cuda"][0]:
     contains(devices["cuda"][1], "libicl_cuda.so", "ICL_PLUGINS")
   devices = listed(ICL_PLUGINS=PLUGINS)
-  equal(list(devices), ["cpu", "ref", "far:0", "far:1", "cuda"])
+  equal(list(devices), ["cpu", "ref", "far:0", "far:1", "old", "cuda"])
   contains(devices["far:1"][1], "far:1: f32;")
   devices = listed(ICL_PLUGINS="/nowhere:" + PLUGINS, FAR_REFUSE="the driver is too old")
   equal(devices["far"], (False, "device 'far' cannot be used; cpu and ref are built in: far: the driver is too old"))

@@ -36,6 +36,10 @@ TEST(a_plug_in_that_cannot_be_used_says_why) {
   refused("far", ICL_ENOTSUP, "device 'far' cannot be used; cpu and ref are built in: far: there is no driver");
 }
 
+TEST(a_plug_in_of_another_version_is_refused) {
+  refused("old", ICL_ENOTSUP, "libicl_old.so was built for another version of icl");
+}
+
 TEST(a_file_that_is_no_plug_in_says_so) {
   char folder[] = "/tmp/icl-plugin-XXXXXX", path[64];
   CHECK(mkdtemp(folder) != NULL);
@@ -288,6 +292,18 @@ TEST(a_value_that_is_being_saved_does_not_change) {
   }
 }
 
+/* ---- policy ---- */
+
+TEST(a_device_has_a_policy_of_its_own) {
+  net *n = net_new(&(icl_config){.device = "far", .threads = 2, .chunk = 1});
+  CHECK_EQ(icl_engine_threads(n->engine), 2);
+  const icl__plan *plan = plan_of_batch_norm(n);
+  CHECK_EQ(plan->policy.threads, 1);
+  for (int p = 1; p <= plan->phases; p++)
+    CHECK_EQ(plan->phase[p].chunk, 4);
+  net_free(n);
+}
+
 /* ---- errors ---- */
 
 TEST(a_late_error_comes_up_at_the_next_wait_and_stays) {
@@ -336,6 +352,32 @@ TEST(a_plan_that_does_not_compile_is_forgotten_and_leaves_states_alone) {
   text_of(n, text);
   CHECK_CONTAINS(text, " 0 plans, 0 runs");
   CHECK_NEAR(net_stored(s), 1, 0);
+  net_clear(n);
+  net_close(n, s);
+}
+
+TEST(a_stop_is_taken_before_the_launch_and_does_no_harm) {
+  net *n = far_net();
+  icl_state *s = net_scalar(n, 1, false);
+  for (int stopped = 1; stopped >= 0; stopped--) {
+    CHECK_OK(icl_step_begin(n->engine));
+    CHECK_OK(icl_state_write(s, net_op2(n, "add", net_read(n, s), net_number(n, 1)), NULL));
+    if (stopped)
+      icl_engine_interrupt(n->engine);
+    CHECK_EQ(icl_step_end(n->engine), stopped ? ICL_EINTERRUPTED : ICL_OK);
+    CHECK_NEAR(net_stored(s), stopped ? 1 : 2, 0);
+  }
+  net_clear(n);
+  net_close(n, s);
+}
+
+TEST(a_nan_is_found_before_a_device_commits) {
+  net *n = net_new(&(icl_config){.device = "far", .check_nan = true});
+  icl_state *s = net_scalar(n, -1, false);
+  CHECK_OK(icl_step_begin(n->engine));
+  CHECK_OK(icl_state_write(s, net_op1(n, "sqrt", net_read(n, s)), NULL));
+  CHECK_ERROR(icl_step_end(n->engine), ICL_ENONFINITE, "sqrt");
+  CHECK_NEAR(net_stored(s), -1, 0);
   net_clear(n);
   net_close(n, s);
 }
