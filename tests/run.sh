@@ -133,6 +133,8 @@ other_ways() {
     suite "golden models, $way" env "$way" build/release/icl tests/golden/models.lua "$cases"
   done
   suite "golden models, op by op" build/release/icl tests/golden/models.lua "$cases" --eager
+  suite "golden models, device far" env ICL_PLUGINS=build/release/tests build/release/icl \
+    tests/golden/models.lua tests/golden/data --device far
   suite "golden models, reference" build/release/icl tests/golden/models.lua tests/golden/data --device ref
   suite "ops, ICL_CHUNK=1 on 2 threads" env ICL_CHUNK=1 ICL_THREADS=2 build/release/tests/test_ops compare
   suite "ops, ICL_ISA=portable" env ICL_ISA=portable build/release/tests/test_ops compare
@@ -182,7 +184,7 @@ for stage in $stages; do
     tsan)
       export TSAN_OPTIONS=halt_on_error=1
       build tsan threaded_tests
-      for name in test_threads test_image_stream test_save; do
+      for name in test_threads test_image_stream test_save test_devices; do
         suite "tsan unit $name" "build/tsan/tests/$name"
       done
       ;;

@@ -185,7 +185,7 @@ groups.training = options "training"
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)
   local settings = {}
-  for _, name in ipairs { "eager", "check_nan", "precise", "profile" } do
+  for _, name in ipairs { "eager", "check_nan", "precise", "deterministic", "profile" } do
     if opt[name] then settings[name] = true end
   end
   if opt.threads > 0 then settings.threads = opt.threads end
@@ -195,13 +195,16 @@ end
 
 -- Those of every program: `icl --threads 2 any.lua`.
 groups.engine = options "engine"
-  : choice("device", nil, { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
+  : value("device", nil, "cpu, ref (plain loops in f64, slow) or another that `icl devices` lists",
+      { type = "string" })
   : value("threads", 0, "0: every core", { min = 0, max = 1024, may_change = true })
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
+  : flag("deterministic", false, "no kernels whose results differ from run to run; cpu and ref have none")
   : flag("check_nan", false, "stop at the first value that is not finite and name its op", { may_change = true })
   : flag("profile", false, "print time by op, layer and phase at the end", { may_change = true })
   : neutral()
+  : check(function(values) return values.device and core.device_problem(values.device) end)
   : after(configure)
 
 local resumes = { "{resume}", function(values) return values.resume ~= nil end }
@@ -236,8 +239,12 @@ groups.logging = options "logging"
 
 groups.runtime = options "runtime"
   : value("seed", 0, "of every random draw", { min = 0, neutral = true })
-  : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
+  : choice("precision", "f32", { "f32", "tf32", "bf16" },
+      "how activations are stored; tf32: as f32, and products of them have 10 bits, on devices that have it")
   : include(groups.output, groups.logging, groups.engine)
-  : after(function(opt) random.seed(opt.seed) end)
+  : after(function(opt)
+      if opt.precision == "tf32" then core.configure { precision = "tf32" } end
+      random.seed(opt.seed)
+    end)
 
 return groups

@@ -51,10 +51,14 @@ local function help()
   return help_text:format(core.version, table.concat(names, "\n"), table.concat(options, "\n"))
 end
 
--- Where no device opens, its message says why.
+-- Where no device opens, its message says why. Those of plug-ins follow, usable or not.
 local function version()
   local _, device = core.call(core.describe_device)
-  return ("icl %s, %s\n%s\n"):format(core.version, _VERSION, device)
+  local lines = { ("icl %s, %s"):format(core.version, _VERSION), device }
+  for _, other in ipairs(core.devices()) do
+    if other.name ~= "cpu" and other.name ~= "ref" then lines[#lines + 1] = other.text end
+  end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 -- Leaves the program because of a wrong command line.
