@@ -37,12 +37,23 @@ local function learn(self, batch)
   return sums
 end
 
+-- One update; -> what learn() gives, of the first pass where an optimizer takes several, and the rate.
+local function update(self, run, batch)
+  local rate, values = self.schedule(run.step), nil
+  if self.optimizer.takes_function then
+    values = self.optimizer:step(rate, function() return learn(self, batch) end)
+  else
+    values = learn(self, batch)
+    self.optimizer:step(rate)
+  end
+  values.lr = rate
+  return values
+end
+
 local function train_epoch(self, run)
   self.model:train()
   for batch in run:batches(self.train_loader) do
-    local values = learn(self, batch)
-    values.lr = self.schedule(run.step)
-    self.optimizer:step(values.lr)
+    local values = update(self, run, batch)
     if self.ema then self.ema:update() end
     run:log(values)
   end
