@@ -200,7 +200,9 @@ check("sam leaves the statistics of batch norm to the first pass, and frozen par
     return model[2].running_mean:get(), model[1].weight:get()[1][1], model[3].weight:get()[1][1]
   end
   local plain, frozen, moved = statistics(function(base) return base end)
-  local wrapped, still, other = statistics(function(base, model) return icl.optim.sam(base, { rho = 1, model = model }) end)
+  local wrapped, still, other = statistics(function(base, model)
+    return icl.optim.sam(base, { rho = 1, model = model })
+  end)
   for i, value in ipairs(plain) do check.equal(wrapped[i], value) end
   check.equal(still, frozen)
   check.equal(other ~= moved, true)
@@ -255,7 +257,8 @@ local makers = {
   sam = function(model) return icl.optim.sam(icl.optim.sgd(model), { model = model }) end,
   lookahead = function(model) return icl.optim.lookahead(icl.optim.adamw(model), { k = 2 }) end,
   both = function(model)
-    return icl.optim.lookahead(icl.optim.sam(icl.optim.lion(model, { weight_decay = 0.1 }), { model = model }), { k = 3 })
+    local lion = icl.optim.lion(model, { weight_decay = 0.1 })
+    return icl.optim.lookahead(icl.optim.sam(lion, { model = model }), { k = 3 })
   end,
 }
 
@@ -299,8 +302,9 @@ local function fit(wrap)
   local bytes, labels = {}, {}
   for k = 1, 8 * 16 do bytes[k] = string.char(k * k % 251) end
   for k = 1, 8 do labels[k] = k % 2 end
-  local set = icl.data.set { images = icl.tensor(table.concat(bytes), { dtype = "u8", shape = { 8, 4, 4, 1 } }),
-                             labels = icl.tensor(labels, { dtype = "i64" }), classes = 2, mean = { 0.5 }, std = { 0.2 } }
+  local images = icl.tensor(table.concat(bytes), { dtype = "u8", shape = { 8, 4, 4, 1 } })
+  local set = icl.data.set { images = images, labels = icl.tensor(labels, { dtype = "i64" }), classes = 2,
+                             mean = { 0.5 }, std = { 0.2 } }
   local model = icl.nn.sequential { icl.nn.conv2d(1, 2, 3), icl.nn.batch_norm(2), icl.nn.global_avg_pool(),
                                     icl.nn.linear(2, 2) }
   local count = 0

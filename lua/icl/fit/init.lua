@@ -68,6 +68,14 @@ local function evaluate_on(self, run, result, part)
   return result
 end
 
+-- Gives a schedule that waits for figures that of the epoch.
+local function tell_schedule(self, result)
+  local schedule = self.schedule
+  if type(schedule) ~= "table" or schedule.type ~= "plateau" then return end
+  local figures = self.each and result[self.each.key] or result.train
+  schedule:report(schedule.mode == "max" and figures.top1 or figures.loss)
+end
+
 -- Trains for one epoch and evaluates; what it found goes into `result`.
 local function one_epoch(self, run, result)
   for key in pairs(result) do result[key] = nil end
@@ -78,6 +86,7 @@ local function one_epoch(self, run, result)
   for key, values in pairs(result) do report[key] = values end
   run:report(report)
   if self.on_epoch then self.on_epoch(run, result) end
+  if due or not self.each then tell_schedule(self, result) end
   local white = core.images_clipped()
   if white > 0 and not self.told_white then
     self.told_white = true

@@ -1,5 +1,5 @@
--- optim/adamw.lua: AdamW (Loshchilov and Hutter 2019, algorithm 2) as PyTorch writes it: Adam whose decay is not part of
--- the gradient; in step t
+-- optim/adamw.lua: AdamW (Loshchilov and Hutter 2019, algorithm 2) as PyTorch writes it: Adam whose decay is no part
+-- of the gradient; in step t
 --   m = beta1 m + (1 - beta1) gradient;  v = beta2 v + (1 - beta2) gradient^2
 --   p = p - lr weight_decay p - lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
 -- With amsgrad the largest v so far divides (Reddi et al. 2018).

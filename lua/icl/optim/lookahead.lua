@@ -1,5 +1,5 @@
--- optim/lookahead.lua: lookahead (Zhang et al. 2019): slow weights that follow those of another optimizer. After every k
--- steps of that one, with the slow weights s of each parameter p
+-- optim/lookahead.lua: lookahead (Zhang et al. 2019): slow weights that follow those of another optimizer. After every
+-- k steps of that one, with the slow weights s of each parameter p
 --   s = s + alpha (p - s);  p = s
 local core = require "icl.core"
 local ops = core.ops
@@ -59,8 +59,8 @@ end
 
 Lookahead.settings = wrapped.settings
 
--- icl.optim.lookahead(optimizer [, { k = 5, alpha = 0.5 }]) -> an optimizer that steps as the one inside, optimizer.base,
--- and sets the parameters back to their slow weights after every k steps:
+-- icl.optim.lookahead(optimizer [, { k = 5, alpha = 0.5 }]) -> an optimizer that steps as the one inside,
+-- optimizer.base, and sets the parameters back to their slow weights after every k steps:
 --
 --   local optimizer = icl.optim.lookahead(icl.optim.adamw(model, { weight_decay = 0.05 }))
 --

@@ -1,6 +1,6 @@
--- optim/muon.lua: Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): momentum whose matrices are made
--- orthogonal, so that every direction moves as much. For a weight of two axes or more, a matrix in which each column
--- makes one output,
+-- optim/muon.lua: Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon): momentum whose matrices are
+-- made orthogonal, so that every direction moves as much. For a weight of two axes or more, a matrix in which each
+-- column makes one output,
 --   m = momentum m + (1 - momentum) gradient;  u = with nesterov (1 - momentum) gradient + momentum m, else m
 --   p = p - lr weight_decay p - lr scale orthogonal(u)
 -- orthogonal(u) is U V of the singular values decomposition U S V of u, nearly: ns_steps iterations of Newton and
@@ -8,8 +8,8 @@
 -- scale is, as in PyTorch (adjust_lr_fn), with adjust_lr
 --   "match_rms_adamw"   0.2 sqrt(max(r, c)): steps as large as AdamW's, so that one rate suits both (Liu et al. 2025)
 --   "original"          sqrt(max(1, c / r)): rates are about 0.02
--- All other parameters (biases, batch norm) are updated by AdamW with `betas` and `eps`, at lr adamw_lr_scale, and so are
--- those of groups with adamw = true, which is meant for the last layer:
+-- All other parameters (biases, batch norm) are updated by AdamW with `betas` and `eps`, at lr adamw_lr_scale, and so
+-- are those of groups with adamw = true, which is meant for the last layer:
 --
 --   icl.optim.muon({ { parameters = body:named_parameters() },
 --                    { parameters = head:named_parameters(), adamw = true } }, { weight_decay = 0.05 })

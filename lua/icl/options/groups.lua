@@ -117,6 +117,7 @@ local function move_milestones(values, given, base)
     rules.shown(base.milestones), base.epochs)
 end
 
+local one_cycle, waits = { schedule = "one_cycle" }, { schedule = "plateau" }
 local warmed = { warmup = { "linear", "exponential" } }
 local adaptive = { optimizer = { "adam", "adamw", "nadam", "amsgrad", "adabound", "adaboundw", "lamb", "muon" } }
 local bounded = { optimizer = { "adabound", "adaboundw" } }
@@ -141,11 +142,27 @@ groups.training = options "training"
   : value("milestones", { 80, 120 },
       "epochs after the warm-up at which it drops; not given, they move in proportion when --epochs is",
       { min = 0, only = { schedule = "multistep" } })
-  : value("lr_decay", 0.1, "factor of a drop", { min = 0, only = { schedule = "multistep" } })
-  : value("lr_min_factor", 0.001, "last rate relative to the first",
-      { min = 0, only = { schedule = { "linear", "cosine", "sgdr" } } })
+  : value("lr_decay", 0.1, "factor of a drop", { min = 0, only = { schedule = { "multistep", "plateau" } } })
+  : value("lr_min_factor", 0.001, "last rate relative to the first; plateau: the smallest one",
+      { min = 0, only = { schedule = { "linear", "cosine", "sgdr", "cosine_restarts", "polynomial", "plateau" } } })
+  : value("lr_power", 1.0, "exponent of the polynomial", { min = 0, only = { schedule = "polynomial" } })
+  : value("lr_gamma", 0.95, "factor of the rate in each epoch", { min = 0, only = { schedule = "exponential" } })
+  : value("restart_steps", 1000, "updates of the first cycle", { min = 1, only = { schedule = "cosine_restarts" } })
+  : value("one_cycle_pct_start", 0.3, "part of the epochs in which the rate rises to base_lr",
+      { min = 0, max = 1, only = one_cycle })
+  : value("one_cycle_div_factor", 25.0, "it begins at base_lr divided by this", { min = 1, only = one_cycle })
+  : value("one_cycle_final_div_factor", 1e4, "and ends at that divided by this", { min = 1, only = one_cycle })
+  : flag("one_cycle_three_phase", false, "fall as long as it rose, then to the end", { only = one_cycle })
+  : choice("one_cycle_anneal", "cos", { "cos", "linear" }, "the form of its rise and fall", { only = one_cycle })
+  : choice("plateau_figure", "loss", { "loss", "top1" },
+      "what must get better, of the set that is evaluated after each epoch, or in training where there is none",
+      { only = waits })
+  : value("plateau_patience", 10, "evaluations in a row that may be no better before the rate drops",
+      { min = 0, only = waits })
+  : value("plateau_threshold", 1e-4, "how much better counts, relative to the best", { min = 0, only = waits })
+  : value("plateau_cooldown", 0, "evaluations after a drop that do not count", { min = 0, only = waits })
   : value("T0", 10, "epochs of the first cycle", { min = 1, only = { schedule = "sgdr" } })
-  : value("T_mul", 1.0, "growth from cycle to cycle", { min = 0, only = { schedule = "sgdr" } })
+  : value("T_mul", 1.0, "growth from cycle to cycle", { min = 0, only = { schedule = { "sgdr", "cosine_restarts" } } })
   : choice("warmup", "none", { "none", "linear", "exponential" }, "rise of the rate at the start",
       { only = has_epochs })
   : value("warmup_epochs", 0, "its length, part of --epochs", { min = 0, only = has_length })
@@ -168,7 +185,7 @@ groups.training = options "training"
   : value("muon_momentum", 0.95, "how much of the mean gradient of a matrix is kept",
       { min = 0, max = 1, only = { optimizer = "muon" } })
   : choice("muon_adjust_lr", "match_rms_adamw", { "match_rms_adamw", "original" },
-      "how large moves of matrices are: as those of AdamW at this rate, or as first published, with rates of about 0.02",
+      "how large moves of matrices are: as those of AdamW at this rate, or as first published, for rates of about 0.02",
       { only = { optimizer = "muon" } })
   : value("muon_adamw_lr_scale", 1.0, "rate of biases and batch norm, which AdamW moves, relative to that of matrices",
       { min = 0, only = { optimizer = "muon" } })
@@ -177,13 +194,13 @@ groups.training = options "training"
       { min = 0, only = { optimizer = "lars" } })
   : value("final_lr", 0.1, "what its rates end at, before the schedule's factor", { min = 0, only = bounded })
   : value("gamma", 1e-3, "how fast they do so", { min = 0, only = bounded })
-  : value("weight_decay", 1e-4, "added to the gradient, times the parameter; adamw, adaboundw, lion, lamb, muon: to the "
-      .. "move instead", { min = 0 })
+  : value("weight_decay", 1e-4, "added to the gradient, times the parameter; adamw, adaboundw, lion, lamb, muon: to "
+      .. "the move instead", { min = 0 })
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
       "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
-  : value("sam_rho", 0.0, "take the gradient at the worst place so far away, such as 0.05 (sharpness-aware minimization, "
-      .. "Foret et al. 2021); a step takes two passes; 0: at the place itself", { min = 0 })
+  : value("sam_rho", 0.0, "take the gradient at the worst place so far away, such as 0.05 (sharpness-aware "
+      .. "minimization, Foret et al. 2021); a step takes two passes; 0: at the place itself", { min = 0 })
   : flag("sam_adaptive", false, "so far relative to each parameter (Kwon et al. 2021), such as 0.5",
       { only = sharpness_aware })
   : value("lookahead", 0, "go back to slow weights after so many steps, such as 5 (Zhang et al. 2019); 0: never",
