@@ -39,7 +39,8 @@ end
 
 local floats = { f32 = true, f64 = true, bf16 = true, f16 = true }
 
-local function is_distribution(target)
+-- loss.is_distribution(target) -> is it a tensor of probabilities, rather than labels?
+function loss.is_distribution(target)
   return type(target) == "userdata" and floats[target:dtype()] ~= nil
 end
 
@@ -57,7 +58,7 @@ end
 function loss.distribution(target, classes, smoothing)
   local q
   smoothing = arguments.number("loss: smoothing", smoothing or 0, 0)
-  if is_distribution(target) then
+  if loss.is_distribution(target) then
     q = check_distribution(target, classes)
   elseif type(target) == "userdata" then
     q = one_hot(target, classes)
@@ -100,7 +101,9 @@ local function read_classes(what, logits, target, options)
   local weight = class_weights(what .. ": weight", options.weight, classes)
   if not weight then return q, nil, way end
   local divisor
-  if way == "mean" and not is_distribution(target) then divisor = (loss.distribution(target, classes) * weight):sum() end
+  if way == "mean" and not loss.is_distribution(target) then
+    divisor = (loss.distribution(target, classes) * weight):sum()
+  end
   return q * weight, divisor, way
 end
 
@@ -166,8 +169,8 @@ local function huber(distance, limit)
   return ops.where(distance:lt(limit), 0.5 * distance * distance, limit * (distance - 0.5 * limit))
 end
 
--- loss.huber(input, target [, { delta = 1, reduction = "mean" }]) -> the mean of, d being the absolute difference, d^2 /
--- 2 where d < delta, else delta (d - delta / 2) (Huber 1964; PyTorch: HuberLoss).
+-- loss.huber(input, target [, { delta = 1, reduction = "mean" }]) -> the mean of, d being the absolute difference, d^2
+-- / 2 where d < delta, else delta (d - delta / 2) (Huber 1964; PyTorch: HuberLoss).
 loss.huber = elements.define("loss.huber", { delta = 1 }, function(x, y, o)
   return huber((x - y):abs(), elements.above_zero("loss.huber: delta", o.delta))
 end)
@@ -200,7 +203,8 @@ end)
 -- loss.kl_div(input, target [, { log_target = false, reduction = "mean" }]) -> the mean of target (log target - input),
 -- 0 where the target is 0: the divergence of Kullback and Leibler from the input, log-probabilities, to the target,
 -- probabilities, or their logarithms with log_target. As in PyTorch (KLDivLoss) "mean" divides by all elements;
--- "batchmean" divides by the images, which gives the divergence as it is defined. For distillation (Hinton et al. 2015):
+-- "batchmean" divides by the images, which gives the divergence as it is defined. For distillation (Hinton et al.
+-- 2015):
 --
 --   icl.loss.kl_div((student / T):log_softmax(), (teacher / T):softmax(), { reduction = "batchmean" }) * T ^ 2
 loss.kl_div = elements.define("loss.kl_div", { log_target = false }, function(x, y, o)

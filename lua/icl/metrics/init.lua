@@ -17,6 +17,7 @@ local core = require "icl.core"
 local calibration_error = require "icl.metrics.calibration"
 local confusion = require "icl.metrics.confusion"
 local fail = require "icl.internal.fail"
+local loss = require "icl.loss"
 local arguments = require "icl.internal.arguments"
 local ops = core.ops
 
@@ -62,8 +63,7 @@ function metrics.accuracy(logits, target, k)
   arguments.tensor("metrics.accuracy: logits", logits)
   k = math.min(k or 1, logits:size(-1))
   if type(target) == "userdata" then
-    local is_distribution = target:rank() == 2
-    return hits(logits, is_distribution and target:argmax() or target, k):mean()
+    return hits(logits, loss.is_distribution(target) and target:argmax() or target, k):mean()
   end
   local total
   for i, labels in ipairs(target.labels) do

@@ -171,8 +171,9 @@ local function new(given)
     check(wanted)
     options, segments, changed[name] = wanted, build(wanted), value
   end
-  -- The factor that base_lr is multiplied with.
+  -- schedule.factor(step) -> what base_lr is multiplied with.
   function schedule.factor(step) return factor_at(segments, step, options.as_published) * known.factor end
+  -- schedule:report(value): a figure for a plateau, a number or a tensor of one element, behind each epoch.
   function schedule.report(_, value)
     if options.type ~= "plateau" then fail("schedule: report: %s asks for no figures; plateau does", options.type) end
     if type(value) == "userdata" then value = value:item() end
@@ -181,6 +182,7 @@ local function new(given)
     end
     plateau.report(known, value, options)
   end
+  -- schedule:settings([changed]) -> the options that were changed, and what a plateau knows.
   function schedule.settings(_, again)
     for name, value in pairs(again or {}) do
       if name == "known" then known = value else change(nil, name, value) end
