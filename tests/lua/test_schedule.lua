@@ -220,6 +220,9 @@ check("wrong options of the later types are named", function()
   end
   check.raises(of("one_cycle", { warmup = { type = "linear", epochs = 1 } }), "rises by itself; leave out warmup")
   check.raises(of("one_cycle", { pct_start = 1.5 }), "pct_start is 1.5; it must be at most 1")
+  check.equal(schedule.problem { schedule = "one_cycle", epochs = 5, warmup = "none", warmup_epochs = 0,
+                                 one_cycle_three_phase = true, one_cycle_pct_start = 0.75 },
+    "{one_cycle_pct_start} is 0.75; it must be at most 0.5 with three phases")
   check.raises(of("one_cycle", { pct_start = 0.6, three_phase = true }), "at most 0.5 with three phases")
   check.raises(of("one_cycle", { anneal = "cosine" }), "anneal is cosine; it must be one of cos, linear")
   check.raises(of("cosine_restarts", { T_mul = 0.5 }), "T_mul is 0.5; cycles of cosine_restarts must not shrink")

@@ -42,7 +42,7 @@ local function check(what, o)
   moments.check(what, o)
   arguments.choice(what .. ": adjust_lr", o.adjust_lr, names)
   arguments.integer(what .. ": ns_steps", o.ns_steps, 1, 100)
-  if o.momentum >= 1 then fail("%s: {momentum} is %s; it must be less than 1", what, o.momentum) end
+  if o.momentum >= 1 then fail("%s: momentum is %s; it must be less than 1", what, o.momentum) end
 end
 
 local function is_matrix(p, o)

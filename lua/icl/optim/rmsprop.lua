@@ -15,7 +15,7 @@ local function states(o)
 end
 
 local function check(what, o)
-  if o.alpha >= 1 then fail("%s: {alpha} is %s; it must be less than 1", what, o.alpha) end
+  if o.alpha >= 1 then fail("%s: alpha is %s; it must be less than 1", what, o.alpha) end
 end
 
 local function update(p, g, own, s)

@@ -55,6 +55,14 @@ local function warmup_length(options)
   return (options.warmup.type ~= "none" or options.as_published) and options.warmup.epochs or 0
 end
 
+local function one_cycle_mismatch(options)
+  if options.warmup.type ~= "none" then return "{schedule} one_cycle rises by itself; leave out {warmup}" end
+  local most = options.three_phase and 0.5 or 1
+  if options.pct_start <= most then return nil end
+  return numbers.format("{one_cycle_pct_start} is %g; it must be at most %g%s", options.pct_start, most,
+    options.three_phase and " with three phases" or "")
+end
+
 -- What does not go together in complete options; nil if all does. {name} stands for an option.
 local function mismatch(options)
   local taken = warmup_length(options)
@@ -69,8 +77,10 @@ local function mismatch(options)
     end
     previous = milestone
   end
-  if options.type == "one_cycle" and options.warmup.type ~= "none" then
-    return "{schedule} one_cycle rises by itself; leave out {warmup}"
+  if options.type == "one_cycle" then return one_cycle_mismatch(options) end
+  if options.type == "cosine_restarts" and options.T_mul < 1 then
+    return numbers.format("{T_mul} is %g; cycles of cosine_restarts must not shrink: it must be at least 1",
+      options.T_mul)
   end
   if options.type ~= "sgdr" then return nil end
   local _, total = types.cycles(options, length)
@@ -107,12 +117,6 @@ local function check(options)
   arguments.integer("schedule: cooldown", options.cooldown, 0)
   arguments.boolean("schedule: three_phase", options.three_phase)
   arguments.number("schedule: warmup.epochs", options.warmup.epochs, 0)
-  if options.pct_start > (options.three_phase and 0.5 or 1) then
-    fail("schedule: pct_start is %s; it must be at most %s", options.pct_start,
-      options.three_phase and "0.5 with three phases" or "1")
-  elseif options.type == "cosine_restarts" and options.T_mul < 1 then
-    fail("schedule: T_mul is %s; cycles of cosine_restarts must not shrink: it must be at least 1", options.T_mul)
-  end
   local problem = mismatch(options)
   if problem then fail("schedule: " .. problem) end
   check_steps(options)
