@@ -67,16 +67,18 @@ local function watcher(watch)
   return { turn = function(_, run, loop) watch(run, loop) end }
 end
 
--- The averages over a loader, in a loop of the run.
+-- The averages over a loader, in a loop of the run, and the figures of the whole of it.
 local function average_over(run, model, loader, options)
-  local view = view_function(options.views)
+  local view, own, result = view_function(options.views), metrics.clones(options.metrics), {}
   for batch in run:batches(loader) do
     local logits = predict(model, batch.image, view)
-    local figures = metrics.figures(logits, batch.target, options.metrics)
+    local figures = metrics.figures(logits, batch.target, own)
     figures.loss = loss.cross_entropy(logits, batch.target)
     run:log(figures)
   end
-  return run.average
+  for name, value in pairs(run.average) do result[name] = value end
+  for name, value in pairs(metrics.values(own)) do result[name] = value end
+  return result
 end
 
 -- icl.evaluate(model, set or loader [, { metrics =, views =, batch_size = 256, chain = }]) -> { loss =, top1 =, top5 =,
@@ -86,9 +88,10 @@ end
 --   print(icl.evaluate(model, test).top1)
 --
 -- The model is a module, which is in evaluation mode meanwhile, or a function of images. metrics = { name =
--- function(logits, target) ... end } adds figures of one's own: one number for a batch, averaged by images. views =
--- "flip" takes the mean of the logits of each image and of its mirror image; a function(images) gives a list of views.
--- chain is that of the loader that is made for a set, without random stages unless it is given.
+-- function(logits, target) ... end } adds figures of one's own: one number for a batch, averaged by images; or of the
+-- whole set, such as icl.metrics.f1 { classes = 10 }. views = "flip" takes the mean of the logits of each image and of
+-- its mirror image; a function(images) gives a list of views. chain is that of the loader that is made for a set,
+-- without random stages unless it is given.
 --
 -- It may be called wherever no step is open, in an epoch too: the averages and draws of a run stay as they are, and
 -- each module gets its mode back, also after an error. With run = a run it is a loop of that run, which shows it and
@@ -103,18 +106,17 @@ local function evaluate(model, set, given, ...)
   if core.in_step() then fail "icl.evaluate: a step is open; call it outside of icl.step and of loops over batches" end
   local modes <close> = nn.keep_modes { model, options.run and options.run.model }
   if nn.is(model) then model:eval() end
-  local average
+  local result
   if options.run then
     local logged <close> = averages_of(options.run)
-    average = average_over(options.run, model, loader, options)
+    result = average_over(options.run, model, loader, options)
   else
     places.enter(places.name "evaluate", 0)
     local outside <close> = places.leaving
     local run = new_run { quiet = true, sinks = { options.watch and watcher(options.watch) } }
-    average = average_over(run, model, loader, options)
+    result = average_over(run, model, loader, options)
   end
-  local result = { count = math.min(loader.set.count, loader.batches * loader.batch_size) }
-  for name, value in pairs(average) do result[name] = value end
+  result.count = math.min(loader.set.count, loader.batches * loader.batch_size)
   return result
 end
 

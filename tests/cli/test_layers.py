@@ -50,12 +50,12 @@ BINDINGS = [
 LUA = [
   ["lua/icl/internal/*"],
   ["lua/icl/runs/*"],
-  ["lua/icl/tensor.lua", "lua/icl/json.lua", "lua/icl/image.lua", "lua/icl/weights.lua", "lua/icl/loss.lua",
-   "lua/icl/metrics.lua", "lua/icl/autograd.lua", "lua/icl/schedule.lua", "lua/icl/random/*", "lua/icl/chart/*",
+  ["lua/icl/tensor.lua", "lua/icl/json.lua", "lua/icl/image.lua", "lua/icl/weights.lua", "lua/icl/loss/*",
+   "lua/icl/autograd.lua", "lua/icl/random/*", "lua/icl/chart/*",
    "lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua "
    "lua/icl/options/notation.lua lua/icl/options/results.lua lua/icl/options/resumed.lua lua/icl/options/seeds.lua",
    "lua/icl/options/words.lua", "lua/icl/rerun.lua"],
-  ["lua/icl/sinks/*"],
+  ["lua/icl/sinks/*", "lua/icl/schedule/*", "lua/icl/metrics/*"],
   ["lua/icl/nn/*"],
   ["lua/icl/network/*"],
   ["lua/icl/step.lua", "lua/icl/run/*", "lua/icl/gradcheck.lua", "lua/icl/optim/*", "lua/icl/augment/*"],

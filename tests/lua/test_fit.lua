@@ -189,6 +189,23 @@ check("an optimizer, a schedule and a loss of one's own", function()
   check.equal(model[5].weight:bytes() == before, true)
 end)
 
+check("a plateau is told the figure of each evaluation", function()
+  -- With a threshold of 1 no loss is better than the first.
+  local function rates(options, more)
+    local seen = {}
+    for name, value in pairs { schedule = "plateau", plateau_patience = 0, plateau_threshold = 1, epochs = 5 } do
+      options[name] = options[name] or value
+    end
+    more.on_step = function(run, values) seen[run.epoch] = ("%.4g"):format(values.lr) end
+    fit(options, more)
+    return table.concat(seen, " ")
+  end
+  check.equal(rates({}, {}), "0.1 0.1 0.01 0.001 0.0001")
+  check.equal(rates({}, { test = other }), "0.1 0.1 0.01 0.001 0.0001")
+  check.equal(rates({ val_period = 2 }, { test = other }), "0.1 0.1 0.1 0.1 0.01")
+  check.equal(rates({ plateau_figure = "top1", plateau_patience = 9 }, {}), "0.1 0.1 0.1 0.1 0.1")
+end)
+
 check("averages are evaluated beside the weights, which stay", function()
   local function train(options, more)
     icl.random.seed(3)

@@ -63,6 +63,49 @@ function rules.adabound(p, g, o, own)
   return p - rate * m - (o.decoupled and o.weight_decay * p or 0)
 end
 
+function rules.adamw(p, g, o, own)
+  local decayed = p - o.lr * o.weight_decay * p
+  return decayed + rules.adam(p, g, setmetatable({ weight_decay = 0 }, { __index = o }), own) - p
+end
+
+function rules.nadam(p, g, o, own)
+  local m, v, _, second = moments(o.decoupled and g or g + o.weight_decay * p, o, own)
+  local function mu(t) return o.betas[1] * (1 - 0.5 * 0.96 ^ (t * o.momentum_decay)) end
+  local now, later = mu(own.t), mu(own.t + 1)
+  own.product = (own.product or 1) * now
+  local gradient = o.decoupled and g or g + o.weight_decay * p
+  local moved = (1 - now) / (1 - own.product) * gradient + later / (1 - own.product * later) * m
+  return (o.decoupled and p - o.lr * o.weight_decay * p or p) - o.lr * moved / (math.sqrt(v / second) + 1e-8)
+end
+
+function rules.rmsprop(p, g, o, own)
+  g = g + o.weight_decay * p
+  own.v = o.alpha * (own.v or 0) + (1 - o.alpha) * g * g
+  own.a = o.alpha * (own.a or 0) + (1 - o.alpha) * g
+  local square = o.centered and own.v - own.a ^ 2 or own.v
+  own.b = (o.momentum or 0) * (own.b or 0) + g / (math.sqrt(square) + 1e-8)
+  return p - o.lr * own.b
+end
+
+function rules.lion(p, g, o, own)
+  local m = own.m or 0
+  local c = o.betas[1] * m + (1 - o.betas[1]) * g
+  own.m = o.betas[2] * m + (1 - o.betas[2]) * g
+  return p - o.lr * ((c > 0 and 1 or c < 0 and -1 or 0) + o.weight_decay * p)
+end
+
+function rules.lamb(p, g, o, own)
+  local m, v, first, second = moments(g, o, own)
+  local u = m / first / (math.sqrt(v / second) + 1e-6) + o.weight_decay * p
+  local ratio = (p == 0 or u == 0) and 1 or math.abs(p) / math.abs(u)
+  return p - o.lr * ratio * u
+end
+
+-- A vector is moved by AdamW, at a rate of its own.
+function rules.muon(p, g, o, own)
+  return rules.adamw(p, g, setmetatable({ lr = o.lr * o.adamw_lr_scale }, { __index = o }), own)
+end
+
 -- Gradients that vary in size and sign.
 local function gradient(k)
   return math.sin(k) * 3 ^ (k % 3)
@@ -79,6 +122,16 @@ local settings = {
   { "adabound", { betas = { 0.9, 0.999 }, base_lr = 0.1, final_lr = 0.5, gamma = 1e-3 } },
   { "adabound", { betas = { 0.8, 0.5 }, base_lr = 0.1, final_lr = 0.01, gamma = 0.5 } },
   { "adabound", { betas = { 0.9, 0.999 }, base_lr = 0.1, final_lr = 0.1, gamma = 0.1, decoupled = true } },
+  { "adamw", { betas = { 0.9, 0.999 } } },
+  { "adamw", { betas = { 0.8, 0.5 }, amsgrad = true } },
+  { "nadam", { betas = { 0.9, 0.999 }, momentum_decay = 4e-3 } },
+  { "nadam", { betas = { 0.8, 0.5 }, momentum_decay = 0.5, decoupled = true } },
+  { "rmsprop", { alpha = 0.99 } },
+  { "rmsprop", { alpha = 0.9, momentum = 0.8 } },
+  { "rmsprop", { alpha = 0.7, momentum = 0.5, centered = true } },
+  { "lion", { betas = { 0.9, 0.99 } } },
+  { "lamb", { betas = { 0.9, 0.999 } } },
+  { "muon", { betas = { 0.8, 0.5 }, adamw_lr_scale = 0.25 } },
 }
 
 for _, setting in ipairs(settings) do
@@ -101,8 +154,10 @@ for _, setting in ipairs(settings) do
   end)
 end
 
+local all_names = { "sgd", "lars", "adam", "adamw", "nadam", "adabound", "rmsprop", "lion", "lamb", "muon" }
+
 check("no plan is made anew as steps are counted, whatever the rate", function()
-  for _, name in ipairs { "sgd", "lars", "adam", "adabound" } do
+  for _, name in ipairs(all_names) do
     local w = parameter({ 1 }, "w")
     local optimizer, plans = icl.optim[name](groups(w)), nil
     for k = 1, 5 do
@@ -114,7 +169,7 @@ check("no plan is made anew as steps are counted, whatever the rate", function()
 end)
 
 check("a rate that is a tensor", function()
-  for _, name in ipairs { "sgd", "lars", "adam", "adabound" } do
+  for _, name in ipairs(all_names) do
     local a, b = parameter({ 1, 2 }, "a"), parameter({ 1, 2 }, "b")
     step(icl.optim[name](groups(a)), 0.25, { a, 3 })
     step(icl.optim[name](groups(b)), icl.tensor { 0.25 }, { b, 3 })
@@ -252,11 +307,11 @@ end)
 
 -- Trains for some steps, from what an earlier call returned.
 local function train(name, options, first, last, from)
-  local w = parameter(from and from.w or { 1, -2 }, "w")
-  local optimizer = icl.optim[name](groups(w), options)
+  local w, v = parameter(from and from.w or { 1, -2 }, "w"), parameter(from and from.v or { { 1, -2 } }, "v")
+  local optimizer = icl.optim[name](groups(w, v), options)
   if from then optimizer:load_state_dict(from.state) end
-  for k = first, last do step(optimizer, 0.1 / k, { w, gradient(k) }) end
-  return { w = w:get(), state = optimizer:state_dict() }
+  for k = first, last do step(optimizer, 0.1 / k, { w, gradient(k) }, { v, gradient(k) }) end
+  return { w = w:get(), v = v:get(), state = optimizer:state_dict() }
 end
 
 check("a saved state goes on as if nothing had happened", function()
@@ -265,6 +320,7 @@ check("a saved state goes on as if nothing had happened", function()
     local whole, parts = train(name, options, 1, 7), train(name, options, 4, 7, train(name, options, 1, 3))
     check.equal(#parts.state, #whole.state)
     for i in ipairs(whole.w) do check.equal(parts.w[i], whole.w[i]) end
+    for i, value in ipairs(whole.v[1]) do check.equal(parts.v[1][i], value) end
     for i, item in ipairs(whole.state) do
       check.equal(parts.state[i].name, item.name)
       check.equal(parts.state[i].tensor:eq(item.tensor):cast("f32"):mean():item(), 1)
@@ -285,6 +341,10 @@ check("the names of states", function()
   check.equal(names("adam"), "step exp_avg.w exp_avg_sq.w")
   check.equal(names("adam", { amsgrad = true }), "step exp_avg.w exp_avg_sq.w max_exp_avg_sq.w")
   check.equal(names("adabound"), "step exp_avg.w exp_avg_sq.w")
+  check.equal(names("nadam"), "step mu_product.group1 exp_avg.w exp_avg_sq.w")
+  check.equal(names("rmsprop"), "square_avg.w")
+  check.equal(names("rmsprop", { centered = true, momentum = 0.9 }), "square_avg.w grad_avg.w momentum_buffer.w")
+  check.equal(names("lion"), "exp_avg.w")
 end)
 
 check("a state that does not fit changes nothing", function()
@@ -335,7 +395,7 @@ end)
 
 check("the words of --optimizer", function()
   local names, states = icl.optim.from_options.names, {}
-  check.equal(table.concat(names, " "), "adabound adaboundw adam amsgrad lars sgd")
+  check.equal(table.concat(names, " "), "adabound adaboundw adam adamw amsgrad lamb lars lion muon nadam rmsprop sgd")
   for _, name in ipairs(names) do
     local options = icl.options.training:defaults()
     options.optimizer, options.base_lr, options.gradient_clip = name, 0.02, 5.0
@@ -365,6 +425,12 @@ check("mistakes", function()
     { "adabound", { base_lr = 0 }, "base_lr is 0; it must be above" },
     { "adabound", { gamma = 0 }, "gamma is 0; it must be above" },
     { "adabound", { divide = 0 }, "divide is 0" },
+    { "adamw", { beta = 1 }, "did you mean betas" },
+    { "lion", { betas = { 1, 0.5 } }, "betas must be two numbers" },
+    { "rmsprop", { alpha = 1 }, "alpha is 1; it must be less than 1" },
+    { "muon", { momentum = 1 }, "momentum is 1; it must be less than 1" },
+    { "muon", { adjust_lr = "none" }, "adjust_lr is none; it must be one of match_rms_adamw, original" },
+    { "muon", { ns_steps = 0 }, "ns_steps is 0; it must be an integer from 1" },
   } do
     check.raises(function() icl.optim[case[1]](groups(w), case[2]) end, "icl.optim." .. case[1] .. ": .*" .. case[3])
   end

@@ -334,9 +334,15 @@ check("an option that means nothing without another is an error where it is type
   end
   says("--mixup-alpha 0.5 means nothing without --mixup", "--mixup-alpha", "0.5")
   says("--cutout-size 8 means nothing without --cutout or --dual-cutout", "--cutout-size", "8")
-  says("--no-nesterov means nothing without --optimizer sgd", "--optimizer", "adam", "--no-nesterov")
+  says("--no-nesterov means nothing without --optimizer sgd or muon", "--optimizer", "adam", "--no-nesterov")
   says("--milestones 3 means nothing without --schedule multistep", "--milestones", "3", "--schedule", "cosine")
-  says("--lr-min-factor 0.5 means nothing without --schedule linear or cosine or sgdr", "--lr-min-factor", "0.5")
+  says("--lr-min-factor 0.5 means nothing without --schedule linear or cosine or sgdr or cosine_restarts or "
+    .. "polynomial or plateau", "--lr-min-factor", "0.5")
+  says("--sam-adaptive means nothing without a --sam-rho above 0", "--sam-adaptive")
+  says("--lookahead-alpha 0.3 means nothing without --lookahead above 0", "--lookahead-alpha", "0.3")
+  says("--lion-betas 0.5,0.9 means nothing without --optimizer lion", "--lion-betas", "0.5,0.9")
+  says("--restart-steps 5 means nothing without --schedule cosine_restarts", "--restart-steps", "5")
+  says("--plateau-patience 5 means nothing without --schedule plateau", "--plateau-patience", "5")
   says("--val-ratio 0.1 means nothing without --no-use-test-as-val", "--val-ratio", "0.1")
   says("--image-size 64 means nothing without --dataset imagenet or folder", "--image-size", "64")
   says("--warmup linear means nothing without --warmup-epochs", "--warmup", "linear")

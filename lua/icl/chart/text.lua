@@ -41,7 +41,8 @@ local function column_labels(axis, columns)
 end
 
 -- text(chart, columns, rows, style) -> the lines of a chart, all of that many columns on a terminal. chart = { title =,
--- series = list of { epochs =, values =, number = }, epochs = the last epoch }; style = { braille =, paint = function(
+-- series = list of { epochs =, values =, number = }, epochs = the last epoch, from_zero = true: an even
+-- scale that begins at 0 }; style = { braille =, paint = function(
 -- text, number) }.
 local function text(chart, columns, rows, style)
   local lists, last = {}, chart.epochs or 1
@@ -50,6 +51,7 @@ local function text(chart, columns, rows, style)
     last = math.max(last, series.epochs[#series.epochs] or 1)
   end
   local low, high, log = axes.extent(lists)
+  if chart.from_zero and low then low, log = 0, false end
   local lines = { (chart.title .. (log and " (logarithmic)" or "")):sub(1, columns) }
   lines[1] = lines[1] .. (" "):rep(columns - #lines[1])
   local width, height = columns - LABEL - 1, rows - 3

@@ -21,7 +21,7 @@ local function predict(model, images)
 end
 
 -- Leaves the gradients of a batch for the optimizer; -> loss, accuracies and metrics as a table for run:log.
-local function learn(self, batch)
+local function learn(self, batch, is_first)
   local o, sums = self.options, { loss = 0 }
   for _, chunk in ipairs(batch:chunks(o.subdivision)) do
     local share = chunk:size() / batch:size()
@@ -30,23 +30,55 @@ local function learn(self, batch)
     if share < 1 and not o.as_published then part = part * share end
     part:backward()
     sums.loss = sums.loss + part
-    for name, value in pairs(metrics.figures(logits, chunk.target, self.metrics)) do
+    for name, value in pairs(is_first and metrics.figures(logits, chunk.target, self.train_metrics) or {}) do
       sums[name] = (sums[name] or 0) + value * share
     end
   end
   return sums
 end
 
+-- One update; -> what learn() gives, of the first pass where an optimizer takes several, and the rate.
+local function update(self, run, batch)
+  local rate, passes, values = self.schedule(run.step), 0, nil
+  local function pass()
+    passes = passes + 1
+    return learn(self, batch, passes == 1)
+  end
+  if self.optimizer.takes_function then
+    values = self.optimizer:step(rate, pass)
+  else
+    values = pass()
+    self.optimizer:step(rate)
+  end
+  values.lr = rate
+  return values
+end
+
 local function train_epoch(self, run)
   self.model:train()
+  if not run.entered_again then
+    for _, entry in ipairs(self.of_epoch) do entry.metric:reset() end
+  end
   for batch in run:batches(self.train_loader) do
-    local values = learn(self, batch)
-    values.lr = self.schedule(run.step)
-    self.optimizer:step(values.lr)
+    local values = update(self, run, batch)
     if self.ema then self.ema:update() end
     run:log(values)
   end
-  return run.average, run.last.lr
+  local result = metrics.values(self.train_metrics)
+  for name, value in pairs(run.average) do result[name] = value end
+  return result, run.last.lr
+end
+
+-- Figures for a report: numbers. Of those of a whole set some are lists and matrices.
+local function report_of(result)
+  local report = {}
+  for key, values in pairs(result) do
+    report[key] = {}
+    for name, value in pairs(values) do
+      if type(value) == "number" then report[key][name] = value end
+    end
+  end
+  return report
 end
 
 -- Evaluates the model on a set, and its averages if there are any; what it found goes into `result`.
@@ -57,16 +89,26 @@ local function evaluate_on(self, run, result, part)
   return result
 end
 
+-- Gives a schedule that waits for figures that of the epoch.
+local function tell_schedule(self, result)
+  local schedule = self.schedule
+  if type(schedule) ~= "table" or schedule.type ~= "plateau" then return end
+  local figures = self.each and result[self.each.key] or result.train
+  schedule:report(schedule.mode == "max" and figures.top1 or figures.loss)
+end
+
 -- Trains for one epoch and evaluates; what it found goes into `result`.
 local function one_epoch(self, run, result)
   for key in pairs(result) do result[key] = nil end
-  local report = {}
-  result.train, report.lr = train_epoch(self, run)
+  local rate
+  result.train, rate = train_epoch(self, run)
   local due = run.epoch % self.options.val_period == 0 or run.epoch == run.last_epoch
   if self.each and due then evaluate_on(self, run, result, self.each) end
-  for key, values in pairs(result) do report[key] = values end
+  local report = report_of(result)
+  report.lr = rate
   run:report(report)
   if self.on_epoch then self.on_epoch(run, result) end
+  if due or not self.each then tell_schedule(self, result) end
   local white = core.images_clipped()
   if white > 0 and not self.told_white then
     self.told_white = true
@@ -78,8 +120,9 @@ end
 local function finish(self, run, result)
   if self.last then
     local last = evaluate_on(self, run, {}, self.last)
-    last.final = true
-    run:report(last)
+    local report = report_of(last)
+    report.final = true
+    run:report(report)
     for _, key in ipairs { "test", "test_ema" } do result[key] = last[key] end
   end
   for _, entry in ipairs { { "Validation", "val" }, { "Test", "test" } } do
@@ -119,9 +162,24 @@ local function step_sink(self)
   end }
 end
 
+-- The states of metrics of a whole epoch, as a thing that is kept.
+local function sums_of(self)
+  return { named_states = function()
+    local list = {}
+    for _, entry in ipairs(self.of_epoch) do
+      local metric = entry.metric
+      for _, item in ipairs(metric.named_states and metric:named_states() or {}) do
+        item.name = ("%s.%s"):format(entry.name, item.name)
+        list[#list + 1] = item
+      end
+    end
+    return list
+  end }
+end
+
 -- What a checkpoint holds. An optimizer or schedule of one's own may be a bare function, of which nothing can be kept.
 local function kept_of(self)
-  local kept = { model = self.model, ema = self.ema }
+  local kept = { model = self.model, ema = self.ema, metrics = #self.of_epoch > 0 and sums_of(self) or nil }
   for _, name in ipairs { "optimizer", "schedule" } do
     local thing = self[name]
     if type(thing) == "table" and (thing.named_states or checkpoint.has_settings(thing)) then kept[name] = thing end
@@ -151,10 +209,12 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --
 --   loader                  icl.data.loader(set, { training = true, ... }), in place of train
 --   chain                   of the training images (icl.augment.from_options)
---   optimizer               one of icl.optim, or a table with step(self, rate) (icl.optim.from_options)
+--   optimizer               one of icl.optim, or a table with step(self, rate) (icl.optim.from_options); with
+--                           takes_function = true it is given a function that leaves the gradients, too
 --   schedule                a function of the updates so far that gives the rate (icl.schedule.from_options)
 --   loss(logits, target)    one number, in place of cross-entropy in training; dual_cutout has a list of two logits
---   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies
+--   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies;
+--                           or of whole epochs and sets: { f1 = icl.metrics.f1 { classes = 10 } }
 --   on_step(run, values)    called after each update, outside of the step; values: loss, top1, top5, lr and metrics
 --   on_epoch(run, result)   called after each epoch and its evaluation; result: what icl.fit returns, so far
 local function fit(given, ...)
@@ -164,7 +224,9 @@ local function fit(given, ...)
   local run = run_of(self, given.quiet or false)
   local result = result_of(run)
   if not run.resumed_step then run:tell(header.lines(self, self.layers)) end
-  if self.options.val_first and not run.resumed_step then run:report(evaluate_on(self, run, {}, self.each)) end
+  if self.options.val_first and not run.resumed_step then
+    run:report(report_of(evaluate_on(self, run, {}, self.each)))
+  end
   for _ in run:epochs() do one_epoch(self, run, result) end
   finish(self, run, result)
   if given.hint then run:line(given.hint) end

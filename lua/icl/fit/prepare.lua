@@ -7,6 +7,7 @@ local data = require "icl.data"
 local fail = require "icl.internal.fail"
 local is_loader = require "icl.internal.is_loader"
 local loss = require "icl.loss"
+local metrics = require "icl.metrics"
 local new_ema = require "icl.ema"
 local optim = require "icl.optim"
 local parts = require "icl.fit.parts"
@@ -111,10 +112,21 @@ local function check_evaluated(self)
   end
 end
 
+-- Metrics of a whole epoch, as a list of { name =, metric = }.
+local function of_epoch(given)
+  local list = {}
+  for _, name in ipairs(arguments.names(given)) do
+    if type(given[name]) == "table" then list[#list + 1] = { name = name, metric = given[name] } end
+  end
+  return list
+end
+
 local function training(given)
   local o, notes = settings.complete(given.options)
   local self = { model = given.model, options = o, notes = notes, given = given.options or {}, metrics = given.metrics,
                  on_step = given.on_step, on_epoch = given.on_epoch }
+  self.train_metrics = metrics.clones(given.metrics)
+  self.of_epoch = of_epoch(self.train_metrics)
   self.train_loader = training_loader(given, o)
   self.train = self.train_loader.set
   if o.weights then start_from_weights(self.model, o.weights) end
@@ -133,7 +145,8 @@ local function training(given)
   return self
 end
 
--- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, schedule, criterion, metrics, on_step,
+-- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, schedule, criterion, metrics (for
+-- evaluations), train_metrics and of_epoch (those of them that are of a whole epoch), on_step,
 -- on_epoch, ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, { key =, title
 -- =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header.
 local function prepare(given)

@@ -16,11 +16,11 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local gradients_of = require "icl.optim.gradients"
 local groups = require "icl.optim.groups"
+local saved = require "icl.optim.saved"
 local settings = require "icl.optim.settings"
-local weights = require "icl.weights"
 
-local Optimizer = {}
-Optimizer.__index = Optimizer
+-- takes_function: step() takes a function that leaves gradients, too.
+local Optimizer = saved { takes_function = true }
 
 local shared_defaults = {
   weight_decay = 0,
@@ -55,23 +55,30 @@ local function rules_of(rule)
     { defaults = of_group, check = rule.check, settled = {} }
 end
 
--- The names of the states that updates with these options need; each is also a key of the list.
-local function state_names(rule, options)
-  local names = {}
-  for i, name in ipairs(type(rule.states) == "function" and rule.states(options) or rule.states or {}) do
-    names[i], names[name] = name, true
-  end
-  return names
+-- The names of the states that updates of a parameter with these options need.
+local function state_names(rule, options, parameter)
+  if type(rule.states) == "function" then return rule.states(options, parameter) end
+  return rule.states or {}
 end
 
--- The states of a parameter by name, zeros of its shape.
-local function make_states(self, parameter, kinds)
+-- The states of a parameter by name, zeros of its shape, and the list of these names.
+local function make_states(self, parameter, group)
   local name, state, own = parameter.name, parameter.state, {}
   if self.own[state] then fail("%s: parameter %s is there twice", self.name, name) end
+  local kinds = state_names(self.rule, group, state)
   for _, kind in ipairs(kinds) do
     own[kind] = core.state(core.full(state:shape(), 0, state:dtype()), { name = kind .. "." .. name })
   end
-  self.own[state] = own
+  self.own[state], self.kinds[state] = own, kinds
+end
+
+-- The states of a group as a whole, numbers, by name.
+local function make_group_states(rule, number)
+  local own = {}
+  for name, value in pairs(rule.group_states or {}) do
+    own[name] = core.state(core.full({}, value, "f64"), { name = ("%s.group%d"):format(name, number), dtype = "f64" })
+  end
+  return own
 end
 
 -- The learning rate as the rules of updates take it.
@@ -83,24 +90,38 @@ local function rate_of(self, lr)
   return lr:reshape {}
 end
 
+-- What the function returns that leaves gradients; nothing without one.
+local function call(self, f)
+  if f == nil then return end
+  return arguments.typed(self.name .. ": step", f, "function", "a rate and a function that leaves gradients")()
+end
+
 -- What the updates of a group are told: its options, the rate, the step, and what `prepare` adds.
 local function settings_of(self, group, lr, t)
-  local s = { lr = group.lr_scale == 1 and lr or lr * group.lr_scale, t = t }
+  local s = { lr = group.lr_scale == 1 and lr or lr * group.lr_scale, t = t, group = group.states }
   for name in pairs(self.rules.defaults) do s[name] = group[name] end
-  for _, kind in ipairs(state_names(self.rule, s)) do
-    if not group.states[kind] then
-      fail("%s: group %s needs the state %s with these options; states are made with the optimizer", self.name,
-        group.name, kind)
-    end
-  end
   if self.rule.prepare then self.rule.prepare(s) end
   return s
 end
 
--- optimizer:step(lr): one update with the gradients of this step, which are used up. lr is a number or a tensor of
--- one element.
-function Optimizer:step(lr)
-  local rate, gradients, t = rate_of(self, lr), gradients_of(self.name, self.groups, self.options), nil
+-- The states of a parameter; an error if an update with the settings `s` needs others.
+local function states_of(self, state, group, s)
+  local own = self.own[state]
+  for _, kind in ipairs(state_names(self.rule, s, state)) do
+    if not own[kind] then
+      fail("%s: group %s needs the state %s with these options; states are made with the optimizer", self.name,
+        group.name, kind)
+    end
+  end
+  return own
+end
+
+-- optimizer:step(lr [, f]) -> what f() returns: one update with the gradients of this step, which are used up. lr is a
+-- number or a tensor of one element; f is called first, to leave gradients: function() loss:backward() end. Wrappers
+-- that need several passes (icl.optim.sam) call it as often.
+function Optimizer:step(lr, f)
+  local rate, results = rate_of(self, lr), table.pack(call(self, f))
+  local gradients, t = gradients_of(self.name, self.groups, self.options), nil
   if self.count then
     t = self.count + 1
     self.count:write(t)
@@ -108,19 +129,24 @@ function Optimizer:step(lr)
   for _, group in ipairs(self.groups) do
     local s = settings_of(self, group, rate, t)
     groups.each({ group }, function(_, state)
-      state:write(self.rule.update(state, gradients[state], self.own[state], s))
+      state:write(self.rule.update(state, gradients[state], states_of(self, state, group, s), s))
       state:clear_grad()
     end)
   end
+  return table.unpack(results, 1, results.n)
 end
 
 -- optimizer:named_states() -> list of { name =, state =, module =, key = }: what a resumed run needs besides the
 -- parameters.
 function Optimizer:named_states()
   local list = { self.count and { name = "step", state = self.count, module = self, key = "step" } }
-  for _, group in ipairs(self.groups) do
+  for number, group in ipairs(self.groups) do
+    for _, name in ipairs(arguments.names(group.states)) do
+      list[#list + 1] = { name = ("%s.group%d"):format(name, number), state = group.states[name], module = self,
+                          key = name }
+    end
     for _, parameter in ipairs(group.parameters) do
-      for _, kind in ipairs(group.states) do
+      for _, kind in ipairs(self.kinds[parameter.state]) do
         local state = self.own[parameter.state][kind]
         list[#list + 1] = { name = kind .. "." .. parameter.name, state = state, module = self, key = kind }
       end
@@ -141,20 +167,7 @@ function Optimizer:settings(again)
   return { options = settings.changed(self.options), groups = by_group }
 end
 
--- optimizer:state_dict() -> list of { name =, tensor = }
-function Optimizer:state_dict()
-  return weights.state_dict(self)
-end
-
--- optimizer:load_state_dict(list [, { strict = true }]): such a list; names and shapes must agree unless strict is
--- false.
-function Optimizer:load_state_dict(list, options)
-  options = arguments.options(self.name, options, { strict = true })
-  options.target = self.name
-  return weights.load_state_dict(self, list, options)
-end
-
-local fields = { "defaults", "states", "counts", "check", "prepare", "update" }
+local fields = { "defaults", "states", "group_states", "counts", "check", "prepare", "update" }
 
 -- icl.optim.define(name, rule) -> a function (module or groups [, options]) -> an optimizer. Options are those of the
 -- rule and weight_decay, weight_decay_of, gradient_clip, divide. A group is { parameters = list of { name =, state = }
@@ -164,7 +177,9 @@ local fields = { "defaults", "states", "counts", "check", "prepare", "update" }
 -- optimizer.groups[2].lr_scale = 0. Of the rule only `update` is needed:
 --
 --   defaults        the options and their defaults: numbers, lists of numbers, booleans
---   states          names of the states of each parameter, which begin as zeros; or a function of the options
+--   states          names of the states of each parameter, which begin as zeros; or a function of the options and the
+--                   parameter
+--   group_states    states of a group as a whole, numbers (f64), by name with what they begin as; in s.group
 --   counts          true: the steps are counted, as a state
 --   check(what, o)  raises an error where options make no sense
 --   prepare(s)      once a step for each group, before its updates: s holds the options, lr, and t where steps are
@@ -181,15 +196,15 @@ local function define(name, rule)
   if type(rule.update) ~= "function" then fail("%s: an optimizer needs a function `update`", what) end
   local rules, group_rules = rules_of(rule)
   return function(given, options)
-    local self = setmetatable({ name = what, rule = rule, rules = rules, own = {} }, Optimizer)
+    local self = setmetatable({ name = what, rule = rule, rules = rules, own = {}, kinds = {} }, Optimizer)
     if options ~= nil and type(options) ~= "table" then
       fail("%s: options must be a table, not a %s", what, type(options))
     end
     self.options = settings.new(what, rules, options)
     self.groups = groups.of(what, given, group_rules, self.options)
-    for _, group in ipairs(self.groups) do
-      rawset(group, "states", state_names(rule, group))
-      for _, parameter in ipairs(group.parameters) do make_states(self, parameter, group.states) end
+    for number, group in ipairs(self.groups) do
+      rawset(group, "states", make_group_states(rule, number))
+      for _, parameter in ipairs(group.parameters) do make_states(self, parameter, group) end
     end
     self.count = rule.counts and core.state(core.full({}, 0, "f64"), { name = "step", dtype = "f64" }) or nil
     return self

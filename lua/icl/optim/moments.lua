@@ -1,8 +1,9 @@
--- optim/moments.lua: the running means of the gradient and of its square that Adam and AdaBound share.
+-- optim/moments.lua: the running means of the gradient and of its square that Adam and its kin share.
 local fail = require "icl.internal.fail"
 
 local moments = {}
 
+-- moments.check(what, o): an error unless o.betas are two numbers from 0 to less than 1.
 function moments.check(what, o)
   for i = 1, 2 do
     if not (o.betas[i] and o.betas[i] < 1 and #o.betas == 2) then
@@ -24,6 +25,29 @@ function moments.update(g, own, s)
   own.exp_avg:write(m)
   own.exp_avg_sq:write(v)
   return m, v
+end
+
+-- ---- a whole update of Adam, for those that are Adam but for what decays ----
+
+-- The states that it needs.
+function moments.adam_states(o)
+  return { "exp_avg", "exp_avg_sq", o.amsgrad and "max_exp_avg_sq" or nil }
+end
+
+-- Once a step, before the updates of a group.
+function moments.prepare_adam(s)
+  local first, second = moments.corrections(s)
+  s.rate, s.root = (s.lr / first):cast "f32", second:sqrt():cast "f32"
+end
+
+-- How far a parameter moves against the gradient g: lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps).
+function moments.adam(g, own, s)
+  local m, v = moments.update(g, own, s)
+  if s.amsgrad then
+    v = own.max_exp_avg_sq:maximum(v)
+    own.max_exp_avg_sq:write(v)
+  end
+  return s.rate * m / (v:sqrt() / s.root + s.eps)
 end
 
 return moments

@@ -119,8 +119,9 @@ local function move_milestones(values, given, base)
     rules.shown(base.milestones), base.epochs)
 end
 
+local one_cycle, waits = { schedule = "one_cycle" }, { schedule = "plateau" }
 local warmed = { warmup = { "linear", "exponential" } }
-local adaptive = { optimizer = { "adam", "amsgrad", "adabound", "adaboundw" } }
+local adaptive = { optimizer = { "adam", "adamw", "nadam", "amsgrad", "adabound", "adaboundw", "lamb", "muon" } }
 local bounded = { optimizer = { "adabound", "adaboundw" } }
 
 -- Without a type a warm-up has no length, but published schedules are shorter by it all the same.
@@ -132,6 +133,8 @@ local has_epochs = { "{warmup_epochs}", function(values)
 end }
 local decays = { "a {weight_decay} above 0", function(values) return values.weight_decay ~= 0 end }
 
+local sharpness_aware = { "a {sam_rho} above 0", function(values) return values.sam_rho > 0 end }
+local looks_ahead = { "{lookahead} above 0", function(values) return values.lookahead > 0 end }
 local averaged = { "an {ema} above 0", function(values) return values.ema > 0 end }
 
 groups.training = options "training"
@@ -141,11 +144,27 @@ groups.training = options "training"
   : value("milestones", { 80, 120 },
       "epochs after the warm-up at which it drops; not given, they move in proportion when --epochs is",
       { min = 0, only = { schedule = "multistep" } })
-  : value("lr_decay", 0.1, "factor of a drop", { min = 0, only = { schedule = "multistep" } })
-  : value("lr_min_factor", 0.001, "last rate relative to the first",
-      { min = 0, only = { schedule = { "linear", "cosine", "sgdr" } } })
+  : value("lr_decay", 0.1, "factor of a drop", { min = 0, only = { schedule = { "multistep", "plateau" } } })
+  : value("lr_min_factor", 0.001, "last rate relative to the first; plateau: the smallest one",
+      { min = 0, only = { schedule = { "linear", "cosine", "sgdr", "cosine_restarts", "polynomial", "plateau" } } })
+  : value("lr_power", 1.0, "exponent of the polynomial", { min = 0, only = { schedule = "polynomial" } })
+  : value("lr_gamma", 0.95, "factor of the rate in each epoch", { min = 0, only = { schedule = "exponential" } })
+  : value("restart_steps", 1000, "updates of the first cycle", { min = 1, only = { schedule = "cosine_restarts" } })
+  : value("one_cycle_pct_start", 0.3, "part of the epochs in which the rate rises to base_lr",
+      { min = 0, max = 1, only = one_cycle })
+  : value("one_cycle_div_factor", 25.0, "it begins at base_lr divided by this", { min = 1, only = one_cycle })
+  : value("one_cycle_final_div_factor", 1e4, "and ends at that divided by this", { min = 1, only = one_cycle })
+  : flag("one_cycle_three_phase", false, "fall as long as it rose, then to the end", { only = one_cycle })
+  : choice("one_cycle_anneal", "cos", { "cos", "linear" }, "the form of its rise and fall", { only = one_cycle })
+  : choice("plateau_figure", "loss", { "loss", "top1" },
+      "what must get better, of the set that is evaluated after each epoch, or in training where there is none",
+      { only = waits })
+  : value("plateau_patience", 10, "evaluations in a row that may be no better before the rate drops",
+      { min = 0, only = waits })
+  : value("plateau_threshold", 1e-4, "how much better counts, relative to the best", { min = 0, only = waits })
+  : value("plateau_cooldown", 0, "evaluations after a drop that do not count", { min = 0, only = waits })
   : value("T0", 10, "epochs of the first cycle", { min = 1, only = { schedule = "sgdr" } })
-  : value("T_mul", 1.0, "growth from cycle to cycle", { min = 0, only = { schedule = "sgdr" } })
+  : value("T_mul", 1.0, "growth from cycle to cycle", { min = 0, only = { schedule = { "sgdr", "cosine_restarts" } } })
   : choice("warmup", "none", { "none", "linear", "exponential" }, "rise of the rate at the start",
       { only = has_epochs })
   : value("warmup_epochs", 0, "its length, part of --epochs", { min = 0, only = has_length })
@@ -154,17 +173,41 @@ groups.training = options "training"
   : choice("optimizer", "sgd", optimizers, "how parameters are updated")
   : value("momentum", 0.9, "how much of the last move is kept",
       { min = 0, max = 1, only = { optimizer = { "sgd", "lars" } } })
-  : flag("nesterov", true, "look ahead as Nesterov did", { only = { optimizer = "sgd" } })
-  : value("betas", { 0.9, 0.999 }, "how much of the two running means is kept", { min = 0, max = 1, only = adaptive })
+  : flag("nesterov", true, "look ahead as Nesterov did", { only = { optimizer = { "sgd", "muon" } } })
+  : value("betas", { 0.9, 0.999 }, "how much of the two running means is kept; muon: of biases and batch norm",
+      { min = 0, max = 1, only = adaptive })
+  : value("lion_betas", { 0.9, 0.99 }, "how much of the mean is kept in the direction of a move, and for the next one",
+      { min = 0, max = 1, only = { optimizer = "lion" } })
+  : value("rmsprop_alpha", 0.99, "how much of the mean of squares is kept",
+      { min = 0, max = 1, only = { optimizer = "rmsprop" } })
+  : value("rmsprop_momentum", 0.0, "how much of the last move is kept",
+      { min = 0, max = 1, only = { optimizer = "rmsprop" } })
+  : flag("rmsprop_centered", false, "divide by the deviation from the mean gradient",
+      { only = { optimizer = "rmsprop" } })
+  : value("muon_momentum", 0.95, "how much of the mean gradient of a matrix is kept",
+      { min = 0, max = 1, only = { optimizer = "muon" } })
+  : choice("muon_adjust_lr", "match_rms_adamw", { "match_rms_adamw", "original" },
+      "how large moves of matrices are: as those of AdamW at this rate, or as first published, for rates of about 0.02",
+      { only = { optimizer = "muon" } })
+  : value("muon_adamw_lr_scale", 1.0, "rate of biases and batch norm, which AdamW moves, relative to that of matrices",
+      { min = 0, only = { optimizer = "muon" } })
   : value("lars_eps", 1e-9, "added to the norms that divide", { min = 0, only = { optimizer = "lars" } })
   : value("lars_threshold", 1e-2, "parameters with a norm below have the rate itself",
       { min = 0, only = { optimizer = "lars" } })
   : value("final_lr", 0.1, "what its rates end at, before the schedule's factor", { min = 0, only = bounded })
   : value("gamma", 1e-3, "how fast they do so", { min = 0, only = bounded })
-  : value("weight_decay", 1e-4, "added to the gradient, times the parameter", { min = 0 })
+  : value("weight_decay", 1e-4, "added to the gradient, times the parameter; adamw, adaboundw, lion, lamb, muon: to "
+      .. "the move instead", { min = 0 })
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
       "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
+  : value("sam_rho", 0.0, "take the gradient at the worst place so far away, such as 0.05 (sharpness-aware "
+      .. "minimization, Foret et al. 2021); a step takes two passes; 0: at the place itself", { min = 0 })
+  : flag("sam_adaptive", false, "so far relative to each parameter (Kwon et al. 2021), such as 0.5",
+      { only = sharpness_aware })
+  : value("lookahead", 0, "go back to slow weights after so many steps, such as 5 (Zhang et al. 2019); 0: never",
+      { min = 0 })
+  : value("lookahead_alpha", 0.5, "how far the slow weights follow", { min = 0, max = 1, only = looks_ahead })
   : value("ema", 0.0, "decay of a running average of the weights, which is evaluated too, such as 0.999; 0: none",
       { min = 0 })
   : flag("ema_warmup", false, "a smaller decay at first, (1 + t) / (10 + t) behind t updates", { only = averaged })
