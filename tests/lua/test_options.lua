@@ -88,6 +88,19 @@ check("mistakes are explained", function()
   says("'foo' is not an option", "foo")
 end)
 
+check("a list without presets has no switches about them", function()
+  local options = icl.options "Example" : value("depth", 20, "layers")
+  check.equal(select(2, options:read { "--help" }):find "preset", nil)
+  check.equal(select(2, options:read { "--preset", "quick" }), "--preset quick: there are no presets")
+end)
+
+check("presets and defaults are tables", function()
+  check.raises(function() example():preset("fast", "a note", { epochs = 1 }) end,
+    "options: preset fast: it takes a table { name = value }, and behind it comes a note, not 'a note'")
+  check.raises(function() example():preset { epochs = 1 } end, "options: preset: it takes a name, not a table")
+  check.raises(function() example():default(5) end, "options: default: it takes a table { name = value }, not 5")
+end)
+
 check("help and the list of presets", function()
   local values, text = read("--depth", "32", "--help")
   check.equal(values, false)
@@ -220,6 +233,7 @@ check("a result that is not there", function()
   says("there is no result '32/epochs=55' (did you mean 32/epochs=5?); --list-results lists them", "--result",
     "32/epochs=55")
   says("there is no result '32'; there are 32/epochs=5, 32/epochs=6; --list-results lists them", "--result=32")
+  says("there is no result '16/6'; there is 16/epochs=6; --list-results lists them", "--result", "16/6")
   says("--result needs a name; --list-results lists them", "--result")
   says("--result is there twice; it can be given once", "--result", "32/epochs=5", "--result", "32/epochs=6")
   check.equal(select(2, example():read { "--list-results" }), "there are no published figures\n")

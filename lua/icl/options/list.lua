@@ -107,12 +107,15 @@ end
 
 -- :default { name = value, ... }: other defaults for options that are declared already.
 function Options:default(values)
+  arguments.typed("options: default", values, "table", "a table { name = value }")
   for name, value in pairs(values) do self:spec_of(name, "default").default = value end
   return self
 end
 
 -- :preset(name, values, note): values for several options under one name, for --preset NAME.
 function Options:preset(name, values, note)
+  arguments.typed("options: preset", name, "string", "a name")
+  arguments.typed("options: preset " .. name, values, "table", "a table { name = value }, and behind it comes a note")
   if self.presets[name] then fail("options: preset %s was declared twice", name) end
   local checked = {}
   for key, given in pairs(values) do
