@@ -39,6 +39,22 @@ local function check_module(what, module)
   end
 end
 
+-- weights.of_model(tensors) -> those of the model among the tensors of a run's checkpoint, under their own names.
+function weights.of_model(tensors)
+  local own = {}
+  for _, item in ipairs(tensors) do
+    local name = item.name:match "^model%.(.+)$"
+    if name then own[#own + 1] = setmetatable({ name = name }, { __index = item }) end
+  end
+  return own
+end
+
+-- weights.is_checkpoint(metadata) -> is a file with this metadata the state of a run?
+function weights.is_checkpoint(metadata)
+  local ok, about = pcall(core.json_decode, metadata.icl or "null")
+  return ok and type(about) == "table" and about.state ~= nil
+end
+
 -- weights.state_dict(module) -> list of { name =, tensor = } in PyTorch's layout.
 function weights.state_dict(module)
   check_module("state_dict", module)
@@ -197,7 +213,7 @@ function weights.load_state_dict(module, tensors, options)
   if text and options.strict then
     local advice = classes_text(module, differences, misshapen, options.target)
     fail("load: %s does not fit %s; %s. %s%s", options.source, options.target, text,
-      advice or "strict = false loads what fits", hint)
+      advice or "model:load(path, { strict = false }) loads what fits", hint)
   elseif text and fitting == 0 then
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
@@ -205,7 +221,8 @@ function weights.load_state_dict(module, tensors, options)
   return differences
 end
 
--- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict.
+-- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict. Of
+-- a run's checkpoint it takes the model, unless rename chooses.
 function weights.load(module, path, options, ...)
   check_module("load", module)
   arguments.no_more("load", "a path and a table of options", ...)
@@ -214,7 +231,9 @@ function weights.load(module, path, options, ...)
   options.source = path
   local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end
-  return weights.load_state_dict(module, core.safetensors_read(path), options)
+  local tensors, metadata = core.safetensors_read(path)
+  if options.rename == nil and weights.is_checkpoint(metadata) then tensors = weights.of_model(tensors) end
+  return weights.load_state_dict(module, tensors, options)
 end
 
 return weights

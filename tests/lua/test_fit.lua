@@ -253,7 +253,7 @@ check("weights to start from", function()
   head[5] = icl.nn.linear(2, 7)
   check.raises(function() fit(options, { model = head, train = make_set(12, 4, 4) }) end, "for 2 classes in the file "
     .. "and for 7 in the model: model:load%(path, { strict = false }%) loads all but it")
-  check.raises(function() fit { weights = "/nowhere" } end, "icl.fit: weights: /nowhere: cannot open it")
+  check.raises(function() fit { weights = "/nowhere" } end, "icl.fit: weights: there is no file or run /nowhere")
   os.remove(path)
 end)
 

@@ -55,7 +55,8 @@ end
 local function complete(opt, options, about)
   opt.dataset = opt.dataset or about.name
   if not opt.dataset or opt.dataset == "own" then
-    fail "the file does not say which images it was trained with; give {dataset} NAME"
+    fail(opt.model and "{model} does not say which images to use; give {dataset} NAME"
+      or "the file does not say which images it was trained with; give {dataset} NAME")
   end
   local same = opt.dataset == (options.dataset or about.name)
   if not opt.data and same then opt.data = options.data end
@@ -132,8 +133,11 @@ local function report(opt, of, where, set)
     of.network, of.data, of.split = where.path, set.name, opt.split
     return json.encode(of) .. "\n"
   end
-  return ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name,
-    opt.split, summary.grouped(of.count), #of.classes, show.text(of))
+  local lines = { ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name,
+    opt.split, summary.grouped(of.count), #of.classes, show.text(of)) }
+  if opt.csv then lines[#lines + 1] = ("\nTable: %s\n"):format(core.printable(opt.csv)) end
+  if opt.predictions then lines[#lines + 1] = ("\nPredictions: %s\n"):format(core.printable(opt.predictions)) end
+  return table.concat(lines)
 end
 
 local function evaluate(word, opt)

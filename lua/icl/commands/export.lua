@@ -6,6 +6,7 @@ local json = require "icl.json"
 local source = require "icl.evaluation.source"
 local split = require "icl.options.words".split
 local usage = require "icl.internal.usage"
+local weights = require "icl.weights"
 
 local in_onnx = { "--onnx", function(values) return values.onnx ~= nil end }
 
@@ -27,19 +28,11 @@ local function options_of(words)
     : example "icl export pytorch.safetensors --model resnet --depth 20 --safetensors net.safetensors"
 end
 
--- Without the name that a checkpoint has the tensors of its model under; what is not of the model is left out.
-local function of_model(list)
-  local own = {}
-  for _, item in ipairs(list) do
-    local name = item.name:match "^model%.(.+)$"
-    if name then own[#own + 1] = { name = name, tensor = item.tensor } end
-  end
-  return #own > 0 and own or list
-end
-
 -- The tensors of the file as they are there, and the large constants of the description.
 local function tensors_of(found)
-  local list, names = of_model((core.safetensors_read(found.path))), {}
+  local list, metadata = core.safetensors_read(found.path)
+  if weights.is_checkpoint(metadata) then list = weights.of_model(list) end
+  local names = {}
   for _, item in ipairs(list) do names[item.name] = true end
   for _, item in ipairs(found.net:constants()) do
     if not names[item.name] then list[#list + 1] = item end
@@ -74,6 +67,9 @@ local function export(word, opt)
   if opt.safetensors then
     core.safetensors_write(opt.safetensors, tensors_of(found),
       { format = "pt", checksum = "crc32", icl = json.encode(found.net:about()) })
+  end
+  for _, path in ipairs { opt.onnx or false, opt.npz or false, opt.safetensors or false } do
+    if path then io.stdout:write(core.printable(path), "\n") end
   end
   return 0
 end

@@ -153,7 +153,7 @@ local function fit(given, ...)
   given = arguments.options("icl.fit", given, {}, names)
   local self = prepare(given)
   local run, result = run_of(self, given.quiet or false), {}
-  if not run.resumed_step then run:tell(header.lines(self, self.layers)) end
+  if not run.resumed_step then run:tell(header.lines(self, self.layers, run.folder)) end
   if self.options.val_first and not run.resumed_step then run:report(evaluate_on(self, run, {}, self.each)) end
   for _ in run:epochs() do one_epoch(self, run, result) end
   finish(self, run, result)

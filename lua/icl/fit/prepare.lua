@@ -7,6 +7,7 @@ local data = require "icl.data"
 local fail = require "icl.internal.fail"
 local is_loader = require "icl.internal.is_loader"
 local loss = require "icl.loss"
+local find_weights = require "icl.network.find"
 local new_ema = require "icl.ema"
 local optim = require "icl.optim"
 local parts = require "icl.fit.parts"
@@ -90,10 +91,10 @@ local function training_loader(given, o)
   return loader
 end
 
--- Puts the weights of options.weights into the model.
-local function start_from_weights(model, path)
+-- Puts the weights of options.weights, a file or a run, into the model.
+local function start_from_weights(model, word)
   local where = core.where()
-  local ok, message = pcall(weights.load, model, path)
+  local ok, message = pcall(function() weights.load(model, find_weights(word).path) end)
   if ok then return end
   if type(message) ~= "string" then error(message, 0) end
   if message:sub(1, #where) == where then message = message:sub(#where + 1) end

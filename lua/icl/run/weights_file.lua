@@ -1,6 +1,7 @@
 -- run/weights_file.lua: weights.safetensors of a run: its model as it was at its best, in PyTorch's names.
 local core = require "icl.core"
 local json = require "icl.json"
+local weights = require "icl.weights"
 
 -- The checkpoint with the weights that are wanted: the best, or the last where no figures were reported.
 local function source(folder)
@@ -18,19 +19,9 @@ local function without_state(metadata)
   return { format = "pt", icl = json.encode(about) }
 end
 
--- The tensors of the model among those of a checkpoint.
-local function model_of(list)
-  local weights = {}
-  for _, item in ipairs(list) do
-    local name = item.name:match "^model%.(.*)$"
-    if name then weights[#weights + 1] = { name = name, tensor = item.tensor } end
-  end
-  return weights
-end
-
 local function copy(folder)
   local list, metadata = core.safetensors_read(source(folder))
-  core.safetensors_write(folder .. "/weights.safetensors", model_of(list), without_state(metadata))
+  core.safetensors_write(folder .. "/weights.safetensors", weights.of_model(list), without_state(metadata))
 end
 
 -- write(run) -> true; or nil and a message. A run that keeps no model writes none.

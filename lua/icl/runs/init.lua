@@ -153,16 +153,17 @@ local function matching(word)
   return found
 end
 
--- runs.find(words) -> the runs that words stand for, each once: folders of runs, or folders with such in them; a name
--- that is not there is looked for below the root. A word that stands for none is an error.
-function runs.find(words)
+-- runs.find(words [, what = "run"]) -> the runs that words stand for, each once: folders of runs, or folders with such
+-- in them; a name that is not there is looked for below the root. A word that stands for none is an error, which says
+-- `what` was looked for.
+function runs.find(words, what)
   local found, seen = {}, {}
   for _, word in ipairs(words) do
     local matched = matching(word)
     if #matched == 0 then
       local names = {}
       for i, run in ipairs(runs.list()) do names[i] = run.name end
-      fail("there is no run %s%s; icl runs lists those that there are", core.printable(word),
+      fail("there is no %s %s%s; icl runs lists the runs that there are", what or "run", core.printable(word),
         arguments.suggestion(word, names))
     end
     for _, run in ipairs(matched) do
