@@ -33,6 +33,7 @@ check("a finished run", function()
   check.equal(run.left, nil)
   check.equal(run.options.betas[2], 0.999)
   check.equal(#run.problems, 0)
+  check.equal(tostring(run), "wrn-28/003: finished, epoch 3/3, error, test 20.00 %, best 10.00 % at 2")
 end)
 
 check("a run that grows, and a line that is not whole yet", function()

@@ -99,8 +99,9 @@ local function shape_of(model, info)
 end
 
 -- The tensors and the metadata of a file.
-local function contents_of(model, info)
-  info = info or {}
+local function contents_of(what, model, info)
+  if not Module.is(model) then fail("%s: it takes a module, not %s", what, arguments.described(model)) end
+  info = arguments.typed(what .. ": info", info or {}, "table", "a table { data = set, ... }")
   local shape, rest = shape_of(model, info), {}
   for key, value in pairs(info) do
     if key ~= "shape" then rest[key] = value end
@@ -116,7 +117,7 @@ end
 -- model.input. The file is replaced as a whole or not at all.
 function network.save(model, path, info)
   core.refuse_suspended "network.save"
-  core.safetensors_write(arguments.path("network.save", path), contents_of(model, info))
+  core.safetensors_write(arguments.path("network.save", path), contents_of("network.save", model, info))
 end
 
 -- ---- reading ----
@@ -128,8 +129,13 @@ function Opened:init(file)
   for name, value in pairs(file:facts()) do self[name] = value end
 end
 
+-- n(images) -> logits f32 (n, classes); images f32 that are normalised, or bytes, u8.
 function Opened:forward(x)
   return self.file[1]:apply(x)
+end
+
+function Opened:shown()
+  return ("opened_network: images of %s -> %d classes"):format(table.concat(self.shape, " x "), self.classes)
 end
 
 -- n:named_states() -> list of { name =, state =, module =, key = }, as modules have it.
@@ -178,7 +184,7 @@ end
 -- network.of(model [, info]) -> what network.open would give for the model's file: another network, with the weights
 -- that the model has now.
 function network.of(model, info)
-  local list, metadata = contents_of(model, info)
+  local list, metadata = contents_of("network.of", model, info)
   return Opened(core.network_make(metadata.icl, list))
 end
 

@@ -70,6 +70,17 @@ function Run:update()
   return grown or self.state ~= state
 end
 
+-- "wrn/001: finished, epoch 3/3, error, test 4.12 %, best 4.03 % at 2"
+function Run:__tostring()
+  local parts = { self.state, ("epoch %g"):format(self.epoch) .. (self.epochs and ("/%g"):format(self.epochs) or "") }
+  if self.last then
+    local figure = self.figure
+    parts[3] = ("%s %s"):format(figures.title(figure):lower(), figures.text(figure, self.last.value))
+    parts[4] = ("best %s at %g"):format(figures.text(figure, self.best.value), self.best.epoch)
+  end
+  return self.name .. ": " .. table.concat(parts, ", ")
+end
+
 -- run:text(name) -> the text of a file of the folder, such as env.txt; nil if it is not there.
 function Run:text(name)
   local file = io.open(self.path .. "/" .. name, "rb")
