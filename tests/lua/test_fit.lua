@@ -187,6 +187,14 @@ check("an optimizer, a schedule and a loss of one's own", function()
             loss = function(logits) return logits:sum() * 0 end })
   check.equal(table.concat(rates, " "), "0.0 0.5 1.0")
   check.equal(model[5].weight:bytes() == before, true)
+  check.raises(function() fit({}, { loss = function() return 5 end }) end,
+    "icl.fit: what loss gives is 5; it must be a tensor")
+end)
+
+check("sets are tables", function()
+  for _, name in ipairs { "train", "val", "test" } do
+    check.raises(function() fit({}, { [name] = 5 }) end, "icl.fit: " .. name .. ": it takes a set of images, not 5")
+  end
 end)
 
 check("averages are evaluated beside the weights, which stay", function()

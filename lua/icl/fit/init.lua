@@ -26,7 +26,7 @@ local function learn(self, batch)
   for _, chunk in ipairs(batch:chunks(o.subdivision)) do
     local share = chunk:size() / batch:size()
     local logits = predict(self.model, chunk.image)
-    local part = self.criterion(logits, chunk.target)
+    local part = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
     if share < 1 and not o.as_published then part = part * share end
     part:backward()
     sums.loss = sums.loss + part

@@ -24,6 +24,9 @@ end
 local function check(given)
   if not given.model then fail "icl.fit: it needs a model" end
   if not (given.train or given.loader) then fail "icl.fit: it needs a set, train, or a loader" end
+  for _, name in ipairs { "train", "val", "test" } do
+    arguments.typed("icl.fit: " .. name, given[name] or {}, "table", "a set of images")
+  end
   for _, name in ipairs { "loss", "schedule", "on_step", "on_epoch" } do
     local value = given[name]
     if value ~= nil and not can_be_called(value) then

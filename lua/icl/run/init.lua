@@ -20,6 +20,7 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local changes = require "icl.run.changes"
 local checkpoint = require "icl.run.checkpoint"
+local is_loader = require "icl.internal.is_loader"
 local loop = require "icl.run.loop"
 local new_output = require "icl.run.output"
 local new_saver = require "icl.run.saver"
@@ -51,8 +52,15 @@ local function check_kept(options)
   return kept
 end
 
+local function check_others(options)
+  if options.output ~= nil then arguments.typed("icl.run: output", options.output, "string", "the path of a folder") end
+  arguments.typed("icl.run: sinks", options.sinks or {}, "table", "a list of sinks")
+  arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
+end
+
 local function begin(given)
   local options = arguments.options("icl.run", given, defaults, others)
+  check_others(options)
   local name = places.name "run"
   local self = setmetatable({
     model = options.model, kept = check_kept(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
@@ -164,6 +172,7 @@ end
 -- for batch in run:batches(loader) do ... end: the batches of the current epoch; each pass is one step. Passes over a
 -- training loader count in run.step.
 function Run:batches(loader)
+  if not is_loader(loader) then fail("run:batches: it takes a loader, not %s", arguments.described(loader)) end
   local record = record_for(self, loader)
   self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
   record.loader, record.training, record.goes_on = loader, loader.training == true, true
