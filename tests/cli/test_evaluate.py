@@ -99,6 +99,13 @@ def tables_go_into_files():
 
 
 @test
+def options_about_folders_mean_nothing_for_other_images():
+  with trained("fashion_mnist") as where:
+    contains(failure(run("evaluate", where / "net", "--data", where / "data", "--eval-resize", "30"), 2),
+             "icl evaluate: --eval-resize 30 means nothing without --dataset imagenet or folder")
+
+
+@test
 def mirror_images_count_with_tta():
   with trained("fashion_mnist") as where:
     one, two = (json.loads(where.evaluate("--json", "--tta", tta))["loss"] for tta in ("none", "flip"))

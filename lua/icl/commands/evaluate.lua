@@ -58,6 +58,9 @@ local function complete(opt, options, about)
     fail(opt.model and "{model} does not say which images to use; give {dataset} NAME"
       or "the file does not say which images it was trained with; give {dataset} NAME")
   end
+  local origin = usage.origin(opt)
+  local problem = origin.list:unmet(opt, origin.given, true)  -- now that the images are known
+  if problem then usage.wrong("icl evaluate", problem) end
   local same = opt.dataset == (options.dataset or about.name)
   if not opt.data and same then opt.data = options.data end
   opt.val_ratio = same and options.val_ratio or 0
