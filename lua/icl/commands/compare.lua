@@ -77,7 +77,8 @@ local function text_of(list, measured, differing)
     for _, name in ipairs(differing) do row[#row + 1] = groups.shown(group.options[name]) end
     rows[i + 1] = row
   end
-  return grid(rows) .. "\nmean ± deviation [95 % interval of the mean], over the runs of equal settings\n"
+  return grid(rows) .. "\nmean ± deviation [95 % interval of the mean], over the runs of equal settings; of one seed, "
+    .. "the run that came furthest\n"
 end
 
 local function csv_line(cells)

@@ -60,8 +60,8 @@ function tables.results(list)
     local swatch = #list > 1 and fill('<i class="swatch $colour"></i>', { colour = plot.colour(i) }) or ""
     local row, own = { swatch .. escape(#differing > 0 and group.name or group.title) }, measured[i]
     row[#row + 1] = tostring(#group.runs)
-    row[#row + 1] = own.figure and
-      escape(figures.title(own.figure) .. (figures.is_share(own.figure) and ", %" or "")) or ""
+    row[#row + 1] = own.figure and ('<span class="whole">%s%s</span>'):format(escape(figures.title(own.figure)),
+      figures.is_share(own.figure) and ", %" or "") or ""
     row[#row + 1] = summary_cell(own.figure, own.best)
     row[#row + 1] = summary_cell(own.figure, own.last)
     if has.interval then row[#row + 1] = interval_cell(own.figure, own.last) end

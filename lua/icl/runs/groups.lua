@@ -98,9 +98,27 @@ local function name_apart(list)
   end
 end
 
+-- Did a run come further than another one of the same seed, or as far and later?
+local function is_further(run, other)
+  local done, other_done = run.state == "finished", other.state == "finished"
+  if done ~= other_done then return done end
+  return run.epoch >= other.epoch
+end
+
+-- Adds a run to those of a group. Runs with one seed are one sample, for which the one that came furthest stands.
+local function add(group, run)
+  for i, other in ipairs(run.options.seed and group.runs or {}) do
+    if other.options.seed == run.options.seed then
+      if is_further(run, other) then group.runs[i] = run end
+      return
+    end
+  end
+  group.runs[#group.runs + 1] = run
+end
+
 -- groups.of(list) -> the runs of a list in groups of equal settings, in the order of their first runs: { title = (no
--- two have the same), name = (of the folder of its runs), runs =, options = (those of the first), figure = (that by
--- which it is judged) }.
+-- two have the same), name = (of the folder of its runs), runs = (one for each seed), options = (those of the first),
+-- figure = (that by which it is judged) }.
 function groups.of(list)
   local found, by_key = {}, {}
   for _, run in ipairs(list) do
@@ -111,7 +129,7 @@ function groups.of(list)
       group = { title = name, name = name, runs = {}, options = run.options }
       found[#found + 1], by_key[key] = group, group
     end
-    group.runs[#group.runs + 1] = run
+    add(group, run)
     group.figure = group.figure or run.figure
   end
   name_apart(found)
