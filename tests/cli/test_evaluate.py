@@ -99,6 +99,18 @@ def tables_go_into_files():
 
 
 @test
+def images_of_a_folder_have_the_size_that_the_network_takes():
+  with trained("folder") as where:
+    script = where.write("save.lua", """
+      local icl = require "icl"
+      icl.network.save(icl.models.resnet { depth = 8, classes = 2, input = { 24, 24, 3 } }, arg[1], {
+        shape = { 24, 24, 3 } })""")
+    success(run(script, where / "small"))
+    words = ("--dataset", "folder", "--data", where / "data", "--json")
+    equal(len(json.loads(success(run("evaluate", where / "small", *words)))["classes"]), 2)
+
+
+@test
 def options_about_folders_mean_nothing_for_other_images():
   with trained("fashion_mnist") as where:
     contains(failure(run("evaluate", where / "net", "--data", where / "data", "--eval-resize", "30"), 2),

@@ -198,6 +198,8 @@ def it_begins_with_what_is_trained_and_how():
              "Preset: quickstart", "--depth 8", "--epochs 1", "--schedule cosine", "--batch-size 64")
     lacks(text, "--momentum", "Note:")
     assert first <= 8 and max(map(len, lines[:first])) <= 120, text
+    contains(text, "Next: --epochs 20")
+    lacks(success(run(RECIPE, *SMALL, "--data", data, "--epochs", "20")), "Next:")
 
 
 @test

@@ -51,8 +51,8 @@ local function with_file(words)
   return list, #list > #words
 end
 
--- What is not given is as in the run, or in the file.
-local function complete(opt, options, about)
+-- What is not given is as in the run, or in the file. shape: of the images that the network takes, if it is known.
+local function complete(opt, options, about, shape)
   opt.dataset = opt.dataset or about.name
   if not opt.dataset or opt.dataset == "own" then
     fail(opt.model and "{model} does not say which images to use; give {dataset} NAME"
@@ -64,7 +64,7 @@ local function complete(opt, options, about)
   local same = opt.dataset == (options.dataset or about.name)
   if not opt.data and same then opt.data = options.data end
   opt.val_ratio = same and options.val_ratio or 0
-  opt.image_size = math.tointeger(about.shape and about.shape[1] or opt.input and opt.input[1] or 224) or 224
+  opt.image_size = math.tointeger(shape and shape[1] or 224) or 224
   if same and options.seed then random.seed(options.seed) end
 end
 
@@ -146,12 +146,12 @@ end
 local function evaluate(word, opt)
   local where, set
   if opt.model then
-    complete(opt, {}, {})
+    complete(opt, {}, {}, opt.input)
     set = sets.open(opt, datasets.folders)
     where = source.network(word, opt, set)
   else
     where = source.network(word, opt)
-    complete(opt, where.options, where.net:about().data or {})
+    complete(opt, where.options, where.net:about().data or {}, where.net.shape)
   end
   local own_set, loader = loader_of(where.net, opt, where.options)
   local found = predictions.over(where.net, loader, { flip = opt.tta == "flip", keep = opt.predictions ~= nil,

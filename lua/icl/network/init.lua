@@ -190,10 +190,12 @@ end
 
 -- network.open(path) -> a network that was saved by network.save or a run: a module for evaluation only. Its fields:
 -- shape { height, width, channels }, classes, class_names, mean, std (nil if they are not known), resize and crop (see
--- image). It takes f32 images that are normalised, or bytes.
+-- image). It takes f32 images that are normalised, or bytes. A file that was damaged since it was saved is an error.
 function network.open(path, ...)
   arguments.no_more("network.open", "a path", ...)
-  return Opened(core.network_read(arguments.path("network.open", path)))
+  local whole, message = core.safetensors_verify(arguments.path("network.open", path))
+  if not whole then fail("%s", message) end
+  return Opened(core.network_read(path))
 end
 
 return network
