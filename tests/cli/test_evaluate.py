@@ -208,6 +208,7 @@ def the_folder_of_a_run_stands_for_its_weights():
     equal(result.returncode, 1)
     contains(result.stderr, "this run has no weights yet")
     os.rename(where / "net", where / "runs/r/001/checkpoints/last.safetensors")
+    equal(success(run("-e", "print(icl.network.open 'runs/r'.classes)", cwd=where.path)), "10\n")
     for word in ("runs/r/001", "runs/r", "r/001", "r"):
       result = run("evaluate", word, "--json", cwd=where.path)
       success(result)

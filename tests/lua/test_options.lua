@@ -94,6 +94,24 @@ check("a list without presets has no switches about them", function()
   check.equal(select(2, options:read { "--preset", "quick" }), "--preset quick: there are no presets")
 end)
 
+check("descriptions of options are checked", function()
+  for message, f in pairs {
+    ["nil is no name of an option; it is written like batch_size"] = function(x) x:value() end,
+    ["'two words' is no name of an option"] = function(x) x:value("two words", 1, "") end,
+    ["a: help: it takes a text, not nil"] = function(x) x:value("a", 1) end,
+    ["a: the default is nil, of which no type follows"] = function(x) x:value("a", nil, "") end,
+    ["a: options must be a table, not 5"] = function(x) x:value("a", 1, "", 5) end,
+    ["a: there is no option 'mni' %(did you mean min%?%)"] = function(x) x:value("a", 1, "", { mni = 5 }) end,
+    ["a flag's default: it takes true, false or nil, not 'yes'"] = function(x) x:flag("a", "yes", "") end,
+    ["the choices of a: it takes a list of words, not 'b'"] = function(x) x:choice("a", "b", "b") end,
+    ["the default of a is b; it must be c"] = function(x) x:choice("a", "b", { "c" }, "") end,
+    ["include: it takes groups such as icl.options.data, not 5"] = function(x) x:include(5) end,
+    ["parse: it takes the words of the command line, arg, not nil"] = function(x) x:parse() end,
+  } do
+    check.raises(function() f(icl.options "Example") end, "^tests/lua/.*: options: " .. message)
+  end
+end)
+
 check("presets and defaults are tables", function()
   check.raises(function() example():preset("fast", "a note", { epochs = 1 }) end,
     "options: preset fast: it takes a table { name = value }, and behind it comes a note, not 'a note'")

@@ -143,6 +143,7 @@ check("a list of runs", function()
   for i, run in ipairs(runs.list(place "list")) do names[i] = run.name end
   check.equal(table.concat(names, " "), "b/001 vgg/001 vgg/002 vgg/003")
   check.equal(#runs.find { place "list/vgg", place "list/vgg/001" }, 3)
+  check.raises(function() runs.find "list" end, "icl.runs.find: it takes a list of folders or names, not 'list'")
   check.raises(function() runs.find { place "list/nothing" } end, "there is no run .*list/nothing")
   local broken = runs.read(place "list/vgg/003")
   assert(broken.problems[1]:find("vgg/003/options.lua: it does not begin with the call", 1, true), broken.problems[1])

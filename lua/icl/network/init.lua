@@ -7,6 +7,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local find = require "icl.network.find"
 local json = require "icl.json"
 local Module = require "icl.nn.module"
 require "icl.tensor"
@@ -188,12 +189,14 @@ function network.of(model, info)
   return Opened(core.network_make(metadata.icl, list))
 end
 
--- network.open(path) -> a network that was saved by network.save or a run: a module for evaluation only. Its fields:
--- shape { height, width, channels }, classes, class_names, mean, std (nil if they are not known), resize and crop (see
--- image). It takes f32 images that are normalised, or bytes. A file that was damaged since it was saved is an error.
+-- network.open(path) -> a network that was saved by network.save or a run, whose folder will do: a module for
+-- evaluation only. Its fields: shape { height, width, channels }, classes, class_names, mean, std (nil if they are not
+-- known), resize and crop (see image). It takes f32 images that are normalised, or bytes. A file that was damaged since
+-- it was saved is an error.
 function network.open(path, ...)
   arguments.no_more("network.open", "a path", ...)
-  local whole, message = core.safetensors_verify(arguments.path("network.open", path))
+  if core.list_folder(arguments.path("network.open", path)) then path = find(path).path end
+  local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end
   return Opened(core.network_read(path))
 end

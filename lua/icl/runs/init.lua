@@ -168,6 +168,7 @@ end
 -- in them; a name that is not there is looked for below the root. A word that stands for none is an error, which says
 -- `what` was looked for.
 function runs.find(words, what)
+  arguments.typed("icl.runs.find", words, "table", "a list of folders or names")
   local found, seen = {}, {}
   for _, word in ipairs(words) do
     local matched = matching(word)
