@@ -76,13 +76,18 @@ void icl__lua_check_options(lua_State *L, int arg, const char *what, const char 
   }
 }
 
-lua_Unsigned icl__lua_list_length(lua_State *L, int index, const char *what) {
+const char *icl__lua_list_fault(lua_State *L, int index) {
   int list = lua_absindex(L, index);
-  lua_Unsigned length = lua_rawlen(L, list), entries = 0;
+  lua_Unsigned entries = 0;
   for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1), entries++)
     if (lua_type(L, -2) == LUA_TSTRING)
-      icl__lua_fail(L, "%s: it is a list, and has no place for the key '%s'", what, lua_tostring(L, -2));
-  if (entries != length)
-    icl__lua_fail(L, "%s: it is a list with holes", what);
-  return length;
+      return lua_pushfstring(L, "it is a list, and has no place for the key '%s'", lua_tostring(L, -2));
+  return entries == lua_rawlen(L, list) ? NULL : "it is a list with holes";
+}
+
+lua_Unsigned icl__lua_list_length(lua_State *L, int index, const char *what) {
+  const char *fault = icl__lua_list_fault(L, index);
+  if (fault)
+    icl__lua_fail(L, "%s: %s", what, fault);
+  return lua_rawlen(L, index);
 }

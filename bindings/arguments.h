@@ -14,7 +14,9 @@ void icl__lua_no_more(lua_State *L, int most, const char *what);
 /* Pushes what a message calls the value at `index`: 3, 'text', a table. */
 const char *icl__lua_describe(lua_State *L, int index);
 
-/* The entries of the list at `index`; raises "WHAT: ... has the key 'KEY'; it is a list" if it has anything else. */
+/* Why the table at `index` is no list, "it is a list with holes"; may leave values on the stack. NULL if it is one. */
+const char *icl__lua_list_fault(lua_State *L, int index);
+/* The entries of the list at `index`; raises "WHAT: FAULT" if it is none. */
 lua_Unsigned icl__lua_list_length(lua_State *L, int index, const char *what);
 
 /* Raises "WHAT: there is no KIND 'NAME' (did you mean ...?)"; the keys of the table at `known` are the right names. */

@@ -80,6 +80,15 @@ static int describe_op(lua_State *L) {
   return 1;
 }
 
+/* list_fault(table) -> why it is no list, "it is a list with holes"; nil if it is one */
+static int list_fault(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const char *fault = icl__lua_list_fault(L, 1);
+  if (fault)
+    lua_pushstring(L, fault);
+  return fault != NULL;
+}
+
 /* describe_value(value) -> what a message calls it: 3, 'text', a table. */
 static int describe_value(lua_State *L) {
   icl__lua_describe(L, 1);
@@ -111,10 +120,8 @@ static int source(lua_State *L) {
 }
 
 void icl__lua_describe_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"describe_op", describe_op},
-                                       {"describe_value", describe_value},
-                                       {"modules", modules},
-                                       {"source", source},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"describe_op", describe_op}, {"describe_value", describe_value},
+                                       {"list_fault", list_fault},   {"modules", modules},
+                                       {"source", source},           {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/registry.h"
+
 /* ---- settings: a table { device =, threads =, ... } ---- */
 
-static const char *const names[] = {"device",    "threads", "chunk", "eager", "profile",
-                                    "check_nan", "precise", "plan",  NULL};
+static const char *const names[] = {"device",    "threads", "chunk",         "eager",     "profile",
+                                    "check_nan", "precise", "deterministic", "precision", "plan", NULL};
 enum setting_type { TEXT, COUNT, FLAG };
-static const enum setting_type types[] = {TEXT, COUNT, COUNT, FLAG, FLAG, FLAG, FLAG, TEXT};
+static const enum setting_type types[] = {TEXT, COUNT, COUNT, FLAG, FLAG, FLAG, FLAG, FLAG, TEXT, TEXT};
 
 /* Is the value on top of the stack of the type of setting i? */
 static bool is_right(lua_State *L, int i) {
@@ -44,7 +46,8 @@ static bool is_in_force(lua_State *L, const icl_engine *engine, int i, int given
     return false; /* another value was asked for */
   if (strcmp(names[i], "threads") == 0)
     return lua_tointeger(L, given) == 0 || lua_tointeger(L, given) == icl_engine_threads(engine);
-  return strcmp(names[i], "device") == 0 && strcmp(lua_tostring(L, given), "cpu") == 0;
+  const char *standard = strcmp(names[i], "device") == 0 ? "cpu" : strcmp(names[i], "precision") == 0 ? "f32" : NULL;
+  return standard && strcmp(lua_tostring(L, given), standard) == 0;
 }
 
 /* configure(settings): they add up until the engine is open; then only those in force are accepted. */
@@ -128,6 +131,8 @@ static void open_engine(lua_State *L, icl__lua_session *session) {
       .profile = flag_setting(L, "profile"),
       .check_nan = flag_setting(L, "check_nan"),
       .precise = flag_setting(L, "precise"),
+      .deterministic = flag_setting(L, "deterministic"),
+      .precision = text_setting(L, "precision"),
       .plan = text_setting(L, "plan"),
   };
   ICL__LUA_TRY(L, icl_engine_new(&config, &session->engine));
@@ -154,6 +159,8 @@ static int close_session(lua_State *L) {
   if (session->engine && session->profile && icl_engine_profile(session->engine, &text) == ICL_OK)
     fputs(text, stderr);
   icl_free(text);
+  if (session->engine && icl_engine_wait(session->engine) != ICL_OK)
+    lua_warning(L, icl_message(), 0);
   icl__lua_watch_engine(NULL);
   icl_engine_free(session->engine);
   session->engine = NULL;
@@ -208,6 +215,38 @@ static int describe_device(lua_State *L) {
   return 1;
 }
 
+/* devices() -> list of { name =, usable =, text = }: what each is, or why it cannot be used. */
+static int devices(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0;; i++) {
+    char name[64], text[1024];
+    bool usable;
+    icl_status status = icl_device_at(i, name, sizeof name, &usable, text, sizeof text);
+    if (status == ICL_ENOENT)
+      return 1;
+    icl__lua_check(L, status);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "name");
+    lua_pushboolean(L, usable);
+    lua_setfield(L, -2, "usable");
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, "text");
+    lua_rawseti(L, -2, i + 1);
+  }
+}
+
+/* device_problem(name) -> why there is no such device, or nil. It is not opened. */
+static int device_problem(lua_State *L) {
+  const icl__backend *backend;
+  int ordinal;
+  if (icl__backend_find(luaL_checkstring(L, 1), &backend, &ordinal) == ICL_OK)
+    lua_pushnil(L);
+  else
+    lua_pushstring(L, icl_message());
+  return 1;
+}
+
 /* describe_plan() -> the plan of the last evaluation: phases, instructions, storage. */
 static int describe_plan(lua_State *L) {
   icl_engine *engine = icl__lua_engine(L);
@@ -230,6 +269,8 @@ void icl__lua_engine_functions(lua_State *L) {
       {"statistics", statistics},
       {"profile", profile},
       {"describe_device", describe_device},
+      {"devices", devices},
+      {"device_problem", device_problem},
       {"describe_plan", describe_plan},
       {"threads", threads},
       {NULL, NULL},

@@ -58,11 +58,29 @@ int icl__lua_traceback(lua_State *L) {
 
 /* ---- calls ---- */
 
+static const char on_error_key[] = "icl.on_error";
+
+/* on_error(f or nil): f() is called where an error is raised that ends a call(), while the functions that it ends are
+ * still there. */
+static int on_error(lua_State *L) {
+  if (!lua_isnoneornil(L, 1))
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, on_error_key);
+  return 0;
+}
+
+static void call_on_error(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, on_error_key) == LUA_TFUNCTION)
+    lua_pcall(L, 0, 0, 0);
+}
+
 /* The handler of call(): keeps the error in the table that is its upvalue. */
 static int keep_and_trace(lua_State *L) {
   lua_settop(L, 1);
   lua_pushvalue(L, 1);
   lua_rawseti(L, lua_upvalueindex(1), 1);
+  call_on_error(L);
   return icl__lua_traceback(L);
 }
 
@@ -99,4 +117,6 @@ static int call(lua_State *L) {
 void icl__lua_run_functions(lua_State *L) {
   lua_pushcfunction(L, call);
   lua_setfield(L, -2, "call");
+  lua_pushcfunction(L, on_error);
+  lua_setfield(L, -2, "on_error");
 }

@@ -82,14 +82,16 @@ typedef struct icl_op icl_op;
 /* ---- engine ---- */
 
 typedef struct {
-  const char *device; /* "cpu" or "ref" (plain loops in f64); NULL: "cpu" */
-  int threads;        /* 0: ICL_THREADS, else every core this process may use */
-  int chunk;          /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
-  bool eager;         /* evaluate each op when it is recorded, in steps too */
-  bool profile;       /* measure time by op, layer, phase and thread */
-  bool check_nan;     /* test values and indices before a step commits */
-  bool precise;       /* convolutions by kernels that add products as they are: slower, some digits more */
-  const char *plan;   /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
+  const char *device;    /* "cpu", "ref" (plain loops in f64), or that of a plug-in, as "cuda:1"; NULL: "cpu" */
+  int threads;           /* 0: ICL_THREADS, else every core this process may use */
+  int chunk;             /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
+  bool eager;            /* evaluate each op when it is recorded, in steps too */
+  bool profile;          /* measure time by op, layer, phase and thread */
+  bool check_nan;        /* test values and indices before a step commits */
+  bool precise;          /* convolutions by kernels that add products as they are: slower, some digits more */
+  bool deterministic;    /* no kernels whose results differ from run to run; cpu and ref have none */
+  const char *precision; /* of products of f32 values: "f32", or "tf32" where the device has it; NULL: "f32" */
+  const char *plan;      /* planner switches, "no-join,no-recompute"; NULL: ICL_PLAN */
 } icl_config;
 
 icl_status icl_engine_new(const icl_config *config, icl_engine **result);
@@ -97,6 +99,15 @@ void icl_engine_free(icl_engine *engine); /* after every tensor and state of it 
 int icl_engine_threads(const icl_engine *engine);
 /* The device as one line: units of the processor, kernels, versions of libraries. Cut to `size` bytes with the 0. */
 void icl_engine_describe_device(const icl_engine *engine, char *text, size_t size);
+
+/* Returns when all is done that the engine was asked for. A device may work on when a step has ended; what fails then
+ * is an error here, or where a value is read, which says what op it was. Nothing can be computed or read after it. */
+icl_status icl_engine_wait(icl_engine *engine);
+
+/* Device number `index`, from 0 on, of all that are built in or have a plug-in, and cuda in any case: its name, and
+ * what it is or, where *usable is false, why it cannot be used. It is opened to be asked. Texts are cut to their sizes.
+ * ENOENT: there are no more. */
+icl_status icl_device_at(int index, char *name, size_t name_size, bool *usable, char *text, size_t text_size);
 
 /* Asks a running evaluation to stop between phases with EINTERRUPTED; may be called from a signal handler. */
 void icl_engine_interrupt(icl_engine *engine);

@@ -133,6 +133,8 @@ other_ways() {
     suite "golden models, $way" env "$way" build/release/icl tests/golden/models.lua "$cases"
   done
   suite "golden models, op by op" build/release/icl tests/golden/models.lua "$cases" --eager
+  suite "golden models, device far" env ICL_PLUGINS=build/release/tests build/release/icl \
+    tests/golden/models.lua tests/golden/data --device far
   suite "golden models, reference" build/release/icl tests/golden/models.lua tests/golden/data --device ref
   suite "ops, ICL_CHUNK=1 on 2 threads" env ICL_CHUNK=1 ICL_THREADS=2 build/release/tests/test_ops compare
   suite "ops, ICL_ISA=portable" env ICL_ISA=portable build/release/tests/test_ops compare
@@ -142,10 +144,12 @@ other_ways() {
   fi
 }
 
-# command_line BUILD: the tests in Python that run the executable, which they find in the variable ICL.
+# command_line BUILD: the tests in Python that run the executable, which they find in the variable ICL; those of
+# tests/fault make calls of the system fail and kill it.
 command_line() {
-  for file in tests/cli/test_*.py; do
-    [ ! -e "$file" ] || suite "$1 cli $(basename "$file" .py)" env ICL="$root/build/$1/icl" "$python" "$file"
+  for file in tests/cli/test_*.py tests/fault/test_*.py; do
+    folder=$(basename "$(dirname "$file")")
+    suite "$1 $folder $(basename "$file" .py)" env ICL="$root/build/$1/icl" "$python" "$file"
   done
 }
 
@@ -180,7 +184,7 @@ for stage in $stages; do
     tsan)
       export TSAN_OPTIONS=halt_on_error=1
       build tsan threaded_tests
-      for name in test_threads test_image_stream test_save; do
+      for name in test_threads test_image_stream test_save test_devices; do
         suite "tsan unit $name" "build/tsan/tests/$name"
       done
       ;;

@@ -1,17 +1,64 @@
 /* registry.c - see registry.h. */
 #include "backend/registry.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/device.h"
+#include "backend/plugin.h"
 #include "backend/ref/device.h"
 
-icl_status icl__backend_find(const char *name, const icl__backend **result) {
-  static const icl__backend *const all[] = {&icl__cpu_backend, &icl__ref_backend};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (!strcmp(all[i]->name, name)) {
-      *result = all[i];
-      return ICL_OK;
-    }
-  return icl__fail(ICL_EINVAL, "device '%s' does not exist; choose cpu or ref", name);
+/* ---- names ---- */
+
+enum { NAME = 32, MOST_ORDINAL = 1023 };
+
+static const icl__backend *const all[] = {&icl__cpu_backend, &icl__ref_backend};
+enum { BUILT_IN = sizeof all / sizeof *all };
+
+static const icl__backend *built_in(const char *name) {
+  for (int i = 0; i < BUILT_IN; i++)
+    if (!strcmp(all[i]->name, name))
+      return all[i];
+  return NULL;
+}
+
+/* "cuda:1" -> "cuda", 1; false: it is no name. */
+static bool parse(const char *device, char name[NAME], int *ordinal) {
+  size_t length = strspn(device, "abcdefghijklmnopqrstuvwxyz0123456789_");
+  if (!length || length >= NAME)
+    return false;
+  snprintf(name, NAME, "%.*s", (int)length, device);
+  *ordinal = 0;
+  if (!device[length])
+    return true;
+  const char *number = device + length + 1;
+  size_t digits = strspn(number, "0123456789");
+  if (device[length] != ':' || !digits || digits > 4 || number[digits])
+    return false;
+  *ordinal = atoi(number);
+  return *ordinal <= MOST_ORDINAL;
+}
+
+static const icl__host host = {ICL__BACKEND_ABI, icl__fail, icl_message, built_in};
+
+icl_status icl__backend_find(const char *device, const icl__backend **result, int *ordinal) {
+  char name[NAME];
+  if (!parse(device, name, ordinal))
+    return icl__fail(ICL_EINVAL, "'%s' is no name of a device; choose cpu, ref, or one like cuda or cuda:1", device);
+  *result = built_in(name);
+  if (!*result)
+    return icl__wrap(icl__plugin_open(name, &host, result), "device '%s' cannot be used; cpu and ref are built in",
+                     device);
+  if (strchr(device, ':'))
+    return icl__fail(ICL_EINVAL, "device '%s': there is one %s, so it has no number", device, name);
+  return ICL_OK;
+}
+
+void icl__backend_names(icl__text *names) {
+  for (int i = 0; i < BUILT_IN; i++)
+    icl__say(names, "%s\n", all[i]->name);
+  icl__plugin_names(names);
+  if (names->status == ICL_OK && !strstr(names->text, "\ncuda\n"))
+    icl__say(names, "cuda\n");
 }

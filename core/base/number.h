@@ -6,11 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#if defined(__GNUC__)
-#define ICL__PRINTF(text, first) __attribute__((format(printf, text, first)))
-#else
-#define ICL__PRINTF(text, first)
-#endif
+#include "base/format.h"
 
 /* As vsnprintf and snprintf. */
 int icl__vprint(char *text, size_t size, const char *format, va_list arguments);

@@ -8,7 +8,7 @@
 
 #include "icl.h"
 
-#include "base/number.h"
+#include "base/format.h"
 
 /* Leaves the message and returns `status`, so that an error is one line: return icl__fail(ICL_EINVAL, "..."). */
 icl_status icl__fail(icl_status status, const char *format, ...) ICL__PRINTF(2, 3);

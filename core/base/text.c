@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 
 static int print(icl__text *out, const char *format, va_list arguments) {
   size_t left = out->capacity - out->used;

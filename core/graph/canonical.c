@@ -117,7 +117,7 @@ static bool put_inputs(icl__canonical *form, const icl__node *node) {
          (!icl__op(node->op)->specs || put(form, &node->attr, sizeof node->attr));
 }
 
-static bool put_node(icl__evaluation *e, icl__node *node, bool leaf) {
+static bool put_node(icl__evaluation *e, icl__node *node) {
   icl__canonical *form = &e->form;
   icl__listed *grown = icl__grow(form->listed, &form->capacity, (size_t)form->nodes + 1, sizeof *grown);
   if (!grown)
@@ -125,9 +125,10 @@ static bool put_node(icl__evaluation *e, icl__node *node, bool leaf) {
   form->listed = grown;
   form->listed[form->nodes] = (icl__listed){node, form->key_bytes};
   node->slot = form->nodes++;
-  e->leaves += leaf;
-  uint8_t head[4] = {leaf ? 255 : (uint8_t)(node->op & 255), node->dtype,
-                     (uint8_t)(node->rank | (node->number ? 128 : 0)), leaf ? 0 : node->inputs};
+  icl__leaf_kind leaf = icl__leaf_kind_of(e, node);
+  e->leaves += leaf != ICL__LEAF_NONE;
+  uint8_t head[4] = {leaf ? 255 : (uint8_t)(node->op & 255), node->dtype, node->rank,
+                     leaf ? (uint8_t)leaf : node->inputs};
   return put(form, head, sizeof head) && put(form, node->shape, sizeof *node->shape * node->rank) &&
          (leaf || put_inputs(form, node));
 }
@@ -144,10 +145,10 @@ static icl_status visit(icl__evaluation *e, icl__node *node) {
       continue;
     ICL__TRY(icl__expect_value(in, icl_tensor_op(node)));
     in->mark = e->mark + 1;
-    if (!put_node(e, in, true))
+    if (!put_node(e, in))
       return no_memory(e);
   }
-  return put_node(e, node, false) ? ICL_OK : no_memory(e);
+  return put_node(e, node) ? ICL_OK : no_memory(e);
 }
 
 /* Backward over the recorded order: marks what the outputs need; forward: writes it down. */
@@ -181,7 +182,7 @@ static void describe_outputs(const icl__evaluation *e, icl__plan_output *list) {
     icl__node *node = e->form.listed[i].node;
     if (!icl__is_leaf_of(e, node))
       continue;
-    if (node->op == ICL__OP_state && !node->value && node->state->written) {
+    if (icl__leaf_kind_of(e, node) == ICL__LEAF_STATE && node->state->written) {
       int k = node->state->output;
       if (k >= 0 && k < e->outputs && e->out[k].state == node->state)
         list[k].state_leaf = leaf;

@@ -1,12 +1,14 @@
 /* engine.c - opening and closing an engine, and the strings its nodes share. */
 #include "graph/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/threads.h"
 #include "backend/registry.h"
+#include "plan/device_memory.h"
 
 static icl_status number_from_environment(const char *name, int most, int *value) {
   const char *text = getenv(name);
@@ -33,12 +35,41 @@ static icl_status configure(icl_engine *engine, const icl_config *config) {
     return icl__fail(ICL_EINVAL, "engine: threads must be 0 to %d and chunk 0 or more", MOST_THREADS);
   if (!policy->threads)
     policy->threads = icl__threads_default();
+  engine->threads = policy->threads;
   engine->eager = config->eager;
   engine->profile = config->profile;
   engine->check_nan = config->check_nan;
   if (config->check_nan)
     policy->inplace = false; /* states are written over only when nothing is left to be found */
-  return icl__backend_find(config->device ? config->device : "cpu", &engine->backend);
+  return ICL_OK;
+}
+
+static bool is_word_of(const char *words, const char *word) {
+  size_t length = strlen(word);
+  for (const char *at = words; *at; at += strcspn(at, " "), at += strspn(at, " "))
+    if (strcspn(at, " ") == length && !memcmp(at, word, length))
+      return true;
+  return false;
+}
+
+static icl_status open_device(icl_engine *engine, const icl_config *config) {
+  icl__device_options options = {
+      .threads = engine->threads,
+      .profile = engine->profile,
+      .check_nan = engine->check_nan,
+      .precise = config->precise,
+      .deterministic = config->deterministic,
+      .precision = config->precision ? config->precision : "f32",
+  };
+  const char *name = config->device ? config->device : "cpu";
+  ICL__TRY(icl__backend_find(name, &engine->backend, &options.ordinal));
+  if (!is_word_of(engine->backend->precisions, options.precision))
+    return icl__fail(ICL_ENOTSUP, "device %s has no precision %s; it has %s", name, options.precision,
+                     engine->backend->precisions);
+  ICL__TRY(engine->backend->open(&options, &engine->device));
+  if (engine->backend->policy)
+    engine->backend->policy(engine->device, &engine->policy);
+  return ICL_OK;
 }
 
 icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
@@ -47,12 +78,10 @@ icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
   if (!engine)
     return icl__fail(ICL_ENOMEM, "no memory for an engine");
   engine->references = 1;
-  icl_status status = configure(engine, config ? config : &standard);
-  if (status == ICL_OK) {
-    icl__device_options options = {engine->policy.threads, engine->profile, engine->check_nan,
-                                   config && config->precise};
-    status = engine->backend->open(&options, &engine->device);
-  }
+  config = config ? config : &standard;
+  icl_status status = configure(engine, config);
+  if (status == ICL_OK)
+    status = open_device(engine, config);
   if (status != ICL_OK) {
     icl__free(engine);
     return status;
@@ -92,10 +121,40 @@ void icl_engine_free(icl_engine *engine) {
   icl__engine_release(engine);
 }
 
-int icl_engine_threads(const icl_engine *engine) { return engine->policy.threads; }
+int icl_engine_threads(const icl_engine *engine) { return engine->threads; }
 
 void icl_engine_describe_device(const icl_engine *engine, char *text, size_t size) {
   engine->backend->describe(engine->device, text, size);
+}
+
+/* ---- devices that work late ---- */
+
+icl_status icl__engine_check(const icl_engine *engine) {
+  if (engine->lost == ICL_OK)
+    return ICL_OK;
+  return icl__fail(engine->lost,
+                   "the device failed, and values that it had are lost; go on from the last checkpoint: %s",
+                   engine->lost_message);
+}
+
+icl_status icl__engine_lose(icl_engine *engine, icl_status status) {
+  if (status == ICL_OK)
+    return ICL_OK;
+  if (engine->lost == ICL_OK) {
+    engine->lost = status;
+    snprintf(engine->lost_message, sizeof engine->lost_message, "%s", icl_message());
+  }
+  return icl__engine_check(engine);
+}
+
+icl_status icl__engine_download(icl_engine *engine, void *host, const void *from, size_t bytes) {
+  ICL__TRY(icl__engine_check(engine));
+  return icl__engine_lose(engine, icl__device_download(engine->backend, engine->device, host, from, bytes));
+}
+
+icl_status icl_engine_wait(icl_engine *engine) {
+  ICL__TRY(icl__engine_check(engine));
+  return engine->backend->wait ? icl__engine_lose(engine, engine->backend->wait(engine->device)) : ICL_OK;
 }
 
 void icl_engine_interrupt(icl_engine *engine) { atomic_store(&engine->stop, true); }

@@ -28,7 +28,10 @@ struct icl_engine {
   const icl__backend *backend;
   void *device;
   icl__policy policy;
+  int threads; /* of the host */
   bool eager, check_nan, profile;
+  icl_status lost; /* what a device that works late has failed with; nothing can be computed or read any more */
+  char lost_message[512];
 
   uint64_t next_id, next_mark;
   int no_gradient; /* depth of icl_no_gradient_begin */
@@ -85,6 +88,16 @@ const void *icl__node_data(const icl__node *node);
  * fine. */
 icl_status icl__expect_value(const icl__node *node, const char *user);
 
+/* To the host, when all that was begun is done. */
+icl_status icl__engine_download(icl_engine *engine, void *host, const void *from, size_t bytes);
+/* Fails if the engine is lost. */
+icl_status icl__engine_check(const icl_engine *engine);
+/* Notes an error that came too late to leave states as they were, and passes it on. */
+icl_status icl__engine_lose(icl_engine *engine, icl_status status);
+
+/* Lets nothing else share the memory of the stored value, which stays where it is, unless a thread reads it there:
+ * whatever shared it has a copy then. */
+icl_status icl__state_own_memory(icl_state *state);
 void icl__state_touch(icl_state *state);
 /* Forgets what this step knew of the state; its stored value stays. */
 void icl__state_reset(icl_state *state);

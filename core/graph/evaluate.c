@@ -2,10 +2,10 @@
 #include "graph/evaluation.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "plan/device_memory.h"
 
 /* ---- plan ---- */
 
@@ -44,8 +44,8 @@ static icl_status make_plan(const icl__evaluation *e, const icl__plan_output *ou
     icl__plan_node *p = &nodes[i];
     *p = (icl__plan_node){.dtype = (icl_dtype)node->dtype, .rank = node->rank, .shape = node->shape};
     p->layer = node->layer;
-    p->leaf = icl__is_leaf_of(e, node);
-    if (p->leaf)
+    p->kind = icl__leaf_kind_of(e, node);
+    if (p->kind)
       continue;
     p->op = node->op;
     p->attr = &node->attr;
@@ -90,28 +90,20 @@ static icl_status find_plan(icl__evaluation *e, int count, icl__node *const *nod
 
 /* ---- bindings ---- */
 
-/* The state's own memory, if nothing else shares it; else a copy, so that values that are out stay what they are. */
-static icl_status own_memory(icl_state *state, icl__buffer **result) {
-  if (state->stored->references > 1) {
-    icl__buffer *copy;
-    ICL__TRY(icl__buffer_new(state->engine, state->stored->bytes, &copy));
-    memcpy(copy->data, state->stored->data, copy->bytes);
-    icl__buffer_release(state->stored);
-    state->stored = copy;
-  }
-  *result = icl__buffer_retain(state->stored);
-  return ICL_OK;
-}
-
+/* New versions of states go to the memory of the state, where the device has slots by way of them; everything else to
+ * memory of its own. */
 static icl_status bind_outputs(icl__evaluation *e, const icl__plan *plan, void **where) {
   for (int k = 0; k < e->outputs; k++) {
     icl__wanted *o = &e->out[k];
     size_t bytes = (size_t)icl__node_count(o->node) * icl_dtype_bytes((icl_dtype)o->node->dtype);
-    if (o->state && plan->in_place[k] >= 0)
-      ICL__TRY(own_memory(o->state, &o->buffer));
-    else
+    bool slot = plan->slot[k] != ICL__NO_SLOT;
+    if (o->state && (plan->in_place[k] || slot)) {
+      ICL__TRY(icl__state_own_memory(o->state));
+      o->buffer = icl__buffer_retain(o->state->stored);
+    } else {
       ICL__TRY(icl__buffer_new(e->engine, bytes, &o->buffer));
-    where[k] = o->buffer->data;
+    }
+    where[k] = slot ? NULL : o->buffer->data;
   }
   return ICL_OK;
 }
@@ -133,14 +125,29 @@ static icl_status run(icl__evaluation *e, icl__plan *plan) {
     status = bind_outputs(e, plan, where);
   if (status == ICL_OK) {
     bind_leaves(e, from); /* after the outputs: making memory a state's own may have moved its value */
-    icl__bindings bindings = {from, where, &e->engine->stop};
+    icl__bindings bindings = {from, where, e->engine->plans.arena, &e->engine->stop};
     double start = icl__seconds();
     status = e->engine->backend->run(e->engine->device, plan->program, &bindings);
+    for (int k = 0; k < e->outputs && status == ICL_OK; k++)
+      e->out[k].buffer->ranged = false;
     e->engine->statistics.run_seconds += icl__seconds() - start;
   }
   icl__free(from);
   icl__free(where);
   return status;
+}
+
+/* Brings outputs of states, or all others, from their slots to where they stay. */
+static icl_status empty_slots(const icl__evaluation *e, const icl__plan *plan, bool states) {
+  icl_engine *engine = e->engine;
+  icl_status status = ICL_OK;
+  for (int k = 0; k < e->outputs && status == ICL_OK; k++) {
+    const icl__wanted *o = &e->out[k];
+    if (plan->slot[k] != ICL__NO_SLOT && (o->state != NULL) == states)
+      status = icl__device_copy(engine->backend, engine->device, o->buffer->data,
+                                (char *)engine->plans.arena + plan->slot[k], o->buffer->bytes);
+  }
+  return icl__engine_lose(engine, status);
 }
 
 /* Nothing here can fail. */
@@ -179,13 +186,13 @@ static void give_up(icl__evaluation *e) {
     icl__buffer_release(e->written[i].held);
 }
 
-/* Where the run left the value of a node; NULL: it is no output. */
-static const void *output_of(const icl__evaluation *e, icl__node *node) {
+/* Where the run left the value of a node; NULL: it is not there. */
+static icl__buffer *value_of(const icl__evaluation *e, icl__node *node) {
   const icl__node *from = icl__resolve(node);
   for (int k = 0; k < e->outputs; k++)
     if (e->out[k].node == from)
-      return e->out[k].buffer->data;
-  return icl__node_data(from);
+      return e->out[k].buffer;
+  return icl__leaf_buffer(from);
 }
 
 /* Kernels keep indices within their axis. With check_nan, steps make outputs of them, and those outside are an error.
@@ -193,9 +200,9 @@ static const void *output_of(const icl__evaluation *e, icl__node *node) {
 static icl_status check_indices(const icl__evaluation *e, int count, icl__node *const *nodes) {
   for (int i = 0; i < count; i++) {
     const icl__node *node = nodes[i];
-    const int64_t *index = node->index_limit && node->inputs ? output_of(e, node->in[node->inputs - 1]) : NULL;
+    icl__buffer *index = node->index_limit && node->inputs ? value_of(e, node->in[node->inputs - 1]) : NULL;
     if (index)
-      ICL__TRY(icl__check_indices(node, index));
+      ICL__TRY(icl__buffer_check_indices(index, node));
   }
   return ICL_OK;
 }
@@ -203,10 +210,12 @@ static icl_status check_indices(const icl__evaluation *e, int count, icl__node *
 static icl_status evaluate(icl__evaluation *e, int count, icl__node *const *nodes) {
   icl__plan *plan;
   ICL__TRY(find_plan(e, count, nodes, &plan));
-  ICL__TRY(icl__plan_bind_arena(&e->engine->plans, plan));
+  ICL__TRY(icl__plan_reserve_arena(&e->engine->plans, plan));
   ICL__TRY(run(e, plan));
-  bool readable = !e->engine->backend->download; /* device memory is host memory */
-  return e->engine->check_nan && readable ? check_indices(e, count, nodes) : ICL_OK;
+  ICL__TRY(empty_slots(e, plan, false));
+  if (e->engine->check_nan)
+    ICL__TRY(check_indices(e, count, nodes));
+  return empty_slots(e, plan, true);
 }
 
 static icl__evaluation begin(icl_engine *engine) {
@@ -228,7 +237,9 @@ icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes,
                          bool with_writes) {
   icl__evaluation e = begin(engine);
   double start = icl__seconds(), running = engine->statistics.run_seconds;
-  icl_status status = icl__collect_outputs(&e, targets, target, with_writes);
+  icl_status status = icl__engine_check(engine);
+  if (status == ICL_OK)
+    status = icl__collect_outputs(&e, targets, target, with_writes);
   if (status == ICL_OK && e.outputs)
     status = evaluate(&e, count, nodes);
   if (status == ICL_OK) {

@@ -38,5 +38,15 @@ bool icl__is_alias(const icl__node *node);
 static inline bool icl__is_leaf_of(const icl__evaluation *e, const icl__node *node) {
   return node->mark == e->mark + 1;
 }
+/* NONE: no leaf of this evaluation. */
+static inline icl__leaf_kind icl__leaf_kind_of(const icl__evaluation *e, const icl__node *node) {
+  if (!icl__is_leaf_of(e, node))
+    return ICL__LEAF_NONE;
+  if (node->number)
+    return ICL__LEAF_NUMBER;
+  if (node->op == ICL__OP_state && !node->value)
+    return ICL__LEAF_STATE;
+  return node->op == ICL__OP_constant ? ICL__LEAF_CONSTANT : ICL__LEAF_TENSOR;
+}
 
 #endif

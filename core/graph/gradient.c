@@ -65,7 +65,7 @@ static icl_status collect(icl__gradient *pass, icl__node *loss) {
   bool ok = append(&found, loss);
   for (size_t next = 0; ok && next < found.count; next++) {
     icl__node *node = found.node[next];
-    if (node->op == ICL__OP_state || node->op == ICL__OP_detach)
+    if (node->op == ICL__OP_state || node->op == ICL__OP_detach || node->plain)
       continue;
     for (int i = 0; ok && i < node->inputs; i++) {
       icl__node *in = node->in[i];
@@ -123,7 +123,7 @@ static icl_status expect_unpacked(const icl__node *y, const icl__node *gradient,
 
 static icl_status differentiate(icl__gradient *pass, icl__node *y, icl__node *gy) {
   const icl_op *op = icl__op(y->op);
-  if (!y->inputs || y->op == ICL__OP_state || !op->grad)
+  if (!y->inputs || y->op == ICL__OP_state || y->plain || !op->grad)
     return ICL_OK;
   if (!(op->flags & ICL__PACKED))
     ICL__TRY(expect_unpacked(y, gy, op->name));

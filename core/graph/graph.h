@@ -7,15 +7,24 @@
 /* Device memory of a value, shared by everything that has this value. */
 typedef struct icl__buffer {
   int references;
+  int pinned; /* how many read `data` on threads of their own: it stays where it is */
   size_t bytes;
   void *data;
   icl_engine *engine;
+  bool ranged; /* the integers in it are known to be from least to most */
+  int64_t least, most;
 } icl__buffer;
 
 icl_status icl__buffer_new(icl_engine *engine, size_t bytes, icl__buffer **result);
 icl__buffer *icl__buffer_retain(icl__buffer *buffer);
-void icl__buffer_release(icl__buffer *buffer);                      /* NULL is allowed */
-icl_status icl__buffer_fill(icl__buffer *buffer, const void *host); /* with as many bytes as it has */
+void icl__buffer_release(icl__buffer *buffer);                         /* NULL is allowed */
+icl_status icl__buffer_fill(icl__buffer *buffer, const void *host);    /* with as many bytes as it has */
+icl_status icl__buffer_copy(icl__buffer *to, const icl__buffer *from); /* the same */
+/* Notes the range of the i64 values that the buffer was filled with. */
+void icl__buffer_note_range(icl__buffer *buffer, const int64_t *host);
+/* Fails if the value, which `node` reads as its indices, has one outside of their axis. It is looked at once, and not
+ * at all if its range was noted. */
+icl_status icl__buffer_check_indices(icl__buffer *buffer, const icl__node *node);
 
 struct icl_state {
   icl_engine *engine;

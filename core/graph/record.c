@@ -93,9 +93,8 @@ static icl_status check_inputs(icl_engine *engine, int op, int inputs, icl__node
 
 /* Indices that are known already must lie within their axis. */
 static icl_status check_indices(const icl__node *node) {
-  bool readable = node->index_limit && !node->engine->backend->download; /* device memory is host memory */
-  const int64_t *index = readable ? icl__node_data(node->in[node->inputs - 1]) : NULL;
-  return index ? icl__check_indices(node, index) : ICL_OK;
+  icl__buffer *index = node->index_limit ? icl__leaf_buffer(node->in[node->inputs - 1]) : NULL;
+  return index ? icl__buffer_check_indices(index, node) : ICL_OK;
 }
 
 /* Puts the node into the step, or evaluates it at once. */

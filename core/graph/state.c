@@ -8,15 +8,22 @@
 #include "base/memory.h"
 #include "ops/attributes.h"
 
-/* A buffer of the state's dtype and size holding `data` (NULL: zeros) of `dtype`. */
-static icl_status make_buffer(icl_state *state, icl_dtype dtype, const void *data, icl__buffer **result) {
-  size_t bytes = (size_t)state->count * icl_dtype_bytes(state->dtype);
-  void *host = icl__calloc(bytes ? bytes : 1, 1);
-  if (!host)
-    return icl__fail(ICL_ENOMEM, "state %s: no memory for %zu bytes", state->name, bytes);
+static size_t bytes_of(const icl_state *state) { return (size_t)state->count * icl_dtype_bytes(state->dtype); }
+
+/* `data` (NULL: zeros) of `dtype` as the state's dtype has it. */
+static icl_status make_host_value(const icl_state *state, icl_dtype dtype, const void *data, void **result) {
+  *result = icl__calloc(bytes_of(state), 1);
+  if (!*result)
+    return icl__fail(ICL_ENOMEM, "state %s: no memory for %zu bytes", state->name, bytes_of(state));
   if (data)
-    icl__convert(dtype, data, state->dtype, host, state->count);
-  icl_status status = icl__buffer_new(state->engine, bytes, result);
+    icl__convert(dtype, data, state->dtype, *result, state->count);
+  return ICL_OK;
+}
+
+static icl_status make_buffer(icl_state *state, icl_dtype dtype, const void *data, icl__buffer **result) {
+  void *host;
+  ICL__TRY(make_host_value(state, dtype, data, &host));
+  icl_status status = icl__buffer_new(state->engine, bytes_of(state), result);
   if (status == ICL_OK && (status = icl__buffer_fill(*result, host)) != ICL_OK)
     icl__buffer_release(*result);
   icl__free(host);
@@ -91,6 +98,26 @@ void icl_state_set_trainable(icl_state *state, bool trainable) {
 }
 
 /* ---- versions ---- */
+
+icl_status icl__state_own_memory(icl_state *state) {
+  icl__buffer *shared = state->stored, *own;
+  if (shared->references == 1)
+    return ICL_OK;
+  ICL__TRY(icl__buffer_new(state->engine, shared->bytes, &own));
+  icl_status status = icl__buffer_copy(own, shared);
+  if (status != ICL_OK) {
+    icl__buffer_release(own);
+    return status;
+  }
+  if (!shared->pinned) {
+    void *data = own->data;
+    own->data = shared->data;
+    shared->data = data;
+  }
+  icl__buffer_release(shared);
+  state->stored = own;
+  return ICL_OK;
+}
 
 /* A listed state holds one reference of its own, so that it outlives the step that uses it. */
 void icl__state_touch(icl_state *state) {
@@ -289,11 +316,14 @@ icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data) {
   if (state->engine->in_step)
     return icl__fail(ICL_EINVAL, "state %s cannot be set inside a step; write() it instead", state->name);
   ICL__TRY(icl__check_dtype("state", dtype));
-  icl__buffer *buffer;
-  ICL__TRY(make_buffer(state, dtype, data, &buffer));
-  store(state, buffer);
-  icl__buffer_release(buffer);
-  return ICL_OK;
+  void *host;
+  ICL__TRY(make_host_value(state, dtype, data, &host));
+  icl_status status = icl__state_own_memory(state);
+  if (status == ICL_OK)
+    status = icl__buffer_fill(state->stored, host);
+  state->version += status == ICL_OK;
+  icl__free(host);
+  return status;
 }
 
 icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data) {

@@ -5,6 +5,7 @@
 
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "plan/device_memory.h"
 
 bool icl_in_step(const icl_engine *engine) { return engine->in_step; }
 
@@ -127,7 +128,7 @@ static icl_status evaluate_inside_step(icl_tensor *tensor) {
 static icl_status read_bytes(icl_tensor *tensor, const void *data, icl_dtype dtype, void *out) {
   icl_engine *engine = tensor->engine;
   int64_t count = icl__node_count(tensor);
-  if (!engine->backend->download || tensor->number) {
+  if (icl__device_shares_memory(engine->backend) || tensor->number) {
     icl__convert((icl_dtype)tensor->dtype, data, dtype, out, count);
     return ICL_OK;
   }
@@ -135,7 +136,7 @@ static icl_status read_bytes(icl_tensor *tensor, const void *data, icl_dtype dty
   void *host = icl__alloc(bytes ? bytes : 1, 1);
   if (!host)
     return icl__fail(ICL_ENOMEM, "read: no memory for %zu bytes", bytes);
-  icl_status status = engine->backend->download(engine->device, host, data, bytes);
+  icl_status status = icl__engine_download(engine, host, data, bytes);
   if (status == ICL_OK)
     icl__convert((icl_dtype)tensor->dtype, host, dtype, out, count);
   icl__free(host);
@@ -184,8 +185,9 @@ icl_status icl__hold(icl_tensor *tensor, icl__held *result) {
   const void *value;
   *result = (icl__held){0};
   ICL__TRY(find_value(tensor, &value));
-  if (!tensor->engine->backend->download && !tensor->number) {
+  if (icl__device_shares_memory(tensor->engine->backend) && !tensor->number) {
     result->shared = icl__buffer_retain(icl__leaf_buffer(tensor));
+    result->shared->pinned++;
     result->data = value;
     return ICL_OK;
   }
@@ -200,6 +202,8 @@ icl_status icl__hold(icl_tensor *tensor, icl__held *result) {
 }
 
 void icl__unhold(icl__held *held) {
+  if (held->shared)
+    held->shared->pinned--;
   icl__buffer_release(held->shared);
   icl__free(held->copy);
   *held = (icl__held){0};

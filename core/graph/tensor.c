@@ -20,6 +20,8 @@ icl_status icl_tensor_new(icl_engine *engine, icl_dtype dtype, int rank, const i
     status = icl__buffer_new(engine, bytes, &node->value);
   if (status == ICL_OK)
     status = icl__buffer_fill(node->value, data);
+  if (status == ICL_OK && dtype == ICL_I64)
+    icl__buffer_note_range(node->value, data);
   if (status != ICL_OK) {
     icl_tensor_release(node);
     return status;

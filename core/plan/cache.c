@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "plan/device_memory.h"
 #include "plan/make.h"
 
 static uint64_t hash_bytes(const uint8_t *data, size_t bytes) {
@@ -107,24 +108,30 @@ size_t icl__plan_memory(const icl__plan *plan) {
   return plan->arena_bytes + (plan->scratch_bytes + plan->workspace_bytes) * (size_t)plan->policy.threads;
 }
 
-icl_status icl__plan_bind_arena(icl__plan_cache *cache, icl__plan *plan) {
+static void release_arena(icl__plan_cache *cache) {
+  if (cache->arena)
+    icl__device_release(cache->backend, cache->device, cache->arena);
+  cache->arena = NULL;
+  cache->arena_bytes = 0;
+}
+
+icl_status icl__plan_reserve_arena(icl__plan_cache *cache, const icl__plan *plan) {
   size_t need = icl__plan_memory(plan);
-  if (need > cache->arena_bytes) {
-    size_t available = icl__memory_available();
-    if (need > available + cache->arena_bytes)
-      return icl__fail(
-          ICL_ENOMEM,
-          "this step needs %.1f GB of working memory and %.1f GB are there; a batch of about %.0f %% of this "
-          "one fits, or subdivide it",
-          (double)need / 1e9, (double)(available + cache->arena_bytes) / 1e9,
-          100.0 * (double)(available + cache->arena_bytes) / (double)need);
-    icl__free(cache->arena);
-    cache->arena_bytes = 0;
-    if (!(cache->arena = icl__alloc(need, 1)))
-      return icl__fail(ICL_ENOMEM, "no memory for the %.1f GB that this step works in", (double)need / 1e9);
-    cache->arena_bytes = need;
-  }
-  plan->arena = cache->arena;
+  if (need <= cache->arena_bytes)
+    return ICL_OK;
+  size_t available = icl__device_available(plan->backend, plan->device) + cache->arena_bytes;
+  if (need > available)
+    return icl__fail(
+        ICL_ENOMEM,
+        "this step needs %.1f GB of working memory and %.1f GB are there; a batch of about %.0f %% of this "
+        "one fits, or subdivide it",
+        (double)need / 1e9, (double)available / 1e9, 100.0 * (double)available / (double)need);
+  release_arena(cache);
+  if (icl__device_allocate(plan->backend, plan->device, need, &cache->arena) != ICL_OK)
+    return icl__fail(ICL_ENOMEM, "no memory for the %.1f GB that this step works in", (double)need / 1e9);
+  cache->arena_bytes = need;
+  cache->backend = plan->backend;
+  cache->device = plan->device;
   return ICL_OK;
 }
 
@@ -132,6 +139,6 @@ void icl__plan_cache_clear(icl__plan_cache *cache) {
   while (cache->oldest)
     remove_oldest(cache);
   icl__free(cache->slot);
-  icl__free(cache->arena);
+  release_arena(cache);
   *cache = (icl__plan_cache){0};
 }

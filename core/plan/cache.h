@@ -17,6 +17,8 @@ typedef struct {
   icl__plan *newest, *oldest; /* by last use */
   void *arena;                /* shared by all plans */
   size_t arena_bytes;
+  const icl__backend *backend; /* whose memory the arena is */
+  void *device;
 } icl__plan_cache;
 
 /* The plan of this key, as the newest; NULL if there is none. */
@@ -24,8 +26,8 @@ icl__plan *icl__plan_find(icl__plan_cache *cache, const uint8_t *key, size_t byt
 /* Takes a plan over, whatever it returns; `memory`: bytes that it takes without its key. */
 icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, size_t memory, const uint8_t *key, size_t bytes);
 size_t icl__plan_memory(const icl__plan *plan); /* bytes of the arena and of the scratch of all threads */
-/* Lends the arena; a plan that needs a larger one replaces it, after comparing it with the memory there is. */
-icl_status icl__plan_bind_arena(icl__plan_cache *cache, icl__plan *plan);
+/* Makes the arena large enough for a plan, after comparing it with the memory there is. */
+icl_status icl__plan_reserve_arena(icl__plan_cache *cache, const icl__plan *plan);
 void icl__plan_cache_clear(icl__plan_cache *cache);
 
 #endif

@@ -84,7 +84,6 @@ void icl__plan_make_global(icl__pnode *v) {
 }
 
 void icl__pnode_free(icl__pnode *v) {
-  icl__free(v->kernel);
   icl__free(v->use);
   icl__free(v);
 }

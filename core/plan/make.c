@@ -12,13 +12,14 @@ static icl_status import(icl__plan *plan, int count, const icl__plan_node *nodes
     const icl__plan_node *node = &nodes[i];
     icl__pnode *v;
     ICL__TRY(icl__plan_append(plan, &v));
-    v->op = node->leaf ? ICL__OP_constant : node->op;
+    v->kind = node->kind;
+    v->op = node->kind ? ICL__OP_constant : node->op;
     v->key = i;
     v->dtype = v->stored = node->dtype;
     v->rank = node->rank;
     memcpy(v->shape, node->shape, (size_t)node->rank * sizeof *v->shape);
     v->layer = node->layer;
-    if (node->leaf) {
+    if (node->kind) {
       v->leaf = plan->leaves++;
       continue;
     }
@@ -29,23 +30,31 @@ static icl_status import(icl__plan *plan, int count, const icl__plan_node *nodes
   }
   plan->outputs = outputs;
   plan->state_leaf = icl__alloc((size_t)outputs, sizeof *plan->state_leaf);
-  plan->in_place = icl__alloc((size_t)outputs, sizeof *plan->in_place);
-  if (!plan->state_leaf || !plan->in_place)
+  plan->in_place = icl__calloc((size_t)outputs, sizeof *plan->in_place);
+  plan->slot = icl__alloc((size_t)outputs, sizeof *plan->slot);
+  if (!plan->state_leaf || !plan->in_place || !plan->slot)
     return ICL_ENOMEM;
   for (int k = 0; k < outputs; k++) {
     plan->node[output[k].node]->output = k;
     plan->node[output[k].node]->state_output = output[k].state != 0;
     plan->state_leaf[k] = output[k].state_leaf;
-    plan->in_place[k] = -1;
+    plan->slot[k] = ICL__NO_SLOT;
   }
   return ICL_OK;
 }
 
-/* Only the users of nodes are found for a device that runs them in order. */
+/* A device that runs the nodes in order only needs their users. It writes outputs when all is computed. */
+static icl_status leave_unplanned(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes && plan->policy.inplace; i++)
+    if (plan->node[i]->state_output)
+      plan->in_place[plan->node[i]->output] = true;
+  return icl__plan_uses(plan);
+}
+
 static icl_status run_stages(icl__plan *plan) {
   const icl__backend *backend = plan->backend;
   if (backend->unplanned)
-    return icl__plan_uses(plan);
+    return leave_unplanned(plan);
   ICL__TRY(icl__plan_domains(plan));
   ICL__TRY(icl__plan_rewrite(plan));
   ICL__TRY(icl__plan_tidy(plan));
@@ -109,6 +118,7 @@ void icl__plan_free(icl__plan *plan) {
   icl__free(plan->domain_size);
   icl__free(plan->state_leaf);
   icl__free(plan->in_place);
+  icl__free(plan->slot);
   icl__free(plan->key);
   icl__free(plan);
 }

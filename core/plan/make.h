@@ -6,7 +6,7 @@
 
 /* A node of the graph to be planned, which is in topological order and has no aliases. */
 typedef struct {
-  bool leaf; /* bound at each run; leaves are numbered in their order */
+  icl__leaf_kind kind; /* leaves are bound at each run, and numbered in their order */
   int op, inputs;
   icl_dtype dtype;
   int rank;
@@ -18,7 +18,7 @@ typedef struct {
 
 typedef struct {
   int32_t node;
-  int32_t state_leaf; /* leaf number of the state's old version, or -1 */
+  int32_t state_leaf; /* leaf number of the state's old version; -1: it is not read */
   int32_t state;      /* 1: a new state version; 0: a kept value */
 } icl__plan_output;
 

@@ -24,6 +24,17 @@ const char *icl__plan_op_name(int op);
 typedef struct icl__pnode icl__pnode;
 typedef struct icl__plan icl__plan;
 
+/* What a leaf is, and with it where its value lies at a run: a number in the host's memory, everything else in the
+ * device's. The value of a state is at the same address in most runs (device.h); that of another leaf is where it came
+ * into being. */
+typedef enum {
+  ICL__LEAF_NONE,     /* computed */
+  ICL__LEAF_NUMBER,   /* one f64 */
+  ICL__LEAF_CONSTANT, /* given from outside, such as a batch, indices, a key */
+  ICL__LEAF_TENSOR,   /* a result of an earlier evaluation */
+  ICL__LEAF_STATE     /* the stored version of a state */
+} icl__leaf_kind;
+
 typedef enum {
   ICL__STORE_NONE,    /* no memory of its own: joined into another op */
   ICL__STORE_LEAF,    /* bound at each run */
@@ -45,8 +56,9 @@ struct icl__pnode {
   icl_attributes attr;
   icl__pnode *in[ICL_MAX_INPUTS];
   const char *layer;
-  int key;           /* place in recorded order; -1: made by the planner */
-  int leaf, output;  /* numbers of bindings, or -1 */
+  int key;          /* place in recorded order; -1: made by the planner */
+  int leaf, output; /* numbers of bindings, or -1 */
+  icl__leaf_kind kind;
   bool state_output; /* the output is a new version of a state */
 
   /* edit.c: order and users */
@@ -86,8 +98,8 @@ struct icl__pnode {
   const char *choice;    /* which of several kernels runs, for profiles; NULL: there is one */
   size_t scratch;        /* workspace bytes a thread */
   size_t opaque;         /* bytes of a value whose layout is a kernel's own; 0: shape and dtype say it */
-  icl__pnode *companion; /* this op is computed in one pass with that one */
-  void *kernel;          /* one block of memory, freed with the node */
+  icl__pnode *companion; /* this op is computed in one pass with that one; for descriptions */
+  void *kernel;          /* the device's own */
 
   /* chains.c: global ops that run as one */
   icl__pnode *chain, *link; /* the first op of its chain, the next one; alone: itself, NULL */
@@ -125,6 +137,8 @@ typedef struct {
   icl__lane *lane; /* [wave * threads + thread] */
 } icl__phase;
 
+#define ICL__NO_SLOT SIZE_MAX
+
 struct icl__plan {
   icl__policy policy;
   const icl__backend *backend;
@@ -136,7 +150,8 @@ struct icl__plan {
   icl__pnode **node;
   int leaves, outputs;
   int *state_leaf; /* by output: leaf with the state's old version, or -1 */
-  int *in_place;   /* by output: the same, if the new version may be written over the old one; else -1 */
+  bool *in_place;  /* by output: a new version that may be written where the old one lies */
+  size_t *slot;    /* by output: its place in the arena, for devices with slots; else ICL__NO_SLOT */
   int domains;
   int32_t *domain_size;
   int phases;
@@ -146,7 +161,6 @@ struct icl__plan {
   int merged, joined, sunk, recomputed, placed_over; /* how often rules applied */
 
   /* cache.c */
-  void *arena; /* lent */
   uint8_t *key;
   size_t key_bytes;
   uint64_t hash;

@@ -19,10 +19,14 @@ static bool comes_before(const icl__pnode *needed, const icl__pnode *v, int sect
 
 enum { LONGEST_UPDATE = 8 };
 
-/* May the new version be written over the old one? Yes if an element needs only the same element, and every other
- * reader of the old version runs before. */
+/* May the new version be written over the old one (NULL: nothing reads that)? Yes in the last section, which nothing
+ * interrupts, if an element needs only the same element, and every other reader of the old version runs before. */
 static bool may_overwrite(const icl__plan *plan, const icl__pnode *v, const icl__pnode *old) {
-  if (!icl__plan_elementwise(v) || !v->slack || v->phase != plan->phases || v->stored != old->stored)
+  if (!v->slack || v->phase != plan->phases)
+    return false;
+  if (!old)
+    return true;
+  if (!icl__plan_elementwise(v) || v->stored != old->stored)
     return false;
   for (int i = 0; i < old->uses; i++) {
     const icl__pnode *reader = old->use[i];
@@ -46,12 +50,32 @@ static icl_status write_over_states(icl__plan *plan) {
       leaf[plan->node[i]->leaf] = plan->node[i];
   for (int i = 0; i < plan->nodes; i++) {
     const icl__pnode *v = plan->node[i];
-    int old = v->output < 0 ? -1 : plan->state_leaf[v->output];
-    if (old >= 0 && leaf[old] && may_overwrite(plan, v, leaf[old]))
-      plan->in_place[v->output] = old;
+    if (!v->state_output)
+      continue;
+    int old = plan->state_leaf[v->output];
+    plan->in_place[v->output] = may_overwrite(plan, v, old < 0 ? NULL : leaf[old]);
   }
   icl__free(leaf);
   return ICL_OK;
+}
+
+/* Gives what is not written in place a place that is the same in every run and ends with it. */
+static void take_slots(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->output < 0 || plan->in_place[v->output])
+      continue;
+    v->store = v->behaviour == ICL__MAP ? ICL__STORE_BATCH : ICL__STORE_SHARED;
+    v->last = 2 * plan->phases + 1;
+  }
+}
+
+static void note_slots(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++) {
+    const icl__pnode *v = plan->node[i];
+    if (v->output >= 0 && !plan->in_place[v->output])
+      plan->slot[v->output] = v->offset;
+  }
 }
 
 /* ---- layout ---- */
@@ -176,11 +200,13 @@ icl_status icl__plan_storage(icl__plan *plan) {
   span *item = icl__alloc((size_t)plan->nodes, sizeof *item);
   if (!item)
     return ICL_ENOMEM;
+  icl_status status = write_over_states(plan);
+  if (status == ICL_OK && plan->backend->slots)
+    take_slots(plan);
   for (int i = 0; i < plan->nodes; i++) {
     plan->node[i]->index = i;
     plan->node[i]->bytes = bytes_of(plan->node[i]);
   }
-  icl_status status = write_over_states(plan);
   if (status == ICL_OK)
     status = lay_out_chunks(plan, item);
   if (status == ICL_OK)
@@ -190,6 +216,8 @@ icl_status icl__plan_storage(icl__plan *plan) {
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->scratch > plan->workspace_bytes)
       plan->workspace_bytes = padded(plan->node[i]->scratch); /* that of the next thread begins behind it */
+  if (plan->backend->slots)
+    note_slots(plan);
   icl__free(item);
   return status;
 }

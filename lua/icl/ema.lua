@@ -3,6 +3,7 @@ local arguments = require "icl.internal.arguments"
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local nn = require "icl.nn.module"
+local stand_ins = require "icl.internal.stand_ins"
 local weights = require "icl.weights"
 
 local Ema = {}
@@ -58,6 +59,7 @@ function Ema:apply(f, ...)
   if core.in_step() then fail "icl.ema: apply: a step is open; call it outside of steps and of loops over batches" end
   if self.applied then fail "icl.ema: apply: the model has the averages already" end
   self.kept = {}
+  local registered <close> = stand_ins.of(self)
   local back <close> = setmetatable({}, { __close = function()
     exchange(self)
     self.kept, self.applied = nil, false

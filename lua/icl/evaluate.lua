@@ -47,22 +47,6 @@ local function loader_of(given, options)
   return given
 end
 
--- The modes of all modules of the models, which get them back when it is closed.
-local function modes_of(...)
-  local modes = {}
-  for i = 1, select("#", ...) do
-    local model = select(i, ...)
-    for _, entry in ipairs(nn.is(model) and model:named_modules() or {}) do
-      modes[entry.module] = entry.module.training
-    end
-  end
-  return setmetatable(modes, { __close = function()
-    for module, training in pairs(modes) do
-      if module.training ~= training then module.training = training end
-    end
-  end })
-end
-
 -- What was logged in a run's last loop, which is that again when it is closed.
 local function averages_of(run)
   local last, average = run.last, run.average
@@ -117,7 +101,7 @@ local function evaluate(model, set, given, ...)
   check_metrics("icl.evaluate", options.metrics)
   local loader = loader_of(set, options)
   if core.in_step() then fail "icl.evaluate: a step is open; call it outside of icl.step and of loops over batches" end
-  local modes <close> = modes_of(model, options.run and options.run.model)
+  local modes <close> = nn.keep_modes { model, options.run and options.run.model }
   if nn.is(model) then model:eval() end
   local average
   if options.run then
@@ -126,8 +110,8 @@ local function evaluate(model, set, given, ...)
   else
     places.enter(places.name "evaluate", 0)
     local outside <close> = places.leaving
-    average = average_over(new_run { quiet = true, sinks = { options.watch and watcher(options.watch) } }, model, loader,
-      options)
+    local run = new_run { quiet = true, sinks = { options.watch and watcher(options.watch) } }
+    average = average_over(run, model, loader, options)
   end
   local result = { count = math.min(loader.set.count, loader.batches * loader.batch_size) }
   for name, value in pairs(average) do result[name] = value end

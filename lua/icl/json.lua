@@ -16,7 +16,8 @@ end
 -- A number; JSON has no infinities and no NaN: they become null.
 local function number_text(x)
   if x ~= x or x == math.huge or x == -math.huge then return "null" end
-  return numbers.exact(x)
+  local text = numbers.exact(x)
+  return math.type(x) == "float" and text:find "^-?%d+$" and text .. ".0" or text
 end
 
 local value_text
@@ -57,7 +58,8 @@ function value_text(value, open)
 end
 
 -- icl.json.encode(value) -> text on one line. A table with an entry 1, or without entries, is a list; the names of
--- another one are sorted. Numbers that are not finite become null.
+-- another one are sorted. Numbers that are not finite become null, and floats
+-- stay floats: 3.0.
 function json.encode(value)
   return value_text(value, {})
 end

@@ -17,8 +17,8 @@ local function words_of(options)
   return words
 end
 
--- icl.rerun { recipe = path, options = { name = value } or arguments = { words } [, preset =, result =] }: runs a recipe
--- with these options. Words behind `icl options.lua` on the command line come after them.
+-- icl.rerun { recipe = path, options = { name = value } or arguments = { words } [, preset =, result =] }: runs a
+-- recipe with these options. Words behind `icl options.lua` on the command line come after them.
 local function rerun(given)
   given = arguments.options("icl.rerun", given, {}, { "recipe", "preset", "result", "arguments", "options" })
   local path = arguments.path("icl.rerun: recipe", given.recipe)
@@ -27,9 +27,13 @@ local function rerun(given)
   for _, name in ipairs { "result", "preset" } do
     if given[name] then table.insert(words, 1, ("--%s=%s"):format(name, given[name])) end
   end
+  if path == "-" or path == "-e" then
+    fail("icl.rerun: the program came from %s, and is in no file that could be run again",
+      path == "-" and "standard input" or "the command line")
+  end
   local chunk, message = loadfile(path)
   if not chunk then
-    fail("icl.rerun: %s; the recipe is looked for from the folder where the run was begun, which env.txt names", message)
+    fail("icl.rerun: %s; the recipe is looked for from the folder where the run was begun, see env.txt", message)
   end
   for _, word in ipairs(arg or {}) do words[#words + 1] = word end
   words[0] = path

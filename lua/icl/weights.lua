@@ -39,22 +39,6 @@ local function check_module(what, module)
   end
 end
 
--- weights.of_model(tensors) -> those of the model among the tensors of a run's checkpoint, under their own names.
-function weights.of_model(tensors)
-  local own = {}
-  for _, item in ipairs(tensors) do
-    local name = item.name:match "^model%.(.+)$"
-    if name then own[#own + 1] = setmetatable({ name = name }, { __index = item }) end
-  end
-  return own
-end
-
--- weights.is_checkpoint(metadata) -> is a file with this metadata the state of a run?
-function weights.is_checkpoint(metadata)
-  local ok, about = pcall(core.json_decode, metadata.icl or "null")
-  return ok and type(about) == "table" and about.state ~= nil
-end
-
 -- weights.state_dict(module) -> list of { name =, tensor = } in PyTorch's layout.
 function weights.state_dict(module)
   check_module("state_dict", module)
@@ -63,6 +47,18 @@ function weights.state_dict(module)
     list[i] = { name = entry.name, tensor = weights.to_pytorch(entry.state, axes_of(entry)) }
   end
   return list
+end
+
+-- weights.under(name, list) -> those items of a list of { name =, tensor = } that are called `name.` and more, without
+-- that: in a checkpoint those of the model are under "model".
+function weights.under(name, list)
+  local own, prefix = {}, name .. "."
+  for _, item in ipairs(list) do
+    if item.name:sub(1, #prefix) == prefix then
+      own[#own + 1] = setmetatable({ name = item.name:sub(#prefix + 1) }, { __index = item })
+    end
+  end
+  return own
 end
 
 -- weights.save(module, path): what m:save does. The file is replaced as a whole or not at all.
@@ -199,21 +195,22 @@ end
 -- nothing is changed if they do not. `strict = false` takes what fits, of which there must be something. rename gives
 -- the name that an entry has in the module, or nil to leave it out. A file may lack what old versions of PyTorch did
 -- not write, the counters of batch norm, which are then 0. The module may be anything with named_states, such as an
--- optimizer; `target` names it for messages.
+-- optimizer; for messages, `target` names it and `advice` says what to do.
 function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
   core.refuse_suspended "load"
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
-    { "rename" })
+    { "rename", "advice" })
   tensors = renamed(tensors, options.rename)
   local found, differences, fitting, misshapen = match(module, tensors, options.target)
   local text, hint = difference_text(differences, options.target), ""
   if fitting == 0 then hint = prefix_text(tensors) end
   if text and options.strict then
-    local advice = classes_text(module, differences, misshapen, options.target)
-    fail("load: %s does not fit %s; %s. %s%s", options.source, options.target, text,
-      advice or "model:load(path, { strict = false }) loads what fits", hint)
+    local advice = options.advice or classes_text(module, differences, misshapen, options.target)
+      or "model:load(path, { strict = false }) loads what fits"
+    fail("load: %s does not fit %s; %s. " .. advice .. "%s", options.source, options.target, text,
+      hint)
   elseif text and fitting == 0 then
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
@@ -221,8 +218,14 @@ function weights.load_state_dict(module, tensors, options)
   return differences
 end
 
--- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict. Of
--- a run's checkpoint it takes the model, unless rename chooses.
+-- weights.read(path) -> list of { name =, tensor = }, the weights in a file; of a checkpoint of a run those of its model.
+function weights.read(path)
+  local list, metadata = core.safetensors_read(path)
+  local ok, about = pcall(core.json_decode, metadata.icl or "null")
+  return ok and type(about) == "table" and about.state and weights.under("model", list) or list
+end
+
+-- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict.
 function weights.load(module, path, options, ...)
   check_module("load", module)
   arguments.no_more("load", "a path and a table of options", ...)
@@ -231,9 +234,7 @@ function weights.load(module, path, options, ...)
   options.source = path
   local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end
-  local tensors, metadata = core.safetensors_read(path)
-  if options.rename == nil and weights.is_checkpoint(metadata) then tensors = weights.of_model(tensors) end
-  return weights.load_state_dict(module, tensors, options)
+  return weights.load_state_dict(module, weights.read(path), options)
 end
 
 return weights

@@ -1,5 +1,5 @@
--- learning.lua: does a recipe learn? Trains its model for an epoch, or 500 steps if that is shorter, and prints the mean
--- loss of every tenth of them. Fails unless the last is below the first.
+-- learning.lua: does a recipe learn? Trains its model for an epoch, or 500 steps if that is shorter, and prints the
+-- mean loss of every tenth of them. Fails unless the last is below the first.
 --
 --   build/release/icl tests/bench/learning.lua recipes/vgg.lua --preset vgg15 [OPTION...]
 local icl = require "icl"

@@ -20,6 +20,7 @@ CORE = [
   ["core/backend/*"],
   ["core/backend/ref/**"],
   ["core/backend/cpu/**"],
+  ["core/backend/plugin.*"],
   ["core/backend/registry.*"],
   ["core/graph/*"],
   ["core/data/*", "core/io/*"],

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from harness import Terminal, close, contains, environment, equal, folder, run, success, tensors, test, write_mnist
 
@@ -110,6 +111,47 @@ def stopped_at_the_prompt():
       terminal.expect("Stopped at the prompt in epoch 1, step 6. `icl loop.lua --resume a` goes on.")
       equal(terminal.end(), 0)
     here.loop("--resume", "a")
+
+
+@test
+def what_is_changed_before_a_stop_is_kept():
+  with place() as here:
+    with here.terminal("--output", "a", STOP="5") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("factor = 3", "Changed at the prompt in step 6: factor = 3")
+      terminal.send("run:stop()\n")
+      equal(terminal.end(), 0)
+    contains(here.loop("--resume", "a"), "Changed as at the prompt in step 6: factor = 3")
+
+
+@test
+def a_loop_in_a_function_or_a_coroutine():
+  with place() as here:
+    loop = LOOP.replace("for epoch in run", "local function work(deep)\n  local inside = deep * 2\nfor epoch in run")
+    for call in ("work(21)", "coroutine.wrap(work)(21)"):
+      here.write("loop.lua", loop + f"\nreturn inside\nend\n{call}\n")
+      with here.terminal(STOP="5") as terminal:
+        terminal.expect(WAITS)
+        terminal.command("inside, deep, factor, epoch", r"\n42\t21\t1\t1\n")
+        terminal.command("factor, inside = 2, 7", "inside = 7 .*factor = 2 ")
+        terminal.command("factor, inside", r"\n2\t7\n")
+        terminal.send("\x04")
+        equal(terminal.end(), 0)
+
+
+@test
+def a_second_ctrl_c_stops_at_once():
+  with place() as here:
+    waits = "    if run.step == stop_at then print 'waits' while true do end end\n"
+    here.write("loop.lua", LOOP.replace("    loss:backward()", waits + "    loss:backward()"))
+    with here.terminal("--output", "a", STOP="5") as terminal:
+      terminal.expect("waits")
+      for _ in range(2):
+        terminal.send("\x03")
+        time.sleep(0.5)
+      equal(terminal.end(), -signal.SIGINT)
+    with open(here / "a/metrics.jsonl", encoding="utf-8") as file:
+      contains(file.read(), '"state":"stopped"')
 
 
 @test

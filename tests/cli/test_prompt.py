@@ -414,6 +414,49 @@ def a_file_that_fails_still_gives_a_prompt():
       terminal.command("value", r"\n40\n")
 
 
+LOCALS = """#!/usr/bin/env icl
+local width, unset = 3, nil
+local icl = require 'icl'
+local width = width + 1
+y = 5
+local function area(height) local hidden = 1 return width * height end
+do local inner = 7 end
+"""
+
+
+@test
+def the_prompt_after_a_file_has_its_locals():
+  with folder() as home:
+    for end, seen in (("", ""), ("return area(1), ...\n", ""), ("error 'on purpose'\n", r"recipe.lua:8: on purpose"),
+                      ("icl.zeros { -1 }\n", r"recipe.lua:8: "), ("area(nil)\n", r"recipe.lua:6: .*recipe.lua:8: in main")):
+      recipe = home.write("recipe.lua", LOCALS + end)
+      with Terminal("-i", recipe, env=environment(HOME=home.path)) as terminal:
+        terminal.expect(seen + r".*icl> ")
+        terminal.command("width, unset, y", r"\n4\tnil\t5\n")
+        terminal.command("area(2)", r"\n8\n")
+        terminal.command("hidden", "there is no variable 'hidden'")
+        terminal.command("inner", "there is no variable 'inner'")
+        terminal.command("icl_ending", "there is no variable 'icl_ending'")
+        terminal.command("widht", r"did you mean width")
+        terminal.command("width = 9; width", r"\n9\n")
+        terminal.command("y = 6; _G.y", r"\n6\n")
+        terminal.command("z = 7; _G.z, z", r"\n7\t7\n")
+        terminal.send("_PROMPT = 'now> '\n")
+        terminal.expect(r"\nnow> ")
+        terminal.send("unse\t\n")
+        terminal.expect(r"unset.*\nnil\n")
+
+
+@test
+def the_prompt_after_a_file_that_cannot_be_read():
+  with folder() as home:
+    recipe = home.write("recipe.lua", "#!/usr/bin/icl\n\nx = = 1\n")
+    contains(run("-i", recipe, stdin="").stderr, "recipe.lua:3: unexpected symbol near '='")
+    contains(run("-i", home.path, stdin="").stderr, "cannot read")
+    result = run("-e", "local x = 40", "-i", stdin="x + 2\n")
+    contains(success(result), "42")
+
+
 # ---- completion ----
 
 

@@ -1,11 +1,11 @@
 /* failing.c - a library to preload that lets calls of the system fail.
  *
  *   FAIL_CALL=write       the kind of call: malloc (calloc, realloc, aligned_alloc, posix_memalign), write (pwrite),
- * fsync, rename, link, open (openat, fopen, opendir), mmap FAIL_AT=3             the call that fails, from 1; 0 none
+ *                         fsync, rename, link, open (openat, fopen, opendir), mmap, thread, mkdir, flock
+ *   FAIL_AT=3             the call that fails, from 1; 0 none
  *   FAIL_TIMES=1          how many fail from there on; 0: all
  *   FAIL_ARMED=1          count from the beginning; otherwise from when the program removes "/fault/arm" to when it
- * removes
- *                         "/fault/disarm", which are no files
+ *                         removes "/fault/disarm", which are no files
  *   FAIL_COUNT=FILE       at the end: how many calls were counted */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -18,7 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The C library's own, which need no dlsym(), for that allocates. */
@@ -27,14 +29,15 @@ void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
 void *__libc_memalign(size_t alignment, size_t bytes);
 
-typedef enum { NONE, MALLOC, WRITE, FSYNC, RENAME, LINK, OPEN, MMAP, THREAD, KINDS } kind;
+typedef enum { NONE, MALLOC, WRITE, FSYNC, RENAME, LINK, OPEN, MMAP, THREAD, MKDIR, FLOCK, KINDS } kind;
 
 static const struct {
   const char *name;
   int error;
-} kinds[KINDS] = {[MALLOC] = {"malloc", ENOMEM}, [WRITE] = {"write", ENOSPC},  [FSYNC] = {"fsync", EIO},
-                  [RENAME] = {"rename", EIO},    [LINK] = {"link", EPERM},     [OPEN] = {"open", EMFILE},
-                  [MMAP] = {"mmap", ENOMEM},     [THREAD] = {"thread", EAGAIN}};
+} kinds[KINDS] = {[MALLOC] = {"malloc", ENOMEM}, [WRITE] = {"write", ENOSPC},   [FSYNC] = {"fsync", EIO},
+                  [RENAME] = {"rename", EIO},    [LINK] = {"link", EPERM},      [OPEN] = {"open", EMFILE},
+                  [MMAP] = {"mmap", ENOMEM},     [THREAD] = {"thread", EAGAIN}, [MKDIR] = {"mkdir", ENOSPC},
+                  [FLOCK] = {"flock", ENOLCK}};
 
 static kind failing;
 static long first, times;
@@ -116,6 +119,12 @@ int rename(const char *from, const char *to) {
 int link(const char *from, const char *to) {
   return fails(LINK) ? -1 : NEXT(int (*)(const char *, const char *), "link")(from, to);
 }
+
+int mkdir(const char *path, mode_t mode) {
+  return fails(MKDIR) ? -1 : NEXT(int (*)(const char *, mode_t), "mkdir")(path, mode);
+}
+
+int flock(int fd, int operation) { return fails(FLOCK) ? -1 : NEXT(int (*)(int, int), "flock")(fd, operation); }
 
 static mode_t mode_of(int flags, va_list arguments) {
   return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;

@@ -1,21 +1,35 @@
-"""Programs that are killed while they save: there is always a whole file, and the next save clears up.
+"""Programs that are killed: while they save there is always a whole file, and the next save clears up; a run that is
+killed at any moments, and goes on each time, ends as one that was not.
 
-  test_kills.py [--kills N]
+  test_kills.py [--kills N] [--run-kills N]
 """
 
+import json
 import os
 import random
+import shutil
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from harness import close, equal, folder, run, start, success, test, wait_for  # noqa: E402
+from harness import (close, environment, equal, folder, read_bytes, run, start, success, tensors, test,  # noqa: E402
+                     wait_for, write_image_folder)
 
-KILLS = 25
-if "--kills" in sys.argv:
-  at = sys.argv.index("--kills")
-  KILLS = int(sys.argv[at + 1])
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def number_behind(word, missing):
+  """The number behind a word of the command line, which is taken away; `missing` where it is not there."""
+  if word not in sys.argv:
+    return missing
+  at = sys.argv.index(word)
+  number = int(sys.argv[at + 1])
   del sys.argv[at:at + 2]
+  return number
+
+
+KILLS = number_behind("--kills", 25)
+RUN_KILLS = number_behind("--run-kills", 10)
 
 # Saves `arg[2]` times, or for ever.
 SAVING = """local core = require "icl.core"
@@ -52,6 +66,80 @@ def there_is_always_a_whole_file():
       assert len(left) <= 2, f"kill {kill}: {left}"
     success(run("-e", SAVING, here.path, "1"))
     equal(sorted(os.listdir(here.path)), ["best", "last", "previous"])
+
+
+# ---- a run ----
+
+
+def recorded(where):
+  """The lines of metrics.jsonl without what a clock says."""
+  with open(os.path.join(where, "metrics.jsonl"), encoding="utf-8") as file:
+    records = [json.loads(line) for line in file]
+  for record in records:
+    for name in ("seconds", "time", "images_per_second"):
+      record.pop(name, None)
+  return records
+
+
+def files(where):
+  """The names of the files of a run; event files, of which each start makes one, count once."""
+  names = [os.path.relpath(os.path.join(path, name), where) for path, _, names in os.walk(where) for name in names]
+  return sorted({"events" if name.startswith("events.out.tfevents") else name for name in names})
+
+
+def ends_as(where, whole):
+  for name in ("weights", "checkpoints/last", "checkpoints/best"):
+    equal(tensors(f"{where}/{name}.safetensors") == tensors(f"{whole}/{name}.safetensors"), True, name)
+  equal(recorded(where), recorded(whole))
+  equal(files(where), files(whole))
+
+
+class training(folder):
+  """A folder with pictures, and what is trained on them."""
+
+  def __enter__(self):
+    super().__enter__()
+    os.mkdir(self / "photos")
+    write_image_folder(self / "photos", train=12)
+    return self
+
+  def words(self, where, every, *more):
+    return (os.path.join(HERE, "killed.lua"), "--data", self / "photos", "--output", where, "--save-every", every,
+            *more)
+
+
+@test
+def a_run_that_is_killed_ends_as_one_that_is_not():
+  moments = random.Random(2)
+  with training() as here:
+    began = time.monotonic()
+    success(run(*here.words(here / "whole", "1step")))
+    takes = time.monotonic() - began
+    kills = sittings = 0
+    while kills < RUN_KILLS:
+      where, every = here / "cut", moments.choice(["1step", "3steps", "1epoch", "0.01s"])
+      shutil.rmtree(where, ignore_errors=True)
+      process, text = start(*here.words(where, every)), f"{kills} kills, saved every {every}"
+      for sitting in range(1 + RUN_KILLS % 7 + moments.randrange(8)):
+        time.sleep(moments.random() * takes)
+        process.kill()
+        output, errors = process.communicate()
+        equal(process.returncode in (0, -9), True, text + output + errors)
+        kills += process.returncode == -9
+        options = os.path.join(where, "options.lua")
+        more = ("--resume", where) if os.path.exists(options) else ()
+        if not more:
+          shutil.rmtree(where, ignore_errors=True)
+        process, sittings = start(*here.words(where, every, *more)), sittings + 1
+      output, errors = process.communicate()
+      equal(process.returncode, 0, text + output + errors)
+      whole = here / ("whole-" + every)
+      if not os.path.exists(whole):
+        success(run(*here.words(whole, every)))
+      try:
+        ends_as(where, whole)
+      except AssertionError as error:
+        raise AssertionError(f"{text}: {error}\n{output}{errors}") from error
 
 
 close()

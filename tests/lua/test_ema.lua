@@ -153,4 +153,22 @@ check("what it refuses", function()
   check.raises(function() icl.step(icl.ema, model) end, "a step is open")
 end)
 
+check("a save while the model has averages that are not kept holds its own values", function()
+  local path = os.tmpname()
+  os.remove(path)
+  local model = small_model()
+  local ema = icl.ema(model, { decay = 0.5 })
+  local run = icl.run { output = path, keep = { model = model }, quiet = true }
+  local before = bytes(model:named_states())
+  for _, entry in ipairs(ema:named_states()) do
+    entry.state:write(icl.full(entry.state:shape(), 7, entry.state:dtype()))
+  end
+  ema:apply(function() check.equal(run:save(), true) end)
+  local saved = icl.weights.under("model", require "icl.core".safetensors_read(path .. "/checkpoints/last.safetensors"))
+  local other = small_model()
+  icl.weights.load_state_dict(other, saved)
+  check.equal(bytes(other:named_states()), before)
+  os.execute("rm -r " .. path)
+end)
+
 check.close()

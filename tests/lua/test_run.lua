@@ -367,6 +367,26 @@ check("a loop over batches may be a coroutine", function()
   icl.step(function() end)
 end)
 
+check("a loop whose coroutine is closed was not left", function()
+  local run, training = icl.run { epochs = 2 }, loader(true)
+  local passes, yields = 0, true
+  local function work()
+    for _ in run:epochs() do
+      for _ in run:batches(training) do
+        if yields and run.step == 1 then coroutine.yield() end
+        passes = passes + 1
+      end
+    end
+  end
+  local thread = coroutine.create(work)
+  coroutine.resume(thread)
+  coroutine.close(thread)
+  check.equal(("%d %d %d %s"):format(passes, run.step, run.epoch, run.ending.state), "1 1 1 stopped")
+  yields = false
+  work()
+  check.equal(("%d %d %s"):format(passes, run.step, run.ending.state), "6 6 finished")
+end)
+
 check("a module that yields leaves no name behind", function()
   local Yielding = icl.nn.layer "yielding"
   function Yielding:forward() coroutine.yield() end

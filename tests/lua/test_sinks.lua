@@ -5,7 +5,7 @@ local core = require "icl.core"
 local events = require "icl.sinks.events"
 local grid = require "icl.sinks.grid"
 local output = require "icl.sinks.output"
-local protobuf = require "icl.sinks.protobuf"
+local protobuf = require "icl.internal.protobuf"
 local values = require "icl.sinks.values"
 
 local function hex(text)
@@ -240,7 +240,7 @@ check("a line for each report, and one for the end", function()
   sink:report(report(2, { train = { loss = 0 / 0, top1 = -1 / 0 } }))
   sink:close { state = "finished", epoch = 2, step = 20 }
   local lines = lines_of(folder)
-  check.equal(lines[1], '{"epoch":1,"step":10,"time":1.5,"train":{"loss":1}}')
+  check.equal(lines[1], '{"epoch":1,"step":10,"time":1.5,"train":{"loss":1.0}}')
   check.equal(lines[2], '{"epoch":2,"step":20,"time":1.5,"train":{"loss":null,"top1":null}}')
   check.equal(lines[3], '{"epoch":2,"state":"finished","step":20}')
   check.equal(#lines, 3)

@@ -106,6 +106,8 @@ static const struct {
     {"in a step without joins, recomputing and storage taken over",
      {.device = "cpu", .threads = 2, .chunk = 1, .plan = "no-join,no-recompute,no-inplace"},
      in_step},
+    {"in a step on a device with a memory of its own", {.device = "far"}, in_step},
+    {"at once on a device with a memory of its own", {.device = "far"}, at_once},
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 

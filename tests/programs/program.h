@@ -112,6 +112,7 @@ typedef struct {
   int turn;
   double noise; /* each computed value is disturbed by so many times its rounding; 0: none. Needs an eager engine */
   uint32_t noise_seed;
+  bool turned;  /* what jumps takes the other side where rounding decides. Needs an eager engine */
   bool stopped; /* a step could not be evaluated */
   trace *seen;
   volatile int *at; /* where the instruction that runs is noted */
@@ -125,6 +126,13 @@ void run_close(run *r);
 void trace_free(trace *t);
 /* Ends the process if `status` is an error that no program can cause. */
 void must(icl_status status);
+/* Zeros; ends the process if there is no memory. */
+void *allocate(size_t count, size_t bytes);
+
+/* ---- noise.c ---- */
+
+/* Changes what the APPLY `c` gave for these operands as r->noise and r->turned say. */
+void disturb(run *r, const instruction *c, icl_tensor **in, icl_tensor **value);
 
 /* ---- check.c ---- */
 

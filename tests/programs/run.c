@@ -13,14 +13,12 @@ void must(icl_status status) {
   exit(3);
 }
 
-static void *allocate(size_t count, size_t bytes) {
+void *allocate(size_t count, size_t bytes) {
   void *memory = calloc(count ? count : 1, bytes);
   if (!memory)
     exit(3);
   return memory;
 }
-
-static bool is_float(icl_dtype dtype) { return dtype <= ICL_F64; }
 
 /* ---- the trace ---- */
 
@@ -121,70 +119,6 @@ static icl_status make_state(run *r, int i) {
   icl_status status = icl_state_new(r->engine, name, c->dtype, c->rank, c->shape, data, c->flag, &r->state[i]);
   free(data);
   return status;
-}
-
-/* ---- noise: what rounding may do to a result ---- */
-
-static double draw(run *r) {
-  r->noise_seed = r->noise_seed * 1664525u + 1013904223u;
-  return (double)r->noise_seed / 2147483648.0 - 1;
-}
-
-static double rounding(icl_dtype dtype) {
-  if (dtype == ICL_BF16 || dtype == ICL_F16)
-    return dtype == ICL_BF16 ? 0x1p-8 : 0x1p-11;
-  return dtype == ICL_F32 ? 0x1p-24 : 0x1p-26; /* sums in f64 may be made of f32 */
-}
-
-/* A tensor like `like` of these values. */
-static icl_tensor *constant_like(run *r, icl_tensor *like, const double *values) {
-  icl_tensor *wide, *result;
-  icl_attributes attr;
-  icl_op_defaults(icl_op_find("cast"), &attr);
-  attr.i[0] = (int32_t)icl_tensor_dtype(like);
-  must(icl_tensor_new(r->engine, ICL_F64, icl_tensor_rank(like), icl_tensor_shape(like), values, &wide));
-  must(icl_apply(r->engine, icl_op_find("cast"), 1, &wide, &attr, &result));
-  icl_tensor_release(wide);
-  return result;
-}
-
-/* May the op give a zero that is one only because equal numbers cancel? Other zeros are exact, such as those that a
- * ReLU or a mask leaves, and sums of them. */
-static bool cancels(const char *op) {
-  static const char *const names[] = {"sub", "log", "log_softmax", "cross_entropy", "bn_running"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!strcmp(names[i], op))
-      return true;
-  return false;
-}
-
-/* value -> value * factors + terms: terms as well, since a small number may be what large ones left. */
-static void disturb(run *r, const char *op, icl_tensor **value) {
-  int64_t count = icl_tensor_count(*value);
-  icl_dtype dtype = icl_tensor_dtype(*value);
-  if (!r->noise || !is_float(dtype) || is_packed(op))
-    return;
-  double size = dtype == ICL_F32 || dtype == ICL_F64 ? r->noise * rounding(dtype) : 2 * rounding(dtype);
-  double *values = allocate((size_t)count, sizeof *values), *factors = allocate((size_t)count, sizeof *factors);
-  must(icl_tensor_read(*value, ICL_F64, values));
-  double largest = 0;
-  for (int64_t k = 0; k < count; k++)
-    largest = fmax(largest, fabs(values[k]));
-  for (int64_t k = 0; k < count; k++) {
-    bool exact = values[k] == 0 && !cancels(op);
-    factors[k] = 1 + size * draw(r);
-    values[k] = exact ? 0 : size * draw(r) * fmin(1, 16 * largest);
-  }
-  icl_tensor *factor = constant_like(r, *value, factors), *term = constant_like(r, *value, values), *scaled, *sum;
-  must(icl_apply(r->engine, icl_op_find("mul"), 2, (icl_tensor *[]){*value, factor}, NULL, &scaled));
-  must(icl_apply(r->engine, icl_op_find("add"), 2, (icl_tensor *[]){scaled, term}, NULL, &sum));
-  icl_tensor_release(scaled);
-  icl_tensor_release(factor);
-  icl_tensor_release(term);
-  icl_tensor_release(*value);
-  *value = sum;
-  free(values);
-  free(factors);
 }
 
 /* ---- functions with a gradient of their own ---- */
@@ -323,7 +257,7 @@ void run_instruction(run *r, int i) {
   if (!gives_value(c->kind))
     return;
   if (status == ICL_OK && result && c->kind == DO_APPLY)
-    disturb(r, icl_op_name(icl_op_at(c->op)), &result);
+    disturb(r, c, in, &result);
   r->value[i] = status == ICL_OK ? result : NULL;
 }
 
@@ -367,7 +301,7 @@ void run_open(run *r, const program *p, const icl_config *config) {
   static volatile int nowhere;
   trace *seen = r->seen;
   volatile int *at = r->at ? r->at : &nowhere;
-  *r = (run){.p = p, .seen = seen, .at = at, .noise = r->noise, .noise_seed = r->noise_seed};
+  *r = (run){.p = p, .seen = seen, .at = at, .noise = r->noise, .noise_seed = r->noise_seed, .turned = r->turned};
   must(icl_engine_new(config, &r->engine));
 }
 

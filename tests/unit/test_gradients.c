@@ -30,7 +30,6 @@ TEST(a_value_used_many_times_gets_every_contribution) {
   CHECK_OK(icl_gradient(sum, 1, &x, &g));
   CHECK_NEAR(net_item(g), 190, 1e-12);
   icl_tensor_release(g);
-  net_clear(n);
   net_close(n, s);
 }
 
@@ -45,7 +44,6 @@ TEST(gradients_can_be_differentiated) {
   CHECK_NEAR(net_item(second), 12, 1e-9);
   icl_tensor_release(first);
   icl_tensor_release(second);
-  net_clear(n);
   net_close(n, s);
 }
 
@@ -59,7 +57,6 @@ TEST(a_frozen_state_and_a_detached_value_get_none) {
   icl_tensor_release(detached);
   icl_state_set_trainable(s, false);
   CHECK(!icl_tensor_needs_gradient(net_read(n, s)));
-  net_clear(n);
   net_close(n, s);
 }
 
@@ -81,30 +78,8 @@ TEST(inside_a_step_a_gradient_may_be_asked_for_late) {
     CHECK_OK(icl_step_end(n->engine));
     icl_tensor_release(g[0]);
     icl_tensor_release(g[1]);
-    net_clear(n);
     net_close(n, s);
   }
-}
-
-TEST(outside_of_a_step_a_late_question_is_refused) {
-  net *n = net_open("cpu", false);
-  icl_state *s = net_scalar(n, 3, true);
-  icl_tensor *x = net_op2(n, "add", net_number(n, 2), net_number(n, 3)), *g = NULL;
-  icl_tensor *loss = net_op2(n, "mul", x, net_read(n, s));
-  CHECK_ERROR(icl_gradient(loss, 1, &x, &g), ICL_EINVAL, "tensor 1 (add) needed no gradient");
-  CHECK_OK(icl_tensor_require_gradient(x));
-  CHECK_OK(icl_gradient(net_op2(n, "mul", x, net_read(n, s)), 1, &x, &g));
-  CHECK_NEAR(net_item(g), 3, 1e-12);
-  icl_tensor_release(g);
-  net_clear(n);
-  net_close(n, s);
-}
-
-TEST(a_loss_of_many_elements_is_refused) {
-  net *n = net_open("cpu", false);
-  icl_tensor *w = net_parameter(n, 0, 1, 1, (int32_t[]){3});
-  CHECK_ERROR(icl_backward(w), ICL_ESHAPE, "f32 (3)");
-  net_free(n);
 }
 
 static icl_status triple(void *context, icl_tensor *gradient, int inputs, icl_tensor **gradients) {
@@ -117,6 +92,70 @@ static icl_status triple(void *context, icl_tensor *gradient, int inputs, icl_te
     status = icl_apply(icl_tensor_engine(gradient), icl_op_find("mul"), 2, in, NULL, &gradients[0]);
   icl_tensor_release(three);
   return status;
+}
+
+/* What was recorded without gradient is where gradients end, also for those that ask for it or behind it. */
+TEST(a_value_recorded_without_gradient_is_an_end) {
+  for (int eager = 0; eager < 2; eager++) {
+    net *n = net_open("cpu", eager);
+    icl_state *s = net_scalar(n, 3, true);
+    icl_tensor *own = NULL, *behind = NULL;
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *x = net_read(n, s);
+    icl_no_gradient_begin(n->engine);
+    icl_tensor *plain = net_op2(n, "mul", x, x);
+    icl_no_gradient_end(n->engine);
+    CHECK_OK(icl_gradient(plain, 1, &plain, &own));
+    CHECK_NEAR(net_item(own), 1, 0);
+    CHECK_OK(icl_gradient(plain, 1, &x, &behind));
+    CHECK(behind == NULL);
+    CHECK_OK(icl_backward(plain));
+    CHECK_OK(icl_state_gradient(s, &behind));
+    CHECK(behind == NULL);
+    CHECK_OK(icl_step_end(n->engine));
+    icl_tensor_release(own);
+    net_close(n, s);
+  }
+}
+
+TEST(a_custom_function_recorded_without_gradient_is_an_end) {
+  net *n = net_open("cpu", false);
+  icl_state *s = net_scalar(n, 3, true);
+  icl_tensor *plain = NULL, *g[2];
+  int calls = 0;
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *x = net_read(n, s);
+  icl_no_gradient_begin(n->engine);
+  CHECK_OK(icl_custom(net_op2(n, "mul", x, x), 1, &x, triple, NULL, &calls, &plain));
+  icl_no_gradient_end(n->engine);
+  CHECK_OK(icl_gradient(plain, 2, (icl_tensor *[]){plain, x}, g));
+  CHECK_NEAR(net_item(g[0]), 1, 0);
+  CHECK(g[1] == NULL);
+  CHECK_EQ(calls, 0);
+  CHECK_OK(icl_step_end(n->engine));
+  icl_tensor_release(g[0]);
+  icl_tensor_release(plain);
+  net_close(n, s);
+}
+
+TEST(outside_of_a_step_a_late_question_is_refused) {
+  net *n = net_open("cpu", false);
+  icl_state *s = net_scalar(n, 3, true);
+  icl_tensor *x = net_op2(n, "add", net_number(n, 2), net_number(n, 3)), *g = NULL;
+  icl_tensor *loss = net_op2(n, "mul", x, net_read(n, s));
+  CHECK_ERROR(icl_gradient(loss, 1, &x, &g), ICL_EINVAL, "tensor 1 (add) needed no gradient");
+  CHECK_OK(icl_tensor_require_gradient(x));
+  CHECK_OK(icl_gradient(net_op2(n, "mul", x, net_read(n, s)), 1, &x, &g));
+  CHECK_NEAR(net_item(g), 3, 1e-12);
+  icl_tensor_release(g);
+  net_close(n, s);
+}
+
+TEST(a_loss_of_many_elements_is_refused) {
+  net *n = net_open("cpu", false);
+  icl_tensor *w = net_parameter(n, 0, 1, 1, (int32_t[]){3});
+  CHECK_ERROR(icl_backward(w), ICL_ESHAPE, "f32 (3)");
+  net_free(n);
 }
 
 TEST(a_custom_function_uses_its_own_gradient) {
@@ -133,6 +172,5 @@ TEST(a_custom_function_uses_its_own_gradient) {
   icl_tensor_release(g);
   icl_tensor_release(y);
   icl_tensor_release(inner);
-  net_clear(n);
   net_close(n, s);
 }

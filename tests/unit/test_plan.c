@@ -71,6 +71,30 @@ static int count_ops(const icl__plan *plan, int op) {
   return count;
 }
 
+/* ---- leaves ---- */
+
+TEST(a_plan_knows_what_its_leaves_are) {
+  net *n = open_net(NULL, 1);
+  icl_state *s = net_scalar(n, 1, false);
+  icl_tensor *constant = net_images(n, 2, 1, 1), *computed = net_op1(n, "exp", constant), *held = net_read(n, s);
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *sum = net_op2(n, "add", net_op2(n, "mul", constant, net_number(n, 2)), computed);
+  CHECK_OK(icl_state_write(s, net_op2(n, "add", net_op2(n, "add", net_mean(n, sum), net_read(n, s)), held), NULL));
+  CHECK_OK(icl_step_end(n->engine));
+  const icl__plan *plan = n->engine->last_plan;
+  int count[ICL__LEAF_STATE + 1] = {0};
+  for (int i = 0; i < plan->nodes; i++) {
+    CHECK_EQ(plan->node[i]->kind == ICL__LEAF_NONE, plan->node[i]->leaf < 0);
+    count[plan->node[i]->kind]++;
+  }
+  CHECK(count[ICL__LEAF_NUMBER] >= 1);
+  CHECK_EQ(count[ICL__LEAF_CONSTANT], 1);
+  CHECK_EQ(count[ICL__LEAF_TENSOR], 2); /* the result, and the value of the state from before the step */
+  CHECK_EQ(count[ICL__LEAF_STATE], 1);
+  net_clear(n);
+  net_close(n, s);
+}
+
 /* ---- phases, what is kept, what is computed again ---- */
 
 TEST(a_residual_block_takes_four_phases) {

@@ -18,7 +18,6 @@ TEST(later_reads_in_a_step_see_the_write) {
     CHECK_OK(icl_step_end(n->engine));
     CHECK_NEAR(net_item(sum), 12, 0);
     CHECK_NEAR(net_stored(s), 11, 0);
-    net_clear(n);
     net_close(n, s);
   }
 }
@@ -107,7 +106,6 @@ TEST(what_was_read_inside_a_step_stays_readable_and_nothing_else) {
   CHECK_NEAR(net_item(shown), exp(2), 1e-12);
   CHECK_ERROR(icl_tensor_read(next, ICL_F64, &value), ICL_ENOVALUE, "not kept");
   CHECK_NEAR(net_stored(s), -exp(2), 1e-12);
-  net_clear(n);
   net_close(n, s);
 }
 
@@ -144,7 +142,6 @@ TEST(an_overwritten_version_names_the_write) {
   double value;
   CHECK_ERROR(icl_tensor_read(late, ICL_F64, &value), ICL_ENOVALUE, "recipe.lua:42");
   icl_step_cancel(n->engine);
-  net_clear(n);
   net_close(n, s);
 }
 
@@ -180,7 +177,6 @@ TEST(a_version_that_was_read_stays_what_it_is) {
     CHECK_NEAR(net_item(old), 3, 0);
     CHECK_OK(icl_step_end(n->engine));
     CHECK_NEAR(net_item(old), 3, 0);
-    net_clear(n);
     net_close(n, s);
   }
 }
@@ -196,7 +192,6 @@ TEST(a_value_of_an_earlier_step_cannot_be_written) {
   CHECK_ERROR(icl_state_write(s, gone, NULL), ICL_ENOVALUE, "a mul whose step has ended; call keep()");
   CHECK_OK(icl_step_end(n->engine));
   CHECK_NEAR(net_stored(s), 3, 0);
-  net_clear(n);
   net_close(n, s);
 }
 
@@ -216,7 +211,6 @@ TEST(a_read_commits_the_writes_before_it_in_every_mode) {
     CHECK_OK(icl_state_write(s, net_number(n, 7), NULL));
     icl_step_cancel(n->engine); /* as an error does */
     CHECK_NEAR(net_stored(s), 5, 0);
-    net_clear(n);
     net_close(n, s);
   }
 }
@@ -350,7 +344,6 @@ TEST(an_index_that_a_step_computes_is_checked_with_the_nans) {
     CHECK(!check || net_stored(s) == 1);
     icl_tensor_release(rows);
     icl_tensor_release(at);
-    net_clear(n);
     net_close(n, s);
   }
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "backend/cpu/program.h"
+#include "backend/host.h"
 #include "base/memory.h"
 
 static icl_status open_device(const icl__device_options *options, void **device) {
@@ -48,7 +49,7 @@ static icl_status compile(void *device, icl__plan *plan, void **result) {
   program->device = cpu;
   program->plan = plan;
   for (int k = 0; k < plan->outputs; k++)
-    program->overwrites |= plan->in_place[k] >= 0;
+    program->overwrites |= plan->in_place[k];
   program->waiting = icl__calloc(2 * (size_t)cpu->threads, sizeof *program->waiting);
   if (!program->waiting) {
     icl__free(program);
@@ -68,6 +69,7 @@ static void discard(void *device, void *program) {
 const icl__backend icl__cpu_backend = {
     .abi = ICL__BACKEND_ABI,
     .name = "cpu",
+    .precisions = "f32",
     .open = open_device,
     .close = close_device,
     .describe = icl__cpu_describe,

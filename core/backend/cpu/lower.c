@@ -196,5 +196,6 @@ void icl__cpu_forget(void *device, icl__plan *plan) {
     icl__unit *unit = icl__unit_of(plan->node[i]);
     if (unit && unit->kind == ICL__UNIT_CONV)
       icl__conv_close(&unit->own);
+    icl__free(unit);
   }
 }

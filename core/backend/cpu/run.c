@@ -25,7 +25,7 @@ typedef struct {
   replay *run;
   const icl__plan *plan;
   int thread;
-  char *scratch, *workspace;
+  char *arena, *scratch, *workspace;
   int64_t first, images; /* the chunk */
   bool first_chunk;
 } worker;
@@ -53,12 +53,12 @@ static void *address(const worker *w, const icl__pnode *v, bool images) {
     return (char *)b->output[v->output] + skip;
   case ICL__STORE_BATCH:
   case ICL__STORE_SHARED: /* a global op may make what others read image by image */
-    return (char *)w->plan->arena + v->offset + skip;
+    return w->arena + v->offset + skip;
   case ICL__STORE_CHUNK:
   case ICL__STORE_BLOCK:
     return w->scratch + v->offset + skip;
   case ICL__STORE_PARTIAL:
-    return (char *)w->plan->arena + v->offset + (size_t)w->thread * v->bytes;
+    return w->arena + v->offset + (size_t)w->thread * v->bytes;
   case ICL__STORE_NONE:
     break;
   }
@@ -90,7 +90,7 @@ static icl_status run_conv(const worker *w, const icl__pnode *v) {
 }
 
 static const char *partial_of(const worker *w, const icl__pnode *r, int thread) {
-  return (const char *)w->plan->arena + r->offset + (size_t)thread * r->bytes;
+  return w->arena + r->offset + (size_t)thread * r->bytes;
 }
 
 static void finish_floats(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
@@ -148,8 +148,8 @@ static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
 
 static icl_status finish_conv(const worker *w, const icl__pnode *v, int part, int parts) {
   const icl__pnode *r = v->in[0];
-  return icl__conv_finish(icl__unit_of(v)->conv, w->thread, (char *)w->plan->arena + r->offset, w->plan->policy.threads,
-                          r->bytes, address(w, v, false), part, parts);
+  return icl__conv_finish(icl__unit_of(v)->conv, w->thread, w->arena + r->offset, w->plan->policy.threads, r->bytes,
+                          address(w, v, false), part, parts);
 }
 
 static icl_status check_nan(const icl__pnode *v, const icl__view *out) {
@@ -338,10 +338,11 @@ static void work(int thread, int threads, void *context) {
   replay *run = context;
   icl__plan *plan = run->program->plan;
   size_t own = plan->scratch_bytes + plan->workspace_bytes;
-  char *scratch = (char *)plan->arena + plan->arena_bytes + own * (size_t)thread;
+  char *arena = run->bindings->arena, *scratch = arena + plan->arena_bytes + own * (size_t)thread;
   worker w = {.run = run,
               .plan = plan,
               .thread = thread,
+              .arena = arena,
               .scratch = scratch,
               .workspace = scratch + plan->scratch_bytes,
               .first_chunk = true};

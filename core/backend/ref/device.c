@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/host.h"
 #include "backend/ref/kernels.h"
 #include "base/memory.h"
 #include "plan/plan.h"
@@ -115,6 +116,7 @@ static icl_status run(void *device, void *program, const icl__bindings *bindings
 const icl__backend icl__ref_backend = {
     .abi = ICL__BACKEND_ABI,
     .name = "ref",
+    .precisions = "f32",
     .unplanned = true,
     .open = open_device,
     .close = close_device,

@@ -30,8 +30,8 @@ local function options_of(words)
     : flag("skip_bad_images", false, "go on without files that cannot be read", { only = in_folder })
     : flag("json", false, "print JSON, with the whole confusion matrix")
     : value("csv", nil, "write a file: a line for each class, with what its images were taken for", { type = "path" })
-    : value("predictions", nil, "write an .npz file: names, probabilities, truth; without a value into the run's folder",
-        { type = "path" })
+    : value("predictions", nil, "write an .npz file: names, probabilities, truth; without a value into the "
+        .. "run's folder", { type = "path" })
     : include(source.options(words), icl.options.engine)
     : example "icl evaluate runs/resnet/001 --tta flip"
     : example "icl evaluate weights.safetensors --dataset folder --data photos --json"

@@ -30,9 +30,7 @@ end
 
 -- The tensors of the file as they are there, and the large constants of the description.
 local function tensors_of(found)
-  local list, metadata = core.safetensors_read(found.path)
-  if weights.is_checkpoint(metadata) then list = weights.of_model(list) end
-  local names = {}
+  local list, names = weights.read(found.path), {}
   for _, item in ipairs(list) do names[item.name] = true end
   for _, item in ipairs(found.net:constants()) do
     if not names[item.name] then list[#list + 1] = item end

@@ -77,8 +77,8 @@ local function predict(words, opt)
   local net = source.network(table.remove(words, 1), opt).net
   local paths, code = pictures(words), 0
   if not net.mean then
-    usage.wrong("icl predict", "the file does not say how images were normalised: give --mean and --std of each channel "
-      .. "with --model, or save it with icl.network.save(model, path, { data = set })")
+    usage.wrong("icl predict", "the file does not say how images were normalised: give --mean and --std of each "
+      .. "channel with --model, or save it with icl.network.save(model, path, { data = set })")
   end
   local write = writers[opt.json and "json" or opt.csv and "csv" or "text"](paths, class_width(net))
   if not opt.quiet then io.stderr:write(treatment(net), "\n") end

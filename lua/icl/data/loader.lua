@@ -67,7 +67,7 @@ end
 -- steps. The fourth value it returns is to be closed where a loop is left early; a `for` does that.
 function Loader:indices(epoch, done)
   local order, count = self:order(epoch), math.min(self.set.count, self.batches * self.batch_size)
-  local k, stream = done or 0, nil
+  local k, stream = math.min(done or 0, self.batches), nil
   if self.set.folder and k < self.batches then
     local first = k * self.batch_size + 1
     stream = folder.stream(self, order:narrow(1, first, count - first + 1), epoch, self.batch_size)

@@ -1,6 +1,6 @@
 -- export/model.lua: an ONNX model as bytes (onnx.proto of ONNX 1.12: IR 8, opset 17).
 local core = require "icl.core"
-local protobuf = require "icl.export.protobuf"
+local protobuf = require "icl.internal.protobuf"
 local bytes, integer, integers, float = protobuf.bytes, protobuf.integer, protobuf.integers, protobuf.float
 
 local model = {}

@@ -96,6 +96,15 @@ local function finish(self, run, result)
   if published then run:line("Published with these settings: " .. published) end
 end
 
+-- The figures of the epoch that a run goes on behind.
+local function result_of(run)
+  local result, latest = {}, run.reports.latest or {}
+  for name, values in pairs(latest) do
+    if type(values) == "table" and latest.epoch == run.epoch then result[name] = values end
+  end
+  return result
+end
+
 -- The folder of the run: on a command line there is one unless it says none.
 local function wanted_output(self)
   local output = self.options.output
@@ -152,7 +161,8 @@ local function fit(given, ...)
   arguments.no_more("icl.fit", "one table", ...)
   given = arguments.options("icl.fit", given, {}, names)
   local self = prepare(given)
-  local run, result = run_of(self, given.quiet or false), {}
+  local run = run_of(self, given.quiet or false)
+  local result = result_of(run)
   if not run.resumed_step then run:tell(header.lines(self, self.layers, run.folder)) end
   if self.options.val_first and not run.resumed_step then run:report(evaluate_on(self, run, {}, self.each)) end
   for _ in run:epochs() do one_epoch(self, run, result) end

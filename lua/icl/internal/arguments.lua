@@ -55,6 +55,8 @@ function arguments.pair(what, value, least, most)
     value = arguments.integer(what, value, least, most)
     return { value, value }
   end
+  local fault = core.list_fault(value)
+  if fault then fail("%s: %s", what, fault) end
   if #value ~= 2 then fail("%s is a list of %d; it must be an integer or { height, width }", what, #value) end
   return { arguments.integer(what, value[1], least, most), arguments.integer(what, value[2], least, most) }
 end

@@ -10,7 +10,7 @@ local function add_level(self, thread, level, f)
   while true do
     local name = debug.getlocal(thread, level, i)
     if not name then break end
-    if name:find "^[%a_]" then inner[name] = { level = level, number = i } end
+    if name:find "^[%a_]" then inner[name] = { thread = thread, level = level, number = i } end
     i = i + 1
   end
   i = 1
@@ -23,15 +23,25 @@ local function add_level(self, thread, level, f)
   for name, place in pairs(inner) do self.places[name] = self.places[name] or place end
 end
 
--- frames(thread) -> the variables of a suspended thread's functions, but for those of the library.
-local function new(thread)
-  local self, level = setmetatable({ thread = thread, places = {} }, Frames), 0
+-- Adds the functions of a thread, but for those of the library.
+local function add_thread(self, thread)
+  local level = 0
   while true do
     local info = debug.getinfo(thread, level, "Sf")
-    if not info then return self end
+    if not info then return end
     if info.what ~= "C" and not info.source:find "^=icl/" then add_level(self, thread, level, info.func) end
     level = level + 1
   end
+end
+
+local MAIN = 1  -- the place of the main thread in Lua's registry
+
+-- frames(thread) -> the variables of a suspended thread's functions, and behind these of the main thread's.
+local function new(thread)
+  local self, main = setmetatable({ places = {} }, Frames), debug.getregistry()[MAIN]
+  add_thread(self, thread)
+  if thread ~= main then add_thread(self, main) end
+  return self
 end
 
 -- frames:has(name) -> is there a variable of this name?
@@ -43,7 +53,7 @@ end
 function Frames:get(name)
   local place = self.places[name]
   if place.f then return select(2, debug.getupvalue(place.f, place.number)) end
-  return select(2, debug.getlocal(self.thread, place.level, place.number))
+  return select(2, debug.getlocal(place.thread, place.level, place.number))
 end
 
 -- frames:set(name, value)
@@ -52,7 +62,7 @@ function Frames:set(name, value)
   if place.f then
     debug.setupvalue(place.f, place.number, value)
   else
-    debug.setlocal(self.thread, place.level, place.number, value)
+    debug.setlocal(place.thread, place.level, place.number, value)
   end
 end
 

@@ -69,8 +69,8 @@ end
 -- `local leave <close> = places.leaving` leaves at the end of its block, also where an error passes through.
 places.leaving = setmetatable({}, { __close = function() places.leave() end })
 
--- places.enter_step([name, number]) -> the same for a step that began, the next icl.step unless they are given. Steps do
--- not nest: the place of another one was left behind by a coroutine that nobody resumes.
+-- places.enter_step([name, number]) -> the same for a step that began, the next icl.step unless they are given. Steps
+-- do not nest: the place of another one was left behind by a coroutine that nobody resumes.
 function places.enter_step(name, number)
   while place.of_step do places.leave() end
   places.enter(name or place.name .. ".step", number or places.ordinal "icl.step")

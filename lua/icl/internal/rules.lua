@@ -81,7 +81,7 @@ local function make_list(kind, read, accept)
     return map(items, read)
   end
   function kind.accept(value)
-    return type(value) == "table" and map(value, accept) or nil
+    return type(value) == "table" and not core.list_fault(value) and map(value, accept) or nil
   end
 end
 make_list(types.list, numbers.read, finite)

@@ -17,15 +17,6 @@ local network = {}
 
 -- ---- describing ----
 
--- Modules in the mode they were in, when it is closed.
-local function keep_modes(model)
-  local modes = {}
-  for _, entry in ipairs(model:named_modules()) do modes[entry.module] = entry.module.training end
-  return setmetatable({}, { __close = function()
-    for module, training in pairs(modes) do module.training = training end
-  end })
-end
-
 -- The states of a model, with axes from 1 where files have others.
 local function leaves_of(model)
   local leaves = {}
@@ -53,7 +44,7 @@ function network.describe(model, shape)
   arguments.typed("network.describe: shape", shape, "table", "a list { height, width, channels }")
   if #shape ~= 3 then fail "network.describe: shape must be { height, width, channels }" end
   for _, size in ipairs(shape) do arguments.integer("network.describe: a size of shape", size, 1, 1 << 16) end
-  local modes <close> = keep_modes(model)
+  local modes <close> = Module.keep_modes { model }
   model:eval()
   local leaves, eager = leaves_of(model), core.network_trace_begin()
   local trace <close> = setmetatable({}, { __close = function() core.network_trace_end(eager) end })

@@ -15,6 +15,8 @@ BatchNorm.absent_in_files = { num_batches_tracked = 0 }  -- PyTorch counts since
 local MEAN, VARIANCE = 2, 4  -- rows of bn_coefficients
 
 -- nn.batch_norm(channels [, { eps = 1e-5, momentum = 0.1 }])
+-- Exact for channels of any mean and spread, but for the gradient of x where f32 does not hold gradient / spread^2 (a
+-- spread of 1e19 with gradients near 1): there the statistics add nothing to it.
 function BatchNorm:init(channels, options, ...)
   arguments.no_more("nn.batch_norm", "channels and a table of options", ...)
   options = arguments.options("nn.batch_norm", options, { eps = 1e-5, momentum = 0.1 })

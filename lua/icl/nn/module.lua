@@ -326,6 +326,22 @@ function Module:eval()
   return self:train(false)
 end
 
+-- module.keep_modes(list) -> something to close, which gives all modules of these models the modes that they have now;
+-- what is no module is passed over. `local modes <close> = module.keep_modes { model }`
+function Module.keep_modes(list)
+  local modes = {}
+  for _, model in pairs(list) do
+    for _, entry in ipairs(Module.is(model) and model:named_modules() or {}) do
+      modes[entry.module] = entry.module.training
+    end
+  end
+  return setmetatable(modes, { __close = function()
+    for module, training in pairs(modes) do
+      if module.training ~= training then module.training = training end
+    end
+  end })
+end
+
 -- m:freeze([on]): its parameters are not trained, or are again with `false`.
 function Module:freeze(on)
   for _, state in ipairs(self:parameters()) do state:freeze(on ~= false) end

@@ -161,6 +161,9 @@ local function read(list, words)
   for _, word in ipairs { "--result", "--seeds" } do
     if #taken[word] > 1 then return nil, word .. " is there twice; it can be given once" end
   end
+  if given.resume and #taken["--seeds"] > 0 then
+    return nil, "--seeds means nothing with --resume; --resume DIR/seed-N goes on with the run of one seed"
+  end
   if given.resume then return resumed(list, words[0], given, taken["--preset"][1], taken["--result"][1]) end
   local result, notes = list:settle(base, given)
   local problem = list:unmet(result, given, true) or list:problem(result, true)

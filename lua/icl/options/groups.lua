@@ -52,7 +52,9 @@ groups.data = options "data"
   : check(function(values)
       local mean, std = values.mean, values.std
       if not mean ~= not std then return "{mean} and {std} go together" end
-      if mean and values.normalize == "own" then return "{normalize} own measures what {mean} and {std} give; leave one out" end
+      if mean and values.normalize == "own" then
+        return "{normalize} own measures what {mean} and {std} give; leave one out"
+      end
     end)
   : check(function(values)
       if values.use_test_as_val == false and values.val_ratio == 0 then
@@ -184,7 +186,7 @@ groups.training = options "training"
 -- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
 local function configure(opt)
   local settings = {}
-  for _, name in ipairs { "eager", "check_nan", "precise", "profile" } do
+  for _, name in ipairs { "eager", "check_nan", "precise", "deterministic", "profile" } do
     if opt[name] then settings[name] = true end
   end
   if opt.threads > 0 then settings.threads = opt.threads end
@@ -194,13 +196,16 @@ end
 
 -- Those of every program: `icl --threads 2 any.lua`.
 groups.engine = options "engine"
-  : choice("device", nil, { "cpu", "ref" }, "where to compute; ref: plain loops in f64, slow")
+  : value("device", nil, "cpu, ref (plain loops in f64, slow) or another that `icl devices` lists",
+      { type = "string" })
   : value("threads", 0, "0: every core", { min = 0, max = 1024, may_change = true })
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
+  : flag("deterministic", false, "no kernels whose results differ from run to run; cpu and ref have none")
   : flag("check_nan", false, "stop at the first value that is not finite and name its op", { may_change = true })
   : flag("profile", false, "print time by op, layer and phase at the end", { may_change = true })
   : neutral()
+  : check(function(values) return values.device and core.device_problem(values.device) end)
   : after(configure)
 
 local resumes = { "{resume}", function(values) return values.resume ~= nil end }
@@ -211,9 +216,11 @@ groups.output = options "files of the run"
   : value("output", "", "folder for logs, checkpoints and weights, or none (default: runs/RECIPE[-PRESET]/NNN, the "
       .. "first free number)",
       { type = "path", may_change = true, transient = true })
-  : value("resume", nil, "go on with the run in this folder, with the options it had; without a folder: with the newest "
-      .. "unfinished run of this recipe and preset", { type = "path", optional = true, transient = true })
-  : flag("resume_anyway", false, "also where options, images or seed differ", { only = resumes, transient = true })
+  : value("resume", nil, "go on with the run in this folder, or from this checkpoint of it, with the options it had; "
+      .. "without a folder: with the newest unfinished run of this recipe and preset",
+      { type = "path", optional = true, transient = true })
+  : flag("resume_anyway", false, "also where recipe, options, images, seed or what is kept differ",
+      { only = resumes, transient = true })
   : value("save_every", "10min", "how often the state is saved, such as 10min, 2h, 5epochs, 500steps; it is besides at "
       .. "the end of the best epoch, of the run, and at signals", { may_change = true, only = writes })
   : value("keep", 0, "how many of the checkpoints of --save-every N epochs stay; 0: all",
@@ -234,8 +241,12 @@ groups.logging = options "logging"
 
 groups.runtime = options "runtime"
   : value("seed", 0, "of every random draw", { min = 0, neutral = true })
-  : choice("precision", "f32", { "f32", "bf16" }, "how activations are stored")
+  : choice("precision", "f32", { "f32", "tf32", "bf16" },
+      "how activations are stored; tf32: as f32, and products of them have 10 bits, on devices that have it")
   : include(groups.output, groups.logging, groups.engine)
-  : after(function(opt) random.seed(opt.seed) end)
+  : after(function(opt)
+      if opt.precision == "tf32" then core.configure { precision = "tf32" } end
+      random.seed(opt.seed)
+    end)
 
 return groups

@@ -31,8 +31,11 @@ end
 
 -- The folder of the run that `--resume` means, or nil and a message.
 local function folder_of(given, script, preset)
-  if given.resume ~= "" then return (given.resume:gsub("/checkpoints/[^/]*%.safetensors$", ""):gsub("(.)/+$", "%1")) end
-  return find.unfinished(script:match "([^/]*)$":gsub("%.lua$", ""), preset)
+  if given.resume ~= "" then
+    local folder = find.folder_of(given.resume)
+    return folder, ("%s lies in no folder of a run, whose options.lua says how it goes on"):format(given.resume)
+  end
+  return find.unfinished(find.recipe_name(script), preset)
 end
 
 -- Puts what is given beside the values of a run; -> a message about what a run that goes on cannot have otherwise.
@@ -51,8 +54,19 @@ local function merge(list, values, given, folder)
   end
 end
 
--- resumed(list, script, given, preset, result) -> the values of options for a command line with --resume, and where they
--- came from, as for other command lines; or nil and a message. preset, result: names that were given, or nil.
+local function base_name(path)
+  return path:match "[^/]*$"
+end
+
+-- A message where the run is one of another recipe; a recipe may have been moved.
+local function other_recipe(recipe, script, folder)
+  if not (recipe and script) or base_name(recipe) == base_name(script) then return nil end
+  return ("--resume: the run in %s is one of %s; with --resume-anyway %s goes on with it"):format(folder, recipe,
+    script)
+end
+
+-- resumed(list, script, given, preset, result) -> the values of options for a command line with --resume, and where
+-- they came from, as for other command lines; or nil and a message. preset, result: names that were given, or nil.
 local function resumed(list, script, given, preset, result)
   local folder, message = folder_of(given, script or "icl", preset)
   if not folder then return nil, "--resume: " .. message end
@@ -65,6 +79,8 @@ local function resumed(list, script, given, preset, result)
         saved[name] and ("--%s %s"):format(name, saved[name]) or "none")
     end
   end
+  if not given.resume_anyway then message = other_recipe(saved.recipe, script, folder) end
+  if message then return nil, message end
   local values
   values, message = saved_values(list, folder .. "/options.lua", saved.options)
   message = message or merge(list, values, given, folder)

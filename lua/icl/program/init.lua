@@ -1,5 +1,6 @@
 -- program: what the command line of the executable icl means.
 local core = require "icl.core"
+local locals = require "icl.program.locals"
 local outcome = require "icl.internal.outcome"
 local signals = require "icl.run.signals"
 local usage = require "icl.internal.usage"
@@ -50,10 +51,14 @@ local function help()
   return help_text:format(core.version, table.concat(names, "\n"), table.concat(options, "\n"))
 end
 
--- Where no device opens, its message says why.
+-- Where no device opens, its message says why. Those of plug-ins follow, usable or not.
 local function version()
   local _, device = core.call(core.describe_device)
-  return ("icl %s, %s\n%s\n"):format(core.version, _VERSION, device)
+  local lines = { ("icl %s, %s"):format(core.version, _VERSION), device }
+  for _, other in ipairs(core.devices()) do
+    if other.name ~= "cpu" and other.name ~= "ref" then lines[#lines + 1] = other.text end
+  end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 -- Leaves the program because of a wrong command line.
@@ -123,11 +128,16 @@ local function run(f, ...)
   return signal and 128 + signal or 1
 end
 
-local function run_code(code)
+-- What runs a program; where the prompt follows it leaves its variables.
+local function runner(chunk, interactive)
+  return interactive and function(...) return locals.run(chunk, ...) end or chunk
+end
+
+local function run_code(code, interactive)
   icl = require "icl"
-  local chunk, message = load(code, "=(command line)")
+  local chunk, message = (interactive and locals.load or load)(code, "=(command line)")
   if not chunk then return run(error, message, 0) end
-  return run(chunk, table.unpack(arg))
+  return run(runner(chunk, interactive), table.unpack(arg))
 end
 
 -- The prompt over a run, which is loaded when it is needed.
@@ -135,14 +145,25 @@ local function live(running)
   return require "icl.repl.live"(running)
 end
 
+-- The function that a file is.
+local function load_recipe(path, interactive)
+  if path == "-" or not interactive then return loadfile(path ~= "-" and path or nil) end
+  local file, reason = io.open(path, "rb")
+  local text = file and file:read "a"
+  if file then file:close() end
+  if not text then return nil, ("cannot read %s: %s"):format(path, reason or "it is no file") end
+  return locals.load(text, "@" .. path)
+end
+
 -- A recipe; globals are frozen while it runs, unless the prompt follows, where they can be looked at.
 local function run_recipe(path, interactive)
-  local chunk, message = loadfile(path ~= "-" and path or nil)
+  local chunk, message = load_recipe(path, interactive)
   if not chunk then return run(error, message, 0) end
   local strict = require "icl.program.strict"
   if not interactive then strict.freeze() end
   if core.isatty(0) and core.isatty(1) then signals.prompt = live end
-  local code = run(function(...) chunk(...) end, table.unpack(arg))
+  local start = runner(chunk, interactive)
+  local code = run(function(...) start(...) end, table.unpack(arg))
   signals.prompt = nil
   strict.thaw()
   return code
@@ -164,10 +185,17 @@ local function run_word(word, interactive)
   return run_recipe(word, interactive)
 end
 
+-- The globals of a prompt that sees the variables of a program as well.
+local function globals_over(variables)
+  if not variables then return nil end
+  return require "icl.repl.globals".over(variables, function() end, function(name, value) rawset(_G, name, value) end)
+end
+
 local function prompt()
   icl = require "icl"
+  local globals = globals_over(locals.taken())
   return run(function()
-    local signal = require "icl.repl"()
+    local signal = require "icl.repl" { globals = globals }
     return signal and 128 + signal or 0
   end)
 end
@@ -182,8 +210,9 @@ local function obey(words)
   if #request.engine > 0 then engine_options():parse(request.engine) end
   local word, code = words[request.rest], 0
   set_arguments(words, request.code and request.rest - 1 or word and request.rest or 0)
+  if request.code then arg[0] = "-e" end  -- code is no name
   if request.code then
-    code = run_code(request.code)
+    code = run_code(request.code, request.interactive)
   elseif word then
     code = run_word(word, request.interactive)
   elseif not request.interactive and not core.isatty(0) then

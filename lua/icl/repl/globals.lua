@@ -55,10 +55,11 @@ function variables.watch(globals, source)
   })
 end
 
--- variables.over(frames, changed) -> the variables of a recipe (internal/frames.lua) as a table that stands for the
--- globals of what is typed; behind them are the true globals, and new names are in the table alone. changed(name, before,
--- after) is called where a variable of the recipe gets another value.
-function variables.over(frames, changed)
+-- variables.over(frames, changed [, keep]) -> the variables of a recipe (internal/frames.lua) as a table that stands
+-- for the globals of what is typed; behind them are the true globals. changed(name, before, after) is called where a
+-- variable of the recipe gets another value, keep(name, value) where another name does, which is in the table alone
+-- otherwise.
+function variables.over(frames, changed, keep)
   local known = {}
   return setmetatable({}, {
     __index = function(own, name)
@@ -73,7 +74,7 @@ function variables.over(frames, changed)
         frames:set(name, value)
       else
         known[name] = true
-        rawset(own, name, value)
+        if keep then keep(name, value) else rawset(own, name, value) end
       end
     end,
     names = function()

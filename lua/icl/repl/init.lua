@@ -52,6 +52,7 @@ end
 -- where a signal ended it, and that signal.
 function Prompt:read(variable, default)
   local text = rawget(self.globals, variable)
+  if text == nil then text = rawget(_G, variable) end
   local line, signal = self.editor:read(text == nil and default or tostring(text))
   if not line then io.stdout:write "\n" end
   return line, signal

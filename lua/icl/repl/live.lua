@@ -1,26 +1,12 @@
--- repl/live.lua: the prompt over a run that waits between two passes. It sees the variables of the recipe and can change
--- them; what is done there disturbs neither draws nor modes of the run.
+-- repl/live.lua: the prompt over a run that waits between two passes. It sees the variables of the recipe and can
+-- change them; what is done there disturbs neither draws nor modes of the run.
 local checkpoint = require "icl.run.checkpoint"
 local fail = require "icl.internal.fail"
 local frames = require "icl.internal.frames"
+local nn = require "icl.nn.module"
 local places = require "icl.internal.places"
 local repl = require "icl.repl"
 local variables = require "icl.repl.globals"
-
--- The modes of all modules of what a run keeps, which get them back when it is closed.
-local function modes_of(run)
-  local modes = {}
-  for _, thing in pairs(run.kept) do
-    for _, entry in ipairs(thing.named_modules and thing:named_modules() or {}) do
-      modes[entry.module] = entry.module.training
-    end
-  end
-  return setmetatable(modes, { __close = function()
-    for module, training in pairs(modes) do
-      if module.training ~= training then module.training = training end
-    end
-  end })
-end
 
 -- The numbers among the settings of what a run keeps, by path: "schedule.base_lr".
 local function settings_of(run)
@@ -70,7 +56,7 @@ end
 
 -- live(run) -> "stop" where the run is to end, "TERM" where that signal ended the prompt; otherwise the run goes on.
 return function(run)
-  local modes <close> = modes_of(run)
+  local modes <close> = nn.keep_modes(run.kept)
   local before = settings_of(run)
   places.enter(places.name "prompt", 0)
   local outside <close> = places.leaving

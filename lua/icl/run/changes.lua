@@ -1,5 +1,5 @@
--- run/changes.lua: the variables of a recipe that were changed at the prompt over its run, which are changed again where
--- the run goes on.
+-- run/changes.lua: the variables of a recipe that were changed at the prompt over its run, which are changed again
+-- where the run goes on.
 local frames = require "icl.internal.frames"
 
 -- Gives the variables of the functions in `thread` the values that run.changes has.

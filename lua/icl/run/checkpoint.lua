@@ -8,8 +8,11 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local description = require "icl.run.description"
 local json = require "icl.json"
+local find = require "icl.runs.find"
 local loop = require "icl.run.loop"
 local places = require "icl.internal.places"
+local plain = require "icl.run.plain"
+local stand_ins = require "icl.internal.stand_ins"
 local usage = require "icl.internal.usage"
 local weights = require "icl.weights"
 
@@ -39,10 +42,18 @@ local function loop_states(run)
   return list
 end
 
+-- What was best when the state began; a better report of an epoch that has not ended is made again.
+local function best_of(run)
+  if run.inside and run.reports.improved then return run.saver.saved_best end
+  return run.reports.best
+end
+
 local function state_of(run)
   return {
-    epoch = run.epoch, inside = run.inside or false, step = run.step, loops = loop_states(run), loaders = run.loaders,
-    memory = run.memory, changes = run.changes, best = run.reports.best, seconds = run:elapsed(),
+    name = run.name, epoch = run.epoch, inside = run.inside and true or false, step = run.step, seconds = run:elapsed(),
+    steps_per_epoch = run.steps_per_epoch,
+    loops = plain.pack(loop_states(run), "the state of the run"), loaders = run.loaders, changes = run.changes,
+    memory = plain.pack(run.memory, "run.memory"), best = plain.pack(best_of(run) or {}, "run.best"),
   }
 end
 
@@ -62,15 +73,9 @@ local function contents(run)
   return list, { format = "pt", icl = json.encode(about) }
 end
 
--- checkpoint.contents(run) -> the tensors of a checkpoint, a list of { name =, tensor = }, and its metadata. What is
--- kept and has a method as_trained (icl.ema) puts others aside meanwhile.
+-- checkpoint.contents(run) -> the tensors of a checkpoint, a list of { name =, tensor = }, and its metadata.
 function checkpoint.contents(run)
-  local collect = contents
-  for _, thing in pairs(run.kept) do
-    local inner = collect
-    if thing.as_trained then collect = function(...) return thing:as_trained(inner, ...) end end
-  end
-  return collect(run)
+  return stand_ins.aside(contents, run)
 end
 
 -- ---- reading ----
@@ -83,7 +88,10 @@ local function parse(path)
   elseif about.version ~= VERSION then
     error(("%s has version %s of checkpoints; this program reads version %d"):format(path, about.version, VERSION), 0)
   end
-  return { path = path, tensors = list, about = about, state = about.state }
+  local state = about.state
+  for _, name in ipairs { "loops", "memory", "best" } do state[name] = plain.unpack(state[name]) end
+  if not state.best.name then state.best = nil end
+  return { path = path, tensors = list, metadata = metadata, about = about, state = state }
 end
 
 -- The contents of a checkpoint file; or nil and what is wrong with it.
@@ -101,16 +109,18 @@ local function exists(path)
 end
 
 -- checkpoint.open(path) -> the checkpoint to go on from: the file `path`, or the last one of a run's folder; of that
--- the one before it where the last cannot be read, which `damage` says then. Its folder is that of the run.
+-- the one before it where the last cannot be read, which `damage` says then. Its folder is that of the run. Where a run
+-- ended before its first save there is a folder alone, and no state.
 function checkpoint.open(path)
   arguments.path("icl.run: resume", path)
-  local folder = path:match "^(.*)/checkpoints/[^/]+%.safetensors$"
-  if path:find "%.safetensors$" then
+  local folder, is_file = find.folder_of(path)
+  if is_file then
     local opened, problem = read(path)
     if not opened then fail("resume: %s", problem) end
     opened.folder = folder
     return opened
   end
+  path = folder
   local damage
   for _, name in ipairs { "last", "previous" } do
     local file = ("%s/checkpoints/%s.safetensors"):format(path, name)
@@ -123,18 +133,8 @@ function checkpoint.open(path)
       damage = damage and damage .. "; " .. problem or problem
     end
   end
+  if not damage and exists(path .. "/options.lua") then return { folder = path } end
   fail("resume: %s", damage or ("there is no checkpoint in %s/checkpoints"):format(path))
-end
-
--- The tensors of a checkpoint under `name`, without that.
-local function under(name, tensors)
-  local list, prefix = {}, name .. "."
-  for _, item in ipairs(tensors) do
-    if item.name:sub(1, #prefix) == prefix then
-      list[#list + 1] = setmetatable({ name = item.name:sub(#prefix + 1) }, { __index = item })
-    end
-  end
-  return list
 end
 
 -- An error about what differs between a checkpoint and the run that is to go on, or with `anyway` a line for the log.
@@ -147,19 +147,31 @@ local function differ(run, path, differences, anyway)
   table.insert(run.notes, ("Note: goes on although it differs: %s"):format(text))
 end
 
+-- The names of what a checkpoint keeps, sorted.
+local function names_in(before)
+  local names = {}
+  for _, item in ipairs(before.tensors) do names[item.name:match "^[^.]*"] = true end
+  for name in pairs(before.about.settings) do names[name] = true end
+  return arguments.names(names)
+end
+
 local function load_kept(run, before, anyway)
   local differences = {}
   for _, name in ipairs(arguments.names(run.kept)) do
-    local thing, list = run.kept[name], under(name, before.tensors)
+    local thing, list = run.kept[name], weights.under(name, before.tensors)
     if thing.named_states and #thing:named_states() > 0 then
       if #list > 0 then
-        weights.load_state_dict(thing, list, { strict = not anyway, target = name, source = before.path })
+        weights.load_state_dict(thing, list, { strict = not anyway, target = name, source = before.path,
+                                               advice = "{resume_anyway} loads what fits" })
       else
         differences[#differences + 1] = ("it holds no %s"):format(name)
       end
     end
     local settings = before.about.settings[name]
     if checkpoint.has_settings(thing) and settings then thing:settings(settings) end
+  end
+  for _, name in ipairs(names_in(before)) do
+    if not run.kept[name] then differences[#differences + 1] = ("it holds %s, and keep has none"):format(name) end
   end
   differ(run, before.path, differences, anyway)
 end
@@ -172,11 +184,16 @@ function checkpoint.restore(run, before, anyway)
   if before.about.seed ~= places.current_seed() then
     differences[1] = ("it has the seed %d, and this run %d"):format(before.about.seed, places.current_seed())
   end
+  if state.name ~= run.name then
+    differences[#differences + 1] = ("it is %s of its program, and this is %s"):format(state.name, run.name)
+  end
   differ(run, before.path, differences, anyway)
   load_kept(run, before, anyway)
+  run.name = state.name
   run.epoch, run.step, run.seconds, run.memory = state.epoch, state.step, state.seconds, state.memory
+  run.steps_per_epoch = state.steps_per_epoch
   run.changes, run.to_change = state.changes, #state.changes > 0
-  run.inside, run.goes_on = state.inside, state.inside
+  run.inside, run.goes_on = state.inside and state.epoch, state.inside
   for i, saved in ipairs(state.loops) do
     local record = loop.record(i)
     if saved.training then

@@ -1,6 +1,7 @@
 -- run/description.lua: what a run is: its program, its options, the machine, the images, the network; for the metadata
 -- of files, and to find out what differs where a run goes on.
 local core = require "icl.core"
+local find = require "icl.runs.find"
 local network = require "icl.network"
 local places = require "icl.internal.places"
 local usage = require "icl.internal.usage"
@@ -33,8 +34,8 @@ function description.machine()
   return { threads = core.threads(), build = core.build_id() }
 end
 
--- description.network(run) -> what the evaluation of the run's model computes, for JSON, and the constants that it needs,
--- a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
+-- description.network(run) -> what the evaluation of the run's model computes, for JSON, and the constants that it
+-- needs, a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
 function description.network(run)
   local model, set = run.kept.model, run.train_set
   if not (model and set) then return nil, {} end
@@ -66,7 +67,7 @@ function description.program(values)
   values = values or usage.latest()
   local origin = usage.origin(values)
   local script = words[0] or "icl"
-  local program = { recipe = script, name = script:match "([^/]*)$":gsub("%.lua$", ""), arguments = {} }
+  local program = { recipe = script, name = find.recipe_name(script), arguments = {} }
   for i, word in ipairs(words) do program.arguments[i] = word end
   if origin then
     program.preset = origin.presets[1]

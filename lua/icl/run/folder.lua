@@ -3,6 +3,7 @@
 --   options.lua  env.txt  log.txt  metrics.jsonl  events.out.tfevents...  checkpoints/  weights.safetensors
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local options_file = require "icl.runs.options_file"
 local runs = require "icl.runs"
 local numbers = require "icl.internal.numbers"
 
@@ -38,16 +39,23 @@ end
 -- path, "" for the next free one, "none" or nil; before: the checkpoint that it goes on from, or nil.
 function folder.open(wanted, before, program)
   if wanted == "none" then return nil end
-  if before and (wanted == nil or wanted == "" or wanted == before.folder) then return before.folder end
+  wanted = wanted and wanted:gsub("(.)/+$", "%1")
+  local own = before and before.folder
+  if own and (wanted == nil or wanted == "" or wanted == own) then return own end
   if wanted == "" then return os.getenv "ICL_RUNS" ~= "none" and next_free(program) or nil end
   return wanted and make(wanted)
 end
 
--- folder.lock(path) -> the lock that says that this process writes there; it lasts as long as the value.
+-- folder.lock(path) -> the lock that says that this process writes there, until it is closed; false and a message where
+-- the system has no locks.
 function folder.lock(path)
   local lock, message = core.file_lock(path .. "/log.txt")
-  if not lock then fail("{output}: another process works in %s: %s", path, message) end
-  return lock
+  if lock then return lock end
+  if not message:find "it is locked by" then return false, message end
+  if message:find(("process %d$"):format(core.process())) then
+    fail("{output}: another run of this program works in %s; each has a folder of its own", path)
+  end
+  fail("{output}: another process works in %s: %s", path, message)
 end
 
 -- ---- options.lua ----
@@ -113,12 +121,26 @@ local function environment_text(program)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- folder.describe(path, program): writes options.lua and env.txt into a new folder.
+local function write(path, text)
+  local written, message = core.file_write(path, text)
+  if not written then fail("{output}: %s", message) end
+end
+
+-- folder.describe_again(path, program): writes the options anew where a run goes on with others; how it began stays.
+function folder.describe_again(path, program)
+  local file = path .. "/options.lua"
+  local began = options_file.read(file)
+  if not began or not program.options then return end
+  local text = options_text { recipe = began.recipe, preset = began.preset, result = began.result,
+                              arguments = began.arguments, options = program.options }
+  if text ~= options_text(began) then write(file, text) end
+end
+
+-- folder.describe(path, program): writes options.lua and env.txt into a new folder; options.lua last, for a run may go
+-- on where it is.
 function folder.describe(path, program)
-  for name, text in pairs { ["options.lua"] = options_text(program), ["env.txt"] = environment_text(program) } do
-    local written, message = core.file_write(path .. "/" .. name, text)
-    if not written then fail("{output}: %s", message) end
-  end
+  write(path .. "/env.txt", environment_text(program))
+  write(path .. "/options.lua", options_text(program))
 end
 
 return folder

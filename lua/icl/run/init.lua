@@ -17,6 +17,7 @@
 -- last pass that was finished: in this process, or in another one with `resume`.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local adopt = require "icl.run.adopt"
 local arguments = require "icl.internal.arguments"
 local changes = require "icl.run.changes"
 local checkpoint = require "icl.run.checkpoint"
@@ -68,12 +69,25 @@ local function begin(given)
     memory = {}, changes = {}, seconds = 0, began = core.clock(), loaders = {},
   }, Run)
   local before = options.resume and checkpoint.open(options.resume) or nil
-  if before then checkpoint.restore(self, before, options.resume_anyway) end
-  self.reports = reports.new(options.best, before and before.state.best)
+  local state = before and before.state
+  if state then checkpoint.restore(self, before, options.resume_anyway) end
+  self.reports = reports.new(options.best, state and state.best, state and before.about.figures)
+  self.best = self.reports.best
   self.output = new_output(self, options, before)
   self.saver = new_saver(self, options)
-  if before then self:tell(checkpoint.notes(self, before)) end
+  if state then
+    local note = self.folder and adopt(self, before)
+    self:tell(checkpoint.notes(self, before))
+    self:tell { note or nil }
+  elseif before then
+    self:line(("Note: the run in %s ended before its first save; it begins anew"):format(before.folder))
+  end
   return self
+end
+
+-- Called where no file has the weights of the best figure.
+function Run:forget_best()
+  self.best, self.reports.best, self.saver.saved_best = nil, nil, nil
 end
 
 -- icl.run { epochs = 1, model =, keep = { name = thing }, output =, resume =, ... } -> a run.
@@ -101,6 +115,8 @@ end
 
 -- ---- epochs ----
 
+-- run.inside is the number of the epoch whose body has begun and not ended, or false.
+
 -- The end of an epoch whose body came to its end.
 local function end_epoch(run)
   run.inside = false
@@ -122,8 +138,10 @@ local function next_epoch(run)
   else
     if run.inside then end_epoch(run) end
     if run.epoch >= run.last_epoch then return finish(run) end
-    run.epoch, run.loops, run.inside = run.epoch + 1, {}, true
+    run.loops = {}
+    run.inside = run.epoch + 1  -- the one step that begins it: Ctrl-C may come before it or behind it
   end
+  run.epoch = run.inside
   run.entered, run.epoch_began = 0, core.clock()
   changes.repeat_for(run)
   run.place = ("%s.epoch%d"):format(run.name, run.epoch)
@@ -131,13 +149,20 @@ local function next_epoch(run)
   return run.epoch
 end
 
+-- How the loop over epochs ended that did not come to its end.
+local function ending_of(failure)
+  if failure == nil then return { state = "stopped", message = "the program ended in its loop" } end
+  local message = tostring(failure)
+  return { state = message:find "stopped by %u+$" and "stopped" or "failed", message = message }
+end
+
 local epochs_class = {
   __close = function(self, failure)
     local run = self.run
     local deferred <close> = self.deferred
-    if failure ~= nil then
-      run.goes_on = run.inside
-      if not run.ending then run:close { state = "failed", message = tostring(failure) } end
+    if not loop.was_left(failure) then
+      run.goes_on = run.inside and true
+      if not run.ending then run:close(ending_of(failure)) end
     elseif run.inside then
       end_epoch(run)
       finish(run)
@@ -149,6 +174,7 @@ local epochs_class = {
 -- behind a `break`, the run is finished. An epoch that an error ended goes on when the loop is entered again, and what
 -- was finished in it is not done again.
 function Run:epochs()
+  self.output:begin()
   self.ending = nil
   return next_epoch, self, nil, setmetatable({ run = self, deferred = signals.defer(self) }, epochs_class)
 end
@@ -173,6 +199,10 @@ end
 -- training loader count in run.step.
 function Run:batches(loader)
   if not is_loader(loader) then fail("run:batches: it takes a loader, not %s", arguments.described(loader)) end
+  if self.folder and loader.training and not self.inside then
+    fail "run:batches: a run that writes files trains in the loop over run:epochs(), with whose end it ends"
+  end
+  self.output:begin()
   local record = record_for(self, loader)
   self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
   record.loader, record.training, record.goes_on = loader, loader.training == true, true
@@ -218,9 +248,9 @@ end
 
 -- ---- reports, lines, files ----
 
--- run:report { train = { loss =, ... }, val =, test =, ... }: the figures of an epoch, for the log and the files: tables
--- of numbers by name, and numbers (`lr`). Where the best figure improved, the state is saved as the best when the epoch
--- ends. final = true: figures of the end, which are none of an epoch.
+-- run:report { train = { loss =, ... }, val =, test =, ... }: the figures of an epoch, for the log and the files:
+-- tables of numbers by name, and numbers (`lr`). Where the best figure improved, the state is saved as the best when
+-- the epoch ends. final = true: figures of the end, which are none of an epoch.
 function Run:report(figures)
   local record = self.reports:add(self, figures)
   self.best = self.reports.best
@@ -256,6 +286,7 @@ end
 -- Called where a run ends: record = { state = "finished", "stopped" or "failed", message = }.
 function Run:close(record)
   self.ending = record
+  self.saver:settle()
   self.output:close(record)
 end
 

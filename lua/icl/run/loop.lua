@@ -85,11 +85,19 @@ local function advance(loop)
   return loop.batch
 end
 
+-- was_left(failure) -> was a loop left on purpose? To be called by what closes it, with what that is given. An error is
+-- no purpose, nor is the end of the whole thread, by os.exit(code, true) or coroutine.close: no function is around the
+-- loop any more.
+local function was_left(failure)
+  return failure == nil and debug.getinfo(3, "l") ~= nil
+end
+
 local loop_class = {
   __close = function(loop, failure)
     local stream <close> = loop.stream
-    if failure == nil and loop.open then commit(loop) else cancel(loop) end
-    if failure == nil then
+    local left = was_left(failure)
+    if left and loop.open then commit(loop) else cancel(loop) end
+    if left then
       loop.record.finished, loop.record.goes_on, loop.record.done = loop.loader.batches, false, true
     end
     loop.run:left(loop)
@@ -110,4 +118,4 @@ local function enter(run, loader, record)
   return advance, loop, nil, loop
 end
 
-return { record = record, enter = enter }
+return { record = record, enter = enter, was_left = was_left }

@@ -21,20 +21,26 @@ local function new(run, options, before)
   run.program = description.program(options.options)
   local path = folder.open(options.output, before, run.program)
   self.folder, run.folder = path, path
-  local goes_on = before and path == before.folder
+  local goes_on = path and before and path == before.folder
   if path then
-    self.lock = folder.lock(path)
-    if not goes_on then folder.describe(path, run.program) end
+    self:begin()
+    if goes_on then folder.describe_again(path, run.program) else folder.describe(path, run.program) end
   end
   local settings, quiet = options.options or usage.latest(), options.quiet
   if quiet == nil then quiet = not (path or settings) end
   self.quiet = quiet
   self.sinks = sinks.from_options(settings or {}, { quiet = quiet })
   table.move(options.sinks or {}, 1, #(options.sinks or {}), #self.sinks + 1, self.sinks)
-  if goes_on then each(self, "cut", run.resumed_step) end
+  if goes_on then each(self, "cut", run.resumed_step or -1, run.epoch) end
   run.output = self  -- a sink may warn while it is opened
   each(self, "open", run)
+  if self.unlocked then run:warn(self.unlocked .. "; no other process must write here") end
   return self
+end
+
+-- Called where loops of the run begin: the folder is that of this process until the run ends.
+function Output:begin()
+  if self.folder and self.lock == nil then self.lock, self.unlocked = folder.lock(self.folder) end
 end
 
 function Output:turn(loop)
@@ -59,6 +65,8 @@ function Output:close(record)
   local run = self.run
   record.epoch, record.step, record.seconds, record.time = run.epoch, run.step, run:elapsed(), os.time()
   each(self, "close", record)
+  if self.lock then self.lock:close() end
+  self.lock = nil
 end
 
 return new

@@ -19,12 +19,13 @@ local function figure(record, name)
   return record[set] and record[set][key]
 end
 
--- reports.new(name, best): name: the figure that decides, or nil; best: what was reached before, or nil.
-local function new(name, best)
+-- reports.new(name, best, latest): name: the figure that decides, or nil; best: what was reached before, and latest:
+-- the last record, or nil.
+local function new(name, best, latest)
   if name ~= nil and not (type(name) == "string" and name:find "^[^.]+%..+$") then
     fail("icl.run: best is %s; it is a figure of reports, such as test.top1", arguments.described(name))
   end
-  return setmetatable({ name = name, best = best }, Reports)
+  return setmetatable({ name = name, best = best, latest = latest }, Reports)
 end
 
 local function copy(values)

@@ -46,7 +46,7 @@ local function new(run, options)
     if not made then fail("{output}: %s", message) end
   end
   self.saved_best = run.reports.best
-  if run.before and run.before.folder == run.folder then self.saved_at = position(run) end
+  if run.before then self.saved_at = position(run) end
   return self
 end
 
@@ -72,6 +72,7 @@ end
 local function note(self, ok, message)
   local run, at = self.run, self.writing
   self.writer, self.writing = nil, nil
+  self.owed = not ok and at or nil
   if ok then
     if self.failed then run:line "The state could be saved again" end
     self.failed, self.saved_at = nil, at.position
@@ -91,15 +92,24 @@ local function look(self, wait)
   if self.writer and (wait or self.writer:done()) then note(self, self.writer:wait()) end
 end
 
+-- What a save that failed at this very place was to be called too; nil: none did.
+local function owed_here(self)
+  local owed, run = self.owed, self.run
+  if not owed or owed.position ~= position(run) then return nil end
+  if owed.best then run.reports.best, run.best = owed.best, owed.best end
+  return owed.names
+end
+
 -- Begins to save, as `names` too. One that is under way is waited for.
 local function begin(self, names)
   local run = self.run
   look(self, true)
+  names = names or owed_here(self)
   self.since = core.clock()
   local list, metadata = checkpoint.contents(run)
   local links = {}
   for i, name in ipairs(names or {}) do links[i] = ("%s/%s.safetensors"):format(self.folder, name) end
-  self.writing = { position = position(run), best = names and names.best }
+  self.writing = { position = position(run), names = names, best = names and names.best }
   local ok, writer = pcall(core.safetensors_write_start, self.folder .. "/last.safetensors", list, metadata,
     { keep = self.folder .. "/previous.safetensors", links = links })
   if ok then
@@ -138,8 +148,8 @@ function Saver:epoch_ended()
   if #names > 0 or is_due(self) then begin(self, names) end
 end
 
--- saver:save_and_wait([anew]) -> true; or nil and why the state, as it is now, is not on the disk. Where it was saved at
--- this place already, that will do, unless `anew` is true.
+-- saver:save_and_wait([anew]) -> true; or nil and why the state, as it is now, is not on the disk. Where it was saved
+-- at this place already, that will do, unless `anew` is true.
 function Saver:save_and_wait(anew)
   if not self.folder then return nil, "this run has no folder: give it an output" end
   look(self, true)
@@ -149,6 +159,16 @@ function Saver:save_and_wait(anew)
   end
   if self.failed then return nil, self.failed end
   return true
+end
+
+-- saver:forget(): the state may be another one than was saved at this place.
+function Saver:forget()
+  self.saved_at = nil
+end
+
+-- saver:settle(): waits for a save that is under way.
+function Saver:settle()
+  look(self, true)
 end
 
 -- saver:stop(by): saves for a run that is stopped `by` something, and says so.

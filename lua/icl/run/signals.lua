@@ -1,13 +1,13 @@
 -- run/signals.lua: signals that come while a run trains. They wait for the end of a pass, where the state can be saved:
--- HUP and USR1 save; TERM saves and leaves; INT saves, and then asks at the prompt where there is one, or else leaves. A
--- second INT or TERM does not wait.
+-- HUP and USR1 save; TERM saves and leaves; INT saves, and then asks at the prompt where there is one, or else leaves.
+-- A second INT or TERM does not wait.
 local core = require "icl.core"
 local usage = require "icl.internal.usage"
 
 local signals = {}
 
--- What opens the prompt over a run: prompt(run) -> "stop", or "TERM" where that signal ended it, or else the run goes on.
--- The program sets it where a recipe runs on a terminal.
+-- What opens the prompt over a run: prompt(run) -> "stop", or "TERM" where that signal ended it, or else the run goes
+-- on. The program sets it where a recipe runs on a terminal.
 signals.prompt = nil
 
 local active = {}  -- the runs in whose loops the program is; the outermost first
@@ -55,11 +55,12 @@ local function ask(run)
   local wish = prompt(run)
   active, signals.prompt = before, prompt
   defer()
+  run.saver:forget()
   if wish == "stop" or wish == "TERM" then leave(run, wish) end
 end
 
--- signals.attend(): does what a signal that came asks for. Called between passes. INT and TERM count as pending until the
--- state is saved, so that a second one does not wait for that.
+-- signals.attend(): does what a signal that came asks for. Called between passes. INT and TERM count as pending until
+-- the state is saved, so that a second one does not wait for that.
 function signals.attend()
   local signal, run = core.signal_pending(), active[1]
   if not signal then return end

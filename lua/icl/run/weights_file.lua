@@ -16,12 +16,12 @@ end
 local function without_state(metadata)
   local about = core.json_decode(metadata.icl)
   about.state, about.settings = nil, nil
-  return { format = "pt", icl = json.encode(about) }
+  return { format = "pt", icl = json.encode(about), checksum = "crc32" }
 end
 
 local function copy(folder)
   local list, metadata = core.safetensors_read(source(folder))
-  core.safetensors_write(folder .. "/weights.safetensors", weights.of_model(list), without_state(metadata))
+  core.safetensors_write(folder .. "/weights.safetensors", weights.under("model", list), without_state(metadata))
 end
 
 -- write(run) -> true; or nil and a message. A run that keeps no model writes none.

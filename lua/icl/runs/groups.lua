@@ -11,7 +11,7 @@ local groups = {}
 local apart = {}
 for _, name in ipairs {
   "seed", "seeds", "output", "resume", "resume_anyway", "save_every", "keep", "log_period", "histograms", "data",
-  "threads", "workers", "device", "eager", "profile", "check_nan",
+  "threads", "workers", "device", "eager", "profile", "check_nan", "deterministic",
 } do apart[name] = true end
 
 local words = { [true] = "yes", [false] = "no" }

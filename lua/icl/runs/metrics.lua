@@ -4,9 +4,10 @@ local core = require "icl.core"
 local Metrics = {}
 Metrics.__index = Metrics
 
--- metrics.open(path) -> what is in the file so far: reports (of epochs, as they were written), final (the report of the test
--- at the end, or nil), ending (the line that a run ends with, nil while it goes on), unreadable (lines that are none of
--- these). A last line without an end is one that is being written, or was cut. A file that is not there has nothing.
+-- metrics.open(path) -> what is in the file so far: reports (of epochs, as they were written), final (the report of the
+-- test at the end, or nil), ending (the line that a run ends with, nil while it goes on), unreadable (lines that are
+-- none of these). A last line without an end is one that is being written, or was cut. A file that is not there has
+-- nothing.
 local function open(path)
   return setmetatable({ path = path, offset = 0, reports = {}, unreadable = 0 }, Metrics)
 end

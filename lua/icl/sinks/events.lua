@@ -1,7 +1,7 @@
 -- sinks/events.lua: event files of TensorBoard: records, events, and the values that a summary holds.
 local core = require "icl.core"
 local output = require "icl.sinks.output"
-local protobuf = require "icl.sinks.protobuf"
+local protobuf = require "icl.internal.protobuf"
 
 local events = {}
 

@@ -2,7 +2,7 @@
 -- shows beside them are the scalars. A record of the experiment is left out: TensorBoard makes it from all runs, while
 -- one that is there holds for all of them.
 local events = require "icl.sinks.events"
-local protobuf = require "icl.sinks.protobuf"
+local protobuf = require "icl.internal.protobuf"
 local rules = require "icl.internal.rules"
 
 local hparams = {}

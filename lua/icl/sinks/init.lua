@@ -1,6 +1,6 @@
 -- sinks: where the figures and lines of a run go. A sink is a table of functions, each of which may be missing:
 --
---   cut(self, step)        on resume, before open: what was written behind this step goes away
+--   cut(self, step, epoch) on resume, before open: what was written behind this step of this epoch goes away
 --   open(self, run)        once; run.folder is the run's folder or nil, run.resumed_step nil in a new run
 --   turn(self, run, loop)  after each pass of a loop
 --   report(self, record)   the figures of a report: a table as a line of metrics.jsonl has it

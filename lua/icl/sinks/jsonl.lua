@@ -1,4 +1,4 @@
--- sinks/jsonl.lua: metrics.jsonl: a JSON object a line for each report of a run, and one for its end.
+-- sinks/jsonl.lua: metrics.jsonl: a JSON object a line for each report of a run, and a last one for its end.
 --
 -- Each line is written at once. What a killed run left of its last line is removed, and where a run is resumed, the
 -- line of its end and those of reports behind the step from which on it runs again. Numbers that are not finite are
@@ -44,9 +44,11 @@ end
 
 local function anything() return true end
 
--- What a report is about: its place in the run, and the names of its fields.
+-- What a report is about: its place in the run, and the names of its sets.
 local function subject(record)
-  return ("%s %s %s"):format(record.epoch, record.step, table.concat(arguments.names(record), " "))
+  local sets = {}
+  for name, value in pairs(record) do sets[name] = type(value) == "table" or nil end
+  return ("%s %s %s %s"):format(record.epoch, record.step, record.final, table.concat(arguments.names(sets), " "))
 end
 
 -- Opens the file behind its last whole line, without the lines that must go.
@@ -63,16 +65,18 @@ local function open(self, path)
   return output.file(path, "ab")
 end
 
--- sink:cut(step): on resume, before open: what was written behind this step will go.
-function Jsonl:cut(step)
+-- sink:cut(step [, epoch]): on resume, before open: what was written behind this step, or later epochs, will go.
+function Jsonl:cut(step, epoch)
   self.cut_step = step
-  self.keep = function(record) return not record.state and (record.step or 0) <= step end
+  self.keep = function(record)
+    return not record.state and (record.step or 0) <= step and (record.epoch or 0) <= (epoch or math.huge)
+  end
 end
 
 -- sink:open(run): once, before the first report.
 function Jsonl:open(run)
   if not run.folder then return end
-  if run.resumed_step and not self.cut_step then self:cut(run.resumed_step) end
+  if run.resumed_step and not self.cut_step then self:cut(run.resumed_step, run.epoch) end
   local path = run.folder .. "/metrics.jsonl"
   -- Reports of the step that the run is resumed at: if they come again, the new line takes the place of the old one.
   self.repeated = {}
@@ -84,14 +88,21 @@ local function write(self, record)
   if self.output:write(json.encode(record) .. "\n") then self.output:flush() end
 end
 
+-- The next line is written in place of those for which goes(record) is true.
+local function replace(self, goes)
+  self.ended = false
+  self.output:close()
+  self.keep = function(record) return not goes(record) end
+end
+
 -- sink:report(record): the figures of a report.
 function Jsonl:report(record)
   if not self.output then return end
   local about = subject(record)
-  if self.repeated[about] then
-    self.repeated[about] = nil
-    self.output:close()
-    self.keep = function(old) return subject(old) ~= about end
+  local again = self.repeated[about]
+  self.repeated[about] = nil
+  if again or self.ended then
+    replace(self, function(old) return old.state ~= nil or again and subject(old) == about end)
   end
   write(self, record)
 end
@@ -99,6 +110,8 @@ end
 -- sink:close(record): the end of the run.
 function Jsonl:close(record)
   if not self.output then return end
+  if self.ended then replace(self, function(old) return old.state ~= nil end) end
+  self.ended = true
   write(self, record)
   self.output:close()
 end

@@ -1,4 +1,4 @@
--- sinks/protobuf.lua: fields of Protocol Buffers' messages as bytes; a message is its fields one after the other.
+-- internal/protobuf.lua: fields of Protocol Buffers' messages as bytes; a message is its fields one after the other.
 local protobuf = {}
 
 local VARINT, WORD64, LENGTH, WORD32 = 0, 1, 2, 5  -- what follows the key of a field
@@ -39,6 +39,13 @@ end
 -- protobuf.doubles(field, list): a repeated double, packed.
 function protobuf.doubles(field, list)
   return protobuf.bytes(field, ("<" .. ("d"):rep(#list)):pack(table.unpack(list)))
+end
+
+-- protobuf.integers(field, list): a repeated integer, packed.
+function protobuf.integers(field, list)
+  local parts = {}
+  for i, n in ipairs(list) do parts[i] = varint(n) end
+  return protobuf.bytes(field, table.concat(parts))
 end
 
 return protobuf

@@ -1,0 +1,223 @@
+"""Runs that go on in odd ways: from another place, another program, another folder, or behind an odd end."""
+
+import json
+import os
+import struct
+
+from harness import close, contains, environment, equal, failure, folder, lacks, read_bytes, run, success, tensors, test
+
+# A run without images: its model is changed by hand. Its figure is best in the epoch that BEST names.
+SCRIPT = """
+local icl = require "icl"
+local opt = icl.options "a run"
+  : include(icl.options.runtime) : value("epochs", 4, "their number", { may_change = true }) : parse(arg)
+local model = icl.nn.linear(2, 2)
+local other = icl.nn.linear(tonumber(os.getenv "WIDTH") or 2, 2)
+local keep = { model = model, other = not os.getenv "ALONE" and other or nil }
+for _ = 1, tonumber(os.getenv "RUNS") or 1 do
+  local run = icl.run { epochs = opt.epochs, output = opt.output, resume = opt.resume, keep = keep,
+                        resume_anyway = opt.resume_anyway, save_every = opt.save_every, keep_epochs = opt.keep }
+  for epoch in run:epochs() do
+    model.weight:write(icl.full({ 2, 2 }, epoch))
+    if epoch == tonumber(os.getenv "EXIT") then os.exit(9, true) end
+    if epoch == tonumber(os.getenv "FAIL") then error "as was asked for" end
+    run.memory[epoch * 2] = { 0 / 0, 1.0, "\\xff", math.huge }
+    run:report { test = { top1 = epoch == tonumber(os.getenv "BEST" or 1) and 1 or epoch / 10 } }
+  end
+  local last = run.memory[run.epoch * 2]
+  if last then print("remembered", last[1] ~= last[1], math.type(last[2]), #last[3], last[4]) end
+end
+"""
+
+
+class place(folder):
+  """A folder with the script."""
+
+  def __enter__(self):
+    super().__enter__()
+    self.write("script.lua", SCRIPT)
+    return self
+
+  def icl(self, *words, cwd=".", **more):
+    return run(*words, cwd=self / cwd, env=environment(ICL_RUNS="runs", **more))
+
+  def script(self, *words, **more):
+    return self.icl("script.lua", *words, **more)
+
+  def checkpoints(self, name):
+    return sorted(os.listdir(self / name + "/checkpoints"))
+
+  def epoch_of(self, path):
+    """The epoch whose weights a file has."""
+    content = read_bytes(self / path)
+    header = json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])
+    first = next(value["data_offsets"][0] for name, value in header.items() if name.split(".")[-1] == "weight")
+    return struct.unpack("<f", tensors(self / path)[first:first + 4])[0]
+
+  def lines(self, name):
+    with open(self / name + "/metrics.jsonl", encoding="utf-8") as file:
+      return [json.loads(line) for line in file]
+
+
+@test
+def an_earlier_checkpoint():
+  with place() as here:
+    success(here.script("--output", "a", "--save-every", "1epoch", "--keep", "3", BEST="3"))
+    success(here.script("--resume", "a/checkpoints/epoch-0002.safetensors", "--epochs", "3", BEST="9"))
+    equal([line["epoch"] for line in here.lines("a")], [1, 2, 3, 3])
+    equal(here.checkpoints("a"), [name + ".safetensors" for name in ("best", "epoch-0002", "epoch-0003", "last",
+                                                                     "previous")])
+    equal([here.epoch_of(f"a/checkpoints/{name}.safetensors") for name in ("last", "previous", "best")], [3, 2, 3])
+
+
+@test
+def the_best_of_a_future_that_is_given_up_is_not_the_best():
+  with place() as here:
+    success(here.script("--output", "a", "--save-every", "1epoch", BEST="3"))
+    output = success(here.script("--resume", "a/checkpoints/epoch-0002.safetensors", "--epochs", "4", BEST="2"))
+    lacks(output, "looked for anew")  # what it goes on from is the best
+    equal(here.epoch_of("a/weights.safetensors"), 4)
+
+
+@test
+def another_folder_gets_the_best():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "2"))
+    success(here.script("--resume", "a", "--output", "b", "--epochs", "3"))
+    equal(here.epoch_of("b/weights.safetensors"), 1)
+    os.remove(here / "a/checkpoints/best.safetensors")
+    contains(success(here.script("--resume", "a", "--output", "c", "--epochs", "3")), "looked for anew")
+    equal(here.epoch_of("c/weights.safetensors"), 3)
+
+
+@test
+def a_save_that_ended_before_its_second_name():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "2", BEST="2"))
+    older = here / "a/checkpoints/best.safetensors"
+    os.remove(older)
+    success(here.script("--resume", "a"))
+    equal(here.epoch_of("a/checkpoints/best.safetensors"), 2)
+
+
+@test
+def a_damaged_last_does_not_become_the_previous():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "2", "--save-every", "1epoch"))
+    with open(here / "a/checkpoints/last.safetensors", "r+b") as file:
+      file.truncate(50)
+    contains(success(here.script("--resume", "a", "--epochs", "1")), "previous.safetensors is used")
+    equal(here.epoch_of("a/checkpoints/last.safetensors"), 1)
+
+
+@test
+def options_that_a_run_goes_on_with_stay():
+  with place() as here:
+    equal(here.script("--output", "a", "--epochs", "2").returncode, 0)
+    equal(here.script("--resume", "a", "--epochs", "4", "--save-every", "1epoch", FAIL="4").returncode, 1)
+    success(here.script("--resume", "a"))
+    equal(here.lines("a")[-1]["epoch"], 4)
+    contains(read_bytes(here / "a/options.lua").decode(), "epochs = 4,", '"--epochs", "2"')
+
+
+@test
+def paths():
+  with place() as here:
+    success(here.script("--output", "a/", "--epochs", "1"))
+    success(here.script("--resume", "a/", "--output", "a", "--epochs", "2"))
+    for where, path in (("a", "."), ("a", "checkpoints/last.safetensors"), ("a/checkpoints", "last.safetensors"),
+                        (".", "./a//checkpoints/last.safetensors")):
+      contains(success(here.icl(here / "script.lua", "--resume", path, cwd=where)), "Goes on from")
+    os.rename(here / "a/checkpoints/last.safetensors", here / "alone.safetensors")
+    contains(failure(here.script("--resume", "alone.safetensors"), 2), "lies in no folder of a run")
+    os.symlink("a", here / "link")
+    os.rename(here / "alone.safetensors", here / "a/checkpoints/last.safetensors")
+    contains(success(here.script("--resume", "link")), "Goes on from link/")
+
+
+@test
+def numbers_of_runs_are_numbers():
+  with place() as here:
+    os.makedirs(here / "runs/script/999")
+    for _ in range(2):
+      equal(here.script("--save-every", "1epoch", FAIL="2").returncode, 1)
+    equal(sorted(os.listdir(here / "runs/script")), ["1000", "1001", "999"])
+    contains(success(here.script("--resume")), "Goes on from runs/script/1001/")
+
+
+@test
+def what_does_not_fit():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "1"))
+    text = failure(here.script("--resume", "a", WIDTH="3"), 2)
+    contains(text, "weight: (2, 2) in the file, (3, 2) in other", "--resume-anyway loads what fits")
+    contains(failure(here.script("--resume", "a", ALONE="1"), 2), "it holds other, and keep has none")
+    contains(success(here.script("--resume", "a", "--resume-anyway", ALONE="1")), "Note: goes on although it differs")
+    contains(failure(here.script("--resume", "a", "--seeds", "2"), 2), "--seeds means nothing with --resume")
+    here.write("other.lua", SCRIPT)
+    contains(failure(here.icl("other.lua", "--resume", "a"), 2), "the run in a is one of script.lua")
+
+
+@test
+def a_damaged_state_of_another_version():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "1"))
+    path = here / "a/checkpoints/last.safetensors"
+    success(here.icl("-e", """local core, json = require "icl.core", require "icl.json"
+      local list, metadata = core.safetensors_read(arg[1])
+      local about = core.json_decode(metadata.icl)
+      about.version = 2
+      core.safetensors_write(arg[1], list, { icl = json.encode(about), checksum = "crc32" })""", path))
+    contains(failure(here.script("--resume", "a")), "has version 2 of checkpoints; this program reads version 1")
+
+
+@test
+def several_runs_in_a_program():
+  with place() as here:
+    success(here.script("--epochs", "1", RUNS="2"))
+    equal(sorted(os.listdir(here / "runs/script")), ["001", "002"])
+    text = failure(here.script("--resume", "runs/script/001", "--epochs", "2", RUNS="2"), 2)
+    contains(text, "it is run0 of its program, and this is run0.epoch2.run0")
+    contains(failure(here.script("--output", "a", RUNS="2"), 2), "a is there and not empty")
+
+
+@test
+def a_program_that_ends_in_its_loop():
+  with place() as here:
+    equal(here.script("--output", "a", "--save-every", "1epoch", EXIT="3").returncode, 9)
+    equal([line.get("state") for line in here.lines("a")], [None, None, "stopped"])
+    contains(success(here.script("--resume", "a")), "epoch 2, step 0", "Epoch 3 ", "Epoch 4 ")
+
+
+@test
+def an_error_and_what_is_remembered():
+  with place() as here:
+    contains(failure(here.script("--output", "a", "--save-every", "1epoch", FAIL="3")), "as was asked for")
+    equal(here.lines("a")[-1]["state"], "failed")
+    contains(success(here.script("--resume", "a", "--epochs", "2")), "remembered\ttrue\tfloat\t1\tinf")
+
+
+@test
+def programs_in_no_file():
+  with place() as here:
+    code = """local icl = require "icl"
+      local run = icl.run { output = "", keep = { model = icl.nn.linear(1, 1) } }
+      for epoch in run:epochs() do end"""
+    success(run("-", stdin=code, cwd=here.path, env=environment(ICL_RUNS="runs")))
+    success(here.icl("-e", code))
+    equal(sorted(os.listdir(here / "runs")), ["code", "stdin"])
+    contains(failure(here.icl("runs/code/001/options.lua")), "came from the command line")
+    contains(failure(here.icl("runs/stdin/001/options.lua")), "came from standard input")
+
+
+@test
+def a_loop_outside_of_epochs():
+  with place() as here:
+    code = """local set = icl.data.set { images = icl.zeros({ 4, 2, 2, 1 }):cast "u8",
+        labels = icl.zeros({ 4 }):cast "i64", classes = 2, mean = { 0 }, std = { 1 } }
+      local run = icl.run { output = "a", keep = { model = icl.nn.linear(1, 1) } }
+      for _ in run:batches(icl.data.loader(set, { batch_size = 2, training = true })) do end"""
+    contains(failure(here.icl("-e", code)), "trains in the loop over run:epochs()")
+
+
+close()
