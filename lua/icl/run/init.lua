@@ -24,9 +24,9 @@ local checkpoint = require "icl.run.checkpoint"
 local is_loader = require "icl.internal.is_loader"
 local loop = require "icl.run.loop"
 local new_output = require "icl.run.output"
-local new_saver = require "icl.run.saver"
 local places = require "icl.internal.places"
 local reports = require "icl.run.reports"
+local saver = require "icl.run.saver"
 local signals = require "icl.run.signals"
 local usage = require "icl.internal.usage"
 
@@ -62,6 +62,7 @@ end
 local function begin(given)
   local options = arguments.options("icl.run", given, defaults, others)
   check_others(options)
+  local when_saved = saver.plan(options)
   local name = places.name "run"
   local self = setmetatable({
     model = options.model, kept = check_kept(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
@@ -74,7 +75,7 @@ local function begin(given)
   self.reports = reports.new(options.best, state and state.best, state and before.about.figures)
   self.best = self.reports.best
   self.output = new_output(self, options, before)
-  self.saver = new_saver(self, options)
+  self.saver = saver.new(self, when_saved)
   if state then
     local note = self.folder and adopt(self, before)
     self:tell(checkpoint.notes(self, before))
