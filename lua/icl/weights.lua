@@ -208,7 +208,7 @@ function weights.load_state_dict(module, tensors, options)
   if fitting == 0 then hint = prefix_text(tensors) end
   if text and options.strict then
     local advice = options.advice or classes_text(module, differences, misshapen, options.target)
-      or "strict = false loads what fits"
+      or "model:load(path, { strict = false }) loads what fits"
     fail("load: %s does not fit %s; %s. " .. advice .. "%s", options.source, options.target, text,
       hint)
   elseif text and fitting == 0 then
@@ -221,8 +221,8 @@ end
 -- weights.read(path) -> list of { name =, tensor = }, the weights in a file; of a checkpoint of a run those of its model.
 function weights.read(path)
   local list, metadata = core.safetensors_read(path)
-  local about = metadata.icl and core.json_decode(metadata.icl)
-  return type(about) == "table" and about.state and weights.under("model", list) or list
+  local ok, about = pcall(core.json_decode, metadata.icl or "null")
+  return ok and type(about) == "table" and about.state and weights.under("model", list) or list
 end
 
 -- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict.

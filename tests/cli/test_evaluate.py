@@ -6,8 +6,8 @@ import json
 import math
 import os
 
-from harness import ROOT, Skip, close, contains, equal, folder, lacks, run, success, test, write_image_folder, \
-  write_mnist, write_png
+from harness import (ROOT, Skip, close, contains, equal, failure, folder, lacks, run, success, test,
+                     write_image_folder, write_mnist, write_png)
 
 try:
   import numpy
@@ -92,8 +92,29 @@ def tables_go_into_files():
     equal((probabilities.shape, str(probabilities.dtype), str(truth.dtype)), ((64, 10), "float32", "int64"))
     equal(list(names), [str(i) for i in range(64)])
     equal(int((probabilities.argmax(1) == truth).sum()), got["top1"]["correct"])
+    contains(where.evaluate("--csv", where / "a.csv", "--predictions", where / "p.npz"),
+             f"\nTable: {where / 'a.csv'}\n", f"\nPredictions: {where / 'p.npz'}\n")
     loss = -numpy.log(probabilities[numpy.arange(64), truth]).mean()
     assert abs(loss - got["loss"]) < 1e-4, (loss, got["loss"])
+
+
+@test
+def images_of_a_folder_have_the_size_that_the_network_takes():
+  with trained("folder") as where:
+    script = where.write("save.lua", """
+      local icl = require "icl"
+      icl.network.save(icl.models.resnet { depth = 8, classes = 2, input = { 24, 24, 3 } }, arg[1], {
+        shape = { 24, 24, 3 } })""")
+    success(run(script, where / "small"))
+    words = ("--dataset", "folder", "--data", where / "data", "--json")
+    equal(len(json.loads(success(run("evaluate", where / "small", *words)))["classes"]), 2)
+
+
+@test
+def options_about_folders_mean_nothing_for_other_images():
+  with trained("fashion_mnist") as where:
+    contains(failure(run("evaluate", where / "net", "--data", where / "data", "--eval-resize", "30"), 2),
+             "icl evaluate: --eval-resize 30 means nothing without --dataset imagenet or folder")
 
 
 @test
@@ -172,6 +193,8 @@ def pictures_in_many_ways():
     lacks(run("predict", where / "net", where / "\x1b[31m.png").stderr, "\x1b")
     os.mkdir(where / "empty")
     contains(run("predict", where / "net", where / "empty").stderr, "there is no picture in this folder")
+    result = run("predict", where / "net", "-", stdin="\x89PNG\n\0\0\n")
+    contains(failure(result), "icl: -: standard input is no list of paths")
 
 
 @test
@@ -185,6 +208,7 @@ def the_folder_of_a_run_stands_for_its_weights():
     equal(result.returncode, 1)
     contains(result.stderr, "this run has no weights yet")
     os.rename(where / "net", where / "runs/r/001/checkpoints/last.safetensors")
+    equal(success(run("-e", "print(icl.network.open 'runs/r'.classes)", cwd=where.path)), "10\n")
     for word in ("runs/r/001", "runs/r", "r/001", "r"):
       result = run("evaluate", word, "--json", cwd=where.path)
       success(result)
@@ -219,6 +243,10 @@ def what_a_recipe_leaves_is_a_network():
       result = run("evaluate", path, "--data", where / "data", "--json")
       success(result)
       equal(json.loads(result.stdout)["loss"], got["loss"])
+      # where the images lie is in the folder that the checkpoint is in
+      for word in (path, f"checkpoints/{name}.safetensors"):
+        result = run("evaluate", word, "--json", cwd=where / "runs/resnet/001")
+        equal(json.loads(success(result))["loss"], got["loss"])
 
 
 @test
@@ -245,7 +273,9 @@ def wrong_command_lines_are_named():
     result = run(*words)
     equal(result.returncode, 2, result.stderr)
     contains(result.stderr, message)
-  contains(run("predict", "/no/such/net", "x").stderr, "/no/such/net")
+  contains(run("predict", "/no/such/net", "x").stderr, "there is no file or run /no/such/net")
+  contains(failure(run("evaluate", "a", "--model", "vgg"), 2),
+           "--model does not say which images to use; give --dataset")
 
 
 close()

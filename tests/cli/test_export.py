@@ -178,7 +178,8 @@ def what_onnx_has_not_is_named():
 def weights_come_out_as_they_went_in():
   with folder() as where:
     success(run(where.write("make.lua", MAKE.replace("%s", FAMILIES["resnet"])), where / "net"))
-    success(run("export", where / "net", "--safetensors", where / "copy", "--npz", where / "w.npz"))
+    written = success(run("export", where / "net", "--safetensors", where / "copy", "--npz", where / "w.npz"))
+    equal(written.split(), [where / "w.npz", where / "copy"])
     script = where.write("compare.lua", """
       local icl, core = require "icl", require "icl.core"
       local arrays, count = core.npz_read(arg[3]), 0

@@ -52,6 +52,7 @@ def the_version_names_the_kernels_in_use():
 def help_about_a_word():
   contains(success(run("help")), "icl.nn", "icl.schedule")
   contains(success(run("help", "conv2d")), "icl.ops.conv2d(", "icl.nn.conv2d")
+  contains(success(run("help", "predict")), "There is a command of that name: icl predict --help\n")
   failure(run("help", "two", "words"), 2)
 
 

@@ -25,7 +25,8 @@ def recipes():
 def help_lists_the_options_of_every_recipe():
   for recipe in recipes():
     text = success(run(recipe, "--help"))
-    contains(text, "--dataset", "--epochs", "--seed", "--preset", "--list-presets", "default")
+    contains(text, "--dataset", "--epochs", "--seed", "default")
+    equal("--preset" in text, success(run(recipe, "--list-presets")) != "there are no presets\n")
     equal(success(run(recipe, "-h")), text)
   contains(success(run(RECIPE, "--help")), "examples:")
 
@@ -121,7 +122,7 @@ def wrong_options_are_told_with_what_was_meant():
       (["--ema-warmup"], ["--ema-warmup means nothing without an --ema above 0"]),
       (["--tta", "flop"], ["--tta flop", "did you mean flip"]),
       (["--val-period", "0"], ["--val-period 0", "at least 1"]),
-      (["--dataset", "fashion_mnist", "--weights", "/nowhere"], ["--weights: /nowhere: cannot open it"]),
+      (["--dataset", "fashion_mnist", "--weights", "/nowhere"], ["--weights: there is no file or run /nowhere"]),
       (["--dataset", "fashion_mnist", "--type", "imagenet", "--n-blocks", "1,1,1,1001"],
        ["an entry of --n-blocks is 1001; it must be an integer from 1 to 1000"]),
       (["--dataset", "fashion_mnist", "--subdivision", "200"], ["--subdivision 200 is more", "--batch-size 128"]),
@@ -188,14 +189,17 @@ def it_begins_with_what_is_trained_and_how():
   with folder() as here:
     data = write_mnist(here.path, 64, 16)
     text = success(run(RECIPE, "--preset", "quickstart", "--data", data, "--depth", "8", "--epochs", "1", "--seed",
-                       "3"))
+                       "3", "--output", here / "run"))
     lines = text.splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("Epoch"))
     contains("\n".join(lines[:first]), "Data: fashion_mnist, 64 training, 16 test images of 28 x 28 x 1, 10 classes",
              "Model: resnet_preact, 77,562 parameters", "multiply-accumulates", "cpu: ", "2 threads", "seed 3",
+             f"Folder: {here / 'run'}\n",
              "Preset: quickstart", "--depth 8", "--epochs 1", "--schedule cosine", "--batch-size 64")
     lacks(text, "--momentum", "Note:")
     assert first <= 8 and max(map(len, lines[:first])) <= 120, text
+    contains(text, "Next: --epochs 20")
+    lacks(success(run(RECIPE, *SMALL, "--data", data, "--epochs", "20")), "Next:")
 
 
 @test
@@ -312,6 +316,15 @@ def weights_of_one_run_start_another():
     result = run(recipe, *SMALL, "--data", data, "--weights", here / "first", "--initial-channels", "8", "--to",
                  here / "third")
     contains(failure(result, 2), "--weights: load: ", "of another shape")
+    kept = success(run(RECIPE, *SMALL, "--data", data, "--output", here / "run")).splitlines()
+    reached = [figures.findall(line)[-1] for line in kept if line.startswith("Epoch")]
+    for source, expected in ((here / "run", max(reached, key=lambda found: float(found[1]))),
+                             (here / "run/checkpoints/last.safetensors", reached[-1])):
+      again = train(data, "--weights", source, "--val-first")
+      before = next(line for line in again.splitlines() if line.startswith("Epoch 0 Test"))
+      equal(figures.findall(before)[-1], expected)
+    contains(failure(run(RECIPE, *SMALL, "--data", data, "--weights", here / "none"), 2),
+             "--weights: there is no file or run ")
 
 
 @test

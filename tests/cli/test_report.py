@@ -91,7 +91,7 @@ def groups_of_seeds_are_compared():
     make(where, SEEDS)
     result = icl("compare", "runs", cwd=where.path)
     contains(success(result), "8.00 ± 2.00 [3.03, 12.97]", "5.00 ± 0.00", "lr")
-    lacks(result.stdout, "seed")
+    lacks(result.stdout.splitlines()[0], "seed")
     contains(result.stderr, "left out, since it has not finished: vgg/002 (killed, epoch 1)")
     rows = list(csv.DictReader(io.StringIO(success(icl("compare", "wrn", "vgg", "--csv", cwd=where.path)))))
     equal([(row["settings"], row["runs"], row["lr"]) for row in rows], [("wrn", "3", "0.1"), ("vgg", "1", "0.2")])
@@ -101,6 +101,48 @@ def groups_of_seeds_are_compared():
     contains(success(icl("compare", "wrn", "--figure", "test.loss", cwd=where.path)), "Loss, test", "1.18 ± 0.02")
     contains(failure(icl("compare", "wrn", "--figure", "none", cwd=where.path), 2), "no report has the figure none")
     contains(failure(icl("compare", "vgg/002", cwd=where.path), 2), "none of these runs has finished")
+
+
+@test
+def a_seed_counts_once():
+  with folder() as where:
+    make(where, """for number, last in ipairs { 0.5, 0.9, 0.7 } do
+                     f.finished(root .. "runs/a/00" .. number, { seed = number // 2 }, { 0.4, last })
+                   end
+                   f.finished(root .. "runs/a/004", { seed = 1 }, { 0.8 })
+                   f.make(root .. "runs/a/005", { options = { seed = 0 }, lines = { f.report(9, 9, 0.1) } })""")
+    for words in ((), ("--unfinished",)):
+      entry, = json.loads(success(icl("compare", "a", "--json", *words, cwd=where.path)))
+      equal([path[-5:] for path in entry["runs"]], ["a/001", "a/003"])
+      equal(entry["last"]["mean"], 40)
+
+
+@test
+def settings_that_differ_are_said_once():
+  with folder() as where:
+    make(where, """f.finished(root .. "runs/a/001", { dataset = "x", padding = 4 }, { 0.5 })
+                   f.finished(root .. "runs/a/002", { dataset = "y" }, { 0.6 })""")
+    lines = success(icl("compare", "a", cwd=where.path)).splitlines()
+    equal(re.split(r"\s{2,}", lines[0]), ["settings", "runs", "figure", "best", "last", "dataset", "padding"])
+    equal([re.split(r"\s{2,}", line)[::5] for line in lines[1:3]], [["a", "x"], ["a", "y"]])
+    rows = csv.DictReader(io.StringIO(success(icl("compare", "a", "--csv", cwd=where.path))))
+    equal([row["settings"] for row in rows], ["a dataset=x", "a dataset=y"])
+    make(where, 'f.finished(root .. "runs/a/003", { dataset = "x" }, { 0.6 })')
+    rows = csv.DictReader(io.StringIO(success(icl("compare", "a", "--csv", cwd=where.path))))
+    equal([row["settings"] for row in rows], ["a dataset=x padding=4", "a dataset=y padding=", "a dataset=x padding="])
+
+
+@test
+def a_report_shows_the_figures_that_there_are():
+  with folder() as where:
+    make(where, """local sets = { train = { loss = 1, lr = 0.5 }, test = { top1 = 0.5, top5 = 1, f1 = 0.3, count = 9 } }
+                   f.make(root .. "runs/a/001", { lines = { f.report(1, 2, 0, sets), f.report(2, 2, 0, sets) } })""")
+    success(icl("report", "a", "--out", where / "page.html", cwd=where.path))
+    page = read_bytes(where / "page.html").decode()
+    equal(re.findall(r"<figcaption><b>([^<]*)", page), ["Error, %", "Loss", "f1", "Learning rate", "Images a second"])
+    make(where, 'f.make(root .. "runs/a/001", { lines = { f.report(1, 1, 0, { test = { top5 = 0.9 } }) } })')
+    success(icl("report", "a", "--out", where / "page.html", cwd=where.path))
+    contains(read_bytes(where / "page.html").decode(), "<figcaption><b>Top-5 error")
 
 
 # ---- watch ----

@@ -180,6 +180,9 @@ def another_folder():
     contains(success(here.loop("--resume", "one", "--output", "two")), "Epoch 3 ")
     equal(files(here / "one"), before)
     contains(failure(here.loop("--output", "two"), 2), "two is there and not empty", "--resume two goes on")
+    contains(failure(here.loop("--output", "mnist"), 2), "mnist is there and not empty; a run needs a new or an empty")
+    contains(failure(here.loop("--output", "three", "--save-every", "5"), 2), "--save-every is '5'; it is written as")
+    equal(os.path.exists(here / "three"), False)
     equal(success(here.loop("--output", "none", "--epochs", "1")).count("Epoch"), 1)
     equal(os.path.exists(here / "none"), False)
 

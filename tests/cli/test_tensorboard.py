@@ -57,7 +57,7 @@ for epoch in run:epochs() do
   for batch in run:batches(evaluation) do
     run:log { loss = icl.loss.cross_entropy(model(batch.image), batch.target), top1 = 0.5, top5 = 1 }
   end
-  record.step, record.val = run.step, { loss = run.average.loss, top1 = 0.5, top5 = 1 }
+  record.step, record.val = run.step, { loss = run.average.loss, top1 = 0.5, top5 = 1, count = 9 }
   sink:report(record)
   model:save(("%s/%d.safetensors"):format(folder, epoch))
 end

@@ -187,6 +187,14 @@ check("an optimizer, a schedule and a loss of one's own", function()
             loss = function(logits) return logits:sum() * 0 end })
   check.equal(table.concat(rates, " "), "0.0 0.5 1.0")
   check.equal(model[5].weight:bytes() == before, true)
+  check.raises(function() fit({}, { loss = function() return 5 end }) end,
+    "icl.fit: what loss gives is 5; it must be a tensor")
+end)
+
+check("sets are tables", function()
+  for _, name in ipairs { "train", "val", "test" } do
+    check.raises(function() fit({}, { [name] = 5 }) end, "icl.fit: " .. name .. ": it takes a set of images, not 5")
+  end
 end)
 
 check("a plateau is told the figure of each evaluation", function()
@@ -270,7 +278,7 @@ check("weights to start from", function()
   head[5] = icl.nn.linear(2, 7)
   check.raises(function() fit(options, { model = head, train = make_set(12, 4, 4) }) end, "for 2 classes in the file "
     .. "and for 7 in the model: model:load%(path, { strict = false }%) loads all but it")
-  check.raises(function() fit { weights = "/nowhere" } end, "icl.fit: weights: /nowhere: cannot open it")
+  check.raises(function() fit { weights = "/nowhere" } end, "icl.fit: weights: there is no file or run /nowhere")
   os.remove(path)
 end)
 

@@ -260,10 +260,17 @@ check("it is a module: within a step, in a list, loaded from, saved again", func
   check_same(evaluate(again, x), evaluate(model, x))
 end)
 
+check("what is no module is named", function()
+  check.raises(function() network.save(5, "x") end, "network.save: it takes a module, not 5")
+  check.raises(function() network.of {} end, "network.of: it takes a module, not a table")
+  check.raises(function() network.save(icl.nn.linear(2, 3), "x", 5) end, "network.save: info: it takes a table { data")
+end)
+
 check("a network in memory is that of the file", function()
   local model = icl.models.resnet { depth = 8 }
   stir(model)
   local net, x = network.of(model), images_for(model.input, 3)
+  check.equal(tostring(net), "opened_network: images of 32 x 32 x 3 -> 10 classes")
   local logits = evaluate(model, x)
   check_same(net(x), logits)
   model.fc.bias:write(model.fc.bias + 1)
@@ -309,6 +316,16 @@ check("leaves come before the ops that use them", function()
   for i, node in ipairs(nodes) do names[i] = node.name or node.op end
   check.equal(table.concat(names, " "),
     "images conv.weight conv2d conv.bias add global_avg_pool fc.weight matmul fc.bias add")
+end)
+
+check("a file that was damaged since is an error", function()
+  network.save(icl.models.resnet { depth = 8 }, path)
+  local file = assert(io.open(path, "r+b"))
+  file:seek("end", -3)
+  local byte = file:read(1)
+  file:seek("end", -3)
+  file:write(string.char(byte:byte() ~ 1)):close()
+  check.raises(function() network.open(path) end, "checksum")
 end)
 
 check("a file that is not right is an error", function()

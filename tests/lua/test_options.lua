@@ -88,6 +88,37 @@ check("mistakes are explained", function()
   says("'foo' is not an option", "foo")
 end)
 
+check("a list without presets has no switches about them", function()
+  local options = icl.options "Example" : value("depth", 20, "layers")
+  check.equal(select(2, options:read { "--help" }):find "preset", nil)
+  check.equal(select(2, options:read { "--preset", "quick" }), "--preset quick: there are no presets")
+end)
+
+check("descriptions of options are checked", function()
+  for message, f in pairs {
+    ["nil is no name of an option; it is written like batch_size"] = function(x) x:value() end,
+    ["'two words' is no name of an option"] = function(x) x:value("two words", 1, "") end,
+    ["a: help: it takes a text, not nil"] = function(x) x:value("a", 1) end,
+    ["a: the default is nil, of which no type follows"] = function(x) x:value("a", nil, "") end,
+    ["a: options must be a table, not 5"] = function(x) x:value("a", 1, "", 5) end,
+    ["a: there is no option 'mni' %(did you mean min%?%)"] = function(x) x:value("a", 1, "", { mni = 5 }) end,
+    ["a flag's default: it takes true, false or nil, not 'yes'"] = function(x) x:flag("a", "yes", "") end,
+    ["the choices of a: it takes a list of words, not 'b'"] = function(x) x:choice("a", "b", "b") end,
+    ["the default of a is b; it must be c"] = function(x) x:choice("a", "b", { "c" }, "") end,
+    ["include: it takes groups such as icl.options.data, not 5"] = function(x) x:include(5) end,
+    ["parse: it takes the words of the command line, arg, not nil"] = function(x) x:parse() end,
+  } do
+    check.raises(function() f(icl.options "Example") end, "^tests/lua/.*: options: " .. message)
+  end
+end)
+
+check("presets and defaults are tables", function()
+  check.raises(function() example():preset("fast", "a note", { epochs = 1 }) end,
+    "options: preset fast: it takes a table { name = value }, and behind it comes a note, not 'a note'")
+  check.raises(function() example():preset { epochs = 1 } end, "options: preset: it takes a name, not a table")
+  check.raises(function() example():default(5) end, "options: default: it takes a table { name = value }, not 5")
+end)
+
 check("help and the list of presets", function()
   local values, text = read("--depth", "32", "--help")
   check.equal(values, false)
@@ -220,6 +251,7 @@ check("a result that is not there", function()
   says("there is no result '32/epochs=55' (did you mean 32/epochs=5?); --list-results lists them", "--result",
     "32/epochs=55")
   says("there is no result '32'; there are 32/epochs=5, 32/epochs=6; --list-results lists them", "--result=32")
+  says("there is no result '16/6'; there is 16/epochs=6; --list-results lists them", "--result", "16/6")
   says("--result needs a name; --list-results lists them", "--result")
   says("--result is there twice; it can be given once", "--result", "32/epochs=5", "--result", "32/epochs=6")
   check.equal(select(2, example():read { "--list-results" }), "there are no published figures\n")

@@ -458,6 +458,7 @@ check("sinks of options", function()
   check.equal(#of {}, 4)
   check.equal(#of { tensorboard = false }, 3)
   check.equal(#icl.sinks.from_options {}, 4)
+  check.raises(function() icl.sinks.from_options() end, "icl.sinks.from_options: it takes a table of options, not nil")
   check.raises(function() icl.sinks.from_options({}, { quite = true }) end, "did you mean quiet")
 end)
 

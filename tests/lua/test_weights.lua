@@ -60,6 +60,19 @@ check("all differences are in one error, and nothing is loaded", function()
   check.equal(b.conv.weight:bytes() == a.conv.weight:bytes(), true)
 end)
 
+check("of the state of a run the model is loaded", function()
+  local a, b, list = net(), net(), {}
+  for i, item in ipairs(icl.weights.state_dict(a)) do
+    list[i] = { name = "model." .. item.name, tensor = item.tensor }
+  end
+  list[#list + 1] = { name = "optimizer.count", tensor = icl.tensor { 1 } }
+  core.safetensors_write(path, list, { format = "pt", icl = '{"state":{"epoch":1}}' })
+  b:load(path)
+  check.equal(b.conv.weight:bytes() == a.conv.weight:bytes(), true)
+  core.safetensors_write(path, list, { format = "pt", icl = "no JSON" })
+  check.raises(function() b:load(path) end, "optimizer.count.* model:load%(path, { strict = false }%) loads what fits")
+end)
+
 check("a tensor that cannot be read keeps the others from nothing", function()
   local header = '{"bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
     .. '"weight":{"dtype":"F4","shape":[2,1],"data_offsets":[8,9]}}'

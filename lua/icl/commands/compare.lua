@@ -68,16 +68,17 @@ end
 
 local function text_of(list, measured, differing)
   local there = kinds_of(measured)
-  local rows = { { "settings", "runs", table.unpack(differing) } }
-  for _, head in ipairs { "figure", table.unpack(there) } do rows[1][#rows[1] + 1] = head end
+  local rows = { { "settings", "runs", "figure", table.unpack(there) } }
+  table.move(differing, 1, #differing, #rows[1] + 1, rows[1])
   for i, group in ipairs(list) do
-    local row = { group.title, tostring(#group.runs) }
-    for _, name in ipairs(differing) do row[#row + 1] = groups.shown(group.options[name]) end
+    local row = { #differing > 0 and group.name or group.title, tostring(#group.runs) }
     row[#row + 1] = figure_text(measured[i].figure)
     for _, kind in ipairs(there) do row[#row + 1] = summary_text(measured[i][kind]) end
+    for _, name in ipairs(differing) do row[#row + 1] = groups.shown(group.options[name]) end
     rows[i + 1] = row
   end
-  return grid(rows) .. "\nmean ± deviation [95 % interval of the mean], over the runs of equal settings\n"
+  return grid(rows) .. "\nmean ± deviation [95 % interval of the mean], over the runs of equal settings; of one seed, "
+    .. "the run that came furthest\n"
 end
 
 local function csv_line(cells)

@@ -51,16 +51,20 @@ local function with_file(words)
   return list, #list > #words
 end
 
--- What is not given is as in the run, or in the file.
-local function complete(opt, options, about)
+-- What is not given is as in the run, or in the file. shape: of the images that the network takes, if it is known.
+local function complete(opt, options, about, shape)
   opt.dataset = opt.dataset or about.name
   if not opt.dataset or opt.dataset == "own" then
-    fail "the file does not say which images it was trained with; give {dataset} NAME"
+    fail(opt.model and "{model} does not say which images to use; give {dataset} NAME"
+      or "the file does not say which images it was trained with; give {dataset} NAME")
   end
+  local origin = usage.origin(opt)
+  local problem = origin.list:unmet(opt, origin.given, true)  -- now that the images are known
+  if problem then usage.wrong("icl evaluate", problem) end
   local same = opt.dataset == (options.dataset or about.name)
   if not opt.data and same then opt.data = options.data end
   opt.val_ratio = same and options.val_ratio or 0
-  opt.image_size = math.tointeger(about.shape and about.shape[1] or opt.input and opt.input[1] or 224) or 224
+  opt.image_size = math.tointeger(shape and shape[1] or 224) or 224
   if same and options.seed then random.seed(options.seed) end
 end
 
@@ -132,19 +136,22 @@ local function report(opt, of, where, set)
     of.network, of.data, of.split = where.path, set.name, opt.split
     return json.encode(of) .. "\n"
   end
-  return ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name,
-    opt.split, summary.grouped(of.count), #of.classes, show.text(of))
+  local lines = { ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name,
+    opt.split, summary.grouped(of.count), #of.classes, show.text(of)) }
+  if opt.csv then lines[#lines + 1] = ("\nTable: %s\n"):format(core.printable(opt.csv)) end
+  if opt.predictions then lines[#lines + 1] = ("\nPredictions: %s\n"):format(core.printable(opt.predictions)) end
+  return table.concat(lines)
 end
 
 local function evaluate(word, opt)
   local where, set
   if opt.model then
-    complete(opt, {}, {})
+    complete(opt, {}, {}, opt.input)
     set = sets.open(opt, datasets.folders)
     where = source.network(word, opt, set)
   else
     where = source.network(word, opt)
-    complete(opt, where.options, where.net:about().data or {})
+    complete(opt, where.options, where.net:about().data or {}, where.net.shape)
   end
   local own_set, loader = loader_of(where.net, opt, where.options)
   local found = predictions.over(where.net, loader, { flip = opt.tta == "flip", keep = opt.predictions ~= nil,

@@ -66,6 +66,9 @@ local function export(word, opt)
     core.safetensors_write(opt.safetensors, tensors_of(found),
       { format = "pt", checksum = "crc32", icl = json.encode(found.net:about()) })
   end
+  for _, path in ipairs { opt.onnx or false, opt.npz or false, opt.safetensors or false } do
+    if path then io.stdout:write(core.printable(path), "\n") end
+  end
   return 0
 end
 

@@ -24,6 +24,7 @@ local function pictures(words)
     local before, names = #list, core.list_folder(word)
     if word == "-" then
       for line in io.lines() do
+        if line:find "\0" then fail "-: standard input is no list of paths, of which - reads one on each line" end
         if line ~= "" then list[#list + 1] = line end
       end
     elseif names then

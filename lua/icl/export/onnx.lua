@@ -36,7 +36,7 @@ function Graph:tensor(name, tensor)
   local data = tensor:bytes()
   self.bytes = self.bytes + #data
   if self.bytes > LARGEST then
-    fail "export: the weights have more than 2 GB, which an ONNX file cannot hold; use --safetensors"
+    fail "the weights have more than 2 GB, which an ONNX file cannot hold; use --safetensors"
   end
   local entry = { name = self:name(name), dtype = tensor:dtype(), shape = tensor:shape(), data = data }
   self.tensors[#self.tensors + 1] = entry
@@ -67,7 +67,7 @@ end
 
 -- g:refuse(node, reason): an error about a node.
 function Graph:refuse(node, reason)
-  fail("export: op %s of %s %s", node.op, node.layer or "the network", reason)
+  fail("op %s of %s %s", node.op, node.layer or "the network", reason)
 end
 
 -- ---- nodes that are no ops ----
@@ -113,7 +113,7 @@ local function input(graph, net, normalize)
   graph.used.images = 1
   if not normalize then return "images" end
   if not net.mean then
-    fail "export: the file does not say mean and deviation of its images, which {normalize} needs"
+    fail "the file does not say mean and deviation of its images, which {normalize} needs"
   end
   local mean, scale, shape = {}, {}, { #net.mean, 1, 1 }
   for i, value in ipairs(net.mean) do mean[i], scale[i] = value, 1 / net.std[i] end

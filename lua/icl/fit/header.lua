@@ -46,14 +46,15 @@ local function add_options(list, changed)
   for _, line in ipairs(help.wrapped(text, 0)) do list[#list + 1] = (line:gsub("\0", " ")) end
 end
 
--- header.lines(fit, layers) -> list of texts. fit: model, train, val, test, given (the options as they were given),
--- notes.
-local function lines(fit, layers)
+-- header.lines(fit, layers, folder) -> list of texts. fit: model, train, val, test, given (the options as they were
+-- given), notes; folder: that of the run, or nil.
+local function lines(fit, layers, folder)
   local changed, presets, result = settings.changed(fit.given)
   local list = { data_line(fit) }
   add_left_out(list, fit)
   list[#list + 1] = model_line(fit.model, layers)
   list[#list + 1] = ("Device: %s; seed %d"):format(core.describe_device():gsub("\n.*", ""), random.current_seed())
+  if folder then list[#list + 1] = "Folder: " .. core.printable(folder) end
   if #presets > 0 then list[#list + 1] = "Preset: " .. table.concat(presets, ", ") end
   if result then list[#list + 1] = "Result: " .. result end
   add_options(list, changed)

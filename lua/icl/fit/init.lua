@@ -26,7 +26,7 @@ local function learn(self, batch, is_first)
   for _, chunk in ipairs(batch:chunks(o.subdivision)) do
     local share = chunk:size() / batch:size()
     local logits = predict(self.model, chunk.image)
-    local part = self.criterion(logits, chunk.target)
+    local part = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
     if share < 1 and not o.as_published then part = part * share end
     part:backward()
     sums.loss = sums.loss + part
@@ -223,7 +223,7 @@ local function fit(given, ...)
   local self = prepare(given)
   local run = run_of(self, given.quiet or false)
   local result = result_of(run)
-  if not run.resumed_step then run:tell(header.lines(self, self.layers)) end
+  if not run.resumed_step then run:tell(header.lines(self, self.layers, run.folder)) end
   if self.options.val_first and not run.resumed_step then
     run:report(report_of(evaluate_on(self, run, {}, self.each)))
   end

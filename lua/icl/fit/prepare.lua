@@ -7,6 +7,7 @@ local data = require "icl.data"
 local fail = require "icl.internal.fail"
 local is_loader = require "icl.internal.is_loader"
 local loss = require "icl.loss"
+local find_weights = require "icl.network.find"
 local metrics = require "icl.metrics"
 local new_ema = require "icl.ema"
 local optim = require "icl.optim"
@@ -24,6 +25,9 @@ end
 local function check(given)
   if not given.model then fail "icl.fit: it needs a model" end
   if not (given.train or given.loader) then fail "icl.fit: it needs a set, train, or a loader" end
+  for _, name in ipairs { "train", "val", "test" } do
+    arguments.typed("icl.fit: " .. name, given[name] or {}, "table", "a set of images")
+  end
   for _, name in ipairs { "loss", "schedule", "on_step", "on_epoch" } do
     local value = given[name]
     if value ~= nil and not can_be_called(value) then
@@ -91,10 +95,10 @@ local function training_loader(given, o)
   return loader
 end
 
--- Puts the weights of options.weights into the model.
-local function start_from_weights(model, path)
+-- Puts the weights of options.weights, a file or a run, into the model.
+local function start_from_weights(model, word)
   local where = core.where()
-  local ok, message = pcall(weights.load, model, path)
+  local ok, message = pcall(function() weights.load(model, find_weights(word).path) end)
   if ok then return end
   if type(message) ~= "string" then error(message, 0) end
   if message:sub(1, #where) == where then message = message:sub(#where + 1) end

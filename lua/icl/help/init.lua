@@ -123,7 +123,21 @@ local function is_options(value)
   return type(value) == "table" and type(rawget(value, "order")) == "table" and rawget(value, "specs") ~= nil
 end
 
--- A class of layers or models: what its file says, its constructor, its forward.
+-- A line for each method of a class that its source explains.
+local function methods_text(class)
+  local lines = {}
+  for _, name in ipairs(arguments.names(class)) do
+    local value = rawget(class, name)
+    if type(value) == "function" and name ~= "init" and name ~= "forward" then
+      local _, block = docs.of_function(value)
+      local is_about = block and (block.title or block.text:find(":" .. name .. "(", 1, true))
+      if is_about then lines[#lines + 1] = line_about(block) end
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- A class of layers or models: what its file says, its constructor, its forward, its methods.
 local function class_text(class)
   local name = module_name(class)
   local doc = name and docs.of_module(name)
@@ -133,7 +147,7 @@ local function class_text(class)
     return block and block.text
   end
   return joined(doc and docs.header(doc) or "layer " .. class.class_name, about "init", about "forward",
-    doc and docs.defaults(doc), is_options(class.options) and options_text(class.options))
+    doc and docs.defaults(doc), is_options(class.options) and options_text(class.options), methods_text(class))
 end
 
 local function module_text(value, name)
@@ -172,7 +186,11 @@ local function table_text(t)
   if class and rawget(class, "class_name") then return class_text(class) end
   if is_options(t) then return t.title .. "\n\n" .. options_text(t) end
   local name = module_name(t)
-  return name and module_text(t, name) or "a table; its fields are shown when it is the only thing on a line"
+  local about = name and module_text(t, name)
+  if about then return about end
+  local methods = class and methods_text(class) or ""
+  if methods ~= "" then return "an object. Its methods:\n" .. methods end
+  return "a table; its fields are shown when it is the only thing on a line"
 end
 
 -- What `path`, as "icl.nn.conv2d", names; nil if nothing.

@@ -23,6 +23,11 @@ function types.integer.accept(value)
   return math.type(value) and math.tointeger(value) or nil
 end
 
+-- rules.is_type(name) -> is there a type of that name?
+function rules.is_type(name)
+  return types[name] ~= nil or name == "choice"
+end
+
 -- Neither infinite nor NaN.
 local function finite(value)
   return math.type(value) and value - value == 0 and value or nil

@@ -26,14 +26,23 @@ end
 -- The folder of the run that a word stands for: itself, or the newest of those in it, also in the folder runs.
 local function folder_of(word)
   if core.list_folder(word) and weights_in(word) then return word end
-  return runs.newest(runs.find { word }).path
+  return runs.newest(runs.find({ word }, "file or run")).path
+end
+
+-- The folder of the run that left a file; nil if none did.
+local function folder_around(path)
+  local folder = path:match "^(.*)/[^/]*$" or "."
+  if folder == "checkpoints" then folder = "." end
+  folder = folder:match "^(.*)/checkpoints$" or folder
+  return is_file(folder .. "/options.lua") and folder or nil
 end
 
 -- find(word) -> { path = of the file, run = the folder of its run or nil, options = those of the run, by name }.
 local function find(word)
-  if is_file(word) then return { path = word, options = {} } end
-  local folder = folder_of(word)
-  local path = weights_in(folder)
+  local is_path = is_file(word)
+  local folder = (is_path and folder_around or folder_of)(word)
+  if not folder then return { path = word, options = {} } end
+  local path = is_path and word or weights_in(folder)
   if not path then
     fail("%s: this run has no weights yet: there is neither %s", core.printable(folder), table.concat(files, " nor "))
   end

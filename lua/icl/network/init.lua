@@ -7,6 +7,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local find = require "icl.network.find"
 local json = require "icl.json"
 local Module = require "icl.nn.module"
 require "icl.tensor"
@@ -90,8 +91,9 @@ local function shape_of(model, info)
 end
 
 -- The tensors and the metadata of a file.
-local function contents_of(model, info)
-  info = info or {}
+local function contents_of(what, model, info)
+  if not Module.is(model) then fail("%s: it takes a module, not %s", what, arguments.described(model)) end
+  info = arguments.typed(what .. ": info", info or {}, "table", "a table { data = set, ... }")
   local shape, rest = shape_of(model, info), {}
   for key, value in pairs(info) do
     if key ~= "shape" then rest[key] = value end
@@ -107,7 +109,7 @@ end
 -- model.input. The file is replaced as a whole or not at all.
 function network.save(model, path, info)
   core.refuse_suspended "network.save"
-  core.safetensors_write(arguments.path("network.save", path), contents_of(model, info))
+  core.safetensors_write(arguments.path("network.save", path), contents_of("network.save", model, info))
 end
 
 -- ---- reading ----
@@ -119,8 +121,13 @@ function Opened:init(file)
   for name, value in pairs(file:facts()) do self[name] = value end
 end
 
+-- n(images) -> logits f32 (n, classes); images f32 that are normalised, or bytes, u8.
 function Opened:forward(x)
   return self.file[1]:apply(x)
+end
+
+function Opened:shown()
+  return ("opened_network: images of %s -> %d classes"):format(table.concat(self.shape, " x "), self.classes)
 end
 
 -- n:named_states() -> list of { name =, state =, module =, key = }, as modules have it.
@@ -169,16 +176,20 @@ end
 -- network.of(model [, info]) -> what network.open would give for the model's file: another network, with the weights
 -- that the model has now.
 function network.of(model, info)
-  local list, metadata = contents_of(model, info)
+  local list, metadata = contents_of("network.of", model, info)
   return Opened(core.network_make(metadata.icl, list))
 end
 
--- network.open(path) -> a network that was saved by network.save or a run: a module for evaluation only. Its fields:
--- shape { height, width, channels }, classes, class_names, mean, std (nil if they are not known), resize and crop (see
--- image). It takes f32 images that are normalised, or bytes.
+-- network.open(path) -> a network that was saved by network.save or a run, whose folder will do: a module for
+-- evaluation only. Its fields: shape { height, width, channels }, classes, class_names, mean, std (nil if they are not
+-- known), resize and crop (see image). It takes f32 images that are normalised, or bytes. A file that was damaged since
+-- it was saved is an error.
 function network.open(path, ...)
   arguments.no_more("network.open", "a path", ...)
-  return Opened(core.network_read(arguments.path("network.open", path)))
+  if core.list_folder(arguments.path("network.open", path)) then path = find(path).path end
+  local whole, message = core.safetensors_verify(path)
+  if not whole then fail("%s", message) end
+  return Opened(core.network_read(path))
 end
 
 return network

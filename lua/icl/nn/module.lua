@@ -160,9 +160,10 @@ local function call(module, ...)
   return result
 end
 
--- The summary needs modules, so it is loaded when one is shown.
+-- What a module is shown as: what its class has in `shown`, or a summary, which needs modules and is loaded when one is
+-- shown.
 local function text_of(module)
-  return require "icl.nn.summary".text(module)
+  return module.shown and module:shown() or require "icl.nn.summary".text(module)
 end
 
 -- Fields are kept apart from the instance, which stays empty, so that a field that is assigned anew is noticed.

@@ -77,6 +77,7 @@ local choices = {
   ["--preset"] = { needs = "a name; --list-presets lists them", take = function(list, name)
     local preset = list.presets[name]
     if preset then return preset.values, name end
+    if #list.preset_order == 0 then return nil, ("--preset %s: there are no presets"):format(name) end
     return nil, ("there is no preset '%s'%s; --list-presets lists them"):format(name,
       arguments.suggestion(name, list.preset_order))
   end },

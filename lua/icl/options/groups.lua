@@ -214,7 +214,8 @@ groups.training = options "training"
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
   : flag("as_published", false,
       "schedule, clipping and subdivision as in the code the published figures were made with")
-  : value("weights", nil, "file (safetensors) of the weights to start from", { type = "path" })
+  : value("weights", nil, "what to start from: a file of weights (safetensors), a checkpoint or the folder of a run",
+      { type = "path" })
   : flag("val_first", false, "evaluate before the first epoch, too")
   : value("val_period", 1, "epochs from one evaluation to the next; there is one after the last epoch", { min = 1 })
   : choice("tta", "none", { "none", "flip" },
@@ -255,7 +256,8 @@ local by_epochs = { "{save_every} N epochs", function(values) return values.save
 local writes = { "an {output} folder", function(values) return values.output ~= "none" end }
 
 groups.output = options "files of the run"
-  : value("output", "", "folder for them, or none (default: runs/RECIPE[-PRESET]/NNN, the first free number)",
+  : value("output", "", "folder for logs, checkpoints and weights, or none (default: runs/RECIPE[-PRESET]/NNN, the "
+      .. "first free number)",
       { type = "path", may_change = true, transient = true })
   : value("resume", nil, "go on with the run in this folder, or from this checkpoint of it, with the options it had; "
       .. "without a folder: with the newest unfinished run of this recipe and preset",

@@ -106,6 +106,10 @@ function help.lines(options)
   return lines
 end
 
+local function has_presets(options)
+  return #options.preset_order > 0
+end
+
 local function has_results(options)
   return #options.cells > 0
 end
@@ -116,8 +120,9 @@ end
 
 -- The words that lists of options take besides their own.
 local common = {
-  { word = "--preset", takes = "NAME", help = "several options at once; what else is given beats them" },
-  { word = "--list-presets", help = "the presets and what they set" },
+  { word = "--preset", takes = "NAME", has_meaning = has_presets,
+    help = "several options at once; what else is given beats them" },
+  { word = "--list-presets", has_meaning = has_presets, help = "the presets and what they set" },
   { word = "--result", takes = "ROW/COLUMN", has_meaning = has_results,
     help = "the settings of a published figure; what else is given beats them" },
   { word = "--list-results", has_meaning = has_results,

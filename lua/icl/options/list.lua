@@ -19,10 +19,26 @@ local function type_of(default)
   return math.type(default) or type(default)
 end
 
+-- What may be said of an option besides its name, default and help; see :value.
+local limit_names = { "min", "max", "type", "only", "neutral", "may_change", "transient", "optional" }
+
+local function check_spec(spec)
+  if type(spec.name) ~= "string" or not spec.name:find "^%a[%w_]*$" then
+    fail("options: %s is no name of an option; it is written like batch_size", arguments.described(spec.name))
+  end
+  local what = "options: " .. spec.name
+  arguments.typed(what .. ": help", spec.help, "string", "a text")
+  if not rules.is_type(spec.type) then
+    fail("%s: the default is %s, of which no type follows; give { type = \"integer\" } or another one", what,
+      arguments.described(spec.default))
+  end
+end
+
 -- Adds the description of one option; options keep the order in which they were declared. The field `only` of `limits`
 -- is a condition (condition.lua); those of a description are a list, in which all must hold.
 local function declare(self, spec, limits)
-  limits = limits or {}
+  limits = arguments.options("options: " .. tostring(spec.name), limits, {}, limit_names)
+  check_spec(spec)
   spec.only = spec.only or { limits.only }
   for _, name in ipairs { "may_change", "neutral", "optional", "transient" } do
     spec[name] = spec[name] or limits[name]
@@ -42,19 +58,22 @@ end
 -- value; transient = true: it is about this call alone and not kept with a run; optional = true: the switch may stand
 -- without a value, which is "" then.
 function Options:value(name, default, text, limits)
-  limits = limits or {}
-  return declare(self, { name = name, default = default, help = text, type = limits.type or type_of(default),
-                         min = limits.min, max = limits.max }, limits)
+  local given = type(limits) == "table" and limits or {}
+  return declare(self, { name = name, default = default, help = text, type = given.type or type_of(default),
+                         min = given.min, max = given.max }, limits)
 end
 
 -- :flag(name, default, help [, { only =, neutral = }]): --name and --no-name. With nil as default the recipe decides
 -- when neither is given.
 function Options:flag(name, default, text, limits)
+  if default ~= nil then arguments.typed("options: a flag's default", default, "boolean", "true, false or nil") end
   return declare(self, { name = name, default = default, help = text, type = "boolean" }, limits)
 end
 
 -- :choice(name, default, choices, help [, { only =, neutral = }]): one of a list of words.
 function Options:choice(name, default, choices, text, limits)
+  arguments.typed("options: the choices of " .. tostring(name), choices, "table", "a list of words")
+  if default ~= nil then arguments.choice("options: the default of " .. tostring(name), default, choices) end
   return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices }, limits)
 end
 
@@ -62,6 +81,9 @@ end
 -- parsed options (`:after`) and what it demands of them (`:check`) comes along.
 function Options:include(...)
   for _, group in ipairs { ... } do
+    if getmetatable(group) ~= Options then
+      fail("options: include: it takes groups such as icl.options.data, not %s", arguments.described(group))
+    end
     self.order[#self.order + 1] = { heading = group.title }
     for _, spec in ipairs(group.order) do
       local copy = {}
@@ -107,12 +129,15 @@ end
 
 -- :default { name = value, ... }: other defaults for options that are declared already.
 function Options:default(values)
+  arguments.typed("options: default", values, "table", "a table { name = value }")
   for name, value in pairs(values) do self:spec_of(name, "default").default = value end
   return self
 end
 
 -- :preset(name, values, note): values for several options under one name, for --preset NAME.
 function Options:preset(name, values, note)
+  arguments.typed("options: preset", name, "string", "a name")
+  arguments.typed("options: preset " .. name, values, "table", "a table { name = value }, and behind it comes a note")
   if self.presets[name] then fail("options: preset %s was declared twice", name) end
   local checked = {}
   for key, given in pairs(values) do
@@ -239,6 +264,7 @@ Options.read = read
 -- whose text is what there is to say; where no pcall takes them they end the program with exit code 0 or 2. So is
 -- --seeds, after the runs with these seeds.
 function Options:parse(words)
+  arguments.typed("options: parse", words, "table", "the words of the command line, arg")
   local program, result, more = words[0] or "icl", self:read(words)
   if result == false then usage.leave(0, more) end
   if not result then usage.wrong(program, more) end

@@ -123,16 +123,23 @@ end
 
 -- ---- finding them ----
 
+-- A name as it is compared: "wide/cutout-size=8" -> "wide/cutout_size=8", and without the options that a table shows
+-- once, "wide/8".
+local function plain(name)
+  local own = name:gsub("-", "_")
+  return own, own:gsub("[%w_]+=", "")
+end
+
 -- results.find(list, name) -> the cell of that name, or nil and a message.
 function results.find(list, name)
-  local wanted, names, beginning = name:gsub("-", "_"), {}, {}
+  local wanted, names, meant = plain(name), {}, {}
   for i, cell in ipairs(list.cells) do
-    local own = cell.name:gsub("-", "_")
+    local own, short = plain(cell.name)
     if own == wanted then return cell end
     names[i] = cell.name
-    if own:sub(1, #wanted + 1) == wanted .. "/" then beginning[#beginning + 1] = cell.name end
+    if own:sub(1, #wanted + 1) == wanted .. "/" or short == wanted then meant[#meant + 1] = cell.name end
   end
-  local hint = #beginning > 0 and ("; there are %s"):format(table.concat(beginning, ", "))
+  local hint = #meant > 0 and ("; there %s %s"):format(#meant > 1 and "are" or "is", table.concat(meant, ", "))
     or arguments.suggestion(name, names)
   return nil, ("there is no result '%s'%s; --list-results lists them"):format(name, hint)
 end

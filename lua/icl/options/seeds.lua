@@ -40,7 +40,6 @@ end
 -- What cannot go together with several seeds, or nil.
 local function problem(words, origin)
   if origin.given.seed then return "--seed and --seeds exclude each other; --seeds says which" end
-  if origin.given.resume then return "--resume goes on with one run; --seeds starts new ones" end
   if not words[-1] or words[0] == "-" then
     return "--seeds starts the program once for each seed, which takes a recipe in a file"
   end

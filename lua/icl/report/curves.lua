@@ -88,13 +88,24 @@ local function chart_of(groups, title, names, options)
   return #chart.series > 0 and chart or nil
 end
 
--- The names of the sets of images in the reports of all groups.
-local function sets_of(groups)
+-- The reports of all groups.
+local function reports_of(groups)
   local reports = {}
   for _, group in ipairs(groups) do
     for _, run in ipairs(group.runs) do table.move(run.reports, 1, #run.reports, #reports + 1, reports) end
   end
-  return figures.sets(reports)
+  return reports
+end
+
+-- Is it about what cannot go wrong, the first five of up to five classes?
+local function says_nothing(field, chart)
+  if field ~= "top5" then return false end
+  for _, series in ipairs(chart.series) do
+    for _, y in ipairs(series.ys) do
+      if y ~= 0 then return false end
+    end
+  end
+  return true
 end
 
 -- The charts of a field such as top1: one for all sets of images, or one for each where that would be too many curves.
@@ -105,15 +116,16 @@ local function charts_of_field(groups, sets, field)
   local function titled(set)
     return title .. (set and ", " .. figures.set_title(set) or "") .. (share and ", %" or "")
   end
+  local function add(chart)
+    if chart and not says_nothing(field, chart) then list[#list + 1] = chart end
+  end
   if #groups <= FEW then
     local names = {}
     for i, set in ipairs(sets) do names[i] = set .. "." .. field end
-    list[1] = chart_of(groups, titled(), names, options)
+    add(chart_of(groups, titled(), names, options))
     return list
   end
-  for _, set in ipairs(sets) do
-    list[#list + 1] = chart_of(groups, titled(set), { set .. "." .. field }, options)
-  end
+  for _, set in ipairs(sets) do add(chart_of(groups, titled(set), { set .. "." .. field }, options)) end
   return list
 end
 
@@ -161,10 +173,11 @@ local function figures_of(charts)
   return table.concat(parts)
 end
 
--- curves.learning(groups) -> the charts of error and loss.
+-- curves.learning(groups) -> the charts of error, loss and metrics of one's own.
 function curves.learning(groups)
-  local sets, charts = sets_of(groups), {}
-  for _, field in ipairs { "top1", "loss", "top5" } do
+  local reports, charts = reports_of(groups), {}
+  local sets = figures.sets(reports)
+  for _, field in ipairs(figures.fields(reports)) do
     local found = charts_of_field(groups, sets, field)
     table.move(found, 1, #found, #charts + 1, charts)
   end

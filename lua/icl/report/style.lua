@@ -46,7 +46,7 @@ th, td {
   padding: 6px 22px 6px 0; border-bottom: 1px solid var(--rule); overflow-wrap: break-word; vertical-align: baseline;
 }
 td { max-width: 420px; }
-th, td.n { white-space: nowrap; }
+th, td.n, .whole { white-space: nowrap; }
 th.n, td.n { text-align: right; }
 td small { color: var(--muted); font-size: 12.5px; }
 tr.differs td { font-weight: 600; }
@@ -55,7 +55,7 @@ tr.differs td { font-weight: 600; }
 .legend {
   list-style: none; margin: 0 0 16px; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 24px; font-size: 14px;
 }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 28px 36px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 28px 36px; }
 figure { margin: 0; min-width: 0; }
 figcaption { display: flex; flex-wrap: wrap; gap: 0 16px; align-items: baseline; font-size: 13px; margin-bottom: 6px; }
 figcaption b { font-size: 14px; font-weight: 600; }

@@ -51,22 +51,22 @@ function tables.results(list)
     has.final = has.final or measured[i].final
     has.interval = has.interval or measured[i].last and measured[i].last.low
   end
-  local heads = { "Settings", table.unpack(differing) }
-  for _, head in ipairs { "#Runs", "Figure", "#Best", "#Last" } do heads[#heads + 1] = head end
+  local heads = { "Settings", "#Runs", "Figure", "#Best", "#Last" }
   if has.interval then heads[#heads + 1] = "#95 % of last" end
   if has.final then heads[#heads + 1] = "#Test at the end" end
+  table.move(differing, 1, #differing, #heads + 1, heads)
   local rows = {}
   for i, group in ipairs(list) do
     local swatch = #list > 1 and fill('<i class="swatch $colour"></i>', { colour = plot.colour(i) }) or ""
-    local row, own = { swatch .. escape(group.title) }, measured[i]
-    for _, name in ipairs(differing) do row[#row + 1] = escape(groups.shown(group.options[name])) end
+    local row, own = { swatch .. escape(#differing > 0 and group.name or group.title) }, measured[i]
     row[#row + 1] = tostring(#group.runs)
-    row[#row + 1] = own.figure and
-      escape(figures.title(own.figure) .. (figures.is_share(own.figure) and ", %" or "")) or ""
+    row[#row + 1] = own.figure and ('<span class="whole">%s%s</span>'):format(escape(figures.title(own.figure)),
+      figures.is_share(own.figure) and ", %" or "") or ""
     row[#row + 1] = summary_cell(own.figure, own.best)
     row[#row + 1] = summary_cell(own.figure, own.last)
     if has.interval then row[#row + 1] = interval_cell(own.figure, own.last) end
     if has.final then row[#row + 1] = summary_cell(own.figure, own.final) end
+    for _, name in ipairs(differing) do row[#row + 1] = escape(groups.shown(group.options[name])) end
     rows[i] = row
   end
   return table_of(heads, rows)

@@ -30,7 +30,9 @@ local function make(path)
   local made, message = core.make_folder(path)
   if not made then fail("{output}: %s", message) end
   if #core.list_folder(path) > 0 then
-    fail("{output} %s is there and not empty, and no run is written over; {resume} %s goes on with it", path, path)
+    local text = "{output} %s is there and not empty"
+    if not runs.is_run(path) then fail(text .. "; a run needs a new or an empty folder", path) end
+    fail(text .. ", and no run is written over; {resume} %s goes on with it", path, path)
   end
   return path
 end

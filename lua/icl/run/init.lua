@@ -21,11 +21,12 @@ local adopt = require "icl.run.adopt"
 local arguments = require "icl.internal.arguments"
 local changes = require "icl.run.changes"
 local checkpoint = require "icl.run.checkpoint"
+local is_loader = require "icl.internal.is_loader"
 local loop = require "icl.run.loop"
 local new_output = require "icl.run.output"
-local new_saver = require "icl.run.saver"
 local places = require "icl.internal.places"
 local reports = require "icl.run.reports"
+local saver = require "icl.run.saver"
 local signals = require "icl.run.signals"
 local usage = require "icl.internal.usage"
 
@@ -52,8 +53,16 @@ local function check_kept(options)
   return kept
 end
 
+local function check_others(options)
+  if options.output ~= nil then arguments.typed("icl.run: output", options.output, "string", "the path of a folder") end
+  arguments.typed("icl.run: sinks", options.sinks or {}, "table", "a list of sinks")
+  arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
+end
+
 local function begin(given)
   local options = arguments.options("icl.run", given, defaults, others)
+  check_others(options)
+  local when_saved = saver.plan(options)
   local name = places.name "run"
   local self = setmetatable({
     model = options.model, kept = check_kept(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
@@ -66,7 +75,7 @@ local function begin(given)
   self.reports = reports.new(options.best, state and state.best, state and before.about.figures)
   self.best = self.reports.best
   self.output = new_output(self, options, before)
-  self.saver = new_saver(self, options)
+  self.saver = saver.new(self, when_saved)
   if state then
     local note = self.folder and adopt(self, before)
     self:tell(checkpoint.notes(self, before))
@@ -190,6 +199,7 @@ end
 -- for batch in run:batches(loader) do ... end: the batches of the current epoch; each pass is one step. Passes over a
 -- training loader count in run.step.
 function Run:batches(loader)
+  if not is_loader(loader) then fail("run:batches: it takes a loader, not %s", arguments.described(loader)) end
   if self.folder and loader.training and not self.inside then
     fail "run:batches: a run that writes files trains in the loop over run:epochs(), with whose end it ends"
   end

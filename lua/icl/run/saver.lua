@@ -31,15 +31,20 @@ local function position(run)
   return ("%d %d %s"):format(run.epoch, run.step, tostring(run.inside))
 end
 
--- saver(run, options) -> what saves a run; one that has no folder is not saved.
-local function new(run, options)
+-- saver.plan(options) -> when a run with these options is saved; it is asked for before the run has a folder, which a
+-- wrong option is not to leave behind.
+local function plan(options)
   local every = type(options.save_every) == "string" and parse(options.save_every)
   if not every then
     fail("icl.run: {save_every} is %s; it is written as 10min, 2h, 5epochs or 500steps",
       arguments.described(options.save_every))
   end
-  local self = setmetatable({ run = run, every = every, since = core.clock() }, Saver)
-  self.keep = arguments.integer("icl.run: {keep_epochs}", options.keep_epochs, 0)
+  return { every = every, keep = arguments.integer("icl.run: {keep_epochs}", options.keep_epochs, 0) }
+end
+
+-- saver.new(run, plan) -> what saves a run; one that has no folder is not saved.
+local function new(run, when)
+  local self = setmetatable({ run = run, every = when.every, keep = when.keep, since = core.clock() }, Saver)
   self.folder = run.folder and run.folder .. "/checkpoints"
   if self.folder then
     local made, message = core.make_folder(self.folder)
@@ -195,4 +200,4 @@ function Saver:finish()
   if not ok then outcome.fail(("the end of the run could not be saved: %s"):format(message)) end
 end
 
-return new
+return { new = new, plan = plan }

@@ -118,6 +118,30 @@ function figures.sets(reports)
   return table.move(rest, 1, #rest, #list + 1, list)
 end
 
+local usual = { "top1", "loss", "top5" }
+
+-- figures.fields(reports) -> the fields that sets of images have in them: error and loss, then those of one's own,
+-- sorted.
+function figures.fields(reports)
+  local there, list = {}, {}
+  for _, report in ipairs(reports) do
+    for _, values in pairs(report) do
+      for field, value in pairs(type(values) == "table" and values or {}) do
+        if type(field) == "string" and math.type(value) then there[field] = true end
+      end
+    end
+  end
+  there.count, there.lr = nil, nil  -- how many images, and how fast it learned: no figures of the network
+  for _, field in ipairs(usual) do
+    if there[field] then list[#list + 1] = field end
+    there[field] = nil
+  end
+  local rest = {}
+  for field in pairs(there) do rest[#rest + 1] = field end
+  table.sort(rest)
+  return table.move(rest, 1, #rest, #list + 1, list)
+end
+
 -- figures.judging(reports) -> the name of the figure by which the run is judged: top1 of the images that were evaluated
 -- after each epoch, the loss where there is none; nil without reports.
 function figures.judging(reports)

@@ -46,6 +46,45 @@ function groups.differing(list)
   return names
 end
 
+-- The texts "name=value" of the settings of each group, by the names that are given.
+local function settings_of(list, names)
+  local texts = {}
+  for i, group in ipairs(list) do
+    local parts = {}
+    for k, name in ipairs(names) do parts[k] = ("%s=%s"):format(name, groups.shown(group.options[name])) end
+    texts[i] = table.concat(parts, " ")
+  end
+  return texts
+end
+
+-- Are there as many texts as entries?
+local function are_distinct(texts)
+  local seen = {}
+  for _, text in ipairs(texts) do
+    if seen[text] then return false end
+    seen[text] = true
+  end
+  return true
+end
+
+-- What tells groups apart that are called the same: the settings in which they differ, without those that some have not
+-- at all, which follow from others, as long as that does.
+local function differences(list)
+  local all, common = groups.differing(list), {}
+  if #all == 0 then
+    local numbered = {}
+    for i in ipairs(list) do numbered[i] = ("(%d)"):format(i) end
+    return numbered
+  end
+  for _, name in ipairs(all) do
+    local everywhere = true
+    for _, group in ipairs(list) do everywhere = everywhere and group.options[name] ~= nil end
+    if everywhere then common[#common + 1] = name end
+  end
+  local texts = settings_of(list, common)
+  return are_distinct(texts) and texts or settings_of(list, all)
+end
+
 -- Gives groups that would be called the same the settings in which they differ.
 local function name_apart(list)
   local by_title = {}
@@ -53,31 +92,44 @@ local function name_apart(list)
     local same = by_title[group.title] or {}
     same[#same + 1], by_title[group.title] = group, same
   end
-  for _, same in pairs(by_title) do
-    local differing = #same > 1 and groups.differing(same) or {}
-    for i, group in ipairs(same) do
-      local parts = { group.title }
-      for _, name in ipairs(differing) do
-        parts[#parts + 1] = ("%s=%s"):format(name, groups.shown(group.options[name]))
-      end
-      if #same > 1 and #differing == 0 then parts[2] = ("(%d)"):format(i) end
-      group.title = table.concat(parts, " ")
-    end
+  for title, same in pairs(by_title) do
+    local texts = #same > 1 and differences(same) or {}
+    for i, text in ipairs(texts) do same[i].title = title .. " " .. text end
   end
 end
 
--- groups.of(list) -> the runs of a list in groups of equal settings, in the order of their first runs: { title =,
--- runs =, options = (those of the first), figure = (that by which it is judged) }.
+-- Did a run come further than another one of the same seed, or as far and later?
+local function is_further(run, other)
+  local done, other_done = run.state == "finished", other.state == "finished"
+  if done ~= other_done then return done end
+  return run.epoch >= other.epoch
+end
+
+-- Adds a run to those of a group. Runs with one seed are one sample, for which the one that came furthest stands.
+local function add(group, run)
+  for i, other in ipairs(run.options.seed and group.runs or {}) do
+    if other.options.seed == run.options.seed then
+      if is_further(run, other) then group.runs[i] = run end
+      return
+    end
+  end
+  group.runs[#group.runs + 1] = run
+end
+
+-- groups.of(list) -> the runs of a list in groups of equal settings, in the order of their first runs: { title = (no
+-- two have the same), name = (of the folder of its runs), runs = (one for each seed), options = (those of the first),
+-- figure = (that by which it is judged) }.
 function groups.of(list)
   local found, by_key = {}, {}
   for _, run in ipairs(list) do
     local key = key_of(run)
     local group = by_key[key]
     if not group then
-      group = { title = run.name:gsub("/[^/]*$", ""), runs = {}, options = run.options }
+      local name = run.name:gsub("/[^/]*$", "")
+      group = { title = name, name = name, runs = {}, options = run.options }
       found[#found + 1], by_key[key] = group, group
     end
-    group.runs[#group.runs + 1] = run
+    add(group, run)
     group.figure = group.figure or run.figure
   end
   name_apart(found)

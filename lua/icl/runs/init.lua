@@ -70,6 +70,17 @@ function Run:update()
   return grown or self.state ~= state
 end
 
+-- "wrn/001: finished, epoch 3/3, error, test 4.12 %, best 4.03 % at 2"
+function Run:__tostring()
+  local parts = { self.state, ("epoch %g"):format(self.epoch) .. (self.epochs and ("/%g"):format(self.epochs) or "") }
+  if self.last then
+    local figure = self.figure
+    parts[3] = ("%s %s"):format(figures.title(figure):lower(), figures.text(figure, self.last.value))
+    parts[4] = ("best %s at %g"):format(figures.text(figure, self.best.value), self.best.epoch)
+  end
+  return self.name .. ": " .. table.concat(parts, ", ")
+end
+
 -- run:text(name) -> the text of a file of the folder, such as env.txt; nil if it is not there.
 function Run:text(name)
   local file = io.open(self.path .. "/" .. name, "rb")
@@ -153,16 +164,18 @@ local function matching(word)
   return found
 end
 
--- runs.find(words) -> the runs that words stand for, each once: folders of runs, or folders with such in them; a name
--- that is not there is looked for below the root. A word that stands for none is an error.
-function runs.find(words)
+-- runs.find(words [, what = "run"]) -> the runs that words stand for, each once: folders of runs, or folders with such
+-- in them; a name that is not there is looked for below the root. A word that stands for none is an error, which says
+-- `what` was looked for.
+function runs.find(words, what)
+  arguments.typed("icl.runs.find", words, "table", "a list of folders or names")
   local found, seen = {}, {}
   for _, word in ipairs(words) do
     local matched = matching(word)
     if #matched == 0 then
       local names = {}
       for i, run in ipairs(runs.list()) do names[i] = run.name end
-      fail("there is no run %s%s; icl runs lists those that there are", core.printable(word),
+      fail("there is no %s %s%s; icl runs lists the runs that there are", what or "run", core.printable(word),
         arguments.suggestion(word, names))
     end
     for _, run in ipairs(matched) do

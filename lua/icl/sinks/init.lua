@@ -15,6 +15,7 @@ local sinks = {}
 -- icl.sinks.from_options(options [, { quiet = false }]) -> the list of sinks that the options of icl.options.logging
 -- mean, each with its default where it is missing; those that write files do nothing in a run without a folder.
 function sinks.from_options(options, more)
+  arguments.typed("icl.sinks.from_options", options, "table", "a table of options")
   local quiet = arguments.options("icl.sinks.from_options", more, { quiet = false }).quiet
   local log = sinks.text()
   local list = { log, sinks.progress { log_period = options.log_period, quiet = quiet, log = log }, sinks.jsonl() }

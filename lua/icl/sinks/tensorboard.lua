@@ -122,7 +122,7 @@ function TensorBoard:report(record)
   for _, key in ipairs(arguments.names(record)) do
     local figures = record[key]
     for _, name in ipairs(type(figures) == "table" and values.names(figures) or {}) do
-      put(values.tag(key), name, figures[name])
+      if name ~= "count" then put(values.tag(key), name, figures[name]) end  -- how many images, in each report the same
     end
   end
   for _, name in ipairs { "lr", "images_per_second" } do
