@@ -15,8 +15,8 @@
 
 /* ---- settings: a table { device =, threads =, ... } ---- */
 
-static const char *const names[] = {"device",    "threads", "chunk",         "eager",     "profile",
-                                    "check_nan", "precise", "deterministic", "precision", "plan", NULL};
+static const char *const names[] = {"device",  "threads",       "chunk",     "eager", "profile", "check_nan",
+                                    "precise", "deterministic", "precision", "plan",  NULL};
 enum setting_type { TEXT, COUNT, FLAG };
 static const enum setting_type types[] = {TEXT, COUNT, COUNT, FLAG, FLAG, FLAG, FLAG, FLAG, TEXT, TEXT};
 

@@ -53,9 +53,15 @@ static icl_status open_device(const icl__device_options *options, void **result)
   size_t bytes = options->ordinal ? (size_t)64 << 20 : (size_t)4 << 30;
   icl_status status = far_memory_open(&device->memory, bytes) ? cpu->open(&own, &device->inner)
                                                               : host->fail(ICL_ENOMEM, "far: no memory");
-  if (status == ICL_OK && !far_queue_open(&device->queue, host->message))
+  if (status == ICL_OK && !far_queue_open(&device->queue, host->message)) {
+    cpu->close(device->inner);
     status = host->fail(ICL_ENOMEM, "far: no thread");
+  }
   *result = device;
+  if (status != ICL_OK) {
+    far_memory_close(&device->memory);
+    free(device);
+  }
   return status;
 }
 
