@@ -106,11 +106,13 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
     forked->after.clear();
   }
   captures--;
+  live_things++;
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long) {
   *executable = new CUgraphExec_st{graph->nodes};
+  live_things++;
   return cudaSuccess;
 }
 
@@ -125,12 +127,14 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete graph;
+  live_things--;
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
   finish_streams();
   delete executable;
+  live_things--;
   return cudaSuccess;
 }
 

@@ -142,6 +142,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
   if (is_refused() || in_use + bytes > CAPACITY)
     return result(cudaErrorMemoryAllocation);
   *memory = allocate(bytes);
+  live_things++;
   return cudaSuccess;
 }
 
@@ -157,6 +158,7 @@ cudaError_t cudaFree(void *memory) {
   mprotect(pages, a->second.mapped, PROT_NONE);
   madvise(pages, a->second.mapped, MADV_DONTNEED);
   a->second.live = false;
+  live_things--;
   in_use -= a->second.bytes;
   return cudaSuccess;
 }
@@ -167,6 +169,7 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes) {
   if (!*memory)
     return result(cudaErrorMemoryAllocation);
   poison(*memory, bytes);
+  live_things++;
   pinned[(char *)*memory] = {bytes, 0, true, allocated};
   return cudaSuccess;
 }
@@ -178,6 +181,7 @@ cudaError_t cudaFreeHost(void *memory) {
   finish_streams();
   if (!pinned.erase((char *)memory))
     fail("cudaFreeHost(%p): no pinned allocation begins there", memory);
+  live_things--;
   free(memory);
   return cudaSuccess;
 }

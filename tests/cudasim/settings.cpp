@@ -9,6 +9,7 @@
 namespace sim {
 
 settings setting;
+int live_things;
 
 /* The place of a value among `words`. */
 static int choose(const char *what, const char *value, const char *const words[3]) {
@@ -55,3 +56,4 @@ void fail(const char *format, ...) {
 
 void cudasim_set(const char *order, const char *streams, unsigned seed) { sim::set(order, streams, seed); }
 void cudasim_refuse(long number) { sim::setting.refused = number; }
+int cudasim_live(void) { return sim::live_things; }

@@ -29,6 +29,9 @@ size_t draw(size_t limit);
 /* What a call returns; an error stays for cudaGetLastError(). */
 cudaError_t result(cudaError_t error);
 
+/* Things that the program has to give back. */
+extern int live_things;
+
 /* ---- memory.cpp ---- */
 
 enum { ALIGNMENT = 256 };

@@ -127,6 +127,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
   *stream = new CUstream_st{};
   (*stream)->fiber = tsan_new();
   streams.push_back(*stream);
+  live_things++;
   return cudaSuccess;
 }
 
@@ -154,6 +155,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   streams.erase(std::find(streams.begin(), streams.end(), stream));
   tsan_free(stream->fiber);
   delete stream;
+  live_things--;
   return cudaSuccess;
 }
 
@@ -169,12 +171,14 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
   if (flags != cudaEventDisableTiming)
     fail("cudaEventCreateWithFlags: the event must be cudaEventDisableTiming");
   *event = new CUevent_st{};
+  live_things++;
   return cudaSuccess;
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   finish_streams();
   delete event;
+  live_things--;
   return cudaSuccess;
 }
 

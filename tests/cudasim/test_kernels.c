@@ -6,6 +6,7 @@
  * threads, blocks and streams, which must give the same bytes. Ops that libraries compute are skipped by name. */
 #include "../ops/ops_test.h"
 #include "cudasim.h"
+#include "kernel_test.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,63 +16,7 @@
 #include "backend/cuda/ops.h"
 #include "ops/ops.h"
 
-/* Races are between accesses that nothing orders, whatever order they have: once is enough, and takes long. */
-#if defined __SANITIZE_THREAD__
-enum { ONCE = 1 };
-#else
-enum { ONCE = 0 };
-#endif
-
-static int passed, failed, skipped;
-static cudaStream_t stream;
-static icl__cuda_scratch scratch;
-
-static void check(cudaError_t error) {
-  if (error == cudaSuccess)
-    return;
-  fprintf(stderr, "CUDA: %s\n", cudaGetErrorString(error));
-  exit(2);
-}
-
-/* ---- memory ---- */
-
-/* Device memory, and pinned memory of the same size on the way to it. */
-typedef struct {
-  void *device, *host;
-  size_t bytes;
-} memory;
-
-static memory memory_new(size_t bytes) {
-  memory m = {.bytes = bytes};
-  check(cudaMalloc(&m.device, bytes + 1));
-  check(cudaMallocHost(&m.host, bytes + 1));
-  return m;
-}
-
-static memory upload(const void *data, size_t bytes) {
-  memory m = memory_new(bytes);
-  memcpy(m.host, data, bytes);
-  check(cudaMemcpyAsync(m.device, m.host, bytes, cudaMemcpyHostToDevice, stream));
-  return m;
-}
-
-static void memory_free(memory m) {
-  check(cudaFree(m.device));
-  check(cudaFreeHost(m.host));
-}
-
-static void scratch_new(void) {
-  void *partial, *tickets;
-  check(cudaMalloc(&partial, ICL__CUDA_PARTIAL_FLOATS * sizeof(float)));
-  check(cudaMalloc(&tickets, ICL__CUDA_TICKETS * sizeof(unsigned)));
-  check(cudaMemsetAsync(tickets, 0, ICL__CUDA_TICKETS * sizeof(unsigned), stream));
-  scratch = (icl__cuda_scratch){partial, tickets};
-}
-
-static void scratch_free(void) {
-  check(cudaFree(scratch.partial));
-  check(cudaFree(scratch.tickets));
-}
+static int skipped;
 
 /* ---- a case ---- */
 
@@ -113,28 +58,18 @@ static void *run_kernel(const test_setup *setup, const icl_tensor *expected, boo
   return NULL;
 }
 
-static const struct {
-  const char *name, *order, *streams;
-} ways[] = {
-    {"kernel", "forward", "lazy"},
-    {"kernel, threads and blocks in reverse", "reverse", "eager"},
-    {"kernel, threads, blocks and streams at random", "random", "random"},
-};
-
 /* In every order the same bytes. */
 static bool run_orders(const test_setup *setup, const icl_tensor *expected, const void *result, size_t bytes) {
   bool good = true, supported;
-  for (size_t way = 1; cudasim_set && !ONCE && way < sizeof ways / sizeof *ways; way++) {
-    cudasim_set(ways[way].order, ways[way].streams, 7);
+  for (int way = 1; set_order(way); way++) {
     void *other = run_kernel(setup, expected, &supported);
     if (!other || memcmp(other, result, bytes)) {
-      printf("failed: %s (cases.def:%d): %s gives other bytes\n", setup->row->op, setup->row->line, ways[way].name);
+      printf("failed: %s (cases.def:%d): %s gives other bytes\n", setup->row->op, setup->row->line, order_name(way));
       good = false;
     }
     free(other);
   }
-  if (cudasim_set)
-    cudasim_set(ways[0].order, ways[0].streams, 1);
+  set_order(0);
   return good;
 }
 
@@ -148,7 +83,7 @@ static bool judge(const test_setup *setup, const icl_tensor *expected, const dou
   icl__convert(icl_tensor_dtype(expected), result, ICL_F64, values, count);
   double error = worst_error(values, expected_values, count);
   if (!(error <= tolerance))
-    report(setup, ways[0].name, error, tolerance);
+    report(setup, order_name(0), error, tolerance);
   free(values);
   return error <= tolerance;
 }
@@ -171,8 +106,7 @@ static void compare(const test_setup *setup, const icl_tensor *expected, const d
   }
   size_t bytes = (size_t)icl_tensor_count(expected) * icl_dtype_bytes(icl_tensor_dtype(expected));
   bool good = result && judge(setup, expected, values, result) && run_orders(setup, expected, result, bytes);
-  passed += good;
-  failed += !good;
+  count_test(good);
   free(result);
 }
 
@@ -198,7 +132,7 @@ static void run_case(icl_engine *engine, const test_case *row, icl_dtype x) {
   icl_tensor *expected;
   double *values;
   if (!setup_make(&setup, row, x, ICL_F32)) {
-    failed++;
+    count_test(false);
     return;
   }
   if (setup.op && evaluate(&setup, engine, &expected, &values)) {
@@ -206,7 +140,7 @@ static void run_case(icl_engine *engine, const test_case *row, icl_dtype x) {
     free(values);
     icl_tensor_release(expected);
   } else if (setup.op) {
-    failed++;
+    count_test(false);
   }
   setup_free(&setup);
 }
@@ -221,8 +155,7 @@ static bool is_chosen(int count, char **names, const char *op) {
 int main(int argc, char **argv) {
   const icl_config reference = {.device = "ref", .threads = 1};
   icl_engine *engine;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  scratch_new();
+  begin_device();
   if (icl_engine_new(&reference, &engine) != ICL_OK) {
     fprintf(stderr, "%s\n", icl_message());
     return 2;
@@ -238,8 +171,9 @@ int main(int argc, char **argv) {
     }
   }
   icl_engine_free(engine);
-  scratch_free();
-  check(cudaStreamDestroy(stream));
+  if (argc == 1)
+    test_fused();
+  end_device();
   printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
   return failed > 0 || passed == 0;
 }

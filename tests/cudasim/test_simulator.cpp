@@ -198,6 +198,10 @@ struct sums {
     cudaStreamSynchronize(stream);
     cudaFreeHost(host);
   }
+  ~sums() {
+    for (void *memory : {(void *)x, (void *)partial, (void *)y, (void *)ticket})
+      cudaFree(memory);
+  }
   template <bool barrier, bool writer_fence, bool reader_fence> int run() {
     RUN_TO_END((sum_all<barrier, writer_fence, reader_fence>), ELEMENTS / THREADS, THREADS, x, partial, ticket, y);
     return first_of(y);
@@ -419,7 +423,9 @@ int main(int argc, char **argv) {
   test_graphs();
   if (TSAN)
     test_races();
+  expect(cudasim_live() == 1, "what was not given back is counted");
   cudaStreamDestroy(stream);
+  expect(cudasim_live() == 0, "and what was is not");
   printf("%d passed, %d failed\n", passed, failed);
   return failed > 0 || passed == 0;
 }

@@ -20,14 +20,15 @@ static bool takes(const icl__cuda_op *op, int first, int last) {
 ICL__CUDA_OP(bn_sums) {
   if (!takes(op, 0, 0))
     return icl__cuda_refuse(op);
-  return icl__cuda_bn_sums(icl__cuda_input(op, 0), size_of(op), op->call->out.data, op->scratch, op->stream);
+  return icl__cuda_bn_sums(icl__cuda_input(op, 0), size_of(op), op->call->out.data, NULL, op->scratch, op->stream);
 }
 
 ICL__CUDA_OP(bn_scale_sums) {
   if (!takes(op, 0, 2))
     return icl__cuda_refuse(op);
   return icl__cuda_bn_scale_sums(icl__cuda_input(op, 0), icl__cuda_input(op, 1), data(op, 2),
-                                 op->call->attr->i[BN_MASK], size_of(op), op->call->out.data, op->scratch, op->stream);
+                                 op->call->attr->i[BN_MASK], size_of(op), op->call->out.data, NULL, op->scratch,
+                                 op->stream);
 }
 
 /* ---- tables ---- */

@@ -15,12 +15,13 @@ struct f32_access {
   static DEVICE_MEMBER float round(float x, int dtype) { return rounded(x, dtype); }
 };
 
-__global__ void __launch_bounds__(CHAIN_THREADS) chain_f32(const __grid_constant__ icl__chain c) {
+__global__ void __launch_bounds__(CHAIN_THREADS, CHAIN_BLOCKS) chain_f32(const __grid_constant__ icl__chain c) {
   ICL_DYNAMIC_SHARED(void, shared);
   run_chain<f32_access>(c, blockIdx.x, shared);
 }
 
-__global__ void __launch_bounds__(CHAIN_THREADS) chains_f32(const icl__chain *chains, const icl__chain_block *blocks) {
+__global__ void __launch_bounds__(CHAIN_THREADS, CHAIN_BLOCKS)
+    chains_f32(const icl__chain *chains, const icl__chain_block *blocks) {
   ICL_DYNAMIC_SHARED(void, shared);
   icl__chain_block b = blocks[blockIdx.x];
   run_chain<f32_access>(chains[b.chain], b.block, shared);

@@ -19,7 +19,8 @@ template <class Visitor> void each_pointer(const icl__chain &c, Visitor visit) {
 }
 #endif
 
-enum { CHAIN_THREADS = 128, PARTS = 2 };
+/* Blocks that fit a multiprocessor at once, so that registers stay below 64. */
+enum { CHAIN_THREADS = 128, CHAIN_BLOCKS = 8, PARTS = 2 };
 
 template <class Real> struct __align__(16) part {
   enum { VALUES = 16 / sizeof(Real) };

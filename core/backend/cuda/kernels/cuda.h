@@ -28,6 +28,10 @@
 #define DEVICE        static __device__ __forceinline__
 #define DEVICE_MEMBER __device__ __forceinline__
 
+/* Before a kernel's name. Without the 1, the fewest blocks that a multiprocessor must hold, the assembler for sm_100
+ * and sm_120 spills registers to hold more. */
+#define THREADS_A_BLOCK(threads) __launch_bounds__(threads, 1)
+
 /* Every loop over the values of a thread is unrolled: they live in registers. */
 #if defined __CUDACC__
 #define UNROLL _Pragma("unroll")

@@ -5,15 +5,15 @@
 enum { THREADS = 256 };
 
 template <class Element>
-__global__ void __launch_bounds__(THREADS) gather(const Element *__restrict__ x, const int64_t *__restrict__ index,
-                                                  int64_t count, int64_t limit, int64_t size, Element *__restrict__ y) {
+__global__ void THREADS_A_BLOCK(THREADS) gather(const Element *__restrict__ x, const int64_t *__restrict__ index,
+                                                int64_t count, int64_t limit, int64_t size, Element *__restrict__ y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
   if (i < count)
     y[i] = x[kept_within(index[i / size], limit - 1) * size + i % size];
 }
 
-__global__ void __launch_bounds__(THREADS) gather_grad(icl__cuda_in g, const int64_t *__restrict__ index, int64_t rows,
-                                                       int64_t size, int64_t columns, icl__cuda_out y) {
+__global__ void THREADS_A_BLOCK(THREADS) gather_grad(icl__cuda_in g, const int64_t *__restrict__ index, int64_t rows,
+                                                     int64_t size, int64_t columns, icl__cuda_out y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
   if (i >= size * columns)
     return;
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(THREADS) gather_grad(icl__cuda_in g, const int
   store_one(y.data, y.dtype, i, sum);
 }
 
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     one_hot(const int64_t *__restrict__ labels, int64_t count, int classes, float *__restrict__ y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
   if (i < count)

@@ -51,11 +51,25 @@ typedef struct {
   int32_t channels;
 } icl__cuda_table;
 
-cudaError_t icl__cuda_bn_sums(icl__cuda_in x, icl__cuda_table size, double *sums, icl__cuda_scratch scratch,
-                              cudaStream_t stream);
+/* What follows from sums at once, as bn_coefficients and bn_running make it, to the last bit. The running statistics
+ * are changed in place; NULL: there are none. */
+typedef struct {
+  const float *weight, *bias;
+  float eps, momentum, variance_factor;
+  float *coefficients, *running_mean, *running_variance;
+} icl__cuda_bn_finish;
+/* `finish` NULL: the sums alone. */
+cudaError_t icl__cuda_bn_sums(icl__cuda_in x, icl__cuda_table size, double *sums, const icl__cuda_bn_finish *finish,
+                              icl__cuda_scratch scratch, cudaStream_t stream);
+
+/* The same for bn_coefficients_grad; `sums` NULL: statistics were constants. */
+typedef struct {
+  const double *sums;
+  float *k;
+} icl__cuda_bn_finish_grad;
 cudaError_t icl__cuda_bn_scale_sums(icl__cuda_in g, icl__cuda_in x, const float *coefficients, bool mask,
-                                    icl__cuda_table size, double *scale_sums, icl__cuda_scratch scratch,
-                                    cudaStream_t stream);
+                                    icl__cuda_table size, double *scale_sums, const icl__cuda_bn_finish_grad *finish,
+                                    icl__cuda_scratch scratch, cudaStream_t stream);
 cudaError_t icl__cuda_bn_coefficients(const double *sums, const float *weight, const float *bias, float eps,
                                       int32_t channels, float *coefficients, cudaStream_t stream);
 cudaError_t icl__cuda_bn_inference(const float *weight, const float *bias, const float *mean, const float *variance,

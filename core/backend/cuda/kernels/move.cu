@@ -12,7 +12,7 @@ DEVICE int64_t shift_of(const icl__cuda_move &m) {
 }
 
 template <class Element>
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     move_elements(const __grid_constant__ icl__cuda_move m, int64_t count, Element fill) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
   if (i >= count)

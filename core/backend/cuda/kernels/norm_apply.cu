@@ -21,7 +21,7 @@ template <int V> DEVICE void means_of(const double *sums, int channels, int colu
 }
 
 template <op f, int V>
-__global__ void __launch_bounds__(THREADS) bn_apply(const icl__cuda_bn o, int64_t groups, int channels) {
+__global__ void THREADS_A_BLOCK(THREADS) bn_apply(const icl__cuda_bn o, int64_t groups, int channels) {
   int64_t group = (int64_t)blockIdx.x * THREADS + threadIdx.x, first = group * V;
   if (group >= groups)
     return;

@@ -21,11 +21,19 @@ struct join_moments {
   }
 };
 
+DEVICE void finish(const icl__cuda_bn_finish &f, int channels, int i, float mean, float variance) {
+  set_coefficients(f.coefficients, channels, i, f.weight[i], f.bias[i], mean, variance, f.eps);
+  if (!f.running_mean)
+    return;
+  f.running_mean[i] = moved(f.running_mean[i], mean, f.momentum, 1);
+  f.running_variance[i] = moved(f.running_variance[i], variance, f.momentum, f.variance_factor);
+}
+
 /* `count` is that of the rows, as the bits of an f64. */
 template <int V>
-__global__ void __launch_bounds__(TILE)
+__global__ void THREADS_A_BLOCK(TILE)
     bn_sums(const void *__restrict__ x, int dtype, int64_t rows, int channels, int lanes, uint64_t count,
-            uint64_t *__restrict__ sums, float *partial, unsigned *tickets) {
+            uint64_t *__restrict__ sums, const icl__cuda_bn_finish f, float *partial, unsigned *tickets) {
   float a[1 + 2 * V] = {0};
   int column = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V, step = TILE / lanes;
   bool inside = column < channels;
@@ -46,16 +54,20 @@ __global__ void __launch_bounds__(TILE)
     return;
   UNROLL
   for (int j = 0; j < V; j++) {
+    float sum = a[1 + j] * (float)rows, squares = a[1 + V + j];
     sums[BN_SUMS_COUNT * channels + column + j] = count;
-    sums[BN_SUMS_SUM * channels + column + j] = widen(a[1 + j] * (float)rows);
-    sums[BN_SUMS_SQUARES * channels + column + j] = widen(a[1 + V + j]);
+    sums[BN_SUMS_SUM * channels + column + j] = widen(sum);
+    sums[BN_SUMS_SQUARES * channels + column + j] = widen(squares);
+    if (f.coefficients)
+      finish(f, channels, column + j, sum / (float)rows, squares / (float)rows);
   }
 }
 
 template <int V>
-__global__ void __launch_bounds__(TILE)
+__global__ void THREADS_A_BLOCK(TILE)
     bn_scale_sums(icl__cuda_in g, icl__cuda_in x, const float *__restrict__ coefficients, int mask, int64_t rows,
-                  int channels, int lanes, uint64_t *__restrict__ sums, float *partial, unsigned *tickets) {
+                  int channels, int lanes, uint64_t *__restrict__ sums, const icl__cuda_bn_finish_grad f,
+                  float *partial, unsigned *tickets) {
   float a[2 * V] = {0};
   int column = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V, step = TILE / lanes;
   bool inside = column < channels;
@@ -80,6 +92,8 @@ __global__ void __launch_bounds__(TILE)
   for (int j = 0; j < V; j++) {
     sums[BN_SCALE_SUM * channels + column + j] = widen(a[j]);
     sums[BN_SCALE_PRODUCTS * channels + column + j] = widen(a[V + j]);
+    if (f.k)
+      set_gradients(f.k, channels, column + j, a[j], a[V + j], coefficients, f.sums);
   }
 }
 
@@ -92,28 +106,33 @@ static uint64_t bits_of(double x) {
 }
 
 template <int V>
-static cudaError_t sums(icl__cuda_in x, icl__cuda_table size, double *out, icl__cuda_scratch scratch,
-                        cudaStream_t stream) {
+static cudaError_t sums(icl__cuda_in x, icl__cuda_table size, double *out, icl__cuda_bn_finish finish,
+                        icl__cuda_scratch scratch, cudaStream_t stream) {
   tiling t = icl__tiling(size.rows, size.channels / V, 1 + 2 * V, ICL__CUDA_PARTIAL_FLOATS);
   return ICL_LAUNCH(bn_sums<V>, t.grid, dim3(TILE), 0, stream, x.data, x.dtype, size.rows, (int)size.channels, t.lanes,
-                    bits_of((double)size.rows), (uint64_t *)out, scratch.partial, scratch.tickets);
+                    bits_of((double)size.rows), (uint64_t *)out, finish, scratch.partial, scratch.tickets);
 }
 
 template <int V>
 static cudaError_t scale_sums(icl__cuda_in g, icl__cuda_in x, const float *coefficients, bool mask,
-                              icl__cuda_table size, double *out, icl__cuda_scratch scratch, cudaStream_t stream) {
+                              icl__cuda_table size, double *out, icl__cuda_bn_finish_grad finish,
+                              icl__cuda_scratch scratch, cudaStream_t stream) {
   tiling t = icl__tiling(size.rows, size.channels / V, 2 * V, ICL__CUDA_PARTIAL_FLOATS);
   return ICL_LAUNCH(bn_scale_sums<V>, t.grid, dim3(TILE), 0, stream, g, x, coefficients, (int)mask, size.rows,
-                    (int)size.channels, t.lanes, (uint64_t *)out, scratch.partial, scratch.tickets);
+                    (int)size.channels, t.lanes, (uint64_t *)out, finish, scratch.partial, scratch.tickets);
 }
 
-cudaError_t icl__cuda_bn_sums(icl__cuda_in x, icl__cuda_table size, double *out, icl__cuda_scratch scratch,
-                              cudaStream_t stream) {
-  return size.channels % EIGHT ? sums<1>(x, size, out, scratch, stream) : sums<EIGHT>(x, size, out, scratch, stream);
+cudaError_t icl__cuda_bn_sums(icl__cuda_in x, icl__cuda_table size, double *out, const icl__cuda_bn_finish *finish,
+                              icl__cuda_scratch scratch, cudaStream_t stream) {
+  icl__cuda_bn_finish f = finish ? *finish : icl__cuda_bn_finish{};
+  return size.channels % EIGHT ? sums<1>(x, size, out, f, scratch, stream)
+                               : sums<EIGHT>(x, size, out, f, scratch, stream);
 }
 
 cudaError_t icl__cuda_bn_scale_sums(icl__cuda_in g, icl__cuda_in x, const float *coefficients, bool mask,
-                                    icl__cuda_table size, double *out, icl__cuda_scratch scratch, cudaStream_t stream) {
-  return size.channels % EIGHT ? scale_sums<1>(g, x, coefficients, mask, size, out, scratch, stream)
-                               : scale_sums<EIGHT>(g, x, coefficients, mask, size, out, scratch, stream);
+                                    icl__cuda_table size, double *out, const icl__cuda_bn_finish_grad *finish,
+                                    icl__cuda_scratch scratch, cudaStream_t stream) {
+  icl__cuda_bn_finish_grad f = finish ? *finish : icl__cuda_bn_finish_grad{};
+  return size.channels % EIGHT ? scale_sums<1>(g, x, coefficients, mask, size, out, f, scratch, stream)
+                               : scale_sums<EIGHT>(g, x, coefficients, mask, size, out, f, scratch, stream);
 }

@@ -5,20 +5,6 @@ enum { THREADS = 128 };
 
 DEVICE int this_channel() { return (int)(blockIdx.x * THREADS + threadIdx.x); }
 
-DEVICE float wide_at(const double *table, int channels, int row, int i) {
-  return load_one(table, ICL_F64, (int64_t)row * channels + i);
-}
-
-DEVICE void set_coefficients(float *out, int channels, int i, float weight, float bias, float mean, float variance,
-                             float eps) {
-  float inverse_std = 1 / sqrtf(variance + eps);
-  out[BN_A * channels + i] = weight * inverse_std;
-  out[BN_B * channels + i] = bias;
-  out[BN_MEAN * channels + i] = mean;
-  out[BN_INVERSE_STD * channels + i] = inverse_std;
-  out[BN_VARIANCE * channels + i] = variance;
-}
-
 __global__ void bn_coefficients(const double *__restrict__ sums, const float *__restrict__ weight,
                                 const float *__restrict__ bias, float eps, int channels, float *__restrict__ out) {
   int i = this_channel();
@@ -42,7 +28,7 @@ __global__ void bn_running(const float *measured, const float *old, float moment
                            float *out) {
   int i = this_channel();
   if (i < channels)
-    out[i] = old[i] + momentum * (factor * measured[i] - old[i]);
+    out[i] = moved(old[i], measured[i], momentum, factor);
 }
 
 __global__ void bn_coefficients_grad(const double *__restrict__ scale_sums, const float *__restrict__ coefficients,
@@ -50,20 +36,8 @@ __global__ void bn_coefficients_grad(const double *__restrict__ scale_sums, cons
   int i = this_channel();
   if (i >= channels)
     return;
-  float s = wide_at(scale_sums, channels, BN_SCALE_SUM, i), q = wide_at(scale_sums, channels, BN_SCALE_PRODUCTS, i);
-  float a = coefficients[BN_A * channels + i], inverse_std = coefficients[BN_INVERSE_STD * channels + i];
-  float k0 = 0, k1 = 0;
-  if (sums) { /* the mean of the coefficients may be a rounded one */
-    float count = wide_at(sums, channels, BN_SUMS_COUNT, i);
-    float rest = wide_at(sums, channels, BN_SUMS_SUM, i) / count - coefficients[BN_MEAN * channels + i];
-    q -= rest * s;
-    k1 = a * inverse_std * inverse_std * q / count;
-    k0 = k1 * rest - a * s / count;
-  }
-  out[BN_K1 * channels + i] = k1;
-  out[BN_K0 * channels + i] = k0;
-  out[BN_WEIGHT_GRADIENT * channels + i] = q * inverse_std;
-  out[BN_BIAS_GRADIENT * channels + i] = s;
+  set_gradients(out, channels, i, wide_at(scale_sums, channels, BN_SCALE_SUM, i),
+                wide_at(scale_sums, channels, BN_SCALE_PRODUCTS, i), coefficients, sums);
 }
 
 static dim3 grid_of(int32_t channels) { return dim3(icl__blocks(channels, THREADS)); }

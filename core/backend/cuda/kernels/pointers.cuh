@@ -20,6 +20,15 @@ template <class Visitor> void each_pointer(const icl__cuda_draw &d, Visitor visi
   visit(d.key);
   visit(d.ids);
 }
+template <class Visitor> void each_pointer(const icl__cuda_bn_finish &f, Visitor visit) {
+  for (const float *data : {f.weight, f.bias, (const float *)f.coefficients, (const float *)f.running_mean,
+                            (const float *)f.running_variance})
+    visit(data);
+}
+template <class Visitor> void each_pointer(const icl__cuda_bn_finish_grad &f, Visitor visit) {
+  visit(f.sums);
+  visit(f.k);
+}
 template <class Visitor> void each_pointer(const icl__cuda_bn &o, Visitor visit) {
   for (const void *data : {o.g.data, o.x.data, o.rest.data, (const void *)o.y.data, (const void *)o.coefficients,
                            (const void *)o.k, (const void *)o.sums})

@@ -63,7 +63,7 @@ template <class Use> DEVICE void each_window(const icl__cuda_pool &p, const pixe
 enum what { LARGEST, POSITION, PICK, AVERAGE };
 
 template <what f, int V>
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     pool(icl__cuda_in x, const uint8_t *positions, const __grid_constant__ icl__cuda_pool p, int64_t threads,
          icl__cuda_out y) {
   int64_t t = (int64_t)blockIdx.x * THREADS + threadIdx.x;
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 template <bool average, int V>
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     pool_grad(icl__cuda_in g, const uint8_t *positions, const __grid_constant__ icl__cuda_pool p, int64_t threads,
               icl__cuda_out y) {
   int64_t t = (int64_t)blockIdx.x * THREADS + threadIdx.x;
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(THREADS)
 /* ---- all pixels of an image: a block for each image and `lanes` groups of channels ---- */
 
 template <int V>
-__global__ void __launch_bounds__(TILE) global_pool(icl__cuda_in x, int64_t pixels, int c, int lanes, icl__cuda_out y) {
+__global__ void THREADS_A_BLOCK(TILE) global_pool(icl__cuda_in x, int64_t pixels, int c, int lanes, icl__cuda_out y) {
   int channel = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V;
   float sum[V], v[V];
   UNROLL
@@ -156,7 +156,7 @@ __global__ void __launch_bounds__(TILE) global_pool(icl__cuda_in x, int64_t pixe
 }
 
 template <int V>
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     global_pool_grad(icl__cuda_in g, int64_t pixels, int c, int64_t threads, icl__cuda_out y) {
   int64_t t = (int64_t)blockIdx.x * THREADS + threadIdx.x, first = t * V;
   if (t >= threads)

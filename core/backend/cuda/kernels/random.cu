@@ -2,7 +2,7 @@
 #include "draw.cuh"
 #include "values.cuh"
 
-__global__ void __launch_bounds__(DRAW_THREADS) uniform(const icl__cuda_draw d, float *__restrict__ y) {
+__global__ void THREADS_A_BLOCK(DRAW_THREADS) uniform(const icl__cuda_draw d, float *__restrict__ y) {
   drawn r;
   if (!draw(d, r))
     return;
@@ -12,7 +12,7 @@ __global__ void __launch_bounds__(DRAW_THREADS) uniform(const icl__cuda_draw d, 
       y[r.first + j] = icl__uniform(r.word[j]);
 }
 
-__global__ void __launch_bounds__(DRAW_THREADS) bernoulli(const icl__cuda_draw d, icl__cuda_in p, uint8_t *y) {
+__global__ void THREADS_A_BLOCK(DRAW_THREADS) bernoulli(const icl__cuda_draw d, icl__cuda_in p, uint8_t *y) {
   drawn r;
   if (!draw(d, r))
     return;
@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(DRAW_THREADS) bernoulli(const icl__cuda_draw d
       y[r.first + j] = icl__uniform(r.word[j]) < probability;
 }
 
-__global__ void __launch_bounds__(DRAW_THREADS) randint(const icl__cuda_draw d, int low, int high, int64_t *y) {
+__global__ void THREADS_A_BLOCK(DRAW_THREADS) randint(const icl__cuda_draw d, int low, int high, int64_t *y) {
   drawn r;
   if (!draw(d, r))
     return;
@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(DRAW_THREADS) randint(const icl__cuda_draw d, 
       y[r.first + j] = icl__integer(r.word[j], low, high);
 }
 
-__global__ void __launch_bounds__(DRAW_THREADS)
+__global__ void THREADS_A_BLOCK(DRAW_THREADS)
     dropout(const icl__cuda_draw d, icl__cuda_in x, icl__cuda_in p, icl__cuda_out y) {
   drawn r;
   if (!draw(d, r))

@@ -110,7 +110,7 @@ template <class R> DEVICE void join_rows(typename R::kept &a, int outputs) {
 }
 
 template <class R>
-__global__ void __launch_bounds__(TILE)
+__global__ void THREADS_A_BLOCK(TILE)
     reduce(icl__cuda_in x, const __grid_constant__ icl__cuda_axes kept, const __grid_constant__ icl__cuda_axes reduced,
            int64_t results, int64_t length, int outputs, icl__cuda_out y, typename R::kept *partial,
            unsigned *tickets) {

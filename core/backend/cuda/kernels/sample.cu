@@ -4,8 +4,8 @@
 enum { THREADS = 256 };
 
 /* An offset that leaves no whole window is moved to the nearest that does. */
-__global__ void __launch_bounds__(THREADS) crop(const uint8_t *__restrict__ x, const int64_t *__restrict__ offset,
-                                                const icl__cuda_crop_size s, int64_t count, uint8_t *__restrict__ y) {
+__global__ void THREADS_A_BLOCK(THREADS) crop(const uint8_t *__restrict__ x, const int64_t *__restrict__ offset,
+                                              const icl__cuda_crop_size s, int64_t count, uint8_t *__restrict__ y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x, pixel = i / s.c;
   if (i >= count)
     return;
@@ -19,8 +19,8 @@ __global__ void __launch_bounds__(THREADS) crop(const uint8_t *__restrict__ x, c
 
 /* `unit` elements a pixel. */
 template <class Element>
-__global__ void __launch_bounds__(THREADS) flip(const Element *__restrict__ x, const uint8_t *__restrict__ which,
-                                                int64_t count, int h, int w, int unit, Element *__restrict__ y) {
+__global__ void THREADS_A_BLOCK(THREADS) flip(const Element *__restrict__ x, const uint8_t *__restrict__ which,
+                                              int64_t count, int h, int w, int unit, Element *__restrict__ y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x, pixel = i / unit;
   if (i >= count)
     return;

@@ -41,8 +41,7 @@ DEVICE void measure(icl__cuda_in x, const row &r, int k, float &largest, float &
   logarithm = logf(sum_of_warp(sum));
 }
 
-__global__ void __launch_bounds__(THREADS)
-    softmax(icl__cuda_in x, int64_t rows, int k, int logarithm, icl__cuda_out y) {
+__global__ void THREADS_A_BLOCK(THREADS) softmax(icl__cuda_in x, int64_t rows, int k, int logarithm, icl__cuda_out y) {
   row r = this_row(k);
   if (r.number >= rows)
     return;
@@ -55,7 +54,7 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 /* A class of weight 0 adds nothing, be its logit -inf. */
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     cross_entropy(icl__cuda_in x, icl__cuda_in target, int64_t rows, int k, float *loss) {
   row r = this_row(k);
   if (r.number >= rows)
@@ -71,9 +70,8 @@ __global__ void __launch_bounds__(THREADS)
     loss[r.number] = sum;
 }
 
-__global__ void __launch_bounds__(THREADS)
-    cross_entropy_grad(const float *__restrict__ g, icl__cuda_in x, icl__cuda_in target, int64_t rows, int k,
-                       icl__cuda_out y) {
+__global__ void THREADS_A_BLOCK(THREADS) cross_entropy_grad(const float *__restrict__ g, icl__cuda_in x,
+                                                            icl__cuda_in target, int64_t rows, int k, icl__cuda_out y) {
   row r = this_row(k);
   if (r.number >= rows)
     return;

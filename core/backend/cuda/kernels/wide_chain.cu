@@ -79,7 +79,7 @@ struct f64_access {
   }
 };
 
-__global__ void __launch_bounds__(CHAIN_THREADS) chain_f64(const __grid_constant__ icl__chain c) {
+__global__ void THREADS_A_BLOCK(CHAIN_THREADS) chain_f64(const __grid_constant__ icl__chain c) {
   ICL_DYNAMIC_SHARED(void, shared);
   run_chain<f64_access>(c, blockIdx.x, shared);
 }

@@ -2,7 +2,7 @@
  * two libraries' functions lie on two sides of a boundary. */
 #include "draw.cuh"
 
-__global__ void __launch_bounds__(DRAW_THREADS) normal(const icl__cuda_draw d, float *__restrict__ y) {
+__global__ void THREADS_A_BLOCK(DRAW_THREADS) normal(const icl__cuda_draw d, float *__restrict__ y) {
   drawn r;
   if (!draw(d, r))
     return;

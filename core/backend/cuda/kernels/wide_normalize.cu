@@ -9,7 +9,7 @@ DEVICE float normalized(unsigned byte, double mean, double std) {
   return (float)(((double)((float)byte / 255.0f) - mean) / std);
 }
 
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     normalize(const uint8_t *__restrict__ x, const double *__restrict__ mean, const double *__restrict__ std,
               int64_t count, int c, icl__cuda_out y) {
   ICL_DYNAMIC_SHARED(float, table);
@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 /* Too many channels for a table. */
-__global__ void __launch_bounds__(THREADS)
+__global__ void THREADS_A_BLOCK(THREADS)
     normalize_each(const uint8_t *__restrict__ x, const double *__restrict__ mean, const double *__restrict__ std,
                    int64_t count, int c, icl__cuda_out y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
