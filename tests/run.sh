@@ -152,12 +152,14 @@ command_line() {
 # The kernels of the CUDA backend: run by the simulator, and as machine code. `asan` and `tsan` are flavours of the same
 # build. The thread sanitizer takes long, so it sees the ops whose threads talk to one another.
 cuda_kernels() {
+  if [ ! -d build/release/tests/cudasim ]; then
+    skip "cuda kernels" "no headers of the CUDA toolkit, whose folder CUDA_PATH names, or no C++ compiler"
+    return
+  fi
   if ! cmake --build --preset release -j "$(nproc)" --target cudasim >"$logs/cudasim-build.log" 2>&1; then
-    if grep -q '^ICL_CUDA_INCLUDE:PATH=.*-NOTFOUND' build/release/CMakeCache.txt; then
-      skip "cuda kernels" "no headers of the CUDA toolkit; CUDA_PATH names its folder"
-    else
-      suite "cuda kernels build" tail -n 40 "$logs/cudasim-build.log"
-    fi
+    tail -n 40 "$logs/cudasim-build.log"
+    echo "the cudasim build failed"
+    total_failed=$((total_failed + 1))
     return
   fi
   for flavour in plain asan tsan; do
