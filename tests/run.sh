@@ -153,6 +153,33 @@ command_line() {
   done
 }
 
+# The kernels of the CUDA backend: run by the simulator, and as machine code. `asan` and `tsan` are flavours of the same
+# build. The thread sanitizer takes long, so it sees the ops whose threads talk to one another.
+cuda_kernels() {
+  if [ ! -d build/release/tests/cudasim ]; then
+    skip "cuda kernels" "no headers of the CUDA toolkit, whose folder CUDA_PATH names, or no C++ compiler"
+    return
+  fi
+  if ! cmake --build --preset release -j "$(nproc)" --target cudasim >"$logs/cudasim-build.log" 2>&1; then
+    tail -n 40 "$logs/cudasim-build.log"
+    echo "the cudasim build failed"
+    total_failed=$((total_failed + 1))
+    return
+  fi
+  for flavour in plain asan tsan; do
+    suite "cuda simulator, $flavour" "build/release/tests/test_cudasim_$flavour"
+  done
+  suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
+  suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan
+  suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool
+  nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
+  if [ -x "$nvcc" ]; then
+    suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
+  else
+    skip "cuda machine code" "no nvcc; CUDA_PATH names the folder of the toolkit"
+  fi
+}
+
 everything() {
   unit_tests "$1"
   fuzz_tests "$1"
@@ -174,6 +201,7 @@ for stage in $stages; do
       golden release models formula optim schedules losses transforms resize:transforms collators train_steps
       other_ways
       suite "install" sh tests/install/run.sh build/release
+      cuda_kernels
       ;;
     asan)
       export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1

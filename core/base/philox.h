@@ -11,8 +11,13 @@
 
 #include <math.h>
 
+/* Before what devices compute as well: their kernels define it as what their compiler wants to see there. */
+#ifndef ICL__PHILOX
+#define ICL__PHILOX static inline
+#endif
+
 /* One block: ten rounds over `counter` under `key`. */
-static inline void icl__philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]) {
+ICL__PHILOX void icl__philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]) {
   uint32_t k0 = key[0], k1 = key[1];
   uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
   for (int round = 0; round < 10; round++) {
@@ -31,8 +36,9 @@ static inline void icl__philox(const uint32_t key[2], const uint32_t counter[4],
 }
 
 /* The block of an id that holds its elements 4 * block ... 4 * block + 3. */
-static inline void icl__draw_block(const uint32_t key[4], uint32_t id, uint32_t block, uint32_t out[4]) {
-  icl__philox(key, (const uint32_t[4]){block, id, key[2], key[3]}, out);
+ICL__PHILOX void icl__draw_block(const uint32_t key[4], uint32_t id, uint32_t block, uint32_t out[4]) {
+  const uint32_t counter[4] = {block, id, key[2], key[3]};
+  icl__philox(key, counter, out);
 }
 
 /* The words of many blocks of one key, block[i] of id[i], one block after the other. There are so many of them that
@@ -70,10 +76,10 @@ static inline void icl__draw_blocks(const uint32_t key[4], const uint32_t block[
 /* ---- a word as a number ---- */
 
 /* In [0, 1): the upper 24 bits, exact in f32. */
-static inline float icl__uniform(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
+ICL__PHILOX float icl__uniform(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
 
 /* low ... high inclusive, high - low < 2^32. The bias is below (high - low + 1) / 2^32. */
-static inline int64_t icl__integer(uint32_t word, int64_t low, int64_t high) {
+ICL__PHILOX int64_t icl__integer(uint32_t word, int64_t low, int64_t high) {
   uint64_t range = (uint64_t)high - (uint64_t)low + 1;
   return low + (int64_t)(((uint64_t)word * range) >> 32);
 }
@@ -88,21 +94,21 @@ static inline void icl__normal_pair(const uint32_t words[2], float out[2]) {
 
 /* ---- element j of an id ---- */
 
-static inline uint32_t icl__draw_word(const uint32_t key[4], uint32_t id, uint32_t j) {
+ICL__PHILOX uint32_t icl__draw_word(const uint32_t key[4], uint32_t id, uint32_t j) {
   uint32_t block[4];
   icl__draw_block(key, id, j / 4, block);
   return block[j % 4];
 }
 
-static inline float icl__draw_uniform(const uint32_t key[4], uint32_t id, uint32_t j) {
+ICL__PHILOX float icl__draw_uniform(const uint32_t key[4], uint32_t id, uint32_t j) {
   return icl__uniform(icl__draw_word(key, id, j));
 }
 
-static inline bool icl__draw_bernoulli(const uint32_t key[4], uint32_t id, uint32_t j, float p) {
+ICL__PHILOX bool icl__draw_bernoulli(const uint32_t key[4], uint32_t id, uint32_t j, float p) {
   return icl__draw_uniform(key, id, j) < p;
 }
 
-static inline int64_t icl__draw_integer(const uint32_t key[4], uint32_t id, uint32_t j, int64_t low, int64_t high) {
+ICL__PHILOX int64_t icl__draw_integer(const uint32_t key[4], uint32_t id, uint32_t j, int64_t low, int64_t high) {
   return icl__integer(icl__draw_word(key, id, j), low, high);
 }
 

@@ -19,7 +19,7 @@ CORE = [
   ["core/plan/*"],
   ["core/backend/*"],
   ["core/backend/ref/**"],
-  ["core/backend/cpu/**"],
+  ["core/backend/cpu/**", "core/backend/cuda/**"],
   ["core/backend/plugin.*"],
   ["core/backend/registry.*"],
   ["core/graph/*"],

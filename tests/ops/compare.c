@@ -8,35 +8,6 @@
 #include "graph/graph.h"
 #include "ops/ops.h"
 
-double worst_error(const double *got, const double *expected, int64_t count) {
-  double squares = 0, worst = 0;
-  int64_t finite = 0;
-  for (int64_t i = 0; i < count; i++)
-    if (isfinite(expected[i]) && fabs(expected[i]) < 1e20) {
-      squares += expected[i] * expected[i];
-      finite++;
-    }
-  double typical = finite ? sqrt(squares / (double)finite) : 0;
-  for (int64_t i = 0; i < count; i++) {
-    if (got[i] == expected[i] || (isnan(got[i]) && isnan(expected[i])))
-      continue;
-    double error = fabs(got[i] - expected[i]) / (fabs(expected[i]) + typical);
-    if (!(error <= worst))
-      worst = isnan(error) ? HUGE_VAL : error;
-  }
-  return worst;
-}
-
-double tolerance_of(const test_setup *setup, icl_dtype result) {
-  /* The spacing of bf16: where f32 and f64 lie on two sides of a boundary, rounding takes them apart by so much. What
-   * is subnormal may become 0. */
-  const double spacing = 0x1p-7, subnormal = 0x1p-126;
-  double tolerance = setup->row->tolerance;
-  if (result != ICL_BF16)
-    return tolerance;
-  return fmax(tolerance, tolerance > 0 ? spacing : subnormal);
-}
-
 /* ---- ways to evaluate a case ---- */
 
 typedef icl_status (*evaluate_fn)(const test_setup *setup, icl_engine *engine, icl_tensor **result);

@@ -11,13 +11,6 @@
 #include "ops/families.h"
 #include "ops/ops.h"
 
-const test_case test_cases[] = {
-#define CASE(op, inputs, attributes, tolerance, flags) {#op, inputs, attributes, tolerance, flags, __LINE__},
-#include "cases.def"
-#undef CASE
-};
-const int test_case_count = sizeof test_cases / sizeof *test_cases;
-
 /* An op that takes longer than this many seconds hangs. */
 enum { TIME_LIMIT = 300 };
 
@@ -35,25 +28,6 @@ static void count(bool passed) {
     counts->passed++;
   else
     counts->failed++;
-}
-
-/* ---- reports ---- */
-
-static void print_case(const test_setup *setup, const char *way) {
-  const test_case *row = setup->row;
-  printf("failed: %s [%s] %s%s(cases.def:%d, x %s), %s: ", row->op, row->inputs, row->attributes,
-         *row->attributes ? " " : "", row->line, icl_dtype_name(setup->x), way);
-}
-
-void report(const test_setup *setup, const char *way, double error, double tolerance) {
-  print_case(setup, way);
-  printf("worst error %.3g, more than %.3g\n", error, tolerance);
-}
-
-bool report_status(const test_setup *setup, const char *way) {
-  print_case(setup, way);
-  printf("%s\n", icl_message());
-  return false;
 }
 
 /* ---- an op in a process of its own ---- */

@@ -1,0 +1,59 @@
+/* settings.cpp - how the simulator was asked to run, and what it says when a rule is broken. */
+#include "cudasim.h"
+#include "simulator.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+namespace sim {
+
+settings setting;
+int live_things;
+
+/* The place of a value among `words`. */
+static int choose(const char *what, const char *value, const char *const words[3]) {
+  for (int i = 0; i < 3; i++)
+    if (!strcmp(value, words[i]))
+      return i;
+  fail("%s is '%s'; choose %s, %s or %s", what, value, words[0], words[1], words[2]);
+}
+
+static const char *variable(const char *name, const char *otherwise) {
+  const char *value = getenv(name);
+  return value ? value : otherwise;
+}
+
+static void set(const char *order_name, const char *schedule_name, unsigned seed) {
+  static const char *const orders[] = {"forward", "reverse", "random"}, *const schedules[] = {"lazy", "eager",
+                                                                                              "random"};
+  setting.threads = (order)choose("CUDASIM_ORDER", order_name, orders);
+  setting.streams = (schedule)choose("CUDASIM_STREAMS", schedule_name, schedules);
+  setting.seed = seed;
+}
+
+__attribute__((constructor)) static void read_settings() {
+  set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
+      (unsigned)atol(variable("CUDASIM_SEED", "1")));
+}
+
+size_t draw(size_t limit) {
+  setting.seed = setting.seed * 1664525u + 1013904223u;
+  return (setting.seed >> 8) % limit;
+}
+
+void fail(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fprintf(stderr, "cudasim: ");
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+  va_end(arguments);
+  abort();
+}
+
+} // namespace sim
+
+void cudasim_set(const char *order, const char *streams, unsigned seed) { sim::set(order, streams, seed); }
+void cudasim_refuse(long number) { sim::setting.refused = number; }
+int cudasim_live(void) { return sim::live_things; }
