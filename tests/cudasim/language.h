@@ -106,8 +106,7 @@ cudaError_t call(const char *name, void (*)(Parameters...), dim3 grid, dim3 bloc
     (const void *)&site_;                                                                                              \
   })
 
-#define ICL_SHARED(type, name, count)                                                                                  \
-  type(&name)[count] = *(type(*)[count])sim::shared(SIM_SITE(), sizeof(type[count]))
+#define ICL_SHARED(type, name, count)  type(&name)[count] = *(type(*)[count])sim::shared(SIM_SITE(), sizeof(type[count]))
 #define ICL_DYNAMIC_SHARED(type, name) type *name = (type *)sim::dynamic_shared()
 
 #define threadIdx (sim::self->thread)

@@ -138,8 +138,8 @@ def compile_sources(build, folder, flavour, sources):
   for source in sources:
     new = os.path.join(folder, f"{source}.{flavour}.o")
     subprocess.run(["g++", "-std=c++17", "-O1", "-g", "-w", "-fno-strict-aliasing", "-ffp-contract=off",
-                    *FLAGS[flavour], "-I", folder, *(part for path in INCLUDES for part in ("-I", path)), "-isystem", toolkit, "-x",
-                    "c++", "-c", os.path.join(folder, source + ".cu"), "-o", new], check=True)
+                    *FLAGS[flavour], "-I", folder, *(part for path in INCLUDES for part in ("-I", path)), "-isystem",
+                    toolkit, "-x", "c++", "-c", os.path.join(folder, source + ".cu"), "-o", new], check=True)
     objects[f"cudasim_kernels_{flavour}.dir/__/__/core/backend/cuda/kernels/{source}.cu.o"] = new
   return objects
 
