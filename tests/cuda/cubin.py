@@ -1,8 +1,8 @@
 """What the machine code of a kernel does, read from a cubin file without the tools of the toolkit or a GPU.
 
-A cubin is an ELF file: `.text.KERNEL` holds the instructions, `.nv.info` registers and stack of every kernel. Since Volta
-an instruction has 128 bits; its low 12 bits are the operation, and bits 73 to 75 the width of what loads and stores move.
-The numbers below were compared with nvdisasm on sm_75, sm_80 and sm_90.
+A cubin is an ELF file: `.text.KERNEL` holds the instructions, `.nv.info` registers and stack of every kernel. Since
+Volta an instruction has 128 bits; its low 12 bits are the operation, and bits 73 to 75 the width of what loads and
+stores move. The numbers below were compared with nvdisasm on sm_75, sm_80 and sm_90.
 """
 
 import struct

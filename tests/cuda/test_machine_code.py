@@ -2,9 +2,9 @@
 
   test_machine_code.py NVCC FOLDER [ARCHITECTURE...]
 
-Spills, local memory and double precision are errors of the assembler, but for files called wide_*, whose ops are defined
-in f64. Then the rules below hold for what the machine code of each kernel does. Cubins are kept in FOLDER, and made
-again when a source is newer.
+Spills, local memory and double precision are errors of the assembler, but for files called wide_*, whose ops are
+defined in f64. Then the rules below hold for what the machine code of each kernel does. Cubins are kept in FOLDER,
+and made again when a source is newer.
 """
 
 import os

@@ -3,9 +3,9 @@
   cmake --build --preset release --target cudasim
   run.py BUILD [NAME...]
 
-BUILD is the folder of a build by make. A bug is a replacement in one file of core/backend/cuda/kernels; the sources that it
-takes part in are compiled again, and the tests of the ops it shows in are run. `flavour` is the first that must notice.
-On demand: it takes some minutes. Results: README.md.
+BUILD is the folder of a build by make. A bug is a replacement in one file of core/backend/cuda/kernels; the sources
+that it takes part in are compiled again, and the tests of the ops it shows in are run. `flavour` is the first that
+must notice. On demand: it takes some minutes. Results: README.md.
 """
 
 import os
@@ -28,51 +28,105 @@ TIMEOUT = 300
 # name, file, before, after, sources, ops, flavour
 MUTANTS = [
   ("no barrier before warps are joined", "tile.cuh",
-   "[(i * TILE_WARPS + warp) * WARP + lane] = a[i];\n  __syncthreads();", "[(i * TILE_WARPS + warp) * WARP + lane] = a[i];",
+   "[(i * TILE_WARPS + warp) * WARP + lane] = a[i];\n  __syncthreads();",
+   "[(i * TILE_WARPS + warp) * WARP + lane] = a[i];",
    ["norm_sums"], ["bn_sums"], "plain"),
-  ("no fence before the ticket", "tile.cuh", "ICL_SHARED(int, last, 1);\n  __threadfence();", "ICL_SHARED(int, last, 1);",
+  ("no fence before the ticket", "tile.cuh",
+   "ICL_SHARED(int, last, 1);\n  __threadfence();",
+   "ICL_SHARED(int, last, 1);",
    ["norm_sums"], ["bn_sums"], "tsan"),
-  ("no fence behind the ticket", "tile.cuh", "== blocks - 1;\n    __threadfence();", "== blocks - 1;",
+  ("no fence behind the ticket", "tile.cuh",
+   "== blocks - 1;\n    __threadfence();",
+   "== blocks - 1;",
    ["norm_sums"], ["bn_sums"], "tsan"),
-  ("no barrier between the ticket and its use", "tile.cuh", "  }\n  __syncthreads();\n  return last[0];",
-   "  }\n  return last[0];", ["norm_sums"], ["bn_sums"], "plain"),
-  ("every block writes the result", "tile.cuh", "if (!is_last_block(&tickets[blockIdx.y], gridDim.x))\n    return false;",
-   "is_last_block(&tickets[blockIdx.y], gridDim.x);", ["norm_sums"], ["bn_sums"], "tsan"),
-  ("a thread returns before the barrier", "norm_sums.cu", "  float a[1 + 2 * V] = {0};",
-   "  if (threadIdx.x == 200)\n    return;\n  float a[1 + 2 * V] = {0};", ["norm_sums"], ["bn_sums"], "plain"),
-  ("a mask that leaves lanes out", "tile.cuh", "__shfl_down_sync(ALL_LANES", "__shfl_down_sync(0xffffu",
+  ("no barrier between the ticket and its use", "tile.cuh",
+   "  }\n  __syncthreads();\n  return last[0];",
+   "  }\n  return last[0];",
    ["norm_sums"], ["bn_sums"], "plain"),
-  ("lanes joined once too seldom", "tile.cuh", "offset >= lanes; offset /= 2", "offset > lanes; offset /= 2",
+  ("every block writes the result", "tile.cuh",
+   "if (!is_last_block(&tickets[blockIdx.y], gridDim.x))\n    return false;",
+   "is_last_block(&tickets[blockIdx.y], gridDim.x);",
+   ["norm_sums"], ["bn_sums"], "tsan"),
+  ("a thread returns before the barrier", "norm_sums.cu",
+   "  float a[1 + 2 * V] = {0};",
+   "  if (threadIdx.x == 200)\n    return;\n  float a[1 + 2 * V] = {0};",
    ["norm_sums"], ["bn_sums"], "plain"),
-  ("a row past the end", "norm_sums.cu", "inside && row < rows; row += gridDim.x * step) {\n    float v[V];",
-   "inside && row <= rows; row += gridDim.x * step) {\n    float v[V];", ["norm_sums"], ["bn_sums"], "plain"),
-  ("no stride of the grid", "norm_sums.cu", "row += gridDim.x * step) {\n    float u[V]", "row += rows) {\n    float u[V]",
+  ("a mask that leaves lanes out", "tile.cuh",
+   "__shfl_down_sync(ALL_LANES",
+   "__shfl_down_sync(0xffffu",
+   ["norm_sums"], ["bn_sums"], "plain"),
+  ("lanes joined once too seldom", "tile.cuh",
+   "offset >= lanes; offset /= 2",
+   "offset > lanes; offset /= 2",
+   ["norm_sums"], ["bn_sums"], "plain"),
+  ("a row past the end", "norm_sums.cu",
+   "inside && row < rows; row += gridDim.x * step) {\n    float v[V];",
+   "inside && row <= rows; row += gridDim.x * step) {\n    float v[V];",
+   ["norm_sums"], ["bn_sums"], "plain"),
+  ("no stride of the grid", "norm_sums.cu",
+   "row += gridDim.x * step) {\n    float u[V]",
+   "row += rows) {\n    float u[V]",
    ["norm_sums"], ["bn_scale_sums"], "plain"),
-  ("Chan's product left out", "norm_sums.cu", "b[1 + V + j] + apart * apart * a[0] * share", "b[1 + V + j]",
+  ("Chan's product left out", "norm_sums.cu",
+   "b[1 + V + j] + apart * apart * a[0] * share",
+   "b[1 + V + j]",
    ["norm_sums"], ["bn_sums"], "plain"),
-  ("a thread past the end", "norm_apply.cu", "if (group >= groups)", "if (group > groups)",
+  ("a thread past the end", "norm_apply.cu",
+   "if (group >= groups)",
+   "if (group > groups)",
    ["norm_apply"], ["scale_shift"], "asan"),
-  ("the mask inverted at 0", "norm_apply.cu", "c.normalized(j, x[j]) > 0 ?", "c.normalized(j, x[j]) < 0 ?",
+  ("the mask inverted at 0", "norm_apply.cu",
+   "c.normalized(j, x[j]) > 0 ?",
+   "c.normalized(j, x[j]) < 0 ?",
    ["norm_apply"], ["bn_input_grad"], "plain"),
-  ("a misaligned load", "values.cuh", "((const float4 *)data)[first / 4], high",
-   "*(const float4 *)((const float *)data + first + 1), high", ["norm_apply"], ["scale_shift"], "plain"),
-  ("a chain without its tail", "chain.cuh", "if (j < left)\n        Access::write", "if (j + 1 < left)\n        Access::write",
+  ("a misaligned load", "values.cuh",
+   "((const float4 *)data)[first / 4], high",
+   "*(const float4 *)((const float *)data + first + 1), high",
+   ["norm_apply"], ["scale_shift"], "plain"),
+  ("a chain without its tail", "chain.cuh",
+   "if (j < left)\n        Access::write",
+   "if (j + 1 < left)\n        Access::write",
    ["chain"], ["relu"], "plain"),
-  ("a tail that goes on", "chain.cuh", "if (j < left)\n        Access::write", "if (j < VALUES)\n        Access::write",
+  ("a tail that goes on", "chain.cuh",
+   "if (j < left)\n        Access::write",
+   "if (j < VALUES)\n        Access::write",
    ["chain"], ["relu"], "asan"),
-  ("strides of the wrong axis", "chain.cuh", "* in.stride[d];", "* in.stride[0];", ["chain"], ["add"], "plain"),
-  ("bf16 cut off", "values.cuh", "return __bfloat16_as_ushort(__float2bfloat16_rn(x));", "return __float_as_uint(x) >> 16;",
+  ("strides of the wrong axis", "chain.cuh",
+   "* in.stride[d];",
+   "* in.stride[0];",
+   ["chain"], ["add"], "plain"),
+  ("bf16 cut off", "values.cuh",
+   "return __bfloat16_as_ushort(__float2bfloat16_rn(x));",
+   "return __float_as_uint(x) >> 16;",
    ["chain"], ["cast"], "plain"),
-  ("rows joined without a barrier", "reduce.cu", "shared[threadIdx.x] = a;\n    }\n    __syncthreads();",
-   "shared[threadIdx.x] = a;\n    }", ["reduce"], ["sum"], "plain"),
-  ("the last of equals", "reduce.cu", "b.place < a.place", "b.place > a.place", ["reduce"], ["argmax"], "plain"),
-  ("NaN lost", "values.cuh", "x > largest || (x != x && largest == largest)", "x > largest", ["reduce"], ["max"], "plain"),
-  ("a row past the end of the logits", "softmax.cu", "if (r.number >= rows)\n    return;\n  float largest, all;\n  measure",
-   "float largest, all;\n  measure", ["softmax"], ["softmax"], "plain"),
-  ("a window too few", "pool.cu", "return last < windows ? last : windows - 1;", "return last < windows ? last : windows - 2;",
+  ("rows joined without a barrier", "reduce.cu",
+   "shared[threadIdx.x] = a;\n    }\n    __syncthreads();",
+   "shared[threadIdx.x] = a;\n    }",
+   ["reduce"], ["sum"], "plain"),
+  ("the last of equals", "reduce.cu",
+   "b.place < a.place",
+   "b.place > a.place",
+   ["reduce"], ["argmax"], "plain"),
+  ("NaN lost", "values.cuh",
+   "x > largest || (x != x && largest == largest)",
+   "x > largest",
+   ["reduce"], ["max"], "plain"),
+  ("a row past the end of the logits", "softmax.cu",
+   "if (r.number >= rows)\n    return;\n  float largest, all;\n  measure",
+   "float largest, all;\n  measure",
+   ["softmax"], ["softmax"], "plain"),
+  ("a window too few", "pool.cu",
+   "return last < windows ? last : windows - 1;",
+   "return last < windows ? last : windows - 2;",
    ["pool"], ["avg_pool2d_grad"], "plain"),
-  ("the draw of another image", "draw.cuh", "d.first + image", "d.first + image + 1", ["random"], ["uniform"], "plain"),
-  ("an index one too far", "cuda.h", "x < most ? x : most", "x < most ? x : most + 1", ["gather", "move"], ["narrow"], "plain"),
+  ("the draw of another image", "draw.cuh",
+   "d.first + image",
+   "d.first + image + 1",
+   ["random"], ["uniform"], "plain"),
+  ("an index one too far", "cuda.h",
+   "x < most ? x : most",
+   "x < most ? x : most + 1",
+   ["gather", "move"], ["narrow"], "plain"),
 ]
 
 
@@ -83,9 +137,9 @@ def compile_sources(build, folder, flavour, sources):
   toolkit = re.search(r"^ICL_CUDA_INCLUDE:PATH=(.*)$", cache, re.MULTILINE)[1]
   for source in sources:
     new = os.path.join(folder, f"{source}.{flavour}.o")
-    subprocess.run(["g++", "-std=c++17", "-O1", "-g", "-w", "-fno-strict-aliasing", "-ffp-contract=off", *FLAGS[flavour],
-                    "-I", folder, *(part for path in INCLUDES for part in ("-I", path)), "-isystem", toolkit, "-x", "c++",
-                    "-c", os.path.join(folder, source + ".cu"), "-o", new], check=True)
+    subprocess.run(["g++", "-std=c++17", "-O1", "-g", "-w", "-fno-strict-aliasing", "-ffp-contract=off",
+                    *FLAGS[flavour], "-I", folder, *(part for path in INCLUDES for part in ("-I", path)), "-isystem",
+                    toolkit, "-x", "c++", "-c", os.path.join(folder, source + ".cu"), "-o", new], check=True)
     objects[f"cudasim_kernels_{flavour}.dir/__/__/core/backend/cuda/kernels/{source}.cu.o"] = new
   return objects
 
@@ -111,8 +165,8 @@ def verdict(program, ops):
   if run.returncode == 0:
     return None
   text = run.stdout + run.stderr
-  for pattern in (r"cudasim: .*", r"ThreadSanitizer: [^(\n]*", r"AddressSanitizer: [\w-]*", r"runtime error: .*", r"worst error.*",
-                  r"gives other bytes"):
+  for pattern in (r"cudasim: .*", r"ThreadSanitizer: [^(\n]*", r"AddressSanitizer: [\w-]*", r"runtime error: .*",
+                  r"worst error.*", r"gives other bytes"):
     found = re.search(pattern, text)
     if found:
       return found[0][:90]
