@@ -1,6 +1,8 @@
 /* buffer.c - memory of values on the engine's device, counted and shared. */
 #include "graph/engine.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "plan/device_memory.h"
 
@@ -63,12 +65,13 @@ icl_status icl__buffer_copy(icl__buffer *to, const icl__buffer *from) {
 
 /* ---- indices ---- */
 
-void icl__buffer_note_range(icl__buffer *buffer, const int64_t *host) {
-  size_t count = buffer->bytes / sizeof *host;
-  buffer->least = buffer->most = count ? host[0] : 0;
-  for (size_t i = 1; i < count; i++) {
-    buffer->least = host[i] < buffer->least ? host[i] : buffer->least;
-    buffer->most = host[i] > buffer->most ? host[i] : buffer->most;
+void icl__buffer_note_range(icl__buffer *buffer, const void *host) {
+  buffer->least = buffer->most = 0;
+  for (size_t at = 0; at < buffer->bytes; at += sizeof(int64_t)) {
+    int64_t value; /* in a file values lie at any address */
+    memcpy(&value, (const char *)host + at, sizeof value);
+    buffer->least = !at || value < buffer->least ? value : buffer->least;
+    buffer->most = !at || value > buffer->most ? value : buffer->most;
   }
   buffer->ranged = true;
 }

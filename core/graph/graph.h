@@ -21,7 +21,7 @@ void icl__buffer_release(icl__buffer *buffer);                         /* NULL i
 icl_status icl__buffer_fill(icl__buffer *buffer, const void *host);    /* with as many bytes as it has */
 icl_status icl__buffer_copy(icl__buffer *to, const icl__buffer *from); /* the same */
 /* Notes the range of the i64 values that the buffer was filled with. */
-void icl__buffer_note_range(icl__buffer *buffer, const int64_t *host);
+void icl__buffer_note_range(icl__buffer *buffer, const void *host);
 /* Fails if the value, which `node` reads as its indices, has one outside of their axis. It is looked at once, and not
  * at all if its range was noted. */
 icl_status icl__buffer_check_indices(icl__buffer *buffer, const icl__node *node);
