@@ -1,5 +1,6 @@
 -- network/find.lua: the file of weights that a word of a command line stands for: a file, or the folder of a run.
 local core = require "icl.core"
+local exists = require "icl.internal.exists"
 local fail = require "icl.internal.fail"
 local read_options = require "icl.runs.options_file".read
 local runs = require "icl.runs"
@@ -9,10 +10,7 @@ local files = { "weights.safetensors", "checkpoints/best.safetensors", "checkpoi
                 "checkpoints/previous.safetensors" }
 
 local function is_file(path)
-  local file = io.open(path, "rb")
-  if not file then return false end
-  file:close()
-  return core.list_folder(path) == nil
+  return exists(path) and core.list_folder(path) == nil
 end
 
 -- The weights in the folder of a run; nil if there are none.

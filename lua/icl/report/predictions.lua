@@ -1,6 +1,7 @@
 -- report/predictions.lua: what predictions.npz of a run says: which images were taken for what.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local exists = require "icl.internal.exists"
 
 local ops = core.ops
 
@@ -9,10 +10,7 @@ local predictions = {}
 -- predictions.path(run) -> where the file of a run is, if it is there.
 function predictions.path(run)
   local path = run.path .. "/predictions.npz"
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  file:close()
-  return path
+  return exists(path) and path or nil
 end
 
 local function checked(contents)

@@ -7,6 +7,7 @@ local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local description = require "icl.run.description"
+local exists = require "icl.internal.exists"
 local json = require "icl.json"
 local find = require "icl.runs.find"
 local loop = require "icl.run.loop"
@@ -101,11 +102,6 @@ local function read(path)
   ok, result = pcall(parse, path)
   if ok then return result end
   return nil, tostring(result)
-end
-
-local function exists(path)
-  local file = io.open(path)
-  return file ~= nil and file:close()
 end
 
 -- checkpoint.open(path) -> the checkpoint to go on from: the file `path`, or the last one of a run's folder; of that

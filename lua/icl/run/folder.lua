@@ -2,6 +2,7 @@
 --
 --   options.lua  env.txt  log.txt  metrics.jsonl  events.out.tfevents...  checkpoints/  weights.safetensors
 local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local options_file = require "icl.runs.options_file"
 local runs = require "icl.runs"
@@ -72,11 +73,8 @@ local function constant(value)
 end
 
 local function add_table(lines, name, values)
-  local names = {}
-  for key in pairs(values) do names[#names + 1] = key end
-  table.sort(names)
   lines[#lines + 1] = ("  %s = {"):format(name)
-  for _, key in ipairs(names) do lines[#lines + 1] = ("    %s = %s,"):format(key, constant(values[key])) end
+  for _, key in ipairs(arguments.names(values)) do lines[#lines + 1] = ("    %s = %s,"):format(key, constant(values[key])) end
   lines[#lines + 1] = "  },"
 end
 

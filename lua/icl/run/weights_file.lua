@@ -1,15 +1,13 @@
 -- run/weights_file.lua: weights.safetensors of a run: its model as it was at its best, in PyTorch's names.
 local core = require "icl.core"
+local exists = require "icl.internal.exists"
 local json = require "icl.json"
 local weights = require "icl.weights"
 
 -- The checkpoint with the weights that are wanted: the best, or the last where no figures were reported.
 local function source(folder)
   local best = folder .. "/checkpoints/best.safetensors"
-  local file = io.open(best)
-  if not file then return folder .. "/checkpoints/last.safetensors" end
-  file:close()
-  return best
+  return exists(best) and best or folder .. "/checkpoints/last.safetensors"
 end
 
 -- The metadata of a checkpoint without what only a run needs.

@@ -1,5 +1,6 @@
 -- runs/figures.lua: the figures in reports by name: "test.top1" is the field top1 of the set test, "lr" one of the
 -- report itself.
+local arguments = require "icl.internal.arguments"
 local numbers = require "icl.internal.numbers"
 
 local figures = {}
@@ -100,22 +101,26 @@ function figures.best(reports, name)
   return best
 end
 
+-- The names in the set `there`: those of the list `first` in its order, then the others, sorted.
+local function ordered(there, first)
+  local list = {}
+  for _, name in ipairs(first) do
+    if there[name] then list[#list + 1] = name end
+    there[name] = nil
+  end
+  local rest = arguments.names(there)
+  return table.move(rest, 1, #rest, #list + 1, list)
+end
+
 -- figures.sets(reports) -> the sets of images that occur, sorted: validation, test, training, then others.
 function figures.sets(reports)
-  local there, list = {}, {}
+  local there = {}
   for _, report in ipairs(reports) do
     for set, value in pairs(report) do
       if type(value) == "table" then there[set] = true end
     end
   end
-  for _, set in ipairs(judges) do
-    if there[set] then list[#list + 1] = set end
-    there[set] = nil
-  end
-  local rest = {}
-  for set in pairs(there) do rest[#rest + 1] = set end
-  table.sort(rest)
-  return table.move(rest, 1, #rest, #list + 1, list)
+  return ordered(there, judges)
 end
 
 local usual = { "top1", "loss", "top5" }
@@ -123,7 +128,7 @@ local usual = { "top1", "loss", "top5" }
 -- figures.fields(reports) -> the fields that sets of images have in them: error and loss, then those of one's own,
 -- sorted.
 function figures.fields(reports)
-  local there, list = {}, {}
+  local there = {}
   for _, report in ipairs(reports) do
     for _, values in pairs(report) do
       for field, value in pairs(type(values) == "table" and values or {}) do
@@ -132,14 +137,7 @@ function figures.fields(reports)
     end
   end
   there.count, there.lr = nil, nil  -- how many images, and how fast it learned: no figures of the network
-  for _, field in ipairs(usual) do
-    if there[field] then list[#list + 1] = field end
-    there[field] = nil
-  end
-  local rest = {}
-  for field in pairs(there) do rest[#rest + 1] = field end
-  table.sort(rest)
-  return table.move(rest, 1, #rest, #list + 1, list)
+  return ordered(there, usual)
 end
 
 -- figures.judging(reports) -> the name of the figure by which the run is judged: top1 of the images that were evaluated

@@ -1,13 +1,9 @@
 -- runs/find.lua: which run of a recipe is meant.
 local core = require "icl.core"
+local exists = require "icl.internal.exists"
 local runs = require "icl.runs"
 
 local find = {}
-
-local function exists(path)
-  local file = io.open(path)
-  return file ~= nil and file:close()
-end
 
 local names = { ["-"] = "stdin", ["-e"] = "code" }  -- of programs that are in no file
 

@@ -3,6 +3,7 @@ local arguments = require "icl.internal.arguments"
 local augment = require "icl.augment"
 local core = require "icl.core"
 local data = require "icl.data"
+local exists = require "icl.internal.exists"
 local fail = require "icl.internal.fail"
 local image = require "icl.image"
 local numbers = require "icl.internal.numbers"
@@ -77,17 +78,13 @@ end
 
 -- A path for the sheet: the one that was asked for, which must be free, or the first free one of show.png, show-1.png.
 local function free_path(out)
-  local function is_free(path)
-    local file <close> = io.open(path, "rb")
-    return not file
-  end
   if out then
     if not out:lower():match "%.png$" then fail("{out} %s: PNG is written; the name must end in .png", out) end
-    if not is_free(out) then fail("{out} %s: the file exists; give another name or remove it", out) end
+    if exists(out) then fail("{out} %s: the file exists; give another name or remove it", out) end
     return out
   end
   local path, number = "show.png", 0
-  while not is_free(path) do
+  while exists(path) do
     number = number + 1
     path = ("show-%d.png"):format(number)
   end
