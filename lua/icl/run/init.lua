@@ -205,7 +205,9 @@ function Run:batches(loader)
   end
   self.output:begin()
   local record = record_for(self, loader)
-  self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
+  if self.folder or self.before then  -- of others nobody asks, and the digest of labels costs a walk over all of them
+    self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
+  end
   record.loader, record.training, record.goes_on = loader, loader.training == true, true
   if record.training then
     self.train_set, self.steps_per_epoch = loader.set, loader.batches
