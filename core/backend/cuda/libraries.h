@@ -49,7 +49,4 @@ typedef struct {
  * is set; else what the loader finds by name, the folders of the CUDA toolkit, and the packages of python3. */
 icl_status icl__cuda_open_libraries(const icl__cuda_libraries **result);
 
-/* cuDNN alone, for what asks it about devices that are not there. */
-icl_status icl__cuda_open_cudnn(const icl__cuda_libraries **result);
-
 #endif
