@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-#include "ops/batch_norm.h"
-
 /* ---- where values lie ---- */
 
 void *icl__cuda_address(const icl__cuda_program *p, const icl__bindings *b, const icl__pnode *v) {
   char *arena = b->arena;
+  if (v->op == ICL__OP_bn_row && v->view)
+    return (char *)icl__cuda_address(p, b, v->in[0]) + (size_t)v->attr.i[BN_ROW] * icl__plan_bytes(v);
   switch (v->store) {
   case ICL__STORE_LEAF:
     if (v->kind == ICL__LEAF_NUMBER)
@@ -121,11 +121,18 @@ static icl__cuda_table table_of(const icl__pnode *x) {
 }
 
 static cudaError_t launch_bn_forward(const icl__cuda_program *p, const icl__bindings *b, const icl__pnode *v) {
-  const icl__pnode *sums = icl__cuda_unit_of(v)->sums, *x = sums->in[0];
+  const icl__cuda_unit *unit = icl__cuda_unit_of(v);
+  const icl__pnode *sums = unit->sums, *x = sums->in[0];
   icl__cuda_bn_finish finish = {.weight = icl__cuda_address(p, b, v->in[1]),
                                 .bias = icl__cuda_address(p, b, v->in[2]),
                                 .eps = (float)v->attr.f[BN_F_EPS],
                                 .coefficients = icl__cuda_address(p, b, v)};
+  if (unit->running[0]) {
+    finish.running_mean = icl__cuda_address(p, b, unit->running[0]);
+    finish.running_variance = icl__cuda_address(p, b, unit->running[1]);
+    finish.momentum = (float)unit->running[1]->attr.f[BN_F_MOMENTUM];
+    finish.variance_factor = (float)unit->running[1]->attr.f[BN_F_FACTOR];
+  }
   return icl__cuda_bn_sums(input_of(p, b, x), table_of(x), icl__cuda_address(p, b, sums), &finish, p->device->scratch,
                            p->device->stream);
 }

@@ -92,6 +92,47 @@ static void lower_finish(icl__pnode *v, icl__cuda_unit *unit) {
   }
 }
 
+/* A row of a table is read where it lies within the table. */
+static void lower_row(icl__pnode *v, icl__cuda_unit *unit) {
+  icl__pnode *table = v->in[0], *root = table->same ? table->same : table;
+  bool lives = table->store == ICL__STORE_SHARED && v->store == ICL__STORE_SHARED;
+  unit->kind = lives ? ICL__CUDA_NONE : ICL__CUDA_KERNEL;
+  if (!lives)
+    return;
+  v->same = root;
+  v->view = true;
+  root->last = v->last > root->last ? v->last : root->last;
+}
+
+/* ---- the last section ---- */
+
+/* Does v read only what nothing else is ever put in the place of? */
+static bool reads_values_of_their_own(const icl__pnode *v) {
+  for (int j = 0; j < v->inputs; j++) {
+    const icl__pnode *u = v->in[j];
+    if (u->leaf < 0 && u->store != ICL__STORE_SHARED && u->store != ICL__STORE_PARTIAL && u->store != ICL__STORE_OUTPUT)
+      return false;
+  }
+  return true;
+}
+
+/* Gradients of weights, and what follows from them where no phase waits for it, go to the last section, where one
+ * launch computes many of a kind. */
+static void postpone(const icl__plan *plan, icl__pnode *v) {
+  bool follows = v->op == ICL__PLAN_FINISH && v->in[0]->op == ICL__OP_conv2d_weight_grad;
+  for (int j = 0; j < v->inputs; j++)
+    follows |= icl__plan_is_global(v->in[j]) && v->in[j]->slack && v->in[j]->phase == plan->phases;
+  if (!icl__plan_is_global(v) || !v->slack || v->phase == plan->phases || !follows || !reads_values_of_their_own(v))
+    return;
+  v->phase = plan->phases;
+  int now = icl__plan_made_at(v);
+  v->last = now > v->last ? now : v->last;
+  for (int j = 0; j < v->inputs; j++) {
+    icl__pnode *u = v->in[j]->same ? v->in[j]->same : v->in[j];
+    u->last = now > u->last ? now : u->last;
+  }
+}
+
 /* ---- all ---- */
 
 static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
@@ -109,6 +150,9 @@ static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
     return ICL_OK;
   case ICL__PLAN_CHAIN:
     unit->kind = ICL__CUDA_CHAIN;
+    return ICL_OK;
+  case ICL__OP_bn_row:
+    lower_row(v, unit);
     return ICL_OK;
   case ICL__OP_matmul:
     unit->kind = ICL__CUDA_MATMUL;
@@ -159,6 +203,8 @@ static void join_sums(icl__plan *plan, icl__pnode *table, int sums_op, icl__cuda
 }
 
 icl_status icl__cuda_lower(void *device, icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++)
+    postpone(plan, plan->node[i]);
   for (int i = 0; i < plan->nodes; i++)
     ICL__TRY(lower_node(device, plan->node[i]));
   for (int i = 0; i < plan->nodes && plan->policy.join; i++) {

@@ -4,10 +4,42 @@
 #include <string.h>
 
 #include "base/memory.h"
-
-/* ---- steps ---- */
+#include "ops/batch_norm.h"
 
 static icl__cuda_kind kind_of(const icl__pnode *v) { return icl__cuda_unit_of(v)->kind; }
+
+/* ---- running statistics ---- */
+
+/* The running statistic that row `row` of a table moves, where it is written in place and read by nobody else; NULL:
+ * there is none. */
+static const icl__pnode *find_running(const icl__plan *plan, const icl__pnode *table, int row) {
+  const icl__pnode *found = NULL;
+  for (int i = 0; i < table->uses; i++) {
+    const icl__pnode *v = table->use[i];
+    if (v->op != ICL__OP_bn_running || v->attr.i[BN_ROW] != row)
+      continue;
+    const icl__pnode *old = v->in[1];
+    if (found || v->output < 0 || !plan->in_place[v->output] || v->uses || old->kind != ICL__LEAF_STATE ||
+        old->uses != 1 || old->leaf != plan->state_leaf[v->output])
+      return NULL;
+    found = v;
+  }
+  return found;
+}
+
+/* What a batch norm's running statistics become is known with its sums. With check_nan they wait for the verdict. */
+static void join_running(const icl__cuda_program *p, icl__pnode *table) {
+  icl__cuda_unit *unit = icl__cuda_unit_of(table);
+  const icl__pnode *mean = find_running(p->plan, table, BN_MEAN), *variance = find_running(p->plan, table, BN_VARIANCE);
+  if (p->device->check_nan || unit->kind != ICL__CUDA_BN_FORWARD || !mean || !variance ||
+      mean->attr.f[BN_F_FACTOR] != 1 || mean->attr.f[BN_F_MOMENTUM] != variance->attr.f[BN_F_MOMENTUM])
+    return;
+  unit->running[0] = mean;
+  unit->running[1] = variance;
+  icl__cuda_unit_of(mean)->kind = icl__cuda_unit_of(variance)->kind = ICL__CUDA_NONE;
+}
+
+/* ---- steps ---- */
 
 static void begin_step(icl__cuda_program *p, icl__pnode **node, bool last) {
   p->step[p->steps++] = (icl__cuda_step){.node = node, .last = last};
@@ -168,6 +200,9 @@ static icl_status note_leaves(icl__cuda_program *p) {
 static icl_status make(icl__cuda_program *p) {
   void *memory;
   ICL__TRY(note_leaves(p));
+  for (int i = 0; i < p->plan->nodes && p->plan->policy.join; i++)
+    if (p->plan->node[i]->op == ICL__OP_bn_coefficients)
+      join_running(p, p->plan->node[i]);
   ICL__TRY(list_steps(p));
   place_tables(p);
   p->table = icl__calloc(1, p->bytes - p->tables + 1);

@@ -25,7 +25,8 @@ typedef struct {
   icl__cuda_kind kind;
   icl__cuda_expression expression; /* CHAIN; its inputs are those of the node */
   icl__cuda_conv *conv;
-  const icl__pnode *sums; /* BN: the sums, by other units not computed */
+  const icl__pnode *sums;       /* BN: the sums, by other units not computed */
+  const icl__pnode *running[2]; /* BN_FORWARD: mean and variance that it moves in place, or NULL */
 } icl__cuda_unit;
 
 static inline icl__cuda_unit *icl__cuda_unit_of(const icl__pnode *v) { return v->kernel; }
