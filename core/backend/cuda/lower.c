@@ -116,20 +116,35 @@ static bool reads_values_of_their_own(const icl__pnode *v) {
   return true;
 }
 
-/* Gradients of weights, and what follows from them where no phase waits for it, go to the last section, where one
- * launch computes many of a kind. */
-static void postpone(const icl__plan *plan, icl__pnode *v) {
-  bool follows = v->op == ICL__PLAN_FINISH && v->in[0]->op == ICL__OP_conv2d_weight_grad;
-  for (int j = 0; j < v->inputs; j++)
-    follows |= icl__plan_is_global(v->in[j]) && v->in[j]->slack && v->in[j]->phase == plan->phases;
-  if (!icl__plan_is_global(v) || !v->slack || v->phase == plan->phases || !follows || !reads_values_of_their_own(v))
-    return;
+static bool may_wait(const icl__plan *plan, const icl__pnode *v) {
+  bool good = icl__plan_is_global(v) && v->slack && reads_values_of_their_own(v);
+  for (int i = 0; i < v->uses; i++)
+    good = good && (v->use[i]->visited || v->use[i]->phase == plan->phases);
+  return good;
+}
+
+static void move_to_end(const icl__plan *plan, icl__pnode *v) {
   v->phase = plan->phases;
   int now = icl__plan_made_at(v);
-  v->last = now > v->last ? now : v->last;
+  v->last = now;
   for (int j = 0; j < v->inputs; j++) {
     icl__pnode *u = v->in[j]->same ? v->in[j]->same : v->in[j];
-    u->last = now > u->last ? now : u->last;
+    u->last = now;
+  }
+}
+
+/* Gradients of weights, and what follows from them where no phase waits for it, go to the last section, where one
+ * launch computes many of a kind. */
+static void postpone_gradients(icl__plan *plan) {
+  for (int i = plan->nodes - 1; i >= 0; i--)
+    plan->node[i]->visited = may_wait(plan, plan->node[i]);
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    bool follows = v->op == ICL__PLAN_FINISH && v->in[0]->op == ICL__OP_conv2d_weight_grad;
+    for (int j = 0; j < v->inputs; j++)
+      follows |= icl__plan_is_global(v->in[j]) && v->in[j]->phase == plan->phases;
+    if (v->visited && follows)
+      move_to_end(plan, v);
   }
 }
 
@@ -203,8 +218,7 @@ static void join_sums(icl__plan *plan, icl__pnode *table, int sums_op, icl__cuda
 }
 
 icl_status icl__cuda_lower(void *device, icl__plan *plan) {
-  for (int i = 0; i < plan->nodes; i++)
-    postpone(plan, plan->node[i]);
+  postpone_gradients(plan);
   for (int i = 0; i < plan->nodes; i++)
     ICL__TRY(lower_node(device, plan->node[i]));
   for (int i = 0; i < plan->nodes && plan->policy.join; i++) {
