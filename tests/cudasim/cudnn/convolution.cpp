@@ -27,7 +27,7 @@ cudnnStatus_t finish_tensor(const descriptor &d) {
   std::vector<int64_t> size = d.list<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS);
   std::vector<int64_t> stride = d.list<int64_t>(CUDNN_ATTR_TENSOR_STRIDES);
   int64_t alignment = d.get<int64_t>(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT);
-  sim::value_type type;
+  sim::value_type type = sim::FLOAT;
   DNN_TRY(type_of(d, &type));
   if (size.size() != 4 || stride.size() != 4)
     return refuse(CUDNN_STATUS_NOT_SUPPORTED, "a tensor has %zu sizes and %zu strides; 4 of both are simulated",
