@@ -171,7 +171,7 @@ cuda_kernels() {
   done
   suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
   suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan
-  suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool
+  suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool host
   nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
   if [ -x "$nvcc" ]; then
     suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
