@@ -180,6 +180,19 @@ cuda_kernels() {
   fi
 }
 
+# Plans of cuDNN for what the recipes compute. The library is asked; there need be no GPU.
+cudnn_plans() {
+  if [ ! -x build/release/tests/test_cudnn_plans ]; then
+    skip "cudnn plans" "no headers of cuDNN"
+  elif [ ! -x build/release/icl ]; then
+    skip "cudnn plans" "no icl to list the convolutions of the recipes"
+  else
+    build/release/icl tests/cuda/conv_shapes.lua >"$logs/conv_shapes.txt"
+    suite "cudnn plans" build/release/tests/test_cudnn_plans "$logs/conv_shapes.txt" \
+      build/release/tests/libcuda_driver.so
+  fi
+}
+
 everything() {
   unit_tests "$1"
   fuzz_tests "$1"
@@ -202,6 +215,7 @@ for stage in $stages; do
       other_ways
       suite "install" sh tests/install/run.sh build/release
       cuda_kernels
+      cudnn_plans
       ;;
     asan)
       export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
