@@ -82,7 +82,11 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
   expect(kind == cudaMemcpyHostToDevice ? is_pinned(from, bytes) : is_device(from, bytes), call,
          "the source is not in the memory that the direction says; host memory must be pinned");
   expect(!overlap(to, from, bytes), call, "source and destination overlap");
-  return enqueue(stream, call, [=] { memcpy(to, from, bytes); });
+  return enqueue(stream, call, [=] {
+    const void *host = kind == cudaMemcpyDeviceToHost ? to : from;
+    expect(kind == cudaMemcpyDeviceToDevice || is_pinned(host, bytes), call, "the pinned memory was freed meanwhile");
+    memcpy(to, from, bytes);
+  });
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {

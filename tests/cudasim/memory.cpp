@@ -17,17 +17,17 @@
 
 namespace sim {
 
-enum : size_t { PAGE = 4096, RANGE = (size_t)1 << 36, CAPACITY = (size_t)8 << 30 };
+enum : size_t { PAGE = 4096, RANGE = (size_t)1 << 38 };
 
 struct allocation {
   size_t bytes, mapped; /* asked for; pages that it takes, from ALIGNMENT bytes before it on */
-  bool live;
   long number;
+  bool pooled, forgotten; /* the second: freed by a call that its stream has not come to yet */
 };
 typedef std::map<char *, allocation> allocations; /* by address */
 
 /* Never destroyed: the handler of a crash at exit reads them. */
-static allocations &device = *new allocations, &pinned = *new allocations;
+static allocations &device = *new allocations, &freed = *new allocations, &pinned = *new allocations;
 static char *range, *unused;
 static size_t in_use;
 static long allocated;
@@ -41,8 +41,7 @@ void clear(void *memory, size_t bytes) { asm volatile("rep stosb" : "+D"(memory)
 
 static void protect(int access) {
   for (const auto &a : device)
-    if (a.second.live)
-      mprotect(a.first - ALIGNMENT, a.second.mapped, access);
+    mprotect(a.first - ALIGNMENT, a.second.mapped, access);
 }
 
 opened::opened() {
@@ -65,7 +64,7 @@ static allocations::iterator before(allocations &all, const void *address) {
 
 static bool holds(allocations &all, const void *address, size_t bytes) {
   auto a = before(all, address);
-  return a != all.end() && a->second.live && (char *)address + bytes <= a->first + a->second.bytes;
+  return a != all.end() && !a->second.forgotten && (char *)address + bytes <= a->first + a->second.bytes;
 }
 
 bool is_device(const void *address, size_t bytes) { return holds(device, address, bytes); }
@@ -81,13 +80,16 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
     raise(signal_number);
     return;
   }
-  auto a = before(device, address);
+  auto a = before(device, address), gone = before(freed, address);
+  bool is_gone = gone != freed.end() && (a == device.end() || gone->first > a->first);
+  if (is_gone)
+    a = gone;
   const char *who = open_count ? "device code" : "host code";
   if (a == device.end())
     fprintf(stderr, "cudasim: %s touches device address %p, which is in no allocation\n", who, (void *)address);
   else
     fprintf(stderr, "cudasim: %s touches byte %ld of %s device allocation %ld of %zu bytes\n", who,
-            (long)(address - a->first), a->second.live ? "the" : "the freed", a->second.number, a->second.bytes);
+            (long)(address - a->first), is_gone ? "the freed" : "the", a->second.number, a->second.bytes);
   _exit(77);
 }
 
@@ -107,10 +109,12 @@ static bool is_refused() {
   return setting.refused && --setting.refused == 0;
 }
 
-static void *allocate(size_t bytes) {
+static void *allocate(size_t bytes, bool pooled) {
   if (!range)
     reserve_range();
   size_t mapped = (ALIGNMENT + bytes + PAGE - 1) / PAGE * PAGE;
+  if (unused + mapped > range + RANGE)
+    fail("the address range of device memory is used up; addresses are never used again");
   char *memory = unused + ALIGNMENT;
   mprotect(unused, mapped, PROT_READ | PROT_WRITE);
   poison(unused, mapped);
@@ -121,10 +125,41 @@ static void *allocate(size_t bytes) {
   if (!open_count)
     mprotect(unused, mapped, PROT_NONE);
   unused += mapped + PAGE;
-  device[memory] = {bytes, mapped, true, allocated};
-  in_use += bytes;
+  device[memory] = {bytes, mapped, allocated, pooled, false};
+  live_things++;
   return memory;
 }
+
+static size_t release(allocations::iterator a) {
+  char *pages = a->first - ALIGNMENT;
+  size_t bytes = a->second.bytes;
+  mprotect(pages, a->second.mapped, PROT_NONE);
+  madvise(pages, a->second.mapped, MADV_DONTNEED);
+  freed[a->first] = a->second;
+  device.erase(a);
+  return bytes;
+}
+
+static allocations::iterator find(const char *call, void *memory) {
+  auto a = device.find((char *)memory);
+  if (a == device.end() || a->second.forgotten)
+    fail("%s(%p): no live device allocation begins there", call, memory);
+  return a;
+}
+
+void *take_pooled(size_t bytes) { return is_refused() ? nullptr : allocate(bytes, true); }
+
+void forget_pooled(void *memory) {
+  auto a = find("cudaFreeAsync", memory);
+  if (!a->second.pooled)
+    fail("cudaFreeAsync(%p): the memory is cudaMalloc()'s", memory);
+  a->second.forgotten = true;
+  live_things--;
+}
+
+size_t release_pooled(void *memory) { return release(device.find((char *)memory)); }
+
+size_t available() { return CAPACITY - in_use - pool_bytes(); }
 
 } // namespace sim
 
@@ -139,10 +174,10 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
   *memory = nullptr;
   if (!bytes)
     return cudaSuccess;
-  if (is_refused() || in_use + bytes > CAPACITY)
+  if (is_refused() || bytes > available())
     return result(cudaErrorMemoryAllocation);
-  *memory = allocate(bytes);
-  live_things++;
+  *memory = allocate(bytes, false);
+  in_use += bytes;
   return cudaSuccess;
 }
 
@@ -151,15 +186,11 @@ cudaError_t cudaFree(void *memory) {
   if (!memory)
     return cudaSuccess;
   finish_streams();
-  auto a = device.find((char *)memory);
-  if (a == device.end() || !a->second.live)
-    fail("cudaFree(%p): no live device allocation begins there", memory);
-  char *pages = a->first - ALIGNMENT;
-  mprotect(pages, a->second.mapped, PROT_NONE);
-  madvise(pages, a->second.mapped, MADV_DONTNEED);
-  a->second.live = false;
+  auto a = find("cudaFree", memory);
+  if (a->second.pooled)
+    fail("cudaFree(%p): the memory is cudaMallocAsync()'s; what frees that is cudaFreeAsync()", memory);
+  in_use -= release(a);
   live_things--;
-  in_use -= a->second.bytes;
   return cudaSuccess;
 }
 
@@ -170,7 +201,7 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes) {
     return result(cudaErrorMemoryAllocation);
   poison(*memory, bytes);
   live_things++;
-  pinned[(char *)*memory] = {bytes, 0, true, allocated};
+  pinned[(char *)*memory] = {bytes, 0, allocated, false, false};
   return cudaSuccess;
 }
 
@@ -188,7 +219,7 @@ cudaError_t cudaFreeHost(void *memory) {
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
   *total = CAPACITY;
-  *available = CAPACITY - in_use;
+  *available = sim::available();
   return cudaSuccess;
 }
 

@@ -166,8 +166,7 @@ void icl__cuda_describe(void *context, char *text, size_t size) {
   device->libraries->cublas.cublasGetVersion_v2(device->cublas, &cublas);
   if (icl__cuda_enter(device) == ICL_OK)
     cudaMemGetInfo(&left, &all);
-  snprintf(text, size,
-           "cuda:%d: %s, compute capability %d.%d, %.0f MB; CUDA %d.%d, cuDNN %zu.%zu.%zu, cuBLAS %d.%d.%d",
+  snprintf(text, size, "cuda:%d: %s, compute capability %d.%d, %.0f MB; CUDA %d.%d, cuDNN %zu.%zu.%zu, cuBLAS %d.%d.%d",
            device->ordinal, device->name, device->capability / 10, device->capability % 10, (double)all / 1e6,
            runtime / 1000, runtime % 1000 / 10, cudnn / 10000, cudnn / 100 % 100, cudnn % 100, cublas / 10000,
            cublas / 100 % 100, cublas % 100);

@@ -23,11 +23,9 @@ icl_status icl__cuda_matmul(icl__cuda_device *device, const icl__call *call) {
     return icl__fail(ICL_ENOTSUP, "matmul: cuBLAS does not take %s and %s to %s; cast both to f32",
                      icl_dtype_name(a->dtype), icl_dtype_name(b->dtype), icl_dtype_name(y->dtype));
   if (k == 0)
-    return icl__cuda_check(cudaMemsetAsync(y->data, 0, (size_t)m * (size_t)n * icl_dtype_bytes(y->dtype),
-                                           device->stream),
-                           "matmul");
-  cublasComputeType_t compute =
-      device->tf32 && a->dtype == ICL_F32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    return icl__cuda_check(
+        cudaMemsetAsync(y->data, 0, (size_t)m * (size_t)n * icl_dtype_bytes(y->dtype), device->stream), "matmul");
+  cublasComputeType_t compute = device->tf32 && a->dtype == ICL_F32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
   cublasStatus_t status = device->libraries->cublas.cublasGemmEx(
       device->cublas, tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, &one, b->data,
       type_of(b->dtype), b->shape[1], a->data, type_of(a->dtype), a->shape[1], &zero, y->data, type_of(y->dtype), n,
