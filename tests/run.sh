@@ -172,6 +172,10 @@ cuda_kernels() {
   suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
   suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan
   suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool
+  for flavour in plain asan; do
+    suite "cuda convolutions, $flavour" env ICL_CUDA_LIBRARIES="$root/build/release/tests/cudasim-$flavour" \
+      "build/release/tests/test_cuda_conv_$flavour"
+  done
   nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
   if [ -x "$nvcc" ]; then
     suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
