@@ -80,13 +80,16 @@ static cudaError_t bench_open(bench *t, const icl__cuda_conv_shape *shape, size_
   return error;
 }
 
-static void bench_close(bench *t) {
+/* Plans may be freed behind it. */
+static cudaError_t bench_close(bench *t) {
   if (t->memory)
     cudaFreeAsync(t->memory, t->device->stream);
+  cudaError_t error = cudaStreamSynchronize(t->device->stream);
   if (t->begin)
     cudaEventDestroy(t->begin);
   if (t->end)
     cudaEventDestroy(t->end);
+  return error;
 }
 
 /* Milliseconds of a run, on average of `runs`; negative: it cannot be run. */
@@ -125,29 +128,30 @@ static float time_plan(bench *t, const icl__cudnn_plan *plan, float best) {
   return time;
 }
 
-/* The place of the fastest plan; -1: none can be run. Without memory for it the first is taken. */
-static int fastest(icl__cuda_device *device, const icl__cuda_conv_shape *shape, const icl__cudnn_plan *plans, int count,
-                   bool *measured) {
+/* The place of the fastest plan; -1: none can be run. Where there is no memory to run them it is the first, and nothing
+ * was measured. */
+static icl_status fastest(icl__cuda_device *device, const icl__cuda_conv_shape *shape, const icl__cudnn_plan *plans,
+                          int count, int *best, bool *measured) {
   bench t = {.device = device};
   size_t workspace = 0;
-  int best = 0;
   for (int i = 0; i < count; i++)
     workspace = plans[i].workspace > workspace ? plans[i].workspace : workspace;
-  *measured = bench_open(&t, shape, workspace) == cudaSuccess;
-  if (*measured) {
-    float least = -1;
-    best = -1;
-    for (int i = 0; i < count; i++) {
-      float time = time_plan(&t, &plans[i], least);
-      if (time >= 0 && (best < 0 || time < least)) {
-        best = i;
-        least = time;
-      }
-    }
+  cudaError_t error = bench_open(&t, shape, workspace);
+  float least = -1;
+  *best = error == cudaSuccess ? -1 : 0;
+  for (int i = 0; i < count && error == cudaSuccess; i++) {
+    float time = time_plan(&t, &plans[i], least);
+    if (time < 0 || (*best >= 0 && time >= least))
+      continue;
+    *best = i;
+    least = time;
   }
-  bench_close(&t);
-  (void)cudaGetLastError(); /* of what did not work, which has no successor */
-  return best;
+  *measured = error == cudaSuccess;
+  cudaError_t late = bench_close(&t);
+  (void)cudaGetLastError(); /* of memory that there was not, and of plans that did not run */
+  if (error == cudaSuccess || error == cudaErrorMemoryAllocation)
+    error = late;
+  return icl__cuda_check(error, "conv2d: running engines to choose one");
 }
 
 /* ---- choosing ---- */
@@ -197,14 +201,15 @@ icl_status icl__cuda_conv_choose(icl__cuda_device *device, const icl__cudnn_grap
     return ICL_OK;
   int count = icl__cuda_conv_plans(&source, graph, shape, device->tf32, plans, device->deterministic ? 1 : MOST);
   bool measured = false;
-  int best = count > 1 ? fastest(device, shape, plans, count, &measured) : count - 1;
+  int best = count - 1;
+  icl_status status = count > 1 ? fastest(device, shape, plans, count, &best, &measured) : ICL_OK;
   for (int i = 0; i < count; i++) {
-    if (i == best)
+    if (i == best && status == ICL_OK)
       *plan = plans[i];
     else
       icl__cudnn_plan_free(device->libraries, &plans[i]);
   }
-  if (measured && best >= 0)
+  if (plan->plan && measured)
     icl__choice_write(file, key, plan->name);
-  return measured ? icl__cuda_check(cudaStreamSynchronize(device->stream), "conv2d: choosing an engine") : ICL_OK;
+  return status;
 }

@@ -182,7 +182,7 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const handle, cu
       if (most < a.count)
         return refuse(CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT, "attribute %d has %ld values, there is place for %ld",
                       (int)name, (long)a.count, (long)most);
-      memcpy(values, a.bytes.data(), a.bytes.size());
+      std::copy(a.bytes.begin(), a.bytes.end(), (char *)values);
     }
   }
   if (count)
