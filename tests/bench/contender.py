@@ -48,11 +48,14 @@ def set_policy(pid: int, policy: int, priority: int) -> None:
 
 
 class Contender:
-    def __init__(self, entry: Entry, environment: dict[str, str], real_time: bool = False) -> None:
+    def __init__(self, entry: Entry, environment: dict[str, str], real_time: bool = False,
+                 patience: float = ANSWER_LIMIT) -> None:
         """Starts the process, with `environment` besides the entry's own, and waits until its network is built. With
-        real_time its steps are run before anything else that the machine has to do."""
+        real_time its steps are run before anything else that the machine has to do. `patience`: seconds that it may
+        take for an answer."""
         self.label = entry.label
         self._real_time = real_time
+        self._patience = patience
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         start = time.perf_counter()
         self._process = subprocess.Popen(entry.command, env={**os.environ, **entry.environment, **environment},
@@ -62,8 +65,6 @@ class Contender:
         if word != "ready" or not parameters.isdigit():
             raise self._failure("did not say `ready PARAMETERS DESCRIPTION`")
         self.parameters = int(parameters)
-        self._forget_peak()
-        self._resident_at_start = self._memory("VmRSS")
 
     def close(self) -> None:
         self._process.kill()
@@ -98,15 +99,24 @@ class Contender:
         set_policy(os.getpid(), os.SCHED_OTHER, 0)
 
     def statistics(self) -> dict[str, float]:
-        """What icl counted since it started."""
+        """What it counted since it started."""
         return {name: float(value) for name, value in (word.split("=") for word in self._ask("statistics").split())}
 
     def profile(self) -> str:
         """The times icl took by op, layer and phase, if it was started with --profile."""
         return "\n".join(self._answer() for _ in range(int(self._ask("profile"))))
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def watch_memory(self) -> None:
+        """From here on peak_mib() counts."""
+        self._forget_peak()
+        self._resident_at_start = self._memory("VmRSS")
+
     def peak_mib(self) -> float:
-        """Most memory that was resident so far, above what was when the network had been built."""
+        """Most memory that was resident so far, above what was when watch_memory() was called."""
         return (self._memory("VmHWM") - self._resident_at_start) / 1024
 
     def _forget_peak(self) -> None:
@@ -128,7 +138,7 @@ class Contender:
         return self._answer()
 
     def _answer(self) -> str:
-        timer = threading.Timer(ANSWER_LIMIT, self._process.kill)
+        timer = threading.Timer(self._patience, self._process.kill)
         timer.start()
         line = self._process.stdout.readline()
         timer.cancel()
