@@ -74,7 +74,7 @@ class Contender:
     def steps(self, count: int) -> Turn:
         with self._precedence():
             start, busy, own = time.perf_counter(), busy_ticks(), process_ticks(self._process.pid)
-            answer = self._ask(f"step {count}")
+            answer = self.ask(f"step {count}")
             elapsed = time.perf_counter() - start
             foreign = (busy_ticks() - busy) - (process_ticks(self._process.pid) - own)
         try:
@@ -100,11 +100,11 @@ class Contender:
 
     def statistics(self) -> dict[str, float]:
         """What it counted since it started."""
-        return {name: float(value) for name, value in (word.split("=") for word in self._ask("statistics").split())}
+        return {name: float(value) for name, value in (word.split("=") for word in self.ask("statistics").split())}
 
     def profile(self) -> str:
         """The times icl took by op, layer and phase, if it was started with --profile."""
-        return "\n".join(self._answer() for _ in range(int(self._ask("profile"))))
+        return "\n".join(self._answer() for _ in range(int(self.ask("profile"))))
 
     @property
     def pid(self) -> int:
@@ -129,7 +129,8 @@ class Contender:
         with open(f"/proc/{self._process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
 
-    def _ask(self, request: str) -> str:
+    def ask(self, request: str) -> str:
+        """The answer to a request that is one line."""
         try:
             self._process.stdin.write(request + "\n")
             self._process.stdin.flush()
