@@ -144,28 +144,28 @@ static icl_status prepare_weights(icl__plan *plan, icl__pnode *v, int first) {
 
 /* ---- products of 16 bits and f32 ---- */
 
-/* cuBLAS has none: the f32 operand is rounded, as weights of convolutions are. */
-static icl_status round_operand(icl__plan *plan, icl__pnode *v, int j) {
+/* cuBLAS has none: the 16 bits become f32, which loses nothing. */
+static icl_status widen_operand(icl__plan *plan, icl__pnode *v, int j) {
   icl__pnode *u = v->in[j];
   icl_dtype other = v->in[!j]->dtype;
-  if (u->dtype != ICL_F32 || (other != ICL_BF16 && other != ICL_F16))
+  if (other != ICL_F32 || (u->dtype != ICL_BF16 && u->dtype != ICL_F16))
     return ICL_OK;
-  icl__pnode *rounded = icl__plan_add(plan, ICL__OP_cast, u, 1, &u);
-  if (!rounded)
+  icl__pnode *wide = icl__plan_add(plan, ICL__OP_cast, u, 1, &u);
+  if (!wide)
     return ICL_ENOMEM;
-  rounded->dtype = rounded->stored = other;
-  rounded->layer = v->layer;
-  rounded->key = -1;
+  wide->dtype = wide->stored = ICL_F32;
+  wide->layer = v->layer;
+  wide->key = -1;
   if (icl__plan_reads_images(v, j)) {
-    rounded->behaviour = ICL__MAP;
-    rounded->domain = v->domain;
-    rounded->batched = 1;
+    wide->behaviour = ICL__MAP;
+    wide->domain = v->domain;
+    wide->batched = 1;
   } else if (!icl__plan_runs_in_phase(u)) {
-    icl__plan_make_global(rounded);
+    icl__plan_make_global(wide);
   } else {
-    rounded->batched = u->behaviour == ICL__MAP;
+    wide->batched = u->behaviour == ICL__MAP;
   }
-  v->in[j] = rounded;
+  v->in[j] = wide;
   return ICL_OK;
 }
 
@@ -204,7 +204,7 @@ icl_status icl__cuda_rewrite(void *device, icl__plan *plan) {
     if (is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
     for (int j = 0; j < 2 && v->op == ICL__OP_matmul; j++)
-      ICL__TRY(round_operand(plan, v, j));
+      ICL__TRY(widen_operand(plan, v, j));
   }
   return ICL_OK;
 }
