@@ -17,7 +17,7 @@
 
 namespace sim {
 
-enum : size_t { PAGE = 4096, RANGE = (size_t)1 << 38 };
+enum : size_t { PAGE = 4096, LARGE_PAGE = (size_t)2 << 20, RANGE = (size_t)1 << 38 };
 
 struct allocation {
   size_t bytes, mapped; /* asked for; pages that it takes, from ALIGNMENT bytes before it on */
@@ -31,7 +31,8 @@ static allocations &device = *new allocations, &freed = *new allocations, &pinne
 static char *range, *unused;
 static size_t in_use;
 static long allocated;
-static int open_count;
+static int turns;
+static bool is_open;
 static struct sigaction previous;
 
 void poison(void *memory, size_t bytes) {
@@ -39,19 +40,22 @@ void poison(void *memory, size_t bytes) {
 }
 void clear(void *memory, size_t bytes) { asm volatile("rep stosb" : "+D"(memory), "+c"(bytes) : "a"(0) : "memory"); }
 
-static void protect(int access) {
+static void protect(bool open) {
   for (const auto &a : device)
-    mprotect(a.first - ALIGNMENT, a.second.mapped, access);
+    mprotect(a.first - ALIGNMENT, a.second.mapped, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+  is_open = open;
 }
 
-opened::opened() {
-  if (open_count++ == 0)
-    protect(PROT_READ | PROT_WRITE);
+device_turn::device_turn() { turns++; }
+
+device_turn::~device_turn() {
+  if (--turns == 0 && is_open)
+    protect(false);
 }
 
-opened::~opened() {
-  if (--open_count == 0)
-    protect(PROT_NONE);
+void open_memory() {
+  if (!is_open)
+    protect(true);
 }
 
 /* ---- what an address is ---- */
@@ -60,6 +64,20 @@ opened::~opened() {
 static allocations::iterator before(allocations &all, const void *address) {
   auto next = all.upper_bound((char *)address);
   return next == all.begin() ? all.end() : --next;
+}
+
+opened::opened(const void *address) : pages(nullptr), bytes(0) {
+  auto a = before(device, address);
+  if (is_open || a == device.end() || (char *)address >= a->first + a->second.bytes)
+    return;
+  pages = a->first - ALIGNMENT;
+  bytes = a->second.mapped;
+  mprotect(pages, bytes, PROT_READ | PROT_WRITE);
+}
+
+opened::~opened() {
+  if (pages)
+    mprotect(pages, bytes, PROT_NONE);
 }
 
 static bool holds(allocations &all, const void *address, size_t bytes) {
@@ -84,7 +102,7 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
   bool is_gone = gone != freed.end() && (a == device.end() || gone->first > a->first);
   if (is_gone)
     a = gone;
-  const char *who = open_count ? "device code" : "host code";
+  const char *who = turns ? "device code" : "host code";
   if (a == device.end())
     fprintf(stderr, "cudasim: %s touches device address %p, which is in no allocation\n", who, (void *)address);
   else
@@ -97,6 +115,7 @@ static void reserve_range() {
   range = (char *)mmap(nullptr, RANGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (range == MAP_FAILED)
     fail("no address range for device memory");
+  madvise(range, RANGE, MADV_HUGEPAGE); /* fewer pages to open and close */
   unused = range + PAGE;
   struct sigaction action = {};
   action.sa_sigaction = on_fault;
@@ -113,16 +132,19 @@ static void *allocate(size_t bytes, bool pooled) {
   if (!range)
     reserve_range();
   size_t mapped = (ALIGNMENT + bytes + PAGE - 1) / PAGE * PAGE;
+  if (mapped >= LARGE_PAGE)
+    unused = (char *)(((uintptr_t)unused + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE);
   if (unused + mapped > range + RANGE)
     fail("the address range of device memory is used up; addresses are never used again");
   char *memory = unused + ALIGNMENT;
   mprotect(unused, mapped, PROT_READ | PROT_WRITE);
+  madvise(unused, mapped, MADV_DONTDUMP); /* unlike the pages around it, a mapping of its own that stays one */
   poison(unused, mapped);
 #if defined __SANITIZE_ADDRESS__
   __asan_poison_memory_region(unused, ALIGNMENT);
   __asan_poison_memory_region(memory + bytes, mapped - ALIGNMENT - bytes);
 #endif
-  if (!open_count)
+  if (!is_open)
     mprotect(unused, mapped, PROT_NONE);
   unused += mapped + PAGE;
   device[memory] = {bytes, mapped, allocated, pooled, false};
@@ -135,6 +157,7 @@ static size_t release(allocations::iterator a) {
   size_t bytes = a->second.bytes;
   mprotect(pages, a->second.mapped, PROT_NONE);
   madvise(pages, a->second.mapped, MADV_DONTNEED);
+  madvise(pages, a->second.mapped, MADV_DODUMP);
   freed[a->first] = a->second;
   device.erase(a);
   return bytes;

@@ -36,11 +36,25 @@ extern int live_things;
 
 enum : size_t { ALIGNMENT = 256, CAPACITY = (size_t)8 << 30 };
 
-/* Device memory can be touched while one of these lives. */
+/* While one of these lives, what is on streams runs, and whoever touches device memory opens it first. */
+class device_turn {
+public:
+  device_turn();
+  ~device_turn();
+};
+
+/* All of it, to the end of the turn. */
+void open_memory();
+
+/* The allocation that holds an address, for as long as this lives; nothing if it is in none. */
 class opened {
 public:
-  opened();
+  explicit opened(const void *address);
   ~opened();
+
+private:
+  void *pages;
+  size_t bytes;
 };
 
 bool is_device(const void *address, size_t bytes); /* wholly inside one live allocation that no call has freed yet */

@@ -81,7 +81,7 @@ static void put(cudaStream_t stream, operation o) {
   stream->operations.push_back(std::move(o));
   if (setting.streams == LAZY)
     return;
-  opened device;
+  device_turn turn;
   if (setting.streams == EAGER)
     run_until(stream, nullptr, 0);
   else
@@ -108,7 +108,7 @@ void refuse_in_capture(const char *call) {
 
 void finish_streams() {
   {
-    opened device;
+    device_turn turn;
     for (cudaStream_t stream : streams)
       run_until(stream, nullptr, 0);
   }
@@ -119,7 +119,7 @@ void finish_streams() {
 
 void finish_stream(cudaStream_t stream) {
   {
-    opened device;
+    device_turn turn;
     run_until(stream, nullptr, 0);
   }
   acquire(&stream->end);
@@ -225,7 +225,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   refuse_in_capture("cudaEventSynchronize");
   if (event->done < event->recorded) {
-    opened device;
+    device_turn turn;
     run_until_event(event, event->recorded);
   }
   acquire(&event->end);
@@ -236,7 +236,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 /* Who asks again and again is answered some time: each question lets the stream go on by one step. */
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   if (event->done < event->recorded) {
-    opened device;
+    device_turn turn;
     if (!is_blocked(event->last))
       run_first(event->last);
     return cudaErrorNotReady;

@@ -45,9 +45,9 @@ struct CUevent_st {
   uint64_t recorded, done;
   bool is_timed;
   std::chrono::steady_clock::time_point time; /* when it was reached last */
-  cudaStream_t last;      /* where it was recorded last */
-  cudaGraph_t graph;      /* or what graph it is part of, */
-  std::set<size_t> after; /* behind these nodes */
+  cudaStream_t last;                          /* where it was recorded last */
+  cudaGraph_t graph;                          /* or what graph it is part of, */
+  std::set<size_t> after;                     /* behind these nodes */
   char end;
 };
 

@@ -66,11 +66,13 @@ static icl_status in_step(const test_setup *setup, icl_engine *engine, icl_tenso
   return status == ICL_OK ? icl_step_end(engine) : status;
 }
 
-static const struct {
+typedef struct {
   const char *name;
   icl_config config;
   evaluate_fn evaluate;
-} ways[] = {
+} test_way;
+
+static const test_way ways[] = {
     {"at once", {.device = "cpu", .threads = 2}, at_once},
     {"in a step", {.device = "cpu", .threads = 2}, in_step},
     {"in a step with chunk 1", {.device = "cpu", .threads = 2, .chunk = 1}, in_step},
@@ -81,6 +83,10 @@ static const struct {
     {"at once on a device with a memory of its own", {.device = "far"}, at_once},
 };
 enum { WAYS = sizeof ways / sizeof *ways };
+
+/* On test_device. */
+static const test_way device_ways[] = {{"in a step", {.threads = 1}, in_step}, {"at once", {.threads = 1}, at_once}};
+enum { DEVICE_WAYS = sizeof device_ways / sizeof *device_ways };
 
 /* The result of a new engine, for the caller to free, and its elements as f64. */
 static bool evaluate(const test_setup *setup, const char *way, const icl_config *config, evaluate_fn run,
@@ -103,19 +109,22 @@ static bool evaluate(const test_setup *setup, const char *way, const icl_config 
   return false;
 }
 
-static bool compare_way(const test_setup *setup, int way, const icl_tensor *expected, const double *expected_values) {
+static bool compare_way(const test_setup *setup, const test_way *w, const icl_tensor *expected,
+                        const double *expected_values) {
   icl_engine *engine;
   icl_tensor *result;
   double *values;
-  const char *name = ways[way].name;
-  if (!evaluate(setup, name, &ways[way].config, ways[way].evaluate, &engine, &result, &values))
+  icl_config config = w->config;
+  if (test_device)
+    config.device = test_device;
+  if (!evaluate(setup, w->name, &config, w->evaluate, &engine, &result, &values))
     return false;
   double error = HUGE_VAL, tolerance = tolerance_of(setup, icl_tensor_dtype(expected));
   if (icl_tensor_dtype(result) == icl_tensor_dtype(expected) && icl_tensor_count(result) == icl_tensor_count(expected))
     error = worst_error(values, expected_values, icl_tensor_count(result));
   bool good = error <= tolerance;
   if (!good)
-    report(setup, name, error, tolerance);
+    report(setup, w->name, error, tolerance);
   free(values);
   icl_tensor_release(result);
   icl_engine_free(engine);
@@ -132,9 +141,9 @@ bool compare_case(const test_case *row, icl_dtype x) {
     return false;
   bool good = evaluate(&setup, "on the reference", &reference, at_once, &engine, &expected, &values);
   if (good) {
-    for (int way = 0; way < WAYS; way++)
-      good = compare_way(&setup, way, expected, values) && good;
-    if (setup.op)
+    for (int i = 0; i < (test_device ? DEVICE_WAYS : WAYS); i++)
+      good = compare_way(&setup, test_device ? &device_ways[i] : &ways[i], expected, values) && good;
+    if (setup.op && !test_device)
       good = compare_kernels(&setup, expected, values) && good;
     free(values);
     icl_tensor_release(expected);

@@ -3,6 +3,7 @@
 
 #include <cublas_v2.h>
 
+#include <algorithm>
 #include <set>
 
 struct cublasContext {
@@ -13,6 +14,9 @@ struct cublasContext {
 };
 
 namespace blas {
+
+/* It may be large, and nobody may take its beginning for anything. */
+enum { WORKSPACE_POISON = 64 << 10 };
 
 static std::set<cublasHandle_t> &handles = *new std::set<cublasHandle_t>;
 
@@ -106,8 +110,8 @@ static cublasStatus_t put(cublasHandle_t handle, product p, cublasComputeType_t 
     if (!find_type(m))
       return CUBLAS_STATUS_NOT_SUPPORTED;
   bool is_fast = compute == CUBLAS_COMPUTE_32F_FAST_TF32 || (handle->math & 15) == CUBLAS_TF32_TENSOR_OP_MATH;
-  bool is_known =
-      compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_PEDANTIC || compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+  bool is_known = compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_PEDANTIC ||
+                  compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   if (!is_known || p.a.given != p.b.given || (p.c.given != p.a.given && p.c.given != CUDA_R_32F))
     return CUBLAS_STATUS_NOT_SUPPORTED;
   for (const matrix *m : {&p.a, &p.b, &p.c})
@@ -127,8 +131,9 @@ static cublasStatus_t put(cublasHandle_t handle, product p, cublasComputeType_t 
   void *workspace = handle->workspace;
   size_t bytes = handle->workspace_bytes;
   sim::enqueue(handle->stream, "cublasGemm", [=] {
+    sim::open_memory();
     if (workspace)
-      sim::poison(workspace, bytes);
+      sim::poison(workspace, std::min<size_t>(bytes, WORKSPACE_POISON));
     if (p.beta == 0)
       poison_result(p.c, p.batch);
     for (size_t batch = 0; batch < p.batch; batch++)

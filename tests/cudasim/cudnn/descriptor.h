@@ -46,8 +46,8 @@ struct descriptor {
   }
   template <class T> void set(int name, cudnnBackendAttributeType_t value_type, const std::vector<T> &values) {
     const char *first = (const char *)values.data();
-    attributes[name] = {value_type, (int64_t)values.size(), std::vector<char>(first, first + values.size() * sizeof(T)),
-                        {}};
+    attributes[name] = {
+        value_type, (int64_t)values.size(), std::vector<char>(first, first + values.size() * sizeof(T)), {}};
   }
   void set_parts(int name, std::vector<reference> values) {
     int64_t count = (int64_t)values.size();
@@ -86,11 +86,11 @@ cudnnStatus_t check_complete(const descriptor &d);
 
 /* ---- what is computed when a descriptor is finalized ---- */
 
-cudnnStatus_t finish_tensor(const descriptor &d);       /* convolution.cpp, this and the next three */
+cudnnStatus_t finish_tensor(const descriptor &d); /* convolution.cpp, this and the next three */
 cudnnStatus_t finish_convolution(const descriptor &d);
 cudnnStatus_t finish_operation(const descriptor &d);
 cudnnStatus_t finish_graph(const descriptor &d);
-cudnnStatus_t finish_heuristics(descriptor &d);         /* engines.cpp, the rest */
+cudnnStatus_t finish_heuristics(descriptor &d); /* engines.cpp, the rest */
 cudnnStatus_t finish_engine(descriptor &d);
 cudnnStatus_t finish_plan(descriptor &d);
 

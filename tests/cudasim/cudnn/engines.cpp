@@ -31,8 +31,8 @@ const engine *find_engine(int64_t number) {
 struct proposal {
   int64_t engine, tile;
 };
-static const std::vector<proposal> best = {{FAST, BROKEN_TILE}, {FAST, 0}, {CHANGING, 0}, {COMPILED, 0}, {PLAIN, 1},
-                                           {PLAIN, 0}};
+static const std::vector<proposal> best = {{FAST, BROKEN_TILE}, {FAST, 0},  {CHANGING, 0},
+                                           {COMPILED, 0},       {PLAIN, 1}, {PLAIN, 0}};
 static const std::vector<proposal> fallback = {{SLOW, 0}};
 static const std::vector<proposal> fused = {{COMPILED, BROKEN_TILE}, {COMPILED, 1}, {COMPILED, 0}};
 
@@ -71,7 +71,8 @@ cudnnStatus_t finish_engine(descriptor &d) {
 static reference new_descriptor(cudnnBackendDescriptorType_t type) { return reference(new descriptor{type, true, {}}); }
 
 static reference configuration(const reference &graph, const proposal &p) {
-  reference e = new_descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR), knob = new_descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+  reference e = new_descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR),
+            knob = new_descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
   e->set_parts(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, {graph});
   e->set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, std::vector<int64_t>{p.engine});
   finish_engine(*e);
@@ -89,10 +90,9 @@ cudnnStatus_t finish_heuristics(descriptor &d) {
   if (!graph->has(CUDNN_ATTR_OPERATIONGRAPH_HANDLE) && !d.has(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP))
     return refuse(CUDNN_STATUS_BAD_PARAM, "heuristics without a handle and without properties of a device");
   bool is_fallback = d.get<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE) == CUDNN_HEUR_MODE_FALLBACK;
-  const std::vector<proposal> none, &proposals =
-                                        !convolution_of(*graph).is_fused ? (is_fallback ? fallback : best)
-                                        : is_fallback                    ? none
-                                                                         : fused;
+  const std::vector<proposal> none, &proposals = !convolution_of(*graph).is_fused ? (is_fallback ? fallback : best)
+                                                 : is_fallback                    ? none
+                                                                                  : fused;
   std::vector<reference> results;
   for (const proposal &p : proposals)
     results.push_back(configuration(graph, p));
@@ -132,7 +132,8 @@ static std::string text_of(const plan &p) {
 static cudnnStatus_t read_plan(const std::string &text, plan *p) {
   int at = 0, version = 0;
   if (sscanf(text.c_str(), "{\"cudnn\": %d, \"engine\": %ld, \"tile\": %ld, \"convolution\": [%n", &version, &p->engine,
-             &p->tile, &at) != 3 || !at)
+             &p->tile, &at) != 3 ||
+      !at)
     return refuse(CUDNN_STATUS_BAD_PARAM, "the text is no plan");
   if (version != CUDNN_VERSION)
     return refuse(CUDNN_STATUS_SERIALIZATION_VERSION_MISMATCH, "the plan is of version %d", version);
@@ -145,7 +146,7 @@ static cudnnStatus_t read_plan(const std::string &text, plan *p) {
   }
   memcpy(&p->what, number, sizeof number);
   return text.compare((size_t)at, std::string::npos, "]}") ? refuse(CUDNN_STATUS_BAD_PARAM, "the text is no plan")
-                                                          : CUDNN_STATUS_SUCCESS;
+                                                           : CUDNN_STATUS_SUCCESS;
 }
 
 /* An attribute that NVIDIA's library does not have. */

@@ -119,6 +119,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
   sim::enqueue(handle->stream, "cudnnBackendExecute", [=, &e] {
     if (!find(plan_handle))
       sim::fail("cudnnBackendExecute: the plan was destroyed before the stream came to it");
+    sim::open_memory();
     const tensor &result = p.what.of[p.what.result()];
     if (bytes)
       sim::poison(workspace, bytes);
