@@ -251,10 +251,14 @@ static icl_status write_value(icl_state *state, icl__node *value) {
   return ICL_OK;
 }
 
+static icl_status check_predicate(const icl_state *state, const icl_tensor *predicate) {
+  if (icl__node_count(predicate) == 1)
+    return ICL_OK;
+  return icl__fail(ICL_ESHAPE, "write: the predicate of state %s has %lld elements; it must have one", state->name,
+                   (long long)icl__node_count(predicate));
+}
+
 static icl_status select_value(icl_state *state, icl_tensor *predicate, icl_tensor **value) {
-  if (icl__node_count(predicate) != 1)
-    return icl__fail(ICL_ESHAPE, "write: the predicate of state %s has %lld elements; it must have one", state->name,
-                     (long long)icl__node_count(predicate));
   icl__node *old, *chosen;
   ICL__TRY(icl_state_read(state, &old));
   icl__node *in[] = {predicate, *value, old};
@@ -274,8 +278,11 @@ icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *pred
   icl_tensor *v = icl_tensor_retain(value);
   icl_status status = check_value(state, &v);
   if (status == ICL_OK && predicate)
+    status = check_predicate(state, predicate);
+  bool stays = predicate && v == state->current; /* whether it is written or not */
+  if (status == ICL_OK && predicate && !stays)
     status = select_value(state, predicate, &v);
-  if (status == ICL_OK)
+  if (status == ICL_OK && !stays)
     status = write_value(state, v);
   icl_tensor_release(v);
   icl_no_gradient_end(engine);

@@ -10,6 +10,7 @@ local loss = require "icl.loss"
 local find_weights = require "icl.network.find"
 local metrics = require "icl.metrics"
 local new_ema = require "icl.ema"
+local new_scaler = require "icl.grad_scaler"
 local optim = require "icl.optim"
 local parts = require "icl.fit.parts"
 local schedule = require "icl.schedule"
@@ -140,6 +141,7 @@ local function training(given)
   check_evaluated(self)
   self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optim.from_options(o, given.model)
+  self.scaler = new_scaler { enabled = o.precision == "f16" }
   self.criterion = given.loss or function(logits, target)
     if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
     return loss.cross_entropy(logits, target, o.label_smoothing)
@@ -149,7 +151,7 @@ local function training(given)
   return self
 end
 
--- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, schedule, criterion, metrics (for
+-- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, scaler, schedule, criterion, metrics (for
 -- evaluations), train_metrics and of_epoch (those of them that are of a whole epoch), on_step,
 -- on_epoch, ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, { key =, title
 -- =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header.
