@@ -245,6 +245,8 @@ int icl_state_rank(const icl_state *state);
 const int32_t *icl_state_shape(const icl_state *state);
 bool icl_state_trainable(const icl_state *state);
 void icl_state_set_trainable(icl_state *state, bool trainable); /* false: frozen */
+/* Its value has another dtype from now on; EINVAL inside a step. */
+icl_status icl_state_set_dtype(icl_state *state, icl_dtype dtype);
 
 /* The version that ops recorded now read. */
 icl_status icl_state_read(icl_state *state, icl_tensor **result);

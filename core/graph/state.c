@@ -333,6 +333,33 @@ icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data) {
   return status;
 }
 
+icl_status icl_state_set_dtype(icl_state *state, icl_dtype dtype) {
+  if (state->engine->in_step)
+    return icl__fail(ICL_EINVAL, "state %s cannot change its dtype inside a step", state->name);
+  ICL__TRY(icl__check_dtype("state", dtype));
+  if (state->trainable && !icl__is_float(dtype))
+    return icl__fail(ICL_EDTYPE, "state %s: %s cannot be trained; choose a float dtype", state->name,
+                     icl_dtype_name(dtype));
+  if (dtype == state->dtype)
+    return ICL_OK;
+  void *host = icl__alloc((size_t)state->count, icl_dtype_bytes(dtype));
+  icl_status status = host ? icl_state_get(state, dtype, host) : ICL_ENOMEM;
+  icl_dtype before = state->dtype;
+  icl__buffer *buffer = NULL;
+  state->dtype = dtype;
+  if (status == ICL_OK)
+    status = make_buffer(state, dtype, host, &buffer);
+  icl__free(host);
+  if (status != ICL_OK) {
+    state->dtype = before;
+    return status;
+  }
+  icl__state_reset(state); /* lets go of a gradient that was left outside of a step */
+  store(state, buffer);
+  icl__buffer_release(buffer);
+  return ICL_OK;
+}
+
 icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data) {
   icl_tensor *now;
   ICL__TRY(icl_state_read(state, &now));

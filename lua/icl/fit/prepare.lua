@@ -106,6 +106,22 @@ local function start_from_weights(model, word)
   fail("icl.fit: {weights}: %s", message)
 end
 
+-- Makes all of the model f16; the states of an optimizer that was made before would be f32.
+local function make_pure(given)
+  local model = given.model
+  if type(model) ~= "table" or not model.named_parameters then
+    fail("icl.fit: {precision} f16-pure makes the parameters of a module f16; the model is %s",
+      arguments.described(model))
+  end
+  for _, entry in ipairs(given.optimizer and model:named_parameters() or {}) do
+    if entry.state:dtype() ~= "f16" then
+      fail("icl.fit: {precision} f16-pure: the optimizer was made for parameters that are %s; call model:to 'f16' "
+        .. "before it is made", entry.state:dtype())
+    end
+  end
+  model:to "f16"
+end
+
 -- An error where options that were given are about an evaluation that there is not.
 local function check_evaluated(self)
   for _, name in ipairs { "val_first", "val_period", "tta" } do
@@ -135,6 +151,7 @@ local function training(given)
   self.train_loader = training_loader(given, o)
   self.train = self.train_loader.set
   if o.weights then start_from_weights(self.model, o.weights) end
+  if o.precision == "f16-pure" then make_pure(given) end
   if o.ema > 0 then self.ema = new_ema(self.model, { decay = o.ema, warmup = o.ema_warmup }) end
   if o.tta ~= "none" then self.views = o.tta end
   choose_sets(self, given)
