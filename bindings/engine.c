@@ -253,8 +253,10 @@ static int device_precisions(lua_State *L) {
   const icl__backend *backend;
   int ordinal;
   lua_Integer count = 0;
-  if (icl__backend_find(luaL_checkstring(L, 1), &backend, &ordinal) != ICL_OK)
-    return 0;
+  if (icl__backend_find(luaL_checkstring(L, 1), &backend, &ordinal) != ICL_OK) {
+    lua_pushnil(L);
+    return 1;
+  }
   lua_newtable(L);
   for (const char *at = backend->precisions; *at; at += strcspn(at, " "), at += strspn(at, " ")) {
     lua_pushlstring(L, at, strcspn(at, " "));
