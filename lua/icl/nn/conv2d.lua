@@ -2,6 +2,7 @@
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local initial = require "icl.nn.initial"
 local check_input = require "icl.nn.input"
 local Conv2d = require "icl.nn.module".class "conv2d"
@@ -35,7 +36,7 @@ end
 
 function Conv2d:forward(x)
   check_input(self, x)
-  local y = core.ops.conv2d(x, self.weight, self.attributes)
+  local y = core.ops.conv2d(x, dtypes.wide(self.weight), self.attributes)
   if not self.bias then return y end
   return y + self.bias:cast(y:dtype())
 end
