@@ -55,7 +55,8 @@ check("softmax along any axis", function()
 end)
 
 check("logsumexp", function()
-  same(icl.tensor { { 1, 2 }, { 3, 4 } }:logsumexp(), { 4 + math.log(1 + math.exp(-1) + math.exp(-2) + math.exp(-3)) }, "")
+  local sum = 1 + math.exp(-1) + math.exp(-2) + math.exp(-3)
+  same(icl.tensor { { 1, 2 }, { 3, 4 } }:logsumexp(), { 4 + math.log(sum) }, "")
   same(x:logsumexp(1, true), { 4 + math.log(1 + math.exp(-3)), 5 + math.log(1 + math.exp(-3)),
                                9 + math.log(1 + math.exp(-6)) }, "1 3")
   same(icl.tensor { 1000, 1000 }:logsumexp(), { 1000 + math.log(2) }, "", 1e-3)
@@ -77,6 +78,20 @@ check("one_hot, masked_fill, isnan, any, all", function()
   check.equal(icl.step(function() return icl.tensor { 1, 0 / 0 }:isnan():any() end):item(), true)
   check.raises(function() icl.arange(3):one_hot() end, "one_hot: classes is nil")
   check.raises(function() x:masked_fill(true, 0) end, "masked_fill: the mask is true; it must be a tensor")
+end)
+
+check("products of many matrices", function()
+  local a, b = icl.random.normal { 2, 3, 4, 5 }, icl.random.normal { 2, 3, 5, 6 }
+  local y = a:bmm(b)
+  check.equal(table.concat(y:shape(), " "), "2 3 4 6")
+  local expected = (a:unsqueeze(4) * b:transpose():unsqueeze(3)):sum(5)
+  check.near((y - expected):abs():max():item(), 0, 1e-5)
+  check.near((a[2][3]:matmul(b[2][3]) - y[2][3]):abs():max():item(), 0, 1e-5)
+  local f64 = { dtype = "f64" }
+  local left, right = icl.tensor({ { { 1, 2 }, { 3, -1 } } }, f64), icl.tensor({ { { 0.5 }, { 2 } } }, f64)
+  check.near(icl.gradcheck(function(l, r) return l:bmm(r) ^ 2 end, { left, right }), 0, 1e-6)
+  check.raises(function() a:bmm(a) end, "bmm: matrices %(2, 3, 4, 5%) and %(2, 3, 4, 5%) do not fit")
+  check.raises(function() a[1][1]:bmm(b[1][1]) end, "do not fit")
 end)
 
 check("slopes may be trained", function()

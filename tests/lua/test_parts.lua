@@ -56,9 +56,9 @@ check("another position is no new plan", function()
     icl.step(function() s:write(s + x[i] + x:select(1, -i) + cube:roll(i, 3):select(2, i):mean()) end)
   end
   step(1)
-  local plans = icl.statistics().plans
+  local plans = icl.statistics().plans_made
   step(2)
-  check.equal(icl.statistics().plans, plans)
+  check.equal(icl.statistics().plans_made, plans)
   same(s, { 10 + 7.5 + 11.5, 14 + 19, 24 + 19 }, "3")
 end)
 

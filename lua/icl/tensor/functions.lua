@@ -1,6 +1,7 @@
 -- tensor/functions.lua: functions of elements and rows that are made of ops, as methods of tensors.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 local given = require "icl.tensor.given"
 local methods, ops = core.tensor_methods, core.ops
 
@@ -28,6 +29,35 @@ function methods.linear(x, w, b, ...)
   if rank <= 2 then return y end
   shape[rank] = y:size(2)
   return ops.reshape(y, { shape = shape })
+end
+
+-- The sizes (count, rows, columns) of matrices (..., rows, columns).
+local function matrices(shape)
+  local rank, count = #shape, 1
+  for i = 1, rank - 2 do count = count * shape[i] end
+  return count, shape[rank - 1], shape[rank]
+end
+
+-- t:bmm(b): products of as many matrices: t (..., m, k), b (..., k, n) -> (..., m, n); the axes in front must be the
+-- same. It is one convolution of 1 x 1 in groups, which a step computes for all images at once.
+function methods.bmm(a, b, ...)
+  arguments.no_more("bmm", "matrices", ...)
+  arguments.tensor("bmm: b", b)
+  local left, right = a:shape(), b:shape()
+  local rank, fits = #left, #left == #right and #left >= 3
+  for i = 1, rank - 2 do fits = fits and left[i] == right[i] end
+  if not fits or left[rank] ~= right[rank - 1] then
+    fail("bmm: matrices (%s) and (%s) do not fit; they must be (..., m, k) and (..., k, n) with the same axes in front",
+      table.concat(left, ", "), table.concat(right, ", "))
+  end
+  local count, m, k = matrices(left)
+  local n = right[rank]
+  local rows = ops.permute(ops.reshape(a, { shape = { count, m, k } }), { dims = { 2, 1, 3 } })
+  local columns = ops.permute(ops.reshape(b, { shape = { count, k, n } }), { dims = { 2, 1, 3 } })
+  local y = ops.conv2d(ops.reshape(rows, { shape = { 1, 1, m, count * k } }),
+    ops.reshape(columns, { shape = { 1, 1, k, count * n } }), { groups = count })
+  left[rank] = n
+  return ops.reshape(ops.permute(ops.reshape(y, { shape = { m, count, n } }), { dims = { 2, 1, 3 } }), { shape = left })
 end
 
 -- ---- tests and choices ----
