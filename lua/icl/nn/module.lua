@@ -411,7 +411,10 @@ function Module:save(path)
   require "icl.weights".save(self, path)
 end
 
--- m:load(path [, { strict = true, rename = function(name) }]): the states from such a file; see weights.lua.
+-- m:load(path [, { strict = true, rename = function(name), except = }]) -> { missing, unexpected, unreadable, wrong,
+-- left }, lists of names: the states from such a file. strict = false takes what fits; rename gives the name in the
+-- module for one in the file, or nil to leave it out; except = "fc", or a list, names layers that stay as they are:
+-- where the number of classes is another, the rest is loaded.
 function Module:load(path, options)
   return require "icl.weights".load(self, path, options)
 end
