@@ -18,11 +18,11 @@ local unchanged = { gradient_clip = 0, divide = 1 }
 
 -- Moves the parameters by e; -> what they were before, by state.
 local function climb(self)
-  local gradients, before, total = gradients_of(self.name, self.groups, unchanged), {}, nil
+  local gradients, before, total = gradients_of(self, unchanged), {}, nil
   local o = self.options
   groups.each(self.groups, function(_, state)
-    local w = state:read()
-    local g = gradients[state]
+    local w, g = state:read(), gradients[state]
+    if not g then return end
     if o.adaptive then g = w:abs() * g end
     local squares = (g * g):sum()
     before[state], total = w, total and total + squares or squares
@@ -31,6 +31,7 @@ local function climb(self)
   local scale = o.rho / (total:sqrt() + 1e-12)
   groups.each(self.groups, function(_, state)
     local w, g = before[state], gradients[state]
+    if not g then return end
     state:write(w + (o.adaptive and w * w * g or g) * scale)
     state:clear_grad()
   end)
