@@ -69,7 +69,7 @@ LUA = [
   ["lua/icl/help/*", "lua/icl/report/*"],
   ["lua/icl/repl/*", "lua/icl/commands/*"],
   ["lua/icl/program/*"],
-  ["recipes/*"],
+  ["recipes/**"],
 ]
 
 # Files that require what a variable names: the loader of the modules that lazy tables list, which are read where they

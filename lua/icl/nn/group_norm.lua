@@ -4,7 +4,6 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local check_input = require "icl.nn.input"
-local normalized = require "icl.nn.normalized"
 local GroupNorm = require "icl.nn.module".class "group_norm"
 
 -- nn.group_norm(groups, channels [, { eps = 1e-5, affine = true }]): affine: a weight and a bias for each channel.
@@ -26,17 +25,25 @@ function GroupNorm:prepare(channels, options, text)
   self:parameter("bias", core.full({ channels }, 0))
 end
 
+-- x (n, positions, channels) -> (n, 1, channels): the mean over all positions and the channels of a group.
+local function group_means(x, groups)
+  local n, channels = x:size(1), x:size(3)
+  local means = x:mean(2):reshape(n, groups, channels // groups):mean(3, true)
+  return means:expand(n, groups, channels // groups):reshape(n, 1, channels)
+end
+
 function GroupNorm:forward(x)
   check_input(self, x)
   local shape, rank = x:shape(), x:rank()
-  local channels = shape[rank]
-  if rank < 2 or channels % self.groups ~= 0 then
+  if rank < 2 or shape[rank] % self.groups ~= 0 then
     fail("%s: x is (%s); it must be (n, ..., channels) with channels that %d groups divide", self.class_name,
       table.concat(shape, ", "), self.groups)
   end
-  local y = normalized(x:reshape(shape[1], -1, self.groups, channels // self.groups), { 2, 4 }, self.eps):reshape(shape)
-  if self.weight then y = y * self.weight + self.bias end
-  return y:cast(x:dtype())
+  local flat = x:reshape(shape[1], -1, shape[rank])
+  local deviation = flat - group_means(flat, self.groups)
+  local scale = 1 / (group_means(deviation * deviation, self.groups) + self.eps):sqrt()
+  local y = self.weight and deviation * (scale * self.weight) + self.bias or deviation * scale
+  return y:reshape(shape):cast(x:dtype())
 end
 
 return GroupNorm

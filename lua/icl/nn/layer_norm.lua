@@ -3,7 +3,6 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local check_input = require "icl.nn.input"
-local normalized = require "icl.nn.normalized"
 local LayerNorm = require "icl.nn.module".class "layer_norm"
 
 -- nn.layer_norm(channels [, { eps = 1e-5, affine = true }]): affine: a weight and a bias for each channel.
@@ -19,7 +18,8 @@ end
 
 function LayerNorm:forward(x)
   check_input(self, x)
-  local y = normalized(x, -1, self.eps)
+  local deviation = x - x:mean(-1, true)
+  local y = deviation * (1 / ((deviation * deviation):mean(-1, true) + self.eps):sqrt())
   if self.weight then y = y * self.weight + self.bias end
   return y:cast(x:dtype())
 end

@@ -23,9 +23,9 @@ local function tell(optimizer, names)
     .. "freeze what is never used"):format(optimizer.name, table.concat(names, ", ", 1, math.min(#names, SHOWN)), rest))
 end
 
--- gradients_of(optimizer, options) -> the gradients of its trained parameters, by state. One without a gradient was left
--- out of this step, which is told once; that none has one is an error. gradient_clip (0: none) limits the norm of all of
--- them together; they are divided by `divide` afterwards.
+-- gradients_of(optimizer, options) -> the gradients of its trained parameters, by state. One without a gradient was
+-- left out of this step, which is told once; that none has one is an error. gradient_clip (0: none) limits the norm of
+-- all of them together; they are divided by `divide` afterwards.
 local function gradients_of(optimizer, options)
   local states, gradients, unused = {}, {}, {}
   groups.each(optimizer.groups, function(name, state)
