@@ -210,7 +210,7 @@ static int other_member(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return 1;
-  const char *name = luaL_tolstring(L, 2, NULL);
+  const char *name = lua_tostring(L, 2);
   lua_newtable(L);
   add_keys(L, lua_upvalueindex(1));
   add_keys(L, lua_upvalueindex(2));
@@ -220,7 +220,9 @@ static int other_member(lua_State *L) {
 /* Upvalues: the methods of states, and those of tensors. */
 static int state_index(lua_State *L) {
   icl_state *state = icl__lua_check_state(L, 1);
-  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return icl__lua_part(L, lua_upvalueindex(2));
+  const char *key = lua_tostring(L, 2);
   if (!strcmp(key, "grad"))
     return push_gradient(L, state);
   if (!strcmp(key, "name"))
@@ -260,7 +262,10 @@ void icl__lua_state_functions(lua_State *L) {
       {"set_dtype", state_set_dtype},
       {NULL, NULL},
   };
-  static const luaL_Reg metamethods[] = {{"__gc", state_release}, {"__tostring", state_tostring}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__gc", state_release},
+                                         {"__tostring", state_tostring},
+                                         {"__newindex", icl__lua_refuse_assignment},
+                                         {NULL, NULL}};
   lua_pushcfunction(L, new_state);
   lua_setfield(L, -2, "state");
   luaL_newmetatable(L, ICL__LUA_STATE);

@@ -2,6 +2,7 @@
 -- icl.fit.
 local folder = arg[0]:match "^(.*/)" or "./"
 local check = dofile(folder .. "check.lua")
+local icl = require "icl"
 local help = require "icl.options.help"
 local results = require "icl.options.results"
 local shown = help.shown

@@ -96,11 +96,16 @@ local function training_loader(given, o)
   return loader
 end
 
--- Puts the weights of options.weights, a file or a run, into the model.
-local function start_from_weights(model, word)
-  local where = core.where()
-  local ok, message = pcall(function() weights.load(model, find_weights(word).path) end)
-  if ok then return end
+-- Puts the weights of options.weights, a file or a run, into the model, but for the layers of options.weights_except.
+-- -> a note about what was left as it is, or nil.
+local function start_from_weights(model, o)
+  local where, except = core.where(), {}
+  for name in o.weights_except:gmatch "[^,%s]+" do except[#except + 1] = name end
+  local options = #except > 0 and { except = except } or nil
+  local ok, message = pcall(function() return weights.load(model, find_weights(o.weights).path, options) end)
+  if ok then
+    return options and ("Weights of %s but for %s"):format(core.printable(o.weights), table.concat(message.left, ", "))
+  end
   if type(message) ~= "string" then error(message, 0) end
   if message:sub(1, #where) == where then message = message:sub(#where + 1) end
   fail("icl.fit: {weights}: %s", message)
@@ -144,13 +149,14 @@ end
 
 local function training(given)
   local o, notes = settings.complete(given.options)
+  notes = table.move(notes, 1, #notes, 1, {})
   local self = { model = given.model, options = o, notes = notes, given = given.options or {}, metrics = given.metrics,
                  on_step = given.on_step, on_epoch = given.on_epoch }
   self.train_metrics = metrics.clones(given.metrics)
   self.of_epoch = of_epoch(self.train_metrics)
   self.train_loader = training_loader(given, o)
   self.train = self.train_loader.set
-  if o.weights then start_from_weights(self.model, o.weights) end
+  if o.weights then notes[#notes + 1] = start_from_weights(self.model, o) end
   if o.precision == "f16-pure" then make_pure(given) end
   if o.ema > 0 then self.ema = new_ema(self.model, { decay = o.ema, warmup = o.ema_warmup }) end
   if o.tta ~= "none" then self.views = o.tta end

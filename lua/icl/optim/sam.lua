@@ -19,10 +19,11 @@ local unchanged = { gradient_clip = 0, divide = 1 }
 
 -- Moves the parameters by e; -> what they were before, by state.
 local function climb(self)
-  local gradients, before, measured = gradients_of(self.name, self.groups, unchanged), {}, {}
+  local gradients, before, measured = gradients_of(self, unchanged), {}, {}
   local o = self.options
   groups.each(self.groups, function(_, state)
     local w, g = state:read(), gradients[state]
+    if not g then return end
     before[state] = w
     measured[#measured + 1] = o.adaptive and w:abs() * g or g
   end)
@@ -31,6 +32,7 @@ local function climb(self)
   local scale = o.rho / (total:sqrt() + 1e-12)
   groups.each(self.groups, function(_, state)
     local w, g = before[state], gradients[state]
+    if not g then return end
     state:write(w + (o.adaptive and w * w * g or g) * scale)
     state:clear_grad()
   end)

@@ -135,6 +135,7 @@ local decays = { "a {weight_decay} above 0", function(values) return values.weig
 
 local sharpness_aware = { "a {sam_rho} above 0", function(values) return values.sam_rho > 0 end }
 local looks_ahead = { "{lookahead} above 0", function(values) return values.lookahead > 0 end }
+local starts_from_weights = { "{weights}", function(values) return values.weights ~= nil end }
 local averaged = { "an {ema} above 0", function(values) return values.ema > 0 end }
 
 groups.training = options "training"
@@ -216,6 +217,8 @@ groups.training = options "training"
       "schedule, clipping and subdivision as in the code the published figures were made with")
   : value("weights", nil, "what to start from: a file of weights (safetensors), a checkpoint or the folder of a run",
       { type = "path" })
+  : value("weights_except", "", "layers that begin anew, such as fc where the number of classes is another",
+      { only = starts_from_weights })
   : flag("val_first", false, "evaluate before the first epoch, too")
   : value("val_period", 1, "epochs from one evaluation to the next; there is one after the last epoch", { min = 1 })
   : choice("tta", "none", { "none", "flip" },
