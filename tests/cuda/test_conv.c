@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/cuda/conv.h"
 #include "backend/cuda/conv_choice.h"
 #include "base/dtype.h"
 #include "base/file.h"
@@ -22,6 +23,11 @@ static icl__cuda_device *open_device(const char *precision, bool deterministic) 
   void *device;
   CHECK_OK(icl__cuda_open(&options, &device));
   return device;
+}
+
+static void close_device(icl__cuda_device *device) {
+  icl__cuda_conv_free_all(device);
+  icl__cuda_close(device);
 }
 
 /* Choices of this test alone. */
@@ -171,7 +177,7 @@ static void check_dtype(icl_dtype dtype) {
       icl__cuda_conv_shape shape = shape_of(&geometries[i], (icl__cuda_conv_direction)direction, dtype);
       check_convolution(device, &geometries[i], &shape);
     }
-  icl__cuda_close(device);
+  close_device(device);
 }
 
 TEST(f32_is_exact) { check_dtype(ICL_F32); }
@@ -184,7 +190,7 @@ TEST(gradients_of_weights_in_f32) {
   icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_WEIGHT, ICL_BF16);
   shape.gradient = ICL_F32;
   check_convolution(device, &geometries[0], &shape);
-  icl__cuda_close(device);
+  close_device(device);
 }
 
 /* ---- choosing ---- */
@@ -246,21 +252,21 @@ TEST(choices_are_kept) {
   snprintf(key, sizeof key, "%.*s", (int)strcspn(text + strlen(TITLE), ":"), text + strlen(TITLE));
   icl__free(text);
   name_last_plan(device, &shape, last, sizeof last);
-  icl__cuda_close(device);
+  close_device(device);
 
   write_choices(path, TITLE, key, last); /* as if it had been the fastest */
   device = open_device("f32", false);
   CHECK_CONTAINS(chosen(device, &shape), last);
-  icl__cuda_close(device);
+  close_device(device);
 
   device = open_device("f32", true); /* the first that works, whatever was measured */
   char first[ICL__CUDNN_NAME + 16];
   snprintf(first, sizeof first, "%s", chosen(device, &shape));
-  icl__cuda_close(device);
+  close_device(device);
   unlink(path);
   device = open_device("f32", true);
   CHECK_STR(chosen(device, &shape), first);
-  icl__cuda_close(device);
+  close_device(device);
   CHECK(read_choices(path) == NULL);
 }
 
@@ -274,7 +280,7 @@ TEST(a_damaged_file_of_choices_is_replaced) {
   icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_WEIGHT, ICL_F32);
   icl__cuda_device *device = open_device("f32", false);
   chosen(device, &shape);
-  icl__cuda_close(device);
+  close_device(device);
   char *text = read_choices(path);
   snprintf(key, sizeof key, "%.*s", (int)strcspn(text + strlen(TITLE), ":"), text + strlen(TITLE));
   icl__free(text);
@@ -287,7 +293,7 @@ TEST(a_damaged_file_of_choices_is_replaced) {
     CHECK_EQ(strncmp(text, TITLE, strlen(TITLE)), 0);
     CHECK(strchr(text + strlen(TITLE), '\n')[1] == '\0'); /* one line */
     icl__free(text);
-    icl__cuda_close(device);
+    close_device(device);
   }
 }
 
@@ -297,5 +303,5 @@ TEST(there_need_be_no_cache) {
   icl__cuda_device *device = open_device("f32", false);
   icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_INPUT, ICL_F32);
   chosen(device, &shape);
-  icl__cuda_close(device);
+  close_device(device);
 }

@@ -13,6 +13,11 @@ static icl__cuda_device *open_device(void) {
   return device;
 }
 
+static void close_device(icl__cuda_device *device) {
+  icl__cuda_conv_free_all(device);
+  icl__cuda_close(device);
+}
+
 static const icl__cuda_conv_shape shape = {
     ICL__CUDA_CONV_WEIGHT, ICL_F32, ICL_F32, {2, 8, 8, 16}, {2, 8, 8, 32}, {3, 3}, {1, 1}, {1, 1}, 1};
 
@@ -23,7 +28,7 @@ TEST(the_next_engine_is_taken_where_one_is_refused) {
   icl__cuda_conv *conv;
   CHECK_OK(icl__cuda_conv_find(device, &shape, &conv));
   CHECK_STR(icl__cuda_conv_name(conv), "cudnn engine 0 2=0"); /* others round f32, or change from run to run */
-  icl__cuda_close(device);
+  close_device(device);
 }
 
 TEST(what_was_chosen_and_is_refused_later_is_chosen_anew) {
@@ -33,12 +38,12 @@ TEST(what_was_chosen_and_is_refused_later_is_chosen_anew) {
   icl__cuda_conv *conv;
   CHECK_OK(icl__cuda_conv_find(device, &shape, &conv));
   CHECK_CONTAINS(icl__cuda_conv_name(conv), "cudnn engine 1");
-  icl__cuda_close(device);
+  close_device(device);
   setenv("CUDASIM_ENGINES_REFUSED", ",1,", 1);
   device = open_device();
   CHECK_OK(icl__cuda_conv_find(device, &shape, &conv));
   CHECK_STR(icl__cuda_conv_name(conv), "cudnn engine 0 2=0");
-  icl__cuda_close(device);
+  close_device(device);
 }
 
 TEST(no_engine_is_an_error_that_names_all) {
@@ -50,7 +55,7 @@ TEST(no_engine_is_an_error_that_names_all) {
               "conv2d_weight_grad: cuDNN 9.19.0 has no deterministic engine for x (2, 8, 8, 16) and weights "
               "(3, 3, 16, 32) of f32 without TF32, stride 1 1, padding 1 1, groups 1 on ");
   CHECK_CONTAINS(icl_message(), "use precision tf32 or compute on the device cpu");
-  icl__cuda_close(device);
+  close_device(device);
 }
 
 TEST(a_shape_that_is_none_says_what_cudnn_says) {
@@ -59,5 +64,5 @@ TEST(a_shape_that_is_none_says_what_cudnn_says) {
   icl__cuda_conv *conv;
   wrong.y[1] = 9;
   CHECK_ERROR(icl__cuda_conv_find(device, &wrong, &conv), ICL_EBACKEND, "CUDNN_STATUS_BAD_PARAM");
-  icl__cuda_close(device);
+  close_device(device);
 }

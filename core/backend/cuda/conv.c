@@ -86,6 +86,8 @@ icl_status icl__cuda_conv_run(icl__cuda_device *device, const icl__cuda_conv *co
 }
 
 void icl__cuda_conv_free_all(icl__cuda_device *device) {
+  if (device->convs)
+    cudaStreamSynchronize(device->stream);
   while (device->convs) {
     icl__cuda_conv *conv = device->convs;
     device->convs = conv->next;

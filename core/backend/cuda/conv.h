@@ -6,17 +6,8 @@
 #ifndef ICL_BACKEND_CUDA_CONV_H
 #define ICL_BACKEND_CUDA_CONV_H
 
+#include "backend/cuda/conv_shape.h"
 #include "backend/cuda/device.h"
-
-typedef enum { ICL__CUDA_CONV_FORWARD, ICL__CUDA_CONV_INPUT, ICL__CUDA_CONV_WEIGHT } icl__cuda_conv_direction;
-
-typedef struct {
-  icl__cuda_conv_direction direction;
-  icl_dtype dtype;    /* of images and weights: F32, BF16, F16 */
-  icl_dtype gradient; /* WEIGHT: of its result, F32 or `dtype`; else `dtype` */
-  int32_t x[4], y[4]; /* n, h, w, c of input and output of the forward convolution; none is 0 */
-  int32_t kernel[2], stride[2], padding[2], groups;
-} icl__cuda_conv_shape;
 
 typedef struct icl__cuda_conv icl__cuda_conv;
 
@@ -34,6 +25,7 @@ const char *icl__cuda_conv_name(const icl__cuda_conv *conv); /* of its engine, f
 icl_status icl__cuda_conv_run(icl__cuda_device *device, const icl__cuda_conv *conv, const void *a, const void *b,
                               void *result, void *workspace);
 
+/* Waits for those that run. It comes before the device is closed. */
 void icl__cuda_conv_free_all(icl__cuda_device *device);
 
 #endif

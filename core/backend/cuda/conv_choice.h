@@ -3,6 +3,7 @@
 #define ICL_BACKEND_CUDA_CONV_CHOICE_H
 
 #include "backend/cuda/cudnn_graph.h"
+#include "backend/cuda/device.h"
 
 /* What no engine may need more of. */
 #define ICL__CUDA_CONV_WORKSPACE_MOST ((size_t)512 << 20)

@@ -6,7 +6,8 @@
 #ifndef ICL_BACKEND_CUDA_CUDNN_GRAPH_H
 #define ICL_BACKEND_CUDA_CUDNN_GRAPH_H
 
-#include "backend/cuda/conv.h"
+#include "backend/cuda/conv_shape.h"
+#include "backend/cuda/libraries.h"
 
 typedef struct {
   const icl__cuda_libraries *libraries;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cuda/conv.h"
 #include "base/memory.h"
 
 icl_status icl__cuda_check(cudaError_t error, const char *what) {
@@ -142,7 +141,6 @@ void icl__cuda_close(void *context) {
     icl__cuda_enter(device);
     cudaStreamSynchronize(device->stream);
   }
-  icl__cuda_conv_free_all(device);
   if (device->cudnn)
     device->libraries->cudnn.cudnnDestroy(device->cudnn);
   if (device->cublas)

@@ -142,6 +142,33 @@ static icl_status prepare_weights(icl__plan *plan, icl__pnode *v, int first) {
   return ICL_OK;
 }
 
+/* ---- products of 16 bits and f32 ---- */
+
+/* cuBLAS has none: the 16 bits become f32, which loses nothing. */
+static icl_status widen_operand(icl__plan *plan, icl__pnode *v, int j) {
+  icl__pnode *u = v->in[j];
+  icl_dtype other = v->in[!j]->dtype;
+  if (other != ICL_F32 || (u->dtype != ICL_BF16 && u->dtype != ICL_F16))
+    return ICL_OK;
+  icl__pnode *wide = icl__plan_add(plan, ICL__OP_cast, u, 1, &u);
+  if (!wide)
+    return ICL_ENOMEM;
+  wide->dtype = wide->stored = ICL_F32;
+  wide->layer = v->layer;
+  wide->key = -1;
+  if (icl__plan_reads_images(v, j)) {
+    wide->behaviour = ICL__MAP;
+    wide->domain = v->domain;
+    wide->batched = 1;
+  } else if (!icl__plan_runs_in_phase(u)) {
+    icl__plan_make_global(wide);
+  } else {
+    wide->batched = u->behaviour == ICL__MAP;
+  }
+  v->in[j] = wide;
+  return ICL_OK;
+}
+
 /* ---- all ---- */
 
 static icl_status join_all(joiner *j) {
@@ -176,6 +203,8 @@ icl_status icl__cuda_rewrite(void *device, icl__plan *plan) {
       v->stored = v->dtype; /* one partial result is the result */
     if (is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
+    for (int j = 0; j < 2 && v->op == ICL__OP_matmul; j++)
+      ICL__TRY(widen_operand(plan, v, j));
   }
   return ICL_OK;
 }

@@ -1,4 +1,5 @@
 /* plugin.c - device "cuda": the table of its functions, and how the planner is to plan for it. */
+#include "backend/cuda/conv.h"
 #include "backend/cuda/host.h"
 #include "backend/cuda/program.h"
 
@@ -13,13 +14,18 @@ static void choose_policy(void *device, icl__policy *policy) {
   policy->chunk = INT_MAX;
 }
 
+static void close_device(void *device) {
+  icl__cuda_conv_free_all(device);
+  icl__cuda_close(device);
+}
+
 static const icl__backend cuda = {
     .abi = ICL__BACKEND_ABI,
     .name = "cuda",
     .precisions = "f32 tf32",
     .slots = true,
     .open = icl__cuda_open,
-    .close = icl__cuda_close,
+    .close = close_device,
     .describe = icl__cuda_describe,
     .count = icl__cuda_count,
     .policy = choose_policy,
