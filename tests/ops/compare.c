@@ -84,8 +84,9 @@ static const test_way ways[] = {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* On test_device. */
-static const test_way device_ways[] = {{"in a step", {.threads = 1}, in_step}, {"at once", {.threads = 1}, at_once}};
+/* On test_device. The tolerances of cases are those of precise kernels. */
+static const test_way device_ways[] = {{"in a step", {.threads = 1, .precise = true}, in_step},
+                                       {"at once", {.threads = 1, .precise = true}, at_once}};
 enum { DEVICE_WAYS = sizeof device_ways / sizeof *device_ways };
 
 /* The result of a new engine, for the caller to free, and its elements as f64. */

@@ -142,6 +142,24 @@ static icl_status prepare_weights(icl__plan *plan, icl__pnode *v, int first) {
   return ICL_OK;
 }
 
+/* conv2d_weight_grad of 16-bit values gives a gradient of 16 bits here, as cuDNN is fast at. What is precise casts them
+ * first. */
+static icl_status widen_input(icl__plan *plan, icl__pnode *v, int input) {
+  icl__pnode *x = v->in[input], *wide = icl__plan_add(plan, ICL__OP_cast, x, 1, &x);
+  if (!wide)
+    return ICL_ENOMEM;
+  wide->dtype = wide->stored = ICL_F32;
+  wide->attr = (icl_attributes){.i = {[CAST_DTYPE] = ICL_F32}};
+  icl__plan_make_global(wide);
+  if (v->behaviour == ICL__REDUCE) {
+    wide->behaviour = ICL__MAP;
+    wide->batched = 1;
+    wide->domain = v->domain;
+  }
+  v->in[input] = wide;
+  return ICL_OK;
+}
+
 /* ---- all ---- */
 
 static icl_status join_all(joiner *j) {
@@ -158,8 +176,8 @@ static icl_status join_all(joiner *j) {
   return ICL_OK;
 }
 
-icl_status icl__cuda_rewrite(void *device, icl__plan *plan) {
-  (void)device;
+icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
+  const icl__cuda_device *device = context;
   int nodes = plan->nodes;
   if (plan->policy.join) {
     joiner j = {.plan = plan,
@@ -176,6 +194,10 @@ icl_status icl__cuda_rewrite(void *device, icl__plan *plan) {
       v->stored = v->dtype; /* one partial result is the result */
     if (is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
+    bool widen = device->precise && v->op == ICL__OP_conv2d_weight_grad;
+    for (int k = 0; widen && k < v->inputs; k++)
+      if (v->in[k]->dtype != v->dtype)
+        ICL__TRY(widen_input(plan, v, k));
   }
   return ICL_OK;
 }
