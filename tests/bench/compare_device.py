@@ -11,11 +11,11 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from contender import Contender, ContenderFailed
-from lineup import DEVICE_NETWORKS, FOLDER, DeviceTask, Entry
+from lineup import DEVICE_MODES, DEVICE_NETWORKS, FOLDER, DeviceTask, Entry
 
 PRECISIONS = ("bf16", "tf32", "f32", "f16")
 PATIENCE = 150  # seconds that one answer may take
@@ -48,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: all of {', '.join(DEVICE_NETWORKS)}")
     parser.add_argument("--precisions", default=",".join(PRECISIONS), help="default: %(default)s")
+    parser.add_argument("--modes", default=",".join(DEVICE_MODES), help="of PyTorch; default: %(default)s")
     parser.add_argument("--device", default="cuda", help="icl's name of it")
     parser.add_argument("--torch-device", default="cuda", help="PyTorch's name of it; cpu tries the program out")
     parser.add_argument("--seconds", type=float, default=3600, help="no table is begun that may end later")
@@ -60,9 +61,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="folder for what torch.compile makes")
     parser.add_argument("--json", type=Path, help="file for the figures")
     args = parser.parse_args()
-    unknown = set(args.models) - set(DEVICE_NETWORKS) | set(args.precisions.split(",")) - set(PRECISIONS)
-    if unknown:
-        parser.error(f"not known: {', '.join(sorted(unknown))}")
+    args.precisions, args.modes = args.precisions.split(","), args.modes.split(",")
+    for given, known in (args.models, DEVICE_NETWORKS), (args.precisions, PRECISIONS), (args.modes, DEVICE_MODES):
+        for name in given:
+            if name not in known:
+                parser.error(f"{name} is not known; there are {', '.join(known)}")
     return args
 
 
@@ -75,13 +78,12 @@ def tasks(args: argparse.Namespace, cache: Path) -> list[DeviceTask]:
     names = args.models or list(DEVICE_NETWORKS)
     found = []
     for group in (names[:3], names[3:]):
-        for precision in args.precisions.split(","):
+        for precision in args.precisions:
             for name in group:
                 network = DEVICE_NETWORKS[name]
-                if args.batch:
-                    network = network.__class__(**{**network.__dict__, "batch": args.batch})
+                network = replace(network, batch=args.batch or network.batch)
                 icl = None if args.no_icl else args.icl
-                found.append(DeviceTask(network, precision, icl, args.device, args.torch_device, cache))
+                found.append(DeviceTask(network, precision, icl, args.device, args.torch_device, cache, args.modes))
     return found
 
 

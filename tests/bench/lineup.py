@@ -37,12 +37,12 @@ DEVICE_NETWORKS = {
     "densenet_bc-100-12": NETWORKS["densenet_bc-100-12"],
     "resnet_preact-20x4": replace(NETWORKS["resnet_preact-20x4"], batch=128),
 }
-# PyTorch on a GPU: what is printed and the options of torch_serve.py.
+# PyTorch on a GPU: the name of a mode and its options of torch_serve.py.
 DEVICE_MODES = {
     "eager": [],
-    "eager, NCHW": ["--layout", "contiguous"],
+    "eager-nchw": ["--layout", "contiguous"],
     "compiled": ["--compile"],
-    "compiled, graphs": ["--compile", "reduce-overhead"],
+    "compiled-graphs": ["--compile", "reduce-overhead"],
 }
 
 
@@ -96,6 +96,7 @@ class DeviceTask:
     device: str  # by icl's name
     torch_device: str
     cache: Path  # where torch.compile puts its kernels
+    modes: list[str]  # of PyTorch
 
     @property
     def title(self) -> str:
@@ -110,6 +111,7 @@ class DeviceTask:
         if self.icl:
             command = [str(self.icl), str(FOLDER / "serve.lua"), *options, "--ready", "--device", self.device]
             found.append(Entry("icl", command, {}))
-        for mode, more in DEVICE_MODES.items():
-            found.append(Entry(f"PyTorch {mode}", [*torch, "--device", self.torch_device, *more], compiler))
+        for mode in self.modes:
+            command = [*torch, "--device", self.torch_device, *DEVICE_MODES[mode]]
+            found.append(Entry(f"PyTorch {mode}", command, compiler))
         return found

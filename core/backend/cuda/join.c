@@ -142,21 +142,34 @@ static icl_status prepare_weights(icl__plan *plan, icl__pnode *v, int first) {
   return ICL_OK;
 }
 
-/* conv2d_weight_grad of 16-bit values gives a gradient of 16 bits here, as cuDNN is fast at. What is precise casts them
- * first. */
-static icl_status widen_input(icl__plan *plan, icl__pnode *v, int input) {
-  icl__pnode *x = v->in[input], *wide = icl__plan_add(plan, ICL__OP_cast, x, 1, &x);
+/* ---- 16 bits to f32 ---- */
+
+/* cuBLAS has no product of 16 bits and f32: the 16 bits become f32, which loses nothing. cuDNN's fast gradients of
+ * weights from 16 bits are rounded to these; what is precise is computed from f32. */
+static bool must_be_wide(const icl__cuda_device *device, const icl__pnode *v, int j) {
+  icl_dtype own = v->in[j]->dtype;
+  if (own != ICL_BF16 && own != ICL_F16)
+    return false;
+  return v->op == ICL__OP_matmul ? v->in[!j]->dtype == ICL_F32 : device->precise;
+}
+
+static icl_status widen_operand(icl__plan *plan, icl__pnode *v, int j) {
+  icl__pnode *u = v->in[j], *wide = icl__plan_add(plan, ICL__OP_cast, u, 1, &u);
   if (!wide)
     return ICL_ENOMEM;
   wide->dtype = wide->stored = ICL_F32;
-  wide->attr = (icl_attributes){.i = {[CAST_DTYPE] = ICL_F32}};
-  icl__plan_make_global(wide);
-  if (v->behaviour == ICL__REDUCE) {
+  wide->layer = v->layer;
+  wide->key = -1;
+  if (icl__plan_reads_images(v, j)) {
     wide->behaviour = ICL__MAP;
-    wide->batched = 1;
     wide->domain = v->domain;
+    wide->batched = 1;
+  } else if (!icl__plan_runs_in_phase(u)) {
+    icl__plan_make_global(wide);
+  } else {
+    wide->batched = u->behaviour == ICL__MAP;
   }
-  v->in[input] = wide;
+  v->in[j] = wide;
   return ICL_OK;
 }
 
@@ -194,10 +207,10 @@ icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
       v->stored = v->dtype; /* one partial result is the result */
     if (is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
-    bool widen = device->precise && v->op == ICL__OP_conv2d_weight_grad;
-    for (int k = 0; widen && k < v->inputs; k++)
-      if (v->in[k]->dtype != v->dtype)
-        ICL__TRY(widen_input(plan, v, k));
+    bool products = v->op == ICL__OP_matmul || v->op == ICL__OP_conv2d_weight_grad;
+    for (int j = 0; j < 2 && products; j++)
+      if (must_be_wide(device, v, j))
+        ICL__TRY(widen_operand(plan, v, j));
   }
   return ICL_OK;
 }
