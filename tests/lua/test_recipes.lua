@@ -2,9 +2,12 @@
 -- icl.fit.
 local folder = arg[0]:match "^(.*/)" or "./"
 local check = dofile(folder .. "check.lua")
+local icl = require "icl"
 local help = require "icl.options.help"
 local results = require "icl.options.results"
 local shown = help.shown
+
+icl.configure { device = "ref" }  -- which has all precisions
 
 local recipes = dofile(folder .. "recipes.lua")
 local given_to_fit, sets = recipes.given_to_fit, recipes.sets
@@ -129,12 +132,11 @@ local expected = {
     { "preact50-wide/cutout_size=14", "0.25 %", 12076234 },
     { "2x96d/cutout_size=14", "0.24 %", 26192634, { epochs = 100 } },
   },
-  precision = { cells = 14, presets = 0,
-    { "4096/precision=f32", "10.32 % (GTX 1080 Ti), 9.88 % (V100)", preact20, { base_lr = 1.6, precision = "f32" } },
-    { "8192/precision=bf16", "11.78 % (f16, GTX 1080 Ti), 11.92 % (f16, V100)", preact20,
-      { precision = "bf16", batch_size = 8192 } },
-    { "128/precision=bf16", "7.37 % (f16, GTX 1080 Ti)", preact20,
-      { base_lr = 0.4, schedule = "cosine", epochs = 200 } },
+  precision = { cells = 21, presets = 0,
+    { "4096/precision=f32", "10.32 % (1080 Ti), 9.88 % (V100)", preact20, { base_lr = 1.6, precision = "f32" } },
+    { "8192/precision=f16", "11.78 % (1080 Ti), 11.92 % (V100)", preact20, { precision = "f16", batch_size = 8192 } },
+    { "128/precision=f16", "7.37 % (1080 Ti)", preact20, { base_lr = 0.4, schedule = "cosine", epochs = 200 } },
+    { "2048/precision=f16-pure", "75.63 % (1080 Ti)", preact20, { precision = "f16-pure", base_lr = 1.6 } },
   },
   pyramidnet = { cells = 4, presets = 5,
     { "110-84", "4.40 % (reproduced), 4.26 % (in the paper)", 3904446 },
