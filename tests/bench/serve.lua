@@ -1,6 +1,6 @@
 -- serve.lua: icl as a contender of the benchmark. It trains one network on a set of images made up here, through the
--- loader and the augmentation of the recipes, or with --ready on one batch without them, and answers requests on standard
--- input, as README.md describes.
+-- loader and the augmentation of the recipes, or with --ready on one batch without them, and answers requests on
+-- standard input, as README.md describes.
 local core = require "icl.core"
 local icl = require "icl"
 

@@ -1,16 +1,17 @@
 #!/bin/sh
 # gpu.sh - all that has to be seen on a real GPU, in under ten minutes: tests, then the bench against PyTorch.
 #
-#   sh tests/cuda/gpu.sh [--short] [STAGE...]     stages: machine ops programs golden half sanitizer bytes training bench
-#                                                 profile; default: all
+#   sh tests/cuda/gpu.sh [--short] [STAGE...]
+#
+# The stages: machine ops programs golden half sanitizer bytes training bench profile; without any, all of them.
 #
 # It runs in a checkout or in the folder that pack.sh makes. The stages up to training run side by side while PyTorch
-# compiles its networks, each job with a limit of its own; then the bench has the machine for itself. What fails does not
-# stop the rest. One line a job goes to the report, the most important ones last; the folder that OUT names (build/gpu) gets
-# report.txt, bench.json and the logs of all jobs.
+# compiles its networks, each job with a limit of its own; then the bench has the machine for itself. What fails does
+# not stop the rest. One line a job goes to the report, the most important ones last; the folder that OUT names
+# (build/gpu) gets report.txt, bench.json and the logs of all jobs.
 #
-# GPU_DEVICE (cuda) and GPU_TORCH_DEVICE (cuda) name the device, so that the script can be rehearsed without a GPU, GPU_PYTHON
-# (python3) the Python with PyTorch, GPU_SECONDS (540) is how long all of it may take.
+# GPU_DEVICE (cuda) and GPU_TORCH_DEVICE (cuda) name the device, so that the script can be rehearsed without a GPU,
+# GPU_PYTHON (python3) the Python with PyTorch, GPU_SECONDS (540) is how long all of it may take.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
@@ -103,11 +104,12 @@ keep_logs() { tar -C "$work" -czf "$out/logs.tar.gz" logs; }
 
 describe_machine() {
   uname -srm
-  nvidia-smi --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit --format=csv,noheader
+  nvidia-smi --format=csv,noheader \
+    --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit
   nvcc --version | tail -n 2
   grep -m1 'model name' /proc/cpuinfo
   nproc
-  "$python" -c 'import torch; print("PyTorch", torch.__version__, "cuDNN", torch.backends.cudnn.version(), "CUDA", torch.version.cuda)'
+  "$python" -c 'import torch as t; print("PyTorch", t.__version__, "cuDNN", t.backends.cudnn.version(), t.version.cuda)'
   $icl --version
   $icl devices
 }
@@ -166,8 +168,8 @@ start_tests() {
     if command -v compute-sanitizer >/dev/null; then
       check="compute-sanitizer --tool memcheck --error-exitcode 9 --target-processes all"
       job sanitizer-ops 200 $check build/release/tests/test_ops --device "$device" --no-fork compare conv2d \
-        conv2d_input_grad conv2d_weight_grad matmul bn_scale_sums bn_input_grad cross_entropy max_pool2d_grad gather crop \
-        concat permute sum
+        conv2d_input_grad conv2d_weight_grad matmul bn_scale_sums bn_input_grad cross_entropy max_pool2d_grad gather \
+        crop concat permute sum
       job sanitizer-step 200 $check $icl tests/cuda/train.lua --device "$device" --steps 2 --batch 32 --mixup
     else
       say "skipped: sanitizer: there is no compute-sanitizer"
@@ -211,7 +213,7 @@ if wants bench && "$python" -c 'import torch' 2>/dev/null; then
   bench 240 --warm 6 >"$logs/bench-warm.log" 2>&1 </dev/null &
   warming=$!
 fi
-# The choice of convolutions by timing is kept for later processes: what was measured beside other jobs is not for the bench.
+# The choice of convolutions by timing is kept for later processes, but not from the tests to the bench.
 export XDG_CACHE_HOME="$work/cache-tests"
 start_tests
 [ -z "$pids" ] || wait $pids

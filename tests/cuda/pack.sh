@@ -1,6 +1,6 @@
 #!/bin/sh
-# pack.sh - puts all that tests/cuda/gpu.sh needs into one folder, at most 48 MB, which runs on a machine that has a GPU and
-# PyTorch but none of the packages that icl is built from.
+# pack.sh - puts all that tests/cuda/gpu.sh needs into one folder, at most 48 MB, which runs on a machine that has a GPU
+# and PyTorch but none of the packages that icl is built from.
 #
 #   sh tests/cuda/pack.sh FOLDER [BUILD] [--without-plugin]
 #
