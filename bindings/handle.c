@@ -93,3 +93,16 @@ void *icl__lua_push_values(lua_State *L, icl_tensor *t) {
   ICL__LUA_TRY(L, icl_tensor_read(t, dtype, data));
   return data;
 }
+
+int icl__lua_part(lua_State *L, int methods) {
+  lua_getfield(L, methods, "at");
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_call(L, 2, 1);
+  return 1;
+}
+
+int icl__lua_refuse_assignment(lua_State *L) {
+  return icl__lua_fail(L, "tensors do not change by assignment: where(), masked_fill() and concat() make new ones, and "
+                          "write() gives a state its next value");
+}

@@ -27,4 +27,9 @@ void icl__lua_check_value(lua_State *L, int index, const char *what, int number)
 /* A reference to what such a value means in arithmetic. Raises nothing. */
 icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tensor **result);
 
+/* Pushes x[place], x at 1 and the place at 2: what the method `at` of the table at `methods` makes of them. */
+int icl__lua_part(lua_State *L, int methods);
+/* __newindex of both types: raises. */
+int icl__lua_refuse_assignment(lua_State *L);
+
 #endif

@@ -168,6 +168,15 @@ static int state_rename(lua_State *L) {
   return 0;
 }
 
+/* s:set_dtype(dtype): its value has another dtype from now on; not inside a step */
+static int state_set_dtype(lua_State *L) {
+  icl__lua_no_more(L, 2, "set_dtype");
+  icl_state *state = icl__lua_check_state(L, 1);
+  luaL_checkstring(L, 2);
+  ICL__LUA_TRY(L, icl_state_set_dtype(state, icl__lua_check_dtype(L, 2, ICL_F32)));
+  return 0;
+}
+
 /* s:clear_grad(): forgets what backward() left in this step */
 static int state_clear_grad(lua_State *L) {
   icl__lua_no_more(L, 1, "clear_grad");
@@ -201,7 +210,7 @@ static int other_member(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return 1;
-  const char *name = luaL_tolstring(L, 2, NULL);
+  const char *name = lua_tostring(L, 2);
   lua_newtable(L);
   add_keys(L, lua_upvalueindex(1));
   add_keys(L, lua_upvalueindex(2));
@@ -211,7 +220,9 @@ static int other_member(lua_State *L) {
 /* Upvalues: the methods of states, and those of tensors. */
 static int state_index(lua_State *L) {
   icl_state *state = icl__lua_check_state(L, 1);
-  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return icl__lua_part(L, lua_upvalueindex(2));
+  const char *key = lua_tostring(L, 2);
   if (!strcmp(key, "grad"))
     return push_gradient(L, state);
   if (!strcmp(key, "name"))
@@ -237,12 +248,24 @@ static const char *const fields[] = {"grad", "name", "trainable"};
 
 void icl__lua_state_functions(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"read", state_read},     {"write", state_write},           {"set", state_set},
-      {"get", state_get},       {"shape", state_shape},           {"rank", state_rank},
-      {"count", state_count},   {"dtype", state_dtype},           {"freeze", state_freeze},
-      {"rename", state_rename}, {"clear_grad", state_clear_grad}, {NULL, NULL},
+      {"read", state_read},
+      {"write", state_write},
+      {"set", state_set},
+      {"get", state_get},
+      {"shape", state_shape},
+      {"rank", state_rank},
+      {"count", state_count},
+      {"dtype", state_dtype},
+      {"freeze", state_freeze},
+      {"rename", state_rename},
+      {"clear_grad", state_clear_grad},
+      {"set_dtype", state_set_dtype},
+      {NULL, NULL},
   };
-  static const luaL_Reg metamethods[] = {{"__gc", state_release}, {"__tostring", state_tostring}, {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {{"__gc", state_release},
+                                         {"__tostring", state_tostring},
+                                         {"__newindex", icl__lua_refuse_assignment},
+                                         {NULL, NULL}};
   lua_pushcfunction(L, new_state);
   lua_setfield(L, -2, "state");
   luaL_newmetatable(L, ICL__LUA_STATE);

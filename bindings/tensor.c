@@ -1,4 +1,4 @@
-/* tensor.c - the type icl.tensor: the methods that are no ops. The others are added in lua/icl/tensor.lua. */
+/* tensor.c - the type icl.tensor: the methods that are no ops. The others are added in lua/icl/tensor. */
 #include "tensor.h"
 
 #include "arguments.h"
@@ -172,12 +172,15 @@ static int tensor_tostring(lua_State *L) {
 
 /* ---- the type ---- */
 
-/* The methods have this as a metatable: what is not there is an error, which names what was probably meant. */
-static int missing_method(lua_State *L) {
+/* Upvalue: the methods. A place is for the method `at`: x[1], x[{ 2, 5 }]. */
+static int tensor_index(lua_State *L) {
+  lua_settop(L, 2);
   if (lua_type(L, 2) != LUA_TSTRING)
-    icl__lua_fail(L, "a tensor cannot be indexed with a %s; narrow() and gather() give parts, totable() numbers",
-                  luaL_typename(L, 2));
-  return icl__lua_unknown(L, "tensor", "method", lua_tostring(L, 2), 1);
+    return icl__lua_part(L, lua_upvalueindex(1));
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
+    icl__lua_unknown(L, "tensor", "method", lua_tostring(L, 2), lua_upvalueindex(1));
+  return 1;
 }
 
 void icl__lua_tensor_functions(lua_State *L) {
@@ -192,6 +195,7 @@ void icl__lua_tensor_functions(lua_State *L) {
       {"__close", tensor_release},
       {"__tostring", tensor_tostring},
       {"__len", tensor_length},
+      {"__newindex", icl__lua_refuse_assignment},
       {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
@@ -199,12 +203,9 @@ void icl__lua_tensor_functions(lua_State *L) {
   luaL_setfuncs(L, metamethods, 0);
   icl__lua_operators(L);
   luaL_newlib(L, methods);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, missing_method);
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "tensor_methods");
+  lua_pushcclosure(L, tensor_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
 }

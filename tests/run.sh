@@ -177,12 +177,29 @@ cuda_kernels() {
   done
   suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
   suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan
-  suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool
+  suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool host
+  for flavour in plain asan; do
+    suite "cuda convolutions, $flavour" env ICL_CUDA_LIBRARIES="$root/build/release/tests/cudasim-$flavour" \
+      "build/release/tests/test_cuda_conv_$flavour"
+  done
   nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
   if [ -x "$nvcc" ]; then
     suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
   else
     skip "cuda machine code" "no nvcc; CUDA_PATH names the folder of the toolkit"
+  fi
+}
+
+# Plans of cuDNN for what the recipes compute. The library is asked; there need be no GPU.
+cudnn_plans() {
+  if [ ! -x build/release/tests/test_cudnn_plans ]; then
+    skip "cudnn plans" "no headers of cuDNN"
+  elif [ ! -x build/release/icl ]; then
+    skip "cudnn plans" "no icl to list the convolutions of the recipes"
+  else
+    build/release/icl tests/cuda/conv_shapes.lua >"$logs/conv_shapes.txt"
+    suite "cudnn plans" build/release/tests/test_cudnn_plans "$logs/conv_shapes.txt" \
+      build/release/tests/libcuda_driver.so
   fi
 }
 
@@ -208,6 +225,7 @@ for stage in $stages; do
       other_ways
       suite "install" sh tests/install/run.sh build/release
       cuda_kernels
+      cudnn_plans
       ;;
     asan)
       export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1

@@ -92,6 +92,45 @@ UNARY_OF_Y(sigmoid, G2(mul, gy, G2(mul, y, G2(sub, NUMBER(1), y))))
 UNARY_OF_Y(relu, G2(relu_grad, gy, y))
 UNARY_OF_X(abs, G2(mul, gy, G1(sign, x)))
 UNARY_OF_X(log, G2(div, gy, x))
+UNARY_OF_X(erf, G2(mul, gy, G2(mul, NUMBER(1.1283791670955126), G1(exp, G1(neg, G2(mul, x, x))))))
+UNARY_OF_X(gelu, G2(mul, gy, G1(gelu_slope, x)))
+UNARY_OF_X(silu, G2(mul, gy, G1(silu_slope, x)))
+UNARY_OF_X(softplus, G2(mul, gy, G1(sigmoid, x)))
+
+/* With the density p of the normal distribution: 2 p + x p', p' = -x p. */
+GRADIENT(gelu_slope) {
+  icl__node *x = y->in[0], *square = G2(mul, x, x);
+  icl__node *density = G2(mul, NUMBER(0.39894228040143268), G1(exp, G2(mul, NUMBER(-0.5), square)));
+  return icl__give(pass, y, 0, G2(mul, gy, G2(mul, density, G2(sub, NUMBER(2), square))));
+}
+
+/* With s = sigmoid(x): 2 s' + x s'', where s' = s (1 - s) and s'' = s' (1 - 2 s). */
+GRADIENT(silu_slope) {
+  icl__node *x = y->in[0], *s = G1(sigmoid, x), *rest = G2(sub, NUMBER(1), s);
+  icl__node *factor = G2(add, NUMBER(2), G2(mul, x, G2(sub, rest, s)));
+  return icl__give(pass, y, 0, G2(mul, gy, G2(mul, G2(mul, s, rest), factor)));
+}
+
+GRADIENT(hardswish) {
+  icl__node *x = y->in[0], *inside = G2(mul, gy, G2(add, G2(div, x, NUMBER(3)), NUMBER(0.5)));
+  icl__node *above = WHERE(G2(gt, x, NUMBER(3)), gy, inside);
+  return icl__give(pass, y, 0, WHERE(G2(lt, x, NUMBER(-3)), NUMBER(0), above));
+}
+
+GRADIENT(leaky_relu) {
+  icl__node *x = y->in[0], *positive = G2(gt, x, NUMBER(0));
+  GIVE(0, WHERE(positive, gy, G2(mul, gy, y->in[1])));
+  GIVE(1, WHERE(positive, NUMBER(0), G2(mul, gy, x)));
+  return ICL_OK;
+}
+
+/* alpha e^x = y + alpha below 0. */
+GRADIENT(elu) {
+  icl__node *x = y->in[0], *positive = G2(gt, x, NUMBER(0));
+  GIVE(0, WHERE(positive, gy, G2(mul, gy, G2(add, y, y->in[1]))));
+  GIVE(1, WHERE(positive, NUMBER(0), G2(mul, gy, G2(elu, x, NUMBER(1)))));
+  return ICL_OK;
+}
 
 /* relu_grad(g, y) = g where y > 0: linear in g, constant in y almost everywhere. */
 GRADIENT(relu_grad) {

@@ -9,11 +9,14 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local parts = require "icl.tensor.parts"
 require "icl.tensor"
 
 local icl = {
   version = core.version,
   ops = core.ops,
+  concat = parts.concat,
+  stack = parts.stack,
   -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one. Inside a step they may be
   -- anything that was recorded in it, such as batch.image; outside of one call t:requires_grad() before t is used.
   grad = core.grad,
@@ -80,6 +83,7 @@ function icl.no_grad(f, ...)
 end
 
 return require "icl.internal.lazy"(icl, "icl", {
-  "augment", "autograd", "data", "ema", "evaluate", "fit", "gradcheck", "image", "json", "loss", "metrics", "models",
-  "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "show", "sinks", "step", "weights",
+  "augment", "autograd", "data", "ema", "evaluate", "fit", "grad_scaler", "gradcheck", "image", "json", "loss",
+  "metrics", "models", "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "show",
+  "sinks", "step", "weights",
 })

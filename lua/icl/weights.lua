@@ -84,6 +84,45 @@ local function substitute(entry)
   return value and core.full(entry.state:shape(), value, entry.state:dtype())
 end
 
+-- The names of layers or states that `except` of load gives, as a list.
+local function exceptions(except)
+  if type(except) ~= "table" then except = { except } end
+  for _, name in ipairs(except) do
+    arguments.typed("load: except", name, "string", "the name of a layer or state, or a list of them")
+  end
+  return except
+end
+
+-- Is this the name of one of the exceptions, or of something in it?
+local function is_below(name, except)
+  for _, exception in ipairs(except) do
+    if name == exception or name:sub(1, #exception + 1) == exception .. "." then return exception end
+  end
+  return nil
+end
+
+-- The module without the states that `except` names, their names, and the tensors without those of the same names. A
+-- name that the module does not have is an error.
+local function without(module, tensors, except, target)
+  local states, left, kept, used, known = {}, {}, {}, {}, {}
+  for _, entry in ipairs(module:named_states()) do
+    local exception = is_below(entry.name, except)
+    local list = exception and left or states
+    list[#list + 1] = exception and entry.name or entry
+    used[exception or ""] = true
+    known[#known + 1] = entry.name:match "^(.*)%." or entry.name
+  end
+  for _, exception in ipairs(except) do
+    if not used[exception] then
+      fail("load: except: there is no '%s' in %s%s", exception, target, arguments.suggestion(exception, known))
+    end
+  end
+  for _, item in ipairs(tensors) do
+    if not is_below(item.name, except) then kept[#kept + 1] = item end
+  end
+  return { named_states = function() return states end }, left, kept
+end
+
 -- Pairs the states of a module with tensors by name. -> list of { state =, tensor = }, differences { missing,
 -- unexpected, unreadable, wrong }, how many names fit, and the tensors of another shape, list of { entry =, tensor = }.
 -- `target` names the module for messages.
@@ -131,9 +170,10 @@ local function classes_text(module, differences, misshapen, target)
   for _, item in ipairs(misshapen) do
     if item.entry.module ~= states[#states].module then return nil end
   end
-  local own = misshapen[1].entry.state
-  return ("The last layer is for %d classes in the file and for %d in %s: model:load(path, { strict = false }) loads "
-    .. "all but it"):format(misshapen[1].tensor:size(-1), own:size(-1), target)
+  local own, layer = misshapen[1].entry.state, misshapen[1].entry.name:match "^(.*)%."
+  if not layer then return nil end
+  return ("The last layer is for %d classes in the file and for %d in %s: model:load(path, { except = \"%s\" }) loads "
+    .. "all but it"):format(misshapen[1].tensor:size(-1), own:size(-1), target, layer)
 end
 
 local function difference_text(differences, target)
@@ -190,19 +230,24 @@ local function renamed(tensors, rename)
   return list
 end
 
--- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true, rename = function(name) }]) -> {
--- missing, unexpected, unreadable, wrong }, lists of names. All names and shapes must agree unless strict is false;
--- nothing is changed if they do not. `strict = false` takes what fits, of which there must be something. rename gives
--- the name that an entry has in the module, or nil to leave it out. A file may lack what old versions of PyTorch did
--- not write, the counters of batch norm, which are then 0. The module may be anything with named_states, such as an
--- optimizer; for messages, `target` names it and `advice` says what to do.
+-- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true, rename = function(name), except =
+-- }]) -> { missing, unexpected, unreadable, wrong, left }, lists of names. All names and shapes must agree unless strict
+-- is false; nothing is changed if they do not. `strict = false` takes what fits, of which there must be something.
+-- rename gives the name that an entry has in the module, or nil to leave it out. except names a layer or a list of them,
+-- "fc" or { "fc", "stage3" }, the states of which stay as they are, whatever the file has for them; `left` lists these.
+-- A file may lack what old versions of PyTorch did not write, the counters of batch norm, which are then 0. The module
+-- may be anything with named_states, such as an optimizer; for messages, `target` names it and `advice` says what to do.
 function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
   core.refuse_suspended "load"
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
-    { "rename", "advice" })
+    { "rename", "except", "advice" })
   tensors = renamed(tensors, options.rename)
+  local left = {}
+  if options.except then
+    module, left, tensors = without(module, tensors, exceptions(options.except), options.target)
+  end
   local found, differences, fitting, misshapen = match(module, tensors, options.target)
   local text, hint = difference_text(differences, options.target), ""
   if fitting == 0 then hint = prefix_text(tensors) end
@@ -215,6 +260,7 @@ function weights.load_state_dict(module, tensors, options)
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
   for _, pair in ipairs(found) do pair.state:write(pair.tensor:cast(pair.state:dtype())) end
+  differences.left = left
   return differences
 end
 
@@ -225,12 +271,13 @@ function weights.read(path)
   return ok and type(about) == "table" and about.state and weights.under("model", list) or list
 end
 
--- weights.load(module, path [, { strict = true, rename = function(name) }]): what m:load does; see load_state_dict.
+-- weights.load(module, path [, { strict = true, rename = function(name), except = }]): what m:load does; see
+-- load_state_dict.
 function weights.load(module, path, options, ...)
   check_module("load", module)
   arguments.no_more("load", "a path and a table of options", ...)
   arguments.path("load", path)
-  options = arguments.options("load", options, { strict = true }, { "rename" })
+  options = arguments.options("load", options, { strict = true }, { "rename", "except" })
   options.source = path
   local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end

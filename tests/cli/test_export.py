@@ -129,6 +129,11 @@ OWN = {
     z = z + icl.ops.where(y:gt(0.1), y, y:minimum(0)) + y:ne(0):cast "f32" + y:clamp(-0.5, 0.5) + y:relu() ^ 2
     return self.fc(z:global_avg_pool())
   end)""",
+  "activations": """own(function(self, x)
+    local y = self.conv(x)
+    local z = y:gelu() + y:silu() + y:softplus() + (4 * y):hardswish() + (3 * y):round() + y:erf()
+    return self.fc((z + y:leaky_relu(0.1) + y:elu(0.7)):global_avg_pool())
+  end)""",
   "constants": """own(function(self, x)
     local y = icl.ops.concat(self.conv(x), icl.full({ x:size(1), 6, 6, 2 }, 0.25), { dim = 4 }):narrow(4, 2, 4)
     return self.fc((y * self.short + y * self.long):global_avg_pool())

@@ -50,7 +50,7 @@ BINDINGS = [
 LUA = [
   ["lua/icl/internal/*"],
   ["lua/icl/runs/*"],
-  ["lua/icl/tensor.lua", "lua/icl/json.lua", "lua/icl/image.lua", "lua/icl/weights.lua", "lua/icl/loss/*",
+  ["lua/icl/tensor/*", "lua/icl/json.lua", "lua/icl/image.lua", "lua/icl/weights.lua", "lua/icl/loss/*",
    "lua/icl/autograd.lua", "lua/icl/random/*", "lua/icl/chart/*",
    "lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua "
    "lua/icl/options/notation.lua lua/icl/options/results.lua lua/icl/options/resumed.lua lua/icl/options/seeds.lua",
@@ -59,7 +59,7 @@ LUA = [
   ["lua/icl/nn/*"],
   ["lua/icl/network/*"],
   ["lua/icl/step.lua", "lua/icl/run/*", "lua/icl/gradcheck.lua", "lua/icl/optim/*", "lua/icl/augment/*"],
-  ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua"],
+  ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua", "lua/icl/grad_scaler.lua"],
   ["lua/icl/options/*"],
   ["lua/icl/augment/from_options.lua lua/icl/augment/init.lua"],
   ["lua/icl/evaluate.lua"],
@@ -69,7 +69,7 @@ LUA = [
   ["lua/icl/help/*", "lua/icl/report/*"],
   ["lua/icl/repl/*", "lua/icl/commands/*"],
   ["lua/icl/program/*"],
-  ["recipes/*"],
+  ["recipes/**"],
 ]
 
 # Files that require what a variable names: the loader of the modules that lazy tables list, which are read where they

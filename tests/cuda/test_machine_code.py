@@ -29,6 +29,9 @@ RULES = [
   (r"pool(_grad)?<.*\b8>", "ldg128 >= 1, stg128 >= 1, ldg_narrow == 0, stg_narrow == 0"),
   (r"chain_f32", "ldg128 >= 1, stg128 >= 1, registers <= 64"),
   (r"chains_f32", "ld128 >= 1, st128 >= 1, registers <= 64"),
+  (r"^transposes", "ld128 >= 1, st128 >= 1, registers <= 80"),
+  (r"bind_leaves", "ldg128 >= 1, stg128 >= 1"),
+  (r"find_nan", "ldg128 >= 1, registers <= 64"),
   (r"move_elements<uint4>|gather<uint4>|flip<uint4>", "ldg128 >= 1, stg128 >= 1, ldg_narrow <= 1"),
   (r"", "red == 0"),
 ]

@@ -8,46 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/dtype.h"
 #include "ops/batch_norm.h"
-
-static void expect(bool good, const char *what, int way) {
-  count_test(good);
-  if (!good)
-    printf("failed: %s, %s\n", what, order_name(way));
-}
-
-static bool same(const memory *a, const memory *b) {
-  return download(a) && download(b) && !memcmp(a->host, b->host, a->bytes);
-}
-
-/* `count` numbers that look like noise, for the caller to free. */
-static float *numbers(uint32_t sequence, int64_t count) {
-  float *x = calloc((size_t)count, sizeof *x);
-  for (int64_t i = 0; x && i < count; i++)
-    x[i] = (float)noise(sequence, i);
-  return x;
-}
-
-static memory floats(uint32_t sequence, int64_t count) {
-  float *x = numbers(sequence, count);
-  memory m = upload(x, (size_t)count * sizeof *x);
-  free(x);
-  return m;
-}
-
-/* Noise as f32 or in 16 bits. */
-static memory images(uint32_t sequence, int64_t count, icl_dtype dtype) {
-  float *x = numbers(sequence, count);
-  void *data = calloc((size_t)count, icl_dtype_bytes(dtype));
-  icl__convert(ICL_F32, x, dtype, data, count);
-  memory m = upload(data, (size_t)count * icl_dtype_bytes(dtype));
-  free(x);
-  free(data);
-  return m;
-}
-
-static icl__cuda_in in(const memory *m, icl_dtype dtype) { return (icl__cuda_in){m->device, (int)dtype}; }
 
 /* ---- batch norm: sums with all that follows from them ---- */
 

@@ -35,6 +35,7 @@ static void set(const char *order_name, const char *schedule_name, unsigned seed
 __attribute__((constructor)) static void read_settings() {
   set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
+  setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
 }
 
 size_t draw(size_t limit) {

@@ -488,13 +488,13 @@ check("recorded in a step as at once, and no plan is made anew", function()
         kept[#kept + 1] = { batch.index, image:keep(), batch.place }
         icl.loss.distribution(batch.target, COUNT):keep()
       end
-      if epoch > 1 then check.equal(icl.statistics().plans, plans) end
+      if epoch > 1 then check.equal(icl.statistics().plans_made, plans) end
       for number, pair in ipairs(kept) do
         local again = loader:batch(pair[1], epoch, number, nil, pair[3]).image
         again = type(again) == "table" and again[2] or again
         if difference(again, pair[2]) > 1e-6 then error(name) end
       end
-      plans = icl.statistics().plans
+      plans = icl.statistics().plans_made
     end
   end
 end)

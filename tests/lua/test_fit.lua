@@ -277,7 +277,15 @@ check("weights to start from", function()
   local head = small_model()
   head[5] = icl.nn.linear(2, 7)
   check.raises(function() fit(options, { model = head, train = make_set(12, 4, 4) }) end, "for 2 classes in the file "
-    .. "and for 7 in the model: model:load%(path, { strict = false }%) loads all but it")
+    .. "and for 7 in the model: model:load%(path, { except = \"4\" }%) loads all but it")
+  options.weights_except = "4"
+  local _, text = fit(options, { model = head, train = make_set(12, 4, 4) })
+  contains(text, "Note: Weights of " .. path .. " but for 4.weight, 4.bias")
+  check.equal(head[1].weight:bytes() == model[1].weight:bytes(), true)
+  options.weights_except = "5"
+  check.raises(function() fit(options, { model = head, train = make_set(12, 4, 4) }) end,
+    "icl.fit: weights: load: except: there is no '5' in the model")
+  check.raises(function() fit { weights_except = "fc" } end, "weights_except = fc means nothing without weights")
   check.raises(function() fit { weights = "/nowhere" } end, "icl.fit: weights: there is no file or run /nowhere")
   os.remove(path)
 end)

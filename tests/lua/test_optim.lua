@@ -191,9 +191,69 @@ check("frozen parameters need no gradient and stay", function()
   b:freeze()
   step(optimizer, 0.5, { a, 1 })
   check.equal(b:get()[1], 1)
-  b:freeze(false)
-  check.raises(function() step(optimizer, 0.5, { a, 1 }) end, "parameter b has no gradient")
   check.near(a:get()[1], 1 - 0.5 * 2 * 1.9, 1e-6)
+end)
+
+-- What f warns of.
+local function warnings(f)
+  local list, original = {}, warn
+  warn = function(text) list[#list + 1] = text end
+  local restore <close> = setmetatable({}, { __close = function() warn = original end })
+  f()
+  return list
+end
+
+check("what a step leaves out stays as it is, which is said once", function()
+  for _, name in ipairs(all_names) do
+    local a, b, c = parameter({ 1, 2 }, "a"), parameter({ 3, 4 }, "b"), parameter({ 1, 2 }, "a")
+    local optimizer, alone = icl.optim[name](groups(a, b), { weight_decay = 0.1 }), nil
+    local said = warnings(function()
+      step(optimizer, 0.5, { a, 1 })
+      step(optimizer, 0.5, { a, 1 })
+    end)
+    check.equal(#said, 1)
+    check.equal(said[1]:match "^(icl%.optim%.%w+: no gradient for b: .*) This is said once" ~= nil, true)
+    check.equal(table.concat(b:get(), " "), "3.0 4.0")
+    for _, entry in ipairs(optimizer:named_states()) do
+      if entry.name:find "%.b$" then check.equal(entry.state:abs():max():item(), 0) end
+    end
+    alone = icl.optim[name](groups(c), { weight_decay = 0.1 })
+    step(alone, 0.5, { c, 1 })
+    step(alone, 0.5, { c, 1 })
+    check.equal(a:bytes() == c:bytes(), true)
+    check.equal(#warnings(function() step(optimizer, 0.5, { a, 1 }, { b, 1 }) end), 0)
+    check.equal(b:get()[1] ~= 3, true)
+  end
+end)
+
+check("a network of which blocks are left out is trained", function()
+  local nn = icl.nn
+  local Net = nn.layer "net"
+  function Net:init() self.blocks, self.head = nn.list { nn.linear(4, 4), nn.linear(4, 4) }, nn.linear(4, 2) end
+  function Net:forward(x, left_out)
+    for i, block in ipairs(self.blocks) do
+      if i ~= left_out then x = x + block(x):relu() end
+    end
+    return self.head(x)
+  end
+  local model = Net()
+  local optimizer = icl.optim.sam(icl.optim.sgd(model, { gradient_clip = 1 }), { model = model })
+  local x, target = icl.random.normal { 8, 4 }, icl.tensor({ 0, 1, 0, 1, 0, 1, 0, 1 }, { dtype = "i64" })
+  local said = warnings(function()
+    for i = 0, 8 do
+      local before = { model.blocks[1].weight:bytes(), model.blocks[2].weight:bytes() }
+      icl.step(function()
+        optimizer:step(0.1, function()
+          local loss = icl.loss.cross_entropy(model(x, i % 3), target)
+          loss:backward()
+          return loss
+        end)
+      end)
+      for k = 1, 2 do check.equal(model.blocks[k].weight:bytes() == before[k], i % 3 == k) end
+    end
+  end)
+  check.equal(#said, 2)
+  check.equal(said[1]:find("icl.optim.sam: no gradient for blocks.0.weight, blocks.0.bias:", 1, true), 1)
 end)
 
 check("clipping by the norm of all gradients, then division", function()

@@ -50,6 +50,28 @@ check("ranges", function()
   check.near(random.bernoulli({ 4000 }, 0.25):float():mean():item(), 0.25, 0.03)
 end)
 
+check("numbers and orders for Lua", function()
+  random.seed(3)
+  local order, number, share = random.permutation(20), random.number(), random.beta(0.5)
+  check.equal(order:dtype(), "i64")
+  local sorted = order:totable()
+  table.sort(sorted)
+  check.equal(table.concat(sorted, " "), numbers(icl.arange(20)))
+  check.equal(numbers(order) == numbers(icl.arange(20)), false)
+  check.equal(numbers(random.permutation(20)) == numbers(order), false)
+  check.equal(number > 0 and number < 1 and share > 0 and share < 1, true)
+  check.equal(random.number() == number, false)
+  random.seed(3)
+  check.equal(numbers(random.permutation(20)), numbers(order))
+  check.equal(random.number(), number)
+  check.equal(random.beta(0.5), share)
+  local sum = 0
+  for _ = 1, 2000 do sum = sum + random.number() / 2000 end
+  check.near(sum, 0.5, 0.03)
+  check.raises(function() random.permutation(-1) end, "icl.random.permutation: n is %-1")
+  check.raises(function() random.beta(0) end, "icl.random.beta: a is 0")
+end)
+
 check("words of a key are those that ops draw from", function()
   local core = require "icl.core"
   local key = { 0xa4093822, 0x299f31d0, 0x13198a2e, 0x03707344 }

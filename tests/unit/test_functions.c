@@ -72,6 +72,7 @@ TEST(functions_of_one_number) {
     CHECK_NEAR(worst_error(ICL__OP_exp, exp), 0, 2);
     CHECK_NEAR(worst_error(ICL__OP_log, log), 0, 2);
     CHECK_NEAR(worst_error(ICL__OP_tanh, tanh), 0, 2);
+    CHECK_NEAR(worst_error(ICL__OP_erf, erf), 0, 2);
     CHECK_NEAR(worst_error(ICL__OP_sqrt, sqrt), 0, 1);
   }
 }

@@ -71,6 +71,7 @@ const icl__backend icl__cpu_backend = {
     .abi = ICL__BACKEND_ABI,
     .name = "cpu",
     .precisions = "f32",
+    .slow_f16 = true,
     .open = open_device,
     .close = close_device,
     .describe = icl__cpu_describe,

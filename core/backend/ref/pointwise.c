@@ -4,10 +4,12 @@
 #include <math.h>
 
 #define ABS   fabs
+#define ERF   erf
 #define EXP   exp
 #define FLOOR floor
 #define LOG   log
 #define POW   pow
+#define REAL  (double)
 #define SQRT  sqrt
 #define TANH  tanh
 

@@ -18,9 +18,11 @@ local ricap = require "icl.augment.ricap"
 local groups = require "icl.options.groups"
 local usage = require "icl.internal.usage"
 
--- The dtype of activations; tf32 is about products of f32.
+-- The dtype of activations, where it is not called as the precision.
+local dtypes = { tf32 = "f32", ["f16-pure"] = "f16" }
+
 local function stored_as(options)
-  return options.precision == "tf32" and "f32" or options.precision
+  return dtypes[options.precision] or options.precision
 end
 
 -- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.

@@ -55,7 +55,7 @@ end
 local one_name = {
   neg = "Neg", abs = "Abs", sign = "Sign", floor = "Floor", exp = "Exp", log = "Log", sqrt = "Sqrt", tanh = "Tanh",
   sigmoid = "Sigmoid", relu = "Relu", add = "Add", sub = "Sub", mul = "Mul", div = "Div", pow = "Pow", maximum = "Max",
-  minimum = "Min", add_n = "Sum",
+  minimum = "Min", add_n = "Sum", round = "Round", erf = "Erf", softplus = "Softplus", hardswish = "HardSwish",
 }
 local tests = { eq = "Equal", ne = "Equal", lt = "Less", le = "LessOrEqual", gt = "Greater", ge = "GreaterOrEqual" }
 
@@ -67,6 +67,33 @@ for name, op in pairs(one_name) do
     result.name = g:node(op, names)
   end
 end
+
+-- x, times a function of x that nodes of the graph make of its name.
+local function times_x(factor)
+  return function(g, _, inputs, result)
+    result.nchw = are_images(inputs, result)
+    local x = operand(g, inputs[1], result.nchw, result.dtype)
+    local function number(value) return g:tensor("const", core.new_tensor(value, result.dtype, {})) end
+    result.name = g:node("Mul", { x, factor(g, x, number) })
+  end
+end
+ops.silu = times_x(function(g, x) return g:node("Sigmoid", { x }) end)
+ops.gelu = times_x(function(g, x, number)
+  local erf = g:node("Erf", { g:node("Mul", { x, number(math.sqrt(0.5)) }) })
+  return g:node("Mul", { number(0.5), g:node("Add", { erf, number(1) }) })
+end)
+
+-- Ops whose second input is a number in ONNX.
+local function with_alpha(op)
+  return function(g, node, inputs, result)
+    local alpha = inputs[2].number
+    if not alpha then g:refuse(node, "takes a factor that is no number") end
+    result.nchw = are_images({ inputs[1] }, result)
+    result.name = g:node(op, { operand(g, inputs[1], result.nchw, result.dtype) }, { alpha = alpha + 0.0 })
+  end
+end
+ops.leaky_relu = with_alpha "LeakyRelu"
+ops.elu = with_alpha "Elu"
 
 -- The dtype in which values are compared: that of the first which is no number, unless they differ.
 local function compared(inputs)

@@ -28,7 +28,7 @@ local function learn(self, batch, is_first)
     local logits = predict(self.model, chunk.image)
     local part = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
     if share < 1 and not o.as_published then part = part * share end
-    part:backward()
+    self.scaler:backward(part)
     sums.loss = sums.loss + part
     for name, value in pairs(is_first and metrics.figures(logits, chunk.target, self.train_metrics) or {}) do
       sums[name] = (sums[name] or 0) + value * share
@@ -39,17 +39,12 @@ end
 
 -- One update; -> what learn() gives, of the first pass where an optimizer takes several, and the rate.
 local function update(self, run, batch)
-  local rate, passes, values = self.schedule(run.step), 0, nil
+  local rate, passes = self.schedule(run.step), 0
   local function pass()
     passes = passes + 1
     return learn(self, batch, passes == 1)
   end
-  if self.optimizer.takes_function then
-    values = self.optimizer:step(rate, pass)
-  else
-    values = pass()
-    self.optimizer:step(rate)
-  end
+  local values = self.scaler:step(self.optimizer, rate, pass)
   values.lr = rate
   return values
 end
@@ -105,7 +100,7 @@ local function one_epoch(self, run, result)
   local due = run.epoch % self.options.val_period == 0 or run.epoch == run.last_epoch
   if self.each and due then evaluate_on(self, run, result, self.each) end
   local report = report_of(result)
-  report.lr = rate
+  report.lr, report.loss_scale = rate, self.scaler.scale and self.scaler.scale:item()
   run:report(report)
   if self.on_epoch then self.on_epoch(run, result) end
   if due or not self.each then tell_schedule(self, result) end
@@ -179,7 +174,8 @@ end
 
 -- What a checkpoint holds. An optimizer or schedule of one's own may be a bare function, of which nothing can be kept.
 local function kept_of(self)
-  local kept = { model = self.model, ema = self.ema, metrics = #self.of_epoch > 0 and sums_of(self) or nil }
+  local kept = { model = self.model, ema = self.ema, metrics = #self.of_epoch > 0 and sums_of(self) or nil,
+                 scaler = self.scaler.options.enabled and self.scaler or nil }
   for _, name in ipairs { "optimizer", "schedule" } do
     local thing = self[name]
     if type(thing) == "table" and (thing.named_states or checkpoint.has_settings(thing)) then kept[name] = thing end

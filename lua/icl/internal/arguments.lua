@@ -96,6 +96,11 @@ function arguments.number(what, value, least)
   return checked(what, value, { type = "float", min = least }, numbers.format("a number of at least %g", least))
 end
 
+-- A finite number, as a float.
+function arguments.finite(what, value)
+  return checked(what, value, { type = "float" })
+end
+
 -- true or false.
 function arguments.boolean(what, value)
   checked(what, value, { type = "boolean" })

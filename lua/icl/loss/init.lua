@@ -9,6 +9,7 @@
 local core = require "icl.core"
 local ops = core.ops
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local elements = require "icl.loss.elements"
 local fail = require "icl.internal.fail"
 local known = require "icl.internal.labels"
@@ -37,11 +38,9 @@ local function check_mixture(target)
   end
 end
 
-local floats = { f32 = true, f64 = true, bf16 = true, f16 = true }
-
 -- loss.is_distribution(target) -> is it a tensor of probabilities, rather than labels?
 function loss.is_distribution(target)
-  return type(target) == "userdata" and floats[target:dtype()] ~= nil
+  return type(target) == "userdata" and dtypes.floats[target:dtype()] ~= nil
 end
 
 -- A tensor of probabilities, which are of as many classes as the logits.
@@ -182,11 +181,6 @@ loss.smooth_l1 = elements.define("loss.smooth_l1", { beta = 1 }, function(x, y, 
   return huber((x - y):abs(), beta) / beta
 end)
 
--- log(1 + e^-x). At 0 the slope comes from the maximum, which shares it.
-local function softplus_of_negative(x)
-  return (-x):maximum(0) + (1 + (-x:abs()):exp()):log()
-end
-
 -- loss.bce_with_logits(logits, target [, { pos_weight = 1, reduction = "mean" }]) -> the mean of the binary
 -- cross-entropies -(w y log s + (1 - y) log(1 - s)), s being sigmoid(x), y a target from 0 to 1; they are finite for
 -- large logits too (PyTorch: BCEWithLogitsLoss). w is pos_weight: a number, or one for each position of the last axis.
@@ -197,7 +191,7 @@ loss.bce_with_logits = elements.define("loss.bce_with_logits", { pos_weight = 1 
   else
     weight = class_weights(what, weight, x:rank() > 0 and x:size(-1) or 1):cast(x:dtype())
   end
-  return (1 - y) * x + (1 + (weight - 1) * y) * softplus_of_negative(x)
+  return (1 - y) * x + (1 + (weight - 1) * y) * ops.softplus(-x)
 end)
 
 -- loss.kl_div(input, target [, { log_target = false, reduction = "mean" }]) -> the mean of target (log target - input),

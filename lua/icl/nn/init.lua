@@ -8,6 +8,8 @@ function nn.layer(name, base)
 end
 
 return require "icl.internal.lazy"(nn, "icl.nn", {
-  "avg_pool2d", "batch_norm", "conv2d", "dropout", "flatten", "global_avg_pool", "initial", "linear", "list",
-  "max_pool2d", "relu", "sequential", "squeeze_excite", "summary",
+  "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "conv_transpose2d", "drop_path", "dropout",
+  "dropout2d", "elu", "embedding", "flatten", "gelu", "global_avg_pool", "group_norm", "hardswish", "identity",
+  "initial", "instance_norm", "layer_norm", "leaky_relu", "linear", "list", "max_pool2d", "multi_head_attention",
+  "relu", "sequential", "sigmoid", "silu", "softmax", "softplus", "squeeze_excite", "summary", "tanh", "upsample",
 })

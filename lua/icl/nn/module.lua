@@ -7,6 +7,7 @@
 -- tensor in a field is a constant, neither trained nor saved.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local fail = require "icl.internal.fail"
 local scope = require "icl.internal.scope"
 local observer = require "icl.nn.observer"
@@ -70,8 +71,13 @@ local function check_name(module, key)
     fail("%s: %s cannot be the name of a module or state; it must be a text without a point", module.class_name,
       arguments.described(key))
   end
-  if type(module[key]) == "function" then
-    fail("%s: %s is a method of modules and cannot be the name of a module or state", module.class_name, key)
+end
+
+-- An error where a field would hide a method; a function may take its place.
+local function check_hidden(module, key)
+  local members = records[module].members
+  if rawget(members, key) == nil and type(members[key]) == "function" then
+    fail("%s: %s is a method of modules and cannot be the name of a field", module.class_name, tostring(key))
   end
 end
 
@@ -104,6 +110,7 @@ local function assign(module, key, value)
   local before, registered = record.members[key], Module.is(value) or is_state(value)
   if Module.is(value) then check_parents(module, key, value) end
   if not registered then check_constant(module, key, value) end
+  if type(value) ~= "function" and value ~= nil then check_hidden(module, key) end
   record.buffers[key] = nil
   if Module.is(before) or is_state(before) then
     if not registered then forget(record, key) end
@@ -129,6 +136,7 @@ end
 local function assign_state(module, what, key, value, trained)
   arguments.typed(what, key, "string", "a name and a first value")
   check_name(module, key)
+  check_hidden(module, key)
   if value == nil then fail("%s: %s needs a first value: a tensor, a number or a table", what, key) end
   local state = is_state(value) and value or core.state(value, { trainable = trained })
   state:freeze(not trained)
@@ -342,10 +350,71 @@ function Module.keep_modes(list)
   end })
 end
 
+-- m:to(dtype): its states of floats, parameters and buffers, have this dtype from now on; returns itself. To be called
+-- before an optimizer is made, whose states have the dtypes of the parameters.
+function Module:to(dtype)
+  arguments.choice("to: the dtype", dtype, arguments.names(dtypes.floats))
+  for _, entry in ipairs(self:named_states()) do
+    if dtypes.floats[entry.state:dtype()] then entry.state:set_dtype(dtype) end
+  end
+  return self
+end
+
 -- m:freeze([on]): its parameters are not trained, or are again with `false`.
 function Module:freeze(on)
   for _, state in ipairs(self:parameters()) do state:freeze(on ~= false) end
   return self
+end
+
+local copy_of
+
+-- The fields of a module in one that is new. A state or module that is there twice is copied once.
+local function copy_module(module, made)
+  local copy = new_instance(getmetatable(module).class)
+  made[module] = copy
+  local from, to = records[module], records[copy]
+  for key, value in next, from.members do to.members[key] = copy_of(value, made) end
+  for i, key in ipairs(from.order) do
+    to.order[i], to.buffers[key] = key, from.buffers[key]
+    local value = to.members[key]
+    if Module.is(value) then records[value].parent, records[value].name = copy, key end
+  end
+  return copy
+end
+
+local function copy_state(state)
+  local copy = core.state(state:read(), { trainable = state.trainable })
+  parameters[copy] = parameters[state]
+  return copy
+end
+
+local function copy_table(from, made)
+  local copy = {}
+  made[from] = copy
+  for key, value in next, from do copy[key] = copy_of(value, made) end
+  return copy
+end
+
+-- Tensors and functions do not change, so that both may have them; so may objects of other kinds.
+function copy_of(value, made)
+  if made[value] then return made[value] end
+  if Module.is(value) then return copy_module(value, made) end
+  if is_state(value) then
+    made[value] = copy_state(value)
+    return made[value]
+  end
+  if type(value) == "table" and getmetatable(value) == nil then return copy_table(value, made) end
+  return value
+end
+
+-- m:clone() -> a module like this one with the same values, modes and frozen parts, and with states of its own: what is
+-- done to one leaves the other as it is. Functions that are entries of a list are shared.
+function Module:clone(...)
+  arguments.no_more("clone", "no arguments", ...)
+  core.refuse_suspended "clone"
+  local copy = copy_module(self, {})
+  rename(copy, "")
+  return copy
 end
 
 -- m:save(path): all states as a safetensors file in PyTorch's layouts and names.
@@ -353,7 +422,10 @@ function Module:save(path)
   require "icl.weights".save(self, path)
 end
 
--- m:load(path [, { strict = true, rename = function(name) }]): the states from such a file; see weights.lua.
+-- m:load(path [, { strict = true, rename = function(name), except = }]) -> { missing, unexpected, unreadable, wrong,
+-- left }, lists of names: the states from such a file. strict = false takes what fits; rename gives the name in the
+-- module for one in the file, or nil to leave it out; except = "fc", or a list, names layers that stay as they are:
+-- where the number of classes is another, the rest is loaded.
 function Module:load(path, options)
   return require "icl.weights".load(self, path, options)
 end

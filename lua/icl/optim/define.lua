@@ -116,12 +116,13 @@ local function states_of(self, state, group, s)
   return own
 end
 
--- optimizer:step(lr [, f]) -> what f() returns: one update with the gradients of this step, which are used up. lr is a
--- number or a tensor of one element; f is called first, to leave gradients: function() loss:backward() end. Wrappers
+-- optimizer:step(lr [, f]) -> what f() returns: one update with the gradients of this step, which are used up. A
+-- parameter without one, in a part of the network that this step left out, stays as it is, and so do its moments. lr is
+-- a number or a tensor of one element; f is called first, to leave gradients: function() loss:backward() end. Wrappers
 -- that need several passes (icl.optim.sam) call it as often.
 function Optimizer:step(lr, f)
   local rate, results = rate_of(self, lr), table.pack(call(self, f))
-  local gradients, t = gradients_of(self.name, self.groups, self.options), nil
+  local gradients, t = gradients_of(self, self.options), nil
   if self.count then
     t = self.count + 1
     self.count:write(t)
@@ -129,6 +130,7 @@ function Optimizer:step(lr, f)
   for _, group in ipairs(self.groups) do
     local s = settings_of(self, group, rate, t)
     groups.each({ group }, function(_, state)
+      if not gradients[state] then return end
       state:write(self.rule.update(state, gradients[state], states_of(self, state, group, s), s))
       state:clear_grad()
     end)

@@ -135,6 +135,7 @@ local decays = { "a {weight_decay} above 0", function(values) return values.weig
 
 local sharpness_aware = { "a {sam_rho} above 0", function(values) return values.sam_rho > 0 end }
 local looks_ahead = { "{lookahead} above 0", function(values) return values.lookahead > 0 end }
+local starts_from_weights = { "{weights}", function(values) return values.weights ~= nil end }
 local averaged = { "an {ema} above 0", function(values) return values.ema > 0 end }
 
 groups.training = options "training"
@@ -216,6 +217,8 @@ groups.training = options "training"
       "schedule, clipping and subdivision as in the code the published figures were made with")
   : value("weights", nil, "what to start from: a file of weights (safetensors), a checkpoint or the folder of a run",
       { type = "path" })
+  : value("weights_except", "", "layers that begin anew, such as fc where the number of classes is another",
+      { only = starts_from_weights })
   : flag("val_first", false, "evaluate before the first epoch, too")
   : value("val_period", 1, "epochs from one evaluation to the next; there is one after the last epoch", { min = 1 })
   : choice("tta", "none", { "none", "flip" },
@@ -282,14 +285,31 @@ groups.logging = options "logging"
   : flag("histograms", false, "in them the weights after each epoch", { only = in_events, may_change = true })
   : neutral()
 
-groups.runtime = options "runtime"
-  : value("seed", 0, "of every random draw", { min = 0, neutral = true })
-  : choice("precision", "f32", { "f32", "tf32", "bf16" },
-      "how activations are stored; tf32: as f32, and products of them have 10 bits, on devices that have it")
-  : include(groups.output, groups.logging, groups.engine)
+-- What a device must have for a word of --precision, where that is not the word itself.
+local asks_for = { ["f16-pure"] = "f16" }
+
+local function check_precision(values)
+  local device = values.device or core.configured().device or "cpu"
+  local wanted, has = asks_for[values.precision] or values.precision, core.device_precisions(device)
+  for _, name in ipairs(has or { wanted }) do  -- what is wrong with a device is said elsewhere
+    if name == wanted then return nil end
+  end
+  return ("{precision} %s: device %s has %s%s"):format(values.precision, device, table.concat(has, ", "),
+    wanted == "f16" and "; bf16 takes as little memory as f16, and needs no scaling of the loss" or "")
+end
+
+groups.precision = options "precision"
+  : choice("precision", "f32", { "f32", "tf32", "bf16", "f16", "f16-pure" },
+      "how activations are stored; tf32: as f32, and products of them have 10 bits; f16: with dynamic loss scaling; "
+      .. "f16-pure: weights and all that the optimizer does are f16, too, as in an experiment that shows why not")
+  : check(check_precision)
   : after(function(opt)
       if opt.precision == "tf32" then core.configure { precision = "tf32" } end
-      random.seed(opt.seed)
     end)
+
+groups.runtime = options "runtime"
+  : value("seed", 0, "of every random draw", { min = 0, neutral = true })
+  : include(groups.precision, groups.output, groups.logging, groups.engine)
+  : after(function(opt) random.seed(opt.seed) end)
 
 return groups

@@ -3,6 +3,7 @@
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local beta = require "icl.random.beta"
 local places = require "icl.internal.places"
 local scope = require "icl.internal.scope"
 
@@ -20,12 +21,17 @@ function random.current_seed()
   return places.current_seed()
 end
 
+-- The words of the key of the next draw of the module that is being called.
+local function next_words(stream)
+  local name = scope.path() .. "#" .. stream
+  return places.words(("%s#%d"):format(name, places.ordinal(name)))
+end
+
 -- icl.random.key(stream) -> the key of the next draw of the module that is being called. `stream` says what for:
 -- "dropout".
 function random.key(stream)
   arguments.typed("icl.random.key", stream, "string", "a text that says what the draw is for")
-  local name = scope.path() .. "#" .. stream
-  return places.key_of(table.unpack(places.words(("%s#%d"):format(name, places.ordinal(name)))))
+  return places.key_of(table.unpack(next_words(stream)))
 end
 
 -- icl.random.uniform(shape): f32 in [0, 1).
@@ -52,6 +58,26 @@ function random.bernoulli(shape, p, ...)
   arguments.no_more("icl.random.bernoulli", "a shape and p", ...)
   if p == nil then fail "icl.random.bernoulli: p is missing; it is the probability of true, from 0 to 1" end
   return core.ops.bernoulli(random.key "bernoulli", p, { shape = shape })
+end
+
+-- icl.random.permutation(n): i64 (n), 0 to n - 1 in a random order: x:gather(icl.random.permutation(#x)).
+function random.permutation(n, ...)
+  arguments.no_more("icl.random.permutation", "n", ...)
+  arguments.integer("icl.random.permutation: n", n, 0, 1 << 30)
+  return core.permutation(next_words "permutation", n)
+end
+
+-- icl.random.number() -> a number of Lua in (0, 1), for what Lua decides: if icl.random.number() < 0.5 then ...
+function random.number(...)
+  arguments.no_more("icl.random.number", "no arguments", ...)
+  return places.numbers(next_words "number")()
+end
+
+-- icl.random.beta(a) -> a number of Lua of the distribution Beta(a, a), as mixup draws it.
+function random.beta(a, ...)
+  arguments.no_more("icl.random.beta", "a", ...)
+  arguments.number("icl.random.beta: a", a, 1e-6)
+  return beta(places.numbers(next_words "beta"), a)
 end
 
 return random

@@ -123,6 +123,26 @@ MUTANTS = [
    "d.first + image",
    "d.first + image + 1",
    ["random"], ["uniform"], "plain"),
+  ("a tile written before it is read", "transpose.cu",
+   "  __syncthreads();\n",
+   "",
+   ["transpose"], ["host"], "plain"),
+  ("columns of a tile for rows", "transpose.cu",
+   "tile[(s.column + j) * PITCH + s.row]",
+   "tile[s.row * PITCH + s.column + j]",
+   ["transpose"], ["host"], "plain"),
+  ("a tile past the end", "transpose.cu",
+   "row < p.rows && column < p.columns",
+   "row < p.rows",
+   ["transpose"], ["host"], "asan"),
+  ("a leaf without its tail", "bind.cu",
+   "i < p.bytes; i += step",
+   "i + 1 < p.bytes; i += step",
+   ["bind"], ["host"], "plain"),
+  ("the last value unseen", "find_nan.cu",
+   "first + j < count",
+   "first + j + 1 < count",
+   ["find_nan"], ["host"], "plain"),
   ("an index one too far", "cuda.h",
    "x < most ? x : most",
    "x < most ? x : most + 1",
@@ -166,7 +186,7 @@ def verdict(program, ops):
     return None
   text = run.stdout + run.stderr
   for pattern in (r"cudasim: .*", r"ThreadSanitizer: [^(\n]*", r"AddressSanitizer: [\w-]*", r"runtime error: .*",
-                  r"worst error.*", r"gives other bytes"):
+                  r"worst error.*", r"gives other bytes", r"(?<=failed: ).*"):
     found = re.search(pattern, text)
     if found:
       return found[0][:90]

@@ -23,10 +23,12 @@ INLINE void store_step(const float *y, const stretch *t, uint32_t halves, int64_
 /* ---- formulas ---- */
 
 #define ABS   fabsf
+#define ERF   erf_f32
 #define EXP   exp_f32
 #define FLOOR floorf
 #define LOG   log_f32
 #define POW   pow_f32
+#define REAL  (float)
 #define SQRT  sqrtf
 #define TANH  tanh_f32
 

@@ -34,10 +34,12 @@ template <class Real> struct slots {
 };
 
 #define ABS(x)    fabs(x)
+#define ERF(x)    erf(x)
 #define EXP(x)    exp(x)
 #define FLOOR(x)  floor(x)
 #define LOG(x)    log(x)
 #define POW(x, y) pow(x, y)
+#define REAL(c)   (Real)(c)
 #define SQRT(x)   sqrt(x)
 #define TANH(x)   tanh(x)
 
@@ -68,10 +70,12 @@ template <class Real> struct slots {
 #undef x4
 #undef x5
 #undef ABS
+#undef ERF
 #undef EXP
 #undef FLOOR
 #undef LOG
 #undef POW
+#undef REAL
 #undef SQRT
 #undef TANH
 

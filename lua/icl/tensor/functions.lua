@@ -1,0 +1,126 @@
+-- tensor/functions.lua: functions of elements and rows that are made of ops, as methods of tensors.
+local core = require "icl.core"
+local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
+local given = require "icl.tensor.given"
+local methods, ops = core.tensor_methods, core.ops
+
+-- t:cast(dtype), or t:to(dtype): itself if it has that dtype.
+function methods.cast(x, dtype, ...)
+  arguments.no_more("cast", "a dtype", ...)
+  if x:dtype() == dtype then return x end
+  return ops.cast(x, { dtype = dtype })
+end
+methods.to = methods.cast
+
+-- t:float(): cast to f32.
+function methods.float(x)
+  return methods.cast(x, "f32")
+end
+
+-- t:linear(w [, b]): x (..., in), w (in, out), b (out) -> (..., out).
+function methods.linear(x, w, b, ...)
+  arguments.no_more("linear", "w and b", ...)
+  arguments.tensor("linear: w", w)
+  local shape, rank = x:shape(), x:rank()
+  local flat = rank > 2 and ops.reshape(x, { shape = { x:count() // math.max(shape[rank], 1), shape[rank] } }) or x
+  local y = ops.matmul(flat, methods.cast(w, x:dtype()))
+  if b then y = y + b end
+  if rank <= 2 then return y end
+  shape[rank] = y:size(2)
+  return ops.reshape(y, { shape = shape })
+end
+
+-- The sizes (count, rows, columns) of matrices (..., rows, columns).
+local function matrices(shape)
+  local rank, count = #shape, 1
+  for i = 1, rank - 2 do count = count * shape[i] end
+  return count, shape[rank - 1], shape[rank]
+end
+
+-- t:bmm(b): products of as many matrices: t (..., m, k), b (..., k, n) -> (..., m, n); the axes in front must be the
+-- same. It is one convolution of 1 x 1 in groups, which a step computes for all images at once.
+function methods.bmm(a, b, ...)
+  arguments.no_more("bmm", "matrices", ...)
+  arguments.tensor("bmm: b", b)
+  local left, right = a:shape(), b:shape()
+  local rank, fits = #left, #left == #right and #left >= 3
+  for i = 1, rank - 2 do fits = fits and left[i] == right[i] end
+  if not fits or left[rank] ~= right[rank - 1] then
+    fail("bmm: matrices (%s) and (%s) do not fit; they must be (..., m, k) and (..., k, n) with the same axes in front",
+      table.concat(left, ", "), table.concat(right, ", "))
+  end
+  local count, m, k = matrices(left)
+  local n = right[rank]
+  local rows = ops.permute(ops.reshape(a, { shape = { count, m, k } }), { dims = { 2, 1, 3 } })
+  local columns = ops.permute(ops.reshape(b, { shape = { count, k, n } }), { dims = { 2, 1, 3 } })
+  local y = ops.conv2d(ops.reshape(rows, { shape = { 1, 1, m, count * k } }),
+    ops.reshape(columns, { shape = { 1, 1, k, count * n } }), { groups = count })
+  left[rank] = n
+  return ops.reshape(ops.permute(ops.reshape(y, { shape = { m, count, n } }), { dims = { 2, 1, 3 } }), { shape = left })
+end
+
+-- ---- tests and choices ----
+
+-- t:isnan(): bool, true where it is no number.
+function methods.isnan(x, ...)
+  arguments.no_more("isnan", "no arguments", ...)
+  return ops.ne(x, x)
+end
+
+-- t:masked_fill(mask, value): `value` where the mask is not 0, else t.
+function methods.masked_fill(x, mask, value, ...)
+  arguments.no_more("masked_fill", "a mask and a value", ...)
+  arguments.tensor("masked_fill: the mask", mask)
+  return ops.where(mask, value, x)
+end
+
+-- t:one_hot(classes): labels i64 of any shape, which count from 0 -> f32 (..., classes), 1 at the label, else 0.
+function methods.one_hot(x, ...)
+  local classes = given.by_name("one_hot", { "classes" }, ...).classes
+  arguments.size("one_hot: classes", classes)
+  if x:rank() == 1 then return ops.one_hot(x, { classes = classes }) end
+  local shape = x:shape()
+  shape[#shape + 1] = classes
+  return ops.reshape(ops.one_hot(ops.reshape(x, { shape = { x:count() } }), { classes = classes }), { shape = shape })
+end
+
+-- ---- activations ----
+
+-- t:gelu([approximate]): x P(z <= x) of a normal z; "tanh" takes PyTorch's approximation of it by tanh.
+function methods.gelu(x, ...)
+  local approximate = given.by_name("gelu", { "approximate" }, ...).approximate or "none"
+  arguments.choice("gelu: approximate", approximate, { "none", "tanh" })
+  if approximate == "none" then return ops.gelu(x) end
+  return 0.5 * x * (1 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+end
+
+-- t:leaky_relu([slope]): x where it is positive, else slope x; 0.01 unless given, and may be a tensor that is trained.
+function methods.leaky_relu(x, slope, ...)
+  arguments.no_more("leaky_relu", "a slope", ...)
+  return ops.leaky_relu(x, slope or 0.01)
+end
+
+-- t:elu([alpha]): x where it is positive, else alpha (e^x - 1); 1 unless given.
+function methods.elu(x, alpha, ...)
+  arguments.no_more("elu", "alpha", ...)
+  return ops.elu(x, alpha or 1)
+end
+
+-- An op over the last axis, over axis `dim` instead.
+local function along(op, what, x, ...)
+  local dim = given.by_name(what, { "dim" }, ...).dim
+  local axis, rank = given.axis(what, dim or -1, x:rank()), x:rank()
+  if axis == rank then return op(x) end
+  return methods.transpose(op(methods.transpose(x, axis, rank)), axis, rank)
+end
+
+-- t:softmax([dim]): e^x divided by its sum along an axis, the last one unless given.
+function methods.softmax(x, ...)
+  return along(ops.softmax, "softmax", x, ...)
+end
+
+-- t:log_softmax([dim]): x - log sum e^x along an axis, the last one unless given.
+function methods.log_softmax(x, ...)
+  return along(ops.log_softmax, "log_softmax", x, ...)
+end
