@@ -183,7 +183,8 @@ compare_training() {
     [ -e "$logs/training-$precision.log" ] || continue
     half=""
     [ $precision = f32 ] || half=--half
-    job training-$precision-near 20 $icl tests/cuda/near.lua "$logs/training-cpu.log" "$logs/training-$precision.log" $half
+    job training-$precision-near 20 $icl tests/cuda/near.lua "$logs/training-cpu.log" \
+      "$logs/training-$precision.log" $half
   done
   wait $pids
 }
