@@ -231,7 +231,7 @@ if wants bench; then
   say "the bench begins after $(passed) s"
   left=$((seconds - $(passed) - 60))
   bench "$((left + 20))" --seconds "$left" --json "$out/bench.json" >"$logs/bench.log" </dev/null
-  say "$(sed '/^== summary/,$d' "$logs/bench.log")"
+  say "$(sed '/^== summary/,$d' "$logs/bench.log" | cut -c1-160)"
 fi
 if wants profile; then
   profile resnet_preact depth=20 128 >"$logs/profile-resnet.log"
@@ -239,7 +239,7 @@ if wants profile; then
   [ -n "$short" ] || profile shake_shake depth=26,initial_channels=64 64 >"$logs/profile-shake.log"
   for file in "$logs"/profile-*.log; do
     say "--- $(basename "$file" .log), bf16"
-    say "$(head -n 60 "$file" | cut -c1-130)"
+    say "$(head -n 40 "$file" | cut -c1-120)"
   done
 fi
 say "$tests"
