@@ -43,7 +43,7 @@ report=$out/report.txt
 say() { printf '%s\n' "$*" | tee -a "$report"; }
 passed() { date +%s | awk -v b="$begin" '{ print $1 - b }'; }
 
-export ICL_PLUGINS="$PWD/build/release:$PWD/build/release/tests"
+export ICL_PLUGINS="${ICL_PLUGINS:+$ICL_PLUGINS:}$PWD/build/release:$PWD/build/release/tests"
 export ICL_RUNS=none PYTHONUNBUFFERED=1
 export PATH="$PATH:/usr/local/cuda/bin"
 icl=build/release/icl
