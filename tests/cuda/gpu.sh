@@ -191,8 +191,9 @@ compare_training() {
 
 # ---- speed ----
 
+# bench LIMIT OPTION...: the tests go first where it runs beside them.
 bench() {
-  timeout -k 5 "$1" "$python" tests/bench/compare_device.py --device "$device" --torch-device "$torch_device" \
+  nice timeout -k 5 "$1" "$python" tests/bench/compare_device.py --device "$device" --torch-device "$torch_device" \
     --cache "$work/torch" $models "$2" "$3" ${4:+"$4" "$5"} 2>&1
 }
 
@@ -211,7 +212,7 @@ fi
 
 warming=""
 if wants bench && "$python" -c 'import torch' 2>/dev/null; then
-  bench 240 --warm 6 >"$logs/bench-warm.log" 2>&1 </dev/null &
+  bench 180 --warm 6 >"$logs/bench-warm.log" 2>&1 </dev/null &
   warming=$!
 fi
 # The choice of convolutions by timing is kept for later processes, but not from the tests to the bench.
@@ -247,3 +248,4 @@ say "$tests"
 keep_logs
 say "all of it took $(passed) s"
 rm -rf "$work"
+case $tests in *FAILED*) exit 1 ;; esac
