@@ -31,7 +31,7 @@ for epoch in run:epochs() do
     for _, part in ipairs(batch:chunks(2)) do
       local loss = icl.loss.cross_entropy(model(part.image), part.target) * 0.5
       scaler:backward(loss)
-      run:log { loss = loss, scale = scaler.scale and scaler.scale:read() }
+      run:log { loss = loss, scale = scaler.loss_scale and scaler.loss_scale:read() }
     end
     if run.step == die then os.exit(9) end
     scaler:step(optimizer, 0.01)
@@ -137,8 +137,25 @@ def training_in_f16():
     last = here / "f16/checkpoints/last.safetensors"
     equal(dtypes(last, "model.conv"), {"F32"})
     equal(dtypes(last, "optimizer."), {"F32"})
-    equal(sorted(states(last, "scaler.")), ["scaler.clean_steps", "scaler.scale"])
+    equal(sorted(states(last, "scaler.")), ["scaler.clean_steps", "scaler.loss_scale"])
     contains(success(here.icl("evaluate", "f16")), "Top-1")
+
+
+@test
+def a_scale_that_has_fallen_to_nothing_is_told_once():
+  code = """
+    local icl = require "icl"
+    local set = icl.data.set { images = icl.zeros({ 40, 4, 4, 1 }, "u8"), labels = icl.zeros({ 40 }, "i64"),
+                               classes = 2, mean = { 0.5 }, std = { 0.2 } }
+    icl.fit {
+      model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(16, 2) }, train = set,
+      loss = function(logits) return (logits * 0):sum():sqrt() end,
+      options = { precision = "f16", epochs = 2, batch_size = 2, schedule = "constant", random_crop = false },
+    }
+  """
+  with folder() as here:
+    result = run("--device", "ref", here.write("script.lua", code))
+    equal((success(result) + result.stderr).count("The scale of the loss has fallen to 0.0"), 1)
 
 
 @test

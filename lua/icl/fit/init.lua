@@ -92,6 +92,18 @@ local function tell_schedule(self, result)
   schedule:report(schedule.mode == "max" and figures.top1 or figures.loss)
 end
 
+-- The scale of the loss behind an epoch, nil without one; a warning, once, where it is one that nothing can be learned
+-- with.
+local function loss_scale_of(self, run)
+  local scale = self.scaler.loss_scale and self.scaler.loss_scale:item()
+  if scale and scale < 1 and not self.told_scale then
+    self.told_scale = true
+    run:warn(("The scale of the loss has fallen to %.2g, since the gradients of too many steps were not finite; such "
+      .. "steps change nothing. check_nan names the op that makes the first NaN"):format(scale))
+  end
+  return scale
+end
+
 -- Trains for one epoch and evaluates; what it found goes into `result`.
 local function one_epoch(self, run, result)
   for key in pairs(result) do result[key] = nil end
@@ -100,7 +112,7 @@ local function one_epoch(self, run, result)
   local due = run.epoch % self.options.val_period == 0 or run.epoch == run.last_epoch
   if self.each and due then evaluate_on(self, run, result, self.each) end
   local report = report_of(result)
-  report.lr, report.loss_scale = rate, self.scaler.scale and self.scaler.scale:item()
+  report.lr, report.loss_scale = rate, loss_scale_of(self, run)
   run:report(report)
   if self.on_epoch then self.on_epoch(run, result) end
   if due or not self.each then tell_schedule(self, result) end
