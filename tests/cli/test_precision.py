@@ -78,11 +78,10 @@ def a_device_without_a_precision_is_a_wrong_command_line():
   contains(text, "--precision tf32: device ref has f32, bf16, f16")
   lacks(text, "as little memory")
   contains(failure(run(RECIPE, "--precision", "f15"), 2), "did you mean f16?")
-  contains(success(run("--device", "ref", "-e", "print(table.concat(require 'icl.core'.device_precisions 'ref', ' '))")),
-           "f32 bf16 f16\n")
-  code = "print(table.concat(require 'icl.core'.device_precisions 'far:1', ' '))"
   far = environment(ICL_PLUGINS=os.path.join(os.path.dirname(ICL), "tests"))
-  contains(success(run("-e", code, env=far)), "f32 tf32 bf16 f16\n")
+  for device, precisions in ("ref", "f32 bf16 f16"), ("far:1", "f32 tf32 bf16 f16"):
+    code = f"print(table.concat(require 'icl.core'.device_precisions '{device}', ' '))"
+    equal(success(run("-e", code, env=far)), precisions + "\n")
   contains(success(run("-e", "print(require 'icl.core'.device_precisions 'nothing')")), "nil\n")
 
 
@@ -110,6 +109,11 @@ def a_table_of_options_is_held_to_the_same():
     success(script("cpu", "fit 'bf16'"))
     success(script("ref", "fit 'f16' fit 'f32'"))
     contains(success(script("ref", "fit 'f16-pure' print(model:parameters()[1]:dtype())")), "f16\n")
+    chain = "{ chain = icl.augment.chain { icl.augment.normalize { dtype = '%s' } } }"
+    for precision in "bf16", "f16", "f16-pure":
+      contains(failure(script("ref", f"fit('{precision}', {chain % 'f32'})")),
+               f"precision {precision}: the chain that was given makes images f32; icl.augment.normalize {{ dtype = ")
+    success(script("ref", f"fit('f16', {chain % 'f16'})"))
     contains(failure(script("ref", "fit('f16', { optimizer = { step = print } })")), "it takes an optimizer")
     contains(failure(script("ref", "fit('f16-pure', { optimizer = icl.optim.sgd(model) })")),
              "the optimizer was made for parameters that are f32; call model:to 'f16' before it is made")

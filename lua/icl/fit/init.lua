@@ -3,6 +3,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local checkpoint = require "icl.run.checkpoint"
 local evaluate = require "icl.evaluate"
+local fail = require "icl.internal.fail"
 local header = require "icl.fit.header"
 local metrics = require "icl.metrics"
 local new_run = require "icl.run"
@@ -10,7 +11,16 @@ local numbers = require "icl.internal.numbers"
 local outcome = require "icl.internal.outcome"
 local prepare = require "icl.fit.prepare"
 local settings = require "icl.fit.settings"
+local stored_as = require "icl.internal.stored_as"
 local usage = require "icl.internal.usage"
+
+-- An error where images are not stored as the options say, since the chain that was given does otherwise.
+local function check_stored(image, precision)
+  local wanted = stored_as[precision]
+  if wanted == "f32" or image:dtype() == wanted then return end
+  fail("icl.fit: {precision} %s: the chain that was given makes images %s; icl.augment.normalize { dtype = '%s' } makes "
+    .. "them %s", precision, image:dtype(), wanted, wanted)
+end
 
 -- The logits of images; of a list of views a list, each view in a pass of its own.
 local function predict(model, images)
@@ -25,6 +35,7 @@ local function learn(self, batch, is_first)
   local o, sums = self.options, { loss = 0 }
   for _, chunk in ipairs(batch:chunks(o.subdivision)) do
     local share = chunk:size() / batch:size()
+    check_stored(type(chunk.image) == "table" and chunk.image[1] or chunk.image, o.precision)
     local logits = predict(self.model, chunk.image)
     local part = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
     if share < 1 and not o.as_published then part = part * share end
