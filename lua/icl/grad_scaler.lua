@@ -15,8 +15,13 @@ local squares = require "icl.optim.squares"
 local ops = core.ops
 local what = "icl.grad_scaler"
 
+-- f32 has numbers of full precision between these; the scale stays there.
+local smallest, largest = 2.0 ^ -126, 2.0 ^ 127
+
 local function check(name, o)
-  if o.init_scale <= 0 then fail("%s: init_scale is %s; it must be above 0", name, o.init_scale) end
+  if o.init_scale < smallest or o.init_scale > largest then
+    fail("%s: init_scale is %s; it must be from 2^-126 to 2^127", name, o.init_scale)
+  end
   if o.growth_factor < 1 then fail("%s: growth_factor is %s; it must be at least 1", name, o.growth_factor) end
   if o.backoff_factor <= 0 or o.backoff_factor > 1 then
     fail("%s: backoff_factor is %s; it must be above 0 and at most 1", name, o.backoff_factor)
@@ -28,9 +33,6 @@ local rule = {
   defaults = { init_scale = 2.0 ^ 16, growth_factor = 2, backoff_factor = 0.5, growth_interval = 2000, enabled = true },
   check = check, settled = { init_scale = true, enabled = true },
 }
-
--- f32 has numbers of full precision between these; the scale stays there.
-local smallest, largest = 2.0 ^ -126, 2.0 ^ 127
 
 local Scaler = saved {}
 

@@ -69,6 +69,7 @@ local model = make_model(set)
 local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
                                       chain = icl.augment.from_options(opt, set, { training = true }) })
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
+local scaler = icl.grad_scaler { enabled = opt.precision == "f16" }
 local last_loss -- run.last begins anew with each epoch
 local run = icl.run { epochs = math.maxinteger, quiet = true,
                       sinks = { { turn = function(_, run) last_loss = run.last.loss end } } }
@@ -93,8 +94,8 @@ for _ in run:epochs() do
   for batch in run:batches(loader) do
     if not clock_turn() then return end
     local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
-    loss:backward()
-    optimizer:step(opt.lr)
+    scaler:backward(loss)
+    scaler:step(optimizer, opt.lr)
     run:log { loss = loss }
   end
 end

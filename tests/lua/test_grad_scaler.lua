@@ -311,7 +311,8 @@ end)
 
 check("wrong options are errors", function()
   local function made(options) return function() icl.grad_scaler(options) end end
-  check.raises(made { init_scale = 0 }, "icl.grad_scaler: init_scale is 0; it must be above 0")
+  check.raises(made { init_scale = 0 }, "icl.grad_scaler: init_scale is 0; it must be from 2%^%-126 to 2%^127")
+  check.raises(made { init_scale = 2.0 ^ 128 }, "it must be from 2%^%-126 to 2%^127")
   check.raises(made { init_scale = 1 / 0 }, "init_scale")
   check.raises(made { growth_factor = 0.5 }, "growth_factor is 0.5; it must be at least 1")
   check.raises(made { backoff_factor = 1.5 }, "backoff_factor is 1.5; it must be above 0 and at most 1")
