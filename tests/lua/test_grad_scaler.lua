@@ -183,6 +183,29 @@ check("one value that is not finite is enough", function()
   end
 end)
 
+check("a network learns in f16 as in f32", function()
+  local function last_loss(dtype, init_scale)
+    local model = small_model()
+    local x, y = random_batch(dtype)
+    local optimizer, scaler = icl.optim.sgd(model), icl.grad_scaler { init_scale = init_scale }
+    local loss
+    for _ = 1, 60 do
+      loss = icl.step(function()
+        local loss = icl.loss.cross_entropy(model(x), y)
+        scaler:backward(loss)
+        scaler:step(optimizer, 0.1)
+        return loss
+      end)
+    end
+    return loss:item(), scaler.loss_scale:item()
+  end
+  local expected = last_loss("f32", 1)
+  check.equal(expected < 0.2, true)
+  check.near(last_loss("f16", 65536) / expected, 1, 0.05)
+  local _, scale = last_loss("f16", 2.0 ^ 40)
+  check.equal(scale < 2.0 ^ 30 and scale > 2.0 ^ 10, true)
+end)
+
 -- ---- the scale ----
 
 check("the scale grows behind clean steps, falls behind others, and counts anew", function()
