@@ -1,8 +1,9 @@
 #!/bin/sh
 # run.sh - installs what is missing, builds icl and runs every test.
 #
-#   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan
-#   sh tests/run.sh release     only one of the builds: release, asan or tsan
+#   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan, then the
+#                               build without oneDNN
+#   sh tests/run.sh release     only one of the builds: release, asan, tsan or bare
 #
 # A suite is a program that closes with the line `N passed, N failed` (`, N skipped` may follow); one line is printed for
 # each, and the end of its log if something failed. The last line sums all of them up. Logs: build/test-logs.
@@ -16,7 +17,7 @@ logs=$root/build/test-logs
 oracle=${ICL_ORACLE:-$root/../shared/oracle}
 export ICL_DATA="${ICL_DATA:-$root/../shared/data}"
 export ICL_RUNS=none
-stages=${*:-release asan tsan}
+stages=${*:-release asan tsan bare}
 total_passed=0
 total_failed=0
 total_skipped=0
@@ -133,10 +134,15 @@ other_ways() {
     suite "golden models, $way" env "$way" build/release/icl tests/golden/models.lua "$cases"
   done
   suite "golden models, op by op" build/release/icl tests/golden/models.lua "$cases" --eager
+  suite "golden half, bf16" build/release/icl tests/golden/half.lua "$cases" --precision bf16
+  suite "golden half, f16, reference" build/release/icl tests/golden/half.lua tests/golden/data --precision f16 \
+    --device ref
   suite "golden models, device far" env ICL_PLUGINS=build/release/tests build/release/icl \
     tests/golden/models.lua tests/golden/data --device far
   suite "golden models, reference" build/release/icl tests/golden/models.lua tests/golden/data --device ref
   suite "ops, ICL_CHUNK=1 on 2 threads" env ICL_CHUNK=1 ICL_THREADS=2 build/release/tests/test_ops compare
+  suite "ops, device far" build/release/tests/test_ops --device far --jobs 2
+  suite "programs, device far" build/release/tests/test_programs --device far --count 50
   suite "ops, ICL_ISA=portable" env ICL_ISA=portable build/release/tests/test_ops compare
   if grep -q avx2 /proc/cpuinfo 2>/dev/null; then
     suite "ops, ICL_ISA=avx2" env ICL_ISA=avx2 build/release/tests/test_ops compare
@@ -234,8 +240,15 @@ for stage in $stages; do
         suite "tsan unit $name" "build/tsan/tests/$name"
       done
       ;;
+    bare)
+      build bare bare_tests -DICL_WERROR=ON
+      suite "bare unit test_conv_choice" build/bare/tests/test_conv_choice
+      suite "bare ops" build/bare/tests/test_ops compare
+      suite "bare golden models" build/bare/icl tests/golden/models.lua tests/golden/data
+      suite "bare pack.sh and gpu.sh" sh tests/cuda/test_gpu_script.sh build/bare
+      ;;
     *)
-      echo "run.sh: no build is called $stage; there are release, asan and tsan" >&2
+      echo "run.sh: no build is called $stage; there are release, asan, tsan and bare" >&2
       exit 2
       ;;
   esac

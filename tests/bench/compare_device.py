@@ -18,7 +18,7 @@ from contender import Contender, ContenderFailed
 from lineup import DEVICE_MODES, DEVICE_NETWORKS, FOLDER, DeviceTask, Entry
 
 PRECISIONS = ("bf16", "tf32", "f32", "f16")
-PATIENCE = 150  # seconds that one answer may take
+START = 150  # seconds that a contender may take until its first steps are done
 LEAST = 30  # seconds below which no table is begun
 MIB = 1 << 20
 
@@ -30,6 +30,8 @@ class Result:
     entry: Entry
     contender: Contender
     first_seconds: float  # of the first step, with planning or compiling
+    steps_a_turn: int = 0
+    first_loss: float = 0
     turns: list[float] = field(default_factory=list)  # seconds of a step
     process_mib: int = 0  # of the GPU's memory, with the libraries' own
     used_mib: float = 0  # what the contender's allocator took
@@ -56,7 +58,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--turn", type=float, default=0.4, help="seconds of a turn, about")
     parser.add_argument("--batch", type=int, help="images a step in place of the model's own")
     parser.add_argument("--no-icl", action="store_true", help="measure PyTorch alone")
-    parser.add_argument("--warm", type=int, metavar="N", help="only fill the cache of torch.compile, N processes at a time")
+    parser.add_argument("--warm", type=int, metavar="N", help="only fill torch.compile's cache, N processes at a time")
     parser.add_argument("--icl", type=Path, default=FOLDER.parents[1] / "build/release/icl", help="the executable")
     parser.add_argument("--cache", type=Path, help="folder for what torch.compile makes")
     parser.add_argument("--json", type=Path, help="file for the figures")
@@ -87,11 +89,12 @@ def tasks(args: argparse.Namespace, cache: Path) -> list[DeviceTask]:
     return found
 
 
-def start(entry: Entry, patience: float) -> Result | str:
-    """The contender after its first steps, or why there is none."""
+def start(entry: Entry, end: float) -> Result | str:
+    """The contender after its first steps, or why there is none by then."""
     contender = None
     try:
-        contender = Contender(entry, {}, patience=patience)
+        contender = Contender(entry, {}, patience=end - time.monotonic())
+        contender.patience = end - time.monotonic()
         first = contender.steps(1).seconds[0]
         contender.steps(4)
         return Result(entry, contender, first)
@@ -124,17 +127,30 @@ def count_kernels(results: list[Result]) -> None:
     """Of PyTorch that is compiled; a profiler runs meanwhile, so it comes last."""
     for r in results:
         if r.name == "PyTorch compiled":
-            r.kernels = r.contender.ask("kernels").partition("=")[2]
+            try:
+                r.kernels = r.contender.ask("kernels").partition("=")[2]
+            except ContenderFailed as error:
+                log(f"no count of kernels: {error}")
 
 
-def play(results: list[Result], args: argparse.Namespace) -> list[str]:
-    """Takes turns; the contenders whose loss rises."""
-    counts = [min(400, max(2, round(args.turn / r.contender.steps(4).seconds[0]))) for r in results]
-    before = [mean_loss(r) for r in results]
-    for _ in range(args.rounds):
-        for r, count in zip(results, counts):
-            r.turns.append(r.contender.steps(count).seconds[0])
-    return [r.name for r, loss in zip(results, before) if not mean_loss(r) < loss]
+def play(results: list[Result], args: argparse.Namespace, end: float) -> list[Result]:
+    """Takes turns until all have theirs, or the time is over; those that came through it."""
+    left = list(results)
+    for turn in range(-1, args.rounds + 1):
+        for r in list(left):
+            r.contender.patience = end - time.monotonic()
+            try:
+                if turn < 0:
+                    r.steps_a_turn = min(400, max(2, round(args.turn / r.contender.steps(4).seconds[0])))
+                    r.first_loss = mean_loss(r)
+                elif turn < args.rounds:
+                    r.turns.append(r.contender.steps(r.steps_a_turn).seconds[0])
+                elif not mean_loss(r) < r.first_loss:
+                    log(f"{r.name} does not learn: its loss did not fall")
+            except ContenderFailed as error:
+                log(f"left out: {error}")
+                left.remove(r)
+    return left
 
 
 def mean_loss(r: Result) -> float:
@@ -176,12 +192,13 @@ def conclude(task: DeviceTask, results: list[Result]) -> str:
     return line
 
 
-def compare(task: DeviceTask, args: argparse.Namespace, patience: float) -> tuple[str, list[dict]]:
+def compare(task: DeviceTask, args: argparse.Namespace, end: float) -> tuple[str, list[dict]]:
     log(f"\n== {task.title} ==")
     entries = task.entries()
     with ExitStack() as stack:
         with ThreadPoolExecutor(len(entries)) as pool:
-            started = list(pool.map(lambda entry: start(entry, patience), entries))
+            limit = min(end, time.monotonic() + START)
+            started = list(pool.map(lambda entry: start(entry, limit), entries))
         for entry, result in zip(entries, started):
             if isinstance(result, str):
                 log(f"left out: {result}")
@@ -190,8 +207,7 @@ def compare(task: DeviceTask, args: argparse.Namespace, patience: float) -> tupl
             stack.enter_context(closing(r.contender))
         if len({r.contender.parameters for r in results}) > 1:
             log("the networks differ: " + ", ".join(f"{r.name} {r.contender.parameters}" for r in results))
-        for name in play(results, args):
-            log(f"{name} does not learn: its loss did not fall")
+        results = play(results, args, end)
         note_memory(results)
         count_kernels(results)
         show(task, results)
@@ -205,10 +221,10 @@ def warm(tasks: list[DeviceTask], processes: int) -> None:
     entries = [entry for task in tasks for entry in task.entries() if "--compile" in entry.command]
 
     def once(entry: Entry) -> None:
-        begin = time.perf_counter()
-        result = start(entry, 3600)
+        begin = time.monotonic()
+        result = start(entry, begin + 3600)
         what = " ".join(entry.command[4:])
-        log(f"{time.perf_counter() - begin:6.1f} s: {what}" + (f": {result}" if isinstance(result, str) else ""))
+        log(f"{time.monotonic() - begin:6.1f} s: {what}" + (f": {result}" if isinstance(result, str) else ""))
         if isinstance(result, Result):
             result.contender.close()
 
@@ -226,12 +242,11 @@ def main() -> None:
             warm(wanted, args.warm)
             return
         for task in wanted:
-            left = end - time.monotonic()
-            if left < LEAST:
+            if end - time.monotonic() < LEAST:
                 lines.append(f"{task.title}: not reached")
                 continue
             try:
-                line, more = compare(task, args, min(PATIENCE, left))
+                line, more = compare(task, args, end)
             except ContenderFailed as error:
                 line, more = f"{task.title}: broken off: {error}", []
             lines.append(line)

@@ -55,7 +55,7 @@ class Contender:
         take for an answer."""
         self.label = entry.label
         self._real_time = real_time
-        self._patience = patience
+        self.patience = patience
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         start = time.perf_counter()
         self._process = subprocess.Popen(entry.command, env={**os.environ, **entry.environment, **environment},
@@ -139,7 +139,7 @@ class Contender:
         return self._answer()
 
     def _answer(self) -> str:
-        timer = threading.Timer(self._patience, self._process.kill)
+        timer = threading.Timer(self.patience, self._process.kill)
         timer.start()
         line = self._process.stdout.readline()
         timer.cancel()

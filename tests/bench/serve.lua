@@ -1,6 +1,6 @@
 -- serve.lua: icl as a contender of the benchmark. It trains one network on a set of images made up here, through the
--- loader and the augmentation of the recipes, or with --ready on one batch without them, and answers requests on standard
--- input, as README.md describes.
+-- loader and the augmentation of the recipes, or with --ready on one batch without them, and answers requests on
+-- standard input, as README.md describes.
 local core = require "icl.core"
 local icl = require "icl"
 
@@ -69,14 +69,14 @@ local function requested_steps()
 end
 
 -- Turns as a whole: a device may compute while steps are recorded, so only the end of the last one is known.
-local function serve_ready(model, optimizer)
+local function serve_ready(model, optimizer, scaler)
   local dtype = opt.precision == "tf32" and "f32" or opt.precision
   local images, labels = icl.random.normal { opt.batch, 32, 32, 3 }:cast(dtype), {}
   for i = 1, 8 do labels[i] = make_labels(opt.batch) end
   local function step(target)
     local loss = icl.loss.cross_entropy(model(images), target)
-    loss:backward()
-    optimizer:step(opt.lr)
+    scaler:backward(loss)
+    scaler:step(optimizer, opt.lr)
     return loss
   end
   local taken = 0
@@ -108,7 +108,7 @@ local function clock_turn()
   return true
 end
 
-local function serve_loader(model, optimizer, set)
+local function serve_loader(model, optimizer, scaler, set)
   local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
                                         chain = icl.augment.from_options(opt, set, { training = true }) })
   local run = icl.run { epochs = math.maxinteger, quiet = true,
@@ -117,8 +117,8 @@ local function serve_loader(model, optimizer, set)
     for batch in run:batches(loader) do
       if not clock_turn() then return end
       local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
-      loss:backward()
-      optimizer:step(opt.lr)
+      scaler:backward(loss)
+      scaler:step(optimizer, opt.lr)
       run:log { loss = loss }
     end
   end
@@ -130,4 +130,4 @@ local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight
 collectgarbage()
 say("ready", model:count(), "icl")
 local serve = opt.ready and serve_ready or serve_loader
-serve(model, optimizer, set)
+serve(model, optimizer, icl.grad_scaler { enabled = opt.precision == "f16" }, set)

@@ -1,5 +1,5 @@
-"""Training steps of PyTorch on a GPU: autocast, gradient scaling for f16, and turns that are timed as a whole, since the
-GPU computes while Python records. It also runs on "cpu", to be tried out."""
+"""Training steps of PyTorch on a GPU: autocast, gradient scaling for f16, and turns that are timed as a whole, since
+the GPU computes while Python records. It also runs on "cpu", to be tried out."""
 
 import itertools
 import time

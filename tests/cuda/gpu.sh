@@ -1,16 +1,17 @@
 #!/bin/sh
 # gpu.sh - all that has to be seen on a real GPU, in under ten minutes: tests, then the bench against PyTorch.
 #
-#   sh tests/cuda/gpu.sh [--short] [STAGE...]     stages: machine ops programs golden half sanitizer bytes training bench
-#                                                 profile; default: all
+#   sh tests/cuda/gpu.sh [--short] [STAGE...]
+#
+# The stages: machine ops programs golden half sanitizer bytes training bench profile; without any, all of them.
 #
 # It runs in a checkout or in the folder that pack.sh makes. The stages up to training run side by side while PyTorch
-# compiles its networks, each job with a limit of its own; then the bench has the machine for itself. What fails does not
-# stop the rest. One line a job goes to the report, the most important ones last; the folder that OUT names (build/gpu) gets
-# report.txt, bench.json and the logs of all jobs.
+# compiles its networks, each job with a limit of its own; then the bench has the machine for itself. What fails does
+# not stop the rest. One line a job goes to the report, the most important ones last; the folder that OUT names
+# (build/gpu) gets report.txt, bench.json and the logs of all jobs.
 #
-# GPU_DEVICE (cuda) and GPU_TORCH_DEVICE (cuda) name the device, so that the script can be rehearsed without a GPU, GPU_PYTHON
-# (python3) the Python with PyTorch, GPU_SECONDS (540) is how long all of it may take.
+# GPU_DEVICE (cuda) and GPU_TORCH_DEVICE (cuda) name the device, so that the script can be rehearsed without a GPU,
+# GPU_PYTHON (python3) the Python with PyTorch, GPU_SECONDS (540) is how long all of it may take.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
@@ -42,7 +43,7 @@ report=$out/report.txt
 say() { printf '%s\n' "$*" | tee -a "$report"; }
 passed() { date +%s | awk -v b="$begin" '{ print $1 - b }'; }
 
-export ICL_PLUGINS="$PWD/build/release:$PWD/build/release/tests"
+export ICL_PLUGINS="${ICL_PLUGINS:+$ICL_PLUGINS:}$PWD/build/release:$PWD/build/release/tests"
 export ICL_RUNS=none PYTHONUNBUFFERED=1
 export PATH="$PATH:/usr/local/cuda/bin"
 icl=build/release/icl
@@ -103,11 +104,12 @@ keep_logs() { tar -C "$work" -czf "$out/logs.tar.gz" logs; }
 
 describe_machine() {
   uname -srm
-  nvidia-smi --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit --format=csv,noheader
+  nvidia-smi --format=csv,noheader \
+    --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit
   nvcc --version | tail -n 2
   grep -m1 'model name' /proc/cpuinfo
   nproc
-  "$python" -c 'import torch; print("PyTorch", torch.__version__, "cuDNN", torch.backends.cudnn.version(), "CUDA", torch.version.cuda)'
+  "$python" -c 'import torch as t; print("PyTorch", t.__version__, "cuDNN", t.backends.cudnn.version(), t.version.cuda)'
   $icl --version
   $icl devices
 }
@@ -166,8 +168,8 @@ start_tests() {
     if command -v compute-sanitizer >/dev/null; then
       check="compute-sanitizer --tool memcheck --error-exitcode 9 --target-processes all"
       job sanitizer-ops 200 $check build/release/tests/test_ops --device "$device" --no-fork compare conv2d \
-        conv2d_input_grad conv2d_weight_grad matmul bn_scale_sums bn_input_grad cross_entropy max_pool2d_grad gather crop \
-        concat permute sum
+        conv2d_input_grad conv2d_weight_grad matmul bn_scale_sums bn_input_grad cross_entropy max_pool2d_grad gather \
+        crop concat permute sum
       job sanitizer-step 200 $check $icl tests/cuda/train.lua --device "$device" --steps 2 --batch 32 --mixup
     else
       say "skipped: sanitizer: there is no compute-sanitizer"
@@ -181,15 +183,17 @@ compare_training() {
     [ -e "$logs/training-$precision.log" ] || continue
     half=""
     [ $precision = f32 ] || half=--half
-    job training-$precision-near 20 $icl tests/cuda/near.lua "$logs/training-cpu.log" "$logs/training-$precision.log" $half
+    job training-$precision-near 20 $icl tests/cuda/near.lua "$logs/training-cpu.log" \
+      "$logs/training-$precision.log" $half
   done
   wait $pids
 }
 
 # ---- speed ----
 
+# bench LIMIT OPTION...: the tests go first where it runs beside them.
 bench() {
-  timeout -k 5 "$1" "$python" tests/bench/compare_device.py --device "$device" --torch-device "$torch_device" \
+  nice timeout -k 5 "$1" "$python" tests/bench/compare_device.py --device "$device" --torch-device "$torch_device" \
     --cache "$work/torch" $models "$2" "$3" ${4:+"$4" "$5"} 2>&1
 }
 
@@ -208,10 +212,10 @@ fi
 
 warming=""
 if wants bench && "$python" -c 'import torch' 2>/dev/null; then
-  bench 240 --warm 6 >"$logs/bench-warm.log" 2>&1 </dev/null &
+  bench 180 --warm 6 >"$logs/bench-warm.log" 2>&1 </dev/null &
   warming=$!
 fi
-# The choice of convolutions by timing is kept for later processes: what was measured beside other jobs is not for the bench.
+# The choice of convolutions by timing is kept for later processes, but not from the tests to the bench.
 export XDG_CACHE_HOME="$work/cache-tests"
 start_tests
 [ -z "$pids" ] || wait $pids
@@ -228,7 +232,7 @@ if wants bench; then
   say "the bench begins after $(passed) s"
   left=$((seconds - $(passed) - 60))
   bench "$((left + 20))" --seconds "$left" --json "$out/bench.json" >"$logs/bench.log" </dev/null
-  say "$(sed '/^== summary/,$d' "$logs/bench.log")"
+  say "$(sed '/^== summary/,$d' "$logs/bench.log" | cut -c1-160)"
 fi
 if wants profile; then
   profile resnet_preact depth=20 128 >"$logs/profile-resnet.log"
@@ -236,7 +240,7 @@ if wants profile; then
   [ -n "$short" ] || profile shake_shake depth=26,initial_channels=64 64 >"$logs/profile-shake.log"
   for file in "$logs"/profile-*.log; do
     say "--- $(basename "$file" .log), bf16"
-    say "$(head -n 60 "$file" | cut -c1-130)"
+    say "$(head -n 40 "$file" | cut -c1-120)"
   done
 fi
 say "$tests"
@@ -244,3 +248,4 @@ say "$tests"
 keep_logs
 say "all of it took $(passed) s"
 rm -rf "$work"
+case $tests in *FAILED*) exit 1 ;; esac

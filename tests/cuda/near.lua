@@ -32,7 +32,9 @@ end
 local a, b = read(arg[1]), read(arg[2])
 check("number of losses", #a.losses, #b.losses, 0)
 local count = math.min(#a.losses, #b.losses)
-for i = 1, math.min(3, count) do check("loss " .. i, a.losses[i], b.losses[i], a.losses[i] * (i == 1 and FIRST or EARLY)) end
+for i = 1, math.min(3, count) do
+  check("loss " .. i, a.losses[i], b.losses[i], a.losses[i] * (i == 1 and FIRST or EARLY))
+end
 for first = 1, count - LENGTH + 1, LENGTH do
   local last = first + LENGTH - 1
   local expected = mean(a.losses, first, last)

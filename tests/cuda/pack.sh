@@ -1,13 +1,13 @@
 #!/bin/sh
-# pack.sh - puts all that tests/cuda/gpu.sh needs into one folder, at most 48 MB, which runs on a machine that has a GPU and
-# PyTorch but none of the packages that icl is built from.
+# pack.sh - puts all that tests/cuda/gpu.sh needs into one folder, at most 48 MB, which runs on a machine that has a GPU
+# and PyTorch but none of the packages that icl is built from.
 #
 #   sh tests/cuda/pack.sh FOLDER [BUILD] [--without-plugin]
 #
 # FOLDER is made anew. BUILD is build/release, or a build with -DICL_WITH_ONEDNN=OFF, which is 40 MB smaller.
-# Golden cases come from the folder that ICL_ORACLE names (../shared/oracle), images from the one with the binary files of
-# CIFAR-10 that ICL_CIFAR10 names: as many as the limit leaves room for. Libraries that the program opens only to read
-# WebP and TIFF images and to download are left out, and so are NVIDIA's: the machine has them.
+# Golden cases come from the folder that ICL_ORACLE names (../shared/oracle), images from the one with the binary files
+# of CIFAR-10 that ICL_CIFAR10 names: as many as the limit leaves room for. Libraries that the program opens only to
+# read WebP and TIFF images and to download are left out, and so are cuDNN and cuBLAS: the machine has them.
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -1,5 +1,5 @@
--- train.lua: trains a network for some steps and prints the loss of each, a digest of its state and the accuracy on images
--- that it has not seen, so that runs on two devices, or two runs on one, can be compared.
+-- train.lua: trains a network for some steps and prints the loss of each, a digest of its state and the accuracy on
+-- images that it has not seen, so that runs on two devices, or two runs on one, can be compared.
 --
 --   icl tests/cuda/train.lua --device cuda --images FILE [OPTION...]
 local core = require "icl.core"
@@ -8,8 +8,8 @@ local icl = require "icl"
 local opt = icl.options "Some training steps, loss by loss"
   : choice("model", "resnet_preact", icl.models.names, "the network")
   : value("options", "depth=20", "its options: NAME=NUMBER,NAME=NUMBER")
-  : value("images", nil, "file of CIFAR-10 records, of which the last fifth is evaluated; images are made up without one",
-      { type = "path" })
+  : value("images", nil,
+      "file of CIFAR-10 records, the last fifth is evaluated; without it images are made up", { type = "path" })
   : value("steps", 20, "training steps", { min = 1 })
   : value("batch", 128, "images a step", { min = 2 })
   : value("lr", 0.05, "learning rate at the start; it falls as a cosine", { min = 0 })
@@ -39,7 +39,8 @@ end
 -- Records first .. last as a set.
 local function set_of(bytes, first, last)
   local count = last - first + 1
-  local rows = icl.tensor(bytes:sub((first - 1) * RECORD + 1, last * RECORD), { dtype = "u8", shape = { count, RECORD } })
+  local part = bytes:sub((first - 1) * RECORD + 1, last * RECORD)
+  local rows = icl.tensor(part, { dtype = "u8", shape = { count, RECORD } })
   return icl.data.set {
     images = rows:narrow(2, 2, RECORD - 1):reshape(count, CHANNELS, SIDE, SIDE):permute(1, 3, 4, 2),
     labels = rows:narrow(2, 1, 1):reshape(count):cast "i64",
@@ -54,6 +55,7 @@ local train, test = set_of(bytes, 1, count - count // 5), set_of(bytes, count - 
 local options = { input = train.shape, classes = CLASSES }
 for name, number in opt.options:gmatch "([%w_]+)=(%d+)" do options[name] = math.tointeger(number) end
 local model = icl.models[opt.model](options)
+local scaler = icl.grad_scaler { enabled = opt.precision == "f16" }
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
 local loader = icl.data.loader(train, { batch_size = opt.batch, training = true,
                                         chain = icl.augment.from_options(opt, train, { training = true }) })
@@ -69,8 +71,8 @@ local function learn()
     for batch in run:batches(loader) do
       if run.step >= opt.steps then return end
       local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
-      loss:backward()
-      optimizer:step(opt.lr * 0.5 * (1 + math.cos(math.pi * run.step / opt.steps)))
+      scaler:backward(loss)
+      scaler:step(optimizer, opt.lr * 0.5 * (1 + math.cos(math.pi * run.step / opt.steps)))
       run:log { loss = loss }
     end
   end

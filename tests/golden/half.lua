@@ -38,13 +38,15 @@ local function check(path)
   common.give_draws(model, io, dtype)
   model:load(path .. "/weights.safetensors")
   model:eval()
-  local evaluated = check_logits("logits in evaluation", icl.step(function() return model(images) end), io.logits_eval_f64)
+  local evaluation = icl.step(function() return model(images) end)
+  local evaluated = check_logits("logits in evaluation", evaluation, io.logits_eval_f64)
   local logits, loss, gradients = common.train(model, images, io.labels)
   local trained = check_logits("logits in training", logits, io.logits_train_f64)
   local difference = math.abs(loss:item() - common.values(io.loss_train_f64)[1])
   common.bound("loss", difference, bound_of "loss")
-  print(("  deviation of logits %.2g, %.2g, of the loss %.2g, of the gradient %.2g"):format(evaluated, trained, difference,
-    check_gradients(gradients, case, io)))
+  local gradient = check_gradients(gradients, case, io)
+  print(("  deviation of logits %.2g, %.2g, of the loss %.2g, of the gradient %.2g"):format(evaluated, trained,
+    difference, gradient))
 end
 
 local folder = common.folder() .. "/models"

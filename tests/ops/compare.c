@@ -94,11 +94,14 @@ static const test_way ways[] = {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* On test_device. It takes long to open, so its engines stay for all cases. */
+/* On test_device, with precise kernels, which the tolerances of cases are for. It takes long to open, so its engines stay
+ * for all cases. */
 static const test_way device_ways[] = {
-    {"in a step, for the third time", {.threads = 1}, in_third_step},
-    {"in a step without joins and storage taken over", {.threads = 1, .plan = "no-join,no-inplace"}, in_step},
-    {"at once", {.threads = 1}, at_once},
+    {"in a step, for the third time", {.threads = 1, .precise = true}, in_third_step},
+    {"in a step without joins and storage taken over",
+     {.threads = 1, .plan = "no-join,no-inplace", .precise = true},
+     in_step},
+    {"at once", {.threads = 1, .precise = true}, at_once},
 };
 enum { DEVICE_WAYS = sizeof device_ways / sizeof *device_ways };
 static icl_engine *device_engines[DEVICE_WAYS];

@@ -190,7 +190,7 @@ static bool choose_kept(const icl__cudnn_source *source, const icl__cudnn_graph 
 
 icl_status icl__cuda_conv_choose(icl__cuda_device *device, const icl__cudnn_graph *graph,
                                  const icl__cuda_conv_shape *shape, icl__cudnn_plan *plan) {
-  enum { MOST = 8 };
+  enum { MOST = 10 };
   icl__cudnn_source source = {.libraries = device->libraries, .handle = device->cudnn};
   icl__cudnn_plan plans[MOST];
   char file[400], key[200];

@@ -53,6 +53,7 @@ function methods.bmm(a, b, ...)
   local count, m, k = matrices(left)
   local n = right[rank]
   local rows = ops.permute(ops.reshape(a, { shape = { count, m, k } }), { dims = { 2, 1, 3 } })
+  if b:dtype() ~= "f64" then b = methods.float(b) end  -- as convolutions take their weights
   local columns = ops.permute(ops.reshape(b, { shape = { count, k, n } }), { dims = { 2, 1, 3 } })
   local y = ops.conv2d(ops.reshape(rows, { shape = { 1, 1, m, count * k } }),
     ops.reshape(columns, { shape = { 1, 1, k, count * n } }), { groups = count })

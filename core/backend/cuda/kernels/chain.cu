@@ -4,6 +4,9 @@
 
 struct f32_access {
   typedef float real;
+  typedef raw<EIGHT> words;
+  enum { LOADS_TWO = true };
+  static DEVICE_MEMBER bool has_words(int dtype) { return dtype == ICL_F32 || dtype == ICL_BF16 || dtype == ICL_F16; }
   static DEVICE_MEMBER float read(const void *data, int dtype, int64_t i) { return load_one(data, dtype, i); }
   static DEVICE_MEMBER void write(void *data, int dtype, int64_t i, float x) { store_one(data, dtype, i, x); }
   static DEVICE_MEMBER void read_all(const void *data, int dtype, int64_t first, float (&x)[EIGHT]) {

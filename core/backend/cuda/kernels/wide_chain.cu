@@ -10,7 +10,7 @@ template <class Integer> DEVICE Integer to_integer(double x, double least, doubl
 
 struct f64_access {
   typedef double real;
-  enum { VALUES = PARTS * part<double>::VALUES };
+  enum { VALUES = PARTS * part<double>::VALUES, LOADS_TWO = false };
 
   static DEVICE_MEMBER double read(const void *data, int dtype, int64_t i) {
     switch (dtype) {
