@@ -68,17 +68,6 @@ static void join_residual(joiner *j, icl__pnode *v) {
 
 /* ---- pointwise ops in chains ---- */
 
-static bool is_wide(const icl__pnode *v) {
-  return v->stored == ICL_I32 || v->stored == ICL_I64 || v->stored == ICL_F64;
-}
-
-static bool computes_in_f32(const icl__pnode *v) {
-  for (int k = 0; k < v->inputs; k++)
-    if (is_wide(v->in[k]) && !(v->in[k]->stored == ICL_F64 && icl__count(v->in[k]->rank, v->in[k]->shape) == 1))
-      return false;
-  return !is_wide(v);
-}
-
 /* In a register a value is a float, or 0 or 1 of a test. */
 static bool fits_register(const icl__pnode *u) {
   bool test = u->op != ICL__OP_cast && u->op != ICL__OP_broadcast_to;
@@ -87,11 +76,11 @@ static bool fits_register(const icl__pnode *u) {
 
 static void absorb(joiner *j, icl__pnode *v) {
   icl__cuda_expression e;
-  if (!icl__cuda_is_pointwise(v) || !computes_in_f32(v))
+  if (!icl__cuda_is_pointwise(v) || icl__cuda_is_wide(v))
     return;
   for (int k = 0; k < v->inputs; k++) {
     icl__pnode *u = v->in[k];
-    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !is_together(u, v) || !computes_in_f32(u) ||
+    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !is_together(u, v) || icl__cuda_is_wide(u) ||
         !fits_register(u))
       continue;
     j->absorbed[u->index] = true;

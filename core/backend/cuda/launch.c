@@ -74,7 +74,8 @@ icl__cuda_transpose icl__cuda_transpose_of(const icl__pnode *v) {
 }
 
 int icl__cuda_chain_blocks(const icl__pnode *v) {
-  return (int)((icl__count(v->rank, v->shape) + ICL__CHAIN_BLOCK_F32 - 1) / ICL__CHAIN_BLOCK_F32);
+  int block = icl__cuda_is_wide(v) ? ICL__CHAIN_BLOCK_F64 : ICL__CHAIN_BLOCK_F32;
+  return (int)((icl__count(v->rank, v->shape) + block - 1) / block);
 }
 
 /* ---- descriptions ---- */
@@ -92,11 +93,12 @@ static void write_transpositions(icl__cuda_program *p, const icl__bindings *b, c
   }
 }
 
-static void write_chains(icl__cuda_program *p, const icl__bindings *b, const icl__cuda_step *s) {
+static void write_chains(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
   icl__chain *chain = (void *)(p->table + s->table);
   icl__chain_block *block = (void *)(p->table + s->blocks);
   for (int k = 0; k < s->nodes; k++) {
     chain[k] = chain_of(p, b, s->node[k]);
+    s->slots = chain[k].slots > s->slots ? chain[k].slots : s->slots;
     for (int i = 0, blocks = icl__cuda_chain_blocks(s->node[k]); i < blocks; i++)
       *block++ = (icl__chain_block){k, i};
   }
@@ -104,7 +106,7 @@ static void write_chains(icl__cuda_program *p, const icl__bindings *b, const icl
 
 icl_status icl__cuda_write_tables(icl__cuda_program *p, const icl__bindings *b) {
   for (int i = 0; i < p->steps; i++) {
-    const icl__cuda_step *s = &p->step[i];
+    icl__cuda_step *s = &p->step[i];
     if (!s->count)
       continue;
     if (icl__cuda_unit_of(s->node[0])->kind == ICL__CUDA_TRANSPOSE)
@@ -192,5 +194,5 @@ icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, c
   const void *table = memory + s->table, *blocks = memory + s->blocks;
   if (icl__cuda_unit_of(s->node[0])->kind == ICL__CUDA_TRANSPOSE)
     return icl__cuda_check(icl__cuda_transposes(table, blocks, s->count, p->device->stream), "weights");
-  return icl__cuda_check(icl__cuda_chains(table, blocks, s->count, p->device->stream), "chains");
+  return icl__cuda_check(icl__cuda_chains(table, blocks, s->count, s->slots, s->wide, p->device->stream), "chains");
 }

@@ -42,7 +42,9 @@ typedef struct {
 /* ---- pointwise (chain.h): one chain, or the blocks of many in device memory in one launch ---- */
 
 cudaError_t icl__cuda_chain(const icl__chain *chain, cudaStream_t stream);
-cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, cudaStream_t stream);
+/* All chains of one launch are wide, or none is; `slots` is the most that one of them has. */
+cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, int slots, bool wide,
+                             cudaStream_t stream);
 
 /* ---- batch norm: x (rows, channels); tables as in ops/batch_norm.h ---- */
 
