@@ -50,11 +50,16 @@ static icl__call call_of(const icl__cuda_program *p, const icl__bindings *b, con
   return call;
 }
 
+/* The inputs are those of the expression, where one that an op has twice is there once; those of a joined chain may have
+ * changed since in the plan. */
 static icl__chain chain_of(const icl__cuda_program *p, const icl__bindings *b, const icl__pnode *v) {
-  icl__call call = call_of(p, b, v);
+  const icl__cuda_expression *e = &icl__cuda_unit_of(v)->expression;
+  icl__call call = {.op = v->op, .attr = &v->attr, .inputs = e->inputs, .out = view_of(p, b, v), .parts = 1};
+  for (int j = 0; j < e->inputs; j++)
+    call.in[j] = view_of(p, b, v->op == ICL__PLAN_CHAIN ? v->in[j] : e->in[j]);
   icl__chain chain;
   icl__cuda_begin_chain(&chain, &call);
-  icl__cuda_write_steps(&icl__cuda_unit_of(v)->expression, &chain);
+  icl__cuda_write_steps(e, &chain);
   return chain;
 }
 
