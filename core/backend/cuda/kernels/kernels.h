@@ -39,9 +39,11 @@ typedef struct {
   int64_t stride[ICL_MAX_RANK];
 } icl__cuda_axes;
 
-/* ---- pointwise (chain.h): one chain, or the blocks of many in device memory in one launch ---- */
+/* ---- pointwise (chain.h) ---- */
 
 cudaError_t icl__cuda_chain(const icl__chain *chain, cudaStream_t stream);
+/* `count` blocks of many chains in one launch; both arrays in device memory, where they may stay for every launch of
+ * a graph. No chain is wide, and none reads what another writes. */
 cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, cudaStream_t stream);
 
 /* ---- batch norm: x (rows, channels); tables as in ops/batch_norm.h ---- */
