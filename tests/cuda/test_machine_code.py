@@ -32,6 +32,7 @@ RULES = [
   (r"^transposes", "ld128 >= 1, st128 >= 1, registers <= 80"),
   (r"bind_leaves", "ldg128 >= 1, stg128 >= 1"),
   (r"find_nan", "ldg128 >= 1, registers <= 64"),
+  (r"move_turned", "ldg >= 8, stg >= 8, bar == 1, registers <= 64"),
   (r"move_elements<uint4>|gather<uint4>|flip<uint4>", "ldg128 >= 1, stg128 >= 1, ldg_narrow <= 1"),
   (r"", "red == 0"),
 ]

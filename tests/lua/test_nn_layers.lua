@@ -187,6 +187,8 @@ check("attention", function()
                               { false, false, false, false } }
   local masked = attention(x, causal)
   check.near(difference(masked[1][1], attention(x:narrow(2, 1, 1))[1][1]), 0, 1e-5)
+  local wide = causal:reshape(1, 1, 4, 4):expand(3, 2, 4, 4)
+  check.equal(difference(attention(x, wide), masked), 0)
   check.raises(function() nn.multi_head_attention(6, 4) end, "4 heads do not divide a width of 6")
 end)
 

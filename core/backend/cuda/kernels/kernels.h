@@ -150,6 +150,9 @@ typedef struct {
   uint64_t fill; /* its bytes, of elements up to 8 bytes; 0 for others */
 } icl__cuda_move;
 cudaError_t icl__cuda_move_elements(const icl__cuda_move *move, int bytes, cudaStream_t stream);
+/* The same for elements of up to 8 bytes that all move, by tiles: the last axis is the dense one of `from`, the one
+ * before it that of `to`. */
+cudaError_t icl__cuda_move_turned(const icl__cuda_move *move, int bytes, cudaStream_t stream);
 
 /* One matrix of a launch of many: the transpose of a dense (rows, columns) of floats, in another dtype. Convolutions
  * want their weights (kh, kw, i, o) as (o, kh, kw, i): a matrix of o columns. */
