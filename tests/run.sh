@@ -159,6 +159,25 @@ command_line() {
   done
 }
 
+# The device cuda on the simulator: what holds for every device, in the orders that threads, blocks and streams may have;
+# nothing may be left at the end.
+cuda_device() {
+  folder=$root/build/release/tests/cudasim-plain
+  cuda="env ICL_PLUGINS=$folder ICL_CUDA_LIBRARIES=$folder XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  random="$cuda CUDASIM_ORDER=random CUDASIM_STREAMS=random"
+  models="build/release/icl tests/golden/models.lua tests/golden/data --device cuda"
+  suite "cuda device, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
+  suite "cuda device, ops at random" $random build/release/tests/test_ops --device cuda --jobs "$(nproc)"
+  suite "cuda device, golden models" $cuda $models
+  suite "cuda device, golden models in reverse" $cuda CUDASIM_ORDER=reverse CUDASIM_STREAMS=eager $models
+  suite "cuda device, golden models at random" $random $models
+  suite "cuda device, golden models op by op" $cuda $models --eager
+  suite "cuda device, golden optim" $cuda build/release/icl tests/golden/optim.lua tests/golden/data --device cuda
+  suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
+  suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
+    --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic
+}
+
 # The kernels of the CUDA backend: run by the simulator, and as machine code. `asan` and `tsan` are flavours of the same
 # build. The thread sanitizer takes long, so it sees the ops whose threads talk to one another.
 cuda_kernels() {
@@ -182,6 +201,7 @@ cuda_kernels() {
     suite "cuda convolutions, $flavour" env ICL_CUDA_LIBRARIES="$root/build/release/tests/cudasim-$flavour" \
       "build/release/tests/test_cuda_conv_$flavour"
   done
+  cuda_device
   nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
   if [ -x "$nvcc" ]; then
     suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
