@@ -124,7 +124,7 @@ local function serve_loader(model, optimizer, scaler, set)
   end
 end
 
-local set = make_set()
+local set = opt.ready and { shape = { 32, 32, 3 }, classes = CLASSES } or make_set()
 local model = make_model(set)
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
 collectgarbage()
