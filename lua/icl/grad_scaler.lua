@@ -15,8 +15,13 @@ local squares = require "icl.optim.squares"
 local ops = core.ops
 local what = "icl.grad_scaler"
 
+-- f32 has numbers of full precision between these; the scale stays there.
+local smallest, largest = 2.0 ^ -126, 2.0 ^ 127
+
 local function check(name, o)
-  if o.init_scale <= 0 then fail("%s: init_scale is %s; it must be above 0", name, o.init_scale) end
+  if o.init_scale < smallest or o.init_scale > largest then
+    fail("%s: init_scale is %s; it must be from 2^-126 to 2^127", name, o.init_scale)
+  end
   if o.growth_factor < 1 then fail("%s: growth_factor is %s; it must be at least 1", name, o.growth_factor) end
   if o.backoff_factor <= 0 or o.backoff_factor > 1 then
     fail("%s: backoff_factor is %s; it must be above 0 and at most 1", name, o.backoff_factor)
@@ -29,16 +34,25 @@ local rule = {
   check = check, settled = { init_scale = true, enabled = true },
 }
 
--- f32 has numbers of full precision between these; the scale stays there.
-local smallest, largest = 2.0 ^ -126, 2.0 ^ 127
-
 local Scaler = saved {}
+
+-- What is written in another way than for PyTorch's.
+local instead = {
+  scale = "scaler:backward(loss) is scaler:scale(loss):backward(), and scaler.loss_scale the scale",
+  unscale_ = "gradients are those of the loss at any time",
+  update = "scaler:step(optimizer, lr) does it",
+  get_scale = "scaler.loss_scale is the scale",
+}
+
+setmetatable(Scaler, { __index = function(_, name)
+  if instead[name] then fail("%s: there is no %s; %s", what, name, instead[name]) end
+end })
 
 -- scaler:backward(loss): in place of loss:backward(). Gradients are those of the loss, whatever the scale.
 function Scaler:backward(loss, ...)
   arguments.no_more(what .. ": backward", "a loss", ...)
   arguments.tensor(what .. ": backward", loss)
-  loss:backward(self.options.enabled and self.scale or nil)
+  loss:backward(self.options.enabled and self.loss_scale or nil)
 end
 
 -- The states that updates of an optimizer write: of its parameters those that are trained now, and all of its own.
@@ -93,7 +107,7 @@ local function adjust(self, overflowed)
   local clean = ops.where(overflowed, 0, self.clean_steps + 1)
   local is_due = clean:ge(o.growth_interval)
   local factor = ops.where(overflowed, o.backoff_factor, ops.where(is_due, o.growth_factor, 1))
-  self.scale:write((self.scale * factor):clamp(smallest, largest))
+  self.loss_scale:write((self.loss_scale * factor):clamp(smallest, largest))
   self.clean_steps:write(ops.where(is_due, 0, clean))
 end
 
@@ -139,7 +153,7 @@ end
 function Scaler:named_states()
   if not self.options.enabled then return {} end
   local list = {}
-  for i, key in ipairs { "scale", "clean_steps" } do
+  for i, key in ipairs { "loss_scale", "clean_steps" } do
     list[i] = { name = key, state = self[key], module = self, key = key }
   end
   return list
@@ -165,7 +179,7 @@ end
 -- Gradients are those of the loss, so clipping is that of the optimizer, and w.grad can be used as ever. A step whose
 -- gradients are not finite changes neither the parameters nor the optimizer; the schedule goes on, and statistics of
 -- batch norm take the batch in, as in PyTorch. There is no update(): step() does it. Optimizers that step one behind
--- the other may share a scaler or have one each. scaler.scale:item() is the scale; options may be changed between
+-- the other may share a scaler or have one each. scaler.loss_scale:item() is the scale; options may be changed between
 -- steps: scaler.options.growth_interval = 500. Without `enabled` it is loss:backward() and optimizer:step(), so that a
 -- loop may be one for all precisions. icl.fit makes its own for --precision f16.
 return function(given, ...)
@@ -174,7 +188,7 @@ return function(given, ...)
   local self = setmetatable({ name = what, options = settings.new(what, rule, given) }, Scaler)
   self.own = setmetatable({}, { __mode = "k" })
   if self.options.enabled then
-    self.scale = core.state(core.full({}, self.options.init_scale), { name = "scale" })
+    self.loss_scale = core.state(core.full({}, self.options.init_scale), { name = "loss_scale" })
     self.clean_steps = core.state(core.full({}, 0, "f64"), { name = "clean_steps", dtype = "f64" })
   end
   return self

@@ -40,7 +40,8 @@ end
 function Transformer:forward(images)
   local x = self.patch_embed(images)
   local n, width = x:size(1), x:size(4)
-  x = icl.concat({ self.cls_token:expand(n, 1, width), x:reshape(n, -1, width) }, 2) + self.pos_embed
+  local token = self.cls_token:expand(n, 1, width):cast(x:dtype())
+  x = icl.concat({ token, x:reshape(n, -1, width) }, 2) + self.pos_embed
   for _, layer in ipairs(self.layers) do x = layer(x) end
   return self.head(self.norm(x:select(2, 1)))
 end

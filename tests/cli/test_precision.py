@@ -31,7 +31,7 @@ for epoch in run:epochs() do
     for _, part in ipairs(batch:chunks(2)) do
       local loss = icl.loss.cross_entropy(model(part.image), part.target) * 0.5
       scaler:backward(loss)
-      run:log { loss = loss, scale = scaler.scale and scaler.scale:read() }
+      run:log { loss = loss, scale = scaler.loss_scale and scaler.loss_scale:read() }
     end
     if run.step == die then os.exit(9) end
     scaler:step(optimizer, 0.01)
@@ -78,11 +78,10 @@ def a_device_without_a_precision_is_a_wrong_command_line():
   contains(text, "--precision tf32: device ref has f32, bf16, f16")
   lacks(text, "as little memory")
   contains(failure(run(RECIPE, "--precision", "f15"), 2), "did you mean f16?")
-  contains(success(run("--device", "ref", "-e", "print(table.concat(require 'icl.core'.device_precisions 'ref', ' '))")),
-           "f32 bf16 f16\n")
-  code = "print(table.concat(require 'icl.core'.device_precisions 'far:1', ' '))"
   far = environment(ICL_PLUGINS=os.path.join(os.path.dirname(ICL), "tests"))
-  contains(success(run("-e", code, env=far)), "f32 tf32 bf16 f16\n")
+  for device, precisions in ("ref", "f32 bf16 f16"), ("far:1", "f32 tf32 bf16 f16"):
+    code = f"print(table.concat(require 'icl.core'.device_precisions '{device}', ' '))"
+    equal(success(run("-e", code, env=far)), precisions + "\n")
   contains(success(run("-e", "print(require 'icl.core'.device_precisions 'nothing')")), "nil\n")
 
 
@@ -110,6 +109,11 @@ def a_table_of_options_is_held_to_the_same():
     success(script("cpu", "fit 'bf16'"))
     success(script("ref", "fit 'f16' fit 'f32'"))
     contains(success(script("ref", "fit 'f16-pure' print(model:parameters()[1]:dtype())")), "f16\n")
+    chain = "{ chain = icl.augment.chain { icl.augment.normalize { dtype = '%s' } } }"
+    for precision in "bf16", "f16", "f16-pure":
+      contains(failure(script("ref", f"fit('{precision}', {chain % 'f32'})")),
+               f"precision {precision}: the chain that was given makes images f32; icl.augment.normalize {{ dtype = ")
+    success(script("ref", f"fit('f16', {chain % 'f16'})"))
     contains(failure(script("ref", "fit('f16', { optimizer = { step = print } })")), "it takes an optimizer")
     contains(failure(script("ref", "fit('f16-pure', { optimizer = icl.optim.sgd(model) })")),
              "the optimizer was made for parameters that are f32; call model:to 'f16' before it is made")
@@ -137,8 +141,25 @@ def training_in_f16():
     last = here / "f16/checkpoints/last.safetensors"
     equal(dtypes(last, "model.conv"), {"F32"})
     equal(dtypes(last, "optimizer."), {"F32"})
-    equal(sorted(states(last, "scaler.")), ["scaler.clean_steps", "scaler.scale"])
+    equal(sorted(states(last, "scaler.")), ["scaler.clean_steps", "scaler.loss_scale"])
     contains(success(here.icl("evaluate", "f16")), "Top-1")
+
+
+@test
+def a_scale_that_has_fallen_to_nothing_is_told_once():
+  code = """
+    local icl = require "icl"
+    local set = icl.data.set { images = icl.zeros({ 40, 4, 4, 1 }, "u8"), labels = icl.zeros({ 40 }, "i64"),
+                               classes = 2, mean = { 0.5 }, std = { 0.2 } }
+    icl.fit {
+      model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(16, 2) }, train = set,
+      loss = function(logits) return (logits * 0):sum():sqrt() end,
+      options = { precision = "f16", epochs = 2, batch_size = 2, schedule = "constant", random_crop = false },
+    }
+  """
+  with folder() as here:
+    result = run("--device", "ref", here.write("script.lua", code))
+    equal((success(result) + result.stderr).count("The scale of the loss has fallen to 0.0"), 1)
 
 
 @test

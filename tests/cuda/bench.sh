@@ -26,4 +26,4 @@ for source in bench_kernels bench_cases bench_many; do
   objects="$objects $folder/$source.o"
 done
 # shellcheck disable=SC2086
-nvcc -arch="sm_$architecture" -cudart static $objects -o "$folder/bench_kernels"
+nvcc -arch="sm_$architecture" -cudart static -Xcompiler -static-libstdc++,-static-libgcc $objects -o "$folder/bench_kernels"

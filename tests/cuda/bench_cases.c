@@ -125,6 +125,21 @@ static cudaError_t global_avg_pool_grad(const bench_work *w) {
   return icl__cuda_global_avg_pool_grad(in(w, 0), w->n, pixels(w), w->c, out(w, 3), w->stream);
 }
 
+/* ---- moves ---- */
+
+/* (n, h w, c) to (n, c, h w) */
+static cudaError_t permute(const bench_work *w) {
+  int64_t image = pixels(w) * w->c;
+  icl__cuda_move m = {.rank = 3,
+                      .axis = -1,
+                      .size = {w->n, (int32_t)pixels(w), w->c},
+                      .from_stride = {image, w->c, 1},
+                      .to_stride = {image, 1, pixels(w)},
+                      .from = w->image[0],
+                      .to = w->image[3]};
+  return icl__cuda_move_turned(&m, w->dtype == ICL_F32 ? 4 : 2, w->stream);
+}
+
 const bench_case bench_cases[] = {
     {"bn_sums", bn_sums, 1},
     {"bn_scale_sums", bn_scale_sums, 2},
@@ -142,5 +157,6 @@ const bench_case bench_cases[] = {
     {"max_pool2d_grad", max_pool2d_grad, 1.375}, /* positions are bytes; of f32 they are less, 1.3125 */
     {"global_avg_pool", global_avg_pool, 1},
     {"global_avg_pool_grad", global_avg_pool_grad, 1},
+    {"permute", permute, 2},
 };
 const int bench_case_count = sizeof bench_cases / sizeof *bench_cases;

@@ -195,12 +195,17 @@ TEST(gradients_of_weights_in_f32) {
 
 /* ---- choosing ---- */
 
-static const char *chosen(icl__cuda_device *device, const icl__cuda_conv_shape *shape) {
+/* The name of what a new device chooses, whose choices are kept when it is closed. */
+static const char *chosen(bool deterministic, const icl__cuda_conv_shape *shape) {
+  static char name[ICL__CUDNN_NAME + 16];
+  icl__cuda_device *device = open_device("f32", deterministic);
   icl__cuda_conv *conv, *again;
   CHECK_OK(icl__cuda_conv_find(device, shape, &conv));
   CHECK_OK(icl__cuda_conv_find(device, shape, &again));
   CHECK(conv == again);
-  return icl__cuda_conv_name(conv);
+  snprintf(name, sizeof name, "%s", icl__cuda_conv_name(conv));
+  close_device(device);
+  return name;
 }
 
 /* The file of choices, of which there is one, and what is in it; NULL: there is none. */
@@ -224,8 +229,9 @@ static void write_choices(const char *path, const char *title, const char *key, 
   CHECK_OK(icl__file_write(path, text, (size_t)length));
 }
 
-/* The last plan that could be chosen, other than the first if there are several. */
-static void name_last_plan(icl__cuda_device *device, const icl__cuda_conv_shape *shape, char *name, size_t size) {
+/* The last plan that could be chosen; there are several. */
+static void name_last_plan(const icl__cuda_conv_shape *shape, char *name, size_t size) {
+  icl__cuda_device *device = open_device("f32", false);
   icl__cudnn_source source = {.libraries = device->libraries, .handle = device->cudnn};
   icl__cudnn_graph graph;
   icl__cudnn_plan plans[8];
@@ -236,38 +242,51 @@ static void name_last_plan(icl__cuda_device *device, const icl__cuda_conv_shape 
   for (int i = 0; i < count; i++)
     icl__cudnn_plan_free(device->libraries, &plans[i]);
   icl__cudnn_graph_free(&graph);
+  close_device(device);
 }
 
 #define TITLE "icl choices 1\n"
 
-TEST(choices_are_kept) {
-  use_new_cache();
-  char path[ICL__PATH], key[500], last[ICL__CUDNN_NAME];
-  icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_FORWARD, ICL_F32);
-  icl__cuda_device *device = open_device("f32", false);
-  const char *name = chosen(device, &shape);
+/* The key of the one line that a choice leaves, whose value is the engine; where it is. */
+static void keep_choice(const icl__cuda_conv_shape *shape, char key[500], char path[ICL__PATH]) {
+  const char *name = chosen(false, shape);
   char *text = read_choices(path);
-  CHECK_CONTAINS(text, TITLE);
-  CHECK_CONTAINS(text, strrchr(name, 'e') + 2); /* "cudnn engine 1 2=0" */
-  snprintf(key, sizeof key, "%.*s", (int)strcspn(text + strlen(TITLE), ":"), text + strlen(TITLE));
+  CHECK_EQ(strncmp(text, TITLE, strlen(TITLE)), 0);
+  const char *line = text + strlen(TITLE);
+  snprintf(key, 500, "%.*s", (int)strcspn(line, ":"), line);
+  CHECK_CONTAINS(line, name + strlen("cudnn engine "));
+  CHECK(strchr(line, '\n')[1] == '\0');
   icl__free(text);
-  name_last_plan(device, &shape, last, sizeof last);
-  close_device(device);
+}
 
+TEST(choices_are_kept) {
+  char path[ICL__PATH], key[500], last[ICL__CUDNN_NAME], first[ICL__CUDNN_NAME + 16];
+  icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_FORWARD, ICL_F32);
+  use_new_cache();
+  keep_choice(&shape, key, path);
+  name_last_plan(&shape, last, sizeof last);
   write_choices(path, TITLE, key, last); /* as if it had been the fastest */
-  device = open_device("f32", false);
-  CHECK_CONTAINS(chosen(device, &shape), last);
-  close_device(device);
+  CHECK_CONTAINS(chosen(false, &shape), last);
 
-  device = open_device("f32", true); /* the first that works, whatever was measured */
-  char first[ICL__CUDNN_NAME + 16];
-  snprintf(first, sizeof first, "%s", chosen(device, &shape));
-  close_device(device);
+  snprintf(first, sizeof first, "%s", chosen(true, &shape)); /* whatever was measured */
   unlink(path);
-  device = open_device("f32", true);
-  CHECK_STR(chosen(device, &shape), first);
-  close_device(device);
+  CHECK_STR(chosen(true, &shape), first);
   CHECK(read_choices(path) == NULL);
+}
+
+TEST(choices_are_kept_when_the_first_convolution_runs) {
+  char path[ICL__PATH];
+  use_new_cache();
+  icl__cuda_device *device = open_device("f32", false);
+  icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_FORWARD, ICL_F32);
+  icl__cuda_conv *conv;
+  CHECK_OK(icl__cuda_conv_find(device, &shape, &conv));
+  CHECK(read_choices(path) == NULL);
+  check_convolution(device, &geometries[0], &shape);
+  char *text = read_choices(path);
+  CHECK_CONTAINS(text, TITLE "forward f32");
+  icl__free(text);
+  close_device(device);
 }
 
 TEST(a_damaged_file_of_choices_is_replaced) {
@@ -275,33 +294,32 @@ TEST(a_damaged_file_of_choices_is_replaced) {
     const char *title, *name;
   } damaged[] = {{"something else\n", "1"}, {TITLE, "no engine"}, {TITLE, "99999 2=0"}, {TITLE, "-1"}, {TITLE, ""},
                  {"", "\xff\xfe"}};
-  use_new_cache();
   char path[ICL__PATH], key[500];
   icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_WEIGHT, ICL_F32);
-  icl__cuda_device *device = open_device("f32", false);
-  chosen(device, &shape);
-  close_device(device);
-  char *text = read_choices(path);
-  snprintf(key, sizeof key, "%.*s", (int)strcspn(text + strlen(TITLE), ":"), text + strlen(TITLE));
-  icl__free(text);
+  use_new_cache();
+  keep_choice(&shape, key, path);
   for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
     write_choices(path, damaged[i].title, key, damaged[i].name);
-    device = open_device("f32", false);
-    const char *name = chosen(device, &shape);
-    text = read_choices(path);
-    CHECK_CONTAINS(text, strrchr(name, 'e') + 2);
-    CHECK_EQ(strncmp(text, TITLE, strlen(TITLE)), 0);
-    CHECK(strchr(text + strlen(TITLE), '\n')[1] == '\0'); /* one line */
-    icl__free(text);
-    close_device(device);
+    keep_choice(&shape, key, path);
   }
+}
+
+TEST(choices_of_other_shapes_stay) {
+  char path[ICL__PATH], key[500];
+  icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_WEIGHT, ICL_F32);
+  use_new_cache();
+  keep_choice(&shape, key, path);
+  write_choices(path, TITLE, "another shape", "1");
+  chosen(false, &shape);
+  char *text = read_choices(path);
+  CHECK_CONTAINS(text, TITLE "another shape: 1\n");
+  CHECK_CONTAINS(text, key);
+  icl__free(text);
 }
 
 /* Without a folder for the cache all is measured anew. */
 TEST(there_need_be_no_cache) {
   CHECK_EQ(setenv("XDG_CACHE_HOME", "/proc/none", 1), 0);
-  icl__cuda_device *device = open_device("f32", false);
   icl__cuda_conv_shape shape = shape_of(&geometries[0], ICL__CUDA_CONV_INPUT, ICL_F32);
-  chosen(device, &shape);
-  close_device(device);
+  chosen(false, &shape);
 }

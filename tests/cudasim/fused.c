@@ -174,7 +174,7 @@ static void test_optimizer(int way) {
       blocks[count++] = (icl__chain_block){i, block};
   }
   memory dchains = upload(chains, sizeof chains), dblocks = upload(blocks, (size_t)count * sizeof *blocks);
-  check(icl__cuda_chains(dchains.device, dblocks.device, count, stream));
+  check(icl__cuda_chains(dchains.device, dblocks.device, count, ICL__CHAIN_SLOTS, false, stream));
   for (int i = 0; i < PARAMETERS; i++)
     expect(is_right(&all[i], 10 * (uint32_t)i, sizes[i]), "an optimizer in one launch", way);
   for (int i = 0; i < PARAMETERS; i++) {

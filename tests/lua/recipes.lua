@@ -2,6 +2,8 @@
 local core = require "icl.core"
 local icl = require "icl"
 
+icl.configure { device = "ref" }  -- which has all precisions
+
 local recipes = { folder = (arg[0]:match "^(.*/)" or "./") .. "../../recipes/" }
 
 recipes.sets = {

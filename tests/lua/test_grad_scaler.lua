@@ -96,7 +96,7 @@ local function train(make, scales, options)
   local function all() return bytes_of(model:named_parameters()) .. bytes_of(optimizer:named_states()) end
   local trace = { [0] = all() }
   for i, scale in ipairs(scales) do
-    scaler.scale:set(scale)
+    scaler.loss_scale:set(scale)
     icl.step(function()
       scaler:step(optimizer, 0.05, function()
         scaler:backward(icl.loss.cross_entropy(model(x), y) * 8)
@@ -175,12 +175,35 @@ end
 check("one value that is not finite is enough", function()
   local scaler = icl.grad_scaler { init_scale = 8 }
   check.equal(update(scaler, { 1, 2, 3 }), true)
-  check.equal(scaler.scale:item(), 8)
+  check.equal(scaler.loss_scale:item(), 8)
   for i, bad in ipairs { 1 / 0, -1 / 0, 0 / 0 } do
     check.equal(update(scaler, { 1, bad, 3 }), false)
-    check.equal(scaler.scale:item(), 8 / 2 ^ i)
+    check.equal(scaler.loss_scale:item(), 8 / 2 ^ i)
     check.equal(scaler.clean_steps:item(), 0)
   end
+end)
+
+check("a network learns in f16 as in f32", function()
+  local function last_loss(dtype, init_scale)
+    local model = small_model()
+    local x, y = random_batch(dtype)
+    local optimizer, scaler = icl.optim.sgd(model), icl.grad_scaler { init_scale = init_scale }
+    local loss
+    for _ = 1, 60 do
+      loss = icl.step(function()
+        local loss = icl.loss.cross_entropy(model(x), y)
+        scaler:backward(loss)
+        scaler:step(optimizer, 0.1)
+        return loss
+      end)
+    end
+    return loss:item(), scaler.loss_scale:item()
+  end
+  local expected = last_loss("f32", 1)
+  check.equal(expected < 0.2, true)
+  check.near(last_loss("f16", 65536) / expected, 1, 0.05)
+  local _, scale = last_loss("f16", 2.0 ^ 40)
+  check.equal(scale < 2.0 ^ 30 and scale > 2.0 ^ 10, true)
 end)
 
 -- ---- the scale ----
@@ -196,7 +219,7 @@ check("the scale grows behind clean steps, falls behind others, and counts anew"
     { good, 18.75, 1 }, { good, 18.75, 2 }, { good, 56.25, 0 },
   } do
     update(scaler, pass[1], w, optimizer)
-    check.equal(scaler.scale:item(), pass[2])
+    check.equal(scaler.loss_scale:item(), pass[2])
     check.equal(scaler.clean_steps:item(), pass[3])
     if i == 2 then plans = icl.statistics().plans_made end
   end
@@ -206,10 +229,10 @@ end)
 check("the scale stays a number that f32 holds with all its digits", function()
   local scaler = icl.grad_scaler { init_scale = 2.0 ^ 126, growth_interval = 1 }
   for _ = 1, 3 do update(scaler, { 1e-3, 0, 0 }) end
-  check.equal(scaler.scale:item(), 2.0 ^ 127)
+  check.equal(scaler.loss_scale:item(), 2.0 ^ 127)
   scaler = icl.grad_scaler { init_scale = 2.0 ^ -125 }
   for _ = 1, 3 do update(scaler, { 0 / 0, 0, 0 }) end
-  check.equal(scaler.scale:item(), 2.0 ^ -126)
+  check.equal(scaler.loss_scale:item(), 2.0 ^ -126)
 end)
 
 check("several optimizers share a scaler", function()
@@ -224,7 +247,7 @@ check("several optimizers share a scaler", function()
   end)
   check.equal(a:item(), 1)
   check.near(b:item(), 1 - 1.9 * 0.5, 1e-6)
-  check.equal(scaler.scale:item(), 2)
+  check.equal(scaler.loss_scale:item(), 2)
   check.equal(scaler.clean_steps:item(), 1)
 end)
 
@@ -234,7 +257,7 @@ check("frozen parameters stay out of it", function()
   local x, y = random_batch "f16"
   local optimizer = icl.optim.adam(model)
   for _, scale in ipairs { 1024, too_large } do
-    scaler.scale:set(scale)
+    scaler.loss_scale:set(scale)
     icl.step(function()
       scaler:backward(icl.loss.cross_entropy(model(x), y) * 8)
       scaler:step(optimizer, 0.01)
@@ -256,7 +279,7 @@ check("without enabled it is backward and step", function()
   check.equal(update(scaler, { 1, 1 / 0, 1 }), true)
   check.equal(#scaler:named_states(), 0)
   check.equal(#scaler:state_dict(), 0)
-  check.equal(scaler.scale, nil)
+  check.equal(scaler.loss_scale, nil)
 end)
 
 check("what f returns comes back", function()
@@ -285,11 +308,11 @@ check("it is saved, and goes on with the same bytes", function()
   local scaler = icl.grad_scaler(options)
   scaler:load_state_dict(part.scaler:state_dict())
   check.equal(scaler.clean_steps:item(), 0)
-  check.equal(scaler.scale:item(), 2048)
+  check.equal(scaler.loss_scale:item(), 2048)
   small_model()  -- draws as that of train()
   local x, y = random_batch "f16"
   for _ = 1, 2 do
-    scaler.scale:set(1024)
+    scaler.loss_scale:set(1024)
     icl.step(function()
       scaler:backward(icl.loss.cross_entropy(part.model(x), y) * 8)
       scaler:step(part.optimizer, 0.05)
@@ -311,7 +334,8 @@ end)
 
 check("wrong options are errors", function()
   local function made(options) return function() icl.grad_scaler(options) end end
-  check.raises(made { init_scale = 0 }, "icl.grad_scaler: init_scale is 0; it must be above 0")
+  check.raises(made { init_scale = 0 }, "icl.grad_scaler: init_scale is 0; it must be from 2%^%-126 to 2%^127")
+  check.raises(made { init_scale = 2.0 ^ 128 }, "it must be from 2%^%-126 to 2%^127")
   check.raises(made { init_scale = 1 / 0 }, "init_scale")
   check.raises(made { growth_factor = 0.5 }, "growth_factor is 0.5; it must be at least 1")
   check.raises(made { backoff_factor = 1.5 }, "backoff_factor is 1.5; it must be above 0 and at most 1")
@@ -321,6 +345,15 @@ check("wrong options are errors", function()
   check.raises(made { grow_factor = 2 }, "there is no option 'grow_factor'")
   check.raises(made { enabled = 1 }, "enabled is 1; it must be a boolean")
   check.raises(made(65536), "icl.grad_scaler")
+end)
+
+check("what PyTorch has is said to be here in another way", function()
+  local scaler = icl.grad_scaler {}
+  check.raises(function() scaler:scale(1) end, "there is no scale; scaler:backward%(loss%) is scaler:scale%(loss%)")
+  check.raises(function() scaler:update() end, "there is no update; scaler:step%(optimizer, lr%) does it")
+  check.raises(function() scaler:unscale_(1) end, "gradients are those of the loss at any time")
+  check.raises(function() scaler:get_scale() end, "scaler.loss_scale is the scale")
+  check.equal(scaler.other, nil)
 end)
 
 check("wrong calls are errors", function()

@@ -187,6 +187,8 @@ check("attention", function()
                               { false, false, false, false } }
   local masked = attention(x, causal)
   check.near(difference(masked[1][1], attention(x:narrow(2, 1, 1))[1][1]), 0, 1e-5)
+  local wide = causal:reshape(1, 1, 4, 4):expand(3, 2, 4, 4)
+  check.equal(difference(attention(x, wide), masked), 0)
   check.raises(function() nn.multi_head_attention(6, 4) end, "4 heads do not divide a width of 6")
 end)
 
@@ -213,6 +215,23 @@ check("a step trains them all, image by image too", function()
   end
   check.equal(losses[30] < 0.9 * losses[1], true)
   check.equal(icl.statistics().plans_made, plans)
+end)
+
+check("layers take bf16", function()
+  local x = icl.random.normal { 2, 4, 4, 8 }
+  for _, layer in ipairs {
+    nn.conv2d(8, 8, 3, { dilation = 2, bias = true }), nn.conv_transpose2d(8, 8, 2), nn.layer_norm(8),
+    nn.group_norm(2, 8), nn.instance_norm(8), nn.upsample { scale = 2 }, nn.upsample { scale = 2, mode = "bilinear" },
+    nn.adaptive_avg_pool2d(3), nn.gelu(), nn.elu(), nn.leaky_relu(), nn.drop_path(0), nn.dropout2d(0.5):eval(),
+  } do
+    local y = layer(x:cast "bf16")
+    check.equal(y:dtype(), "bf16")
+    check.near(difference(y:float(), layer(x)), 0, 0.1)
+  end
+  local rows = x:reshape(2, 16, 8)
+  local attention = nn.multi_head_attention(8, 2)
+  check.near(difference(attention(rows:cast "bf16"):float(), attention(rows)), 0, 0.1)
+  check.near(difference(rows:cast "bf16":bmm(rows:transpose():cast "bf16"):float(), rows:bmm(rows:transpose())), 0, 0.2)
 end)
 
 check("a clone has states of its own", function()

@@ -2,13 +2,9 @@
 -- icl.fit.
 local folder = arg[0]:match "^(.*/)" or "./"
 local check = dofile(folder .. "check.lua")
-local icl = require "icl"
 local help = require "icl.options.help"
 local results = require "icl.options.results"
 local shown = help.shown
-
-icl.configure { device = "ref" }  -- which has all precisions
-
 local recipes = dofile(folder .. "recipes.lua")
 local given_to_fit, sets = recipes.given_to_fit, recipes.sets
 

@@ -85,7 +85,10 @@ bool chain_covers(const test_chain *chain, const char *op);
 /* ---- the uses of a case; each prints a line and returns false if it fails ---- */
 
 /* compare.c; kernels.c is a part of it, for a case whose result on the reference is known. */
-bool compare_case(const test_case *row, icl_dtype x);
+typedef enum { TEST_FAILED, TEST_PASSED, TEST_SKIPPED } test_outcome;
+test_outcome compare_case(const test_case *row, icl_dtype x);
+/* Frees the engines of test_device. */
+void compare_end(void);
 bool compare_kernels(const test_setup *setup, const icl_tensor *result, const double *expected);
 /* gradient.c */
 bool check_gradient(const test_case *row, int order);

@@ -36,9 +36,10 @@ static char *read_lines(const char *path) {
   return NULL;
 }
 
+static const char *next_line(const char *line) { return strchr(line, '\n') + 1; }
+
 /* The value in the line that begins at `line`, up to its end; NULL: it is that of another key. */
-static const char *value_of(const char *line, const char *key) {
-  size_t length = strlen(key);
+static const char *value_of(const char *line, const char *key, size_t length) {
   return !strncmp(line, key, length) && !strncmp(line + length, ": ", 2) ? line + length + 2 : NULL;
 }
 
@@ -46,8 +47,8 @@ bool icl__choice_read(const char *name, const char *key, char *value, size_t siz
   char path[ICL__PATH];
   char *lines = find_path(name, path) ? read_lines(path) : NULL;
   bool found = false;
-  for (char *line = lines; line && *line && !found; line = strchr(line, '\n') + 1) {
-    const char *at = value_of(line, key);
+  for (const char *line = lines; line && *line && !found; line = next_line(line)) {
+    const char *at = value_of(line, key, strlen(key));
     size_t length = at ? strcspn(at, "\n") : size;
     if (length >= size)
       continue;
@@ -59,21 +60,29 @@ bool icl__choice_read(const char *name, const char *key, char *value, size_t siz
   return found;
 }
 
-void icl__choice_write(const char *name, const char *key, const char *value) {
+/* Does one of the lines have the key of this one? */
+static bool is_replaced(const char *line, const char *lines) {
+  const char *end = strstr(line, ": ");
+  for (const char *other = lines; end && *other; other = next_line(other))
+    if (value_of(other, line, (size_t)(end - line)))
+      return true;
+  return false;
+}
+
+void icl__choices_add(const char *name, const char *lines) {
   char path[ICL__PATH], folder[ICL__PATH];
   if (!find_path(name, path))
     return;
   snprintf(folder, sizeof folder, "%.*s", (int)icl__folder_bytes(path) - 1, path);
-  char *lines = read_lines(path);
+  char *old = read_lines(path);
   icl__text text = {0};
   icl__say(&text, TITLE);
-  const char *first = lines ? lines + strlen(TITLE) : "";
-  for (const char *line = first; *line; line = strchr(line, '\n') + 1)
-    if (!value_of(line, key))
+  for (const char *line = old ? next_line(old) : ""; *line; line = next_line(line))
+    if (!is_replaced(line, lines))
       icl__say(&text, "%.*s\n", (int)strcspn(line, "\n"), line);
-  icl__say(&text, "%s: %s\n", key, value);
+  icl__say(&text, "%s", lines);
   if (text.status == ICL_OK && icl__folder_make(folder) == ICL_OK)
     (void)icl__file_write(path, text.text, text.used);
   icl__free(text.text);
-  icl__free(lines);
+  icl__free(old);
 }

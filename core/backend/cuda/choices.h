@@ -11,6 +11,7 @@
 
 /* False: there is none for this key. */
 bool icl__choice_read(const char *name, const char *key, char *value, size_t size);
-void icl__choice_write(const char *name, const char *key, const char *value);
+/* Adds lines "KEY: VALUE", each of which takes the place of an older one with its key. Waits for the disk. */
+void icl__choices_add(const char *name, const char *lines);
 
 #endif

@@ -11,6 +11,7 @@ struct icl__cuda_conv {
   icl__cuda_conv_shape shape;
   icl__cudnn_plan plan;
   char name[ICL__CUDNN_NAME + 16];
+  bool measured; /* its plan was chosen here, and that is to be kept */
   icl__cuda_conv *next;
 };
 
@@ -45,7 +46,7 @@ static icl_status make(icl__cuda_device *device, const icl__cuda_conv_shape *sha
   conv->shape = *shape;
   icl_status status = icl__cudnn_graph_make(&source, shape, &graph);
   if (status == ICL_OK)
-    status = icl__cuda_conv_choose(device, &graph, shape, &conv->plan);
+    status = icl__cuda_conv_choose(device, &graph, shape, &conv->plan, &conv->measured);
   icl__cudnn_graph_free(&graph);
   ICL__TRY(status);
   if (!conv->plan.plan)
@@ -78,16 +79,32 @@ size_t icl__cuda_conv_workspace(const icl__cuda_conv *conv) { return conv->plan.
 
 const char *icl__cuda_conv_name(const icl__cuda_conv *conv) { return conv->name; }
 
+/* All of them at once, when the first is run: by then a network is planned. */
+static void keep_choices(icl__cuda_device *device) {
+  icl__text lines = {0};
+  for (icl__cuda_conv *c = device->convs; c; c = c->next) {
+    if (c->measured)
+      icl__cuda_conv_say_choice(device, &c->shape, &c->plan, &lines);
+    c->measured = false;
+  }
+  icl__cuda_conv_keep_choices(device, &lines);
+  icl__free(lines.text);
+}
+
 icl_status icl__cuda_conv_run(icl__cuda_device *device, const icl__cuda_conv *conv, const void *a, const void *b,
                               void *result, void *workspace) {
+  if (conv->measured)
+    keep_choices(device);
   cudnnStatus_t status = icl__cuda_conv_execute(device, conv->shape.direction, &conv->plan, a, b, result, workspace);
   return status == CUDNN_STATUS_SUCCESS ? ICL_OK
                                         : icl__cudnn_fail(device->libraries, status, op_of(conv->shape.direction));
 }
 
 void icl__cuda_conv_free_all(icl__cuda_device *device) {
-  if (device->convs)
+  if (device->convs) {
     cudaStreamSynchronize(device->stream);
+    keep_choices(device);
+  }
   while (device->convs) {
     icl__cuda_conv *conv = device->convs;
     device->convs = conv->next;

@@ -156,32 +156,49 @@ static icl_status fastest(icl__cuda_device *device, const icl__cuda_conv_shape *
 
 /* ---- choosing ---- */
 
+enum { FILE_NAME = 400, KEY = 200 };
+
 /* The file of the cache for this version of cuDNN and this device. */
-static void name_file(const icl__cuda_device *device, char *name, size_t size) {
-  snprintf(name, size, "cudnn-%zu-%s-sm%d", device->libraries->cudnn.cudnnGetVersion(), device->name,
+static void name_file(const icl__cuda_device *device, char name[FILE_NAME]) {
+  snprintf(name, FILE_NAME, "cudnn-%zu-%s-sm%d", device->libraries->cudnn.cudnnGetVersion(), device->name,
            device->capability);
   for (char *c = name; *c; c++)
     if (!isalnum((unsigned char)*c) && *c != '-')
       *c = '-';
 }
 
-static void name_shape(const icl__cuda_conv_shape *s, bool tf32, char *name, size_t size) {
+static void name_shape(const icl__cuda_conv_shape *s, bool tf32, char name[KEY]) {
   static const char *directions[] = {
       [ICL__CUDA_CONV_FORWARD] = "forward", [ICL__CUDA_CONV_INPUT] = "input", [ICL__CUDA_CONV_WEIGHT] = "weight"};
-  snprintf(name, size, "%s %s %s x %d %d %d %d y %d %d %d %d w %d %d stride %d %d padding %d %d groups %d",
+  snprintf(name, KEY, "%s %s %s x %d %d %d %d y %d %d %d %d w %d %d stride %d %d padding %d %d groups %d",
            directions[s->direction], tf32 && s->dtype == ICL_F32 ? "tf32" : icl_dtype_name(s->dtype),
            icl_dtype_name(s->gradient), s->x[0], s->x[1], s->x[2], s->x[3], s->y[0], s->y[1], s->y[2], s->y[3],
            s->kernel[0], s->kernel[1], s->stride[0], s->stride[1], s->padding[0], s->padding[1], s->groups);
 }
 
+void icl__cuda_conv_say_choice(const icl__cuda_device *device, const icl__cuda_conv_shape *shape,
+                               const icl__cudnn_plan *plan, icl__text *lines) {
+  char key[KEY];
+  name_shape(shape, device->tf32, key);
+  icl__say(lines, "%s: %s\n", key, plan->name);
+}
+
+void icl__cuda_conv_keep_choices(const icl__cuda_device *device, const icl__text *lines) {
+  char file[FILE_NAME];
+  name_file(device, file);
+  if (lines->text && lines->status == ICL_OK)
+    icl__choices_add(file, lines->text);
+}
+
 /* The plan that was the fastest in another process. */
-static bool choose_kept(const icl__cudnn_source *source, const icl__cudnn_graph *graph,
-                        const icl__cuda_conv_shape *shape, bool tf32, const char *file, const char *key,
-                        icl__cudnn_plan *plan) {
-  char name[ICL__CUDNN_NAME];
+static bool choose_kept(const icl__cuda_device *device, const icl__cudnn_source *source, const icl__cudnn_graph *graph,
+                        const icl__cuda_conv_shape *shape, icl__cudnn_plan *plan) {
+  char file[FILE_NAME], key[KEY], name[ICL__CUDNN_NAME];
+  name_file(device, file);
+  name_shape(shape, device->tf32, key);
   if (!icl__choice_read(file, key, name, sizeof name) || !icl__cudnn_config_named(source, graph, name, plan))
     return false;
-  if (icl__cuda_conv_is_exact(shape, tf32, plan->numerical) && icl__cudnn_plan_make(source, plan) &&
+  if (icl__cuda_conv_is_exact(shape, device->tf32, plan->numerical) && icl__cudnn_plan_make(source, plan) &&
       plan->workspace <= ICL__CUDA_CONV_WORKSPACE_MOST)
     return true;
   icl__cudnn_plan_free(source->libraries, plan);
@@ -189,27 +206,22 @@ static bool choose_kept(const icl__cudnn_source *source, const icl__cudnn_graph 
 }
 
 icl_status icl__cuda_conv_choose(icl__cuda_device *device, const icl__cudnn_graph *graph,
-                                 const icl__cuda_conv_shape *shape, icl__cudnn_plan *plan) {
-  enum { MOST = 8 };
+                                 const icl__cuda_conv_shape *shape, icl__cudnn_plan *plan, bool *measured) {
+  enum { MOST = 10 };
   icl__cudnn_source source = {.libraries = device->libraries, .handle = device->cudnn};
   icl__cudnn_plan plans[MOST];
-  char file[400], key[200];
-  name_file(device, file, sizeof file);
-  name_shape(shape, device->tf32, key, sizeof key);
   *plan = (icl__cudnn_plan){0};
-  if (!device->deterministic && choose_kept(&source, graph, shape, device->tf32, file, key, plan))
+  *measured = false;
+  if (!device->deterministic && choose_kept(device, &source, graph, shape, plan))
     return ICL_OK;
   int count = icl__cuda_conv_plans(&source, graph, shape, device->tf32, plans, device->deterministic ? 1 : MOST);
-  bool measured = false;
   int best = count - 1;
-  icl_status status = count > 1 ? fastest(device, shape, plans, count, &best, &measured) : ICL_OK;
+  icl_status status = count > 1 ? fastest(device, shape, plans, count, &best, measured) : ICL_OK;
   for (int i = 0; i < count; i++) {
     if (i == best && status == ICL_OK)
       *plan = plans[i];
     else
       icl__cudnn_plan_free(device->libraries, &plans[i]);
   }
-  if (plan->plan && measured)
-    icl__choice_write(file, key, plan->name);
   return status;
 }

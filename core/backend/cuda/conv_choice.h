@@ -4,6 +4,7 @@
 
 #include "backend/cuda/cudnn_graph.h"
 #include "backend/cuda/device.h"
+#include "base/text.h"
 
 /* What no engine may need more of. */
 #define ICL__CUDA_CONV_WORKSPACE_MOST ((size_t)512 << 20)
@@ -20,9 +21,15 @@ int icl__cuda_conv_plans(const icl__cudnn_source *source, const icl__cudnn_graph
 
 /* ---- conv_choice.c ---- */
 
-/* The plan for this device, as conv.h says. The plan is NULL where there is none. */
+/* The plan for this device, as conv.h says; `measured` if it is new that it is the fastest. The plan is NULL where
+ * there is none. */
 icl_status icl__cuda_conv_choose(icl__cuda_device *device, const icl__cudnn_graph *graph,
-                                 const icl__cuda_conv_shape *shape, icl__cudnn_plan *plan);
+                                 const icl__cuda_conv_shape *shape, icl__cudnn_plan *plan, bool *measured);
+
+/* What is to be kept of a choice, as a line, and keeping such lines for later processes. */
+void icl__cuda_conv_say_choice(const icl__cuda_device *device, const icl__cuda_conv_shape *shape,
+                               const icl__cudnn_plan *plan, icl__text *lines);
+void icl__cuda_conv_keep_choices(const icl__cuda_device *device, const icl__text *lines);
 
 /* Puts a plan on the stream; a, b and the result are those of conv.h. */
 cudnnStatus_t icl__cuda_conv_execute(icl__cuda_device *device, icl__cuda_conv_direction direction,

@@ -118,14 +118,14 @@ static const operation operations[] = {
 static descriptor convolution(icl__cudnn_graph *g, const icl__cuda_conv_shape *shape, descriptor x, descriptor w,
                               descriptor y) {
   const operation *o = &operations[shape->direction];
-  double one = 1, zero = 0;
+  float one = 1, zero = 0; /* of the type of sums: a double is taken, and read as a float */
   descriptor in = window(g, shape), d = create(g, o->type);
   set_part(g, d, o->window, in);
   set_part(g, d, o->x, x);
   set_part(g, d, o->w, w);
   set_part(g, d, o->y, y);
-  set(g, d, o->alpha, CUDNN_TYPE_DOUBLE, 1, &one);
-  set(g, d, o->beta, CUDNN_TYPE_DOUBLE, 1, &zero);
+  set(g, d, o->alpha, CUDNN_TYPE_FLOAT, 1, &one);
+  set(g, d, o->beta, CUDNN_TYPE_FLOAT, 1, &zero);
   finalize(g, d);
   return d;
 }

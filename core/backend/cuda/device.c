@@ -123,6 +123,7 @@ icl_status icl__cuda_open(const icl__device_options *options, void **result) {
     return ICL_ENOMEM;
   device->ordinal = options->ordinal;
   device->tf32 = !strcmp(options->precision, "tf32");
+  device->precise = options->precise;
   device->deterministic = options->deterministic;
   device->check_nan = options->check_nan;
   device->profile = options->profile;

@@ -31,7 +31,7 @@ typedef struct {
   icl__cuda_scratch scratch;
   icl__cuda_staging staging;
   struct icl__cuda_conv *convs; /* conv.c */
-  bool tf32, deterministic, check_nan, profile;
+  bool tf32, precise, deterministic, check_nan, profile;
   char name[256];
   int capability; /* 90 of 9.0 */
 } icl__cuda_device;

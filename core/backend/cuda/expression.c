@@ -17,6 +17,19 @@ bool icl__cuda_is_pointwise(const icl__pnode *v) {
           (icl__op(v->op)->flags & ICL__POINTWISE));
 }
 
+static bool is_wide(const icl__pnode *v) {
+  return v->stored == ICL_I32 || v->stored == ICL_I64 || v->stored == ICL_F64;
+}
+
+bool icl__cuda_is_wide(const icl__pnode *v) {
+  for (int k = 0; k < v->inputs; k++) {
+    const icl__pnode *u = v->in[k];
+    if (is_wide(u) && !(u->stored == ICL_F64 && icl__count(u->rank, u->shape) == 1))
+      return true;
+  }
+  return is_wide(v);
+}
+
 /* ---- from nodes ---- */
 
 enum { FULL = INT8_MAX };

@@ -26,6 +26,10 @@ typedef struct {
 /* Is the op one that an expression is made of: a formula, add_n, cast, or broadcast_to? */
 bool icl__cuda_is_pointwise(const icl__pnode *v);
 
+/* Is it computed in f64? Where its value, or an input that is not a single number, is f64 or an integer of more than 8
+ * bits. */
+bool icl__cuda_is_wide(const icl__pnode *v);
+
 /* The expression of v, with those of the inputs that are `absorbed` (by index of node) in their place. False: it does
  * not fit into one chain. */
 bool icl__cuda_express(icl__pnode *v, const bool *absorbed, icl__cuda_expression *e);

@@ -68,17 +68,6 @@ static void join_residual(joiner *j, icl__pnode *v) {
 
 /* ---- pointwise ops in chains ---- */
 
-static bool is_wide(const icl__pnode *v) {
-  return v->stored == ICL_I32 || v->stored == ICL_I64 || v->stored == ICL_F64;
-}
-
-static bool computes_in_f32(const icl__pnode *v) {
-  for (int k = 0; k < v->inputs; k++)
-    if (is_wide(v->in[k]) && !(v->in[k]->stored == ICL_F64 && icl__count(v->in[k]->rank, v->in[k]->shape) == 1))
-      return false;
-  return !is_wide(v);
-}
-
 /* In a register a value is a float, or 0 or 1 of a test. */
 static bool fits_register(const icl__pnode *u) {
   bool test = u->op != ICL__OP_cast && u->op != ICL__OP_broadcast_to;
@@ -87,11 +76,11 @@ static bool fits_register(const icl__pnode *u) {
 
 static void absorb(joiner *j, icl__pnode *v) {
   icl__cuda_expression e;
-  if (!icl__cuda_is_pointwise(v) || !computes_in_f32(v))
+  if (!icl__cuda_is_pointwise(v) || icl__cuda_is_wide(v))
     return;
   for (int k = 0; k < v->inputs; k++) {
     icl__pnode *u = v->in[k];
-    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !is_together(u, v) || !computes_in_f32(u) ||
+    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !is_together(u, v) || icl__cuda_is_wide(u) ||
         !fits_register(u))
       continue;
     j->absorbed[u->index] = true;
@@ -142,15 +131,19 @@ static icl_status prepare_weights(icl__plan *plan, icl__pnode *v, int first) {
   return ICL_OK;
 }
 
-/* ---- products of 16 bits and f32 ---- */
+/* ---- 16 bits to f32 ---- */
 
-/* cuBLAS has none: the 16 bits become f32, which loses nothing. */
+/* cuBLAS has no product of 16 bits and f32: the 16 bits become f32, which loses nothing. cuDNN's fast gradients of
+ * weights from 16 bits are rounded to these; what is precise is computed from f32. */
+static bool must_be_wide(const icl__cuda_device *device, const icl__pnode *v, int j) {
+  icl_dtype own = v->in[j]->dtype;
+  if (own != ICL_BF16 && own != ICL_F16)
+    return false;
+  return v->op == ICL__OP_matmul ? v->in[!j]->dtype == ICL_F32 : device->precise;
+}
+
 static icl_status widen_operand(icl__plan *plan, icl__pnode *v, int j) {
-  icl__pnode *u = v->in[j];
-  icl_dtype other = v->in[!j]->dtype;
-  if (other != ICL_F32 || (u->dtype != ICL_BF16 && u->dtype != ICL_F16))
-    return ICL_OK;
-  icl__pnode *wide = icl__plan_add(plan, ICL__OP_cast, u, 1, &u);
+  icl__pnode *u = v->in[j], *wide = icl__plan_add(plan, ICL__OP_cast, u, 1, &u);
   if (!wide)
     return ICL_ENOMEM;
   wide->dtype = wide->stored = ICL_F32;
@@ -185,8 +178,8 @@ static icl_status join_all(joiner *j) {
   return ICL_OK;
 }
 
-icl_status icl__cuda_rewrite(void *device, icl__plan *plan) {
-  (void)device;
+icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
+  const icl__cuda_device *device = context;
   int nodes = plan->nodes;
   if (plan->policy.join) {
     joiner j = {.plan = plan,
@@ -203,8 +196,10 @@ icl_status icl__cuda_rewrite(void *device, icl__plan *plan) {
       v->stored = v->dtype; /* one partial result is the result */
     if (is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
-    for (int j = 0; j < 2 && v->op == ICL__OP_matmul; j++)
-      ICL__TRY(widen_operand(plan, v, j));
+    bool products = v->op == ICL__OP_matmul || v->op == ICL__OP_conv2d_weight_grad;
+    for (int j = 0; j < 2 && products; j++)
+      if (must_be_wide(device, v, j))
+        ICL__TRY(widen_operand(plan, v, j));
   }
   return ICL_OK;
 }

@@ -50,11 +50,16 @@ static icl__call call_of(const icl__cuda_program *p, const icl__bindings *b, con
   return call;
 }
 
+/* The inputs are those of the expression, where one that an op has twice is there once; those of a joined chain may have
+ * changed since in the plan. */
 static icl__chain chain_of(const icl__cuda_program *p, const icl__bindings *b, const icl__pnode *v) {
-  icl__call call = call_of(p, b, v);
+  const icl__cuda_expression *e = &icl__cuda_unit_of(v)->expression;
+  icl__call call = {.op = v->op, .attr = &v->attr, .inputs = e->inputs, .out = view_of(p, b, v), .parts = 1};
+  for (int j = 0; j < e->inputs; j++)
+    call.in[j] = view_of(p, b, v->op == ICL__PLAN_CHAIN ? v->in[j] : e->in[j]);
   icl__chain chain;
   icl__cuda_begin_chain(&chain, &call);
-  icl__cuda_write_steps(&icl__cuda_unit_of(v)->expression, &chain);
+  icl__cuda_write_steps(e, &chain);
   return chain;
 }
 
@@ -69,7 +74,8 @@ icl__cuda_transpose icl__cuda_transpose_of(const icl__pnode *v) {
 }
 
 int icl__cuda_chain_blocks(const icl__pnode *v) {
-  return (int)((icl__count(v->rank, v->shape) + ICL__CHAIN_BLOCK_F32 - 1) / ICL__CHAIN_BLOCK_F32);
+  int block = icl__cuda_is_wide(v) ? ICL__CHAIN_BLOCK_F64 : ICL__CHAIN_BLOCK_F32;
+  return (int)((icl__count(v->rank, v->shape) + block - 1) / block);
 }
 
 /* ---- descriptions ---- */
@@ -87,11 +93,12 @@ static void write_transpositions(icl__cuda_program *p, const icl__bindings *b, c
   }
 }
 
-static void write_chains(icl__cuda_program *p, const icl__bindings *b, const icl__cuda_step *s) {
+static void write_chains(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
   icl__chain *chain = (void *)(p->table + s->table);
   icl__chain_block *block = (void *)(p->table + s->blocks);
   for (int k = 0; k < s->nodes; k++) {
     chain[k] = chain_of(p, b, s->node[k]);
+    s->slots = chain[k].slots > s->slots ? chain[k].slots : s->slots;
     for (int i = 0, blocks = icl__cuda_chain_blocks(s->node[k]); i < blocks; i++)
       *block++ = (icl__chain_block){k, i};
   }
@@ -99,7 +106,7 @@ static void write_chains(icl__cuda_program *p, const icl__bindings *b, const icl
 
 icl_status icl__cuda_write_tables(icl__cuda_program *p, const icl__bindings *b) {
   for (int i = 0; i < p->steps; i++) {
-    const icl__cuda_step *s = &p->step[i];
+    icl__cuda_step *s = &p->step[i];
     if (!s->count)
       continue;
     if (icl__cuda_unit_of(s->node[0])->kind == ICL__CUDA_TRANSPOSE)
@@ -187,5 +194,5 @@ icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, c
   const void *table = memory + s->table, *blocks = memory + s->blocks;
   if (icl__cuda_unit_of(s->node[0])->kind == ICL__CUDA_TRANSPOSE)
     return icl__cuda_check(icl__cuda_transposes(table, blocks, s->count, p->device->stream), "weights");
-  return icl__cuda_check(icl__cuda_chains(table, blocks, s->count, p->device->stream), "chains");
+  return icl__cuda_check(icl__cuda_chains(table, blocks, s->count, s->slots, s->wide, p->device->stream), "chains");
 }

@@ -62,6 +62,14 @@ static void add_folders(places *p, const char *list, const char *below) {
   }
 }
 
+/* Both variables often name one toolkit: it is not added again. */
+static void add_toolkit(places *p, const char *folder, const char *before) {
+  if (folder && before && !strcmp(folder, before))
+    return;
+  add_folders(p, folder, "/lib64");
+  add_folders(p, folder, "/lib");
+}
+
 static void find_places(places *p) {
   const char *chosen = getenv("ICL_CUDA_LIBRARIES");
   p->chosen = chosen && *chosen;
@@ -69,11 +77,10 @@ static void find_places(places *p) {
     add_folders(p, chosen, "");
     return;
   }
-  const char *toolkit[] = {getenv("CUDA_PATH"), getenv("CUDA_HOME"), "/usr/local/cuda"};
-  for (size_t i = 0; i < sizeof toolkit / sizeof *toolkit; i++) {
-    add_folders(p, toolkit[i], "/lib64");
-    add_folders(p, toolkit[i], "/lib");
-  }
+  const char *path = getenv("CUDA_PATH"), *home = getenv("CUDA_HOME"), *usual = "/usr/local/cuda";
+  add_toolkit(p, path, NULL);
+  add_toolkit(p, home, path);
+  add_toolkit(p, usual, home && !strcmp(home, usual) ? home : path);
 }
 
 /* NVIDIA's packages of Python put their libraries into folders nvidia/NAME/lib of their own. */

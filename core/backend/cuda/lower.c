@@ -42,7 +42,7 @@ static icl__cuda_conv_shape conv_shape(const icl__pnode *v) {
     s.stride[i] = v->attr.i[CONV_STRIDE_H + i];
     s.padding[i] = v->attr.i[CONV_PADDING_H + i];
   }
-  s.gradient = s.direction == ICL__CUDA_CONV_WEIGHT ? ICL_F32 : s.dtype;
+  s.gradient = s.dtype;
   return s;
 }
 
@@ -50,7 +50,8 @@ static bool is_conv(const icl__pnode *v) {
   return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
 }
 
-/* Where cuDNN has no convolution that sums 16-bit gradients of weights in f32, they are rounded to 16 bits once. */
+/* Gradients of weights are rounded once to the dtype of the images. Engines that leave 16-bit ones in f32 are compiled
+ * when they are chosen, a second or two for each shape, and do not split their sums, which is slow for few channels. */
 static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_unit *unit) {
   icl__cuda_conv_shape shape = conv_shape(v);
   icl_dtype other = v->in[1]->dtype;
@@ -62,12 +63,9 @@ static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_
     return ICL_OK;
   }
   unit->kind = ICL__CUDA_CONV;
-  icl_status status = icl__cuda_conv_find(device, &shape, &unit->conv);
-  if (status == ICL_ENOTSUP && shape.gradient != shape.dtype) {
-    v->stored = shape.gradient = shape.dtype;
-    status = icl__cuda_conv_find(device, &shape, &unit->conv);
-  }
-  ICL__TRY(status);
+  if (shape.direction == ICL__CUDA_CONV_WEIGHT)
+    v->stored = shape.gradient;
+  ICL__TRY(icl__cuda_conv_find(device, &shape, &unit->conv));
   size_t workspace = icl__cuda_conv_workspace(unit->conv);
   v->scratch = workspace ? workspace + ICL__CUDA_ALIGNMENT : 0;
   v->choice = icl__cuda_conv_name(unit->conv);

@@ -29,6 +29,8 @@ static void add(table *t, const char *name, const char *choice, double milliseco
   t->row[i].launches++;
 }
 
+static double timed_runs(const icl__cuda_program *p) { return p->runs > 1 ? (double)p->runs - 1 : 1; }
+
 static int slowest_first(const void *a, const void *b) {
   const row *x = a, *y = b;
   return (x->milliseconds < y->milliseconds) - (x->milliseconds > y->milliseconds);
@@ -42,7 +44,7 @@ static void say_table(icl__text *out, const icl__cuda_program *p, const char *ti
     const row *r = &t->row[i];
     char name[160];
     snprintf(name, sizeof name, "%s%s%s", r->name, *r->choice ? ", " : "", r->choice);
-    icl__say(out, "%-56s %10.4f %6.1f%% %8d\n", name, r->milliseconds / (double)p->runs,
+    icl__say(out, "%-56s %10.4f %6.1f%% %8d\n", name, r->milliseconds / timed_runs(p),
              total > 0 ? 100 * r->milliseconds / total : 0, r->launches);
   }
   icl__say(out, "\n");
@@ -62,7 +64,7 @@ static void say_program(icl__text *out, const icl__cuda_program *p, table *t) {
   for (int i = 0; i < p->steps; i++)
     total += p->step[i].milliseconds;
   icl__say(out, "plan of %d nodes, %d phases, %d launches, run %llu times, %.4f ms each; one launch after another\n",
-           p->plan->nodes, p->plan->phases, p->steps, (unsigned long long)p->runs, total / (double)p->runs);
+           p->plan->nodes, p->plan->phases, p->steps, (unsigned long long)p->runs, total / timed_runs(p));
   for (int layer = 0; layer < 2; layer++) {
     t->rows = 0;
     for (int i = 0; i < p->steps; i++) {

@@ -67,34 +67,27 @@ static int depth_of(const icl__pnode *v, const int *depth) {
   return least;
 }
 
-/* Can launches of this kind compute several nodes? Chains in f64 go alone. */
+/* Can one launch compute several nodes like v? */
 static bool is_shared(const icl__pnode *v) {
-  if (kind_of(v) == ICL__CUDA_TRANSPOSE)
-    return true;
-  if (kind_of(v) != ICL__CUDA_CHAIN || v->stored == ICL_F64 || v->stored == ICL_I32 || v->stored == ICL_I64)
-    return false;
-  for (int j = 0; j < v->inputs; j++) {
-    const icl__pnode *u = v->in[j];
-    bool number = u->stored == ICL_F64 && icl__count(u->rank, u->shape) == 1;
-    if (u->stored == ICL_I32 || u->stored == ICL_I64 || (u->stored == ICL_F64 && !number))
-      return false;
-  }
-  return true;
+  return kind_of(v) == ICL__CUDA_TRANSPOSE || kind_of(v) == ICL__CUDA_CHAIN;
 }
+
+static bool is_wide(const icl__pnode *v) { return kind_of(v) == ICL__CUDA_CHAIN && icl__cuda_is_wide(v); }
 
 /* Those of the nodes of one depth that one launch computes. */
 static void add_shared(icl__cuda_program *p, const icl__lane *lane, const int *depth, int d, icl__cuda_kind kind,
-                       bool last, int *listed) {
+                       bool wide, bool last, int *listed) {
   int first = *listed;
   for (int i = 0; i < lane->items; i++) {
     icl__pnode *v = lane->item[i].node;
-    if (depth[v->index] == d && kind_of(v) == kind && is_shared(v))
+    if (depth[v->index] == d && kind_of(v) == kind && is_wide(v) == wide)
       p->listed[(*listed)++] = v;
   }
   if (*listed == first)
     return;
   begin_step(p, &p->listed[first], last);
   p->step[p->steps - 1].nodes = *listed - first;
+  p->step[p->steps - 1].wide = wide;
 }
 
 /* Ops of a section that do not wait for one another are put together. What a state was is read before it is written:
@@ -110,7 +103,7 @@ static void add_section(icl__cuda_program *p, const icl__phase *phase, bool last
     deepest = depth[v->index] > deepest ? depth[v->index] : deepest;
   }
   for (int d = 0; d <= deepest; d++) {
-    add_shared(p, lane, depth, d, ICL__CUDA_TRANSPOSE, last, listed);
+    add_shared(p, lane, depth, d, ICL__CUDA_TRANSPOSE, false, last, listed);
     for (int i = 0; i < lane->items; i++) {
       icl__pnode *v = lane->item[i].node;
       if (depth[v->index] != d || kind_of(v) == ICL__CUDA_NONE || is_shared(v))
@@ -119,7 +112,8 @@ static void add_section(icl__cuda_program *p, const icl__phase *phase, bool last
       p->listed[(*listed)++] = v;
       p->step[p->steps - 1].nodes = 1;
     }
-    add_shared(p, lane, depth, d, ICL__CUDA_CHAIN, last, listed);
+    add_shared(p, lane, depth, d, ICL__CUDA_CHAIN, false, last, listed);
+    add_shared(p, lane, depth, d, ICL__CUDA_CHAIN, true, last, listed);
   }
 }
 

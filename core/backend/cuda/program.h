@@ -37,7 +37,8 @@ typedef struct {
   int nodes;
   icl__pnode **node;
   size_t table, blocks;
-  int count;           /* blocks */
+  int count, slots;    /* blocks; of chains */
+  bool wide;           /* chains in f64 */
   bool last;           /* in the last section, where states are written */
   cudaEvent_t before;  /* for profiles */
   double milliseconds; /* of all runs */

@@ -3,6 +3,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local checkpoint = require "icl.run.checkpoint"
 local evaluate = require "icl.evaluate"
+local fail = require "icl.internal.fail"
 local header = require "icl.fit.header"
 local metrics = require "icl.metrics"
 local new_run = require "icl.run"
@@ -10,7 +11,16 @@ local numbers = require "icl.internal.numbers"
 local outcome = require "icl.internal.outcome"
 local prepare = require "icl.fit.prepare"
 local settings = require "icl.fit.settings"
+local stored_as = require "icl.internal.stored_as"
 local usage = require "icl.internal.usage"
+
+-- An error where images are not stored as the options say, since the chain that was given does otherwise.
+local function check_stored(image, precision)
+  local wanted = stored_as[precision]
+  if wanted == "f32" or image:dtype() == wanted then return end
+  fail("icl.fit: {precision} %s: the chain that was given makes images %s; icl.augment.normalize { dtype = '%s' } makes "
+    .. "them %s", precision, image:dtype(), wanted, wanted)
+end
 
 -- The logits of images; of a list of views a list, each view in a pass of its own.
 local function predict(model, images)
@@ -25,6 +35,7 @@ local function learn(self, batch, is_first)
   local o, sums = self.options, { loss = 0 }
   for _, chunk in ipairs(batch:chunks(o.subdivision)) do
     local share = chunk:size() / batch:size()
+    check_stored(type(chunk.image) == "table" and chunk.image[1] or chunk.image, o.precision)
     local logits = predict(self.model, chunk.image)
     local part = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
     if share < 1 and not o.as_published then part = part * share end
@@ -92,6 +103,18 @@ local function tell_schedule(self, result)
   schedule:report(schedule.mode == "max" and figures.top1 or figures.loss)
 end
 
+-- The scale of the loss behind an epoch, nil without one; a warning, once, where it is one that nothing can be learned
+-- with.
+local function loss_scale_of(self, run)
+  local scale = self.scaler.loss_scale and self.scaler.loss_scale:item()
+  if scale and scale < 1 and not self.told_scale then
+    self.told_scale = true
+    run:warn(("The scale of the loss has fallen to %.2g, since the gradients of too many steps were not finite; such "
+      .. "steps change nothing. check_nan names the op that makes the first NaN"):format(scale))
+  end
+  return scale
+end
+
 -- Trains for one epoch and evaluates; what it found goes into `result`.
 local function one_epoch(self, run, result)
   for key in pairs(result) do result[key] = nil end
@@ -100,7 +123,7 @@ local function one_epoch(self, run, result)
   local due = run.epoch % self.options.val_period == 0 or run.epoch == run.last_epoch
   if self.each and due then evaluate_on(self, run, result, self.each) end
   local report = report_of(result)
-  report.lr, report.loss_scale = rate, self.scaler.scale and self.scaler.scale:item()
+  report.lr, report.loss_scale = rate, loss_scale_of(self, run)
   run:report(report)
   if self.on_epoch then self.on_epoch(run, result) end
   if due or not self.each then tell_schedule(self, result) end
@@ -206,7 +229,8 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --   loader                  icl.data.loader(set, { training = true, ... }), in place of train
 --   chain                   of the training images (icl.augment.from_options)
 --   optimizer               one of icl.optim, or a table with step(self, rate) (icl.optim.from_options); with
---                           takes_function = true it is given a function that leaves the gradients, too
+--                           takes_function = true it is given a function that leaves the gradients, too; with the
+--                           precision f16 one of icl.optim
 --   schedule                a function of the updates so far that gives the rate (icl.schedule.from_options)
 --   loss(logits, target)    one number, in place of cross-entropy in training; dual_cutout has a list of two logits
 --   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies;

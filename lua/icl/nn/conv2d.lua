@@ -12,8 +12,8 @@ Conv2d.pytorch_axes = { weight = { 4, 3, 1, 2 } }  -- (kh, kw, in, out) -> (out,
 -- nn.conv2d(input, output, kernel [, options]): kernel, stride and padding are a number or { height, width }.
 -- Options: stride = 1; dilation = 1; padding: half the kernel as it is dilated, rounded down, unless given; groups = 1;
 -- bias = false; init = "kaiming_fan_out" or "kaiming_fan_in". fan_out is output x kh x kw whatever the groups. A bias
--- begins uniform in +-1 / sqrt(fan_in). A dilated kernel is computed as a larger one with zeros between its weights: one
--- of 3x3 with dilation 2 takes 25 multiplications instead of 9.
+-- begins uniform in +-1 / sqrt(fan_in). A dilated kernel is computed as a larger one with zeros between its weights:
+-- one of 3x3 with dilation 2 takes 25 multiplications instead of 9.
 function Conv2d:init(input, output, kernel, options, ...)
   arguments.no_more("nn.conv2d", "input and output channels, a kernel and a table of options", ...)
   options = arguments.options("nn.conv2d", options, { stride = 1, groups = 1, dilation = 1, bias = false,

@@ -9,8 +9,8 @@ local Linear = require "icl.nn.module".class "linear"
 Linear.pytorch_axes = { weight = { 2, 1 } }  -- (in, out) -> (out, in)
 
 -- nn.linear(input, output [, { bias = true, init = "kaiming_fan_out" }]); the bias begins with 0. init: also
--- "kaiming_fan_in" and "uniform_fan_in", uniform within 1 / sqrt(input). With a weight of 16 bits (model:to "f16") x and
--- the result have its dtype.
+-- "kaiming_fan_in" and "uniform_fan_in", uniform within 1 / sqrt(input). With a weight of 16 bits (model:to "f16") x
+-- and the result have its dtype.
 function Linear:init(input, output, options, ...)
   arguments.no_more("nn.linear", "inputs, outputs and a table of options", ...)
   options = arguments.options("nn.linear", options, { bias = true, init = "kaiming_fan_out" })

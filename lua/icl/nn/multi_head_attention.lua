@@ -1,12 +1,12 @@
 -- nn/multi_head_attention.lua: attention (Vaswani et al. 2017); x (n, positions, width) -> the same shape.
 --
--- The products of queries and keys are those of t:bmm(): a step computes them for all images at once, and keeps heads x
--- positions x positions numbers for each.
+-- A step computes it for all images at once, and keeps heads x positions x positions numbers for each.
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local check_input = require "icl.nn.input"
 local dropout = require "icl.nn.dropout"
 local linear = require "icl.nn.linear"
+local products = require "icl.tensor.products"
 local Attention = require "icl.nn.module".class "multi_head_attention"
 
 -- nn.multi_head_attention(width, heads [, { bias = true, drop_rate = 0 }]): drop_rate is that of dropout of the
@@ -23,18 +23,29 @@ function Attention:init(width, heads, options, ...)
   self.dropout = dropout(options.drop_rate)
 end
 
--- a:forward(x [, mask]): mask (positions, positions) or what broadcasts to (n, heads, positions, positions), bool: true
--- where a position, the last axis, is not looked at.
+-- A mask as it meets scores (positions, n, heads, positions).
+local function turned_mask(mask)
+  if mask:rank() == 2 then return mask:reshape(mask:size(1), 1, 1, mask:size(2)) end
+  return mask:permute(3, 1, 2, 4)
+end
+
+-- a:forward(x [, mask]): mask (positions, positions) or (n or 1, heads or 1, positions, positions), bool: true where a
+-- position, the last axis, is not looked at.
 function Attention:forward(x, mask)
   check_input(self, x)
   local n, positions, width = table.unpack(x:shape())
-  local size = width // self.heads
-  local all = self.qkv(x):reshape(n, positions, 3, self.heads, size):permute(3, 1, 4, 2, 5)
-  local query, key, value = all[1], all[2], all[3]
-  local scores = (query / math.sqrt(size)):bmm(key:transpose())
-  if mask then scores = scores:masked_fill(mask, -math.huge) end
-  local mixed = self.dropout(scores:softmax():cast(x:dtype())):bmm(value)
-  return self.proj(mixed:permute(1, 3, 2, 4):reshape(n, positions, width))
+  local size, count = width // self.heads, n * self.heads
+  local all = self.qkv(x):reshape(n, positions, 3, self.heads, size)
+  local query = all:select(3, 1):permute(2, 1, 3, 4):reshape(positions, count, size)
+  local key = all:select(3, 2):permute(4, 1, 3, 2):reshape(size, count, positions)
+  local value = all:select(3, 3):permute(2, 1, 3, 4):reshape(positions, count, size)
+  local scores = products(query / math.sqrt(size), key)
+  if mask then
+    scores = scores:reshape(positions, n, self.heads, positions):masked_fill(turned_mask(mask), -math.huge)
+    scores = scores:reshape(positions, count, positions)
+  end
+  local mixed = products(self.dropout(scores:softmax()), value)
+  return self.proj(mixed:reshape(positions, n, width):transpose(1, 2))
 end
 
 return Attention

@@ -8,8 +8,7 @@ local ops = core.ops
 local resample = {}
 
 local function along_last(x, rows)
-  local weight = core.new_tensor({ { rows } }, "f32")
-  return ops.conv2d(x, weight:cast(x:dtype()))
+  return ops.conv2d(x, core.new_tensor({ { rows } }, x:dtype() == "f64" and "f64" or "f32"))
 end
 
 -- resample.apply(x, down, across): x (n, h, w, c), tables of weights h x h' and w x w' -> (n, h', w', c).

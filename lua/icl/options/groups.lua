@@ -15,6 +15,7 @@ local optimizers = require "icl.optim.from_options".names
 local random = require "icl.random"
 local rules = require "icl.internal.rules"
 local schedule = require "icl.schedule"
+local stored_as = require "icl.internal.stored_as"
 
 local groups = {}
 
@@ -285,12 +286,11 @@ groups.logging = options "logging"
   : flag("histograms", false, "in them the weights after each epoch", { only = in_events, may_change = true })
   : neutral()
 
--- What a device must have for a word of --precision, where that is not the word itself.
-local asks_for = { ["f16-pure"] = "f16" }
-
+-- A message where the device has not what a precision needs.
 local function check_precision(values)
   local device = values.device or core.configured().device or "cpu"
-  local wanted, has = asks_for[values.precision] or values.precision, core.device_precisions(device)
+  local wanted = values.precision == "tf32" and "tf32" or stored_as[values.precision]
+  local has = core.device_precisions(device)
   for _, name in ipairs(has or { wanted }) do  -- what is wrong with a device is said elsewhere
     if name == wanted then return nil end
   end

@@ -3,6 +3,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local given = require "icl.tensor.given"
+local products = require "icl.tensor.products"
 local methods, ops = core.tensor_methods, core.ops
 
 -- t:cast(dtype), or t:to(dtype): itself if it has that dtype.
@@ -39,7 +40,7 @@ local function matrices(shape)
 end
 
 -- t:bmm(b): products of as many matrices: t (..., m, k), b (..., k, n) -> (..., m, n); the axes in front must be the
--- same. It is one convolution of 1 x 1 in groups, which a step computes for all images at once.
+-- same. A step computes it for all images at once.
 function methods.bmm(a, b, ...)
   arguments.no_more("bmm", "matrices", ...)
   arguments.tensor("bmm: b", b)
@@ -52,12 +53,12 @@ function methods.bmm(a, b, ...)
   end
   local count, m, k = matrices(left)
   local n = right[rank]
-  local rows = ops.permute(ops.reshape(a, { shape = { count, m, k } }), { dims = { 2, 1, 3 } })
-  local columns = ops.permute(ops.reshape(b, { shape = { count, k, n } }), { dims = { 2, 1, 3 } })
-  local y = ops.conv2d(ops.reshape(rows, { shape = { 1, 1, m, count * k } }),
-    ops.reshape(columns, { shape = { 1, 1, k, count * n } }), { groups = count })
+  local function turned(x, height, width)
+    return ops.permute(ops.reshape(x, { shape = { count, height, width } }), { dims = { 2, 1, 3 } })
+  end
   left[rank] = n
-  return ops.reshape(ops.permute(ops.reshape(y, { shape = { m, count, n } }), { dims = { 2, 1, 3 } }), { shape = left })
+  local y = products(turned(a, m, k), turned(b, k, n))
+  return ops.reshape(ops.permute(y, { dims = { 2, 1, 3 } }), { shape = left })
 end
 
 -- ---- tests and choices ----

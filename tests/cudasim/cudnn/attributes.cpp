@@ -8,14 +8,13 @@ namespace dnn {
 /* For values that are no descriptors. */
 #define NOTHING CUDNN_BACKEND_POINTWISE_DESCRIPTOR
 
+/* Factors are of the type in which sums are computed, f32; cuDNN takes a double as well, and reads it wrongly. */
 #define CONVOLUTION_RULES(type, prefix, image, filter, output)                                                         \
   {type, prefix##_CONV_DESC, MUST_BE_SET, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR},     \
       {type, prefix##_##image, MUST_BE_SET, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, CUDNN_BACKEND_TENSOR_DESCRIPTOR},        \
       {type, prefix##_##filter, MUST_BE_SET, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, CUDNN_BACKEND_TENSOR_DESCRIPTOR},       \
       {type, prefix##_##output, MUST_BE_SET, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, CUDNN_BACKEND_TENSOR_DESCRIPTOR},       \
-      {type, prefix##_ALPHA, MUST_BE_SET, CUDNN_TYPE_DOUBLE, 1, NOTHING},                                              \
-      {type, prefix##_ALPHA, MUST_BE_SET, CUDNN_TYPE_FLOAT, 1, NOTHING},                                               \
-      {type, prefix##_BETA, MUST_BE_SET, CUDNN_TYPE_DOUBLE, 1, NOTHING}, {                                             \
+      {type, prefix##_ALPHA, MUST_BE_SET, CUDNN_TYPE_FLOAT, 1, NOTHING}, {                                             \
     type, prefix##_BETA, MUST_BE_SET, CUDNN_TYPE_FLOAT, 1, NOTHING                                                     \
   }
 

@@ -42,7 +42,9 @@ typedef struct {
 /* ---- pointwise (chain.h): one chain, or the blocks of many in device memory in one launch ---- */
 
 cudaError_t icl__cuda_chain(const icl__chain *chain, cudaStream_t stream);
-cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, cudaStream_t stream);
+/* All chains of one launch are wide, or none is; `slots` is the most that one of them has. */
+cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, int slots, bool wide,
+                             cudaStream_t stream);
 
 /* ---- batch norm: x (rows, channels); tables as in ops/batch_norm.h ---- */
 
@@ -148,6 +150,9 @@ typedef struct {
   uint64_t fill; /* its bytes, of elements up to 8 bytes; 0 for others */
 } icl__cuda_move;
 cudaError_t icl__cuda_move_elements(const icl__cuda_move *move, int bytes, cudaStream_t stream);
+/* The same for elements of up to 8 bytes that all move, by tiles: the last axis is the dense one of `from`, the one
+ * before it that of `to`. */
+cudaError_t icl__cuda_move_turned(const icl__cuda_move *move, int bytes, cudaStream_t stream);
 
 /* One matrix of a launch of many: the transpose of a dense (rows, columns) of floats, in another dtype. Convolutions
  * want their weights (kh, kw, i, o) as (o, kh, kw, i): a matrix of o columns. */

@@ -114,8 +114,7 @@ template <> struct raw<EIGHT> {
   DEVICE_MEMBER void read(const void *data, int dtype, int64_t first) {
     const uint4 *at = (const uint4 *)((const unsigned char *)data + first * (dtype == ICL_F32 ? 4 : 2));
     low = at[0];
-    if (dtype == ICL_F32)
-      high = at[1];
+    high = dtype == ICL_F32 ? at[1] : make_uint4(0, 0, 0, 0); /* which no load has to come for */
   }
   DEVICE_MEMBER void unpack(int dtype, float (&x)[EIGHT]) const {
     if (dtype == ICL_F32) {
