@@ -254,6 +254,24 @@ check("inputs of other shapes", function()
     "output_padding is 1; it must be less than the stride, 1")
 end)
 
+check("files describe them for any number of images", function()
+  local model = nn.sequential {
+    nn.conv2d(3, 8, 3, { dilation = 2 }), nn.group_norm(2, 8), nn.gelu(), nn.upsample { scale = 2, mode = "bilinear" },
+    nn.conv_transpose2d(8, 8, 2, { stride = 2 }), nn.adaptive_avg_pool2d(3), nn.drop_path(0.5), nn.layer_norm(8),
+    function(x) return x:flip(3):reshape(x:size(1), -1, 8) end, nn.multi_head_attention(8, 2),
+    function(x) return x:select(2, -1) end, nn.linear(8, 4),
+  }
+  local path, shape = os.tmpname(), { 6, 5, 3 }
+  icl.network.save(model, path, { data = { name = "own", shape = shape } })
+  local described = icl.network.open(path)
+  os.remove(path)
+  model:eval()
+  for _, count in ipairs { 1, 3, 7 } do
+    local x = icl.random.normal { count, table.unpack(shape) }
+    check.near(difference(described(x), model(x)), 0, 1e-5)
+  end
+end)
+
 check("a clone has states of its own", function()
   local model = nn.sequential { { "conv", nn.conv2d(1, 2, 3) }, { "bn", nn.batch_norm(2) }, nn.relu(), nn.flatten(),
                                 { "head", nn.linear(8, 2) }, function(x) return 2 * x end }
