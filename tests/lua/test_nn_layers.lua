@@ -73,7 +73,7 @@ check("group norm and instance norm", function()
   check.near(difference(nn.instance_norm(6)(x), nn.group_norm(6, 6)(x)), 0, 1e-6)
   check.equal(nn.group_norm(3, 6)(x:cast "bf16"):dtype(), "bf16")
   check.raises(function() nn.group_norm(4, 6) end, "nn.group_norm: 4 groups do not divide 6 channels")
-  check.raises(function() nn.group_norm(4, 8)(x) end, "group_norm: x is %(2, 3, 2, 6%); it must be")
+  check.raises(function() nn.group_norm(4, 8)(x) end, "group_norm: its input is %(2, 3, 2, 6%); it must be")
   local z = icl.tensor({ { { { 1, 2, -1, 0.5 }, { 0.1, 1, 2, 3 } } } }, { dtype = "f64" })
   local norm = nn.group_norm(2, 4, { affine = false })
   check.near(icl.gradcheck(function(v) return norm(v) ^ 3 end, { z }), 0, 1e-5)
@@ -232,6 +232,44 @@ check("layers take bf16", function()
   local attention = nn.multi_head_attention(8, 2)
   check.near(difference(attention(rows:cast "bf16"):float(), attention(rows)), 0, 0.1)
   check.near(difference(rows:cast "bf16":bmm(rows:transpose():cast "bf16"):float(), rows:bmm(rows:transpose())), 0, 0.2)
+end)
+
+check("inputs of other shapes", function()
+  local function refused(pattern, layer, ...)
+    local x = icl.ones { ... }
+    check.raises(function() layer(x) end, pattern)
+  end
+  refused("layer_norm: its input is %(2, 3%); it must be %(..., 4%)", nn.layer_norm(4), 2, 3)
+  refused("layer_norm: its input is %(%)", nn.layer_norm(4))
+  refused("group_norm: its input is %(2, 8%); it must be %(n, ..., 4%)", nn.group_norm(2, 4), 2, 8)
+  refused("instance_norm: its input is %(2, 8%)", nn.instance_norm(4), 2, 8)
+  refused("multi_head_attention: its input is %(2, 4%); it must be %(n, positions, 4%)",
+    nn.multi_head_attention(4, 2), 2, 4)
+  refused("multi_head_attention: its input is %(2, 3, 6%)", nn.multi_head_attention(4, 2), 2, 3, 6)
+  refused("upsample: its input is %(2, 3%); it must be %(n, h, w, c%)", nn.upsample { scale = 2 }, 2, 3)
+  refused("adaptive_avg_pool2d: its input is %(2, 3%)", nn.adaptive_avg_pool2d(2), 2, 3)
+  refused("a padding of 1 leaves nothing of 2 pixels", nn.conv_transpose2d(1, 1, 1, { padding = 1 }), 1, 2, 2, 1)
+  refused("%(in layer 0%)", nn.sequential { nn.layer_norm(4) }, 2, 3)
+  check.raises(function() nn.conv_transpose2d(1, 1, 3, { output_padding = 1 }) end,
+    "output_padding is 1; it must be less than the stride, 1")
+end)
+
+check("files describe them for any number of images", function()
+  local model = nn.sequential {
+    nn.conv2d(3, 8, 3, { dilation = 2 }), nn.group_norm(2, 8), nn.gelu(), nn.upsample { scale = 2, mode = "bilinear" },
+    nn.conv_transpose2d(8, 8, 2, { stride = 2 }), nn.adaptive_avg_pool2d(3), nn.drop_path(0.5), nn.layer_norm(8),
+    function(x) return x:flip(3):reshape(x:size(1), -1, 8) end, nn.multi_head_attention(8, 2),
+    function(x) return x:select(2, -1) end, nn.linear(8, 4),
+  }
+  local path, shape = os.tmpname(), { 6, 5, 3 }
+  icl.network.save(model, path, { data = { name = "own", shape = shape } })
+  local described = icl.network.open(path)
+  os.remove(path)
+  model:eval()
+  for _, count in ipairs { 1, 3, 7 } do
+    local x = icl.random.normal { count, table.unpack(shape) }
+    check.near(difference(described(x), model(x)), 0, 1e-5)
+  end
 end)
 
 check("a clone has states of its own", function()
