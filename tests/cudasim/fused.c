@@ -206,7 +206,7 @@ static cudaGraphExec_t captured_chains(const memory *chains, const memory *block
   cudaGraph_t graph;
   cudaGraphExec_t executable;
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  check(icl__cuda_chains(chains->device, blocks->device, count, stream));
+  check(icl__cuda_chains(chains->device, blocks->device, count, ICL__CHAIN_SLOTS, false, stream));
   check(cudaStreamEndCapture(stream, &graph));
   check(cudaGraphInstantiate(&executable, graph, 0));
   check(cudaGraphDestroy(graph));
