@@ -77,7 +77,7 @@ __global__ void THREADS_A_BLOCK(THREADS) move_turned(const __grid_constant__ icl
     from += at * m.from_stride[d];
     to += at * m.to_stride[d];
   }
-  int rows = m.size[down] - row, columns = m.size[across] - column;
+  int rows = (int)kept_within(m.size[down] - row, SIDE), columns = (int)kept_within(m.size[across] - column, SIDE);
   copy_tile((const Element *)m.from + from, m.from_stride[down], 1, tile, PITCH, rows, columns);
   __syncthreads();
   copy_tile((const Element *)tile, 1, PITCH, (Element *)m.to + to, m.to_stride[across], columns, rows);
