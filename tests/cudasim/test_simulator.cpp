@@ -1,15 +1,12 @@
 /* test_simulator.cpp - the simulator itself: every rule is broken once and must be noticed, and correct code runs.
  *
- * What breaks a rule runs in a process of its own, which must end with the words that are expected of it. Rules that
- * only a sanitizer knows are tested in the program that is built with it. */
+ * Rules that only a sanitizer knows are tested in the program that is built with it. */
 #include "cudasim.h"
 #include "language.h"
+#include "noticed.h"
 
-#include <functional>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #if defined __SANITIZE_ADDRESS__
@@ -19,47 +16,6 @@ enum { ASAN = 0, TSAN = 1 };
 #else
 enum { ASAN = 0, TSAN = 0 };
 #endif
-
-static int passed, failed;
-
-static void expect(bool condition, const char *what) {
-  passed += condition;
-  failed += !condition;
-  if (!condition)
-    printf("failed: %s\n", what);
-}
-
-/* What a process says that runs `body`. */
-static std::string output_of(const std::function<void()> &body) {
-  int ends[2];
-  fflush(nullptr);
-  if (pipe(ends))
-    return "no pipe";
-  pid_t child = fork();
-  if (child == 0) {
-    dup2(ends[1], STDERR_FILENO);
-    close(ends[0]);
-    body();
-    fprintf(stderr, "nothing was noticed\n");
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;)
-    text.append(buffer, (size_t)n);
-  close(ends[0]);
-  waitpid(child, nullptr, 0);
-  return text;
-}
-
-static void expect_noticed(const char *what, const char *words, const std::function<void()> &body) {
-  std::string text = output_of(body);
-  bool noticed = text.find(words) != std::string::npos;
-  expect(noticed, what);
-  if (!noticed)
-    printf("  expected '%s', got: %s", words, text.substr(0, 600).c_str());
-}
 
 /* ---- helpers ---- */
 
@@ -277,6 +233,56 @@ static void test_memory() {
   cudaFree(y);
 }
 
+/* ---- the pool ---- */
+
+static int *pooled(size_t bytes) {
+  void *memory = nullptr;
+  cudaMallocAsync(&memory, bytes, stream);
+  return (int *)memory;
+}
+
+static uint64_t pool_attribute(cudaMemPoolAttr attribute) {
+  cudaMemPool_t pool;
+  uint64_t value = 0;
+  cudaDeviceGetDefaultMemPool(&pool, 0);
+  cudaMemPoolGetAttribute(pool, attribute, &value);
+  return value;
+}
+
+static void test_pool() {
+  int *x = pooled(4000), *y = device<int>(1), *gone = pooled(4);
+  cudaMemPool_t pool;
+  uint64_t keep = 1 << 20;
+  cudaDeviceGetDefaultMemPool(&pool, 0);
+  RUN(read_at, 1, 1, gone, 0, y);
+  cudaFreeAsync(gone, stream);
+  expect(first_of(y) == -1, "what the stream did before the memory was freed is good");
+  expect_noticed("use behind cudaFreeAsync()", "neither in device", [=] { RUN(read_at, 1, 1, gone, 0, y); });
+  expect_noticed("use behind it by way of another", "freed", [=] { RUN_TO_END(read_at, 1, 1, x, gone - x, y); });
+  expect_noticed("freed twice", "no live device allocation", [=] { cudaFreeAsync(gone, stream); });
+  expect_noticed("cudaFree() of the pool's", "cudaMallocAsync()'s", [=] { cudaFree(x); });
+  expect_noticed("cudaFreeAsync() of the device's", "cudaMalloc()'s", [=] { cudaFreeAsync(y, stream); });
+  expect_noticed("nothing is allocated", "0 bytes", [] { pooled(0); });
+  cudaFreeAsync(x, stream);
+  expect(pool_attribute(cudaMemPoolAttrUsedMemCurrent) == 4000, "memory is the pool's until the stream frees it");
+  cudaStreamSynchronize(stream);
+  expect(pool_attribute(cudaMemPoolAttrUsedMemCurrent) == 0 && pool_attribute(cudaMemPoolAttrReservedMemCurrent) == 0,
+         "a pool keeps nothing when the host has waited");
+  cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep);
+  cudaFreeAsync(pooled(4000), stream);
+  cudaStreamSynchronize(stream);
+  expect(pool_attribute(cudaMemPoolAttrReservedMemCurrent) == 4000, "but what its threshold lets it keep");
+  size_t before, behind, all;
+  cudaMemGetInfo(&before, &all);
+  cudaMemPoolTrimTo(pool, 0);
+  cudaMemGetInfo(&behind, &all);
+  expect(behind - before == 4000, "it gives that back when asked to");
+  keep = 0;
+  cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep);
+  expect(!pooled((size_t)1 << 40) && cudaGetLastError() == cudaErrorMemoryAllocation, "the device's memory has an end");
+  cudaFree(y);
+}
+
 /* ---- streams ---- */
 
 __global__ void set(int *x, int value) { *x = value; }
@@ -323,6 +329,27 @@ static void test_streams() {
   cudaFree(x);
   cudaFree(y);
   cudaFreeHost(host);
+}
+
+static void test_times() {
+  cudaEvent_t from, to, untimed = new_event();
+  float milliseconds = -1;
+  cudaEventCreate(&from);
+  cudaEventCreate(&to);
+  cudaEventRecord(from, stream);
+  cudaEventRecord(to, stream);
+  expect(cudaEventElapsedTime(&milliseconds, from, to) == cudaErrorNotReady, "there is no time before the event");
+  int questions = 0;
+  while (cudaEventQuery(to) == cudaErrorNotReady)
+    questions++;
+  expect(questions > 0 && cudaEventElapsedTime(&milliseconds, from, to) == cudaSuccess && milliseconds >= 0,
+         "questions for an event find it in the end, and its time");
+  cudaEventRecord(untimed, stream);
+  cudaEventSynchronize(untimed);
+  expect(cudaEventElapsedTime(&milliseconds, from, untimed) == cudaErrorInvalidResourceHandle && cudaGetLastError(),
+         "an event without times has none");
+  for (cudaEvent_t event : {from, to, untimed})
+    cudaEventDestroy(event);
 }
 
 /* ---- graphs ---- */
@@ -377,6 +404,7 @@ static void test_graphs() {
   };
   expect_noticed("waiting in a capture", "while a stream is captured", captured([] { cudaStreamSynchronize(stream); }));
   expect_noticed("memory in a capture", "while a stream is captured", captured([] { device<int>(1); }));
+  expect_noticed("memory of the pool in a capture", "while a stream is captured", captured([] { pooled(4); }));
   cudaFree(x);
   cudaFree(y);
 }
@@ -419,13 +447,14 @@ int main(int argc, char **argv) {
   test_threads();
   test_orders();
   test_memory();
+  test_pool();
   test_streams();
+  test_times();
   test_graphs();
   if (TSAN)
     test_races();
   expect(cudasim_live() == 1, "what was not given back is counted");
   cudaStreamDestroy(stream);
   expect(cudasim_live() == 0, "and what was is not");
-  printf("%d passed, %d failed\n", passed, failed);
-  return failed > 0 || passed == 0;
+  return close_tests();
 }

@@ -108,17 +108,14 @@ cudnnStatus_t check_type(cudnnBackendDescriptorType_t type) {
 }
 
 cudnnStatus_t find_rule(const descriptor &d, int name, cudnnBackendAttributeType_t type, const rule **result) {
-  bool is_there = false;
   for (const rule &r : rules) {
     if (r.of != d.type || r.name != name)
       continue;
-    is_there = true;
     *result = &r;
     if (r.type == type)
       return CUDNN_STATUS_SUCCESS;
-  }
-  if (is_there)
     return refuse(CUDNN_STATUS_BAD_PARAM_ATTRIBUTE_TYPE, "attribute %d has not type %d", name, (int)type);
+  }
   return refuse(CUDNN_STATUS_NOT_SUPPORTED, "attribute %d of a descriptor of type %d is not simulated", name,
                 (int)d.type);
 }

@@ -148,15 +148,10 @@ static cudnnStatus_t check_sizes(const convolution &c) {
   return CUDNN_STATUS_SUCCESS;
 }
 
-static double number(const descriptor &d, int name) {
-  bool is_double = d.attributes.at(name).type == CUDNN_TYPE_DOUBLE;
-  return is_double ? d.get<double>(name) : (double)d.get<float>(name);
-}
-
 cudnnStatus_t finish_operation(const descriptor &d) {
   convolution c = operation_of(d);
   DNN_TRY(check_sizes(c));
-  if (number(d, operations[c.what].alpha) != 1 || number(d, operations[c.what].beta) != 0)
+  if (d.get<float>(operations[c.what].alpha) != 1 || d.get<float>(operations[c.what].beta) != 0)
     return refuse(CUDNN_STATUS_NOT_SUPPORTED, "alpha 1 and beta 0 are simulated");
   for (int i = 0; i < TENSORS; i++) {
     const tensor &t = c.of[i];

@@ -72,7 +72,7 @@ reference find(cudnnBackendDescriptor_t handle);
 enum access { MUST_BE_SET, CAN_BE_SET, ANSWER };
 struct rule {
   cudnnBackendDescriptorType_t of;
-  int name; /* attributes that may have either of two types have two rules */
+  int name;
   access how;
   cudnnBackendAttributeType_t type;
   int64_t most;                      /* values */
