@@ -170,6 +170,38 @@ check("dilation", function()
   check.raises(function() nn.conv2d(3, 4, 3, { dilation = 0 }) end, "nn.conv2d: dilation is 0")
 end)
 
+check("borders of convolutions", function()
+  local x = icl.arange(12):reshape(1, 3, 4, 1):float() + 1
+  local function widened(mode)
+    local conv = nn.conv2d(1, 1, 1, { padding = { 1, 2 }, padding_mode = mode })
+    conv.weight:set(1)
+    local y = conv(x)
+    check.equal(shape(y), "1 5 8 1")
+    return y
+  end
+  same(widened "reflect"[1][1], { 7, 6, 5, 6, 7, 8, 7, 6 })
+  same(widened "reflect"[1][5], { 7, 6, 5, 6, 7, 8, 7, 6 })
+  same(widened "replicate"[1][1], { 1, 1, 1, 2, 3, 4, 4, 4 })
+  same(widened "circular"[1][1], { 11, 12, 9, 10, 11, 12, 9, 10 })
+  same(widened "zeros"[1][1], { 0, 0, 0, 0, 0, 0, 0, 0 })
+  check.equal(shape(nn.conv2d(1, 2, 3, { padding_mode = "circular" })(x)), "1 3 4 2")
+  check.raises(function() nn.conv2d(1, 1, 9, { padding_mode = "reflect" })(x) end,
+    'conv2d: padding_mode "reflect" can take 2 of 3 pixels at most, not 4')
+  check.raises(function() nn.conv2d(1, 1, 3, { padding_mode = "mirror" }) end, "nn.conv2d: padding_mode is mirror")
+end)
+
+check("learned slopes", function()
+  local layer = nn.prelu(2)
+  same(layer(icl.tensor { { -4, -4 }, { 1, 2 } }), { -1, -1, 1, 2 })
+  check.equal(nn.prelu():count(), 1)
+  check.equal(layer(icl.ones { 1, 2 }:cast "bf16"):dtype(), "bf16")
+  icl.step(function()
+    layer(icl.tensor { { -4, 3 }, { 1, -2 } }):sum():backward()
+    same(layer.weight.grad, { -4, -2 })
+  end)
+  check.raises(function() layer(icl.ones { 2, 3 }) end, "prelu: its input is %(2, 3%); it must be %(..., 2%)")
+end)
+
 check("attention", function()
   local attention = nn.multi_head_attention(6, 2)
   local x = icl.random.normal { 3, 4, 6 }
