@@ -247,6 +247,30 @@ static int device_problem(lua_State *L) {
   return 1;
 }
 
+/* device_precisions(name) -> what activations and products of them can have there, a list in which "f32" is the first;
+ * nil if there is no such device. It is not opened. */
+static int device_precisions(lua_State *L) {
+  const icl__backend *backend;
+  int ordinal;
+  lua_Integer count = 0;
+  if (icl__backend_find(luaL_checkstring(L, 1), &backend, &ordinal) != ICL_OK) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_newtable(L);
+  for (const char *at = backend->precisions; *at; at += strcspn(at, " "), at += strspn(at, " ")) {
+    lua_pushlstring(L, at, strcspn(at, " "));
+    lua_rawseti(L, -2, ++count);
+  }
+  lua_pushliteral(L, "bf16");
+  lua_rawseti(L, -2, ++count);
+  if (!backend->slow_f16) {
+    lua_pushliteral(L, "f16");
+    lua_rawseti(L, -2, ++count);
+  }
+  return 1;
+}
+
 /* describe_plan() -> the plan of the last evaluation: phases, instructions, storage. */
 static int describe_plan(lua_State *L) {
   icl_engine *engine = icl__lua_engine(L);
@@ -271,6 +295,7 @@ void icl__lua_engine_functions(lua_State *L) {
       {"describe_device", describe_device},
       {"devices", devices},
       {"device_problem", device_problem},
+      {"device_precisions", device_precisions},
       {"describe_plan", describe_plan},
       {"threads", threads},
       {NULL, NULL},

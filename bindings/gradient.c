@@ -17,13 +17,15 @@
 /* The core calls back into Lua for functions of the user's; it does so on the thread that asked. */
 static void begin_pass(lua_State *L) { icl__lua_session_of(L)->running = L; }
 
-/* loss:backward(): adds to .grad of every trainable state the loss depends on */
+/* loss:backward([scale]): adds to .grad of every trainable state the loss depends on; with a scale, by way of the
+ * gradients of scale * loss */
 static int tensor_backward(lua_State *L) {
-  icl__lua_no_more(L, 1, "backward");
+  icl__lua_no_more(L, 2, "backward");
   icl_tensor *loss = icl__lua_check_tensor(L, 1);
+  icl_tensor *scale = lua_isnoneornil(L, 2) ? NULL : icl__lua_check_tensor(L, 2);
   icl__lua_locate(L, icl__lua_engine(L));
   begin_pass(L);
-  icl__lua_check(L, icl_backward(loss));
+  icl__lua_check(L, icl_backward_scaled(loss, scale));
   return 0;
 }
 

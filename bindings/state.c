@@ -168,6 +168,15 @@ static int state_rename(lua_State *L) {
   return 0;
 }
 
+/* s:set_dtype(dtype): its value has another dtype from now on; not inside a step */
+static int state_set_dtype(lua_State *L) {
+  icl__lua_no_more(L, 2, "set_dtype");
+  icl_state *state = icl__lua_check_state(L, 1);
+  luaL_checkstring(L, 2);
+  ICL__LUA_TRY(L, icl_state_set_dtype(state, icl__lua_check_dtype(L, 2, ICL_F32)));
+  return 0;
+}
+
 /* s:clear_grad(): forgets what backward() left in this step */
 static int state_clear_grad(lua_State *L) {
   icl__lua_no_more(L, 1, "clear_grad");
@@ -239,10 +248,19 @@ static const char *const fields[] = {"grad", "name", "trainable"};
 
 void icl__lua_state_functions(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"read", state_read},     {"write", state_write},           {"set", state_set},
-      {"get", state_get},       {"shape", state_shape},           {"rank", state_rank},
-      {"count", state_count},   {"dtype", state_dtype},           {"freeze", state_freeze},
-      {"rename", state_rename}, {"clear_grad", state_clear_grad}, {NULL, NULL},
+      {"read", state_read},
+      {"write", state_write},
+      {"set", state_set},
+      {"get", state_get},
+      {"shape", state_shape},
+      {"rank", state_rank},
+      {"count", state_count},
+      {"dtype", state_dtype},
+      {"freeze", state_freeze},
+      {"rename", state_rename},
+      {"clear_grad", state_clear_grad},
+      {"set_dtype", state_set_dtype},
+      {NULL, NULL},
   };
   static const luaL_Reg metamethods[] = {{"__gc", state_release},
                                          {"__tostring", state_tostring},

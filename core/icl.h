@@ -210,6 +210,9 @@ icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tenso
 
 /* Adds the gradient of the scalar `loss` to the slot of every trainable state it depends on. */
 icl_status icl_backward(icl_tensor *loss);
+/* The same by way of the gradients of `scale` (one number of a float dtype; NULL: 1) times the loss, which are divided
+ * by it when a state gets them: what is too small for f16 on the way is not lost. */
+icl_status icl_backward_scaled(icl_tensor *loss, icl_tensor *scale);
 /* Gradients of the scalar `loss` with respect to `count` tensors; NULL where it does not depend on one. Inside a step
  * they may be anything that was recorded in it; outside of one EINVAL for what needed no gradient when it was used. */
 icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_respect_to, icl_tensor **results);
@@ -242,6 +245,8 @@ int icl_state_rank(const icl_state *state);
 const int32_t *icl_state_shape(const icl_state *state);
 bool icl_state_trainable(const icl_state *state);
 void icl_state_set_trainable(icl_state *state, bool trainable); /* false: frozen */
+/* Its value has another dtype from now on; EINVAL inside a step. */
+icl_status icl_state_set_dtype(icl_state *state, icl_dtype dtype);
 
 /* The version that ops recorded now read. */
 icl_status icl_state_read(icl_state *state, icl_tensor **result);

@@ -1,8 +1,9 @@
 #!/bin/sh
 # run.sh - installs what is missing, builds icl and runs every test.
 #
-#   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan
-#   sh tests/run.sh release     only one of the builds: release, asan or tsan
+#   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan, then the
+#                               build without oneDNN
+#   sh tests/run.sh release     only one of the builds: release, asan, tsan or bare
 #
 # A suite is a program that closes with the line `N passed, N failed` (`, N skipped` may follow); one line is printed for
 # each, and the end of its log if something failed. The last line sums all of them up. Logs: build/test-logs.
@@ -16,7 +17,7 @@ logs=$root/build/test-logs
 oracle=${ICL_ORACLE:-$root/../shared/oracle}
 export ICL_DATA="${ICL_DATA:-$root/../shared/data}"
 export ICL_RUNS=none
-stages=${*:-release asan tsan}
+stages=${*:-release asan tsan bare}
 total_passed=0
 total_failed=0
 total_skipped=0
@@ -133,10 +134,15 @@ other_ways() {
     suite "golden models, $way" env "$way" build/release/icl tests/golden/models.lua "$cases"
   done
   suite "golden models, op by op" build/release/icl tests/golden/models.lua "$cases" --eager
+  suite "golden half, bf16" build/release/icl tests/golden/half.lua "$cases" --precision bf16
+  suite "golden half, f16, reference" build/release/icl tests/golden/half.lua tests/golden/data --precision f16 \
+    --device ref
   suite "golden models, device far" env ICL_PLUGINS=build/release/tests build/release/icl \
     tests/golden/models.lua tests/golden/data --device far
   suite "golden models, reference" build/release/icl tests/golden/models.lua tests/golden/data --device ref
   suite "ops, ICL_CHUNK=1 on 2 threads" env ICL_CHUNK=1 ICL_THREADS=2 build/release/tests/test_ops compare
+  suite "ops, device far" build/release/tests/test_ops --device far --jobs 2
+  suite "programs, device far" build/release/tests/test_programs --device far --count 50
   suite "ops, ICL_ISA=portable" env ICL_ISA=portable build/release/tests/test_ops compare
   if grep -q avx2 /proc/cpuinfo 2>/dev/null; then
     suite "ops, ICL_ISA=avx2" env ICL_ISA=avx2 build/release/tests/test_ops compare
@@ -151,6 +157,25 @@ command_line() {
     folder=$(basename "$(dirname "$file")")
     suite "$1 $folder $(basename "$file" .py)" env ICL="$root/build/$1/icl" "$python" "$file"
   done
+}
+
+# The device cuda on the simulator: what holds for every device, in the orders that threads, blocks and streams may have;
+# nothing may be left at the end.
+cuda_device() {
+  folder=$root/build/release/tests/cudasim-plain
+  cuda="env ICL_PLUGINS=$folder ICL_CUDA_LIBRARIES=$folder XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  random="$cuda CUDASIM_ORDER=random CUDASIM_STREAMS=random"
+  models="build/release/icl tests/golden/models.lua tests/golden/data --device cuda"
+  suite "cuda device, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
+  suite "cuda device, ops at random" $random build/release/tests/test_ops --device cuda --jobs "$(nproc)"
+  suite "cuda device, golden models" $cuda $models
+  suite "cuda device, golden models in reverse" $cuda CUDASIM_ORDER=reverse CUDASIM_STREAMS=eager $models
+  suite "cuda device, golden models at random" $random $models
+  suite "cuda device, golden models op by op" $cuda $models --eager
+  suite "cuda device, golden optim" $cuda build/release/icl tests/golden/optim.lua tests/golden/data --device cuda
+  suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
+  suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
+    --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic
 }
 
 # The kernels of the CUDA backend: run by the simulator, and as machine code. `asan` and `tsan` are flavours of the same
@@ -171,12 +196,30 @@ cuda_kernels() {
   done
   suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
   suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan
-  suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool
+  suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool host
+  for flavour in plain asan; do
+    suite "cuda convolutions, $flavour" env ICL_CUDA_LIBRARIES="$root/build/release/tests/cudasim-$flavour" \
+      "build/release/tests/test_cuda_conv_$flavour"
+  done
+  cuda_device
   nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
   if [ -x "$nvcc" ]; then
     suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
   else
     skip "cuda machine code" "no nvcc; CUDA_PATH names the folder of the toolkit"
+  fi
+}
+
+# Plans of cuDNN for what the recipes compute. The library is asked; there need be no GPU.
+cudnn_plans() {
+  if [ ! -x build/release/tests/test_cudnn_plans ]; then
+    skip "cudnn plans" "no headers of cuDNN"
+  elif [ ! -x build/release/icl ]; then
+    skip "cudnn plans" "no icl to list the convolutions of the recipes"
+  else
+    build/release/icl tests/cuda/conv_shapes.lua >"$logs/conv_shapes.txt"
+    suite "cudnn plans" build/release/tests/test_cudnn_plans "$logs/conv_shapes.txt" \
+      build/release/tests/libcuda_driver.so
   fi
 }
 
@@ -202,6 +245,7 @@ for stage in $stages; do
       other_ways
       suite "install" sh tests/install/run.sh build/release
       cuda_kernels
+      cudnn_plans
       ;;
     asan)
       export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -216,8 +260,15 @@ for stage in $stages; do
         suite "tsan unit $name" "build/tsan/tests/$name"
       done
       ;;
+    bare)
+      build bare bare_tests -DICL_WERROR=ON
+      suite "bare unit test_conv_choice" build/bare/tests/test_conv_choice
+      suite "bare ops" build/bare/tests/test_ops compare
+      suite "bare golden models" build/bare/icl tests/golden/models.lua tests/golden/data
+      suite "bare pack.sh and gpu.sh" sh tests/cuda/test_gpu_script.sh build/bare
+      ;;
     *)
-      echo "run.sh: no build is called $stage; there are release, asan and tsan" >&2
+      echo "run.sh: no build is called $stage; there are release, asan, tsan and bare" >&2
       exit 2
       ;;
   esac

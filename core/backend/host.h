@@ -9,12 +9,14 @@
 #include "plan/plan.h"
 
 /* Changes with the version of the interface and with the sizes of what both sides look into. */
-#define ICL__BACKEND_ABI ((uint64_t)2 << 48 | (uint64_t)sizeof(icl__plan) << 24 | (uint64_t)sizeof(icl__pnode))
+#define ICL__BACKEND_ABI ((uint64_t)3 << 48 | (uint64_t)sizeof(icl__plan) << 24 | (uint64_t)sizeof(icl__pnode))
 
 typedef struct {
   uint64_t abi; /* the first field in every version */
   icl_status (*fail)(icl_status status, const char *format, ...) ICL__PRINTF(2, 3);
   const char *(*message)(void);
+  void *(*allocate)(size_t count, size_t bytes); /* what one side allocates the other may free: nodes of a plan */
+  void (*release)(void *memory);
   const icl__backend *(*built_in)(const char *name); /* "cpu", "ref", to build upon; NULL for another name */
 } icl__host;
 

@@ -8,6 +8,7 @@
 #include "backend/cpu/device.h"
 #include "backend/plugin.h"
 #include "backend/ref/device.h"
+#include "base/memory.h"
 
 /* ---- names ---- */
 
@@ -40,7 +41,14 @@ static bool parse(const char *device, char name[NAME], int *ordinal) {
   return *ordinal <= MOST_ORDINAL;
 }
 
-static const icl__host host = {ICL__BACKEND_ABI, icl__fail, icl_message, built_in};
+static const icl__host host = {
+    .abi = ICL__BACKEND_ABI,
+    .fail = icl__fail,
+    .message = icl_message,
+    .allocate = icl__alloc,
+    .release = icl__free,
+    .built_in = built_in,
+};
 
 icl_status icl__backend_find(const char *device, const icl__backend **result, int *ordinal) {
   char name[NAME];

@@ -5,6 +5,7 @@
 
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "ops/attributes.h"
 #include "ops/formula.h"
 
 /* What the pass walks while it grows. */
@@ -100,7 +101,13 @@ static icl_status prepare(icl__gradient *pass, icl__node *loss, const char *name
   return pass->given ? ICL_OK : icl__fail(ICL_ENOMEM, "gradient: no memory");
 }
 
-static icl__node *seed(icl__gradient *pass, const icl__node *loss) {
+/* What the pass begins with: 1, or `scale`, as the loss has it. */
+static icl__node *seed(icl__gradient *pass, const icl__node *loss, icl__node *scale) {
+  if (scale) {
+    if (scale->dtype != loss->dtype)
+      scale = icl__g(pass, ICL__OP_cast, 1, &scale, &(icl_attributes){.i[CAST_DTYPE] = loss->dtype});
+    return scale && icl__same_shape(scale, loss) ? scale : icl__g_reshape(pass, scale, loss->rank, loss->shape);
+  }
   double one = 1;
   uint8_t bytes[sizeof(double)];
   icl__convert(ICL_F64, &one, (icl_dtype)loss->dtype, bytes, 1);
@@ -130,13 +137,13 @@ static icl_status differentiate(icl__gradient *pass, icl__node *y, icl__node *gy
   return op->grad(pass, y, gy);
 }
 
-static icl_status walk(icl__gradient *pass, icl__node *loss) {
+static icl_status walk(icl__gradient *pass, icl__node *loss, icl__node *scale) {
   icl_engine *engine = pass->engine;
   const char *layer = engine->layer;
-  icl__node *one = seed(pass, loss);
-  if (!one)
+  icl__node *first = seed(pass, loss, scale);
+  if (!first)
     return pass->status;
-  pass->given[icl__gradient_find(pass, loss)] = (icl__terms){1, {one}};
+  pass->given[icl__gradient_find(pass, loss)] = (icl__terms){1, {first}};
   icl_status status = ICL_OK;
   for (int i = pass->nodes - 1; i >= 0 && status == ICL_OK; i--) {
     icl__node *y = pass->node[i];
@@ -165,24 +172,51 @@ static icl_status give_state(icl_state *state, icl__node *gradient) {
 
 static const icl__recorder recorder = {icl__record, icl_number, icl_tensor_release};
 
-icl_status icl_backward(icl_tensor *loss) {
+/* Gives the states what the pass found; with `scale` divided by it. */
+static icl_status give_states(icl__gradient *pass, icl__node *scale) {
+  if (scale && scale->rank) /* as a number, which adds no axes to those of a gradient */
+    scale = icl__g_reshape(pass, scale, 0, NULL);
+  for (int i = 0; i < pass->nodes && pass->status == ICL_OK; i++) {
+    icl__node *node = pass->node[i];
+    if (node->op != ICL__OP_state || !node->state->trainable || !pass->given[i].count)
+      continue;
+    icl__node *gradient = pass->given[i].term[0];
+    ICL__TRY(expect_unpacked(node, gradient, "backward"));
+    if (scale)
+      gradient = icl__g2(pass, ICL__OP_div, gradient, scale);
+    if (gradient)
+      ICL__TRY(give_state(node->state, gradient));
+  }
+  return pass->status;
+}
+
+static icl_status check_scale(const icl__node *loss, const icl__node *scale) {
+  char text[ICL__SHAPE_TEXT];
+  if (!scale)
+    return ICL_OK;
+  if (scale->engine != loss->engine)
+    return icl__fail(ICL_EINVAL, "backward: the scale belongs to another engine");
+  if (icl__node_count(scale) != 1 || !icl__is_float((icl_dtype)scale->dtype))
+    return icl__fail(ICL_ESHAPE, "backward: the scale is %s; it must be one number of a float dtype",
+                     icl__shape_text(text, (icl_dtype)scale->dtype, scale->rank, scale->shape));
+  return ICL_OK;
+}
+
+icl_status icl_backward_scaled(icl_tensor *loss, icl_tensor *scale) {
   icl__gradient pass = {.engine = loss->engine, .recorder = &recorder};
+  ICL__TRY(check_scale(loss, scale));
   icl_no_gradient_begin(loss->engine);
   icl_status status = prepare(&pass, loss, "backward");
   if (status == ICL_OK)
-    status = walk(&pass, loss);
-  for (int i = 0; i < pass.nodes && status == ICL_OK; i++) {
-    icl__node *node = pass.node[i];
-    if (node->op != ICL__OP_state || !node->state->trainable || !pass.given[i].count)
-      continue;
-    status = expect_unpacked(node, pass.given[i].term[0], "backward");
-    if (status == ICL_OK)
-      status = give_state(node->state, pass.given[i].term[0]);
-  }
+    status = walk(&pass, loss, scale);
+  if (status == ICL_OK)
+    status = give_states(&pass, scale);
   icl__gradient_clear(&pass);
   icl_no_gradient_end(loss->engine);
   return status;
 }
+
+icl_status icl_backward(icl_tensor *loss) { return icl_backward_scaled(loss, NULL); }
 
 icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_respect_to, icl_tensor **results) {
   for (int i = 0; i < count; i++)
@@ -192,7 +226,7 @@ icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_res
   if (status == ICL_OK)
     status = prepare(&pass, loss, "gradient");
   if (status == ICL_OK)
-    status = walk(&pass, loss);
+    status = walk(&pass, loss, NULL);
   for (int i = 0; i < count && status == ICL_OK; i++) {
     int at = icl__gradient_find(&pass, with_respect_to[i]);
     if (at < 0 || !pass.given[at].count)

@@ -251,10 +251,14 @@ static icl_status write_value(icl_state *state, icl__node *value) {
   return ICL_OK;
 }
 
+static icl_status check_predicate(const icl_state *state, const icl_tensor *predicate) {
+  if (icl__node_count(predicate) == 1)
+    return ICL_OK;
+  return icl__fail(ICL_ESHAPE, "write: the predicate of state %s has %lld elements; it must have one", state->name,
+                   (long long)icl__node_count(predicate));
+}
+
 static icl_status select_value(icl_state *state, icl_tensor *predicate, icl_tensor **value) {
-  if (icl__node_count(predicate) != 1)
-    return icl__fail(ICL_ESHAPE, "write: the predicate of state %s has %lld elements; it must have one", state->name,
-                     (long long)icl__node_count(predicate));
   icl__node *old, *chosen;
   ICL__TRY(icl_state_read(state, &old));
   icl__node *in[] = {predicate, *value, old};
@@ -274,8 +278,11 @@ icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *pred
   icl_tensor *v = icl_tensor_retain(value);
   icl_status status = check_value(state, &v);
   if (status == ICL_OK && predicate)
+    status = check_predicate(state, predicate);
+  bool stays = predicate && v == state->current; /* whether it is written or not */
+  if (status == ICL_OK && predicate && !stays)
     status = select_value(state, predicate, &v);
-  if (status == ICL_OK)
+  if (status == ICL_OK && !stays)
     status = write_value(state, v);
   icl_tensor_release(v);
   icl_no_gradient_end(engine);
@@ -324,6 +331,33 @@ icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data) {
   state->version += status == ICL_OK;
   icl__free(host);
   return status;
+}
+
+icl_status icl_state_set_dtype(icl_state *state, icl_dtype dtype) {
+  if (state->engine->in_step)
+    return icl__fail(ICL_EINVAL, "state %s cannot change its dtype inside a step", state->name);
+  ICL__TRY(icl__check_dtype("state", dtype));
+  if (state->trainable && !icl__is_float(dtype))
+    return icl__fail(ICL_EDTYPE, "state %s: %s cannot be trained; choose a float dtype", state->name,
+                     icl_dtype_name(dtype));
+  if (dtype == state->dtype)
+    return ICL_OK;
+  void *host = icl__alloc((size_t)state->count, icl_dtype_bytes(dtype));
+  icl_status status = host ? icl_state_get(state, dtype, host) : ICL_ENOMEM;
+  icl_dtype before = state->dtype;
+  icl__buffer *buffer = NULL;
+  state->dtype = dtype;
+  if (status == ICL_OK)
+    status = make_buffer(state, dtype, host, &buffer);
+  icl__free(host);
+  if (status != ICL_OK) {
+    state->dtype = before;
+    return status;
+  }
+  icl__state_reset(state); /* lets go of a gradient that was left outside of a step */
+  store(state, buffer);
+  icl__buffer_release(buffer);
+  return ICL_OK;
 }
 
 icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data) {

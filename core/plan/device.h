@@ -44,6 +44,7 @@ typedef struct icl__backend {
   uint64_t abi;           /* ICL__BACKEND_ABI of host.h */
   const char *name;       /* "cpu" */
   const char *precisions; /* "f32 tf32": what products of f32 values can have */
+  bool slow_f16;          /* it computes with f16, but has no kernels for it: trainings are not to store it */
   bool unplanned;         /* runs the recorded nodes in order: no phases and no storage are planned for it, and it
                              writes outputs behind everything else */
   bool slots;             /* addresses are part of its programs: what is not written in place gets a place in the arena,

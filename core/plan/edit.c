@@ -6,7 +6,8 @@
 #include "base/memory.h"
 
 const char *icl__plan_op_name(int op) {
-  return op == ICL__PLAN_FINISH ? "finish" : op == ICL__PLAN_PREPARE ? "prepare" : icl__op(op)->name;
+  static const char *const made[] = {"finish", "prepare", "chain"};
+  return op < ICL__OP_COUNT ? icl__op(op)->name : made[op - ICL__OP_COUNT];
 }
 
 /* ---- questions ---- */
@@ -14,7 +15,9 @@ const char *icl__plan_op_name(int op) {
 bool icl__plan_runs_in_phase(const icl__pnode *v) { return v->behaviour != ICL__GLOBAL; }
 bool icl__plan_is_global(const icl__pnode *v) { return v->behaviour == ICL__GLOBAL && v->leaf < 0; }
 
-unsigned icl__plan_flags(const icl__pnode *v) { return v->op < ICL__OP_COUNT ? icl__op(v->op)->flags : 0; }
+unsigned icl__plan_flags(const icl__pnode *v) {
+  return v->op < ICL__OP_COUNT ? icl__op(v->op)->flags : v->op == ICL__PLAN_CHAIN ? ICL__ELEMENTWISE : 0;
+}
 bool icl__plan_cheap(const icl__pnode *v) { return v->behaviour == ICL__MAP && (icl__plan_flags(v) & ICL__CHEAP); }
 bool icl__plan_elementwise(const icl__pnode *v) { return (icl__plan_flags(v) & ICL__ELEMENTWISE) != 0; }
 bool icl__plan_reads_images(const icl__pnode *v, int input) { return v->batched >> input & 1; }

@@ -17,8 +17,8 @@
 #include "plan/policy.h"
 
 /* Ops that only the planner makes. FINISH turns the partial results of a reduction into its value. PREPARE brings
- * weights into the layout of a kernel. */
-enum { ICL__PLAN_FINISH = ICL__OP_COUNT, ICL__PLAN_PREPARE, ICL__PLAN_OP_COUNT };
+ * weights into the layout of a kernel. CHAIN is several pointwise ops of one shape, which ones its device knows. */
+enum { ICL__PLAN_FINISH = ICL__OP_COUNT, ICL__PLAN_PREPARE, ICL__PLAN_CHAIN, ICL__PLAN_OP_COUNT };
 const char *icl__plan_op_name(int op);
 
 typedef struct icl__pnode icl__pnode;

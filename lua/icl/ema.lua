@@ -1,6 +1,7 @@
 -- ema.lua: exponential moving averages of what a training changes from step to step.
 local arguments = require "icl.internal.arguments"
 local core = require "icl.core"
+local dtypes = require "icl.internal.dtypes"
 local fail = require "icl.internal.fail"
 local nn = require "icl.nn.module"
 local stand_ins = require "icl.internal.stand_ins"
@@ -8,8 +9,6 @@ local weights = require "icl.weights"
 
 local Ema = {}
 Ema.__index = Ema
-
-local floats = { f32 = true, f64 = true, bf16 = true, f16 = true }
 
 -- How far averages go towards new values in an update that `count` others came before: a function of their dtype.
 local function weight_of(self, count)
@@ -28,7 +27,7 @@ function Ema:update()
   local weight = weight_of(self, count)
   for _, entry in ipairs(self.entries) do
     local value, average = entry.state:read(), entry.average:read()
-    if floats[entry.state:dtype()] then
+    if dtypes.floats[entry.state:dtype()] then
       average = average + (value - average) * weight(entry.state:dtype())
     else
       average = value

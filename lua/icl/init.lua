@@ -83,6 +83,7 @@ function icl.no_grad(f, ...)
 end
 
 return require "icl.internal.lazy"(icl, "icl", {
-  "augment", "autograd", "data", "ema", "evaluate", "fit", "gradcheck", "image", "json", "loss", "metrics", "models",
-  "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "show", "sinks", "step", "weights",
+  "augment", "autograd", "data", "ema", "evaluate", "fit", "grad_scaler", "gradcheck", "image", "json", "loss",
+  "metrics", "models", "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "show",
+  "sinks", "step", "weights",
 })

@@ -69,6 +69,7 @@ def arguments() -> argparse.Namespace:
 def probe(entry: Entry) -> Probe:
     """A run of four steps with the allocator as it comes."""
     with closing(Contender(entry, {})) as contender:
+        contender.watch_memory()
         first = contender.steps(1)
         contender.steps(3)
         return Probe(entry, contender.parameters, contender.description, contender.start_seconds, first.seconds[0],

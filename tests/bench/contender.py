@@ -48,11 +48,14 @@ def set_policy(pid: int, policy: int, priority: int) -> None:
 
 
 class Contender:
-    def __init__(self, entry: Entry, environment: dict[str, str], real_time: bool = False) -> None:
+    def __init__(self, entry: Entry, environment: dict[str, str], real_time: bool = False,
+                 patience: float = ANSWER_LIMIT) -> None:
         """Starts the process, with `environment` besides the entry's own, and waits until its network is built. With
-        real_time its steps are run before anything else that the machine has to do."""
+        real_time its steps are run before anything else that the machine has to do. `patience`: seconds that it may
+        take for an answer."""
         self.label = entry.label
         self._real_time = real_time
+        self.patience = patience
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         start = time.perf_counter()
         self._process = subprocess.Popen(entry.command, env={**os.environ, **entry.environment, **environment},
@@ -62,8 +65,6 @@ class Contender:
         if word != "ready" or not parameters.isdigit():
             raise self._failure("did not say `ready PARAMETERS DESCRIPTION`")
         self.parameters = int(parameters)
-        self._forget_peak()
-        self._resident_at_start = self._memory("VmRSS")
 
     def close(self) -> None:
         self._process.kill()
@@ -73,7 +74,7 @@ class Contender:
     def steps(self, count: int) -> Turn:
         with self._precedence():
             start, busy, own = time.perf_counter(), busy_ticks(), process_ticks(self._process.pid)
-            answer = self._ask(f"step {count}")
+            answer = self.ask(f"step {count}")
             elapsed = time.perf_counter() - start
             foreign = (busy_ticks() - busy) - (process_ticks(self._process.pid) - own)
         try:
@@ -98,15 +99,24 @@ class Contender:
         set_policy(os.getpid(), os.SCHED_OTHER, 0)
 
     def statistics(self) -> dict[str, float]:
-        """What icl counted since it started."""
-        return {name: float(value) for name, value in (word.split("=") for word in self._ask("statistics").split())}
+        """What it counted since it started."""
+        return {name: float(value) for name, value in (word.split("=") for word in self.ask("statistics").split())}
 
     def profile(self) -> str:
         """The times icl took by op, layer and phase, if it was started with --profile."""
-        return "\n".join(self._answer() for _ in range(int(self._ask("profile"))))
+        return "\n".join(self._answer() for _ in range(int(self.ask("profile"))))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def watch_memory(self) -> None:
+        """From here on peak_mib() counts."""
+        self._forget_peak()
+        self._resident_at_start = self._memory("VmRSS")
 
     def peak_mib(self) -> float:
-        """Most memory that was resident so far, above what was when the network had been built."""
+        """Most memory that was resident so far, above what was when watch_memory() was called."""
         return (self._memory("VmHWM") - self._resident_at_start) / 1024
 
     def _forget_peak(self) -> None:
@@ -119,7 +129,8 @@ class Contender:
         with open(f"/proc/{self._process.pid}/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
 
-    def _ask(self, request: str) -> str:
+    def ask(self, request: str) -> str:
+        """The answer to a request that is one line."""
         try:
             self._process.stdin.write(request + "\n")
             self._process.stdin.flush()
@@ -128,7 +139,7 @@ class Contender:
         return self._answer()
 
     def _answer(self) -> str:
-        timer = threading.Timer(ANSWER_LIMIT, self._process.kill)
+        timer = threading.Timer(self.patience, self._process.kill)
         timer.start()
         line = self._process.stdout.readline()
         timer.cancel()

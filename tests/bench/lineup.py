@@ -1,6 +1,7 @@
 """The networks that are measured, and how the contenders that train them are started."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -23,6 +24,25 @@ NETWORKS = {
     "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16, 0.0001),
     "resnext-29-32x4d": Network("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32, 0.001),
     "densenet_bc-100-12": Network("DenseNet-BC-100 k=12", "densenet", "depth=100,growth_rate=12", 64),
+}
+
+# On a GPU, the most telling ones first.
+DEVICE_NETWORKS = {
+    "resnet_preact-20": NETWORKS["resnet_preact-20"],
+    "wrn-28-10": replace(NETWORKS["wrn-28-10"], batch=128),
+    "shake_shake-26-2x64d": replace(NETWORKS["shake_shake-26-2x32d"], title="Shake-Shake-26 2x64d",
+                                    options="depth=26,initial_channels=64"),
+    "resnext-29-8x64d": replace(NETWORKS["resnext-29-8x64d"], batch=128),
+    "resnext-29-32x4d": replace(NETWORKS["resnext-29-32x4d"], batch=128),
+    "densenet_bc-100-12": NETWORKS["densenet_bc-100-12"],
+    "resnet_preact-20x4": replace(NETWORKS["resnet_preact-20x4"], batch=128),
+}
+# PyTorch on a GPU: the name of a mode and its options of torch_serve.py.
+DEVICE_MODES = {
+    "eager": [],
+    "eager-nchw": ["--layout", "contiguous"],
+    "compiled": ["--compile"],
+    "compiled-graphs": ["--compile", "reduce-overhead"],
 }
 
 
@@ -63,4 +83,35 @@ class Task:
             if self.compile:
                 compiler = {"CXX": str(self.venv / "bin/g++"), "TORCHINDUCTOR_CACHE_DIR": cache}
                 found.append(Entry("PyTorch of pip, compiled", [python, *torch, "--compile"], threads | compiler))
+        return found
+
+
+@dataclass(frozen=True)
+class DeviceTask:
+    """The same on a GPU: both sides train on one batch that lies there."""
+
+    network: Network
+    precision: str
+    icl: Path | None  # None: it does not take part
+    device: str  # by icl's name
+    torch_device: str
+    cache: Path  # where torch.compile puts its kernels
+    modes: list[str]  # of PyTorch
+
+    @property
+    def title(self) -> str:
+        return f"{self.network.title}, batch {self.network.batch}, {self.precision}"
+
+    def entries(self) -> list[Entry]:
+        options = ["--model", self.network.family, "--options", self.network.options,
+                   "--batch", str(self.network.batch), "--lr", str(self.network.lr), "--precision", self.precision]
+        torch = [sys.executable, "-W", "ignore", str(FOLDER / "torch_serve.py"), *options, "--threads", "2"]
+        compiler = {"TORCHINDUCTOR_CACHE_DIR": str(self.cache), "TORCHINDUCTOR_COMPILE_THREADS": "4"}
+        found = []
+        if self.icl:
+            command = [str(self.icl), str(FOLDER / "serve.lua"), *options, "--ready", "--device", self.device]
+            found.append(Entry("icl", command, {}))
+        for mode in self.modes:
+            command = [*torch, "--device", self.torch_device, *DEVICE_MODES[mode]]
+            found.append(Entry(f"PyTorch {mode}", command, compiler))
         return found

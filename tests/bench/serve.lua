@@ -1,5 +1,6 @@
 -- serve.lua: icl as a contender of the benchmark. It trains one network on a set of images made up here, through the
--- loader and the augmentation of the recipes, and answers requests on standard input, as README.md describes.
+-- loader and the augmentation of the recipes, or with --ready on one batch without them, and answers requests on
+-- standard input, as README.md describes.
 local core = require "icl.core"
 local icl = require "icl"
 
@@ -8,25 +9,28 @@ local opt = icl.options "A contender of the benchmark"
   : value("options", "depth=20", "its options: NAME=NUMBER,NAME=NUMBER")
   : value("batch", 128, "images a step", { min = 2 })
   : value("lr", 0.01, "learning rate", { min = 0 })
+  : flag("ready", false, "train on one batch, which lies on the device, and take the time of a turn as a whole")
   : include(icl.options.augmentation, icl.options.runtime)
   : parse(arg)
 
 math.randomseed(0)
 local CLASSES, COPIES = 10, 500  -- as many pictures as classes, each that many times
 
--- Random pictures of 32 x 32 x 3, 15 MB of them, so that gathering a batch does not find it in a core's own cache. Half
--- of the labels are random: a loss that falls to nothing would make gradients so small that processors are slow with
--- them.
+-- Half of the labels are random: a loss that falls to nothing would make gradients so small that processors are slow
+-- with them.
+local function make_labels(count)
+  local labels = {}
+  for i = 1, count do labels[i] = math.random() < 0.5 and (i - 1) % CLASSES or math.random(0, CLASSES - 1) end
+  return icl.tensor(labels, { dtype = "i64" })
+end
+
+-- Random pictures of 32 x 32 x 3, 15 MB of them, so that gathering a batch does not find it in a core's own cache.
 local function make_set()
   local bytes = {}
   for i = 1, CLASSES * 32 * 32 * 3 do bytes[i] = string.char(math.random(0, 255)) end
-  local labels = {}
-  for i = 1, CLASSES * COPIES do
-    labels[i] = math.random() < 0.5 and (i - 1) % CLASSES or math.random(0, CLASSES - 1)
-  end
   return icl.data.set {
     images = icl.tensor(table.concat(bytes):rep(COPIES), { dtype = "u8", shape = { CLASSES * COPIES, 32, 32, 3 } }),
-    labels = icl.tensor(labels, { dtype = "i64" }),
+    labels = make_labels(CLASSES * COPIES),
     classes = CLASSES, mean = { 0.5, 0.5, 0.5 }, std = { 0.29, 0.29, 0.29 },
   }
 end
@@ -37,10 +41,12 @@ local function make_model(set)
   return icl.models[opt.model](options)
 end
 
+local host_seconds = 0  -- of a step of the last turn, until all of it was handed to the device
+
 -- Requests that need no training: each returns its answer.
 local answers = {
   statistics = function()
-    local words = {}
+    local words = { ("host_seconds=%.6f"):format(host_seconds) }
     for name, value in pairs(icl.statistics()) do words[#words + 1] = name .. "=" .. value end
     return table.concat(words, " ")
   end,
@@ -64,14 +70,32 @@ local function requested_steps()
   end
 end
 
-local set = make_set()
-local model = make_model(set)
-local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
-                                      chain = icl.augment.from_options(opt, set, { training = true }) })
-local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
+-- Turns as a whole: a device may compute while steps are recorded, so only the end of the last one is known.
+local function serve_ready(model, optimizer, scaler)
+  local dtype = opt.precision == "tf32" and "f32" or opt.precision
+  local images, labels = icl.random.normal { opt.batch, 32, 32, 3 }:cast(dtype), {}
+  for i = 1, 8 do labels[i] = make_labels(opt.batch) end
+  local function step(target)
+    local loss = icl.loss.cross_entropy(model(images), target)
+    scaler:backward(loss)
+    scaler:step(optimizer, opt.lr)
+    return loss
+  end
+  local taken = 0
+  for count in requested_steps do
+    local started, loss = core.clock(), nil
+    for _ = 1, count do
+      taken = taken + 1
+      loss = icl.step(step, labels[taken % #labels + 1])
+    end
+    host_seconds = (core.clock() - started) / count
+    local value = loss:item()
+    local seconds = ("%.6f"):format((core.clock() - started) / count)
+    say(("%.6f"):format(value), (seconds .. " "):rep(count))
+  end
+end
+
 local last_loss -- run.last begins anew with each epoch
-local run = icl.run { epochs = math.maxinteger, quiet = true,
-                      sinks = { { turn = function(_, run) last_loss = run.last.loss end } } }
 local seconds, left, started = {}, 0, nil
 
 -- To be called at the start of each turn: takes the time of the one before, and waits for a request when none is left.
@@ -87,14 +111,26 @@ local function clock_turn()
   return true
 end
 
-collectgarbage()
-say("ready", model:count(), "icl")
-for _ in run:epochs() do
-  for batch in run:batches(loader) do
-    if not clock_turn() then return end
-    local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
-    loss:backward()
-    optimizer:step(opt.lr)
-    run:log { loss = loss }
+local function serve_loader(model, optimizer, scaler, set)
+  local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
+                                        chain = icl.augment.from_options(opt, set, { training = true }) })
+  local run = icl.run { epochs = math.maxinteger, quiet = true,
+                        sinks = { { turn = function(_, run) last_loss = run.last.loss end } } }
+  for _ in run:epochs() do
+    for batch in run:batches(loader) do
+      if not clock_turn() then return end
+      local loss = icl.loss.cross_entropy(model(batch.image), batch.target)
+      scaler:backward(loss)
+      scaler:step(optimizer, opt.lr)
+      run:log { loss = loss }
+    end
   end
 end
+
+local set = opt.ready and { shape = { 32, 32, 3 }, classes = CLASSES } or make_set()
+local model = make_model(set)
+local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
+collectgarbage()
+say("ready", model:count(), "icl")
+local serve = opt.ready and serve_ready or serve_loader
+serve(model, optimizer, icl.grad_scaler { enabled = opt.precision == "f16" }, set)

@@ -72,12 +72,12 @@ class ShakeMix(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, a: Tensor, b: Tensor) -> Tensor:
-        alpha = torch.rand(a.size(0), 1, 1, 1, dtype=a.dtype)
+        alpha = torch.rand(a.size(0), 1, 1, 1, dtype=a.dtype, device=a.device)
         return a * alpha + b * (1 - alpha)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        beta = torch.rand(gradient.size(0), 1, 1, 1, dtype=gradient.dtype)
+        beta = torch.rand(gradient.size(0), 1, 1, 1, dtype=gradient.dtype, device=gradient.device)
         return gradient * beta, gradient * (1 - beta)
 
 
@@ -194,3 +194,8 @@ FAMILIES = {
 
 def build(family: str, options: dict[str, int]) -> Network:
     return FAMILIES[family](**options)
+
+
+def count(model: nn.Module) -> int:
+    """How many numbers are trained."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -6,12 +6,13 @@ import itertools
 import re
 import sys
 import time
-from typing import Callable
+from typing import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import torch_device
 import torch_models
 
 
@@ -21,9 +22,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--options", default="", help="options of the model, such as depth=20,initial_channels=64")
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--lr", type=float, default=0.01)
-    parser.add_argument("--precision", choices=("f32", "bf16"), required=True)
+    parser.add_argument("--precision", choices=("f32", "tf32", "bf16", "f16"), required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--compile", action="store_true", help="train through torch.compile")
+    parser.add_argument("--compile", nargs="?", const="default", metavar="MODE", help="train through torch.compile")
+    parser.add_argument("--device", help="train there as on a GPU: with autocast, turns timed as a whole")
+    parser.add_argument("--layout", choices=torch_device.LAYOUTS, default="channels_last")
     return parser.parse_args()
 
 
@@ -70,7 +73,7 @@ def make_step(args: argparse.Namespace, model: nn.Module) -> Callable[[], Tensor
     if args.precision == "bf16":
         originals = round_weights(model)
         images = images.bfloat16()
-    forward = torch.compile(model) if args.compile else model
+    forward = torch.compile(model, mode=args.compile) if args.compile else model
     optimizer = sgd([originals.get(p, p) for p in model.parameters()], args.lr)
 
     def step() -> Tensor:
@@ -88,21 +91,30 @@ def make_step(args: argparse.Namespace, model: nn.Module) -> Callable[[], Tensor
     return step
 
 
-def main() -> None:
-    args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    options = {name: int(value) for name, value in (pair.split("=") for pair in args.options.split(",") if pair)}
-    model = torch_models.build(args.model, options).to(memory_format=torch.channels_last)
-    step = make_step(args, model)
-    print("ready", sum(p.numel() for p in model.parameters()), description(), flush=True)
-    for line in sys.stdin:
+def serve(step: Callable[[], Tensor], requests: Iterable[str]) -> None:
+    for line in requests:
         seconds = []
         for _ in range(int(line.split()[1])):
             start = time.perf_counter()
             loss = step()
             seconds.append(time.perf_counter() - start)
         print(f"{loss.item():.6f}", *(f"{value:.6f}" for value in seconds), flush=True)
+
+
+def main() -> None:
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    options = {name: int(value) for name, value in (pair.split("=") for pair in args.options.split(",") if pair)}
+    model = torch_models.build(args.model, options).to(memory_format=torch_device.LAYOUTS[args.layout])
+    if args.device:
+        step = torch_device.make_step(args, model, make_labels(args.batch))
+        print("ready", torch_models.count(model), torch_device.description(args.device), flush=True)
+        torch_device.serve(step, args.device, sys.stdin)
+    else:
+        step = make_step(args, model)
+        print("ready", torch_models.count(model), description(), flush=True)
+        serve(step, sys.stdin)
 
 
 main()

@@ -59,7 +59,7 @@ LUA = [
   ["lua/icl/nn/*"],
   ["lua/icl/network/*"],
   ["lua/icl/step.lua", "lua/icl/run/*", "lua/icl/gradcheck.lua", "lua/icl/optim/*", "lua/icl/augment/*"],
-  ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua"],
+  ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua", "lua/icl/grad_scaler.lua"],
   ["lua/icl/options/*"],
   ["lua/icl/augment/from_options.lua lua/icl/augment/init.lua"],
   ["lua/icl/evaluate.lua"],

@@ -1,4 +1,4 @@
-/* device.cpp - the simulated device, and errors. */
+/* device.cpp - the simulated device, which looks like an H100, and errors. */
 #include "simulator.h"
 
 namespace sim {
@@ -9,6 +9,48 @@ cudaError_t result(cudaError_t error) {
   if (error != cudaSuccess)
     last = error;
   return error;
+}
+
+static const struct {
+  cudaError_t error;
+  const char *name, *text;
+} errors[] = {
+    {cudaSuccess, "cudaSuccess", "no error"},
+    {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+    {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+    {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+     "operation not permitted when stream is capturing"},
+    {cudaErrorStreamCaptureUnmatched, "cudaErrorStreamCaptureUnmatched",
+     "stream capture was not initiated in this stream"},
+};
+
+static const struct {
+  cudaDeviceAttr attribute;
+  int value;
+} attributes[] = {
+    {cudaDevAttrComputeCapabilityMajor, 9},
+    {cudaDevAttrComputeCapabilityMinor, 0},
+    {cudaDevAttrMultiProcessorCount, 132},
+    {cudaDevAttrWarpSize, 32},
+    {cudaDevAttrMaxThreadsPerBlock, 1024},
+    {cudaDevAttrMaxThreadsPerMultiProcessor, 2048},
+    {cudaDevAttrMaxSharedMemoryPerBlock, 48 << 10},
+    {cudaDevAttrMaxSharedMemoryPerBlockOptin, 227 << 10},
+    {cudaDevAttrL2CacheSize, 50 << 20},
+    {cudaDevAttrClockRate, 1980000},
+    {cudaDevAttrMemoryClockRate, 2619000},
+    {cudaDevAttrGlobalMemoryBusWidth, 5120},
+    {cudaDevAttrMemoryPoolsSupported, 1},
+};
+
+static int value_of(cudaDeviceAttr attribute) {
+  for (const auto &a : attributes)
+    if (a.attribute == attribute)
+      return a.value;
+  fail("cudaDeviceGetAttribute: attribute %d is not simulated", (int)attribute);
 }
 
 } // namespace sim
@@ -29,6 +71,42 @@ cudaError_t cudaGetDevice(int *device) {
   return cudaSuccess;
 }
 
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device) {
+  *value = value_of(attribute);
+  return device == 0 ? cudaSuccess : result(cudaErrorInvalidDevice);
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
+  if (device != 0)
+    return result(cudaErrorInvalidDevice);
+  *properties = {};
+  strcpy(properties->name, "Simulated H100");
+  properties->totalGlobalMem = CAPACITY;
+  properties->major = value_of(cudaDevAttrComputeCapabilityMajor);
+  properties->minor = value_of(cudaDevAttrComputeCapabilityMinor);
+  properties->multiProcessorCount = value_of(cudaDevAttrMultiProcessorCount);
+  properties->warpSize = value_of(cudaDevAttrWarpSize);
+  properties->maxThreadsPerBlock = value_of(cudaDevAttrMaxThreadsPerBlock);
+  properties->maxThreadsPerMultiProcessor = value_of(cudaDevAttrMaxThreadsPerMultiProcessor);
+  properties->sharedMemPerBlock = (size_t)value_of(cudaDevAttrMaxSharedMemoryPerBlock);
+  properties->sharedMemPerBlockOptin = (size_t)value_of(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  properties->l2CacheSize = value_of(cudaDevAttrL2CacheSize);
+  properties->memoryBusWidth = value_of(cudaDevAttrGlobalMemoryBusWidth);
+  properties->memoryPoolsSupported = value_of(cudaDevAttrMemoryPoolsSupported);
+  properties->unifiedAddressing = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int *version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
 cudaError_t cudaGetLastError(void) {
   cudaError_t error = last;
   last = cudaSuccess;
@@ -38,16 +116,17 @@ cudaError_t cudaGetLastError(void) {
 cudaError_t cudaPeekAtLastError(void) { return last; }
 
 const char *cudaGetErrorString(cudaError_t error) {
-  switch (error) {
-  case cudaSuccess:
-    return "no error";
-  case cudaErrorMemoryAllocation:
-    return "out of memory";
-  case cudaErrorInvalidDevice:
-    return "invalid device";
-  default:
-    return "an error of the simulator";
-  }
+  for (const auto &e : errors)
+    if (e.error == error)
+      return e.text;
+  return "unrecognized error code";
+}
+
+const char *cudaGetErrorName(cudaError_t error) {
+  for (const auto &e : errors)
+    if (e.error == error)
+      return e.name;
+  return "unrecognized error code";
 }
 
 } // extern "C"

@@ -110,13 +110,17 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
   return cudaSuccess;
 }
 
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long) {
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long flags) {
+  if (flags)
+    fail("cudaGraphInstantiate: flags %llu are not simulated", flags);
   *executable = new CUgraphExec_st{graph->nodes};
   live_things++;
   return cudaSuccess;
 }
 
-cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *count) {
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count) {
+  if (nodes)
+    fail("cudaGraphGetNodes: the nodes themselves are not simulated");
   *count = graph->nodes.size();
   return cudaSuccess;
 }

@@ -1,11 +1,14 @@
 /* kernel_test.c - see kernel_test.h. */
 #include "kernel_test.h"
 
+#include "../ops/ops_test.h"
 #include "cudasim.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/dtype.h"
 
 int passed, failed;
 cudaStream_t stream;
@@ -50,6 +53,34 @@ void memory_free(memory m) {
   check(cudaFreeHost(m.host));
 }
 
+bool same(const memory *a, const memory *b) {
+  return download(a) && download(b) && !memcmp(a->host, b->host, a->bytes);
+}
+
+float *numbers(uint32_t sequence, int64_t count) {
+  float *x = calloc((size_t)count, sizeof *x);
+  for (int64_t i = 0; x && i < count; i++)
+    x[i] = (float)noise(sequence, i);
+  return x;
+}
+
+memory floats(uint32_t sequence, int64_t count) {
+  float *x = numbers(sequence, count);
+  memory m = upload(x, (size_t)count * sizeof *x);
+  free(x);
+  return m;
+}
+
+memory images(uint32_t sequence, int64_t count, icl_dtype dtype) {
+  float *x = numbers(sequence, count);
+  void *data = calloc((size_t)count, icl_dtype_bytes(dtype));
+  icl__convert(ICL_F32, x, dtype, data, count);
+  memory m = upload(data, (size_t)count * icl_dtype_bytes(dtype));
+  free(x);
+  free(data);
+  return m;
+}
+
 /* ---- the device ---- */
 
 void begin_device(void) {
@@ -91,3 +122,9 @@ bool set_order(int way) {
 }
 
 const char *order_name(int way) { return ways[way].name; }
+
+void expect(bool good, const char *what, int way) {
+  count_test(good);
+  if (!good)
+    printf("failed: %s, %s\n", what, order_name(way));
+}

@@ -29,12 +29,21 @@ memory memory_new(size_t bytes);
 memory upload(const void *data, size_t bytes);
 const void *download(const memory *m); /* waits; lives as long as the memory */
 void memory_free(memory m);
+bool same(const memory *a, const memory *b);
+
+/* `count` numbers that look like noise, for the caller to free; in device memory; there in a dtype of floats. */
+float *numbers(uint32_t sequence, int64_t count);
+memory floats(uint32_t sequence, int64_t count);
+memory images(uint32_t sequence, int64_t count, icl_dtype dtype);
+static inline icl__cuda_in in(const memory *m, icl_dtype dtype) { return (icl__cuda_in){m->device, (int)dtype}; }
 
 /* From now on order number `way`; false if there is none: the simulator has several, a GPU one. */
 bool set_order(int way);
 const char *order_name(int way);
+/* Counts a test of `what` in order number `way`, and reports it if it is not `good`. */
+void expect(bool good, const char *what, int way);
 
-/* Kernels that do several ops at once, and chains of several steps (fused.c). */
-void test_fused(void);
+void test_fused(void); /* kernels that do several ops at once, and chains of several steps */
+void test_host(void);  /* kernels that are no op: host code needs them around a graph */
 
 #endif

@@ -153,6 +153,12 @@ template <class T> T atomicAdd(T *address, T value) {
   return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
 }
 
+template <class T> T atomicExch(T *address, T value) {
+  static_assert(std::is_integral_v<T>);
+  sim::before_atomic(address);
+  return __atomic_exchange_n(address, value, __ATOMIC_RELAXED);
+}
+
 static inline unsigned atomicInc(unsigned *address, unsigned limit) {
   sim::before_atomic(address);
   unsigned old, next;

@@ -30,6 +30,7 @@ static void run_grid(const work &w) {
     order[i] = setting.threads == REVERSE ? blocks - 1 - i : i;
   for (size_t i = blocks; setting.threads == RANDOM && i > 1; i--)
     std::swap(order[i - 1], order[draw(i)]);
+  open_memory();
   begin_grid();
   for (size_t i : order)
     run_block(w,
@@ -82,14 +83,22 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
   expect(kind == cudaMemcpyHostToDevice ? is_pinned(from, bytes) : is_device(from, bytes), call,
          "the source is not in the memory that the direction says; host memory must be pinned");
   expect(!overlap(to, from, bytes), call, "source and destination overlap");
-  return enqueue(stream, call, [=] { memcpy(to, from, bytes); });
+  return enqueue(stream, call, [=] {
+    const void *host = kind == cudaMemcpyDeviceToHost ? to : from;
+    expect(kind == cudaMemcpyDeviceToDevice || is_pinned(host, bytes), call, "the pinned memory was freed meanwhile");
+    opened target(to), source(from);
+    memcpy(to, from, bytes);
+  });
 }
 
 cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream) {
   if (!bytes)
     return cudaSuccess;
   expect(is_device(to, bytes), "cudaMemsetAsync", "the destination is not in device memory");
-  return enqueue(stream, "cudaMemsetAsync", [=] { memset(to, value, bytes); });
+  return enqueue(stream, "cudaMemsetAsync", [=] {
+    opened target(to);
+    memset(to, value, bytes);
+  });
 }
 
 } // extern "C"

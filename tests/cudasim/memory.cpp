@@ -17,21 +17,22 @@
 
 namespace sim {
 
-enum : size_t { PAGE = 4096, RANGE = (size_t)1 << 36, CAPACITY = (size_t)8 << 30 };
+enum : size_t { PAGE = 4096, LARGE_PAGE = (size_t)2 << 20, RANGE = (size_t)1 << 38 };
 
 struct allocation {
   size_t bytes, mapped; /* asked for; pages that it takes, from ALIGNMENT bytes before it on */
-  bool live;
   long number;
+  bool pooled, forgotten; /* the second: freed by a call that its stream has not come to yet */
 };
 typedef std::map<char *, allocation> allocations; /* by address */
 
 /* Never destroyed: the handler of a crash at exit reads them. */
-static allocations &device = *new allocations, &pinned = *new allocations;
+static allocations &device = *new allocations, &freed = *new allocations, &pinned = *new allocations;
 static char *range, *unused;
 static size_t in_use;
 static long allocated;
-static int open_count;
+static int turns;
+static bool is_open;
 static struct sigaction previous;
 
 void poison(void *memory, size_t bytes) {
@@ -39,20 +40,22 @@ void poison(void *memory, size_t bytes) {
 }
 void clear(void *memory, size_t bytes) { asm volatile("rep stosb" : "+D"(memory), "+c"(bytes) : "a"(0) : "memory"); }
 
-static void protect(int access) {
+static void protect(bool open) {
   for (const auto &a : device)
-    if (a.second.live)
-      mprotect(a.first - ALIGNMENT, a.second.mapped, access);
+    mprotect(a.first - ALIGNMENT, a.second.mapped, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+  is_open = open;
 }
 
-opened::opened() {
-  if (open_count++ == 0)
-    protect(PROT_READ | PROT_WRITE);
+device_turn::device_turn() { turns++; }
+
+device_turn::~device_turn() {
+  if (--turns == 0 && is_open)
+    protect(false);
 }
 
-opened::~opened() {
-  if (--open_count == 0)
-    protect(PROT_NONE);
+void open_memory() {
+  if (!is_open)
+    protect(true);
 }
 
 /* ---- what an address is ---- */
@@ -63,9 +66,23 @@ static allocations::iterator before(allocations &all, const void *address) {
   return next == all.begin() ? all.end() : --next;
 }
 
+opened::opened(const void *address) : pages(nullptr), bytes(0) {
+  auto a = before(device, address);
+  if (is_open || a == device.end() || (char *)address >= a->first + a->second.bytes)
+    return;
+  pages = a->first - ALIGNMENT;
+  bytes = a->second.mapped;
+  mprotect(pages, bytes, PROT_READ | PROT_WRITE);
+}
+
+opened::~opened() {
+  if (pages)
+    mprotect(pages, bytes, PROT_NONE);
+}
+
 static bool holds(allocations &all, const void *address, size_t bytes) {
   auto a = before(all, address);
-  return a != all.end() && a->second.live && (char *)address + bytes <= a->first + a->second.bytes;
+  return a != all.end() && !a->second.forgotten && (char *)address + bytes <= a->first + a->second.bytes;
 }
 
 bool is_device(const void *address, size_t bytes) { return holds(device, address, bytes); }
@@ -81,13 +98,16 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
     raise(signal_number);
     return;
   }
-  auto a = before(device, address);
-  const char *who = open_count ? "device code" : "host code";
+  auto a = before(device, address), gone = before(freed, address);
+  bool is_gone = gone != freed.end() && (a == device.end() || gone->first > a->first);
+  if (is_gone)
+    a = gone;
+  const char *who = turns ? "device code" : "host code";
   if (a == device.end())
     fprintf(stderr, "cudasim: %s touches device address %p, which is in no allocation\n", who, (void *)address);
   else
     fprintf(stderr, "cudasim: %s touches byte %ld of %s device allocation %ld of %zu bytes\n", who,
-            (long)(address - a->first), a->second.live ? "the" : "the freed", a->second.number, a->second.bytes);
+            (long)(address - a->first), is_gone ? "the freed" : "the", a->second.number, a->second.bytes);
   _exit(77);
 }
 
@@ -95,6 +115,7 @@ static void reserve_range() {
   range = (char *)mmap(nullptr, RANGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (range == MAP_FAILED)
     fail("no address range for device memory");
+  madvise(range, RANGE, MADV_HUGEPAGE); /* fewer pages to open and close */
   unused = range + PAGE;
   struct sigaction action = {};
   action.sa_sigaction = on_fault;
@@ -107,24 +128,61 @@ static bool is_refused() {
   return setting.refused && --setting.refused == 0;
 }
 
-static void *allocate(size_t bytes) {
+static void *allocate(size_t bytes, bool pooled) {
   if (!range)
     reserve_range();
   size_t mapped = (ALIGNMENT + bytes + PAGE - 1) / PAGE * PAGE;
+  if (mapped >= LARGE_PAGE)
+    unused = (char *)(((uintptr_t)unused + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE);
+  if (unused + mapped > range + RANGE)
+    fail("the address range of device memory is used up; addresses are never used again");
   char *memory = unused + ALIGNMENT;
   mprotect(unused, mapped, PROT_READ | PROT_WRITE);
+  madvise(unused, mapped, MADV_DONTDUMP); /* unlike the pages around it, a mapping of its own that stays one */
   poison(unused, mapped);
 #if defined __SANITIZE_ADDRESS__
   __asan_poison_memory_region(unused, ALIGNMENT);
   __asan_poison_memory_region(memory + bytes, mapped - ALIGNMENT - bytes);
 #endif
-  if (!open_count)
+  if (!is_open)
     mprotect(unused, mapped, PROT_NONE);
   unused += mapped + PAGE;
-  device[memory] = {bytes, mapped, true, allocated};
-  in_use += bytes;
+  device[memory] = {bytes, mapped, allocated, pooled, false};
+  live_things++;
   return memory;
 }
+
+static size_t release(allocations::iterator a) {
+  char *pages = a->first - ALIGNMENT;
+  size_t bytes = a->second.bytes;
+  mprotect(pages, a->second.mapped, PROT_NONE);
+  madvise(pages, a->second.mapped, MADV_DONTNEED);
+  madvise(pages, a->second.mapped, MADV_DODUMP);
+  freed[a->first] = a->second;
+  device.erase(a);
+  return bytes;
+}
+
+static allocations::iterator find(const char *call, void *memory) {
+  auto a = device.find((char *)memory);
+  if (a == device.end() || a->second.forgotten)
+    fail("%s(%p): no live device allocation begins there", call, memory);
+  return a;
+}
+
+void *take_pooled(size_t bytes) { return is_refused() ? nullptr : allocate(bytes, true); }
+
+void forget_pooled(void *memory) {
+  auto a = find("cudaFreeAsync", memory);
+  if (!a->second.pooled)
+    fail("cudaFreeAsync(%p): the memory is cudaMalloc()'s", memory);
+  a->second.forgotten = true;
+  live_things--;
+}
+
+size_t release_pooled(void *memory) { return release(device.find((char *)memory)); }
+
+size_t available() { return CAPACITY - in_use - pool_bytes(); }
 
 } // namespace sim
 
@@ -139,10 +197,10 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
   *memory = nullptr;
   if (!bytes)
     return cudaSuccess;
-  if (is_refused() || in_use + bytes > CAPACITY)
+  if (is_refused() || bytes > available())
     return result(cudaErrorMemoryAllocation);
-  *memory = allocate(bytes);
-  live_things++;
+  *memory = allocate(bytes, false);
+  in_use += bytes;
   return cudaSuccess;
 }
 
@@ -151,15 +209,11 @@ cudaError_t cudaFree(void *memory) {
   if (!memory)
     return cudaSuccess;
   finish_streams();
-  auto a = device.find((char *)memory);
-  if (a == device.end() || !a->second.live)
-    fail("cudaFree(%p): no live device allocation begins there", memory);
-  char *pages = a->first - ALIGNMENT;
-  mprotect(pages, a->second.mapped, PROT_NONE);
-  madvise(pages, a->second.mapped, MADV_DONTNEED);
-  a->second.live = false;
+  auto a = find("cudaFree", memory);
+  if (a->second.pooled)
+    fail("cudaFree(%p): the memory is cudaMallocAsync()'s; what frees that is cudaFreeAsync()", memory);
+  in_use -= release(a);
   live_things--;
-  in_use -= a->second.bytes;
   return cudaSuccess;
 }
 
@@ -170,7 +224,7 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes) {
     return result(cudaErrorMemoryAllocation);
   poison(*memory, bytes);
   live_things++;
-  pinned[(char *)*memory] = {bytes, 0, true, allocated};
+  pinned[(char *)*memory] = {bytes, 0, allocated, false, false};
   return cudaSuccess;
 }
 
@@ -188,7 +242,7 @@ cudaError_t cudaFreeHost(void *memory) {
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
   *total = CAPACITY;
-  *available = CAPACITY - in_use;
+  *available = sim::available();
   return cudaSuccess;
 }
 

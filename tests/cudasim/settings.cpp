@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 namespace sim {
 
@@ -35,6 +36,16 @@ static void set(const char *order_name, const char *schedule_name, unsigned seed
 __attribute__((constructor)) static void read_settings() {
   set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
+  setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
+}
+
+/* CUDASIM_LIVE: what is left at the end of the program is a fault. */
+__attribute__((destructor)) static void look_at_end() {
+  if (live_things > 0 && getenv("CUDASIM_LIVE")) {
+    fprintf(stderr, "cudasim: %d allocations, streams, events, graphs or descriptors were not given back\n",
+            live_things);
+    _exit(77);
+  }
 }
 
 size_t draw(size_t limit) {

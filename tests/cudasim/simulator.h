@@ -16,7 +16,7 @@ struct settings {
   order threads;    /* CUDASIM_ORDER: of threads in a block and of blocks in a grid */
   schedule streams; /* CUDASIM_STREAMS: lazy runs when the host waits, eager at once, random in between */
   unsigned seed;    /* CUDASIM_SEED */
-  long refused;     /* so many allocations from now on, one fails; 0: none does */
+  long refused;     /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
 };
 extern settings setting;
 
@@ -34,21 +34,50 @@ extern int live_things;
 
 /* ---- memory.cpp ---- */
 
-enum { ALIGNMENT = 256 };
+enum : size_t { ALIGNMENT = 256, CAPACITY = (size_t)8 << 30 };
 
-/* Device memory can be touched while one of these lives. */
-class opened {
+/* While one of these lives, what is on streams runs, and whoever touches device memory opens it first. */
+class device_turn {
 public:
-  opened();
-  ~opened();
+  device_turn();
+  ~device_turn();
 };
 
-bool is_device(const void *address, size_t bytes); /* wholly inside one live allocation */
+/* All of it, to the end of the turn. */
+void open_memory();
+
+/* The allocation that holds an address, for as long as this lives; nothing if it is in none. */
+class opened {
+public:
+  explicit opened(const void *address);
+  ~opened();
+
+private:
+  void *pages;
+  size_t bytes;
+};
+
+bool is_device(const void *address, size_t bytes); /* wholly inside one live allocation that no call has freed yet */
 bool is_pinned(const void *address, size_t bytes);
+
+/* An allocation of the pool, or NULL if it is refused. */
+void *take_pooled(size_t bytes);
+/* From this call on nothing may name it; the stream still may use it. */
+void forget_pooled(void *memory);
+/* Now nothing may. Returns its size. */
+size_t release_pooled(void *memory);
+size_t available();
 
 /* Bytes 0xff: NaN in every float type. Not memset(), which sanitizers book as an access of the running thread. */
 void poison(void *memory, size_t bytes);
 void clear(void *memory, size_t bytes);
+
+/* ---- pool.cpp ---- */
+
+/* Bytes that the pool holds, used or not. */
+size_t pool_bytes();
+/* The host has waited: the pool keeps no more than it was told to. */
+void trim_pool();
 
 /* ---- block.cpp: all threads of one block, from the first to the last ---- */
 
@@ -66,10 +95,14 @@ void end_grid();
 
 /* Puts work on a stream, or into the graph that it is captured into. */
 cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()> run);
+/* Fails if it is no stream. */
+void check_stream(cudaStream_t stream, const char *call);
+bool is_captured(cudaStream_t stream);
 /* Fails if a stream is being captured. */
 void refuse_in_capture(const char *call);
-/* Runs all that is on the streams. */
+/* Runs all that is on the streams, or on one of them. */
 void finish_streams();
+void finish_stream(cudaStream_t stream);
 
 } // namespace sim
 

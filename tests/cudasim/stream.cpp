@@ -9,7 +9,7 @@ namespace sim {
 
 static std::vector<cudaStream_t> &streams = *new std::vector<cudaStream_t>;
 
-static void check(cudaStream_t stream, const char *call) {
+void check_stream(cudaStream_t stream, const char *call) {
   if (std::find(streams.begin(), streams.end(), stream) == streams.end())
     fail("%s: %p is no stream; the default stream is not used, and one that was destroyed is gone", call,
          (void *)stream);
@@ -29,6 +29,7 @@ static void run_first(cudaStream_t stream) {
     break;
   case operation::RECORD:
     o.event->done = std::max(o.event->done, o.record);
+    o.event->time = std::chrono::steady_clock::now();
     release(&o.event->end);
     break;
   case operation::WAIT:
@@ -80,7 +81,7 @@ static void put(cudaStream_t stream, operation o) {
   stream->operations.push_back(std::move(o));
   if (setting.streams == LAZY)
     return;
-  opened device;
+  device_turn turn;
   if (setting.streams == EAGER)
     run_until(stream, nullptr, 0);
   else
@@ -88,7 +89,7 @@ static void put(cudaStream_t stream, operation o) {
 }
 
 cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()> run) {
-  check(stream, name);
+  check_stream(stream, name);
   if (stream->graph) {
     stream->graph->nodes.push_back({std::move(run), stream->after, 0});
     stream->after = {stream->graph->nodes.size() - 1};
@@ -98,6 +99,8 @@ cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()>
   return cudaSuccess;
 }
 
+bool is_captured(cudaStream_t stream) { return stream->graph; }
+
 void refuse_in_capture(const char *call) {
   if (is_capturing())
     fail("%s while a stream is captured", call);
@@ -105,12 +108,22 @@ void refuse_in_capture(const char *call) {
 
 void finish_streams() {
   {
-    opened device;
+    device_turn turn;
     for (cudaStream_t stream : streams)
       run_until(stream, nullptr, 0);
   }
   for (cudaStream_t stream : streams)
     acquire(&stream->end);
+  trim_pool();
+}
+
+void finish_stream(cudaStream_t stream) {
+  {
+    device_turn turn;
+    run_until(stream, nullptr, 0);
+  }
+  acquire(&stream->end);
+  trim_pool();
 }
 
 } // namespace sim
@@ -132,18 +145,14 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  check(stream, "cudaStreamSynchronize");
+  check_stream(stream, "cudaStreamSynchronize");
   refuse_in_capture("cudaStreamSynchronize");
-  {
-    opened device;
-    run_until(stream, nullptr, 0);
-  }
-  acquire(&stream->end);
+  finish_stream(stream);
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  check(stream, "cudaStreamQuery");
+  check_stream(stream, "cudaStreamQuery");
   if (!stream->operations.empty())
     return cudaErrorNotReady;
   acquire(&stream->end);
@@ -168,12 +177,15 @@ cudaError_t cudaDeviceSynchronize(void) {
 /* ---- events ---- */
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
-  if (flags != cudaEventDisableTiming)
-    fail("cudaEventCreateWithFlags: the event must be cudaEventDisableTiming");
+  if (flags & ~(unsigned)(cudaEventDisableTiming | cudaEventBlockingSync))
+    fail("cudaEventCreateWithFlags: flags %u are not simulated", flags);
   *event = new CUevent_st{};
+  (*event)->is_timed = !(flags & cudaEventDisableTiming);
   live_things++;
   return cudaSuccess;
 }
+
+cudaError_t cudaEventCreate(cudaEvent_t *event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   finish_streams();
@@ -183,7 +195,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  check(stream, "cudaEventRecord");
+  check_stream(stream, "cudaEventRecord");
   event->graph = stream->graph;
   if (stream->graph) {
     event->after = stream->after;
@@ -195,7 +207,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  check(stream, "cudaStreamWaitEvent");
+  check_stream(stream, "cudaStreamWaitEvent");
   if (event->graph) {
     if (!stream->graph)
       begin_capture(stream, event->graph);
@@ -213,17 +225,34 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   refuse_in_capture("cudaEventSynchronize");
   if (event->done < event->recorded) {
-    opened device;
+    device_turn turn;
     run_until_event(event, event->recorded);
+  }
+  acquire(&event->end);
+  trim_pool();
+  return cudaSuccess;
+}
+
+/* Who asks again and again is answered some time: each question lets the stream go on by one step. */
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (event->done < event->recorded) {
+    device_turn turn;
+    if (!is_blocked(event->last))
+      run_first(event->last);
+    return cudaErrorNotReady;
   }
   acquire(&event->end);
   return cudaSuccess;
 }
 
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  if (event->done < event->recorded)
-    return cudaErrorNotReady;
-  acquire(&event->end);
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  for (cudaEvent_t event : {from, to}) {
+    if (!event->is_timed || !event->recorded)
+      return result(cudaErrorInvalidResourceHandle);
+    if (event->done < event->recorded)
+      return cudaErrorNotReady;
+  }
+  *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
   return cudaSuccess;
 }
 

@@ -4,6 +4,7 @@
 
 #include "simulator.h"
 
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <set>
@@ -42,9 +43,11 @@ struct CUgraphExec_st {
 
 struct CUevent_st {
   uint64_t recorded, done;
-  cudaStream_t last;      /* where it was recorded last */
-  cudaGraph_t graph;      /* or what graph it is part of, */
-  std::set<size_t> after; /* behind these nodes */
+  bool is_timed;
+  std::chrono::steady_clock::time_point time; /* when it was reached last */
+  cudaStream_t last;                          /* where it was recorded last */
+  cudaGraph_t graph;                          /* or what graph it is part of, */
+  std::set<size_t> after;                     /* behind these nodes */
   char end;
 };
 

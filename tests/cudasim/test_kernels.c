@@ -1,6 +1,6 @@
 /* test_kernels.c - every kernel of the CUDA backend against the reference, from the table of tests/ops.
  *
- *   test_cuda_kernels [OP...]
+ *   test_cuda_kernels [OP...]    (also fused and host, for the tests of kernels that no row of the table reaches)
  *
  * Each case runs in f32 and, where its row says HALF, in bf16 and f16. In the simulator it runs in several orders of
  * threads, blocks and streams, which must give the same bytes. Ops that libraries compute are skipped by name. */
@@ -171,8 +171,10 @@ int main(int argc, char **argv) {
     }
   }
   icl_engine_free(engine);
-  if (argc == 1)
+  if (is_chosen(argc - 1, argv + 1, "fused"))
     test_fused();
+  if (is_chosen(argc - 1, argv + 1, "host"))
+    test_host();
   end_device();
   printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
   return failed > 0 || passed == 0;

@@ -1,11 +1,11 @@
 -- common.lua: what the golden scripts share: command line, files, building a case's model, comparing, the closing line.
 --
---   icl tests/golden/NAME.lua DIR [--device cpu|ref] [--eager] [--chunk N]
+--   icl tests/golden/NAME.lua DIR [--device NAME] [--precision NAME] [--eager] [--chunk N]
 local core = require "icl.core"
 local icl = require "icl"
 local weights = require "icl.weights"
 
-local common = { passed = 0, failed = 0, skipped = 0, device = "cpu" }
+local common = { passed = 0, failed = 0, skipped = 0, device = "cpu", precision = "f32" }
 
 -- Raises an error without a position.
 function common.fail(format, ...)
@@ -13,7 +13,7 @@ function common.fail(format, ...)
 end
 
 local function usage(message)
-  local text = "%s: %s\nusage: icl %s DIR [--device cpu|ref] [--eager] [--chunk N]\n"
+  local text = "%s: %s\nusage: icl %s DIR [--device NAME] [--precision NAME] [--eager] [--chunk N]\n"
   io.stderr:write(text:format(arg[0], message, arg[0]))
   os.exit(2, true)
 end
@@ -24,7 +24,7 @@ function common.folder()
   while arg[i] do
     if arg[i] == "--eager" then
       settings.eager = true
-    elseif arg[i] == "--device" or arg[i] == "--chunk" then
+    elseif arg[i] == "--device" or arg[i] == "--precision" or arg[i] == "--chunk" then
       local value = arg[i + 1] or usage(arg[i] .. " needs a value")
       if arg[i] == "--chunk" then value = math.tointeger(tonumber(value)) or usage "--chunk needs an integer" end
       settings[arg[i]:sub(3)] = value
@@ -36,8 +36,10 @@ function common.folder()
     end
     i = i + 1
   end
-  if next(settings) then icl.configure(settings) end
   common.device = settings.device or common.device
+  common.precision = settings.precision or common.precision
+  if settings.precision ~= "tf32" then settings.precision = nil end  -- the engine's; the others are dtypes of images
+  if next(settings) then icl.configure(settings) end
   return folder or usage "which folder?"
 end
 
@@ -102,6 +104,18 @@ function common.model(case)
   end
   if tostring(result):find "there is no option" then return nil, tostring(result) end
   error(result, 0)
+end
+
+-- Shake-Shake blocks take their shares from the case, one number for the batch or one for each image, in the dtype of
+-- the images.
+function common.give_draws(model, io, dtype)
+  model:apply(function(module, path)
+    if module.class_name ~= "shake_block" then return end
+    function module.draw(_, name)
+      local shares = io[name .. "." .. path] or common.fail("no %s for %s", name, path)
+      return shares:reshape(-1, 1, 1, 1):cast(dtype or "f32")
+    end
+  end)
 end
 
 -- The optimizer of a case: what its settings do not name is as in icl.options.training.

@@ -62,17 +62,6 @@ local function check_statistics(model, io)
   if found ~= 0 then common.fail("the names of the running statistics differ") end
 end
 
--- Shake-Shake blocks take their shares from the case: one number for the batch, or one for each image.
-local function give_draws(model, io)
-  model:apply(function(module, path)
-    if module.class_name ~= "shake_block" then return end
-    function module.draw(_, name)
-      local shares = io[name .. "." .. path] or common.fail("no %s for %s", name, path)
-      return shares:reshape(-1, 1, 1, 1)
-    end
-  end)
-end
-
 local function check(path)
   local case = common.json(path .. "/case.json")
   local model, reason = common.model(case)
@@ -80,7 +69,7 @@ local function check(path)
   local io = common.tensors(path .. "/io.safetensors")
   if not io or not common.read(path .. "/weights.safetensors") then return "its data files are not there" end
   check_parameters(model, case)
-  give_draws(model, io)
+  common.give_draws(model, io)
   model:load(path .. "/weights.safetensors")
   check_evaluation(model, io)
   common.beside_kinks(function(near)

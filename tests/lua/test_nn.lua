@@ -375,6 +375,51 @@ check("an error leaves the layer path", function()
   check.equal(require "icl.internal.scope".path(), "")
 end)
 
+check("to changes the dtype of parameters and buffers", function()
+  local model = nn.sequential { nn.conv2d(2, 4, 3, { bias = true }), nn.batch_norm(4), nn.global_avg_pool(),
+                                nn.linear(4, 3) }
+  local x = icl.random.normal { 5, 4, 4, 2 }
+  local before, names = model(x):totable(), {}
+  check.equal(model:to "f16", model)
+  for _, entry in ipairs(model:named_states()) do
+    local integer = entry.key == "num_batches_tracked"
+    check.equal(entry.state:dtype(), integer and "i64" or "f16")
+    check.equal(entry.state:read():dtype(), entry.state:dtype())
+    names[#names + 1] = entry.state.name
+  end
+  check.equal(names[2], "0.bias")
+  local after = model(x:cast "f16")
+  check.equal(after:dtype(), "f16")
+  for i, row in ipairs(after:totable()) do
+    for k, value in ipairs(row) do check.near(value, before[i][k], 5e-3) end
+  end
+  local optimizer, weight = icl.optim.sgd(model, { gradient_clip = 1 }), model[1].weight:get()[1][1][1][1]
+  icl.step(function()
+    icl.loss.cross_entropy(model(x:cast "f16"), icl.tensor({ 0, 1, 2, 0, 1 }, { dtype = "i64" })):backward()
+    check.equal(model[1].weight.grad:dtype(), "f16")
+    optimizer:step(0.5)
+  end)
+  check.equal(optimizer:named_states()[1].state:dtype(), "f16")
+  check.equal(model[2].num_batches_tracked:item(), 3)
+  check.equal(model[1].weight:get()[1][1][1][1] ~= weight, true)
+  check.equal(model:eval()(x:cast "f16"):dtype(), "f16")
+  check.equal(model:to "f32"(x):dtype(), "f32")
+end)
+
+check("to takes floats, and no step may be open", function()
+  local layer = nn.linear(2, 2)
+  check.raises(function() layer:to "i64" end, "to: the dtype")
+  check.raises(function() layer.weight:set_dtype "i64" end, "state weight: i64 cannot be trained; choose a float dtype")
+  check.raises(function() layer.weight:set_dtype "f17" end, "f17")
+  check.raises(function() icl.step(function() layer:to "f16" end) end,
+    "state weight cannot change its dtype inside a step")
+  check.equal(layer.weight:dtype(), "f32")
+  local old = layer.weight:read()
+  layer:to "f64"
+  check.equal(old:dtype(), "f32")
+  check.equal(old:totable()[1][1], layer.weight:get()[1][1])
+end)
+
 check("a layer without forward says so", function()
   check.raises(function() nn.layer "empty"()(1) end, "has no forward")
 end)

@@ -1,6 +1,6 @@
 /* ops_test.h - the test of every op: one table of cases (cases.def), three uses of it.
  *
- *   test_ops [compare|grad|complete|time] [OP...] [--no-fork]
+ *   test_ops [compare|grad|complete|time] [OP...] [--device NAME [--f16]] [--jobs N|--no-fork]
  *
  * compare: each case on the CPU device, evaluated at once, inside a step, and by its kernel alone on padded rows and on
  *   ranges of the batch, against the reference device.
@@ -8,7 +8,8 @@
  * complete: an op without a row to compare, or a differentiable one without a gradient check, fails.
  * time: what a kernel reaches on one thread, as GB/s or GFLOP/s, and as a share of what a loop reaches that only moves
  *   as much memory. Only when asked for.
- * Without a mode the first three run. Every op runs in a process of its own, so that a crash fails one op only. */
+ * Without a mode the first three run. Every op runs in a process of its own, so that a crash fails one op only; with
+ * --jobs so many at a time. With --device each case is compared on that device alone, with --f16 in f16 as well. */
 #ifndef ICL_TESTS_OPS_TEST_H
 #define ICL_TESTS_OPS_TEST_H
 
@@ -29,6 +30,9 @@ typedef struct {
 
 extern const test_case test_cases[];
 extern const int test_case_count;
+
+/* The one device that cases are compared on; NULL: the CPU in many ways, and the device that is there for tests. */
+extern const char *test_device;
 
 /* ---- a case with its values (setup.c) ---- */
 
@@ -81,7 +85,10 @@ bool chain_covers(const test_chain *chain, const char *op);
 /* ---- the uses of a case; each prints a line and returns false if it fails ---- */
 
 /* compare.c; kernels.c is a part of it, for a case whose result on the reference is known. */
-bool compare_case(const test_case *row, icl_dtype x);
+typedef enum { TEST_FAILED, TEST_PASSED, TEST_SKIPPED } test_outcome;
+test_outcome compare_case(const test_case *row, icl_dtype x);
+/* Frees the engines of test_device. */
+void compare_end(void);
 bool compare_kernels(const test_setup *setup, const icl_tensor *result, const double *expected);
 /* gradient.c */
 bool check_gradient(const test_case *row, int order);

@@ -21,14 +21,17 @@ static const struct {
 } modes[] = {{"compare", COMPARE}, {"grad", GRADIENT}, {"complete", COMPLETE}, {"time", TIMING}};
 enum { MODES = sizeof modes / sizeof *modes };
 
-static struct { int passed, failed; } * counts; /* shared with the processes of the ops */
+static struct { int passed, failed, skipped; } * counts; /* shared with the processes of the ops */
+static bool with_f16;
 
-static void count(bool passed) {
-  if (passed)
-    counts->passed++;
-  else
-    counts->failed++;
+const char *test_device;
+
+static void count_outcome(test_outcome outcome) {
+  int *counter = outcome == TEST_PASSED ? &counts->passed : outcome == TEST_FAILED ? &counts->failed : &counts->skipped;
+  __atomic_add_fetch(counter, 1, __ATOMIC_SEQ_CST);
 }
+
+static void count(bool passed) { count_outcome(passed ? TEST_PASSED : TEST_FAILED); }
 
 /* ---- an op in a process of its own ---- */
 
@@ -42,9 +45,11 @@ static void run_case(const test_case *row, unsigned mode) {
     return;
   }
   if (mode & COMPARE) {
-    count(compare_case(row, ICL_F32));
+    count_outcome(compare_case(row, ICL_F32));
     if (row->flags & HALF)
-      count(compare_case(row, ICL_BF16));
+      count_outcome(compare_case(row, ICL_BF16));
+    if (row->flags & HALF && with_f16)
+      count_outcome(compare_case(row, ICL_F16));
   }
   if (mode & GRADIENT) {
     if (row->flags & GRAD)
@@ -60,23 +65,60 @@ static void run_op(const char *op, unsigned mode) {
       run_case(&test_cases[i], mode);
 }
 
-/* Leaves through exit, so that a leak checker has its say. */
-static void run_apart(const char *op, unsigned mode) {
+enum { MOST_JOBS = 64 };
+static struct {
+  pid_t child;
+  const char *op;
+} running[MOST_JOBS];
+
+/* Takes the end of one of the processes. */
+static void wait_for_one(void) {
+  int status = 0, i = 0;
+  pid_t child = wait(&status);
+  while (i < MOST_JOBS && running[i].child != child)
+    i++;
+  if (child < 0 || i == MOST_JOBS) {
+    perror("wait");
+    exit(2);
+  }
+  running[i].child = 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    return;
+  printf("failed: %s: %s\n", running[i].op, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "its process failed");
+  count(false);
+}
+
+/* Starts a process for an op once fewer than `jobs` of them run. It leaves through exit, so that a leak checker has its
+ * say. */
+static void run_apart(const char *op, unsigned mode, int jobs) {
+  int i = 0;
+  while (i < jobs && running[i].child)
+    i++;
+  if (i == jobs) {
+    wait_for_one();
+    run_apart(op, mode, jobs);
+    return;
+  }
   fflush(NULL);
   pid_t child = fork();
   if (child == 0) {
     alarm(TIME_LIMIT);
     run_op(op, mode);
+    compare_end();
     exit(0);
   }
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child) {
+  if (child < 0) {
     perror("fork");
     count(false);
-  } else if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-    printf("failed: %s: %s\n", op, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "its process failed");
-    count(false);
   }
+  running[i].child = child > 0 ? child : 0;
+  running[i].op = op;
+}
+
+static void wait_for_all(void) {
+  for (int i = 0; i < MOST_JOBS; i++)
+    while (running[i].child)
+      wait_for_one();
 }
 
 /* ---- completeness ---- */
@@ -110,7 +152,7 @@ static void check_complete(void) {
 
 typedef struct {
   unsigned mode;
-  bool apart;
+  int jobs; /* processes at a time; 0: everything in this one */
   int ops;
   char **op;
 } options;
@@ -125,20 +167,27 @@ static bool is_case(const char *op) {
 static bool parse_arguments(int argc, char **argv, options *o) {
   for (int i = 1; i < argc; i++) {
     unsigned mode = 0;
+    const char *value = i + 1 < argc ? argv[i + 1] : NULL;
     for (int k = 0; k < MODES; k++)
       if (!strcmp(argv[i], modes[k].name))
         mode = modes[k].mode;
     if (mode)
       o->mode |= mode;
     else if (!strcmp(argv[i], "--no-fork"))
-      o->apart = false;
+      o->jobs = 0;
+    else if (!strcmp(argv[i], "--f16"))
+      with_f16 = true;
+    else if (value && !strcmp(argv[i], "--device"))
+      test_device = argv[++i];
+    else if (value && !strcmp(argv[i], "--jobs") && atoi(value) > 0)
+      o->jobs = atoi(argv[++i]) < MOST_JOBS ? atoi(value) : MOST_JOBS;
     else if (is_case(argv[i]))
       o->op[o->ops++] = argv[i];
     else
       return false;
   }
   if (!o->mode)
-    o->mode = COMPARE | GRADIENT | (o->ops ? 0 : COMPLETE);
+    o->mode = test_device ? COMPARE : COMPARE | GRADIENT | (o->ops ? 0 : COMPLETE);
   return true;
 }
 
@@ -154,21 +203,24 @@ static bool is_chosen(const options *o, int index) {
 }
 
 int main(int argc, char **argv) {
-  options o = {.apart = true, .op = argv};
+  options o = {.jobs = 1, .op = argv};
   counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (counts == MAP_FAILED || !parse_arguments(argc, argv, &o)) {
-    fprintf(stderr, "usage: test_ops [compare|grad|complete|time] [OP...] [--no-fork]\n");
+    fprintf(stderr,
+            "usage: test_ops [compare|grad|complete|time] [OP...] [--device NAME [--f16]] [--jobs N|--no-fork]\n");
     return 2;
   }
   for (int i = 0; i < test_case_count; i++)
     if ((o.mode & ~(unsigned)COMPLETE) && is_chosen(&o, i)) {
-      if (o.apart)
-        run_apart(test_cases[i].op, o.mode);
+      if (o.jobs)
+        run_apart(test_cases[i].op, o.mode, o.jobs);
       else
         run_op(test_cases[i].op, o.mode);
     }
+  wait_for_all();
+  compare_end();
   if (o.mode & COMPLETE)
     check_complete();
-  printf("%d passed, %d failed\n", counts->passed, counts->failed);
+  printf("%d passed, %d failed, %d skipped\n", counts->passed, counts->failed, counts->skipped);
   return counts->failed > 0 || counts->passed == 0;
 }

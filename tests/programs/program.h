@@ -149,7 +149,8 @@ typedef struct {
   char text[400];
 } verdict;
 
-int way_count(void);
+/* The one device that programs run on; NULL: the CPU, in many ways. */
+extern const char *given_device;
 const char *way_name(int way);
 /* Runs v->p in the given way and as the reference, or, if `way` is negative, in every way. */
 void check(verdict *v, int way);

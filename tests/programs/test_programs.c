@@ -1,9 +1,10 @@
 /* test_programs.c - random programs, each run in many ways that must agree.
  *
- *   test_programs [--seed N] [--count N] [--seconds S] [--print]
+ *   test_programs [--seed N] [--count N] [--seconds S] [--device NAME] [--print]
  *
  * Programs N, N + 1, ... are made and run, each in a process of its own, until there were `count` of them or the time
- * is over. One that fails is made smaller and printed as Lua, with the way that differs. --print shows the program N.
+ * is over. One that fails is made smaller and printed as Lua, with the way that differs. --print shows the program N,
+ * --device compares what one device makes of the programs.
  */
 #include "program.h"
 
@@ -128,12 +129,17 @@ static bool has_every_op(void) {
 
 /* ---- the program ---- */
 
-/* The number after an option, or `missing`. */
-static uint64_t option(int argc, char **argv, const char *name, uint64_t missing) {
+static const char *word_behind(int argc, char **argv, const char *name) {
   for (int i = 1; i + 1 < argc; i++)
     if (!strcmp(argv[i], name))
-      return strtoull(argv[i + 1], NULL, 10);
-  return missing;
+      return argv[i + 1];
+  return NULL;
+}
+
+/* The number after an option, or `missing`. */
+static uint64_t option(int argc, char **argv, const char *name, uint64_t missing) {
+  const char *text = word_behind(argc, argv, name);
+  return text ? strtoull(text, NULL, 10) : missing;
 }
 
 static bool has_flag(int argc, char **argv, const char *name) {
@@ -149,6 +155,7 @@ int main(int argc, char **argv) {
   int passed = 0, failed = 0, made_programs = 0;
   long compared = 0, doubtful = 0;
   double start = icl__seconds();
+  given_device = word_behind(argc, argv, "--device");
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) {
     perror("mmap");

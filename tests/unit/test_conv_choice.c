@@ -198,21 +198,28 @@ static void check_choice(const icl__conv_shape *s, icl__conv_choice forced, cons
               expected);
 }
 
+/* What computes a row where there is no AMX, and where there is: without oneDNN there is no difference. */
+static const char *without_amx(const row *r) {
+  return !icl__dnnl_library && !strcmp(r->plain, "onednn") ? "plain" : r->plain;
+}
+static const char *with_amx(const row *r) { return icl__dnnl_library ? r->amx : without_amx(r); }
+
 static void check_choices(const row *rows, int count) {
   for (int i = 0; i < count; i++) {
     icl__conv_shape s = conv_shape(&rows[i].form);
+    const char *own = without_amx(&rows[i]), *asked = icl__dnnl_library ? "onednn" : own;
     for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
       s.direction = (icl__conv_direction)direction;
       s.dtype = ICL_BF16;
       for (int p = 0; p < PLAIN; p++)
-        check_choice(&s, ICL__CONV_AUTO, &plain[p], rows[i].plain);
-      check_choice(&s, ICL__CONV_AUTO, &amx, rows[i].amx);
+        check_choice(&s, ICL__CONV_AUTO, &plain[p], own);
+      check_choice(&s, ICL__CONV_AUTO, &amx, with_amx(&rows[i]));
       /* what AMX does not suit does not run there when oneDNN is asked for */
-      check_choice(&s, ICL__CONV_ONEDNN, &amx, rows[i].amx);
-      check_choice(&s, ICL__CONV_ONEDNN, &plain[PLAIN - 1], "onednn");
+      check_choice(&s, ICL__CONV_ONEDNN, &amx, with_amx(&rows[i]));
+      check_choice(&s, ICL__CONV_ONEDNN, &plain[PLAIN - 1], asked);
       s.dtype = ICL_F32; /* AMX multiplies none */
-      check_choice(&s, ICL__CONV_AUTO, &amx, rows[i].plain);
-      check_choice(&s, ICL__CONV_ONEDNN, &amx, "onednn");
+      check_choice(&s, ICL__CONV_AUTO, &amx, own);
+      check_choice(&s, ICL__CONV_ONEDNN, &amx, asked);
     }
   }
 }
@@ -222,8 +229,8 @@ TEST(no_bf16_gradient_of_unused_kernel_columns_is_left_to_onednn) {
     icl__conv_shape s = conv_shape(&narrow[i].form);
     s.direction = ICL__CONV_WEIGHT;
     for (int p = 0; p < PLAIN; p++)
-      check_choice(&s, ICL__CONV_ONEDNN, &plain[p], narrow[i].plain);
-    check_choice(&s, ICL__CONV_ONEDNN, &amx, narrow[i].amx);
+      check_choice(&s, ICL__CONV_ONEDNN, &plain[p], without_amx(&narrow[i]));
+    check_choice(&s, ICL__CONV_ONEDNN, &amx, with_amx(&narrow[i]));
     icl__conv c;
     icl__conv_open(&c, &s, ICL__CONV_ONEDNN, &plain[PLAIN - 1], s.images);
     CHECK(c.own || c.widen);
@@ -236,7 +243,7 @@ TEST(the_kernel_follows_from_shape_and_processor) {
 }
 
 TEST(on_amx_only_full_tiles_reach_onednn_in_bf16) {
-  for (int i = 0; i < SMALL; i++) {
+  for (int i = 0; i < SMALL && icl__dnnl_library; i++) {
     icl__conv_shape s = conv_shape(&small[i].form);
     icl__conv c;
     icl__conv_open(&c, &s, ICL__CONV_AUTO, &amx, s.images);
@@ -301,16 +308,18 @@ static void check_layer(const conv_layer *l, icl__dnnl *dnnl, const icl__process
 }
 
 static void check_results(icl__conv_direction direction) {
-  icl__processor processor = icl__processor_at_hand();
-  icl__dnnl *dnnl;
-  CHECK_OK(icl__dnnl_open(1, &dnnl));
+  icl__processor processor = icl__conv_processor();
+  icl__dnnl *dnnl = NULL;
+  if (icl__dnnl_library)
+    CHECK_OK(icl__dnnl_library->open(1, &dnnl));
   for (int i = 0; i < SMALL + NARROW; i++) {
     conv_layer l = conv_layer_new(i < SMALL ? &small[i].form : &narrow[i - SMALL].form);
     l.shape.direction = direction;
     check_layer(&l, dnnl, &processor);
     conv_layer_free(&l);
   }
-  icl__dnnl_close(dnnl);
+  if (icl__dnnl_library)
+    icl__dnnl_library->close(dnnl);
 }
 
 TEST(every_kernel_is_right_forward) { check_results(ICL__CONV_FORWARD); }
@@ -318,6 +327,16 @@ TEST(every_kernel_is_right_for_input_gradients) { check_results(ICL__CONV_INPUT)
 TEST(every_kernel_is_right_for_weight_gradients) { check_results(ICL__CONV_WEIGHT); }
 
 /* ---- the processor ---- */
+
+TEST(onednn_is_refused_where_it_is_not) {
+  icl__conv_choice choice;
+  setenv("ICL_CONV", "onednn", 1);
+  if (icl__dnnl_library)
+    CHECK_OK(icl__conv_forced(false, &choice));
+  else
+    CHECK_ERROR(icl__conv_forced(false, &choice), ICL_EINVAL, "this build is without oneDNN");
+  unsetenv("ICL_CONV");
+}
 
 TEST(precise_convolutions_are_direct) {
   icl__conv_choice choice;

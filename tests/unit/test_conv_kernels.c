@@ -4,6 +4,7 @@
 #include "numbers.h"
 #include "unit.h"
 
+#include "backend/cpu/conv_plain.h"
 #include "backend/cpu/kernels.h"
 #include "backend/ref/kernels.h"
 #include "base/memory.h"
@@ -58,6 +59,13 @@ static const conv_form any[] = {
     {ICL_F32, 3, 8, 8, 64, 128, {3, 3}, {2, 2}, {1, 1}, 2},
 };
 
+/* Kernels that only plain loops take. */
+static const conv_form wide[] = {
+    {ICL_F32, 2, 12, 14, 3, 16, {9, 9}, {2, 2}, {4, 4}, 1},
+    {ICL_F32, 2, 10, 9, 8, 4, {8, 3}, {1, 2}, {0, 1}, 2},
+    {ICL_BF16, 2, 16, 16, 6, 5, {8, 8}, {1, 1}, {0, 0}, 1},
+};
+
 /* In the 2-norm; f32 sums of hundreds of products, and Winograd's transforms, stay within one part in a million. */
 static void check_close(const char *set, const icl__conv_kernel *kernel, const conv_layer *l, const double *values,
                         const void *own, icl_dtype dtype, size_t count) {
@@ -92,6 +100,8 @@ static void on_every_set(layer_check *check) {
     check_all(sets[i], icl__cpu_winograd(), minimal, sizeof minimal / sizeof *minimal, check);
     check_all(sets[i], icl__cpu_direct(), minimal, sizeof minimal / sizeof *minimal, check);
     check_all(sets[i], icl__cpu_direct(), any, sizeof any / sizeof *any, check);
+    check_all(sets[i], &icl__conv_plain, any, sizeof any / sizeof *any, check);
+    check_all(sets[i], &icl__conv_plain, wide, sizeof wide / sizeof *wide, check);
   }
   CHECK(ran > 0);
 }

@@ -1,6 +1,8 @@
 /* test_gradients.c - what is asked of gradients, as a C program asks. */
 #include "nets.h"
 
+#include <math.h>
+
 #include "unit.h"
 
 TEST(backward_adds_up_within_a_step) {
@@ -17,6 +19,40 @@ TEST(backward_adds_up_within_a_step) {
   icl_tensor_release(g);
   CHECK_OK(icl_state_gradient(s, &g));
   CHECK(g == NULL); /* gone with the step */
+  net_close(n, s);
+}
+
+TEST(a_scaled_pass_gives_the_same_gradients) {
+  net *n = net_open("cpu", false);
+  icl_state *s = net_scalar(n, 3, true);
+  icl_tensor *x = net_read(n, s), *square = net_op2(n, "mul", x, x), *g = NULL;
+  CHECK_OK(icl_backward_scaled(square, net_number(n, 1024)));
+  CHECK_OK(icl_state_gradient(s, &g));
+  CHECK_NEAR(net_item(g), 6, 1e-12);
+  icl_tensor_release(g);
+  icl_state_clear_gradient(s);
+  CHECK_OK(icl_backward_scaled(square, net_number(n, INFINITY)));
+  CHECK_OK(icl_state_gradient(s, &g));
+  CHECK(isnan(net_item(g))); /* the scale was there, and divided */
+  icl_tensor_release(g);
+  net_close(n, s);
+}
+
+TEST(the_dtype_of_a_state_changes) {
+  net *n = net_open("cpu", false);
+  icl_state *s = net_scalar(n, 1 + 0x1p-20, true);
+  icl_tensor *x = net_read(n, s), *g = NULL;
+  CHECK_OK(icl_backward(net_op2(n, "mul", x, x)));
+  CHECK_OK(icl_state_set_dtype(s, ICL_F16));
+  CHECK_EQ(icl_state_dtype(s), ICL_F16);
+  CHECK_OK(icl_state_gradient(s, &g));
+  CHECK(g == NULL);
+  CHECK_NEAR(net_item(net_read(n, s)), 1, 0);
+  CHECK_NEAR(net_item(x), 1 + 0x1p-20, 0); /* what was read before */
+  CHECK_ERROR(icl_state_set_dtype(s, ICL_I64), ICL_EDTYPE, "cannot be trained");
+  CHECK_OK(icl_step_begin(n->engine));
+  CHECK_ERROR(icl_state_set_dtype(s, ICL_F32), ICL_EINVAL, "inside a step");
+  CHECK_OK(icl_step_end(n->engine));
   net_close(n, s);
 }
 

@@ -29,8 +29,17 @@ endmacro()
 
 find_package(OpenMP QUIET COMPONENTS C)
 icl_require("OpenMP" "${OpenMP_C_VERSION}" "the threads of the CPU backend")
-find_package(DNNL QUIET)
-icl_require("oneDNN" "${DNNL_VERSION}" "convolutions on the CPU")
+# One of the files conv_dnnl.c and conv_no_dnnl.c is left out.
+if(ICL_WITH_ONEDNN)
+  find_package(DNNL QUIET)
+  icl_require("oneDNN" "${DNNL_VERSION}" "convolutions on the CPU (-DICL_WITH_ONEDNN=OFF builds without)")
+  set(ICL_DNNL DNNL::DNNL)
+  set(ICL_OTHER_DNNL no_dnnl)
+else()
+  message(STATUS "oneDNN left out: our own kernels do every convolution")
+  set(ICL_DNNL "")
+  set(ICL_OTHER_DNNL dnnl)
+endif()
 find_package(ZLIB QUIET)
 icl_require("zlib" "${ZLIB_VERSION_STRING}" "data sets in .gz files, checksums")
 icl_pkg(JPEG "libjpeg")
@@ -81,5 +90,5 @@ set(ICL_WITH_EDIT ${EDIT_FOUND})
 find_package(Threads REQUIRED)
 add_library(icl_dependencies INTERFACE)
 target_link_libraries(icl_dependencies INTERFACE
-  OpenMP::OpenMP_C DNNL::DNNL ZLIB::ZLIB PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON
+  OpenMP::OpenMP_C ${ICL_DNNL} ZLIB::ZLIB PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON
   PkgConfig::ZIP Threads::Threads m ${CMAKE_DL_LIBS})

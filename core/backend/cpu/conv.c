@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/conv_plain.h"
 #include "backend/cpu/kernels.h"
 
 /* ---- the choice ---- */
@@ -18,12 +19,20 @@ icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
   if (precise && strcmp(text, names[ICL__CONV_DIRECT]) != 0)
     return icl__fail(ICL_EINVAL, "ICL_CONV is '%s', but precise convolutions are direct ones; leave one of them out",
                      text);
+  if (!icl__dnnl_library && !strcmp(text, names[ICL__CONV_ONEDNN]))
+    return icl__fail(ICL_EINVAL, "ICL_CONV is '%s', but this build is without oneDNN; use winograd or direct", text);
   for (int i = ICL__CONV_ONEDNN; i <= ICL__CONV_DIRECT; i++)
     if (!strcmp(text, names[i])) {
       *choice = (icl__conv_choice)i;
       return ICL_OK;
     }
   return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd or direct", text);
+}
+
+icl__processor icl__conv_processor(void) {
+  icl__processor processor = icl__processor_at_hand();
+  processor.amx_bf16 = icl__dnnl_library && icl__dnnl_library->uses_amx();
+  return processor;
 }
 
 /* Transformed weights are four times as large as the weights, and are made and turned back once a step: that pays with
@@ -79,8 +88,10 @@ void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice
     c->own = winograd;
   else if (forced == ICL__CONV_WINOGRAD || forced == ICL__CONV_DIRECT)
     c->own = direct->fits(shape) ? direct : NULL;
-  else if (!suits || !(amx || forced == ICL__CONV_ONEDNN))
+  else if (!icl__dnnl_library || !suits || !(amx || forced == ICL__CONV_ONEDNN))
     c->own = choose_own(shape, images);
+  if (!c->own && !icl__dnnl_library)
+    c->own = &icl__conv_plain;
 }
 
 icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
@@ -97,14 +108,14 @@ icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
     c->weight_bytes = c->own->weights(&c->shape) * sizeof(float);
     return ICL_OK;
   }
-  ICL__TRY(icl__dnnl_conv_get(dnnl, &c->shape, c->widen, at ? c->dnnl[0] : NULL, &c->dnnl[at]));
-  c->weight_bytes = icl__dnnl_conv_weight_bytes(c->dnnl[0]);
+  ICL__TRY(icl__dnnl_library->get(dnnl, &c->shape, c->widen, at ? c->dnnl[0] : NULL, &c->dnnl[at]));
+  c->weight_bytes = icl__dnnl_library->weight_bytes(c->dnnl[0]);
   return ICL_OK;
 }
 
 void icl__conv_close(icl__conv *c) {
-  for (int i = 0; i < c->counts; i++)
-    icl__dnnl_conv_release(c->dnnl[i]);
+  for (int i = 0; i < c->counts && !c->own; i++)
+    icl__dnnl_library->release(c->dnnl[i]);
 }
 
 bool icl__conv_splits(const icl__conv *c) { return c->own != NULL; }
@@ -127,7 +138,7 @@ size_t icl__conv_scratch_bytes(const icl__conv *c) {
   size_t most = 0;
   for (int i = 0; i < c->counts; i++) {
     icl__conv_shape shape = shape_for(c, c->count[i]);
-    size_t bytes = c->own ? c->own->scratch(&shape) * sizeof(float) : icl__dnnl_conv_scratch_bytes(c->dnnl[i]);
+    size_t bytes = c->own ? c->own->scratch(&shape) * sizeof(float) : icl__dnnl_library->scratch_bytes(c->dnnl[i]);
     most = bytes > most ? bytes : most;
   }
   if (!c->own && c->shape.direction == ICL__CONV_WEIGHT) /* the gradient of a chunk, added to the sum */
@@ -154,8 +165,8 @@ static icl_status run_dnnl(const icl__conv *c, int thread, int32_t images, const
                            void *out, bool accumulate, char *scratch) {
   const icl__dnnl_conv *dnnl = dnnl_for(c, images);
   if (!accumulate)
-    return icl__dnnl_conv_run(dnnl, thread, first, second, out, scratch);
-  ICL__TRY(icl__dnnl_conv_run(dnnl, thread, first, second, scratch, scratch + lines(c->weight_bytes)));
+    return icl__dnnl_library->run(dnnl, thread, first, second, out, scratch);
+  ICL__TRY(icl__dnnl_library->run(dnnl, thread, first, second, scratch, scratch + lines(c->weight_bytes)));
   add(out, (const float *)scratch, c->weight_bytes);
   return ICL_OK;
 }
@@ -174,7 +185,7 @@ icl_status icl__conv_run(const icl__conv *c, int thread, int32_t images, const v
 
 icl_status icl__conv_prepare(const icl__conv *c, int thread, const float *hwio, void *weights, int part, int parts) {
   if (!c->own)
-    return icl__dnnl_conv_prepare(c->dnnl[0], thread, hwio, weights);
+    return icl__dnnl_library->prepare(c->dnnl[0], thread, hwio, weights);
   c->own->prepare(&c->shape, hwio, weights, part, parts);
   return ICL_OK;
 }
@@ -187,5 +198,5 @@ icl_status icl__conv_finish(const icl__conv *c, int thread, void *gradients, int
   }
   for (int t = 1; t < count; t++)
     add(gradients, (const float *)((const char *)gradients + (size_t)t * stride), c->weight_bytes);
-  return icl__dnnl_conv_finish(c->dnnl[0], thread, gradients, hwio);
+  return icl__dnnl_library->finish(c->dnnl[0], thread, gradients, hwio);
 }

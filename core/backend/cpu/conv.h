@@ -1,8 +1,9 @@
 /* conv.h - a convolution of a plan: which kernel computes it, its weights in that kernel's form, its gradients.
  *
- * Kernels are oneDNN (any shape, f32 and bf16) and those of our own (kernels/conv_kernel.h). Which one runs follows
- * from shapes, dtype and processor alone; ICL_CONV in the environment names one that is taken wherever it fits.
- * oneDNN's AMX kernels fit some shapes only: conv.c tells which. */
+ * Kernels are oneDNN (any shape, f32 and bf16) and those of our own (kernels/conv_kernel.h); in a build without oneDNN
+ * plain loops (conv_plain.h) take what those do not. Which one runs follows from shapes, dtype and processor alone;
+ * ICL_CONV in the environment names one that is taken wherever it fits. oneDNN's AMX kernels fit some shapes only:
+ * conv.c tells which. */
 #ifndef ICL_BACKEND_CPU_CONV_H
 #define ICL_BACKEND_CPU_CONV_H
 
@@ -13,6 +14,9 @@ typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD, ICL__CONV_D
 
 /* What ICL_CONV asks for; EINVAL for a word that is not known, or that is not `precise` where that is wanted. */
 icl_status icl__conv_forced(bool precise, icl__conv_choice *choice);
+
+/* The processor at hand, with the units that oneDNN uses. */
+icl__processor icl__conv_processor(void);
 
 enum { ICL__CONV_COUNTS = 4 };
 
@@ -36,7 +40,7 @@ void icl__conv_close(icl__conv *conv);
 size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a thread's weight gradient */
 size_t icl__conv_scratch_bytes(const icl__conv *conv); /* of icl__conv_run() */
 bool icl__conv_splits(const icl__conv *conv);          /* do prepare and finish work in parts? */
-const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", "direct": for profiles */
+const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", "direct", "plain": for profiles */
 
 /* forward: (x, w) -> y; input: (gy, w) -> gx; weight: (x, gy) -> gw, added to what is there with `accumulate`. */
 icl_status icl__conv_run(const icl__conv *conv, int thread, int32_t images, const void *first, const void *second,

@@ -48,10 +48,12 @@ static icl_status check(dnnl_status_t status, const char *what) {
   return icl__fail(ICL_EBACKEND, "conv2d: oneDNN could not %s (status %d)", what, (int)status);
 }
 
-const char *icl__dnnl_version(void) {
+static bool uses_amx(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
+
+static const char *version(void) {
   static char text[32];
   const dnnl_version_t *v = dnnl_version();
-  snprintf(text, sizeof text, "%d.%d.%d", v->major, v->minor, v->patch);
+  snprintf(text, sizeof text, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
   return text;
 }
 
@@ -64,7 +66,17 @@ static icl_status open_streams(icl__dnnl *dnnl) {
   return ICL_OK;
 }
 
-icl_status icl__dnnl_open(int threads, icl__dnnl **result) {
+static void close_engine(icl__dnnl *dnnl) {
+  for (int t = 0; dnnl->stream && t < dnnl->threads; t++)
+    if (dnnl->stream[t])
+      dnnl_stream_destroy(dnnl->stream[t]);
+  if (dnnl->engine)
+    dnnl_engine_destroy(dnnl->engine);
+  icl__free(dnnl->stream);
+  icl__free(dnnl);
+}
+
+static icl_status open_engine(int threads, icl__dnnl **result) {
   icl__dnnl *dnnl = icl__calloc(1, sizeof *dnnl);
   if (!dnnl)
     return ICL_ENOMEM;
@@ -72,7 +84,7 @@ icl_status icl__dnnl_open(int threads, icl__dnnl **result) {
   dnnl->stream = icl__calloc((size_t)threads, sizeof *dnnl->stream);
   icl_status status = dnnl->stream ? open_streams(dnnl) : ICL_ENOMEM;
   if (status != ICL_OK) {
-    icl__dnnl_close(dnnl);
+    close_engine(dnnl);
     return status;
   }
   *result = dnnl;
@@ -105,7 +117,7 @@ static icl__dnnl_conv **slot_of(icl__dnnl *dnnl, const icl__conv_shape *shape) {
   return &dnnl->slot[h % SLOTS];
 }
 
-void icl__dnnl_conv_release(icl__dnnl_conv *conv) {
+static void release(icl__dnnl_conv *conv) {
   if (!conv || --conv->references)
     return;
   icl__dnnl_conv **link = slot_of(conv->dnnl, &conv->shape);
@@ -113,16 +125,6 @@ void icl__dnnl_conv_release(icl__dnnl_conv *conv) {
     link = &(*link)->next;
   *link = conv->next;
   free_conv(conv);
-}
-
-void icl__dnnl_close(icl__dnnl *dnnl) {
-  for (int t = 0; dnnl->stream && t < dnnl->threads; t++)
-    if (dnnl->stream[t])
-      dnnl_stream_destroy(dnnl->stream[t]);
-  if (dnnl->engine)
-    dnnl_engine_destroy(dnnl->engine);
-  icl__free(dnnl->stream);
-  icl__free(dnnl);
 }
 
 /* ---- making a convolution ---- */
@@ -283,8 +285,8 @@ static icl_status make(icl__dnnl_conv *c, const icl__dnnl_conv *like) {
   return made;
 }
 
-icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
-                              icl__dnnl_conv **result) {
+static icl_status get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
+                      icl__dnnl_conv **result) {
   int32_t like_images = like ? like->shape.images : 0;
   icl__dnnl_conv **slot = slot_of(dnnl, shape);
   for (icl__dnnl_conv *c = *slot; c; c = c->next)
@@ -316,7 +318,7 @@ icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, boo
 
 /* ---- running ---- */
 
-size_t icl__dnnl_conv_weight_bytes(const icl__dnnl_conv *c) { return dnnl_memory_desc_get_size(&c->weights); }
+static size_t weight_bytes(const icl__dnnl_conv *c) { return dnnl_memory_desc_get_size(&c->weights); }
 
 static int64_t elements(const icl__dnnl_conv *c, const int32_t size[3]) {
   return (int64_t)c->shape.images * size[0] * size[1] * size[2];
@@ -327,7 +329,7 @@ static size_t wide_bytes(const icl__dnnl_conv *c, const int32_t size[3]) {
   return c->widened ? ((size_t)elements(c, size) * sizeof(float) + 63) / 64 * 64 : 0;
 }
 
-size_t icl__dnnl_conv_scratch_bytes(const icl__dnnl_conv *c) {
+static size_t scratch_bytes(const icl__dnnl_conv *c) {
   return c->scratchpad_bytes + wide_bytes(c, c->shape.x) + wide_bytes(c, c->shape.y);
 }
 
@@ -370,8 +372,8 @@ static icl_status execute_widened(const icl__dnnl_conv *c, int thread, const voi
   return ICL_OK;
 }
 
-icl_status icl__dnnl_conv_run(const icl__dnnl_conv *c, int thread, const void *first, const void *second, void *out,
-                              void *scratch) {
+static icl_status run(const icl__dnnl_conv *c, int thread, const void *first, const void *second, void *out,
+                      void *scratch) {
   const void *x = first, *w = second, *y = out;
   if (c->shape.direction == ICL__CONV_INPUT)
     x = out, y = first;
@@ -388,10 +390,25 @@ static icl_status reorder(const icl__dnnl_conv *c, int thread, const void *from,
   return check(dnnl_primitive_execute(c->reorder, c->dnnl->stream[thread], 2, arguments), "change a layout");
 }
 
-icl_status icl__dnnl_conv_prepare(const icl__dnnl_conv *c, int thread, const float *hwio, void *weights) {
+static icl_status prepare(const icl__dnnl_conv *c, int thread, const float *hwio, void *weights) {
   return reorder(c, thread, hwio, weights);
 }
 
-icl_status icl__dnnl_conv_finish(const icl__dnnl_conv *c, int thread, const void *gradient, float *hwio) {
+static icl_status finish(const icl__dnnl_conv *c, int thread, const void *gradient, float *hwio) {
   return reorder(c, thread, gradient, hwio);
 }
+
+static const icl__dnnl_functions functions = {
+    .version = version,
+    .uses_amx = uses_amx,
+    .open = open_engine,
+    .close = close_engine,
+    .get = get,
+    .release = release,
+    .weight_bytes = weight_bytes,
+    .scratch_bytes = scratch_bytes,
+    .run = run,
+    .prepare = prepare,
+    .finish = finish,
+};
+const icl__dnnl_functions *const icl__dnnl_library = &functions;

@@ -11,21 +11,28 @@
 typedef struct icl__dnnl icl__dnnl;           /* an engine with its cache of primitives; one per device */
 typedef struct icl__dnnl_conv icl__dnnl_conv; /* shared by all that asked for it */
 
-icl_status icl__dnnl_open(int threads, icl__dnnl **result);
-void icl__dnnl_close(icl__dnnl *dnnl); /* after every convolution was released */
+typedef struct {
+  const char *(*version)(void); /* "oneDNN 2.6.3" */
+  bool (*uses_amx)(void);       /* on this processor, and the system lets it */
+  icl_status (*open)(int threads, icl__dnnl **result);
+  void (*close)(icl__dnnl *dnnl); /* after every convolution was released */
 
-/* `widen`: bf16 images are computed in f32. `like`: NULL, or a convolution of the same layer with another image count,
- * whose weight layout is taken over. */
-icl_status icl__dnnl_conv_get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
-                              icl__dnnl_conv **result);
-void icl__dnnl_conv_release(icl__dnnl_conv *conv);              /* NULL is allowed */
-size_t icl__dnnl_conv_weight_bytes(const icl__dnnl_conv *conv); /* of prepared weights, or of a weight gradient */
-size_t icl__dnnl_conv_scratch_bytes(const icl__dnnl_conv *conv);
-/* forward: (x, w) -> y; input: (g, w) -> gx; weight: (x, g) -> gw, overwritten. `thread` selects handles of its own. */
-icl_status icl__dnnl_conv_run(const icl__dnnl_conv *conv, int thread, const void *first, const void *second, void *out,
-                              void *scratch);
-icl_status icl__dnnl_conv_prepare(const icl__dnnl_conv *conv, int thread, const float *hwio, void *weights);
-icl_status icl__dnnl_conv_finish(const icl__dnnl_conv *conv, int thread, const void *gradient, float *hwio);
-const char *icl__dnnl_version(void);
+  /* `widen`: bf16 images are computed in f32. `like`: NULL, or a convolution of the same layer with another image
+   * count, whose weight layout is taken over. */
+  icl_status (*get)(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
+                    icl__dnnl_conv **result);
+  void (*release)(icl__dnnl_conv *conv);              /* NULL is allowed */
+  size_t (*weight_bytes)(const icl__dnnl_conv *conv); /* of prepared weights, or of a weight gradient */
+  size_t (*scratch_bytes)(const icl__dnnl_conv *conv);
+  /* forward: (x, w) -> y; input: (g, w) -> gx; weight: (x, g) -> gw, overwritten. `thread` selects handles of its own.
+   */
+  icl_status (*run)(const icl__dnnl_conv *conv, int thread, const void *first, const void *second, void *out,
+                    void *scratch);
+  icl_status (*prepare)(const icl__dnnl_conv *conv, int thread, const float *hwio, void *weights);
+  icl_status (*finish)(const icl__dnnl_conv *conv, int thread, const void *gradient, float *hwio);
+} icl__dnnl_functions;
+
+/* NULL in a build without oneDNN. */
+extern const icl__dnnl_functions *const icl__dnnl_library;
 
 #endif

@@ -15,10 +15,10 @@ static icl_status open_device(const icl__device_options *options, void **device)
   cpu->threads = options->threads;
   cpu->profile = options->profile;
   cpu->check_nan = options->check_nan;
-  cpu->processor = icl__processor_at_hand();
+  cpu->processor = icl__conv_processor();
   icl_status status = icl__conv_forced(options->precise, &cpu->conv);
-  if (status == ICL_OK)
-    status = icl__dnnl_open(cpu->threads, &cpu->dnnl);
+  if (status == ICL_OK && icl__dnnl_library)
+    status = icl__dnnl_library->open(cpu->threads, &cpu->dnnl);
   if (status != ICL_OK) {
     icl__free(cpu);
     return status;
@@ -29,7 +29,8 @@ static icl_status open_device(const icl__device_options *options, void **device)
 
 static void close_device(void *device) {
   icl__cpu_device *cpu = device;
-  icl__dnnl_close(cpu->dnnl);
+  if (icl__dnnl_library)
+    icl__dnnl_library->close(cpu->dnnl);
   icl__free(cpu);
 }
 
@@ -37,8 +38,8 @@ void icl__cpu_describe(void *device, char *text, size_t size) {
   const icl__cpu_device *cpu = device;
   char units[128];
   icl__processor_describe(&cpu->processor, units, sizeof units);
-  snprintf(text, size, "cpu: %s; %d threads, vector kernels %s, oneDNN %s", units, cpu->threads, icl__cpu_isa(),
-           icl__dnnl_version());
+  snprintf(text, size, "cpu: %s; %d threads, vector kernels %s, %s", units, cpu->threads, icl__cpu_isa(),
+           icl__dnnl_library ? icl__dnnl_library->version() : "without oneDNN");
 }
 
 static icl_status compile(void *device, icl__plan *plan, void **result) {
@@ -70,6 +71,7 @@ const icl__backend icl__cpu_backend = {
     .abi = ICL__BACKEND_ABI,
     .name = "cpu",
     .precisions = "f32",
+    .slow_f16 = true,
     .open = open_device,
     .close = close_device,
     .describe = icl__cpu_describe,

@@ -1,7 +1,6 @@
 /* processor.c - see processor.h. */
 #include "backend/cpu/processor.h"
 
-#include <dnnl.h>
 #include <stdio.h>
 
 icl__processor icl__processor_at_hand(void) {
@@ -11,7 +10,6 @@ icl__processor icl__processor_at_hand(void) {
   p.avx512 = p.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   p.avx512_bf16 = p.avx512 && __builtin_cpu_supports("avx512bf16");
-  p.amx_bf16 = dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
 #endif
   return p;
 }

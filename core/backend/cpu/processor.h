@@ -12,6 +12,7 @@ typedef struct {
   bool amx_bf16;    /* products of bf16 matrices: oneDNN's convolutions use them if the system lets them */
 } icl__processor;
 
+/* Without what oneDNN alone uses: icl__conv_processor() of conv.h tells of that, too. */
 icl__processor icl__processor_at_hand(void);
 /* "AVX2, AVX-512" */
 void icl__processor_describe(const icl__processor *processor, char *text, size_t size);

@@ -11,7 +11,7 @@
 typedef struct {
   int threads;
   bool profile, check_nan;
-  icl__dnnl *dnnl;
+  icl__dnnl *dnnl; /* NULL without oneDNN */
   icl__processor processor;
   icl__conv_choice conv; /* forced for every convolution, or AUTO */
 } icl__cpu_device;

@@ -9,6 +9,9 @@
  * are the runtime's. */
 icl_status icl__cuda_launch(const icl__call *call, icl__cuda_scratch scratch, cudaStream_t stream);
 
+/* A chain without steps that reads the inputs of a call and writes its output. */
+void icl__cuda_begin_chain(icl__chain *chain, const icl__call *call);
+
 /* ---- for the files of ops ---- */
 
 typedef struct {

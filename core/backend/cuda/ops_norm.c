@@ -71,7 +71,10 @@ ICL__CUDA_OP(bn_row) {
 /* ---- elementwise ---- */
 
 ICL__CUDA_OP(scale_shift) {
-  icl__cuda_bn o = {.x = icl__cuda_input(op, 0), .coefficients = data(op, 1), .y = icl__cuda_output(op)};
+  icl__cuda_bn o = {.x = icl__cuda_input(op, 0),
+                    .rest = icl__cuda_input(op, 2), /* of a residual block: join.c */
+                    .coefficients = data(op, 1),
+                    .y = icl__cuda_output(op)};
   if (!takes(op, 0, 1))
     return icl__cuda_refuse(op);
   return icl__cuda_scale_shift(&o, op->call->attr->i[SCALE_SHIFT_RELU], size_of(op), op->stream);

@@ -36,8 +36,7 @@ static void set_axes(icl__chain *c, const icl__call *call) {
       c->in[strided[i]].stride[d] = (int32_t)stride[i][d];
 }
 
-/* A chain without steps that reads the inputs of a call and writes its output. */
-static void begin(icl__chain *c, const icl__call *call) {
+void icl__cuda_begin_chain(icl__chain *c, const icl__call *call) {
   *c = (icl__chain){.count = icl__view_count(&call->out), .wide = is_wide(call->out.dtype)};
   c->out[0] = (icl__chain_output){call->out.data, (int32_t)call->out.dtype};
   for (int k = 0; k < call->inputs; k++) {
@@ -75,7 +74,7 @@ static const int codes[ICL__OP_COUNT] = {
 ICL__CUDA_OP(pointwise) {
   const icl__call *call = op->call;
   icl__chain c;
-  begin(&c, call);
+  icl__cuda_begin_chain(&c, call);
   for (int k = 0; k < call->inputs; k++)
     add_step(&c, ICL__CHAIN_LOAD, k, k, 0);
   icl__chain_step *step = add_step(&c, codes[call->op], 0, 0, 0);
@@ -86,7 +85,7 @@ ICL__CUDA_OP(pointwise) {
 
 ICL__CUDA_OP(add_n) {
   icl__chain c;
-  begin(&c, op->call);
+  icl__cuda_begin_chain(&c, op->call);
   add_step(&c, ICL__CHAIN_LOAD, 0, 0, 0);
   for (int k = 1; k < op->call->inputs; k++) {
     add_step(&c, ICL__CHAIN_LOAD, 1, k, 0);
@@ -97,7 +96,7 @@ ICL__CUDA_OP(add_n) {
 
 static cudaError_t copy(icl__cuda_op *op) {
   icl__chain c;
-  begin(&c, op->call);
+  icl__cuda_begin_chain(&c, op->call);
   add_step(&c, ICL__CHAIN_LOAD, 0, 0, 0);
   return finish(&c, 0, op->stream);
 }

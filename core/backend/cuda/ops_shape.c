@@ -74,14 +74,18 @@ static void widen(icl__cuda_move *m, int bytes) {
   m->fill |= bytes < 8 ? m->fill << 8 * bytes : 0;
 }
 
+static void merge_all(icl__cuda_move *m) {
+  for (int d = m->rank - 2; d >= 0; d--)
+    if (merges(m, d))
+      merge(m, d);
+}
+
 static cudaError_t move(icl__cuda_op *op, icl__cuda_move m) {
   int bytes = (int)icl_dtype_bytes(op->call->out.dtype);
   for (int d = 0; d < m.rank; d++)
     if (m.size[d] == 0)
       return cudaSuccess;
-  for (int d = m.rank - 2; d >= 0; d--)
-    if (merges(&m, d))
-      merge(&m, d);
+  merge_all(&m);
   for (; widens(&m, bytes); bytes *= 2)
     widen(&m, bytes);
   return icl__cuda_move_elements(&m, bytes, op->stream);
@@ -94,13 +98,44 @@ ICL__CUDA_OP(reshape) {
   return cudaMemcpyAsync(op->call->out.data, op->call->in[0].data, bytes, cudaMemcpyDeviceToDevice, op->stream);
 }
 
+/* Swaps two axes of a move of all elements, which does not mind. */
+static void swap(icl__cuda_move *m, int a, int b) {
+  icl__cuda_move old = *m;
+  m->size[a] = old.size[b], m->size[b] = old.size[a];
+  m->from_stride[a] = old.from_stride[b], m->from_stride[b] = old.from_stride[a];
+  m->to_stride[a] = old.to_stride[b], m->to_stride[b] = old.to_stride[a];
+}
+
+/* Brings a move of all elements into the form of icl__cuda_move_turned. False if that would be no gain: an axis is
+ * dense on both sides, or so short that what is read here and there lies together after all. */
+static bool turn(icl__cuda_move *m) {
+  enum { SHORT = 16 };
+  merge_all(m);
+  int last = m->rank - 1, dense = last;
+  while (dense >= 0 && m->from_stride[dense] != 1)
+    dense--;
+  if (dense < 0 || dense == last || m->size[dense] < SHORT || m->size[last] < SHORT)
+    return false;
+  swap(m, dense, last - 1);
+  swap(m, last - 1, last);
+  return true;
+}
+
 ICL__CUDA_OP(permute) {
   const icl__view *x = &op->call->in[0], *y = &op->call->out;
-  icl__cuda_move m = whole(y, x->data, y->data);
-  int64_t stride[ICL_MAX_RANK];
-  icl__cuda_strides(x, x->rank, x->shape, stride);
-  for (int d = 0; d < m.rank; d++)
-    m.from_stride[d] = stride[op->call->attr->i[PERMUTE_DIMS + 1 + d]];
+  icl__cuda_move m = {.axis = -1, .from = x->data, .to = y->data};
+  int64_t from[ICL_MAX_RANK], to[ICL_MAX_RANK];
+  icl__cuda_strides(x, x->rank, x->shape, from);
+  icl__cuda_strides(y, y->rank, y->shape, to);
+  for (int d = 0; d < y->rank; d++) {
+    if (y->shape[d] == 1)
+      continue;
+    m.size[m.rank] = m.extent[m.rank] = y->shape[d];
+    m.from_stride[m.rank] = from[op->call->attr->i[PERMUTE_DIMS + 1 + d]];
+    m.to_stride[m.rank++] = to[d];
+  }
+  if (turn(&m))
+    return icl__cuda_move_turned(&m, (int)icl_dtype_bytes(y->dtype), op->stream);
   return move(op, m);
 }
 

@@ -16,12 +16,8 @@ local random_erasing = require "icl.augment.random_erasing"
 local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
 local groups = require "icl.options.groups"
+local stored_as = require "icl.internal.stored_as"
 local usage = require "icl.internal.usage"
-
--- The dtype of activations; tf32 is about products of f32.
-local function stored_as(options)
-  return options.precision == "tf32" and "f32" or options.precision
-end
 
 -- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.
 local behind_normalize = {
@@ -46,7 +42,7 @@ local function training_chain(options, set)
   end
   if options.random_crop then add(set.folder and random_resized_crop or random_crop, "crop_") end
   if mirror then add(hflip, "hflip_") end
-  stages[#stages + 1] = normalize { dtype = stored_as(options) }
+  stages[#stages + 1] = normalize { dtype = stored_as[options.precision] }
   for _, entry in ipairs(behind_normalize) do
     if options[entry.flag] then add(entry.stage, entry.prefix) end
   end
@@ -55,7 +51,7 @@ end
 
 -- The chain without random stages.
 local function evaluation_chain(options, set)
-  local normalized = normalize { dtype = stored_as(options) }
+  local normalized = normalize { dtype = stored_as[options.precision] }
   if not set.folder then return chain { normalized } end
   return chain { center_crop { resize = folder.eval_resize(options, set) }, normalized }
 end

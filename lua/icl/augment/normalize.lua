@@ -1,6 +1,6 @@
 -- augment/normalize.lua: augment.normalize { mean =, std =, dtype = "f32" }: (byte / 255 - mean) / std for each
--- channel; mean and std are those of the set unless given. With dtype "bf16" images and all activations that follow are
--- stored as bf16.
+-- channel; mean and std are those of the set unless given. With dtype "bf16" or "f16" images and all activations that
+-- follow are stored so; f16 needs icl.grad_scaler.
 local core = require "icl.core"
 local options = require "icl.options.list"
 local stage = require "icl.augment.stage"

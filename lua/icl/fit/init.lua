@@ -3,6 +3,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local checkpoint = require "icl.run.checkpoint"
 local evaluate = require "icl.evaluate"
+local fail = require "icl.internal.fail"
 local header = require "icl.fit.header"
 local metrics = require "icl.metrics"
 local new_run = require "icl.run"
@@ -10,7 +11,16 @@ local numbers = require "icl.internal.numbers"
 local outcome = require "icl.internal.outcome"
 local prepare = require "icl.fit.prepare"
 local settings = require "icl.fit.settings"
+local stored_as = require "icl.internal.stored_as"
 local usage = require "icl.internal.usage"
+
+-- An error where images are not stored as the options say, since the chain that was given does otherwise.
+local function check_stored(image, precision)
+  local wanted = stored_as[precision]
+  if wanted == "f32" or image:dtype() == wanted then return end
+  fail("icl.fit: {precision} %s: the chain that was given makes images %s; icl.augment.normalize { dtype = '%s' } makes "
+    .. "them %s", precision, image:dtype(), wanted, wanted)
+end
 
 -- The logits of images; of a list of views a list, each view in a pass of its own.
 local function predict(model, images)
@@ -25,10 +35,11 @@ local function learn(self, batch, is_first)
   local o, sums = self.options, { loss = 0 }
   for _, chunk in ipairs(batch:chunks(o.subdivision)) do
     local share = chunk:size() / batch:size()
+    check_stored(type(chunk.image) == "table" and chunk.image[1] or chunk.image, o.precision)
     local logits = predict(self.model, chunk.image)
     local part = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
     if share < 1 and not o.as_published then part = part * share end
-    part:backward()
+    self.scaler:backward(part)
     sums.loss = sums.loss + part
     for name, value in pairs(is_first and metrics.figures(logits, chunk.target, self.train_metrics) or {}) do
       sums[name] = (sums[name] or 0) + value * share
@@ -39,17 +50,12 @@ end
 
 -- One update; -> what learn() gives, of the first pass where an optimizer takes several, and the rate.
 local function update(self, run, batch)
-  local rate, passes, values = self.schedule(run.step), 0, nil
+  local rate, passes = self.schedule(run.step), 0
   local function pass()
     passes = passes + 1
     return learn(self, batch, passes == 1)
   end
-  if self.optimizer.takes_function then
-    values = self.optimizer:step(rate, pass)
-  else
-    values = pass()
-    self.optimizer:step(rate)
-  end
+  local values = self.scaler:step(self.optimizer, rate, pass)
   values.lr = rate
   return values
 end
@@ -97,6 +103,18 @@ local function tell_schedule(self, result)
   schedule:report(schedule.mode == "max" and figures.top1 or figures.loss)
 end
 
+-- The scale of the loss behind an epoch, nil without one; a warning, once, where it is one that nothing can be learned
+-- with.
+local function loss_scale_of(self, run)
+  local scale = self.scaler.loss_scale and self.scaler.loss_scale:item()
+  if scale and scale < 1 and not self.told_scale then
+    self.told_scale = true
+    run:warn(("The scale of the loss has fallen to %.2g, since the gradients of too many steps were not finite; such "
+      .. "steps change nothing. check_nan names the op that makes the first NaN"):format(scale))
+  end
+  return scale
+end
+
 -- Trains for one epoch and evaluates; what it found goes into `result`.
 local function one_epoch(self, run, result)
   for key in pairs(result) do result[key] = nil end
@@ -105,7 +123,7 @@ local function one_epoch(self, run, result)
   local due = run.epoch % self.options.val_period == 0 or run.epoch == run.last_epoch
   if self.each and due then evaluate_on(self, run, result, self.each) end
   local report = report_of(result)
-  report.lr = rate
+  report.lr, report.loss_scale = rate, loss_scale_of(self, run)
   run:report(report)
   if self.on_epoch then self.on_epoch(run, result) end
   if due or not self.each then tell_schedule(self, result) end
@@ -179,7 +197,8 @@ end
 
 -- What a checkpoint holds. An optimizer or schedule of one's own may be a bare function, of which nothing can be kept.
 local function kept_of(self)
-  local kept = { model = self.model, ema = self.ema, metrics = #self.of_epoch > 0 and sums_of(self) or nil }
+  local kept = { model = self.model, ema = self.ema, metrics = #self.of_epoch > 0 and sums_of(self) or nil,
+                 scaler = self.scaler.options.enabled and self.scaler or nil }
   for _, name in ipairs { "optimizer", "schedule" } do
     local thing = self[name]
     if type(thing) == "table" and (thing.named_states or checkpoint.has_settings(thing)) then kept[name] = thing end
@@ -210,7 +229,8 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --   loader                  icl.data.loader(set, { training = true, ... }), in place of train
 --   chain                   of the training images (icl.augment.from_options)
 --   optimizer               one of icl.optim, or a table with step(self, rate) (icl.optim.from_options); with
---                           takes_function = true it is given a function that leaves the gradients, too
+--                           takes_function = true it is given a function that leaves the gradients, too; with the
+--                           precision f16 one of icl.optim
 --   schedule                a function of the updates so far that gives the rate (icl.schedule.from_options)
 --   loss(logits, target)    one number, in place of cross-entropy in training; dual_cutout has a list of two logits
 --   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies;

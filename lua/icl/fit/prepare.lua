@@ -10,6 +10,7 @@ local loss = require "icl.loss"
 local find_weights = require "icl.network.find"
 local metrics = require "icl.metrics"
 local new_ema = require "icl.ema"
+local new_scaler = require "icl.grad_scaler"
 local optim = require "icl.optim"
 local parts = require "icl.fit.parts"
 local schedule = require "icl.schedule"
@@ -110,6 +111,22 @@ local function start_from_weights(model, o)
   fail("icl.fit: {weights}: %s", message)
 end
 
+-- Makes all of the model f16; the states of an optimizer that was made before would be f32.
+local function make_pure(given)
+  local model = given.model
+  if type(model) ~= "table" or not model.named_parameters then
+    fail("icl.fit: {precision} f16-pure makes the parameters of a module f16; the model is %s",
+      arguments.described(model))
+  end
+  for _, entry in ipairs(given.optimizer and model:named_parameters() or {}) do
+    if entry.state:dtype() ~= "f16" then
+      fail("icl.fit: {precision} f16-pure: the optimizer was made for parameters that are %s; call model:to 'f16' "
+        .. "before it is made", entry.state:dtype())
+    end
+  end
+  model:to "f16"
+end
+
 -- An error where options that were given are about an evaluation that there is not.
 local function check_evaluated(self)
   for _, name in ipairs { "val_first", "val_period", "tta" } do
@@ -140,12 +157,14 @@ local function training(given)
   self.train_loader = training_loader(given, o)
   self.train = self.train_loader.set
   if o.weights then notes[#notes + 1] = start_from_weights(self.model, o) end
+  if o.precision == "f16-pure" then make_pure(given) end
   if o.ema > 0 then self.ema = new_ema(self.model, { decay = o.ema, warmup = o.ema_warmup }) end
   if o.tta ~= "none" then self.views = o.tta end
   choose_sets(self, given)
   check_evaluated(self)
   self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optim.from_options(o, given.model)
+  self.scaler = new_scaler { enabled = o.precision == "f16" }
   self.criterion = given.loss or function(logits, target)
     if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
     return loss.cross_entropy(logits, target, o.label_smoothing)
@@ -155,7 +174,7 @@ local function training(given)
   return self
 end
 
--- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, schedule, criterion, metrics (for
+-- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, scaler, schedule, criterion, metrics (for
 -- evaluations), train_metrics and of_epoch (those of them that are of a whole epoch), on_step,
 -- on_epoch, ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, { key =, title
 -- =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header.

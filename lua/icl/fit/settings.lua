@@ -32,10 +32,12 @@ end
 
 -- The engine's options and the seed of a table written by hand take effect now; those of a command line did before.
 local function act(given, o)
-  for name in pairs(option_groups.engine.specs) do
-    if given[name] ~= nil then
-      for _, action in ipairs(option_groups.engine.actions) do action(o) end
-      break
+  for _, group in ipairs { option_groups.engine, option_groups.precision } do
+    for name in pairs(group.specs) do
+      if given[name] ~= nil then
+        for _, action in ipairs(group.actions) do action(o) end
+        break
+      end
     end
   end
   if given.seed then random.seed(given.seed) end
@@ -59,7 +61,7 @@ function settings.complete(given)
   end
   local o, notes = all:settle(all:defaults(), checked)
   local problem = not origin and unmet(o, checked)
-    or option_groups.augmentation:problem(o) or option_groups.training:problem(o)
+    or option_groups.augmentation:problem(o) or option_groups.training:problem(o) or option_groups.precision:problem(o)
   if problem then fail("icl.fit: options: " .. problem) end
   if not origin then act(given, o) end
   usage.inherit(o, given)

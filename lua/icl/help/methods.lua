@@ -4,7 +4,8 @@ local core = require "icl.core"
 local methods = {}
 
 local tensor = {
-  backward = "t:backward(): gradients of this one number, which optimizers and x.grad then have.",
+  backward = "t:backward([scale]): gradients of this one number, which optimizers and x.grad then have; with a scale, "
+    .. "a tensor of one element, they go by way of those of scale * t: see icl.grad_scaler.",
   bytes = "t:bytes() -> its elements as they lie in memory, a string.",
   count = "t:count() -> how many elements it has.",
   dtype = "t:dtype() -> the name of its dtype: \"f32\".",
@@ -27,6 +28,7 @@ local state = {
   read = "s:read() -> a tensor, the version that ops recorded now would read.",
   rename = "s:rename(name): what messages call it.",
   set = "s:set(value): a number for every element, a table or a string of bytes, at once; not inside a step.",
+  set_dtype = "s:set_dtype(dtype): its value has another dtype from now on; not inside a step.",
   shape = "s:shape() -> the list of its sizes.",
   write = "s:write(value [, predicate]): its next version; with a predicate, one element, only where that is not 0.",
 }

@@ -9,6 +9,7 @@
 local core = require "icl.core"
 local ops = core.ops
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local elements = require "icl.loss.elements"
 local fail = require "icl.internal.fail"
 local known = require "icl.internal.labels"
@@ -37,11 +38,9 @@ local function check_mixture(target)
   end
 end
 
-local floats = { f32 = true, f64 = true, bf16 = true, f16 = true }
-
 -- loss.is_distribution(target) -> is it a tensor of probabilities, rather than labels?
 function loss.is_distribution(target)
-  return type(target) == "userdata" and floats[target:dtype()] ~= nil
+  return type(target) == "userdata" and dtypes.floats[target:dtype()] ~= nil
 end
 
 -- A tensor of probabilities, which are of as many classes as the logits.

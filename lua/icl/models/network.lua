@@ -199,7 +199,7 @@ function Network:build(o, frame)
   self.fc = self:head(channels, o)
 end
 
--- x (n, h, w, channels) -> logits f32 (n, classes)
+-- x (n, h, w, channels) -> logits (n, classes), f32 unless model:to made the weights narrower
 function Network:forward(x)
   check_input(self, x)
   x = self.conv(x)

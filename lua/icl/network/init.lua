@@ -6,6 +6,7 @@
 --   net(images)
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local fail = require "icl.internal.fail"
 local find = require "icl.network.find"
 local json = require "icl.json"
@@ -33,7 +34,7 @@ local function call(model, shape, count)
     fail("network.describe: the model returned %s for images; it must be one tensor of logits",
       arguments.described(logits))
   end
-  return images, logits
+  return images, dtypes.wide(logits)
 end
 
 -- network.describe(model, shape) -> a text, JSON, about what the evaluation of a model records, for any number of

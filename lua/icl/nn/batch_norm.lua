@@ -7,7 +7,9 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local ops = core.ops
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local check_input = require "icl.nn.input"
+local wide = dtypes.wide
 local BatchNorm = require "icl.nn.module".class "batch_norm"
 
 BatchNorm.absent_in_files = { num_batches_tracked = 0 }  -- PyTorch counts since 0.4.1
@@ -37,8 +39,8 @@ local function batch_coefficients(self, x)
   if count < 2 then
     fail("batch norm needs more than one value per channel in training; x is (%s)", table.concat(x:shape(), ", "))
   end
-  local mean, variance = self.running_mean:read(), self.running_var:read()
-  local coefficients = ops.bn_coefficients(ops.bn_sums(x), self.weight, self.bias, { eps = self.eps })
+  local mean, variance = wide(self.running_mean:read()), wide(self.running_var:read())
+  local coefficients = ops.bn_coefficients(ops.bn_sums(x), wide(self.weight), wide(self.bias), { eps = self.eps })
   self.running_mean:write(ops.bn_running(coefficients, mean, { row = MEAN, momentum = self.momentum }))
   self.running_var:write(ops.bn_running(coefficients, variance, { row = VARIANCE, momentum = self.momentum,
                                                                   factor = count / (count - 1) }))
@@ -52,7 +54,8 @@ function BatchNorm:forward(x)
   if self.training then
     coefficients = batch_coefficients(self, x)
   else
-    coefficients = ops.bn_inference(self.weight, self.bias, self.running_mean, self.running_var, { eps = self.eps })
+    coefficients = ops.bn_inference(wide(self.weight), wide(self.bias), wide(self.running_mean),
+      wide(self.running_var), { eps = self.eps })
   end
   return ops.scale_shift(x, coefficients)
 end

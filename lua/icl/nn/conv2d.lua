@@ -3,6 +3,7 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local border = require "icl.nn.border"
+local dtypes = require "icl.internal.dtypes"
 local initial = require "icl.nn.initial"
 local check_input = require "icl.nn.input"
 local Conv2d = require "icl.nn.module".class "conv2d"
@@ -52,7 +53,8 @@ end
 
 function Conv2d:forward(x)
   check_input(self, x)
-  local weight = self.dilation and dilated(self.weight, self.dilation, self.spread) or self.weight
+  local weight = dtypes.wide(self.weight)
+  if self.dilation then weight = dilated(weight, self.dilation, self.spread) end
   if self.border then x = border.add("conv2d", x, self.border, self.padding_mode) end
   local y = core.ops.conv2d(x, weight, self.attributes)
   if not self.bias then return y end

@@ -7,6 +7,7 @@
 -- tensor in a field is a constant, neither trained nor saved.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local fail = require "icl.internal.fail"
 local scope = require "icl.internal.scope"
 local observer = require "icl.nn.observer"
@@ -347,6 +348,16 @@ function Module.keep_modes(list)
       if module.training ~= training then module.training = training end
     end
   end })
+end
+
+-- m:to(dtype): its states of floats, parameters and buffers, have this dtype from now on; returns itself. To be called
+-- before an optimizer is made, whose states have the dtypes of the parameters.
+function Module:to(dtype)
+  arguments.choice("to: the dtype", dtype, arguments.names(dtypes.floats))
+  for _, entry in ipairs(self:named_states()) do
+    if dtypes.floats[entry.state:dtype()] then entry.state:set_dtype(dtype) end
+  end
+  return self
 end
 
 -- m:freeze([on]): its parameters are not trained, or are again with `false`.

@@ -1,15 +1,11 @@
 -- optim/gradients.lua: gradients as optimizers get them: clipped, and divided.
 local fail = require "icl.internal.fail"
 local groups = require "icl.optim.groups"
+local squares = require "icl.optim.squares"
 
 -- min(1, limit / (norm + 1e-6)) for the norm of all gradients together; one element.
 local function clip_scale(gradients, limit)
-  local total
-  for _, gradient in ipairs(gradients) do
-    local squares = (gradient * gradient):sum()
-    total = total and total + squares or squares
-  end
-  return (limit / (total:sqrt() + 1e-6)):minimum(1)
+  return (limit / (squares(gradients):sqrt() + 1e-6)):minimum(1)
 end
 
 local SHOWN = 5  -- names in the notice

@@ -8,6 +8,7 @@ local gradients_of = require "icl.optim.gradients"
 local groups = require "icl.optim.groups"
 local saved = require "icl.optim.saved"
 local settings = require "icl.optim.settings"
+local squares = require "icl.optim.squares"
 local wrapped = require "icl.optim.wrapped"
 
 local rule = { defaults = { rho = 0.05, adaptive = false }, settled = {} }
@@ -18,15 +19,15 @@ local unchanged = { gradient_clip = 0, divide = 1 }
 
 -- Moves the parameters by e; -> what they were before, by state.
 local function climb(self)
-  local gradients, before, total = gradients_of(self, unchanged), {}, nil
+  local gradients, before, measured = gradients_of(self, unchanged), {}, {}
   local o = self.options
   groups.each(self.groups, function(_, state)
     local w, g = state:read(), gradients[state]
     if not g then return end
-    if o.adaptive then g = w:abs() * g end
-    local squares = (g * g):sum()
-    before[state], total = w, total and total + squares or squares
+    before[state] = w
+    measured[#measured + 1] = o.adaptive and w:abs() * g or g
   end)
+  local total = squares(measured)
   if not total then fail("%s: step: all parameters are frozen", self.name) end
   local scale = o.rho / (total:sqrt() + 1e-12)
   groups.each(self.groups, function(_, state)

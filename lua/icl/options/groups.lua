@@ -15,6 +15,7 @@ local optimizers = require "icl.optim.from_options".names
 local random = require "icl.random"
 local rules = require "icl.internal.rules"
 local schedule = require "icl.schedule"
+local stored_as = require "icl.internal.stored_as"
 
 local groups = {}
 
@@ -285,14 +286,30 @@ groups.logging = options "logging"
   : flag("histograms", false, "in them the weights after each epoch", { only = in_events, may_change = true })
   : neutral()
 
-groups.runtime = options "runtime"
-  : value("seed", 0, "of every random draw", { min = 0, neutral = true })
-  : choice("precision", "f32", { "f32", "tf32", "bf16" },
-      "how activations are stored; tf32: as f32, and products of them have 10 bits, on devices that have it")
-  : include(groups.output, groups.logging, groups.engine)
+-- A message where the device has not what a precision needs.
+local function check_precision(values)
+  local device = values.device or core.configured().device or "cpu"
+  local wanted = values.precision == "tf32" and "tf32" or stored_as[values.precision]
+  local has = core.device_precisions(device)
+  for _, name in ipairs(has or { wanted }) do  -- what is wrong with a device is said elsewhere
+    if name == wanted then return nil end
+  end
+  return ("{precision} %s: device %s has %s%s"):format(values.precision, device, table.concat(has, ", "),
+    wanted == "f16" and "; bf16 takes as little memory as f16, and needs no scaling of the loss" or "")
+end
+
+groups.precision = options "precision"
+  : choice("precision", "f32", { "f32", "tf32", "bf16", "f16", "f16-pure" },
+      "how activations are stored; tf32: as f32, and products of them have 10 bits; f16: with dynamic loss scaling; "
+      .. "f16-pure: weights and all that the optimizer does are f16, too, as in an experiment that shows why not")
+  : check(check_precision)
   : after(function(opt)
       if opt.precision == "tf32" then core.configure { precision = "tf32" } end
-      random.seed(opt.seed)
     end)
+
+groups.runtime = options "runtime"
+  : value("seed", 0, "of every random draw", { min = 0, neutral = true })
+  : include(groups.precision, groups.output, groups.logging, groups.engine)
+  : after(function(opt) random.seed(opt.seed) end)
 
 return groups

@@ -125,7 +125,7 @@ function TensorBoard:report(record)
       if name ~= "count" then put(values.tag(key), name, figures[name]) end  -- how many images, in each report the same
     end
   end
-  for _, name in ipairs { "lr", "images_per_second" } do
+  for _, name in ipairs { "lr", "loss_scale", "images_per_second" } do
     if record[name] then put("Train", name, record[name]) end
   end
   for _, title in ipairs(arguments.names(self.elapsed)) do put(title, "time", self.elapsed[title]) end

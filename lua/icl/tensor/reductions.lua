@@ -1,6 +1,7 @@
 -- tensor/reductions.lua: sums, means, extremes and the like over axes, as methods of tensors.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local fail = require "icl.internal.fail"
 local given = require "icl.tensor.given"
 local methods, ops = core.tensor_methods, core.ops
@@ -49,9 +50,11 @@ function methods.var(x, ...)
   return total / (x:count() / math.max(total:count(), 1) - correction)
 end
 
--- t:norm([dims [, keepdim]]): square root of the sum of squares. Its gradient is 0 where it is 0.
+-- t:norm([dims [, keepdim]]): square root of the sum of squares, which are f32 at least. Its gradient is 0 where it is
+-- 0.
 function methods.norm(x, ...)
-  local squares = sum(x * x, read_reduction("norm", reduction, x, ...))
+  local wide = dtypes.wide(x)
+  local squares = sum(wide * wide, read_reduction("norm", reduction, x, ...))
   local zero = ops.eq(squares, 0)
   return ops.where(zero, 0, ops.where(zero, 1, squares):sqrt())
 end

@@ -4,6 +4,9 @@
 
 struct f32_access {
   typedef float real;
+  typedef raw<EIGHT> words;
+  enum { LOADS_TWO = true };
+  static DEVICE_MEMBER bool has_words(int dtype) { return dtype == ICL_F32 || dtype == ICL_BF16 || dtype == ICL_F16; }
   static DEVICE_MEMBER float read(const void *data, int dtype, int64_t i) { return load_one(data, dtype, i); }
   static DEVICE_MEMBER void write(void *data, int dtype, int64_t i, float x) { store_one(data, dtype, i, x); }
   static DEVICE_MEMBER void read_all(const void *data, int dtype, int64_t first, float (&x)[EIGHT]) {
@@ -27,17 +30,25 @@ __global__ void __launch_bounds__(CHAIN_THREADS, CHAIN_BLOCKS)
   run_chain<f32_access>(chains[b.chain], b.block, shared);
 }
 
+/* wide_chain.cu */
 cudaError_t icl__cuda_wide_chain(const icl__chain *chain, unsigned shared_bytes, cudaStream_t stream);
+cudaError_t icl__cuda_wide_chains(const icl__chain *chains, const icl__chain_block *blocks, int count,
+                                  unsigned shared_bytes, cudaStream_t stream);
+
+static unsigned shared_bytes_of(int slots) { return (unsigned)slots * PARTS * CHAIN_THREADS * 16; }
 
 cudaError_t icl__cuda_chain(const icl__chain *chain, cudaStream_t stream) {
-  unsigned shared_bytes = (unsigned)chain->slots * PARTS * CHAIN_THREADS * 16;
+  unsigned shared_bytes = shared_bytes_of(chain->slots);
   if (chain->wide)
     return icl__cuda_wide_chain(chain, shared_bytes, stream);
   return ICL_LAUNCH(chain_f32, dim3(icl__blocks(chain->count, ICL__CHAIN_BLOCK_F32)), dim3(CHAIN_THREADS), shared_bytes,
                     stream, *chain);
 }
 
-cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, cudaStream_t stream) {
-  unsigned shared_bytes = ICL__CHAIN_SLOTS * PARTS * CHAIN_THREADS * 16;
+cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, int slots, bool wide,
+                             cudaStream_t stream) {
+  unsigned shared_bytes = shared_bytes_of(slots);
+  if (wide)
+    return icl__cuda_wide_chains(chains, blocks, count, shared_bytes, stream);
   return ICL_LAUNCH(chains_f32, dim3((unsigned)count), dim3(CHAIN_THREADS), shared_bytes, stream, chains, blocks);
 }

@@ -138,6 +138,23 @@ template <class Access> struct stretch {
     put(slot, x);
   }
 
+  /* Whole and as it lies in memory? */
+  DEVICE_MEMBER bool is_plain(const icl__chain_input &in) const {
+    return in.mode == ICL__CHAIN_DENSE && left >= VALUES && Access::has_words(in.dtype);
+  }
+
+  /* Two plain inputs, which are under way together. */
+  DEVICE_MEMBER void load_two(const icl__chain_input &a, int slot_a, const icl__chain_input &b, int slot_b) const {
+    typename Access::words words_a, words_b;
+    real x[VALUES];
+    words_a.read(a.data, a.dtype, first);
+    words_b.read(b.data, b.dtype, first);
+    words_a.unpack(a.dtype, x);
+    put(slot_a, x);
+    words_b.unpack(b.dtype, x);
+    put(slot_b, x);
+  }
+
   DEVICE_MEMBER void store(const icl__chain_output &out, int slot) const {
     real x[VALUES];
     get(slot, x);
@@ -161,14 +178,30 @@ template <class Access> struct stretch {
   }
 };
 
+/* Loads what step `i` names, and with it what the next step does if that is a load as well. The steps that were done.
+ * There is a next step, since a chain ends with a STORE. */
+template <class Access> DEVICE int load_some(const stretch<Access> &e, const icl__chain &c, int i) {
+  const icl__chain_step &step = c.step[i], &next = c.step[i + 1];
+  const icl__chain_input &a = c.in[step.in[0]], &b = c.in[next.in[0]];
+  if constexpr (Access::LOADS_TWO) {
+    if (next.code == ICL__CHAIN_LOAD && e.is_plain(a) && e.is_plain(b)) {
+      e.load_two(a, step.out, b, next.out);
+      return 2;
+    }
+  }
+  e.load(c, a, step.out);
+  return 1;
+}
+
 template <class Access> DEVICE void run_chain(const icl__chain &c, int64_t block, void *shared) {
   typedef stretch<Access> elements;
   int64_t first = (block * CHAIN_THREADS + threadIdx.x) * elements::VALUES;
   elements e = {{(part<typename Access::real> *)shared}, first, c.count - first};
-  for (int i = 0; i < c.steps && e.left > 0; i++) {
+  for (int i = 0, done = 1; i < c.steps && e.left > 0; i += done) {
     const icl__chain_step &step = c.step[i];
+    done = 1;
     if (step.code == ICL__CHAIN_LOAD) {
-      e.load(c, c.in[step.in[0]], step.out);
+      done = load_some(e, c, i);
     } else if (step.code == ICL__CHAIN_STORE) {
       e.store(c.out[step.out], step.in[0]);
     } else if (step.code == ICL__CHAIN_ROUND) {

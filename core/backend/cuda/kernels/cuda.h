@@ -32,11 +32,14 @@
  * and sm_120 spills registers to hold more. */
 #define THREADS_A_BLOCK(threads) __launch_bounds__(threads, 1)
 
-/* Every loop over the values of a thread is unrolled: they live in registers. */
+/* Every loop over the values of a thread is unrolled: they live in registers. NO_UNROLL where the compiler by itself
+ * would keep more of them at once than registers are worth. */
 #if defined __CUDACC__
-#define UNROLL _Pragma("unroll")
+#define UNROLL    _Pragma("unroll")
+#define NO_UNROLL _Pragma("unroll 1")
 #else
 #define UNROLL
+#define NO_UNROLL
 #endif
 
 enum { WARP = 32 };

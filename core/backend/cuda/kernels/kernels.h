@@ -39,10 +39,13 @@ typedef struct {
   int64_t stride[ICL_MAX_RANK];
 } icl__cuda_axes;
 
-/* ---- pointwise (chain.h): one chain, or the blocks of many in device memory in one launch ---- */
+/* ---- pointwise (chain.h) ---- */
 
 cudaError_t icl__cuda_chain(const icl__chain *chain, cudaStream_t stream);
-cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, cudaStream_t stream);
+/* `count` blocks of many chains in one launch; both arrays in device memory, where they may stay for every launch of
+ * a graph. All chains are wide or none is, and none reads what another writes; `slots` is the most that one has. */
+cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, int slots, bool wide,
+                             cudaStream_t stream);
 
 /* ---- batch norm: x (rows, channels); tables as in ops/batch_norm.h ---- */
 
@@ -148,6 +151,52 @@ typedef struct {
   uint64_t fill; /* its bytes, of elements up to 8 bytes; 0 for others */
 } icl__cuda_move;
 cudaError_t icl__cuda_move_elements(const icl__cuda_move *move, int bytes, cudaStream_t stream);
+/* The same for elements of up to 8 bytes that all move, by tiles: the last axis is the dense one of `from`, the one
+ * before it that of `to`. */
+cudaError_t icl__cuda_move_turned(const icl__cuda_move *move, int bytes, cudaStream_t stream);
+
+/* One matrix of a launch of many: the transpose of a dense (rows, columns) of floats, in another dtype. Convolutions
+ * want their weights (kh, kw, i, o) as (o, kh, kw, i): a matrix of o columns. */
+typedef struct {
+  const void *from;
+  void *to;
+  int32_t rows, columns, from_dtype, to_dtype;
+} icl__cuda_transpose;
+/* Tiles are squares of that side; they are counted along the rows of tiles of a matrix. */
+enum { ICL__CUDA_TRANSPOSE_SIDE = 64 };
+typedef struct {
+  int32_t matrix, tile;
+} icl__cuda_transpose_tile;
+static inline int32_t icl__cuda_transpose_tiles(int32_t rows, int32_t columns) {
+  return ((rows + ICL__CUDA_TRANSPOSE_SIDE - 1) / ICL__CUDA_TRANSPOSE_SIDE) *
+         ((columns + ICL__CUDA_TRANSPOSE_SIDE - 1) / ICL__CUDA_TRANSPOSE_SIDE);
+}
+/* `count` tiles; both arrays in device memory. */
+cudaError_t icl__cuda_transposes(const icl__cuda_transpose *matrices, const icl__cuda_transpose_tile *tiles, int count,
+                                 cudaStream_t stream);
+
+/* ---- around a graph ---- */
+
+/* Before it runs: the first `number_count` of `number` go to `numbers`, and pieces of any length, aligned to 16 bytes,
+ * are copied. */
+enum { ICL__CUDA_BIND_NUMBERS = 64, ICL__CUDA_BIND_PIECES = 48 };
+typedef struct {
+  const void *from;
+  void *to;
+  int64_t bytes;
+} icl__cuda_piece;
+typedef struct {
+  double *numbers;
+  int32_t number_count, piece_count;
+  double number[ICL__CUDA_BIND_NUMBERS];
+  icl__cuda_piece piece[ICL__CUDA_BIND_PIECES];
+} icl__cuda_bind;
+cudaError_t icl__cuda_bind_leaves(const icl__cuda_bind *b, cudaStream_t stream);
+
+/* flag[0] = 1 if any of `count` floats is NaN, else it stays as it is. */
+cudaError_t icl__cuda_find_nan(icl__cuda_in x, int64_t count, int32_t *flag, cudaStream_t stream);
+
+/* ---- rows at an index ---- */
 
 /* Rows of `bytes`: y[i] = x[index[i]], index kept within 0 ... limit - 1. */
 cudaError_t icl__cuda_gather(const void *x, const int64_t *index, int64_t rows, int64_t limit, int64_t bytes, void *y,

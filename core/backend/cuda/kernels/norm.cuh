@@ -7,34 +7,48 @@
 #include "pointers.cuh"
 #include "values.cuh"
 
+/* ---- V channels of a table: all is read before anything is written, so that one wait is enough ---- */
+
+template <int V> DEVICE void load_row(const float *table, int channels, int row, int column, float (&x)[V]) {
+  load(table, ICL_F32, (int64_t)row * channels + column, x);
+}
+
+template <int V> DEVICE void load_row(const double *table, int channels, int row, int column, float (&x)[V]) {
+  load(table, ICL_F64, (int64_t)row * channels + column, x);
+}
+
+template <int V> DEVICE void store_row(float *table, int channels, int row, int column, const float (&x)[V]) {
+  store(table, ICL_F32, (int64_t)row * channels + column, x);
+}
+
 /* V columns of the coefficients. */
 template <int V> struct columns {
   float a[V], b[V], mean[V];
 
   columns() = default;
   DEVICE_MEMBER columns(const float *coefficients, int channels, int column) {
-    load(coefficients, ICL_F32, BN_A * channels + column, a);
-    load(coefficients, ICL_F32, BN_B * channels + column, b);
-    load(coefficients, ICL_F32, BN_MEAN * channels + column, mean);
+    load_row(coefficients, channels, BN_A, column, a);
+    load_row(coefficients, channels, BN_B, column, b);
+    load_row(coefficients, channels, BN_MEAN, column, mean);
   }
   /* Rounded in one way, so that a mask made from it again is the mask that the forward pass had. */
   DEVICE_MEMBER float normalized(int j, float x) const { return fmaf(a[j], x - mean[j], b[j]); }
 };
 
-/* ---- one channel of a table ---- */
-
-DEVICE float wide_at(const double *table, int channels, int row, int i) {
-  return load_one(table, ICL_F64, (int64_t)row * channels + i);
-}
-
-DEVICE void set_coefficients(float *out, int channels, int i, float weight, float bias, float mean, float variance,
-                             float eps) {
-  float inverse_std = 1 / sqrtf(variance + eps);
-  out[BN_A * channels + i] = weight * inverse_std;
-  out[BN_B * channels + i] = bias;
-  out[BN_MEAN * channels + i] = mean;
-  out[BN_INVERSE_STD * channels + i] = inverse_std;
-  out[BN_VARIANCE * channels + i] = variance;
+template <int V>
+DEVICE void set_coefficients(float *out, int channels, int column, const float (&weight)[V], const float (&bias)[V],
+                             const float (&mean)[V], const float (&variance)[V], float eps) {
+  float a[V], inverse_std[V];
+  UNROLL
+  for (int j = 0; j < V; j++) {
+    inverse_std[j] = 1 / sqrtf(variance[j] + eps);
+    a[j] = weight[j] * inverse_std[j];
+  }
+  store_row(out, channels, BN_A, column, a);
+  store_row(out, channels, BN_B, column, bias);
+  store_row(out, channels, BN_MEAN, column, mean);
+  store_row(out, channels, BN_INVERSE_STD, column, inverse_std);
+  store_row(out, channels, BN_VARIANCE, column, variance);
 }
 
 DEVICE float moved(float old, float measured, float momentum, float factor) {
@@ -42,21 +56,33 @@ DEVICE float moved(float old, float measured, float momentum, float factor) {
 }
 
 /* From the sums `s` of g and `q` of g (x - mean); `sums` NULL: statistics were constants. */
-DEVICE void set_gradients(float *out, int channels, int i, float s, float q, const float *coefficients,
-                          const double *sums) {
-  float a = coefficients[BN_A * channels + i], inverse_std = coefficients[BN_INVERSE_STD * channels + i];
-  float k0 = 0, k1 = 0;
-  if (sums) { /* the mean of the coefficients may be a rounded one */
-    float count = wide_at(sums, channels, BN_SUMS_COUNT, i);
-    float rest = wide_at(sums, channels, BN_SUMS_SUM, i) / count - coefficients[BN_MEAN * channels + i];
-    q = fmaf(-rest, s, q);
-    k1 = a * inverse_std * inverse_std * q / count;
-    k0 = fmaf(k1, rest, -(a * s / count));
+template <int V>
+DEVICE void set_gradients(float *out, int channels, int column, const float (&s)[V], const float (&q)[V],
+                          const float *coefficients, const double *sums) {
+  float a[V], inverse_std[V], mean[V], count[V], sum[V], k0[V], k1[V], weight[V];
+  load_row(coefficients, channels, BN_A, column, a);
+  load_row(coefficients, channels, BN_INVERSE_STD, column, inverse_std);
+  if (sums) {
+    load_row(coefficients, channels, BN_MEAN, column, mean);
+    load_row(sums, channels, BN_SUMS_COUNT, column, count);
+    load_row(sums, channels, BN_SUMS_SUM, column, sum);
   }
-  out[BN_K1 * channels + i] = k1;
-  out[BN_K0 * channels + i] = k0;
-  out[BN_WEIGHT_GRADIENT * channels + i] = q * inverse_std;
-  out[BN_BIAS_GRADIENT * channels + i] = s;
+  UNROLL
+  for (int j = 0; j < V; j++) {
+    float products = q[j];
+    k0[j] = k1[j] = 0;
+    if (sums) { /* the mean of the coefficients may be a rounded one */
+      float rest = sum[j] / count[j] - mean[j];
+      products = fmaf(-rest, s[j], products);
+      k1[j] = a[j] * inverse_std[j] * inverse_std[j] * products / count[j];
+      k0[j] = fmaf(k1[j], rest, -(a[j] * s[j] / count[j]));
+    }
+    weight[j] = products * inverse_std[j];
+  }
+  store_row(out, channels, BN_K1, column, k1);
+  store_row(out, channels, BN_K0, column, k0);
+  store_row(out, channels, BN_WEIGHT_GRADIENT, column, weight);
+  store_row(out, channels, BN_BIAS_GRADIENT, column, s);
 }
 
 #endif

@@ -10,9 +10,11 @@ __global__ void bn_coefficients(const double *__restrict__ sums, const float *__
   int i = this_channel();
   if (i >= channels)
     return;
-  float count = wide_at(sums, channels, BN_SUMS_COUNT, i);
-  set_coefficients(out, channels, i, weight[i], bias[i], wide_at(sums, channels, BN_SUMS_SUM, i) / count,
-                   wide_at(sums, channels, BN_SUMS_SQUARES, i) / count, eps);
+  float count[1], sum[1], squares[1];
+  load_row(sums, channels, BN_SUMS_COUNT, i, count);
+  load_row(sums, channels, BN_SUMS_SUM, i, sum);
+  load_row(sums, channels, BN_SUMS_SQUARES, i, squares);
+  set_coefficients<1>(out, channels, i, {weight[i]}, {bias[i]}, {sum[0] / count[0]}, {squares[0] / count[0]}, eps);
 }
 
 __global__ void bn_inference(const float *__restrict__ weight, const float *__restrict__ bias,
@@ -20,7 +22,7 @@ __global__ void bn_inference(const float *__restrict__ weight, const float *__re
                              int channels, float *__restrict__ out) {
   int i = this_channel();
   if (i < channels)
-    set_coefficients(out, channels, i, weight[i], bias[i], mean[i], variance[i], eps);
+    set_coefficients<1>(out, channels, i, {weight[i]}, {bias[i]}, {mean[i]}, {variance[i]}, eps);
 }
 
 /* `old` and `out` may be one. */
@@ -36,8 +38,10 @@ __global__ void bn_coefficients_grad(const double *__restrict__ scale_sums, cons
   int i = this_channel();
   if (i >= channels)
     return;
-  set_gradients(out, channels, i, wide_at(scale_sums, channels, BN_SCALE_SUM, i),
-                wide_at(scale_sums, channels, BN_SCALE_PRODUCTS, i), coefficients, sums);
+  float s[1], q[1];
+  load_row(scale_sums, channels, BN_SCALE_SUM, i, s);
+  load_row(scale_sums, channels, BN_SCALE_PRODUCTS, i, q);
+  set_gradients(out, channels, i, s, q, coefficients, sums);
 }
 
 static dim3 grid_of(int32_t channels) { return dim3(icl__blocks(channels, THREADS)); }

@@ -16,6 +16,13 @@ template <class Visitor> void each_pointer(const icl__cuda_move &m, Visitor visi
   visit(m.from);
   visit(m.to);
 }
+template <class Visitor> void each_pointer(const icl__cuda_bind &b, Visitor visit) {
+  visit(b.numbers);
+  for (int i = 0; i < b.piece_count; i++) {
+    visit(b.piece[i].from);
+    visit(b.piece[i].to);
+  }
+}
 template <class Visitor> void each_pointer(const icl__cuda_draw &d, Visitor visit) {
   visit(d.key);
   visit(d.ids);

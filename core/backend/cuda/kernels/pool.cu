@@ -225,7 +225,7 @@ cudaError_t icl__cuda_avg_pool2d_grad(icl__cuda_in g, const icl__cuda_pool *p, i
 cudaError_t icl__cuda_global_avg_pool(icl__cuda_in x, int32_t n, int64_t pixels, int32_t c, icl__cuda_out y,
                                       cudaStream_t stream) {
   int v = c % EIGHT ? 1 : EIGHT;
-  tiling t = icl__tiling(pixels, c / v, v, 0);
+  tiling t = icl__tiling(pixels, c, v, v, 0);
   dim3 grid((unsigned)n, t.grid.y);
   if (v == 1)
     return ICL_LAUNCH(global_pool<1>, grid, dim3(TILE), 0, stream, x, pixels, c, t.lanes, y);

@@ -6,6 +6,10 @@
 #include "tile.cuh"
 #include "values.cuh"
 
+/* Elements that a thread reads at once, and blocks of a launch at most: more than of tiles, since elements are
+ * read one by one. */
+enum { AT_ONCE = TILE_ROWS_LEAST, BLOCKS_MOST = 4 * TILE_BLOCKS };
+
 /* ---- what is kept while elements are taken ---- */
 
 DEVICE int64_t load_integer(const void *data, int dtype, int64_t i) {
@@ -35,47 +39,55 @@ DEVICE void store_integer(void *data, int dtype, int64_t i, int64_t x) {
   }
 }
 
-/* Elements as f32 or as i64. */
+/* Elements as f32 or as i64; a word is one as it lies in memory. */
 struct real {
   typedef float value;
-  static DEVICE_MEMBER float load(const void *data, int dtype, int64_t i) { return load_one(data, dtype, i); }
+  typedef raw<1> word;
+  static DEVICE_MEMBER void read(word &w, const void *data, int dtype, int64_t i) { w.read(data, dtype, i); }
+  static DEVICE_MEMBER float unpack(const word &w, int dtype) {
+    float x[1];
+    w.unpack(dtype, x);
+    return x[0];
+  }
   static DEVICE_MEMBER void store(void *data, int dtype, int64_t i, float x) { store_one(data, dtype, i, x); }
   static DEVICE_MEMBER float least() { return -INFINITY; }
 };
 
 struct integer {
-  typedef int64_t value;
-  static DEVICE_MEMBER int64_t load(const void *data, int dtype, int64_t i) { return load_integer(data, dtype, i); }
+  typedef int64_t value, word;
+  static DEVICE_MEMBER void read(word &w, const void *data, int dtype, int64_t i) { w = load_integer(data, dtype, i); }
+  static DEVICE_MEMBER int64_t unpack(const word &w, int) { return w; }
   static DEVICE_MEMBER void store(void *data, int dtype, int64_t i, int64_t x) { store_integer(data, dtype, i, x); }
   static DEVICE_MEMBER int64_t least() { return INT64_MIN; }
 };
 
 template <class Kind> struct adder {
+  typedef Kind elements;
   typedef typename Kind::value kept;
   static DEVICE_MEMBER kept nothing() { return 0; }
-  static DEVICE_MEMBER kept take(const void *data, int dtype, int64_t i, int64_t) { return Kind::load(data, dtype, i); }
+  static DEVICE_MEMBER kept take(typename Kind::value x, int64_t) { return x; }
   static DEVICE_MEMBER void join(kept &a, const kept &b) { a += b; }
   static DEVICE_MEMBER void put(void *data, int dtype, int64_t i, const kept &a) { Kind::store(data, dtype, i, a); }
 };
 
 template <class Kind> struct largest {
+  typedef Kind elements;
   typedef typename Kind::value kept;
   static DEVICE_MEMBER kept nothing() { return Kind::least(); }
-  static DEVICE_MEMBER kept take(const void *data, int dtype, int64_t i, int64_t) { return Kind::load(data, dtype, i); }
+  static DEVICE_MEMBER kept take(typename Kind::value x, int64_t) { return x; }
   static DEVICE_MEMBER void join(kept &a, const kept &b) { a = larger(a, b); }
   static DEVICE_MEMBER void put(void *data, int dtype, int64_t i, const kept &a) { Kind::store(data, dtype, i, a); }
 };
 
 /* The first of equals, whatever order they come in. */
 template <class Kind> struct first_largest {
+  typedef Kind elements;
   struct kept {
     typename Kind::value x;
     int64_t place;
   };
   static DEVICE_MEMBER kept nothing() { return {Kind::least(), INT64_MAX}; }
-  static DEVICE_MEMBER kept take(const void *data, int dtype, int64_t i, int64_t place) {
-    return {Kind::load(data, dtype, i), place};
-  }
+  static DEVICE_MEMBER kept take(typename Kind::value x, int64_t place) { return {x, place}; }
   static DEVICE_MEMBER void join(kept &a, const kept &b) {
     if (is_larger(b.x, a.x) || (!is_larger(a.x, b.x) && b.place < a.place))
       a = b;
@@ -85,13 +97,15 @@ template <class Kind> struct first_largest {
 
 /* ---- the kernel ---- */
 
+/* Of one axis without a division, which is most reductions. */
 DEVICE int64_t offset_of(const icl__cuda_axes &axes, int64_t i) {
   int64_t offset = 0;
-  for (int d = axes.rank - 1; d >= 0; d--) {
+  NO_UNROLL
+  for (int d = axes.rank - 1; d > 0; d--) {
     offset += i % axes.size[d] * axes.stride[d];
     i /= axes.size[d];
   }
-  return offset;
+  return offset + (axes.rank ? i * axes.stride[0] : 0);
 }
 
 /* Joins what the threads of each result have; theirs of row 0 hold it then. */
@@ -109,6 +123,28 @@ template <class R> DEVICE void join_rows(typename R::kept &a, int outputs) {
   }
 }
 
+/* Elements first, first + step and so on of `length`, of which a few are under way at once. */
+template <class R>
+DEVICE void take_all(typename R::kept &a, const icl__cuda_in &x, int64_t begin, const icl__cuda_axes &reduced,
+                     int64_t length, int64_t first, int64_t step) {
+  typedef typename R::elements elements;
+  for (int64_t i = first; i < length; i += AT_ONCE * step) {
+    typename elements::word words[AT_ONCE];
+    int64_t place[AT_ONCE]; /* first, since a division waits for all that is under way */
+    UNROLL
+    for (int k = 0; k < AT_ONCE; k++)
+      place[k] = begin + offset_of(reduced, i + k * step);
+    UNROLL
+    for (int k = 0; k < AT_ONCE; k++)
+      if (i + k * step < length)
+        elements::read(words[k], x.data, x.dtype, place[k]);
+    UNROLL
+    for (int k = 0; k < AT_ONCE; k++)
+      if (i + k * step < length)
+        R::join(a, R::take(elements::unpack(words[k], x.dtype), i + k * step));
+  }
+}
+
 template <class R>
 __global__ void THREADS_A_BLOCK(TILE)
     reduce(icl__cuda_in x, const __grid_constant__ icl__cuda_axes kept, const __grid_constant__ icl__cuda_axes reduced,
@@ -118,8 +154,8 @@ __global__ void THREADS_A_BLOCK(TILE)
   int rows = TILE / outputs;
   typename R::kept a = R::nothing();
   if (result < results)
-    for (int64_t i = (int64_t)blockIdx.y * rows + tile_row(outputs); i < length; i += (int64_t)gridDim.y * rows)
-      R::join(a, R::take(x.data, x.dtype, begin + offset_of(reduced, i), i));
+    take_all<R>(a, x, begin, reduced, length, (int64_t)blockIdx.y * rows + tile_row(outputs),
+                (int64_t)gridDim.y * rows);
   join_rows<R>(a, outputs);
   if (gridDim.y > 1) {
     partial += (int64_t)blockIdx.x * gridDim.y * outputs + tile_lane(outputs);
@@ -160,7 +196,7 @@ static cudaError_t launch(icl__cuda_in x, const icl__cuda_axes *kept, const icl_
   int64_t results = count_of(kept), length = count_of(reduced);
   int outputs = outputs_of(kept, results, length);
   dim3 grid(icl__blocks(results, outputs));
-  int64_t split = length / (TILE / outputs * TILE_ROWS_LEAST), most = TILE_BLOCKS / grid.x;
+  int64_t split = length / (TILE / outputs * TILE_ROWS_LEAST), most = BLOCKS_MOST / grid.x;
   split = split < most ? split : most; /* so few that partial results and tickets have room */
   grid.y = (unsigned)(split > 1 ? split : 1);
   return ICL_LAUNCH(reduce<R>, grid, dim3(TILE), 0, stream, x, *kept, *reduced, results, length, outputs, y,

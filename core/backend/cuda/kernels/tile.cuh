@@ -93,18 +93,25 @@ template <class Join, int N> DEVICE bool join_blocks(float (&a)[N], int lanes, f
 
 /* ---- the host's part ---- */
 
-enum { TILE_BLOCKS = 256, TILE_ROWS_LEAST = 8 }; /* blocks of a launch, about; rows of a thread before there are more */
+/* Blocks of a launch, about; rows of a thread before there are more; the fewest lanes of 16 bytes each, since memory
+ * comes in pieces of 128. */
+enum { TILE_BLOCKS = 256, TILE_ROWS_LEAST = 4, WIDE_LANES_LEAST = 8 };
 
 typedef struct {
   int lanes;
   dim3 grid; /* x along the rows, y along the columns */
 } tiling;
 
-/* For `rows` of `columns`, with `partial_floats` room for partial results of `floats` each and so many tickets. */
-static inline tiling icl__tiling(int64_t rows, int64_t columns, int floats, int64_t partial_floats) {
+/* For `rows` of `channels`, of which a lane takes `width`, with `partial_floats` room for partial results of `floats`
+ * each and so many tickets. As many lanes as cover the columns with the fewest of them idle. */
+static inline tiling icl__tiling(int64_t rows, int64_t channels, int width, int floats, int64_t partial_floats) {
+  int64_t columns = channels / width;
   tiling t = {1, dim3(1, 1)};
   while (t.lanes < columns && t.lanes < WARP)
     t.lanes *= 2;
+  for (int lanes = t.lanes / 2; width > 1 && lanes >= WIDE_LANES_LEAST; lanes /= 2)
+    if (icl__blocks(columns, lanes) * lanes < icl__blocks(columns, t.lanes) * t.lanes)
+      t.lanes = lanes;
   t.grid.y = icl__blocks(columns, t.lanes);
   int64_t blocks = rows / (TILE / t.lanes * TILE_ROWS_LEAST), most = TILE_BLOCKS / t.grid.y;
   int64_t room = partial_floats / ((int64_t)floats * t.lanes * t.grid.y);

@@ -73,7 +73,7 @@ template <class T> DEVICE T larger(T a, T b) { return is_larger(b, a) ? b : a; }
 
 /* ---- eight ---- */
 
-DEVICE void unpack(unsigned word, int dtype, float &low, float &high) {
+DEVICE void unpack_pair(unsigned word, int dtype, float &low, float &high) {
   if (dtype == ICL_BF16) {
     low = from_bf16(word & 0xffff);
     high = __uint_as_float(word & 0xffff0000);
@@ -89,6 +89,50 @@ DEVICE unsigned pack(float low, float high, int dtype) {
   return (unsigned)__half_as_ushort(__float2half_rn(low)) | (unsigned)__half_as_ushort(__float2half_rn(high)) << 16;
 }
 
+/* V elements, 1 or 8, of f32 or of 16 bits as they lie in memory: read first and unpacked later, so that a thread has
+ * several reads under way at once. */
+template <int V> struct raw;
+
+template <> struct raw<1> {
+  unsigned bits;
+
+  DEVICE_MEMBER void read(const void *data, int dtype, int64_t i) {
+    bits = dtype == ICL_F32 ? ((const unsigned *)data)[i] : ((const unsigned short *)data)[i];
+  }
+  DEVICE_MEMBER void unpack(int dtype, float (&x)[1]) const {
+    float zero;
+    if (dtype == ICL_F32)
+      x[0] = __uint_as_float(bits);
+    else
+      unpack_pair(bits, dtype, x[0], zero);
+  }
+};
+
+template <> struct raw<EIGHT> {
+  uint4 low, high; /* `high` of f32 alone */
+
+  DEVICE_MEMBER void read(const void *data, int dtype, int64_t first) {
+    const uint4 *at = (const uint4 *)((const unsigned char *)data + first * (dtype == ICL_F32 ? 4 : 2));
+    low = at[0];
+    high = dtype == ICL_F32 ? at[1] : make_uint4(0, 0, 0, 0); /* which no load has to come for */
+  }
+  DEVICE_MEMBER void unpack(int dtype, float (&x)[EIGHT]) const {
+    if (dtype == ICL_F32) {
+      four(low, x[0], x[1], x[2], x[3]);
+      four(high, x[4], x[5], x[6], x[7]);
+    } else {
+      unpack_pair(low.x, dtype, x[0], x[1]);
+      unpack_pair(low.y, dtype, x[2], x[3]);
+      unpack_pair(low.z, dtype, x[4], x[5]);
+      unpack_pair(low.w, dtype, x[6], x[7]);
+    }
+  }
+  static DEVICE_MEMBER void four(uint4 words, float &a, float &b, float &c, float &d) {
+    a = __uint_as_float(words.x), b = __uint_as_float(words.y);
+    c = __uint_as_float(words.z), d = __uint_as_float(words.w);
+  }
+};
+
 DEVICE void load_eight_bytes(const void *data, int dtype, int64_t first, float (&x)[EIGHT]) {
   uint2 words = *(const uint2 *)((const unsigned char *)data + first);
   UNROLL
@@ -99,16 +143,10 @@ DEVICE void load_eight_bytes(const void *data, int dtype, int64_t first, float (
 }
 
 DEVICE void load_eight(const void *data, int dtype, int64_t first, float (&x)[EIGHT]) {
-  if (dtype == ICL_F32) {
-    float4 low = ((const float4 *)data)[first / 4], high = ((const float4 *)data)[first / 4 + 1];
-    x[0] = low.x, x[1] = low.y, x[2] = low.z, x[3] = low.w;
-    x[4] = high.x, x[5] = high.y, x[6] = high.z, x[7] = high.w;
-  } else if (dtype == ICL_BF16 || dtype == ICL_F16) {
-    uint4 words = ((const uint4 *)data)[first / EIGHT];
-    unpack(words.x, dtype, x[0], x[1]);
-    unpack(words.y, dtype, x[2], x[3]);
-    unpack(words.z, dtype, x[4], x[5]);
-    unpack(words.w, dtype, x[6], x[7]);
+  if (dtype == ICL_F32 || dtype == ICL_BF16 || dtype == ICL_F16) {
+    raw<EIGHT> words;
+    words.read(data, dtype, first);
+    words.unpack(dtype, x);
   } else if (dtype == ICL_F64) {
     UNROLL
     for (int j = 0; j < EIGHT; j++)

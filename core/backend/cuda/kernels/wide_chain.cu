@@ -10,7 +10,7 @@ template <class Integer> DEVICE Integer to_integer(double x, double least, doubl
 
 struct f64_access {
   typedef double real;
-  enum { VALUES = PARTS * part<double>::VALUES };
+  enum { VALUES = PARTS * part<double>::VALUES, LOADS_TWO = false };
 
   static DEVICE_MEMBER double read(const void *data, int dtype, int64_t i) {
     switch (dtype) {
@@ -84,7 +84,18 @@ __global__ void THREADS_A_BLOCK(CHAIN_THREADS) chain_f64(const __grid_constant__
   run_chain<f64_access>(c, blockIdx.x, shared);
 }
 
+__global__ void THREADS_A_BLOCK(CHAIN_THREADS) chains_f64(const icl__chain *chains, const icl__chain_block *blocks) {
+  ICL_DYNAMIC_SHARED(void, shared);
+  icl__chain_block b = blocks[blockIdx.x];
+  run_chain<f64_access>(chains[b.chain], b.block, shared);
+}
+
 cudaError_t icl__cuda_wide_chain(const icl__chain *chain, unsigned shared_bytes, cudaStream_t stream) {
   return ICL_LAUNCH(chain_f64, dim3(icl__blocks(chain->count, ICL__CHAIN_BLOCK_F64)), dim3(CHAIN_THREADS), shared_bytes,
                     stream, *chain);
+}
+
+cudaError_t icl__cuda_wide_chains(const icl__chain *chains, const icl__chain_block *blocks, int count,
+                                  unsigned shared_bytes, cudaStream_t stream) {
+  return ICL_LAUNCH(chains_f64, dim3((unsigned)count), dim3(CHAIN_THREADS), shared_bytes, stream, chains, blocks);
 }

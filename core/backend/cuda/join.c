@@ -1,0 +1,205 @@
+/* join.c - what the GPU changes in a plan before ops get their time: pointwise ops that follow one another become
+ * chains, the sum of a residual block joins its batch norm, weights of convolutions are brought into cuDNN's layout. */
+#include "backend/cuda/program.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static bool is_conv(const icl__pnode *v) {
+  return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
+}
+
+/* ---- users ---- */
+
+typedef struct {
+  icl__plan *plan;
+  int *uses; /* by index of node: operands that are this node */
+  bool *absorbed;
+} joiner;
+
+static void count_uses(joiner *j) {
+  memset(j->uses, 0, (size_t)j->plan->nodes * sizeof *j->uses);
+  for (int i = 0; i < j->plan->nodes; i++) {
+    icl__pnode *v = j->plan->node[i];
+    v->index = i;
+    for (int k = 0; k < v->inputs; k++)
+      j->uses[v->in[k]->index]++;
+  }
+}
+
+static bool is_internal(const joiner *j, const icl__pnode *u) {
+  return j->uses[u->index] == 1 && u->output < 0 && u->leaf < 0;
+}
+
+static bool is_together(const icl__pnode *u, const icl__pnode *v) {
+  return u->behaviour == v->behaviour && u->domain == v->domain && icl__plan_same_shape(u, v);
+}
+
+/* ---- relu(scale_shift(x, c) + rest) -> scale_shift(x, c, rest) with relu ---- */
+
+static icl__pnode *find_scale_shift(const joiner *j, const icl__pnode *sum, int *at) {
+  for (*at = 0; *at < 2; ++*at) {
+    icl__pnode *s = sum->in[*at];
+    if (s->op == ICL__OP_scale_shift && !s->attr.i[SCALE_SHIFT_RELU] && s->inputs == 2 && is_internal(j, s))
+      return s;
+  }
+  return NULL;
+}
+
+static void join_residual(joiner *j, icl__pnode *v) {
+  icl__pnode *sum = v->op == ICL__OP_relu ? v->in[0] : NULL, *s;
+  int at;
+  if (!sum || sum->op != ICL__OP_add_n || sum->inputs != 2 || !is_internal(j, sum) || !is_together(sum, v) ||
+      v->behaviour != ICL__MAP || !(s = find_scale_shift(j, sum, &at)) || !is_together(s, v))
+    return;
+  icl__pnode *rest = sum->in[!at];
+  if (rest->stored != v->stored)
+    return;
+  v->op = ICL__OP_scale_shift;
+  v->attr = (icl_attributes){.i[SCALE_SHIFT_RELU] = 1};
+  v->inputs = 3;
+  v->in[0] = s->in[0];
+  v->in[1] = s->in[1];
+  v->in[2] = rest;
+  v->batched = s->batched | (uint32_t)icl__plan_reads_images(sum, !at) << 2;
+  j->plan->joined++;
+}
+
+/* ---- pointwise ops in chains ---- */
+
+/* In a register a value is a float, or 0 or 1 of a test. */
+static bool fits_register(const icl__pnode *u) {
+  bool test = u->op != ICL__OP_cast && u->op != ICL__OP_broadcast_to;
+  return u->stored == ICL_F32 || u->stored == ICL_BF16 || u->stored == ICL_F16 || (u->stored == ICL_BOOL && test);
+}
+
+static void absorb(joiner *j, icl__pnode *v) {
+  icl__cuda_expression e;
+  if (!icl__cuda_is_pointwise(v) || icl__cuda_is_wide(v))
+    return;
+  for (int k = 0; k < v->inputs; k++) {
+    icl__pnode *u = v->in[k];
+    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !is_together(u, v) || icl__cuda_is_wide(u) ||
+        !fits_register(u))
+      continue;
+    j->absorbed[u->index] = true;
+    j->absorbed[u->index] = icl__cuda_express(v, j->absorbed, &e);
+  }
+}
+
+static icl_status make_chain(joiner *j, icl__pnode *v) {
+  bool joins = false;
+  for (int k = 0; k < v->inputs; k++)
+    joins |= j->absorbed[v->in[k]->index];
+  if (!joins || j->absorbed[v->index])
+    return ICL_OK;
+  icl__cuda_unit *unit = v->kernel = icl__calloc(1, sizeof *unit);
+  if (!unit)
+    return ICL_ENOMEM;
+  icl__cuda_express(v, j->absorbed, &unit->expression);
+  const icl__cuda_expression *e = &unit->expression;
+  v->op = ICL__PLAN_CHAIN;
+  v->attr = (icl_attributes){0};
+  v->inputs = e->inputs;
+  for (int k = 0; k < e->inputs; k++)
+    v->in[k] = e->in[k];
+  v->batched = e->batched;
+  j->plan->joined++;
+  return ICL_OK;
+}
+
+/* ---- weights ---- */
+
+/* The weights `w` in cuDNN's layout and in the dtype of the images: one preparation for all convolutions. */
+static icl_status prepare_weights(icl__plan *plan, icl__pnode *v, int first) {
+  icl__pnode *w = v->in[1], *prepared = NULL;
+  icl_dtype dtype = v->in[0]->dtype;
+  for (int i = first; i < plan->nodes && !prepared; i++)
+    if (plan->node[i]->in[0] == w && plan->node[i]->dtype == dtype)
+      prepared = plan->node[i];
+  if (!prepared) {
+    prepared = icl__plan_add(plan, ICL__PLAN_PREPARE, w, 1, &w);
+    if (!prepared)
+      return ICL_ENOMEM;
+    icl__plan_make_global(prepared);
+    prepared->dtype = prepared->stored = dtype;
+    prepared->key = -1;
+    prepared->layer = v->layer;
+  }
+  v->in[1] = prepared;
+  return ICL_OK;
+}
+
+/* ---- 16 bits to f32 ---- */
+
+/* cuBLAS has no product of 16 bits and f32: the 16 bits become f32, which loses nothing. cuDNN's fast gradients of
+ * weights from 16 bits are rounded to these; what is precise is computed from f32. */
+static bool must_be_wide(const icl__cuda_device *device, const icl__pnode *v, int j) {
+  icl_dtype own = v->in[j]->dtype;
+  if (own != ICL_BF16 && own != ICL_F16)
+    return false;
+  return v->op == ICL__OP_matmul ? v->in[!j]->dtype == ICL_F32 : device->precise;
+}
+
+static icl_status widen_operand(icl__plan *plan, icl__pnode *v, int j) {
+  icl__pnode *u = v->in[j], *wide = icl__plan_add(plan, ICL__OP_cast, u, 1, &u);
+  if (!wide)
+    return ICL_ENOMEM;
+  wide->dtype = wide->stored = ICL_F32;
+  wide->layer = v->layer;
+  wide->key = -1;
+  if (icl__plan_reads_images(v, j)) {
+    wide->behaviour = ICL__MAP;
+    wide->domain = v->domain;
+    wide->batched = 1;
+  } else if (!icl__plan_runs_in_phase(u)) {
+    icl__plan_make_global(wide);
+  } else {
+    wide->batched = u->behaviour == ICL__MAP;
+  }
+  v->in[j] = wide;
+  return ICL_OK;
+}
+
+/* ---- all ---- */
+
+static icl_status join_all(joiner *j) {
+  icl__plan *plan = j->plan;
+  int nodes = plan->nodes;
+  count_uses(j);
+  for (int i = 0; i < nodes; i++)
+    join_residual(j, plan->node[i]);
+  count_uses(j);
+  for (int i = 0; i < nodes; i++)
+    absorb(j, plan->node[i]);
+  for (int i = 0; i < nodes; i++)
+    ICL__TRY(make_chain(j, plan->node[i]));
+  return ICL_OK;
+}
+
+icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
+  const icl__cuda_device *device = context;
+  int nodes = plan->nodes;
+  if (plan->policy.join) {
+    joiner j = {.plan = plan,
+                .uses = icl__calloc((size_t)nodes, sizeof *j.uses),
+                .absorbed = icl__calloc((size_t)nodes, sizeof *j.absorbed)};
+    icl_status status = j.uses && j.absorbed ? join_all(&j) : ICL_ENOMEM;
+    icl__free(j.uses);
+    icl__free(j.absorbed);
+    ICL__TRY(status);
+  }
+  for (int i = 0; i < nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->behaviour == ICL__REDUCE)
+      v->stored = v->dtype; /* one partial result is the result */
+    if (is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
+      ICL__TRY(prepare_weights(plan, v, nodes));
+    bool products = v->op == ICL__OP_matmul || v->op == ICL__OP_conv2d_weight_grad;
+    for (int j = 0; j < 2 && products; j++)
+      if (must_be_wide(device, v, j))
+        ICL__TRY(widen_operand(plan, v, j));
+  }
+  return ICL_OK;
+}

@@ -1,0 +1,237 @@
+/* lower.c - which unit computes each planned node, and with what workspace. */
+#include "backend/cuda/program.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "plan/stages.h"
+
+/* Kernels take dense rows alone. */
+bool icl__cuda_takes_pitch(void *device, const icl__pnode *v, int input) {
+  (void)device;
+  (void)v;
+  (void)input;
+  return false;
+}
+
+static bool is_empty(const icl__pnode *v) { return icl__count(v->rank, v->shape) == 0; }
+
+/* ---- convolutions ---- */
+
+static void copy_shape(const icl__pnode *v, int32_t shape[4]) { memcpy(shape, v->shape, 4 * sizeof *shape); }
+
+static icl__cuda_conv_shape conv_shape(const icl__pnode *v) {
+  icl__cuda_conv_shape s = {.dtype = v->in[0]->dtype, .groups = v->attr.i[CONV_GROUPS]};
+  const int32_t *w = v->in[1]->shape;
+  if (v->op == ICL__OP_conv2d) {
+    s.direction = ICL__CUDA_CONV_FORWARD;
+    copy_shape(v->in[0], s.x);
+    copy_shape(v, s.y);
+  } else if (v->op == ICL__OP_conv2d_input_grad) {
+    s.direction = ICL__CUDA_CONV_INPUT;
+    copy_shape(v, s.x);
+    copy_shape(v->in[0], s.y);
+  } else {
+    s.direction = ICL__CUDA_CONV_WEIGHT;
+    copy_shape(v->in[0], s.x);
+    copy_shape(v->in[1], s.y);
+    w = v->shape;
+  }
+  for (int i = 0; i < 2; i++) {
+    s.kernel[i] = w[i];
+    s.stride[i] = v->attr.i[CONV_STRIDE_H + i];
+    s.padding[i] = v->attr.i[CONV_PADDING_H + i];
+  }
+  s.gradient = s.dtype;
+  return s;
+}
+
+static bool is_conv(const icl__pnode *v) {
+  return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
+}
+
+/* Gradients of weights are rounded once to the dtype of the images. Engines that leave 16-bit ones in f32 are compiled
+ * when they are chosen, a second or two for each shape, and do not split their sums, which is slow for few channels. */
+static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_unit *unit) {
+  icl__cuda_conv_shape shape = conv_shape(v);
+  icl_dtype other = v->in[1]->dtype;
+  if (other != shape.dtype)
+    return icl__fail(ICL_ENOTSUP, "%s: the CUDA device takes two inputs of one dtype, not %s and %s; cast one",
+                     icl__plan_op_name(v->op), icl_dtype_name(shape.dtype), icl_dtype_name(other));
+  if (is_empty(v->in[0]) || is_empty(v->in[1])) {
+    unit->kind = ICL__CUDA_ZERO;
+    return ICL_OK;
+  }
+  unit->kind = ICL__CUDA_CONV;
+  if (shape.direction == ICL__CUDA_CONV_WEIGHT)
+    v->stored = shape.gradient;
+  ICL__TRY(icl__cuda_conv_find(device, &shape, &unit->conv));
+  size_t workspace = icl__cuda_conv_workspace(unit->conv);
+  unit->workspace = workspace ? workspace + ICL__CUDA_ALIGNMENT : 0;
+  v->scratch = unit->workspace;
+  v->choice = icl__cuda_conv_name(unit->conv);
+  return ICL_OK;
+}
+
+/* ---- what the planner made ---- */
+
+/* The value of a reduction is where its one partial result is, unless it goes elsewhere. */
+static void lower_finish(icl__pnode *v, icl__cuda_unit *unit) {
+  icl__pnode *r = v->in[0];
+  if (r->op == ICL__OP_conv2d_weight_grad) {
+    unit->kind = ICL__CUDA_TRANSPOSE;
+  } else if (v->store == ICL__STORE_SHARED && !r->same) {
+    unit->kind = ICL__CUDA_NONE;
+    v->same = r;
+    v->view = true;
+    r->last = v->last > r->last ? v->last : r->last;
+  } else {
+    unit->kind = ICL__CUDA_CHAIN;
+    unit->expression = (icl__cuda_expression){.inputs = 1, .in = {r}, .result = ~0};
+  }
+}
+
+/* A row of a table is read where it lies within the table. */
+static void lower_row(icl__pnode *v, icl__cuda_unit *unit) {
+  icl__pnode *table = v->in[0], *root = table->same ? table->same : table;
+  bool lives = table->store == ICL__STORE_SHARED && v->store == ICL__STORE_SHARED;
+  unit->kind = lives ? ICL__CUDA_NONE : ICL__CUDA_KERNEL;
+  if (!lives)
+    return;
+  v->same = root;
+  v->view = true;
+  root->last = v->last > root->last ? v->last : root->last;
+}
+
+/* ---- the last section ---- */
+
+/* Does v read only what nothing else is ever put in the place of? */
+static bool reads_values_of_their_own(const icl__pnode *v) {
+  for (int j = 0; j < v->inputs; j++) {
+    const icl__pnode *u = v->in[j];
+    if (u->leaf < 0 && u->store != ICL__STORE_SHARED && u->store != ICL__STORE_PARTIAL && u->store != ICL__STORE_OUTPUT)
+      return false;
+  }
+  return true;
+}
+
+static bool may_wait(const icl__plan *plan, const icl__pnode *v) {
+  bool good = icl__plan_is_global(v) && v->slack && reads_values_of_their_own(v);
+  for (int i = 0; i < v->uses; i++)
+    good = good && (v->use[i]->visited || v->use[i]->phase == plan->phases);
+  return good;
+}
+
+static void move_to_end(const icl__plan *plan, icl__pnode *v) {
+  v->phase = plan->phases;
+  int now = icl__plan_made_at(v);
+  v->last = now;
+  for (int j = 0; j < v->inputs; j++) {
+    icl__pnode *u = v->in[j]->same ? v->in[j]->same : v->in[j];
+    u->last = now;
+  }
+}
+
+/* Gradients of weights, and what follows from them where no phase waits for it, go to the last section, where one
+ * launch computes many of a kind. */
+static void postpone_gradients(icl__plan *plan) {
+  for (int i = plan->nodes - 1; i >= 0; i--)
+    plan->node[i]->visited = may_wait(plan, plan->node[i]);
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    bool follows = v->op == ICL__PLAN_FINISH && v->in[0]->op == ICL__OP_conv2d_weight_grad;
+    for (int j = 0; j < v->inputs; j++)
+      follows |= icl__plan_is_global(v->in[j]) && v->in[j]->phase == plan->phases;
+    if (v->visited && follows)
+      move_to_end(plan, v);
+  }
+}
+
+/* ---- all ---- */
+
+static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
+  icl__cuda_unit *unit = v->kernel ? v->kernel : (v->kernel = icl__calloc(1, sizeof *unit));
+  if (!unit)
+    return ICL_ENOMEM;
+  if (v->leaf >= 0 || v->view || is_empty(v))
+    return ICL_OK;
+  switch (v->op) {
+  case ICL__PLAN_FINISH:
+    lower_finish(v, unit);
+    return ICL_OK;
+  case ICL__PLAN_PREPARE:
+    unit->kind = ICL__CUDA_TRANSPOSE;
+    return ICL_OK;
+  case ICL__PLAN_CHAIN:
+    unit->kind = ICL__CUDA_CHAIN;
+    return ICL_OK;
+  case ICL__OP_bn_row:
+    lower_row(v, unit);
+    return ICL_OK;
+  case ICL__OP_matmul:
+    unit->kind = ICL__CUDA_MATMUL;
+    return ICL_OK;
+  default:
+    break;
+  }
+  if (is_conv(v))
+    return lower_conv(device, v, unit);
+  bool chain = icl__cuda_is_pointwise(v) && icl__cuda_express(v, NULL, &unit->expression);
+  unit->kind = chain ? ICL__CUDA_CHAIN : ICL__CUDA_KERNEL;
+  return ICL_OK;
+}
+
+/* ---- tables of batch norm with the sums that they come from ---- */
+
+static int last_read(const icl__pnode *v) {
+  int last = icl__plan_made_at(v);
+  for (int i = 0; i < v->uses; i++) {
+    int time = icl__plan_made_at(v->use[i]);
+    last = time > last ? time : last;
+  }
+  return last;
+}
+
+static bool is_there(const icl__pnode *v, int section) {
+  return v->leaf >= 0 || v->store == ICL__STORE_OUTPUT || last_read(v) > 2 * section;
+}
+
+/* Sums and the table of them are one launch, in the section of the table: what the sums read must be there then, and
+ * nobody else in that section may want the sums. */
+static void join_sums(icl__plan *plan, icl__pnode *table, int sums_op, icl__cuda_kind kind) {
+  icl__pnode *f = table->in[0], *s = f->op == ICL__PLAN_FINISH ? f->in[0] : NULL;
+  if (!s || s->op != sums_op || s->phase != table->phase || f->phase != table->phase || !f->view)
+    return;
+  for (int j = 0; j < s->inputs; j++)
+    if (icl__plan_runs_in_phase(s->in[j]) && !is_there(s->in[j], table->phase))
+      return;
+  for (int i = 0; i < f->uses; i++)
+    if (f->use[i] != table && f->use[i]->phase == table->phase && !icl__plan_runs_in_phase(f->use[i]))
+      return;
+  icl__cuda_unit *unit = icl__cuda_unit_of(table);
+  unit->kind = kind;
+  unit->sums = s;
+  icl__cuda_unit_of(s)->kind = ICL__CUDA_NONE;
+  s->companion = table;
+  plan->joined++;
+}
+
+icl_status icl__cuda_lower(void *device, icl__plan *plan) {
+  postpone_gradients(plan);
+  for (int i = 0; i < plan->nodes; i++)
+    ICL__TRY(lower_node(device, plan->node[i]));
+  for (int i = 0; i < plan->nodes && plan->policy.join; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->op == ICL__OP_bn_coefficients && !is_empty(v))
+      join_sums(plan, v, ICL__OP_bn_sums, ICL__CUDA_BN_FORWARD);
+    else if (v->op == ICL__OP_bn_coefficients_grad && !is_empty(v))
+      join_sums(plan, v, ICL__OP_bn_scale_sums, ICL__CUDA_BN_BACKWARD);
+  }
+  return icl__cuda_overlap(plan);
+}
+
+void icl__cuda_forget(void *device, icl__plan *plan) {
+  (void)device;
+  for (int i = 0; i < plan->nodes; i++)
+    icl__free(plan->node[i]->kernel);
+}

@@ -1,0 +1,200 @@
+/* run.c - one run of a program. The first launches one step after another; from the second on the steps are a graph,
+ * captured again when an address in it has changed. */
+#include "backend/cuda/program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* ---- leaves ---- */
+
+static icl_status flush(const icl__cuda_program *p, icl__cuda_bind *bind) {
+  if (!bind->number_count && !bind->piece_count)
+    return ICL_OK;
+  ICL__TRY(icl__cuda_check(icl__cuda_bind_leaves(bind, p->device->stream), "leaves of a step"));
+  bind->numbers += bind->number_count;
+  bind->number_count = bind->piece_count = 0;
+  return ICL_OK;
+}
+
+/* Brings numbers, and the leaves that have slots, to where the graph reads them. */
+static icl_status bind_leaves(const icl__cuda_program *p, const icl__bindings *b) {
+  icl__cuda_bind bind = {.numbers = (double *)(void *)p->memory};
+  for (int i = 0; i < p->plan->leaves; i++) {
+    const icl__cuda_leaf *leaf = &p->leaf[i];
+    if (bind.number_count == ICL__CUDA_BIND_NUMBERS || bind.piece_count == ICL__CUDA_BIND_PIECES)
+      ICL__TRY(flush(p, &bind));
+    if (leaf->kind == ICL__LEAF_NUMBER)
+      bind.number[bind.number_count++] = *(const double *)b->leaf[i];
+    else if (leaf->slot && leaf->bytes)
+      bind.piece[bind.piece_count++] = (icl__cuda_piece){b->leaf[i], leaf->slot, (int64_t)leaf->bytes};
+  }
+  return flush(p, &bind);
+}
+
+/* ---- addresses ---- */
+
+/* A batch, indices, keys and other tensors come to lie elsewhere in every step; states do not. */
+static icl_status note_leaf(icl__cuda_program *p, icl__cuda_leaf *leaf, const void *at, bool *moved) {
+  if (leaf->kind == ICL__LEAF_NUMBER || leaf->slot || leaf->at == at)
+    return ICL_OK;
+  leaf->at = at;
+  if (!p->runs)
+    return ICL_OK;
+  *moved = true;
+  if (leaf->kind == ICL__LEAF_STATE)
+    return ICL_OK;
+  ICL__TRY(icl__cuda_allocate(p->device, leaf->bytes + 1, &leaf->slot));
+  p->plan->device_bytes += leaf->bytes;
+  return ICL_OK;
+}
+
+static icl_status note_addresses(icl__cuda_program *p, const icl__bindings *b, bool *moved) {
+  *moved = p->arena != b->arena;
+  p->arena = b->arena;
+  for (int i = 0; i < p->plan->leaves; i++)
+    ICL__TRY(note_leaf(p, &p->leaf[i], b->leaf[i], moved));
+  for (int k = 0; k < p->plan->outputs; k++) {
+    *moved = *moved || p->output[k] != b->output[k];
+    p->output[k] = b->output[k];
+  }
+  return ICL_OK;
+}
+
+/* ---- one step after another ---- */
+
+static icl_status launch_all(icl__cuda_program *p, const icl__bindings *b) {
+  for (int i = 0; i < p->steps; i++)
+    ICL__TRY(icl__cuda_launch_step(p, b, &p->step[i]));
+  return ICL_OK;
+}
+
+static icl_status record(icl__cuda_program *p, cudaEvent_t *event) {
+  if (!*event)
+    ICL__TRY(icl__cuda_check(cudaEventCreate(event), "an event"));
+  return icl__cuda_check(cudaEventRecord(*event, p->device->stream), "a mark in the stream");
+}
+
+static icl_status run_with_times(icl__cuda_program *p, const icl__bindings *b) {
+  for (int i = 0; i < p->steps; i++) {
+    ICL__TRY(record(p, &p->step[i].before));
+    ICL__TRY(icl__cuda_launch_step(p, b, &p->step[i]));
+  }
+  ICL__TRY(record(p, &p->end));
+  ICL__TRY(icl__cuda_wait(p->device));
+  for (int i = 0; i < p->steps; i++) {
+    float milliseconds = 0;
+    cudaEvent_t next = i + 1 < p->steps ? p->step[i + 1].before : p->end;
+    ICL__TRY(icl__cuda_check(cudaEventElapsedTime(&milliseconds, p->step[i].before, next), "times"));
+    if (p->runs) /* the first loads kernels */
+      p->step[i].milliseconds += (double)milliseconds;
+  }
+  return ICL_OK;
+}
+
+/* ---- with check_nan ---- */
+
+static bool can_check(const icl__pnode *v) {
+  return (v->stored == ICL_F32 || v->stored == ICL_BF16 || v->stored == ICL_F16) && icl__count(v->rank, v->shape) > 0;
+}
+
+static icl_status find_nans(icl__cuda_program *p, const icl__bindings *b, const icl__cuda_step *s) {
+  for (int k = 0; k < s->nodes; k++) {
+    const icl__pnode *v = s->node[k];
+    int32_t *flag = (int32_t *)(void *)(p->memory + p->flags) + v->index;
+    icl__cuda_in x = {icl__cuda_address(p, b, v), (int)v->stored};
+    if (can_check(v))
+      ICL__TRY(icl__cuda_check(icl__cuda_find_nan(x, icl__count(v->rank, v->shape), flag, p->device->stream),
+                               "looking for NaN"));
+  }
+  return ICL_OK;
+}
+
+/* Which op made the first. */
+static icl_status judge(icl__cuda_program *p, int first, int end) {
+  int32_t *flag = icl__alloc((size_t)p->plan->nodes, sizeof *flag);
+  icl_status status =
+      flag ? icl__cuda_download(p->device, flag, p->memory + p->flags, (size_t)p->plan->nodes * sizeof *flag)
+           : ICL_ENOMEM;
+  for (int i = first; i < end && status == ICL_OK; i++)
+    for (int k = 0; k < p->step[i].nodes && status == ICL_OK; k++) {
+      const icl__pnode *v = p->step[i].node[k];
+      if (flag[v->index])
+        status = icl__fail(ICL_ENONFINITE, "%s%s%s made a NaN; the step was dropped and its states are as before",
+                           icl__plan_op_name(v->op), v->layer && *v->layer ? " in " : "", v->layer ? v->layer : "");
+    }
+  icl__free(flag);
+  return status;
+}
+
+/* States are written in the last section, so what comes before it is judged first. */
+static icl_status run_checked(icl__cuda_program *p, const icl__bindings *b) {
+  int i = 0, first = 0;
+  ICL__TRY(icl__cuda_check(
+      cudaMemsetAsync(p->memory + p->flags, 0, (size_t)p->plan->nodes * sizeof(int32_t), p->device->stream),
+      "flags of NaN"));
+  for (; i < p->steps; i++) {
+    if (p->step[i].last && !first && i) {
+      ICL__TRY(judge(p, 0, i));
+      first = i;
+    }
+    ICL__TRY(icl__cuda_launch_step(p, b, &p->step[i]));
+    ICL__TRY(find_nans(p, b, &p->step[i]));
+  }
+  return judge(p, first, i);
+}
+
+/* ---- as a graph ---- */
+
+static icl_status capture(icl__cuda_program *p, const icl__bindings *b) {
+  cudaGraph_t graph = NULL;
+  if (p->graph)
+    cudaGraphExecDestroy(p->graph);
+  p->graph = NULL;
+  ICL__TRY(icl__cuda_check(cudaStreamBeginCapture(p->device->stream, cudaStreamCaptureModeThreadLocal), "capture"));
+  icl_status status = launch_all(p, b);
+  cudaError_t error = cudaStreamEndCapture(p->device->stream, &graph);
+  if (status == ICL_OK)
+    status = icl__cuda_check(error, "capture");
+  if (status == ICL_OK)
+    status = icl__cuda_check(cudaGraphInstantiate(&p->graph, graph, 0), "making a graph of a step");
+  if (graph)
+    cudaGraphDestroy(graph);
+  p->captures++;
+  return status;
+}
+
+/* A program whose addresses never come to rest is not worth a graph. */
+static bool is_restless(const icl__cuda_program *p) {
+  enum { PATIENCE = 8 };
+  return p->captures > PATIENCE && 2 * (uint64_t)p->captures > p->runs;
+}
+
+static icl_status run_program(icl__cuda_program *p, const icl__bindings *b) {
+  bool moved = false;
+  ICL__TRY(note_addresses(p, b, &moved));
+  ICL__TRY(bind_leaves(p, b));
+  bool again = moved || !p->runs, one_by_one = !p->runs || p->device->check_nan || p->device->profile;
+  if (again)
+    ICL__TRY(icl__cuda_write_tables(p, b));
+  if (p->device->check_nan)
+    return run_checked(p, b);
+  if (p->device->profile)
+    return run_with_times(p, b);
+  if (one_by_one || (moved && is_restless(p)))
+    return launch_all(p, b);
+  if (moved || !p->graph)
+    ICL__TRY(capture(p, b));
+  return icl__cuda_check(cudaGraphLaunch(p->graph, p->device->stream), "a step");
+}
+
+icl_status icl__cuda_run(void *device, void *program, const icl__bindings *bindings) {
+  icl__cuda_program *p = program;
+  if (icl__stop_wanted(bindings))
+    return icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped");
+  ICL__TRY(icl__cuda_enter(device));
+  ICL__TRY(run_program(p, bindings));
+  p->runs++;
+  return ICL_OK;
+}

@@ -1,0 +1,67 @@
+/* test_libraries.c - how cuDNN and cuBLAS are found. ICL_CUDA_LIBRARIES names the folder of their doubles. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/cuda/libraries.h"
+#include "files.h"
+
+TEST(libraries_are_opened_once) {
+  const icl__cuda_libraries *first, *again;
+  const char *folder = getenv("ICL_CUDA_LIBRARIES");
+  CHECK_OK(icl__cuda_open_libraries(&first));
+  CHECK_CONTAINS(first->cudnn_path, folder);
+  CHECK_CONTAINS(first->cublas_path, folder);
+  CHECK(first->cudnn.cudnnGetVersion() >= 90000);
+  setenv("ICL_CUDA_LIBRARIES", "/none", 1);
+  CHECK_OK(icl__cuda_open_libraries(&again));
+  CHECK(first == again);
+}
+
+TEST(every_folder_of_the_list_is_looked_through) {
+  const icl__cuda_libraries *l;
+  char list[5000];
+  snprintf(list, sizeof list, "/none::%s", getenv("ICL_CUDA_LIBRARIES"));
+  setenv("ICL_CUDA_LIBRARIES", list, 1);
+  CHECK_OK(icl__cuda_open_libraries(&l));
+}
+
+TEST(a_library_that_is_nowhere_is_an_error_that_says_where) {
+  const icl__cuda_libraries *l;
+  setenv("ICL_CUDA_LIBRARIES", "/none:/nothing", 1);
+  CHECK_ERROR(icl__cuda_open_libraries(&l), ICL_ENOTSUP,
+              "cuda: libcudnn.so.9 was not found in /none, /nothing, which ICL_CUDA_LIBRARIES names; install cuDNN 9 "
+              "there or set ICL_CUDA_LIBRARIES to its folder");
+}
+
+TEST(one_of_two_is_not_enough) {
+  const icl__cuda_libraries *l;
+  char target[5000];
+  snprintf(target, sizeof target, "%s/libcudnn.so.9", getenv("ICL_CUDA_LIBRARIES"));
+  file_make_folder("half");
+  CHECK_EQ(symlink(target, file_path("half/libcudnn.so.9")), 0);
+  setenv("ICL_CUDA_LIBRARIES", file_path("half"), 1);
+  CHECK_ERROR(icl__cuda_open_libraries(&l), ICL_ENOTSUP, "cuda: libcublas.so.13 was not found in ");
+}
+
+TEST(a_damaged_library_says_what_the_loader_says) {
+  const icl__cuda_libraries *l;
+  file_make_folder("damaged");
+  file_put("damaged/libcudnn.so.9", "no library", 10);
+  setenv("ICL_CUDA_LIBRARIES", file_path("damaged"), 1);
+  CHECK_ERROR(icl__cuda_open_libraries(&l), ICL_ENOTSUP, "cuda: libcudnn.so.9 cannot be opened: /");
+  CHECK_CONTAINS(icl_message(), "file too short; install cuDNN 9");
+}
+
+TEST(a_library_without_our_functions_is_too_old) {
+  const icl__cuda_libraries *l;
+  char target[5000];
+  snprintf(target, sizeof target, "%s/libcublas.so.13", getenv("ICL_CUDA_LIBRARIES"));
+  file_make_folder("old");
+  CHECK_EQ(symlink(target, file_path("old/libcudnn.so.9")), 0);
+  setenv("ICL_CUDA_LIBRARIES", file_path("old"), 1);
+  CHECK_ERROR(icl__cuda_open_libraries(&l), ICL_ENOTSUP, "has no function cudnnGetVersion; install a newer cuDNN 9");
+}
