@@ -266,6 +266,25 @@ check("layers take bf16", function()
   check.near(difference(rows:cast "bf16":bmm(rows:transpose():cast "bf16"):float(), rows:bmm(rows:transpose())), 0, 0.2)
 end)
 
+check("weights may have 16 bits", function()
+  local x = icl.random.normal { 2, 4, 4, 8 }
+  for _, layer in ipairs {
+    nn.conv2d(8, 8, 3, { dilation = 2, bias = true, padding_mode = "reflect" }), nn.conv_transpose2d(8, 8, 2),
+    nn.layer_norm(8), nn.group_norm(2, 8), nn.instance_norm(8, { affine = true }), nn.prelu(8),
+  } do
+    local expected = layer(x)
+    for _, dtype in ipairs { "bf16", "f16" } do
+      check.near(difference(layer:to(dtype)(x):float(), expected), 0, 0.1)
+      check.near(difference(layer(x:cast(dtype)):float(), expected), 0, 0.1)
+    end
+  end
+  local attention, rows = nn.multi_head_attention(8, 2), x:reshape(2, 16, 8)
+  local expected = attention(rows)
+  check.near(difference(attention:to "f16"(rows):float(), expected), 0, 0.1)
+  check.equal(nn.embedding(3, 2):to "bf16"(icl.arange(3)):dtype(), "bf16")
+  check.equal(nn.linear(2, 2):to("f16"):clone().weight:dtype(), "f16")
+end)
+
 check("inputs of other shapes", function()
   local function refused(pattern, layer, ...)
     local x = icl.ones { ... }
