@@ -3,6 +3,7 @@
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local initial = require "icl.nn.initial"
 local check_input = require "icl.nn.input"
 local ConvTranspose2d = require "icl.nn.module".class "conv_transpose2d"
@@ -51,7 +52,7 @@ end
 
 function ConvTranspose2d:forward(x)
   check_input(self, x, "(n, h, w, c)", 4)
-  local y = core.ops.conv2d_input_grad(x, self.weight, {
+  local y = core.ops.conv2d_input_grad(x, dtypes.wide(self.weight), {
     stride = self.stride, padding = self.padding, groups = self.groups,
     size = { self:size_of(x:size(2), 1), self:size_of(x:size(3), 2) },
   })

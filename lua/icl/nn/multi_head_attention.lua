@@ -10,7 +10,7 @@ local products = require "icl.tensor.products"
 local Attention = require "icl.nn.module".class "multi_head_attention"
 
 -- nn.multi_head_attention(width, heads [, { bias = true, drop_rate = 0 }]): drop_rate is that of dropout of the
--- attention. Names in files are those of PyTorch's vision transformers: qkv and proj.
+-- attention. Names in files are those of timm's vision transformers: qkv and proj.
 function Attention:init(width, heads, options, ...)
   local what = "nn.multi_head_attention"
   arguments.no_more(what, "a width, heads and a table of options", ...)
