@@ -10,6 +10,7 @@
 # read WebP and TIFF images and to download are left out, and so are cuDNN and cuBLAS: the machine has them.
 set -eu
 cd "$(dirname "$0")/../.."
+unset LD_LIBRARY_PATH # it may name the simulator's doubles of NVIDIA's libraries
 
 limit=$((48 << 20))
 record=3073
