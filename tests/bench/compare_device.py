@@ -34,7 +34,7 @@ class Result:
     first_loss: float = 0
     turns: list[float] = field(default_factory=list)  # seconds of a step
     process_mib: int = 0  # of the GPU's memory, with the libraries' own
-    used_mib: float = 0  # what the contender's allocator took
+    counted: dict[str, float] = field(default_factory=dict)  # by the contender, behind the last turn
     kernels: str = ""
 
     @property
@@ -44,6 +44,22 @@ class Result:
     @property
     def milliseconds(self) -> float:
         return 1e3 * statistics.median(self.turns)
+
+    @property
+    def host_milliseconds(self) -> float:
+        """Of a step, until all of it was handed to the GPU."""
+        return 1e3 * self.counted["host_seconds"]
+
+    @property
+    def used_mib(self) -> float:
+        """What the contender's allocator took: PyTorch's reserved memory, icl's arena and values."""
+        own = self.counted
+        return own.get("reserved_bytes", own.get("arena_bytes", 0) + own.get("value_bytes", 0)) / MIB
+
+    def figures(self, task: str) -> dict[str, object]:
+        return {"task": task, "contender": self.name, "ms": self.milliseconds, "turns": self.turns,
+                "host_ms": self.host_milliseconds, "used_mib": self.used_mib, "process_mib": self.process_mib,
+                "kernels": self.kernels}
 
 
 def arguments() -> argparse.Namespace:
@@ -117,9 +133,6 @@ def process_memory() -> dict[int, int]:
 def note_memory(results: list[Result]) -> None:
     by_process = process_memory()
     for r in results:
-        counted = r.contender.statistics()
-        used = counted.get("reserved_bytes", counted.get("arena_bytes", 0) + counted.get("value_bytes", 0))
-        r.used_mib = used / MIB
         r.process_mib = by_process.get(r.contender.pid, 0)
 
 
@@ -145,8 +158,10 @@ def play(results: list[Result], args: argparse.Namespace, end: float) -> list[Re
                     r.first_loss = mean_loss(r)
                 elif turn < args.rounds:
                     r.turns.append(r.contender.steps(r.steps_a_turn).seconds[0])
-                elif not mean_loss(r) < r.first_loss:
-                    log(f"{r.name} does not learn: its loss did not fall")
+                else:
+                    r.counted = r.contender.statistics()
+                    if not mean_loss(r) < r.first_loss:
+                        log(f"{r.name} does not learn: its loss did not fall")
             except ContenderFailed as error:
                 log(f"left out: {error}")
                 left.remove(r)
@@ -158,13 +173,13 @@ def mean_loss(r: Result) -> float:
 
 
 def show(task: DeviceTask, results: list[Result]) -> None:
-    log(f"{'':26}{'ms/step':>9}{'images/s':>10}{'spread':>8}{'used MiB':>10}{'process MiB':>12}{'start s':>9}"
-        f"{'1st step s':>12}")
+    log(f"{'':26}{'ms/step':>9}{'images/s':>10}{'spread':>8}{'host ms':>9}{'used MiB':>10}{'process MiB':>12}"
+        f"{'start s':>9}{'1st step s':>12}")
     for r in results:
         spread = (max(r.turns) - min(r.turns)) / statistics.median(r.turns)
         log(f"{r.name:26}{r.milliseconds:9.3f}{1e3 * task.network.batch / r.milliseconds:10.0f}{spread:8.1%}"
-            f"{r.used_mib:10.0f}{r.process_mib:12}{r.contender.start_seconds:9.1f}{r.first_seconds:12.1f}"
-            + (f"  {r.kernels} kernels" if r.kernels else ""))
+            f"{r.host_milliseconds:9.3f}{r.used_mib:10.0f}{r.process_mib:12}{r.contender.start_seconds:9.1f}"
+            f"{r.first_seconds:12.1f}" + (f"  {r.kernels} kernels" if r.kernels else ""))
 
 
 def ratios(own: Result, other: Result) -> list[float]:
@@ -211,9 +226,7 @@ def compare(task: DeviceTask, args: argparse.Namespace, end: float) -> tuple[str
         note_memory(results)
         count_kernels(results)
         show(task, results)
-        figures = [{"task": task.title, "contender": r.name, "ms": r.milliseconds, "turns": r.turns,
-                    "used_mib": r.used_mib, "process_mib": r.process_mib, "kernels": r.kernels} for r in results]
-        return conclude(task, results), figures
+        return conclude(task, results), [r.figures(task.title) for r in results]
 
 
 def warm(tasks: list[DeviceTask], processes: int) -> None:

@@ -41,10 +41,12 @@ local function make_model(set)
   return icl.models[opt.model](options)
 end
 
+local host_seconds = 0  -- of a step of the last turn, until all of it was handed to the device
+
 -- Requests that need no training: each returns its answer.
 local answers = {
   statistics = function()
-    local words = {}
+    local words = { ("host_seconds=%.6f"):format(host_seconds) }
     for name, value in pairs(icl.statistics()) do words[#words + 1] = name .. "=" .. value end
     return table.concat(words, " ")
   end,
@@ -86,6 +88,7 @@ local function serve_ready(model, optimizer, scaler)
       taken = taken + 1
       loss = icl.step(step, labels[taken % #labels + 1])
     end
+    host_seconds = (core.clock() - started) / count
     local value = loss:item()
     local seconds = ("%.6f"):format((core.clock() - started) / count)
     say(("%.6f"):format(value), (seconds .. " "):rep(count))
@@ -124,7 +127,7 @@ local function serve_loader(model, optimizer, scaler, set)
   end
 end
 
-local set = make_set()
+local set = opt.ready and { shape = { 32, 32, 3 }, classes = CLASSES } or make_set()
 local model = make_model(set)
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
 collectgarbage()

@@ -4,6 +4,7 @@ the GPU computes while Python records. It also runs on "cpu", to be tried out.""
 import itertools
 import time
 from argparse import Namespace
+from dataclasses import dataclass
 from typing import Callable, Iterable
 
 import torch
@@ -57,23 +58,34 @@ def make_step(args: Namespace, model: nn.Module, labels: list[Tensor]) -> Callab
     return step
 
 
-def run(step: Callable[[], Tensor], count: int, device: str) -> str:
-    """The answer to a request for steps: the loss, then for each step the mean time of all."""
+@dataclass(frozen=True)
+class Turn:
+    """Steps in a row, in seconds a step; `host`: until all of it was handed to the GPU."""
+
+    count: int
+    loss: float
+    seconds: float
+    host: float
+
+    def answer(self) -> str:
+        return " ".join([f"{self.loss:.6f}"] + [f"{self.seconds:.6f}"] * self.count)
+
+
+def run(step: Callable[[], Tensor], count: int, device: str) -> Turn:
     synchronize(device)
     start = time.perf_counter()
     for _ in range(count):
         loss = step()
+    host = time.perf_counter() - start
     synchronize(device)
-    seconds = (time.perf_counter() - start) / count
-    return " ".join([f"{loss.item():.6f}"] + [f"{seconds:.6f}"] * count)
+    return Turn(count, loss.item(), (time.perf_counter() - start) / count, host / count)
 
 
-def statistics(device: str) -> str:
-    """Most memory so far: of the allocator's blocks, and of what they were used for."""
-    if not device.startswith("cuda"):
-        return "reserved_bytes=0 allocated_bytes=0"
-    return (f"reserved_bytes={torch.cuda.max_memory_reserved()} "
-            f"allocated_bytes={torch.cuda.max_memory_allocated()}")
+def statistics(device: str, turn: Turn) -> str:
+    """Most memory so far, of the allocator's blocks and of what they were used for, and the host's time."""
+    gpu = device.startswith("cuda")
+    return (f"reserved_bytes={torch.cuda.max_memory_reserved() if gpu else 0} "
+            f"allocated_bytes={torch.cuda.max_memory_allocated() if gpu else 0} host_seconds={turn.host:.6f}")
 
 
 def kernels(step: Callable[[], Tensor], device: str) -> str:
@@ -91,8 +103,9 @@ def serve(step: Callable[[], Tensor], device: str, requests: Iterable[str]) -> N
     for line in requests:
         word, *numbers = line.split()
         if word == "step":
-            print(run(step, int(numbers[0]), device), flush=True)
+            turn = run(step, int(numbers[0]), device)
+            print(turn.answer(), flush=True)
         elif word == "statistics":
-            print(statistics(device), flush=True)
+            print(statistics(device, turn), flush=True)
         elif word == "kernels":
             print(kernels(step, device), flush=True)

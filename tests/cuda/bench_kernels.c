@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAUNCHES_LEAST = 16, SETS_MOST = 64, ROUNDS = 3, TIMES = 2, TABLE_BYTES = 1 << 18, CACHES = 4 };
+enum { LAUNCHES_LEAST = 32, SETS_MOST = 64, ROUNDS = 3, TIMES = 2, TABLE_BYTES = 1 << 18, CACHES = 4 };
 
 static cudaStream_t stream;
 static cudaEvent_t before, after;

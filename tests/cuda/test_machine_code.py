@@ -23,7 +23,7 @@ ARCHITECTURES = ["75", "80", "86", "89", "90", "100", "120"]
 RULES = [
   (r"", "local == 0, frame == 0, registers <= 128"),
   (r"^(?!.*(normal|chain_f64))", "double == 0"),
-  (r"bn_sums<8>", "ldg128 >= 4, registers <= 96"),
+  (r"bn_sums<8>", "ldg128 >= 4, registers <= 128"),
   (r"bn_scale_sums<8>", "ldg128 >= 4, registers <= 128"),
   (r"bn_apply<.*, 8, 2>", "ldg128 >= 2, stg128 >= 2, ldg_narrow == 0, stg_narrow == 0, registers <= 128"),
   (r"pool(_grad)?<.*\b8>", "ldg128 >= 1, stg128 >= 1, ldg_narrow == 0, stg_narrow == 0"),
@@ -32,7 +32,7 @@ RULES = [
   (r"^transposes", "ld128 >= 1, st128 >= 1, registers <= 80"),
   (r"bind_leaves", "ldg128 >= 1, stg128 >= 1"),
   (r"find_nan", "ldg128 >= 1, registers <= 64"),
-  (r"move_turned", "ldg >= 8, stg >= 8, bar == 1, registers <= 64"),
+  (r"move_turned", "ldg >= 8, stg >= 8, bar == 1, registers <= 80"),
   (r"move_elements<uint4>|gather<uint4>|flip<uint4>", "ldg128 >= 1, stg128 >= 1, ldg_narrow <= 1"),
   (r"", "red == 0"),
 ]

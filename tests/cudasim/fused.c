@@ -187,6 +187,64 @@ static void test_optimizer(int way) {
     memory_free(rest[j]);
 }
 
+enum { CHAINS = 200, CHAIN_BLOCKS_MOST = 1000, LAUNCHES = 3 };
+
+/* b = b + a in place, of elements [first, first + count) of two arrays. */
+static icl__chain increment(const memory *a, const memory *b, int64_t first, int64_t count) {
+  icl__chain c = {.slots = 2, .rank = 1, .size = {(int32_t)count}, .count = count};
+  c.in[0] = (icl__chain_input){(float *)a->device + first, ICL_F32, ICL__CHAIN_DENSE, {0}};
+  c.in[1] = (icl__chain_input){(float *)b->device + first, ICL_F32, ICL__CHAIN_DENSE, {0}};
+  c.out[0] = (icl__chain_output){(float *)b->device + first, ICL_F32};
+  add_step(&c, ICL__CHAIN_LOAD, 0, "0");
+  add_step(&c, ICL__CHAIN_LOAD, 1, "1");
+  add_step(&c, ICL__CHAIN_add, 0, "10");
+  add_step(&c, ICL__CHAIN_STORE, 0, "0");
+  return c;
+}
+
+static cudaGraphExec_t captured_chains(const memory *chains, const memory *blocks, int count) {
+  cudaGraph_t graph;
+  cudaGraphExec_t executable;
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  check(icl__cuda_chains(chains->device, blocks->device, count, ICL__CHAIN_SLOTS, false, stream));
+  check(cudaStreamEndCapture(stream, &graph));
+  check(cudaGraphInstantiate(&executable, graph, 0));
+  check(cudaGraphDestroy(graph));
+  return executable;
+}
+
+/* Chains of very different lengths in one launch, which a graph finds in device memory as often as it is launched. */
+static void test_many_chains(int way) {
+  static icl__chain chains[CHAINS];
+  static icl__chain_block blocks[CHAIN_BLOCKS_MOST];
+  int64_t length[CHAINS], total = 0;
+  int count = 0;
+  for (int i = 0; i < CHAINS; i++) {
+    length[i] = i % 50 ? 1 + i * i * 37 % 700 : 20000 + i;
+    total += (length[i] + 3) / 4 * 4; /* the next begins at a multiple of 16 bytes */
+  }
+  memory a = floats(1, total), b = floats(2, total);
+  float *x = numbers(1, total), *expected = numbers(2, total);
+  for (int64_t i = 0, first = 0; i < CHAINS; first += (length[i++] + 3) / 4 * 4) {
+    chains[i] = increment(&a, &b, first, length[i]);
+    for (int32_t block = 0; block * ICL__CHAIN_BLOCK_F32 < length[i]; block++)
+      blocks[count++] = (icl__chain_block){(int32_t)i, block};
+    for (int64_t k = 0; k < LAUNCHES * length[i]; k++)
+      expected[first + k % length[i]] += x[first + k % length[i]];
+  }
+  memory dchains = upload(chains, sizeof chains), dblocks = upload(blocks, (size_t)count * sizeof *blocks);
+  cudaGraphExec_t graph = captured_chains(&dchains, &dblocks, count);
+  for (int launch = 0; launch < LAUNCHES; launch++)
+    check(cudaGraphLaunch(graph, stream));
+  expect(!memcmp(download(&b), expected, b.bytes), "many chains in one launch of a graph", way);
+  check(cudaGraphExecDestroy(graph));
+  memory all[] = {a, b, dchains, dblocks};
+  for (int i = 0; i < 4; i++)
+    memory_free(all[i]);
+  free(x);
+  free(expected);
+}
+
 /* What is rounded between two steps is what would have been stored. */
 static void test_rounding(icl_dtype dtype, int way) {
   enum { COUNT = 3000 };
@@ -219,11 +277,15 @@ void test_fused(void) {
     test_batch_norm(900, 40, ICL_F32, way);
     test_batch_norm(400, 7, ICL_BF16, way);
     test_batch_norm(5, 2100, ICL_F16, way);
+    test_batch_norm(300, 1144, ICL_BF16, way);
+    test_batch_norm(70, 1043, ICL_F32, way);
+    test_batch_norm(300, 160, ICL_F32, way);
     test_residual(300, 16, way);
     test_residual(31, 13, way);
     test_cross_entropy_grad(9, 10, way);
     test_cross_entropy_grad(3, 1000, way);
     test_optimizer(way);
+    test_many_chains(way);
     test_rounding(ICL_BF16, way);
     test_rounding(ICL_F16, way);
   }

@@ -4,8 +4,8 @@ local common = dofile((arg[0]:match "^(.*/)" or "./") .. "common.lua")
 local icl = require "icl"
 
 -- One and a half to two times the largest deviations of the reference in bf16, with weights that were rounded too, as
--- devices do whose products take 16 bits: small networks and batches amplify rounding, and relus flip. bf16 keeps 8 bits,
--- f16 and tf32 11.
+-- devices do whose products take 16 bits: small networks and batches amplify rounding, and relus flip. bf16 keeps 8
+-- bits, f16 and tf32 11.
 local BF16 = { logits = 0.25, loss = 0.05, gradient = 0.9 }
 
 -- Its last batch norms see two numbers a channel: weights rounded to bf16 are enough to turn the gradient round.
@@ -21,13 +21,13 @@ local function check_logits(what, logits, expected)
   return d.norm / d.reference
 end
 
-local function check_gradients(name, gradients, case, io)
+local function check_gradients(id, gradients, case, io)
   local difference, total = 0, 0
   for _, name in ipairs(case.param_order) do
     local d = common.difference(common.values(gradients[name]), common.values(io["grad." .. name]))
     difference, total = difference + d.norm ^ 2, total + d.reference ^ 2
   end
-  local ignored = turned[name] and common.precision == "bf16"
+  local ignored = turned[id] and common.precision == "bf16"
   if not ignored then common.bound("gradient", math.sqrt(difference / total), bound_of "gradient") end
   return math.sqrt(difference / total)
 end

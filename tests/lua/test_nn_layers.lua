@@ -73,7 +73,7 @@ check("group norm and instance norm", function()
   check.near(difference(nn.instance_norm(6)(x), nn.group_norm(6, 6)(x)), 0, 1e-6)
   check.equal(nn.group_norm(3, 6)(x:cast "bf16"):dtype(), "bf16")
   check.raises(function() nn.group_norm(4, 6) end, "nn.group_norm: 4 groups do not divide 6 channels")
-  check.raises(function() nn.group_norm(4, 8)(x) end, "group_norm: x is %(2, 3, 2, 6%); it must be")
+  check.raises(function() nn.group_norm(4, 8)(x) end, "group_norm: its input is %(2, 3, 2, 6%); it must be")
   local z = icl.tensor({ { { { 1, 2, -1, 0.5 }, { 0.1, 1, 2, 3 } } } }, { dtype = "f64" })
   local norm = nn.group_norm(2, 4, { affine = false })
   check.near(icl.gradcheck(function(v) return norm(v) ^ 3 end, { z }), 0, 1e-5)
@@ -170,6 +170,38 @@ check("dilation", function()
   check.raises(function() nn.conv2d(3, 4, 3, { dilation = 0 }) end, "nn.conv2d: dilation is 0")
 end)
 
+check("borders of convolutions", function()
+  local x = icl.arange(12):reshape(1, 3, 4, 1):float() + 1
+  local function widened(mode)
+    local conv = nn.conv2d(1, 1, 1, { padding = { 1, 2 }, padding_mode = mode })
+    conv.weight:set(1)
+    local y = conv(x)
+    check.equal(shape(y), "1 5 8 1")
+    return y
+  end
+  same(widened "reflect"[1][1], { 7, 6, 5, 6, 7, 8, 7, 6 })
+  same(widened "reflect"[1][5], { 7, 6, 5, 6, 7, 8, 7, 6 })
+  same(widened "replicate"[1][1], { 1, 1, 1, 2, 3, 4, 4, 4 })
+  same(widened "circular"[1][1], { 11, 12, 9, 10, 11, 12, 9, 10 })
+  same(widened "zeros"[1][1], { 0, 0, 0, 0, 0, 0, 0, 0 })
+  check.equal(shape(nn.conv2d(1, 2, 3, { padding_mode = "circular" })(x)), "1 3 4 2")
+  check.raises(function() nn.conv2d(1, 1, 9, { padding_mode = "reflect" })(x) end,
+    'conv2d: padding_mode "reflect" can take 2 of 3 pixels at most, not 4')
+  check.raises(function() nn.conv2d(1, 1, 3, { padding_mode = "mirror" }) end, "nn.conv2d: padding_mode is mirror")
+end)
+
+check("learned slopes", function()
+  local layer = nn.prelu(2)
+  same(layer(icl.tensor { { -4, -4 }, { 1, 2 } }), { -1, -1, 1, 2 })
+  check.equal(nn.prelu():count(), 1)
+  check.equal(layer(icl.ones { 1, 2 }:cast "bf16"):dtype(), "bf16")
+  icl.step(function()
+    layer(icl.tensor { { -4, 3 }, { 1, -2 } }):sum():backward()
+    same(layer.weight.grad, { -4, -2 })
+  end)
+  check.raises(function() layer(icl.ones { 2, 3 }) end, "prelu: its input is %(2, 3%); it must be %(..., 2%)")
+end)
+
 check("attention", function()
   local attention = nn.multi_head_attention(6, 2)
   local x = icl.random.normal { 3, 4, 6 }
@@ -232,6 +264,63 @@ check("layers take bf16", function()
   local attention = nn.multi_head_attention(8, 2)
   check.near(difference(attention(rows:cast "bf16"):float(), attention(rows)), 0, 0.1)
   check.near(difference(rows:cast "bf16":bmm(rows:transpose():cast "bf16"):float(), rows:bmm(rows:transpose())), 0, 0.2)
+end)
+
+check("weights may have 16 bits", function()
+  local x = icl.random.normal { 2, 4, 4, 8 }
+  for _, layer in ipairs {
+    nn.conv2d(8, 8, 3, { dilation = 2, bias = true, padding_mode = "reflect" }), nn.conv_transpose2d(8, 8, 2),
+    nn.layer_norm(8), nn.group_norm(2, 8), nn.instance_norm(8, { affine = true }), nn.prelu(8),
+  } do
+    local expected = layer(x)
+    for _, dtype in ipairs { "bf16", "f16" } do
+      check.near(difference(layer:to(dtype)(x):float(), expected), 0, 0.1)
+      check.near(difference(layer(x:cast(dtype)):float(), expected), 0, 0.1)
+    end
+  end
+  local attention, rows = nn.multi_head_attention(8, 2), x:reshape(2, 16, 8)
+  local expected = attention(rows)
+  check.near(difference(attention:to "f16"(rows):float(), expected), 0, 0.1)
+  check.equal(nn.embedding(3, 2):to "bf16"(icl.arange(3)):dtype(), "bf16")
+  check.equal(nn.linear(2, 2):to("f16"):clone().weight:dtype(), "f16")
+end)
+
+check("inputs of other shapes", function()
+  local function refused(pattern, layer, ...)
+    local x = icl.ones { ... }
+    check.raises(function() layer(x) end, pattern)
+  end
+  refused("layer_norm: its input is %(2, 3%); it must be %(..., 4%)", nn.layer_norm(4), 2, 3)
+  refused("layer_norm: its input is %(%)", nn.layer_norm(4))
+  refused("group_norm: its input is %(2, 8%); it must be %(n, ..., 4%)", nn.group_norm(2, 4), 2, 8)
+  refused("instance_norm: its input is %(2, 8%)", nn.instance_norm(4), 2, 8)
+  refused("multi_head_attention: its input is %(2, 4%); it must be %(n, positions, 4%)",
+    nn.multi_head_attention(4, 2), 2, 4)
+  refused("multi_head_attention: its input is %(2, 3, 6%)", nn.multi_head_attention(4, 2), 2, 3, 6)
+  refused("upsample: its input is %(2, 3%); it must be %(n, h, w, c%)", nn.upsample { scale = 2 }, 2, 3)
+  refused("adaptive_avg_pool2d: its input is %(2, 3%)", nn.adaptive_avg_pool2d(2), 2, 3)
+  refused("a padding of 1 leaves nothing of 2 pixels", nn.conv_transpose2d(1, 1, 1, { padding = 1 }), 1, 2, 2, 1)
+  refused("%(in layer 0%)", nn.sequential { nn.layer_norm(4) }, 2, 3)
+  check.raises(function() nn.conv_transpose2d(1, 1, 3, { output_padding = 1 }) end,
+    "output_padding is 1; it must be less than the stride, 1")
+end)
+
+check("files describe them for any number of images", function()
+  local model = nn.sequential {
+    nn.conv2d(3, 8, 3, { dilation = 2 }), nn.group_norm(2, 8), nn.gelu(), nn.upsample { scale = 2, mode = "bilinear" },
+    nn.conv_transpose2d(8, 8, 2, { stride = 2 }), nn.adaptive_avg_pool2d(3), nn.drop_path(0.5), nn.layer_norm(8),
+    function(x) return x:flip(3):reshape(x:size(1), -1, 8) end, nn.multi_head_attention(8, 2),
+    function(x) return x:select(2, -1) end, nn.linear(8, 4),
+  }
+  local path, shape = os.tmpname(), { 6, 5, 3 }
+  icl.network.save(model, path, { data = { name = "own", shape = shape } })
+  local described = icl.network.open(path)
+  os.remove(path)
+  model:eval()
+  for _, count in ipairs { 1, 3, 7 } do
+    local x = icl.random.normal { count, table.unpack(shape) }
+    check.near(difference(described(x), model(x)), 0, 1e-5)
+  end
 end)
 
 check("a clone has states of its own", function()

@@ -137,6 +137,7 @@ check("repeating", function()
   check.raises(function() x:repeat_(2) end, "repeat_: 1 counts for a tensor of rank 2")
   check.raises(function() x:repeat_(0, 1) end, "repeat_: count 1 is 0")
   check.raises(function() x:expand(6) end, "expand: 1 sizes for a tensor of rank 2")
+  check.raises(function() x:expand(-1, 2, 3) end, "expand: size 1 is %-1, but this axis is a new one")
 end)
 
 check("index_select", function()

@@ -94,8 +94,8 @@ static const test_way ways[] = {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* On test_device, with precise kernels, which the tolerances of cases are for. It takes long to open, so its engines stay
- * for all cases. */
+/* On test_device, with precise kernels, which the tolerances of cases are for. It takes long to open, so its engines
+ * stay for all cases. */
 static const test_way device_ways[] = {
     {"in a step, for the third time", {.threads = 1, .precise = true}, in_third_step},
     {"in a step without joins and storage taken over",

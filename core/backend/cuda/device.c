@@ -81,11 +81,17 @@ static icl_status open_cublas(icl__cuda_device *device) {
 static icl_status open_cudnn(icl__cuda_device *device) {
   const icl__cuda_libraries *l = device->libraries;
   cudnnStatus_t status = l->cudnn.cudnnCreate(&device->cudnn);
-  if (status == CUDNN_STATUS_SUCCESS)
-    status = l->cudnn.cudnnSetStream(device->cudnn, device->stream);
+  if (status != CUDNN_STATUS_SUCCESS)
+    return icl__fail(ICL_EBACKEND, "cuda: cuDNN cannot start: %s", l->cudnn.cudnnGetErrorString(status));
+  return icl__cuda_use_stream(device, device->stream);
+}
+
+icl_status icl__cuda_use_stream(icl__cuda_device *device, cudaStream_t stream) {
+  const icl__cuda_libraries *l = device->libraries;
+  cudnnStatus_t status = l->cudnn.cudnnSetStream(device->cudnn, stream);
   return status == CUDNN_STATUS_SUCCESS
              ? ICL_OK
-             : icl__fail(ICL_EBACKEND, "cuda: cuDNN cannot start: %s", l->cudnn.cudnnGetErrorString(status));
+             : icl__fail(ICL_EBACKEND, "cuda: cuDNN takes no stream: %s", l->cudnn.cudnnGetErrorString(status));
 }
 
 /* ---- the device ---- */
@@ -96,6 +102,7 @@ static icl_status open_stream(icl__cuda_device *device) {
   void *partial, *tickets;
   size_t ticket_bytes = ICL__CUDA_TICKETS * sizeof(unsigned);
   ICL__TRY(icl__cuda_check(cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking), "a stream"));
+  ICL__TRY(icl__cuda_check(cudaStreamCreateWithFlags(&device->beside, cudaStreamNonBlocking), "a stream"));
   ICL__TRY(icl__cuda_check(cudaDeviceGetDefaultMemPool(&device->pool, device->ordinal), "the memory pool"));
   ICL__TRY(icl__cuda_check(cudaMemPoolSetAttribute(device->pool, cudaMemPoolAttrReleaseThreshold, &keep),
                            "the memory pool"));
@@ -152,6 +159,8 @@ void icl__cuda_close(void *context) {
   cudaFree(device->scratch.tickets);
   if (device->pool)
     cudaMemPoolTrimTo(device->pool, 0);
+  if (device->beside)
+    cudaStreamDestroy(device->beside);
   if (device->stream)
     cudaStreamDestroy(device->stream);
   icl__free(device);

@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
   int ordinal;
-  cudaStream_t stream;
+  cudaStream_t stream, beside; /* for what overlap.c takes out of the order */
   cudaMemPool_t pool;
   const icl__cuda_libraries *libraries;
   cudnnHandle_t cudnn; /* both on the stream */
@@ -46,6 +46,9 @@ int icl__cuda_count(void);
 
 /* Makes the device that of the calling thread. */
 icl_status icl__cuda_enter(const icl__cuda_device *device);
+
+/* Convolutions go to this stream from now on. */
+icl_status icl__cuda_use_stream(icl__cuda_device *device, cudaStream_t stream);
 
 /* ---- memory.c: those of device.h of the plan ---- */
 

@@ -91,6 +91,64 @@ bool icl__cuda_express(icl__pnode *v, const bool *absorbed, icl__cuda_expression
   return e->result != FULL && icl__cuda_write_steps(e, &chain);
 }
 
+/* ---- two in one ---- */
+
+typedef struct {
+  icl__cuda_value term[ICL__CHAIN_STEPS], input[ICL_MAX_INPUTS];
+} moved_values;
+
+static icl__cuda_value moved(const moved_values *m, icl__cuda_value v) { return v >= 0 ? m->term[v] : m->input[~v]; }
+
+/* Adds all of `from`, with `value` for its input `u`; false: there is no room. */
+static bool add_all(icl__cuda_expression *e, const icl__cuda_expression *from, const icl__pnode *u,
+                    icl__cuda_value value, moved_values *m) {
+  for (int i = 0; i < from->inputs; i++) {
+    m->input[i] = from->in[i] == u ? value : add_input(e, from->in[i], from->batched >> i & 1);
+    if (m->input[i] == FULL)
+      return false;
+  }
+  for (int t = 0; t < from->terms; t++) {
+    const icl__cuda_term *term = &from->term[t];
+    icl__cuda_value operand[ICL__CHAIN_OPERANDS];
+    for (int k = 0; k < term->operands; k++)
+      operand[k] = moved(m, term->operand[k]);
+    m->term[t] = add_term(e, term->code, (icl_dtype)term->dtype, term->operands, operand);
+    if (m->term[t] == FULL)
+      return false;
+  }
+  return true;
+}
+
+static bool add_others(icl__cuda_expression *e, const icl__cuda_expression *from, const moved_values *m) {
+  for (int i = 0; i < from->others; i++) {
+    if (e->others == ICL__CHAIN_OUTPUTS - 1)
+      return false;
+    e->other[e->others] = moved(m, from->other[i]);
+    e->other_node[e->others++] = from->other_node[i];
+  }
+  return true;
+}
+
+bool icl__cuda_take_in(icl__cuda_expression *e, icl__pnode *u, const icl__cuda_expression *of_u) {
+  icl__cuda_expression both = {0}, own = *of_u;
+  moved_values m;
+  icl__chain chain;
+  if (own.others == ICL__CHAIN_OUTPUTS - 1)
+    return false;
+  own.other[own.others] = own.result;
+  own.other_node[own.others++] = u;
+  if (!add_all(&both, &own, NULL, 0, &m) || !add_others(&both, &own, &m))
+    return false;
+  icl__cuda_value value = moved(&m, own.result);
+  if (!add_all(&both, e, u, value, &m) || !add_others(&both, e, &m))
+    return false;
+  both.result = moved(&m, e->result);
+  if (!icl__cuda_write_steps(&both, &chain))
+    return false;
+  *e = both;
+  return true;
+}
+
 /* ---- to steps ---- */
 
 typedef struct {
@@ -134,6 +192,10 @@ static int slot_of(writer *w, icl__cuda_value value) {
   return w->slot_of_input[i];
 }
 
+static void note_stored(writer *w, icl__cuda_value v) {
+  *(v >= 0 ? &w->last_of_term[v] : &w->last_of_input[~v]) = w->e->terms;
+}
+
 static void find_last_reads(writer *w) {
   const icl__cuda_expression *e = w->e;
   for (int t = 0; t < e->terms; t++)
@@ -141,7 +203,9 @@ static void find_last_reads(writer *w) {
       icl__cuda_value v = e->term[t].operand[k];
       *(v >= 0 ? &w->last_of_term[v] : &w->last_of_input[~v]) = t;
     }
-  *(e->result >= 0 ? &w->last_of_term[e->result] : &w->last_of_input[~e->result]) = e->terms;
+  note_stored(w, e->result);
+  for (int i = 0; i < e->others; i++)
+    note_stored(w, e->other[i]);
 }
 
 /* A step may write the slot of an operand that is read no more. */
@@ -172,7 +236,9 @@ bool icl__cuda_write_steps(const icl__cuda_expression *e, icl__chain *chain) {
     if (term->code == ICL__CHAIN_ROUND)
       step->in[1] = term->dtype;
   }
-  int result = slot_of(&w, e->result);
-  add_step(&w, ICL__CHAIN_STORE, 0)->in[0] = (uint8_t)result;
+  for (int i = 0; i <= e->others; i++) {
+    int slot = slot_of(&w, i ? e->other[i - 1] : e->result);
+    add_step(&w, ICL__CHAIN_STORE, i)->in[0] = (uint8_t)slot;
+  }
   return !w.full;
 }

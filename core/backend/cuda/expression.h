@@ -18,6 +18,9 @@ typedef struct {
 typedef struct {
   int terms, inputs;
   icl__cuda_value result;
+  int others; /* values that are stored as well, for the nodes that they were the results of */
+  icl__cuda_value other[ICL__CHAIN_OUTPUTS - 1];
+  const icl__pnode *other_node[ICL__CHAIN_OUTPUTS - 1];
   icl__cuda_term term[ICL__CHAIN_STEPS];
   icl__pnode *in[ICL_MAX_INPUTS];
   uint32_t batched; /* inputs read image by image */
@@ -33,6 +36,10 @@ bool icl__cuda_is_wide(const icl__pnode *v);
 /* The expression of v, with those of the inputs that are `absorbed` (by index of node) in their place. False: it does
  * not fit into one chain. */
 bool icl__cuda_express(icl__pnode *v, const bool *absorbed, icl__cuda_expression *e);
+
+/* Puts the expression of u, an input of e, in the place where u is read; its value is stored all the same. False: it
+ * does not fit, and e is as before. */
+bool icl__cuda_take_in(icl__cuda_expression *e, icl__pnode *u, const icl__cuda_expression *of_u);
 
 /* Writes the steps of a chain; false: there are too many. */
 bool icl__cuda_write_steps(const icl__cuda_expression *e, icl__chain *chain);

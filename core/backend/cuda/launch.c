@@ -31,8 +31,9 @@ void *icl__cuda_address(const icl__cuda_program *p, const icl__bindings *b, cons
   return NULL;
 }
 
-static void *workspace_of(const icl__cuda_program *p, const icl__bindings *b) {
-  uintptr_t at = (uintptr_t)b->arena + p->plan->arena_bytes + p->plan->scratch_bytes;
+static void *workspace_of(const icl__cuda_program *p, const icl__bindings *b, const icl__cuda_unit *unit) {
+  uintptr_t shared = (uintptr_t)b->arena + p->plan->arena_bytes + p->plan->scratch_bytes;
+  uintptr_t at = unit->beside ? (uintptr_t)p->workspace : shared;
   return (void *)((at + ICL__CUDA_ALIGNMENT - 1) / ICL__CUDA_ALIGNMENT * ICL__CUDA_ALIGNMENT);
 }
 
@@ -50,15 +51,18 @@ static icl__call call_of(const icl__cuda_program *p, const icl__bindings *b, con
   return call;
 }
 
-/* The inputs are those of the expression, where one that an op has twice is there once; those of a joined chain may have
- * changed since in the plan. */
+/* The inputs are those of the expression, where one that an op has twice is there once; those of a joined chain may
+ * have changed since in the plan. */
 static icl__chain chain_of(const icl__cuda_program *p, const icl__bindings *b, const icl__pnode *v) {
   const icl__cuda_expression *e = &icl__cuda_unit_of(v)->expression;
   icl__call call = {.op = v->op, .attr = &v->attr, .inputs = e->inputs, .out = view_of(p, b, v), .parts = 1};
   for (int j = 0; j < e->inputs; j++)
-    call.in[j] = view_of(p, b, v->op == ICL__PLAN_CHAIN ? v->in[j] : e->in[j]);
+    call.in[j] = view_of(p, b, v->op == ICL__PLAN_CHAIN && !e->others ? v->in[j] : e->in[j]);
   icl__chain chain;
   icl__cuda_begin_chain(&chain, &call);
+  for (int i = 0; i < e->others; i++)
+    chain.out[1 + i] =
+        (icl__chain_output){icl__cuda_address(p, b, e->other_node[i]), (int32_t)e->other_node[i]->stored};
   icl__cuda_write_steps(e, &chain);
   return chain;
 }
@@ -173,7 +177,7 @@ static icl_status launch_one(const icl__cuda_program *p, const icl__bindings *b,
     return icl__cuda_check(icl__cuda_chain(&chain, stream), name);
   case ICL__CUDA_CONV:
     return icl__cuda_conv_run(p->device, unit->conv, icl__cuda_address(p, b, v->in[0]),
-                              icl__cuda_address(p, b, v->in[1]), icl__cuda_address(p, b, v), workspace_of(p, b));
+                              icl__cuda_address(p, b, v->in[1]), icl__cuda_address(p, b, v), workspace_of(p, b, unit));
   case ICL__CUDA_MATMUL:
     call = call_of(p, b, v);
     return icl__cuda_matmul(p->device, &call);
@@ -187,12 +191,25 @@ static icl_status launch_one(const icl__cuda_program *p, const icl__bindings *b,
   return ICL_OK;
 }
 
-icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, const icl__cuda_step *s) {
-  if (!s->count)
-    return launch_one(p, b, s->node[0]);
+static icl_status launch_many(const icl__cuda_program *p, const icl__cuda_step *s) {
   const char *memory = p->memory + p->tables;
   const void *table = memory + s->table, *blocks = memory + s->blocks;
   if (icl__cuda_unit_of(s->node[0])->kind == ICL__CUDA_TRANSPOSE)
     return icl__cuda_check(icl__cuda_transposes(table, blocks, s->count, p->device->stream), "weights");
   return icl__cuda_check(icl__cuda_chains(table, blocks, s->count, s->slots, s->wide, p->device->stream), "chains");
+}
+
+icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
+  icl__cuda_device *device = p->device;
+  bool in_order = device->profile || device->check_nan;
+  if (s->wait_for >= 0 && !in_order)
+    ICL__TRY(icl__cuda_check(cudaStreamWaitEvent(device->stream, p->step[s->wait_for].done, 0), "gradients"));
+  if (s->count)
+    return launch_many(p, s);
+  if (!s->beside || in_order)
+    return launch_one(p, b, s->node[0]);
+  ICL__TRY(icl__cuda_turn_aside(device, s));
+  icl_status status = launch_one(p, b, s->node[0]);
+  icl_status back = icl__cuda_turn_back(device, s);
+  return status == ICL_OK ? back : status;
 }

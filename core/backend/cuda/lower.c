@@ -67,7 +67,8 @@ static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_
     v->stored = shape.gradient;
   ICL__TRY(icl__cuda_conv_find(device, &shape, &unit->conv));
   size_t workspace = icl__cuda_conv_workspace(unit->conv);
-  v->scratch = workspace ? workspace + ICL__CUDA_ALIGNMENT : 0;
+  unit->workspace = workspace ? workspace + ICL__CUDA_ALIGNMENT : 0;
+  v->scratch = unit->workspace;
   v->choice = icl__cuda_conv_name(unit->conv);
   return ICL_OK;
 }
@@ -226,7 +227,7 @@ icl_status icl__cuda_lower(void *device, icl__plan *plan) {
     else if (v->op == ICL__OP_bn_coefficients_grad && !is_empty(v))
       join_sums(plan, v, ICL__OP_bn_scale_sums, ICL__CUDA_BN_BACKWARD);
   }
-  return ICL_OK;
+  return icl__cuda_overlap(plan);
 }
 
 void icl__cuda_forget(void *device, icl__plan *plan) {

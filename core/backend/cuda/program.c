@@ -39,30 +39,71 @@ static void join_running(const icl__cuda_program *p, icl__pnode *table) {
   icl__cuda_unit_of(mean)->kind = icl__cuda_unit_of(variance)->kind = ICL__CUDA_NONE;
 }
 
-/* ---- steps ---- */
+/* ---- updates ---- */
 
-static void begin_step(icl__cuda_program *p, icl__pnode **node, bool last) {
-  p->step[p->steps++] = (icl__cuda_step){.node = node, .last = last};
+/* May v compute its input u along with itself, at its own time? */
+static bool may_take_in(const icl__plan *plan, const icl__pnode *v, const icl__pnode *u) {
+  return kind_of(u) == ICL__CUDA_CHAIN && icl__plan_is_global(u) && u->phase == plan->phases && u->uses == 1 &&
+         icl__plan_same_shape(u, v) && u->stored == ICL_F32 && !icl__cuda_is_wide(u) && !icl__cuda_is_wide(v);
 }
 
-static void add_phase(icl__cuda_program *p, const icl__phase *phase, int *listed) {
-  for (int i = 0; i < phase->instructions; i++) {
-    icl__pnode *v = phase->instruction[i];
-    if (kind_of(v) == ICL__CUDA_NONE)
-      continue;
-    begin_step(p, &p->listed[*listed], false);
-    p->listed[(*listed)++] = v;
-    p->step[p->steps - 1].nodes = 1;
+/* Its inputs, as they have become since it was made. */
+static icl__cuda_expression *expression_of(const icl__pnode *v) {
+  icl__cuda_expression *e = &icl__cuda_unit_of(v)->expression;
+  for (int j = 0; j < v->inputs && v->op == ICL__PLAN_CHAIN && !e->others; j++)
+    e->in[j] = v->in[j];
+  return e;
+}
+
+/* A parameter's new version is made in one pass with the buffers of its optimizer, which are stored as they pass by. */
+static void join_update(const icl__plan *plan, icl__pnode *v) {
+  if (kind_of(v) != ICL__CUDA_CHAIN || !icl__plan_is_global(v) || v->phase != plan->phases)
+    return;
+  for (int j = 0; j < v->inputs; j++) {
+    icl__pnode *u = v->in[j];
+    if (may_take_in(plan, v, u) && icl__cuda_take_in(expression_of(v), u, expression_of(u)))
+      icl__cuda_unit_of(u)->kind = ICL__CUDA_NONE;
   }
 }
 
-/* How many ops of its section come before v, one for another; `depth` has those of all before it. */
-static int depth_of(const icl__pnode *v, const int *depth) {
+/* ---- steps ---- */
+
+typedef struct {
+  icl__cuda_program *program;
+  int listed; /* nodes, so far */
+  int *depth; /* of ops of sections, by node */
+  int phase;
+  bool last; /* in the last section */
+} lister;
+
+/* The step of the nodes that were listed from `first` on. */
+static icl__cuda_step *add_step(lister *l, int first) {
+  icl__cuda_program *p = l->program;
+  icl__cuda_step *s = &p->step[p->steps++];
+  *s = (icl__cuda_step){
+      .node = &p->listed[first], .nodes = l->listed - first, .phase = l->phase, .last = l->last, .wait_for = -1};
+  s->beside = icl__cuda_unit_of(s->node[0])->beside;
+  return s;
+}
+
+static void add_node(lister *l, icl__pnode *v) {
+  l->program->listed[l->listed++] = v;
+  add_step(l, l->listed - 1);
+}
+
+static void add_phase(lister *l, const icl__phase *phase) {
+  for (int i = 0; i < phase->instructions; i++)
+    if (kind_of(phase->instruction[i]) != ICL__CUDA_NONE)
+      add_node(l, phase->instruction[i]);
+}
+
+/* How many ops of its section come before v, one for another. */
+static int depth_of(const lister *l, const icl__pnode *v) {
   int least = 0;
   for (int j = 0; j < v->inputs; j++) {
     const icl__pnode *u = v->in[j];
-    if (icl__plan_is_global(u) && u->phase == v->phase && depth[u->index] >= least)
-      least = depth[u->index] + 1;
+    if (icl__plan_is_global(u) && u->phase == v->phase && l->depth[u->index] >= least)
+      least = l->depth[u->index] + 1;
   }
   return least;
 }
@@ -75,65 +116,59 @@ static bool is_shared(const icl__pnode *v) {
 static bool is_wide(const icl__pnode *v) { return kind_of(v) == ICL__CUDA_CHAIN && icl__cuda_is_wide(v); }
 
 /* Those of the nodes of one depth that one launch computes. */
-static void add_shared(icl__cuda_program *p, const icl__lane *lane, const int *depth, int d, icl__cuda_kind kind,
-                       bool wide, bool last, int *listed) {
-  int first = *listed;
+static void add_shared(lister *l, const icl__lane *lane, int depth, icl__cuda_kind kind, bool wide) {
+  int first = l->listed;
   for (int i = 0; i < lane->items; i++) {
     icl__pnode *v = lane->item[i].node;
-    if (depth[v->index] == d && kind_of(v) == kind && is_wide(v) == wide)
-      p->listed[(*listed)++] = v;
+    if (l->depth[v->index] == depth && kind_of(v) == kind && is_wide(v) == wide)
+      l->program->listed[l->listed++] = v;
   }
-  if (*listed == first)
-    return;
-  begin_step(p, &p->listed[first], last);
-  p->step[p->steps - 1].nodes = *listed - first;
-  p->step[p->steps - 1].wide = wide;
+  if (l->listed > first)
+    add_step(l, first)->wide = wide;
 }
 
 /* Ops of a section that do not wait for one another are put together. What a state was is read before it is written:
  * the planner writes over it only where its readers are needed for the new version. */
-static void add_section(icl__cuda_program *p, const icl__phase *phase, bool last, int *depth, int *listed) {
+static void add_section(lister *l, const icl__phase *phase) {
   if (!phase->waves)
     return;
   const icl__lane *lane = &phase->lane[0];
   int deepest = 0;
   for (int i = 0; i < lane->items; i++) {
     const icl__pnode *v = lane->item[i].node;
-    depth[v->index] = depth_of(v, depth);
-    deepest = depth[v->index] > deepest ? depth[v->index] : deepest;
+    int depth = l->depth[v->index] = depth_of(l, v);
+    deepest = depth > deepest ? depth : deepest;
   }
   for (int d = 0; d <= deepest; d++) {
-    add_shared(p, lane, depth, d, ICL__CUDA_TRANSPOSE, false, last, listed);
+    add_shared(l, lane, d, ICL__CUDA_TRANSPOSE, false);
     for (int i = 0; i < lane->items; i++) {
       icl__pnode *v = lane->item[i].node;
-      if (depth[v->index] != d || kind_of(v) == ICL__CUDA_NONE || is_shared(v))
-        continue;
-      begin_step(p, &p->listed[*listed], last);
-      p->listed[(*listed)++] = v;
-      p->step[p->steps - 1].nodes = 1;
+      if (l->depth[v->index] == d && kind_of(v) != ICL__CUDA_NONE && !is_shared(v))
+        add_node(l, v);
     }
-    add_shared(p, lane, depth, d, ICL__CUDA_CHAIN, false, last, listed);
-    add_shared(p, lane, depth, d, ICL__CUDA_CHAIN, true, last, listed);
+    add_shared(l, lane, d, ICL__CUDA_CHAIN, false);
+    add_shared(l, lane, d, ICL__CUDA_CHAIN, true);
   }
 }
 
 static icl_status list_steps(icl__cuda_program *p) {
-  icl__plan *plan = p->plan;
+  const icl__plan *plan = p->plan;
   size_t nodes = (size_t)plan->nodes;
-  int *depth = icl__calloc(nodes, sizeof *depth), listed = 0;
+  lister l = {.program = p, .depth = icl__calloc(nodes, sizeof *l.depth)};
   p->listed = icl__calloc(nodes, sizeof *p->listed);
   p->step = icl__calloc(nodes, sizeof *p->step);
-  if (!depth || !p->listed || !p->step) {
-    icl__free(depth);
-    return ICL_ENOMEM;
-  }
-  for (int q = 0; q <= plan->phases; q++) {
+  icl_status status = l.depth && p->listed && p->step ? ICL_OK : ICL_ENOMEM;
+  for (int q = 0; q <= plan->phases && status == ICL_OK; q++) {
+    l.phase = q;
     if (q)
-      add_phase(p, &plan->phase[q], &listed);
-    add_section(p, &plan->phase[q], q == plan->phases, depth, &listed);
+      add_phase(&l, &plan->phase[q]);
+    l.last = q == plan->phases;
+    add_section(&l, &plan->phase[q]);
   }
-  icl__free(depth);
-  return ICL_OK;
+  icl__free(l.depth);
+  if (status == ICL_OK)
+    icl__cuda_place_waits(p);
+  return status;
 }
 
 /* ---- memory of the program ---- */
@@ -191,13 +226,32 @@ static icl_status note_leaves(icl__cuda_program *p) {
   return ICL_OK;
 }
 
+/* Convolutions beside the others run one after another, so they share a workspace. */
+static icl_status take_workspace(icl__cuda_program *p) {
+  size_t most = 0;
+  void *memory;
+  for (int i = 0; i < p->steps; i++) {
+    size_t bytes = p->step[i].beside ? icl__cuda_unit_of(p->step[i].node[0])->workspace : 0;
+    most = bytes > most ? bytes : most;
+  }
+  if (!most)
+    return ICL_OK;
+  ICL__TRY(icl__cuda_allocate(p->device, most, &memory));
+  p->workspace = memory;
+  p->plan->device_bytes += most;
+  return ICL_OK;
+}
+
 static icl_status make(icl__cuda_program *p) {
   void *memory;
   ICL__TRY(note_leaves(p));
   for (int i = 0; i < p->plan->nodes && p->plan->policy.join; i++)
     if (p->plan->node[i]->op == ICL__OP_bn_coefficients)
       join_running(p, p->plan->node[i]);
+  for (int i = 0; i < p->plan->nodes && p->plan->policy.join; i++)
+    join_update(p->plan, p->plan->node[i]);
   ICL__TRY(list_steps(p));
+  ICL__TRY(take_workspace(p));
   place_tables(p);
   p->table = icl__calloc(1, p->bytes - p->tables + 1);
   if (!p->table)
@@ -229,14 +283,19 @@ void icl__cuda_discard(void *device, void *program) {
   icl__cuda_wait(device);
   if (p->graph)
     cudaGraphExecDestroy(p->graph);
-  for (int i = 0; i < p->steps; i++)
+  for (int i = 0; i < p->steps; i++) {
     if (p->step[i].before)
       cudaEventDestroy(p->step[i].before);
+    if (p->step[i].done)
+      cudaEventDestroy(p->step[i].done);
+  }
   if (p->end)
     cudaEventDestroy(p->end);
   for (int i = 0; p->leaf && i < p->plan->leaves; i++)
     if (p->leaf[i].slot)
       icl__cuda_release(device, p->leaf[i].slot);
+  if (p->workspace)
+    icl__cuda_release(device, p->workspace);
   if (p->memory)
     icl__cuda_release(device, p->memory);
   icl__free(p->table);

@@ -25,6 +25,8 @@ typedef struct {
   icl__cuda_kind kind;
   icl__cuda_expression expression; /* CHAIN; its inputs are those of the node */
   icl__cuda_conv *conv;
+  size_t workspace;             /* bytes, of CONV */
+  bool beside;                  /* on the stream beside: overlap.c */
   const icl__pnode *sums;       /* BN: the sums, by other units not computed */
   const icl__pnode *running[2]; /* BN_FORWARD: mean and variance that it moves in place, or NULL */
 } icl__cuda_unit;
@@ -37,10 +39,14 @@ typedef struct {
   int nodes;
   icl__pnode **node;
   size_t table, blocks;
-  int count, slots;    /* blocks; of chains */
-  bool wide;           /* chains in f64 */
+  int count, slots; /* blocks; of chains */
+  bool wide;        /* chains in f64 */
+  int phase;
   bool last;           /* in the last section, where states are written */
-  cudaEvent_t before;  /* for profiles */
+  bool beside;         /* on the stream beside the main one */
+  int wait_for;        /* a step beside that has to be done before; -1: none */
+  cudaEvent_t before;  /* on the main stream: for profiles, and for a step beside to begin */
+  cudaEvent_t done;    /* on the stream beside */
   double milliseconds; /* of all runs */
 } icl__cuda_step;
 
@@ -63,7 +69,8 @@ typedef struct {
   char *arena;   /* in the run before */
   int numbers;
   int *number_of_leaf;
-  char *memory; /* of the device: numbers, flags of NaN by node, tables */
+  char *workspace; /* of the device: that of steps beside the others, or NULL */
+  char *memory;    /* of the device: numbers, flags of NaN by node, tables */
   size_t flags, tables, bytes;
   char *table; /* on the host, as `memory` from `tables` on */
   cudaGraphExec_t graph;
@@ -79,6 +86,14 @@ bool icl__cuda_takes_pitch(void *device, const icl__pnode *v, int input);
 icl_status icl__cuda_lower(void *device, icl__plan *plan);
 void icl__cuda_forget(void *device, icl__plan *plan);
 
+/* ---- overlap.c ---- */
+
+icl_status icl__cuda_overlap(icl__plan *plan);    /* the last part of lower() */
+void icl__cuda_place_waits(icl__cuda_program *p); /* when all steps are listed */
+/* Around the launches of a step that is beside: on that stream, after all that is on the main one; and back. */
+icl_status icl__cuda_turn_aside(icl__cuda_device *device, icl__cuda_step *step);
+icl_status icl__cuda_turn_back(icl__cuda_device *device, icl__cuda_step *step);
+
 /* ---- program.c ---- */
 
 icl_status icl__cuda_compile(void *device, icl__plan *plan, void **program);
@@ -92,7 +107,7 @@ int icl__cuda_chain_blocks(const icl__pnode *v);
 icl__cuda_transpose icl__cuda_transpose_of(const icl__pnode *v); /* without addresses */
 /* Writes the descriptions of steps with several nodes to the device. */
 icl_status icl__cuda_write_tables(icl__cuda_program *p, const icl__bindings *b);
-icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, const icl__cuda_step *step);
+icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *step);
 
 /* ---- run.c, profile.c ---- */
 

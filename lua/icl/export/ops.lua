@@ -150,11 +150,40 @@ local function pads(padding)
   return { padding[1], padding[2], padding[1], padding[2] }
 end
 
+-- Products of as many matrices as there are groups, which goes with the number of images: x (1, 1, m, groups k), w (1,
+-- 1, k, groups n), as tensor/products.lua makes them. The groups of a Conv are fixed.
+local function products(g, node, inputs, result)
+  local a, x, w = node.attributes, inputs[1].shape, inputs[2].shape
+  if w[1] * w[2] > 1 or x[1] * x[2] > 1 or a.padding[1] + a.padding[2] > 0 then
+    g:refuse(node, "has groups that go with the number of images")
+  end
+  local k, n = w[3], result.shape[4] * w[3] // x[4]
+  local function matrices(value, height, width)
+    local apart = g:node("Reshape", { g:plain(value), g:integers { height, -1, width } })
+    return g:node("Transpose", { apart }, { perm = { 1, 0, 2 } })
+  end
+  local product = g:node("MatMul", { matrices(inputs[1], x[3], k), matrices(inputs[2], k, n) })
+  local turned = g:node("Transpose", { product }, { perm = { 1, 0, 2 } })
+  result.name = g:node("Reshape", { turned, g:integers { 1, 1, x[3], -1 } })
+end
+
 function ops.conv2d(g, node, inputs, result)
   local a, w = node.attributes, inputs[2].shape
+  if type(a.groups) == "table" then return products(g, node, inputs, result) end
   result.nchw = true
   result.name = g:node("Conv", { g:images(inputs[1]), conv_weight(g, inputs[2]) }, {
     strides = a.stride, pads = pads(a.padding), group = a.groups, kernel_shape = { w[1], w[2] }, dilations = { 1, 1 },
+  })
+end
+
+function ops.conv2d_input_grad(g, node, inputs, result)
+  local a, x, w, rest = node.attributes, inputs[1].shape, inputs[2].shape, {}
+  if type(a.groups) == "table" then g:refuse(node, "has groups that go with the number of images") end
+  for i = 1, 2 do rest[i] = a.size[i] - (x[i + 1] - 1) * a.stride[i] + 2 * a.padding[i] - w[i] end
+  result.nchw = true
+  result.name = g:node("ConvTranspose", { g:images(inputs[1]), conv_weight(g, inputs[2]) }, {
+    strides = a.stride, pads = pads(a.padding), group = a.groups, kernel_shape = { w[1], w[2] }, dilations = { 1, 1 },
+    output_padding = rest,
   })
 end
 

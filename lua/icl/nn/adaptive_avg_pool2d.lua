@@ -15,7 +15,7 @@ function Pool:init(size, ...)
 end
 
 function Pool:forward(x)
-  check_input(self, x)
+  check_input(self, x, "(n, h, w, c)", 4)
   local h, w = x:size(2), x:size(3)
   local height, width = table.unpack(self.size)
   if h % height == 0 and w % width == 0 then

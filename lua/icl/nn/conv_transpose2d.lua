@@ -3,6 +3,7 @@
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local initial = require "icl.nn.initial"
 local check_input = require "icl.nn.input"
 local ConvTranspose2d = require "icl.nn.module".class "conv_transpose2d"
@@ -28,6 +29,12 @@ function ConvTranspose2d:init(input, output, kernel, options, ...)
   self.stride = arguments.pair(what .. ": stride", options.stride, 1)
   self.padding = arguments.pair(what .. ": padding", options.padding, 0)
   self.output_padding = arguments.pair(what .. ": output_padding", options.output_padding, 0)
+  for i = 1, 2 do
+    if self.output_padding[i] >= self.stride[i] then
+      fail("%s: output_padding is %d; it must be less than the stride, %d", what, self.output_padding[i],
+        self.stride[i])
+    end
+  end
   self.text = ("%d -> %d, %dx%d"):format(input, output, kh, kw)
   local fan_in = input // groups * kh * kw
   self:parameter("weight", initial.kaiming({ kh, kw, output // groups, input }, fan_in, output * kh * kw, options.init))
@@ -36,12 +43,16 @@ end
 
 -- The size of the result along axis 1 or 2 of an image.
 function ConvTranspose2d:size_of(size, i)
-  return (size - 1) * self.stride[i] - 2 * self.padding[i] + self.kernel[i] + self.output_padding[i]
+  local new = (size - 1) * self.stride[i] - 2 * self.padding[i] + self.kernel[i] + self.output_padding[i]
+  if new < 1 then
+    fail("conv_transpose2d: a padding of %d leaves nothing of %d pixels", self.padding[i], size)
+  end
+  return new
 end
 
 function ConvTranspose2d:forward(x)
-  check_input(self, x)
-  local y = core.ops.conv2d_input_grad(x, self.weight, {
+  check_input(self, x, "(n, h, w, c)", 4)
+  local y = core.ops.conv2d_input_grad(x, dtypes.wide(self.weight), {
     stride = self.stride, padding = self.padding, groups = self.groups,
     size = { self:size_of(x:size(2), 1), self:size_of(x:size(3), 2) },
   })

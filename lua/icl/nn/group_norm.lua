@@ -19,7 +19,8 @@ end
 -- What group norms and instance norms have.
 function GroupNorm:prepare(channels, options, text)
   local what = "nn." .. self.class_name
-  self.eps, self.text = arguments.number(what .. ": eps", options.eps, 0), text
+  self.channels, self.text = channels, text
+  self.eps = arguments.number(what .. ": eps", options.eps, 0)
   if not arguments.boolean(what .. ": affine", options.affine) then return end
   self:parameter("weight", core.full({ channels }, 1))
   self:parameter("bias", core.full({ channels }, 0))
@@ -33,13 +34,9 @@ local function group_means(x, groups)
 end
 
 function GroupNorm:forward(x)
-  check_input(self, x)
-  local shape, rank = x:shape(), x:rank()
-  if rank < 2 or shape[rank] % self.groups ~= 0 then
-    fail("%s: x is (%s); it must be (n, ..., channels) with channels that %d groups divide", self.class_name,
-      table.concat(shape, ", "), self.groups)
-  end
-  local flat = x:reshape(shape[1], -1, shape[rank])
+  check_input(self, x, ("(n, ..., %d)"):format(self.channels), nil, self.channels)
+  local shape = x:shape()
+  local flat = x:reshape(shape[1], -1, self.channels)
   local deviation = flat - group_means(flat, self.groups)
   local scale = 1 / (group_means(deviation * deviation, self.groups) + self.eps):sqrt()
   local y = self.weight and deviation * (scale * self.weight) + self.bias or deviation * scale

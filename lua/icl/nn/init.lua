@@ -11,5 +11,6 @@ return require "icl.internal.lazy"(nn, "icl.nn", {
   "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "conv2d", "conv_transpose2d", "drop_path", "dropout",
   "dropout2d", "elu", "embedding", "flatten", "gelu", "global_avg_pool", "group_norm", "hardswish", "identity",
   "initial", "instance_norm", "layer_norm", "leaky_relu", "linear", "list", "max_pool2d", "multi_head_attention",
-  "relu", "sequential", "sigmoid", "silu", "softmax", "softplus", "squeeze_excite", "summary", "tanh", "upsample",
+  "prelu", "relu", "sequential", "sigmoid", "silu", "softmax", "softplus", "squeeze_excite", "summary", "tanh",
+  "upsample",
 })

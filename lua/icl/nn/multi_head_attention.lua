@@ -10,12 +10,12 @@ local products = require "icl.tensor.products"
 local Attention = require "icl.nn.module".class "multi_head_attention"
 
 -- nn.multi_head_attention(width, heads [, { bias = true, drop_rate = 0 }]): drop_rate is that of dropout of the
--- attention. Names in files are those of PyTorch's vision transformers: qkv and proj.
+-- attention. Names in files are those of timm's vision transformers: qkv and proj.
 function Attention:init(width, heads, options, ...)
   local what = "nn.multi_head_attention"
   arguments.no_more(what, "a width, heads and a table of options", ...)
   options = arguments.options(what, options, { bias = true, drop_rate = 0 })
-  width, self.heads = arguments.size(what .. ": width", width), arguments.size(what .. ": heads", heads)
+  self.width, self.heads = arguments.size(what .. ": width", width), arguments.size(what .. ": heads", heads)
   if width % heads ~= 0 then fail("%s: %d heads do not divide a width of %d", what, heads, width) end
   self.text = ("%d, %d heads"):format(width, heads)
   self.qkv = linear(width, 3 * width, { bias = options.bias, init = "uniform_fan_in" })
@@ -32,8 +32,9 @@ end
 -- a:forward(x [, mask]): mask (positions, positions) or (n or 1, heads or 1, positions, positions), bool: true where a
 -- position, the last axis, is not looked at.
 function Attention:forward(x, mask)
-  check_input(self, x)
-  local n, positions, width = table.unpack(x:shape())
+  local width = self.width
+  check_input(self, x, ("(n, positions, %d)"):format(width), 3, width)
+  local n, positions = x:size(1), x:size(2)
   local size, count = width // self.heads, n * self.heads
   local all = self.qkv(x):reshape(n, positions, 3, self.heads, size)
   local query = all:select(3, 1):permute(2, 1, 3, 4):reshape(positions, count, size)

@@ -27,7 +27,7 @@ function Upsample:init(options, ...)
 end
 
 function Upsample:forward(x)
-  check_input(self, x)
+  check_input(self, x, "(n, h, w, c)", 4)
   local h, w = x:size(2), x:size(3)
   local height, width = table.unpack(self.size or { h * self.scale[1], w * self.scale[2] })
   if self.mode == "bilinear" then

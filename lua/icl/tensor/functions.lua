@@ -69,11 +69,11 @@ function methods.isnan(x, ...)
   return ops.ne(x, x)
 end
 
--- t:masked_fill(mask, value): `value` where the mask is not 0, else t.
+-- t:masked_fill(mask, value): `value` where the mask is not 0, else t; of t's dtype.
 function methods.masked_fill(x, mask, value, ...)
   arguments.no_more("masked_fill", "a mask and a value", ...)
   arguments.tensor("masked_fill: the mask", mask)
-  return ops.where(mask, value, x)
+  return methods.cast(ops.where(mask, value, x), x:dtype())
 end
 
 -- t:one_hot(classes): labels i64 of any shape, which count from 0 -> f32 (..., classes), 1 at the label, else 0.

@@ -1,5 +1,5 @@
--- tensor/products.lua: products of many matrices at once, as one convolution of 1 x 1 in groups: each matrix is a group,
--- its rows are pixels, and all are computed together.
+-- tensor/products.lua: products of many matrices at once, as one convolution of 1 x 1 in groups: each matrix is a
+-- group, its rows are pixels, and all are computed together.
 local core = require "icl.core"
 local ops = core.ops
 
@@ -7,7 +7,7 @@ local ops = core.ops
 return function(rows, columns)
   local m, count, k = table.unpack(rows:shape())
   local n = columns:size(3)
-  if columns:dtype() ~= "f64" then columns = columns:cast "f32" end  -- as convolutions take their weights
+  columns = columns:cast(rows:dtype() == "f64" and "f64" or "f32")  -- as convolutions take their weights
   local y = ops.conv2d(ops.reshape(rows, { shape = { 1, 1, m, count * k } }),
     ops.reshape(columns, { shape = { 1, 1, k, count * n } }), { groups = count })
   return ops.reshape(y, { shape = { m, count, n } })

@@ -58,7 +58,10 @@ function methods.expand(x, ...)
   local sizes, own, target = given.list("expand", ...), x:shape(), {}
   local new = #sizes - #own
   if new < 0 then fail("expand: %d sizes for a tensor of rank %d", #sizes, #own) end
-  for i, size in ipairs(sizes) do target[i] = size == -1 and own[i - new] or size end
+  for i, size in ipairs(sizes) do
+    if size == -1 and i <= new then fail("expand: size %d is -1, but this axis is a new one; it needs a size", i) end
+    target[i] = size == -1 and own[i - new] or size
+  end
   return ops.broadcast_to(x, { shape = target })
 end
 

@@ -39,10 +39,11 @@ typedef struct {
   int64_t stride[ICL_MAX_RANK];
 } icl__cuda_axes;
 
-/* ---- pointwise (chain.h): one chain, or the blocks of many in device memory in one launch ---- */
+/* ---- pointwise (chain.h) ---- */
 
 cudaError_t icl__cuda_chain(const icl__chain *chain, cudaStream_t stream);
-/* All chains of one launch are wide, or none is; `slots` is the most that one of them has. */
+/* `count` blocks of many chains in one launch; both arrays in device memory, where they may stay for every launch of
+ * a graph. All chains are wide or none is, and none reads what another writes; `slots` is the most that one has. */
 cudaError_t icl__cuda_chains(const icl__chain *chains, const icl__chain_block *blocks, int count, int slots, bool wide,
                              cudaStream_t stream);
 

@@ -40,18 +40,22 @@ template <class Element> struct turned {
 template <class Element>
 DEVICE void copy_tile(const Element *from, int64_t row_stride, int64_t column_stride, Element *to,
                       int64_t to_row_stride, int rows, int columns) {
-  int column = (int)threadIdx.x % SIDE;
+  int column = (int)threadIdx.x % SIDE, first = (int)threadIdx.x / SIDE;
+  if (column >= columns)
+    return;
+  from += first * row_stride + column * column_stride;
+  to += first * to_row_stride + column;
   NO_UNROLL
-  for (int first = (int)threadIdx.x / SIDE; first < SIDE; first += AT_ONCE * TILE_ROWS) {
+  for (int row = first; row < rows; row += AT_ONCE * TILE_ROWS) {
     Element x[AT_ONCE];
     UNROLL
-    for (int k = 0; k < AT_ONCE; k++)
-      if (first + k * TILE_ROWS < rows && column < columns)
-        x[k] = from[(first + k * TILE_ROWS) * row_stride + column * column_stride];
+    for (int k = 0; k < AT_ONCE; k++, from += TILE_ROWS * row_stride)
+      if (row + k * TILE_ROWS < rows)
+        x[k] = *from;
     UNROLL
-    for (int k = 0; k < AT_ONCE; k++)
-      if (first + k * TILE_ROWS < rows && column < columns)
-        to[(first + k * TILE_ROWS) * to_row_stride + column] = x[k];
+    for (int k = 0; k < AT_ONCE; k++, to += TILE_ROWS * to_row_stride)
+      if (row + k * TILE_ROWS < rows)
+        *to = x[k];
   }
 }
 
@@ -73,7 +77,7 @@ __global__ void THREADS_A_BLOCK(THREADS) move_turned(const __grid_constant__ icl
     from += at * m.from_stride[d];
     to += at * m.to_stride[d];
   }
-  int rows = m.size[down] - row, columns = m.size[across] - column;
+  int rows = (int)kept_within(m.size[down] - row, SIDE), columns = (int)kept_within(m.size[across] - column, SIDE);
   copy_tile((const Element *)m.from + from, m.from_stride[down], 1, tile, PITCH, rows, columns);
   __syncthreads();
   copy_tile((const Element *)tile, 1, PITCH, (Element *)m.to + to, m.to_stride[across], columns, rows);

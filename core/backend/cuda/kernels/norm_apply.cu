@@ -66,12 +66,13 @@ __global__ void THREADS_A_BLOCK(THREADS)
   int64_t first = (int64_t)blockIdx.x * THREADS + threadIdx.x;
   if (first >= groups_of_part)
     return;
+  /* 32 bits: the division of 64 is a call, before which everything under way is waited for. */
+  int column = (int)((unsigned)first % (unsigned)(channels / V)) * V;
   group<f, V> parts[PARTS];
   UNROLL
   for (int p = 0; p < PARTS; p++)
     if (first + p * groups_of_part < groups)
       parts[p].read(o, (first + p * groups_of_part) * V);
-  int column = (int)(first * V % channels);
   columns<V> c;
   float k0[V], k1[V];
   if (f != SUMS_GRAD)

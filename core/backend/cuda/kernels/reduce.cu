@@ -130,10 +130,14 @@ DEVICE void take_all(typename R::kept &a, const icl__cuda_in &x, int64_t begin, 
   typedef typename R::elements elements;
   for (int64_t i = first; i < length; i += AT_ONCE * step) {
     typename elements::word words[AT_ONCE];
+    int64_t place[AT_ONCE]; /* first, since a division waits for all that is under way */
+    UNROLL
+    for (int k = 0; k < AT_ONCE; k++)
+      place[k] = begin + offset_of(reduced, i + k * step);
     UNROLL
     for (int k = 0; k < AT_ONCE; k++)
       if (i + k * step < length)
-        elements::read(words[k], x.data, x.dtype, begin + offset_of(reduced, i + k * step));
+        elements::read(words[k], x.data, x.dtype, place[k]);
     UNROLL
     for (int k = 0; k < AT_ONCE; k++)
       if (i + k * step < length)
