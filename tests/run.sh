@@ -160,10 +160,12 @@ command_line() {
 }
 
 # The device cuda on the simulator: what holds for every device, in the orders that threads, blocks and streams may have;
-# nothing may be left at the end.
+# nothing may be left at the end. The program itself has no sanitizer, so what the plug-in needs of it is loaded first.
 cuda_device() {
-  folder=$root/build/release/tests/cudasim-plain
-  cuda="env ICL_PLUGINS=$folder ICL_CUDA_LIBRARIES=$folder XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  folder=$root/build/release/tests/cudasim
+  cuda="env ICL_PLUGINS=$folder-plain ICL_CUDA_LIBRARIES=$folder-plain XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  asan="env ICL_PLUGINS=$folder-asan ICL_CUDA_LIBRARIES=$folder-asan XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  asan="$asan LD_PRELOAD=$(cc -print-file-name=libasan.so):$(cc -print-file-name=libubsan.so)"
   random="$cuda CUDASIM_ORDER=random CUDASIM_STREAMS=random"
   models="build/release/icl tests/golden/models.lua tests/golden/data --device cuda"
   suite "cuda device, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
@@ -172,6 +174,8 @@ cuda_device() {
   suite "cuda device, golden models in reverse" $cuda CUDASIM_ORDER=reverse CUDASIM_STREAMS=eager $models
   suite "cuda device, golden models at random" $random $models
   suite "cuda device, golden models op by op" $cuda $models --eager
+  suite "cuda device, golden models, asan" $asan $models
+  suite "cuda device, ops, asan" $asan build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
   suite "cuda device, golden optim" $cuda build/release/icl tests/golden/optim.lua tests/golden/data --device cuda
   suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
   suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
