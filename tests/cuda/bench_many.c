@@ -159,6 +159,7 @@ void bench_many_free(bench_many *m) {
 }
 
 cudaError_t bench_many_run(bench_many_kind kind, const bench_many *m, cudaStream_t stream) {
-  return kind == BENCH_OPTIMIZER ? icl__cuda_chains(m->descriptors, m->pieces, m->count, ICL__CHAIN_SLOTS, false, stream)
-                                 : icl__cuda_transposes(m->descriptors, m->pieces, m->count, ICL__CHAIN_SLOTS, false, stream);
+  return kind == BENCH_OPTIMIZER
+             ? icl__cuda_chains(m->descriptors, m->pieces, m->count, ICL__CHAIN_SLOTS, false, stream)
+             : icl__cuda_transposes(m->descriptors, m->pieces, m->count, stream);
 }
