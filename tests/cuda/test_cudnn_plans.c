@@ -94,7 +94,6 @@ static icl__cuda_conv_shape shape_of(const line *l, icl__cuda_conv_direction dir
     y[i] = (x[i] + 2 * l->padding[i] - l->kernel[i]) / l->stride[i] + 1;
   return (icl__cuda_conv_shape){direction,
                                 dtype,
-                                dtype,
                                 {l->n, l->h, l->w, l->input},
                                 {l->n, y[0], y[1], l->output},
                                 {l->kernel[0], l->kernel[1]},
@@ -126,6 +125,8 @@ static const char *ask(const icl__cudnn_source *source, const icl__cuda_conv_sha
     wrong = "the plan is not deterministic";
   else if (shape->dtype == ICL_F32 && !tf32 && plan->numerical & 1u << CUDNN_NUMERICAL_NOTE_TENSOR_CORE)
     wrong = "the plan computes in TF32";
+  else if (plan->behavior & 1u << CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)
+    wrong = "the engine is compiled when it is chosen, though others are there";
   else if (!icl__cudnn_config_named(source, &graph, plan->name, &again) || !icl__cudnn_plan_make(source, &again) ||
            again.workspace != plan->workspace || strcmp(again.name, plan->name) != 0)
     wrong = "the plan cannot be had again by its name";
@@ -153,33 +154,23 @@ static void ask_for_all(const icl__cudnn_source *source, const device *d, int co
   result(bad == 0, what);
 }
 
-/* Results that are wider than what they are sums of come from engines that are compiled for them; that takes a second.
- */
-static void ask_for_wider_gradients(const icl__cudnn_source *source, const device *d) {
-  static const line few[] = {{128, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},
-                             {128, 16, 16, 160, 320, {3, 3}, {2, 2}, {1, 1}, 1}};
-  icl__cudnn_plan plan;
-  int bad = 0;
-  for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
-    icl__cuda_conv_shape shape = shape_of(&few[i], ICL__CUDA_CONV_WEIGHT, ICL_BF16);
-    shape.gradient = ICL_F32;
-    const char *wrong = ask(source, &shape, false, &plan);
-    if (wrong && ++bad)
-      complain(d->name, &few[i], &shape, wrong);
-  }
-  result(bad == 0, "gradients of bf16 weights in f32");
-}
-
 /* Without the filters there would be other plans. */
 static void ask_for_less(const icl__cudnn_source *source) {
   line l = {128, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1};
   icl__cuda_conv_shape shape = shape_of(&l, ICL__CUDA_CONV_FORWARD, ICL_F32);
   icl__cudnn_graph graph;
-  icl__cudnn_plan plan = {0};
+  icl__cudnn_plan plan = {0}, proposal[ICL__CUDNN_CONFIGS];
   bool made = icl__cudnn_graph_make(source, &shape, &graph) == ICL_OK &&
               icl__cuda_conv_plans(source, &graph, &shape, true, &plan, 1) == 1;
   result(made && plan.numerical & 1u << CUDNN_NUMERICAL_NOTE_TENSOR_CORE, "TF32 where it is allowed");
   icl__cudnn_plan_free(source->libraries, &plan);
+  unsigned behavior = 0;
+  int count = icl__cudnn_configs(source, &graph, CUDNN_HEUR_MODE_FALLBACK, proposal, ICL__CUDNN_CONFIGS);
+  for (int i = 0; i < count; i++) {
+    behavior |= proposal[i].behavior;
+    icl__cudnn_plan_free(source->libraries, &proposal[i]);
+  }
+  result(behavior & 1u << CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION, "engines to be compiled are among the proposals");
   icl__cudnn_graph_free(&graph);
   shape.y[1]++;
   result(icl__cudnn_graph_make(source, &shape, &graph) == ICL_EBACKEND &&
@@ -213,10 +204,8 @@ int main(int argc, char **argv) {
     if (!describe(&devices[i], &source))
       return finish("this cuDNN does not take descriptions of devices");
     ask_about(&source, &devices[i], count);
-    if (i == 0) {
+    if (i == 0)
       ask_for_less(&source);
-      ask_for_wider_gradients(&source, &devices[i]);
-    }
     source.libraries->cudnn.cudnnBackendDestroyDescriptor(source.properties);
   }
   return finish(NULL);

@@ -19,7 +19,7 @@ static void close_device(icl__cuda_device *device) {
 }
 
 static const icl__cuda_conv_shape shape = {
-    ICL__CUDA_CONV_WEIGHT, ICL_F32, ICL_F32, {2, 8, 8, 16}, {2, 8, 8, 32}, {3, 3}, {1, 1}, {1, 1}, 1};
+    ICL__CUDA_CONV_WEIGHT, ICL_F32, {2, 8, 8, 16}, {2, 8, 8, 32}, {3, 3}, {1, 1}, {1, 1}, 1};
 
 TEST(the_next_engine_is_taken_where_one_is_refused) {
   setenv("XDG_CACHE_HOME", file_path("cache"), 1);
@@ -28,6 +28,18 @@ TEST(the_next_engine_is_taken_where_one_is_refused) {
   icl__cuda_conv *conv;
   CHECK_OK(icl__cuda_conv_find(device, &shape, &conv));
   CHECK_STR(icl__cuda_conv_name(conv), "cudnn engine 0 2=0"); /* others round f32, or change from run to run */
+  close_device(device);
+}
+
+TEST(an_engine_is_compiled_where_there_is_no_other) {
+  setenv("XDG_CACHE_HOME", file_path("cache"), 1);
+  setenv("CUDASIM_ENGINES_REFUSED", ",7,1,0,", 1);
+  icl__cuda_device *device = open_device();
+  icl__cuda_conv_shape half = shape;
+  icl__cuda_conv *conv;
+  half.dtype = ICL_BF16;
+  CHECK_OK(icl__cuda_conv_find(device, &half, &conv));
+  CHECK_STR(icl__cuda_conv_name(conv), "cudnn engine 3 2=0");
   close_device(device);
 }
 

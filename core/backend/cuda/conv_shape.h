@@ -8,8 +8,7 @@ typedef enum { ICL__CUDA_CONV_FORWARD, ICL__CUDA_CONV_INPUT, ICL__CUDA_CONV_WEIG
 
 typedef struct {
   icl__cuda_conv_direction direction;
-  icl_dtype dtype;    /* of images and weights: F32, BF16, F16 */
-  icl_dtype gradient; /* WEIGHT: of its result, F32 or `dtype`; else `dtype` */
+  icl_dtype dtype;    /* of images, weights and results: F32, BF16, F16 */
   int32_t x[4], y[4]; /* n, h, w, c of input and output of the forward convolution; none is 0 */
   int32_t kernel[2], stride[2], padding[2], groups;
 } icl__cuda_conv_shape;

@@ -62,14 +62,12 @@ static cudnnDataType_t type_of(icl_dtype dtype) {
 static descriptor tensor(icl__cudnn_graph *g, int64_t id, const int32_t size[4], icl_dtype dtype) {
   int64_t n = size[0], h = size[1], w = size[2], c = size[3];
   int64_t sizes[4] = {n, c, h, w}, strides[4] = {h * w * c, 1, w * c, c};
-  bool inner = id == ICL__CUDNN_INNER;
   descriptor d = create(g, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   set_type(g, d, CUDNN_ATTR_TENSOR_DATA_TYPE, type_of(dtype));
   set(g, d, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, sizes);
   set(g, d, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, strides);
   set_integer(g, d, CUDNN_ATTR_TENSOR_UNIQUE_ID, id);
   set_integer(g, d, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, 16);
-  set(g, d, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &inner);
   finalize(g, d);
   return d;
 }
@@ -130,39 +128,16 @@ static descriptor convolution(icl__cudnn_graph *g, const icl__cuda_conv_shape *s
   return d;
 }
 
-static descriptor identity(icl__cudnn_graph *g, descriptor from, descriptor to) {
-  cudnnPointwiseMode_t mode = CUDNN_POINTWISE_IDENTITY;
-  descriptor how = create(g, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  set(g, how, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
-  set_type(g, how, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT);
-  finalize(g, how);
-  descriptor d = create(g, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-  set_part(g, d, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, how);
-  set_part(g, d, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, from);
-  set_part(g, d, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, to);
-  finalize(g, d);
-  return d;
-}
-
 icl_status icl__cudnn_graph_make(const icl__cudnn_source *source, const icl__cuda_conv_shape *shape,
                                  icl__cudnn_graph *g) {
   *g = (icl__cudnn_graph){.libraries = source->libraries};
   int32_t weights[4] = {shape->y[3], shape->kernel[0], shape->kernel[1], shape->x[3] / shape->groups};
   descriptor x = tensor(g, ICL__CUDNN_X, shape->x, shape->dtype);
   descriptor y = tensor(g, ICL__CUDNN_Y, shape->y, shape->dtype);
-  bool wider = shape->direction == ICL__CUDA_CONV_WEIGHT && shape->gradient != shape->dtype;
-  descriptor w = tensor(g, ICL__CUDNN_W, weights, wider ? shape->gradient : shape->dtype);
-  descriptor steps[2];
-  int count = 1;
-  if (wider) { /* engines take a result of another type only behind an operation of its own */
-    descriptor inner = tensor(g, ICL__CUDNN_INNER, weights, shape->gradient);
-    steps[0] = convolution(g, shape, x, inner, y);
-    steps[count++] = identity(g, inner, w);
-  } else {
-    steps[0] = convolution(g, shape, x, w, y);
-  }
+  descriptor w = tensor(g, ICL__CUDNN_W, weights, shape->dtype);
+  descriptor step = convolution(g, shape, x, w, y);
   descriptor graph = create(g, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-  set(g, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, steps);
+  set(g, graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &step);
   if (!source->properties)
     set(g, graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &source->handle);
   finalize(g, graph);

@@ -21,9 +21,9 @@ icl_status icl__cudnn_fail(const icl__cuda_libraries *libraries, cudnnStatus_t e
 /* ---- graphs ---- */
 
 /* Names of tensors in graphs and in what they are run with. */
-enum { ICL__CUDNN_X = 1, ICL__CUDNN_W, ICL__CUDNN_Y, ICL__CUDNN_INNER };
+enum { ICL__CUDNN_X = 1, ICL__CUDNN_W, ICL__CUDNN_Y };
 
-enum { ICL__CUDNN_PARTS = 10 };
+enum { ICL__CUDNN_PARTS = 8 };
 typedef struct {
   const icl__cuda_libraries *libraries;
   cudnnBackendDescriptor_t part[ICL__CUDNN_PARTS]; /* the last is the graph */

@@ -42,7 +42,6 @@ static icl__cuda_conv_shape conv_shape(const icl__pnode *v) {
     s.stride[i] = v->attr.i[CONV_STRIDE_H + i];
     s.padding[i] = v->attr.i[CONV_PADDING_H + i];
   }
-  s.gradient = s.dtype;
   return s;
 }
 
@@ -64,7 +63,7 @@ static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_
   }
   unit->kind = ICL__CUDA_CONV;
   if (shape.direction == ICL__CUDA_CONV_WEIGHT)
-    v->stored = shape.gradient;
+    v->stored = shape.dtype;
   ICL__TRY(icl__cuda_conv_find(device, &shape, &unit->conv));
   size_t workspace = icl__cuda_conv_workspace(unit->conv);
   unit->workspace = workspace ? workspace + ICL__CUDA_ALIGNMENT : 0;
