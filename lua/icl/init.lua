@@ -15,6 +15,7 @@ require "icl.tensor"
 local icl = {
   version = core.version,
   ops = core.ops,
+  -- icl.concat(list [, dim]), icl.stack(list [, dim]): several tensors as one
   concat = parts.concat,
   stack = parts.stack,
   -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one. Inside a step they may be

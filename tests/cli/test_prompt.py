@@ -95,7 +95,7 @@ def the_value_behind_statements_is_printed(terminal):
 @in_prompt
 def a_name_that_does_not_exist_is_an_error(terminal):
   for name, meant in (("prnit", "print"), ("zeross", "icl.zeros"), ("conv2d", "icl.nn.conv2d"),
-                      ("softmx", "icl.ops.softmax"), ("wnr", "icl.models.wrn"), ("icl.zeross", "zeros"),
+                      ("argmx", "icl.ops.argmax"), ("wnr", "icl.models.wrn"), ("icl.zeross", "zeros"),
                       ("icl.nn.conv2", "conv2d")):
     terminal.command(name, rf"stdin:1: .*there is no .*\(did you mean {re.escape(meant)}\?\)")
   terminal.command("xylophone(1)", r"stdin:1: there is no variable 'xylophone'\n")
@@ -474,7 +474,7 @@ def tab_completes_names(terminal):
 def tab_lists_what_is_possible(terminal):
   terminal.send("icl.nn.\t\t")
   contains(terminal.expect(r"batch_norm.*sequential").group(0), "conv2d", "linear")
-  terminal.send("con\t(3, 4, 3)\n")
+  terminal.send("conv2\t(3, 4, 3)\n")
   terminal.expect(r"conv2d 3 -> 4.*icl> ")
 
 

@@ -22,7 +22,7 @@ A first try:
   model = icl.models.resnet_preact { depth = 20, input = { 28, 28, 1 } }
   model
 
-The library, with tensor, full, zeros, ones, arange, state, grad and ops:
+The library, with tensor, full, zeros, ones, arange, concat, stack, state, grad and ops:
 ]]
 
 -- The name under which a loaded module returned `value`, or nil.

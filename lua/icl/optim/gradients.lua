@@ -10,10 +10,14 @@ end
 
 local SHOWN = 5  -- names in the notice
 
--- Says once for each optimizer which parameters a step did not use.
+-- Says once for each optimizer, and for those that it wraps, which parameters a step did not use.
 local function tell(optimizer, names)
   if optimizer.told_unused then return end
-  optimizer.told_unused = true
+  local at = optimizer
+  while at do
+    at.told_unused = true
+    at = at.base
+  end
   local rest = #names > SHOWN and (" and %d others"):format(#names - SHOWN) or ""
   warn(("%s: no gradient for %s%s: parameters that a step does not use stay as they are in it. This is said once; "
     .. "freeze what is never used"):format(optimizer.name, table.concat(names, ", ", 1, math.min(#names, SHOWN)), rest))
