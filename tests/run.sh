@@ -197,7 +197,7 @@ cuda_kernels() {
   fi
   for flavour in plain asan tsan; do
     suite "cuda simulator, $flavour" "build/release/tests/test_cudasim_$flavour"
-    suite "cuda doubles of libraries, $flavour" "build/release/tests/test_cuda_libraries_$flavour"
+    suite "cuda doubles of libraries, $flavour" "build/release/tests/test_cuda_doubles_$flavour"
   done
   suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
   suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan

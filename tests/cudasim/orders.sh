@@ -6,7 +6,11 @@ first=$(mktemp) other=$(mktemp)
 trap 'rm -f "$first" "$other"' EXIT
 passed=0
 failed=0
-CUDASIM_ORDER=forward CUDASIM_STREAMS=lazy "$@" >"$first" || { tail -n 5 "$first" && echo "0 passed, 1 failed" && exit 1; }
+if ! CUDASIM_ORDER=forward CUDASIM_STREAMS=lazy "$@" >"$first"; then
+  tail -n 5 "$first"
+  echo "0 passed, 1 failed"
+  exit 1
+fi
 for way in "forward eager" "reverse lazy" "random random"; do
   if CUDASIM_ORDER=${way% *} CUDASIM_STREAMS=${way#* } "$@" >"$other" && cmp -s "$first" "$other"; then
     passed=$((passed + 1))

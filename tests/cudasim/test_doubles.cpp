@@ -1,4 +1,4 @@
-/* test_libraries.cpp - the doubles of cuDNN and cuBLAS: every rule is broken once and must be noticed. That what they
+/* test_doubles.cpp - the doubles of cuDNN and cuBLAS: every rule is broken once and must be noticed. That what they
  * compute is right, tests/cuda/test_conv.c and tests/ops find out. */
 #include "cudasim.h"
 #include "noticed.h"
