@@ -98,39 +98,47 @@ icl_status icl__collect_outputs(icl__evaluation *e, int targets, icl__node *cons
 
 /* ---- the form ---- */
 
-static bool put(icl__canonical *form, const void *data, size_t bytes) {
+static bool reserve(icl__canonical *form, size_t bytes) {
   uint8_t *grown = icl__grow(form->key, &form->key_capacity, form->key_bytes + bytes, 1);
-  if (!grown)
-    return false;
-  form->key = grown;
+  if (grown)
+    form->key = grown;
+  return grown != NULL;
+}
+
+/* There is room for it. */
+static void put(icl__canonical *form, const void *data, size_t bytes) {
   if (bytes)
     memcpy(form->key + form->key_bytes, data, bytes);
   form->key_bytes += bytes;
-  return true;
 }
 
-static bool put_inputs(icl__canonical *form, const icl__node *node) {
+static void put_inputs(icl__canonical *form, const icl__node *node) {
   int32_t in[ICL_MAX_INPUTS];
   for (int i = 0; i < node->inputs; i++)
     in[i] = icl__resolve(node->in[i])->slot;
-  return put(form, in, sizeof *in * node->inputs) &&
-         (!icl__op(node->op)->specs || put(form, &node->attr, sizeof node->attr));
+  put(form, in, sizeof *in * node->inputs);
+  if (icl__op(node->op)->specs)
+    put(form, &node->attr, sizeof node->attr);
 }
 
 static bool put_node(icl__evaluation *e, icl__node *node) {
+  enum { HEAD = 4, MOST = HEAD + sizeof node->shape + ICL_MAX_INPUTS * sizeof(int32_t) + sizeof node->attr };
   icl__canonical *form = &e->form;
   icl__listed *grown = icl__grow(form->listed, &form->capacity, (size_t)form->nodes + 1, sizeof *grown);
-  if (!grown)
+  if (!grown || !reserve(form, MOST))
     return false;
   form->listed = grown;
   form->listed[form->nodes] = (icl__listed){node, form->key_bytes};
   node->slot = form->nodes++;
   icl__leaf_kind leaf = icl__leaf_kind_of(e, node);
   e->leaves += leaf != ICL__LEAF_NONE;
-  uint8_t head[4] = {leaf ? 255 : (uint8_t)(node->op & 255), node->dtype, node->rank,
-                     leaf ? (uint8_t)leaf : node->inputs};
-  return put(form, head, sizeof head) && put(form, node->shape, sizeof *node->shape * node->rank) &&
-         (leaf || put_inputs(form, node));
+  uint8_t head[HEAD] = {leaf ? 255 : (uint8_t)(node->op & 255), node->dtype, node->rank,
+                        leaf ? (uint8_t)leaf : node->inputs};
+  put(form, head, sizeof head);
+  put(form, node->shape, sizeof *node->shape * node->rank);
+  if (!leaf)
+    put_inputs(form, node);
+  return true;
 }
 
 static icl_status no_memory(const icl__evaluation *e) {
@@ -197,10 +205,11 @@ icl_status icl__write_canonical(icl__evaluation *e, int count, icl__node *const 
   if (!list)
     return no_memory(e);
   describe_outputs(e, list);
-  if (!put(&e->form, list, sizeof *list * (size_t)e->outputs)) {
+  if (!reserve(&e->form, sizeof *list * (size_t)e->outputs)) {
     icl__free(list);
     return no_memory(e);
   }
+  put(&e->form, list, sizeof *list * (size_t)e->outputs);
   *outputs = list;
   return ICL_OK;
 }
