@@ -60,6 +60,15 @@ static int full(lua_State *L) {
   return 1;
 }
 
+/* number(x): a number as a tensor, for several ops that each would make one of it. */
+static int number(lua_State *L) {
+  icl_engine *engine = icl__lua_engine(L);
+  double value = luaL_checknumber(L, 1);
+  icl_tensor **result = icl__lua_new_tensor(L);
+  ICL__LUA_TRY(L, icl_number(engine, value, result));
+  return 1;
+}
+
 /* arange(n [, dtype]): 0, 1, ..., n - 1; i64 unless a dtype is given. */
 static int arange(lua_State *L) {
   icl_engine *engine = icl__lua_engine(L);
@@ -191,7 +200,8 @@ static int tensor_index(lua_State *L) {
 }
 
 void icl__lua_tensor_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"new_tensor", new_tensor}, {"full", full}, {"arange", arange}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"new_tensor", new_tensor}, {"full", full}, {"number", number}, {"arange", arange}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"shape", tensor_shape}, {"size", tensor_size}, {"rank", tensor_rank},       {"count", tensor_count},
       {"dtype", tensor_dtype}, {"item", tensor_item}, {"totable", tensor_totable}, {"bytes", tensor_bytes},

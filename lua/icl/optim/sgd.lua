@@ -2,18 +2,28 @@
 --   g = gradient + weight_decay p;  v = momentum v + g;  p = p - lr v
 -- or, with Nesterov's look-ahead, p = p - lr (g + momentum v).
 -- icl.optim.sgd(module or groups [, options]) -> an optimizer. What all of them share: help(icl.optim.define).
-local ops = require "icl.core".ops
+local core = require "icl.core"
+local ops = core.ops
 local fail = require "icl.internal.fail"
 
 local defaults = { momentum = 0.9, nesterov = true }
 local buffer_names, no_names = { "momentum_buffer" }, {}
 
+-- One tensor each of the numbers that all parameters are updated with.
+local function prepare(s)
+  s.all = {}
+  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
+    local value = s[name]
+    s.all[name] = type(value) == "number" and core.number(value) or value
+  end
+end
+
 local function update(p, g, own, s)
-  local buffer = own.momentum_buffer
-  if not buffer then return p - s.lr * (g + s.weight_decay * p) end
-  local v = ops.sgd_momentum(g, p, buffer, s.momentum, s.weight_decay)
+  local all, buffer = s.all, own.momentum_buffer
+  if not buffer then return p - all.lr * (g + all.weight_decay * p) end
+  local v = ops.sgd_momentum(g, p, buffer, all.momentum, all.weight_decay)
   buffer:write(v)
-  return s.nesterov and ops.sgd_nesterov(p, g, v, s.lr, s.momentum, s.weight_decay) or p - s.lr * v
+  return s.nesterov and ops.sgd_nesterov(p, g, v, all.lr, all.momentum, all.weight_decay) or p - all.lr * v
 end
 
 return require "icl.optim.define"("sgd", {
@@ -23,5 +33,5 @@ return require "icl.optim.define"("sgd", {
     if not o.nesterov or o.momentum > 0 then return end
     fail("%s: {nesterov} needs a {momentum} above 0, or must be off", what)
   end,
-  update = update,
+  prepare = prepare, update = update,
 })
