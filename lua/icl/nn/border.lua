@@ -28,7 +28,8 @@ local function most(mode, size)
   return mode == "reflect" and size - 1 or mode == "circular" and size or math.huge
 end
 
--- border.add(what, x, padding, mode) -> x (n, h, w, c) with { rows, columns } more at each side; `what` begins messages.
+-- border.add(what, x, padding, mode) -> x (n, h, w, c) with { rows, columns } more at each side; messages begin with
+-- `what`.
 function border.add(what, x, padding, mode)
   for i, count in ipairs(padding) do
     local axis, size = i + 1, x:size(i + 1)

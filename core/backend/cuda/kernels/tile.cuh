@@ -37,15 +37,19 @@ template <class Join, int N> DEVICE void join_tile(float (&a)[N], int lanes) {
     Join::join(a, b);
   }
   __syncthreads(); /* a tile may be joined twice */
-  UNROLL
-  for (int i = 0; i < N; i++)
-    shared[(i * TILE_WARPS + warp) * WARP + lane] = a[i];
-  __syncthreads();
-  for (int w = 1; w < TILE_WARPS && warp == 0; w++) {
-    UNROLL
-    for (int i = 0; i < N; i++)
-      b[i] = shared[(i * TILE_WARPS + w) * WARP + lane];
-    Join::join(a, b);
+  for (int half = TILE_WARPS / 2; half > 0; half /= 2) {
+    if (warp >= half && warp < 2 * half) {
+      UNROLL
+      for (int i = 0; i < N; i++)
+        shared[(i * TILE_WARPS + warp) * WARP + lane] = a[i];
+    }
+    __syncthreads();
+    if (warp < half) {
+      UNROLL
+      for (int i = 0; i < N; i++)
+        b[i] = shared[(i * TILE_WARPS + warp + half) * WARP + lane];
+      Join::join(a, b);
+    }
   }
 }
 
@@ -80,12 +84,16 @@ template <class Join, int N> DEVICE bool join_blocks(float (&a)[N], int lanes, f
   UNROLL
   for (int i = 0; i < N; i++)
     a[i] = Join::nothing;
-  for (unsigned block = row; block < gridDim.x; block += TILE / lanes) {
-    float b[N];
+  unsigned step = TILE / lanes;
+  for (unsigned block = row; block < gridDim.x; block += 2 * step) { /* two are under way together */
+    float b[N], c[N];
     UNROLL
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < N; i++) {
       b[i] = column[((int64_t)block * N + i) * lanes + lane];
+      c[i] = block + step < gridDim.x ? column[((int64_t)(block + step) * N + i) * lanes + lane] : Join::nothing;
+    }
     Join::join(a, b);
+    Join::join(a, c);
   }
   join_tile<Join, N>(a, lanes);
   return row == 0;
