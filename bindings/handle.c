@@ -5,6 +5,46 @@
 #include "error.h"
 #include "session.h"
 
+const char icl__lua_tensor[] = "icl.tensor", icl__lua_state[] = "icl.state";
+
+typedef struct {
+  const char *type;
+  union {
+    icl_tensor *tensor;
+    icl_state *state;
+  };
+} handle;
+
+void icl__lua_make_type(lua_State *L, const char *type) {
+  luaL_newmetatable(L, type);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, type);
+}
+
+static handle *new_handle(lua_State *L, const char *type) {
+  handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  *h = (handle){type, {NULL}};
+  lua_rawgetp(L, LUA_REGISTRYINDEX, type);
+  lua_setmetatable(L, -2);
+  return h;
+}
+
+/* The handle of this type, or NULL. Other userdata may be shorter. */
+static handle *handle_at(lua_State *L, int index, const char *type) {
+  handle *h = lua_touserdata(L, index);
+  return h && lua_rawlen(L, index) == sizeof *h && h->type == type ? h : NULL;
+}
+
+icl_tensor **icl__lua_tensor_slot(lua_State *L, int index) {
+  handle *h = handle_at(L, index, icl__lua_tensor);
+  return h ? &h->tensor : NULL;
+}
+
+icl_state **icl__lua_state_slot(lua_State *L, int index) {
+  handle *h = handle_at(L, index, icl__lua_state);
+  return h ? &h->state : NULL;
+}
+
 /* Lua does not know how much memory hangs on its handles. Once values have doubled since the last time, everything
  * unused is collected, which costs little beside what was computed meanwhile. */
 static void relieve(lua_State *L) {
@@ -25,23 +65,15 @@ static void relieve(lua_State *L) {
 
 icl_tensor **icl__lua_new_tensor(lua_State *L) {
   relieve(L);
-  icl_tensor **slot = lua_newuserdatauv(L, sizeof *slot, 0);
-  *slot = NULL;
-  luaL_setmetatable(L, ICL__LUA_TENSOR);
-  return slot;
+  return &new_handle(L, icl__lua_tensor)->tensor;
 }
 
-bool icl__lua_is_tensor(lua_State *L, int index) { return luaL_testudata(L, index, ICL__LUA_TENSOR) != NULL; }
+bool icl__lua_is_tensor(lua_State *L, int index) { return icl__lua_tensor_slot(L, index) != NULL; }
 
-icl_state **icl__lua_new_state(lua_State *L) {
-  icl_state **slot = lua_newuserdatauv(L, sizeof *slot, 0);
-  *slot = NULL;
-  luaL_setmetatable(L, ICL__LUA_STATE);
-  return slot;
-}
+icl_state **icl__lua_new_state(lua_State *L) { return &new_handle(L, icl__lua_state)->state; }
 
 icl_state *icl__lua_test_state(lua_State *L, int index) {
-  icl_state **slot = luaL_testudata(L, index, ICL__LUA_STATE);
+  icl_state **slot = icl__lua_state_slot(L, index);
   return slot ? *slot : NULL;
 }
 
@@ -54,7 +86,7 @@ icl_state *icl__lua_check_state(lua_State *L, int arg) {
 
 icl_tensor *icl__lua_check_tensor(lua_State *L, int arg) {
   arg = lua_absindex(L, arg);
-  icl_tensor **slot = luaL_testudata(L, arg, ICL__LUA_TENSOR);
+  icl_tensor **slot = icl__lua_tensor_slot(L, arg);
   if (slot && *slot)
     return *slot;
   if (slot)
@@ -69,7 +101,7 @@ icl_tensor *icl__lua_check_tensor(lua_State *L, int arg) {
 }
 
 icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tensor **result) {
-  icl_tensor **slot = luaL_testudata(L, index, ICL__LUA_TENSOR);
+  icl_tensor **slot = icl__lua_tensor_slot(L, index);
   if (slot) {
     *result = icl_tensor_retain(*slot);
     return ICL_OK;
@@ -79,7 +111,7 @@ icl_status icl__lua_value(lua_State *L, int index, icl_engine *engine, icl_tenso
 }
 
 void icl__lua_check_value(lua_State *L, int index, const char *what, int number) {
-  icl_tensor **slot = luaL_testudata(L, index, ICL__LUA_TENSOR);
+  icl_tensor **slot = icl__lua_tensor_slot(L, index);
   if (slot && !*slot)
     icl__lua_fail(L, "%s: input %d is a tensor that was closed", what, number);
   if (!slot && !icl__lua_test_state(L, index) && lua_type(L, index) != LUA_TNUMBER)

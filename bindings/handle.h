@@ -4,13 +4,20 @@
 
 #include "binding.h"
 
-/* The types, as luaL_newmetatable() knows them. */
-#define ICL__LUA_TENSOR "icl.tensor"
-#define ICL__LUA_STATE  "icl.state"
+/* Their types: names of metatables. The address of the name is in each handle, which is faster to look at than the
+ * metatable. */
+extern const char icl__lua_tensor[], icl__lua_state[];
+
+/* Pushes the metatable of a type, which is made. */
+void icl__lua_make_type(lua_State *L, const char *type);
 
 /* Pushes a handle without a tensor; the function that is called next puts a reference into the slot. */
 icl_tensor **icl__lua_new_tensor(lua_State *L);
 icl_state **icl__lua_new_state(lua_State *L);
+
+/* The slot of the handle at `index`; NULL if something else is there. */
+icl_tensor **icl__lua_tensor_slot(lua_State *L, int index);
+icl_state **icl__lua_state_slot(lua_State *L, int index);
 
 /* The tensor at `arg`; a state stands for its current version, which replaces it on the stack. */
 icl_tensor *icl__lua_check_tensor(lua_State *L, int arg);

@@ -4,6 +4,14 @@
 
 #include "binding.h"
 
+/* A call of a module, and the line of the recipe from which it was reached. */
+typedef struct {
+  const void *frame; /* of the function that calls the module's forward */
+  int line;          /* 0: nobody has asked yet */
+  char source[LUA_IDSIZE];
+} icl__lua_module_call;
+enum { ICL__LUA_MODULE_CALLS = 32 };
+
 /* A userdata in the registry. It is made before any tensor, so Lua's finalizers, which run in reverse order, close the
  * engine last. */
 typedef struct {
@@ -15,6 +23,8 @@ typedef struct {
   size_t limit;       /* bytes of values from which on the next handle starts a full collection */
   lua_State *running; /* the Lua thread of the backward pass: gradient functions run on it */
   bool raised;        /* a gradient function raised an error, which waits as a user value */
+  int calls;          /* of modules that the main thread is in; those beyond the array are not in it */
+  icl__lua_module_call call[ICL__LUA_MODULE_CALLS];
 } icl__lua_session;
 
 /* Its user values. */

@@ -13,7 +13,9 @@
 #include <string.h>
 
 static int state_release(lua_State *L) {
-  icl_state **slot = luaL_checkudata(L, 1, ICL__LUA_STATE);
+  icl_state **slot = icl__lua_state_slot(L, 1);
+  if (!slot)
+    icl__lua_type_error(L, 1, "state");
   icl_state_release(*slot);
   *slot = NULL;
   return 0;
@@ -268,7 +270,7 @@ void icl__lua_state_functions(lua_State *L) {
                                          {NULL, NULL}};
   lua_pushcfunction(L, new_state);
   lua_setfield(L, -2, "state");
-  luaL_newmetatable(L, ICL__LUA_STATE);
+  icl__lua_make_type(L, icl__lua_state);
   luaL_setfuncs(L, metamethods, 0);
   icl__lua_operators(L);
   lua_newtable(L); /* this and `methods` are for help and completion at the prompt */

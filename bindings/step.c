@@ -5,6 +5,7 @@
 #include "error.h"
 #include "owner.h"
 #include "session.h"
+#include "where.h"
 
 /* Is a step open? One of a coroutine that nobody can resume any more is not: it is dropped. */
 static bool is_open(lua_State *L) {
@@ -96,12 +97,26 @@ static int no_grad_end(lua_State *L) {
   return 0;
 }
 
-/* layer(path): of the ops that follow, for messages and the profile */
-static int layer(lua_State *L) {
+static void set_layer(lua_State *L) {
   icl_engine_layer(icl__lua_engine(L), luaL_checkstring(L, 1));
   icl__lua_push_session(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, ICL__LUA_LAYER);
+}
+
+/* enter_layer(path): the path of the layer that is called now, for messages and the profile. The function that called
+ * the caller of this one is active until leave_layer(). */
+static int enter_layer(lua_State *L) {
+  enum { CALLER_OF_CALLER = 2 };
+  set_layer(L);
+  icl__lua_enter_module(L, CALLER_OF_CALLER);
+  return 0;
+}
+
+/* leave_layer(path): the path of the layer that goes on */
+static int leave_layer(lua_State *L) {
+  icl__lua_leave_module(L);
+  set_layer(L);
   return 0;
 }
 
@@ -120,7 +135,8 @@ void icl__lua_step_functions(lua_State *L) {
       {"in_step", in_step},
       {"no_grad_begin", no_grad_begin},
       {"no_grad_end", no_grad_end},
-      {"layer", layer},
+      {"enter_layer", enter_layer},
+      {"leave_layer", leave_layer},
       {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);

@@ -9,8 +9,15 @@
 #include "op.h"
 #include "print.h"
 
+static icl_tensor **check_slot(lua_State *L) {
+  icl_tensor **slot = icl__lua_tensor_slot(L, 1);
+  if (!slot)
+    icl__lua_type_error(L, 1, "tensor");
+  return slot;
+}
+
 static int tensor_release(lua_State *L) {
-  icl_tensor **slot = luaL_checkudata(L, 1, ICL__LUA_TENSOR);
+  icl_tensor **slot = check_slot(L);
   icl_tensor_release(*slot);
   *slot = NULL;
   return 0;
@@ -161,7 +168,7 @@ static int tensor_keep(lua_State *L) {
 }
 
 static int tensor_tostring(lua_State *L) {
-  icl_tensor **slot = luaL_checkudata(L, 1, ICL__LUA_TENSOR);
+  icl_tensor **slot = check_slot(L);
   if (!*slot) {
     lua_pushliteral(L, "a closed tensor");
     return 1;
@@ -199,7 +206,7 @@ void icl__lua_tensor_functions(lua_State *L) {
       {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
-  luaL_newmetatable(L, ICL__LUA_TENSOR);
+  icl__lua_make_type(L, icl__lua_tensor);
   luaL_setfuncs(L, metamethods, 0);
   icl__lua_operators(L);
   luaL_newlib(L, methods);

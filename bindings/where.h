@@ -11,6 +11,11 @@ bool icl__lua_user(lua_State *L, lua_Debug *where);
 /* Tells the engine the line of the recipe that is running; for functions that record ops. */
 void icl__lua_locate(lua_State *L, icl_engine *engine);
 
+/* The function at `level` of the stack calls a module, and does not return before icl__lua_leave_module(). As long as
+ * it is there, the line behind it stays, and need not be looked for at each op. */
+void icl__lua_enter_module(lua_State *L, int level);
+void icl__lua_leave_module(lua_State *L);
+
 void icl__lua_where_functions(lua_State *L);
 
 #endif

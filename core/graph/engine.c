@@ -244,7 +244,7 @@ const char *icl__engine_intern(icl_engine *engine, const char *text) {
 void icl_engine_layer(icl_engine *engine, const char *path) { engine->layer = icl__engine_intern(engine, path); }
 
 void icl_engine_locate(icl_engine *engine, const char *source, int line) {
-  if (source != engine->source) /* callers pass the same pointer again and again */
+  if (!source || !engine->source || strcmp(source, engine->source)) /* most ops come from one file */
     engine->source = icl__engine_intern(engine, source);
   engine->line = line;
 }

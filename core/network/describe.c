@@ -291,14 +291,11 @@ static bool is_filled(const icl__node *node, const char *data) {
   return icl__node_count(node) > 0;
 }
 
-/* Constants are usually one object in both traces; else they are compared. */
-static icl_status add_constant(walk *w, json_t *entry, icl__node *two, icl__node *three) {
+/* Constants are usually one object in both traces; else they are compared. `a` and `b` are their values. */
+static icl_status add_values(walk *w, json_t *entry, icl__node *two, const char *a, icl__node *three, const char *b) {
   icl_dtype dtype = (icl_dtype)two->dtype;
   int64_t count = icl__node_count(two);
-  const char *a = icl__node_data(two), *b = icl__node_data(three);
   size_t bytes = icl_dtype_bytes(dtype);
-  if (two->engine->backend->download)
-    return icl__fail(ICL_ENOTSUP, "a network is described on the CPU: its constants lie in the memory of a device");
   bool filled = is_filled(two, a) && is_filled(three, b) && !memcmp(a, b, bytes);
   bool same = icl__same_shape(two, three) && !memcmp(a, b, (size_t)count * bytes);
   if (!filled && !same)
@@ -326,6 +323,25 @@ static icl_status add_constant(walk *w, json_t *entry, icl__node *two, icl__node
     json_array_append_new(values, make_value(dtype, a, i));
   return (int64_t)json_array_size(values) == count && json_object_set_new(entry, "values", values) == 0 ? ICL_OK
                                                                                                         : no_memory();
+}
+
+/* The values of a constant on the host, for the caller to free. */
+static icl_status fetch(icl__node *node, char **values) {
+  size_t bytes = (size_t)icl__node_count(node) * icl_dtype_bytes((icl_dtype)node->dtype);
+  *values = icl__alloc(bytes, 1);
+  return *values ? icl__engine_download(node->engine, *values, icl__node_data(node), bytes) : ICL_ENOMEM;
+}
+
+static icl_status add_constant(walk *w, json_t *entry, icl__node *two, icl__node *three) {
+  char *a = NULL, *b = NULL;
+  icl_status status = fetch(two, &a);
+  if (status == ICL_OK)
+    status = fetch(three, &b);
+  if (status == ICL_OK)
+    status = add_values(w, entry, two, a, three, b);
+  icl__free(a);
+  icl__free(b);
+  return status;
 }
 
 /* ---- nodes ---- */

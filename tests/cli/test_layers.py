@@ -31,7 +31,8 @@ CORE = [
 BINDINGS = [
   ["core/**"],
   ["bindings/binding.h bindings/embedded.h"],
-  ["bindings/session.*", "bindings/where.*", "bindings/guard.*", "bindings/suggest.*"],
+  ["bindings/session.*", "bindings/guard.*", "bindings/suggest.*"],
+  ["bindings/where.*"],
   ["bindings/error.*"],
   ["bindings/owner.*"],
   ["bindings/arguments.*", "bindings/interrupt.*"],

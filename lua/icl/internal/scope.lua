@@ -34,20 +34,15 @@ function scope.enter(name)
   local own = stack()
   local depth = own.depth + 1
   own.depth, own[depth] = depth, own.path
-  if not name then return end
-  own.path = own.path == "" and name or own.path .. "." .. name
-  core.layer(own.path)
+  if name then own.path = own.path == "" and name or own.path .. "." .. name end
+  core.enter_layer(own.path)
 end
 
 scope.leave = setmetatable({}, {
   __close = function()
     local own = stack()
-    local path = own[own.depth]
-    own.depth = own.depth - 1
-    if path ~= own.path then
-      own.path = path
-      core.layer(path)
-    end
+    own.path, own.depth = own[own.depth], own.depth - 1
+    core.leave_layer(own.path)
   end,
 })
 

@@ -129,11 +129,14 @@ function Optimizer:step(lr, f)
   end
   for _, group in ipairs(self.groups) do
     local s = settings_of(self, group, rate, t)
-    groups.each({ group }, function(_, state)
-      if not gradients[state] then return end
-      state:write(self.rule.update(state, gradients[state], states_of(self, state, group, s), s))
-      state:clear_grad()
-    end)
+    for _, parameter in ipairs(group.parameters) do
+      local state = parameter.state
+      local gradient = gradients[state]
+      if gradient then
+        state:write(self.rule.update(state, gradient, states_of(self, state, group, s), s))
+        state:clear_grad()
+      end
+    end
   end
   return table.unpack(results, 1, results.n)
 end

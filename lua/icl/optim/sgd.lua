@@ -6,6 +6,7 @@ local ops = require "icl.core".ops
 local fail = require "icl.internal.fail"
 
 local defaults = { momentum = 0.9, nesterov = true }
+local buffer_names, no_names = { "momentum_buffer" }, {}
 
 local function update(p, g, own, s)
   local buffer = own.momentum_buffer
@@ -17,7 +18,7 @@ end
 
 return require "icl.optim.define"("sgd", {
   defaults = defaults,
-  states = function(o) return o.momentum ~= 0 and { "momentum_buffer" } or {} end,
+  states = function(o) return o.momentum ~= 0 and buffer_names or no_names end,
   check = function(what, o)
     if not o.nesterov or o.momentum > 0 then return end
     fail("%s: {nesterov} needs a {momentum} above 0, or must be off", what)
