@@ -7,7 +7,14 @@
 #include <cudnn_graph.h>
 
 #include <string.h>
+#include <unistd.h>
 #include <vector>
+
+#if defined __SANITIZE_THREAD__
+enum { TSAN = 1 };
+#else
+enum { TSAN = 0 };
+#endif
 
 static cudaStream_t stream;
 
@@ -220,13 +227,40 @@ static void test_products() {
     cudaFree(memory);
 }
 
-int main() {
+/* A product, and on another stream something that its result needs, or nothing. */
+static void race(bool races) {
+  cublasHandle_t handle;
+  cudaStream_t other;
+  float *a = device(48), *b = device(24), *c = device(32);
+  cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
+  cublasCreate(&handle);
+  cublasSetStream(handle, stream);
+  multiply(handle, a, 4, b, c, CUDA_R_32F);
+  cudaMemsetAsync(races ? b : device(24), 0, 24, other);
+  cudaDeviceSynchronize();
+}
+
+/* The sanitizer looks away in a process that was forked, so each is a program of its own. */
+static void test_races() {
+  for (const char *way : {"apart", "races"}) {
+    std::string text = output_of([=] { execl("/proc/self/exe", "race", way, nullptr); });
+    expect((text.find("data race") != std::string::npos) == !strcmp(way, "races"), way);
+  }
+}
+
+int main(int argc, char **argv) {
   cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  if (argc > 1) {
+    race(!strcmp(argv[1], "races"));
+    return 0;
+  }
   cudnnCreate(&cudnn);
   cudnnSetStream(cudnn, stream);
   test_descriptors();
   test_plans();
   test_products();
+  if (TSAN)
+    test_races();
   cudnnDestroy(cudnn);
   cudaStreamDestroy(stream);
   expect(cudasim_live() == 0, "all was given back");

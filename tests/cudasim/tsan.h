@@ -12,6 +12,8 @@ void __tsan_destroy_fiber(void *fiber) __attribute__((weak));
 void __tsan_switch_to_fiber(void *fiber, unsigned flags) __attribute__((weak));
 void __tsan_acquire(void *object) __attribute__((weak));
 void __tsan_release(void *object) __attribute__((weak));
+void __tsan_read_range(void *memory, long bytes) __attribute__((weak));
+void __tsan_write_range(void *memory, long bytes) __attribute__((weak));
 }
 
 namespace sim {
@@ -31,6 +33,15 @@ static inline void tsan_free(void *fiber) {
     __tsan_destroy_fiber(fiber);
 }
 static inline void *tsan_current() { return has_tsan() ? __tsan_get_current_fiber() : nullptr; }
+/* What code that is compiled without the sanitizer does for the running thread. */
+static inline void reads(const void *memory, unsigned long bytes) {
+  if (has_tsan())
+    __tsan_read_range((void *)memory, (long)bytes);
+}
+static inline void writes(void *memory, unsigned long bytes) {
+  if (has_tsan())
+    __tsan_write_range(memory, (long)bytes);
+}
 /* Nothing is ordered by the switch itself. */
 static inline void tsan_switch(void *fiber) {
   if (has_tsan())

@@ -1,5 +1,6 @@
 /* cublas.cpp - a double of cuBLAS: matrix products, by plain loops with sums in f32. Matrices are column-major. */
 #include "../library.h"
+#include "../tsan.h"
 
 #include <cublas_v2.h>
 
@@ -132,6 +133,10 @@ static cublasStatus_t put(cublasHandle_t handle, product p, cublasComputeType_t 
   size_t bytes = handle->workspace_bytes;
   sim::enqueue(handle->stream, "cublasGemm", [=] {
     sim::open_memory();
+    for (const matrix *m : {&p.a, &p.b})
+      sim::reads(m->data, m->bytes(p.batch));
+    sim::writes((void *)p.c.data, p.c.bytes(p.batch));
+    sim::writes(workspace, bytes);
     if (workspace)
       sim::poison(workspace, std::min<size_t>(bytes, WORKSPACE_POISON));
     if (p.beta == 0)

@@ -2,6 +2,8 @@
  * on the stream. */
 #include "engines.h"
 
+#include "../tsan.h"
+
 #include <set>
 
 namespace dnn {
@@ -121,6 +123,11 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
       sim::fail("cudnnBackendExecute: the plan was destroyed before the stream came to it");
     sim::open_memory();
     const tensor &result = p.what.of[p.what.result()];
+    for (int i = 0; i < TENSORS; i++)
+      if (i != p.what.result())
+        sim::reads(address.of[i], p.what.of[i].bytes());
+    sim::writes(address.of[p.what.result()], result.bytes());
+    sim::writes(workspace, bytes);
     if (bytes)
       sim::poison(workspace, bytes);
     sim::poison(address.of[p.what.result()], result.bytes());
