@@ -126,32 +126,24 @@ template <class Access> struct stretch {
       s.at(slot, j / HALF).v[j % HALF] = x[j];
   }
 
+  /* Do all elements of the thread read the same one? A single number, or one for each row. */
+  DEVICE_MEMBER bool is_one_value(const icl__chain &c, const icl__chain_input &in) const {
+    return in.mode == ICL__CHAIN_SINGLE || (in.mode == ICL__CHAIN_STRIDED && left >= VALUES &&
+                                            in.stride[c.rank - 1] == 0 && c.size[c.rank - 1] % VALUES == 0);
+  }
+
   DEVICE_MEMBER void fill(real value, real (&x)[VALUES]) const {
     UNROLL
     for (int j = 0; j < VALUES; j++)
       x[j] = value;
   }
 
-  /* The elements of a thread are within one row, all of the same value or one behind another as a rule. */
-  DEVICE_MEMBER void load_row(const icl__chain &c, const icl__chain_input &in, real (&x)[VALUES]) const {
-    int64_t place = place_in(c, in, first), step = in.stride[c.rank - 1];
-    if (step == 0) {
-      fill(Access::read(in.data, in.dtype, place), x);
-      return;
-    }
-    UNROLL
-    for (int j = 0; j < VALUES; j++)
-      x[j] = Access::read(in.data, in.dtype, place + j * step);
-  }
-
   DEVICE_MEMBER void load(const icl__chain &c, const icl__chain_input &in, int slot) const {
     real x[VALUES];
     if (in.mode == ICL__CHAIN_DENSE && left >= VALUES) {
       Access::read_all(in.data, in.dtype, first, x);
-    } else if (in.mode == ICL__CHAIN_SINGLE) {
-      fill(Access::read(in.data, in.dtype, 0), x);
-    } else if (in.mode == ICL__CHAIN_STRIDED && left >= VALUES && c.size[c.rank - 1] % VALUES == 0) {
-      load_row(c, in, x);
+    } else if (is_one_value(c, in)) {
+      fill(Access::read(in.data, in.dtype, place_in(c, in, first)), x);
     } else {
       UNROLL
       for (int j = 0; j < VALUES; j++)
