@@ -66,3 +66,13 @@ void icl__lua_check(lua_State *L, icl_status status) {
     lua_pushfstring(L, "%s (in layer %s)", message, layer);
   raise_here(L);
 }
+
+int icl__lua_push_outcome(lua_State *L, icl_status status) {
+  if (status == ICL_OK) {
+    lua_pushboolean(L, true);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, icl_message());
+  return 2;
+}

@@ -22,4 +22,7 @@ void icl__lua_check(lua_State *L, icl_status status);
 /* luaL_error() with the line of the recipe, not of the library function that called. */
 int icl__lua_fail(lua_State *L, const char *format, ...);
 
+/* Pushes what a function that raises no errors returns: true, or nil and the message. -> how many. */
+int icl__lua_push_outcome(lua_State *L, icl_status status);
+
 #endif

@@ -1,6 +1,7 @@
 /* folder.c - folders, locks, and files that are written as a whole: what Lua's io and os do not have. */
 #include "folder.h"
 
+#include "error.h"
 #include "guard.h"
 
 #include <dirent.h>
@@ -11,27 +12,16 @@
 #include "base/file.h"
 #include "base/folder.h"
 
-/* -> true; nil and the message */
-static int push_outcome(lua_State *L, icl_status status) {
-  if (status == ICL_OK) {
-    lua_pushboolean(L, true);
-    return 1;
-  }
-  lua_pushnil(L);
-  lua_pushstring(L, icl_message());
-  return 2;
-}
-
 /* ---- folders ---- */
 
 /* make_folder(path) -> true, also if it was there; nil and a message. Folders above it are made too. */
-static int make_folder(lua_State *L) { return push_outcome(L, icl__folder_make(luaL_checkstring(L, 1))); }
+static int make_folder(lua_State *L) { return icl__lua_push_outcome(L, icl__folder_make(luaL_checkstring(L, 1))); }
 
 /* new_folder(path) -> true; nil, a message, and whether something of this name is there. Of several processes that make
  * the same folder one succeeds. */
 static int new_folder(lua_State *L) {
   icl_status status = icl__folder_new(luaL_checkstring(L, 1));
-  int results = push_outcome(L, status);
+  int results = icl__lua_push_outcome(L, status);
   if (status == ICL_OK)
     return results;
   lua_pushboolean(L, status == ICL_EEXIST);
@@ -67,7 +57,7 @@ static int list_folder(lua_State *L) {
   icl_status status = icl__path_expand(&path, expanded);
   DIR *folder = *holder = status == ICL_OK ? opendir(path) : NULL;
   if (!folder)
-    return push_outcome(L, status == ICL_OK ? icl__file_fail(path, "list it") : status);
+    return icl__lua_push_outcome(L, status == ICL_OK ? icl__file_fail(path, "list it") : status);
   lua_newtable(L);
   for (const struct dirent *entry; (entry = readdir(folder));) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -89,7 +79,7 @@ static int file_write(lua_State *L) {
   const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &bytes);
   char expanded[ICL__PATH];
   icl_status status = icl__path_expand(&path, expanded);
-  return push_outcome(L, status == ICL_OK ? icl__file_write(path, text, bytes) : status);
+  return icl__lua_push_outcome(L, status == ICL_OK ? icl__file_write(path, text, bytes) : status);
 }
 
 static const char lock_name[] = "icl.lock";
@@ -113,7 +103,7 @@ static int file_lock(lua_State *L) {
   if (status == ICL_OK)
     return 1;
   *fd = -1;
-  return push_outcome(L, status);
+  return icl__lua_push_outcome(L, status);
 }
 
 /* file_locked(path) -> has someone locked it? */

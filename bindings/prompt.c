@@ -3,6 +3,8 @@
  * decided in lua/icl/repl. */
 #include "prompt.h"
 
+#include "error.h"
+
 #include "interrupt.h"
 
 #include "base/file.h"
@@ -368,13 +370,7 @@ static int prompt_append(lua_State *L) {
 static int prompt_replace(lua_State *L) {
   size_t bytes;
   const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &bytes);
-  if (icl__file_write(path, text, bytes) != ICL_OK) {
-    lua_pushnil(L);
-    lua_pushstring(L, icl_message());
-    return 2;
-  }
-  lua_pushboolean(L, 1);
-  return 1;
+  return icl__lua_push_outcome(L, icl__file_write(path, text, bytes));
 }
 
 void icl__lua_prompt_functions(lua_State *L) {

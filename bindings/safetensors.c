@@ -72,13 +72,7 @@ static int safetensors_read(lua_State *L) {
 /* safetensors_verify(path) -> true; nil and a message where the file is damaged or cannot be read. A file without a
  * checksum is looked at as far as safetensors_read does. */
 static int safetensors_verify(lua_State *L) {
-  if (icl_safetensors_verify(luaL_checkstring(L, 1)) == ICL_OK) {
-    lua_pushboolean(L, true);
-    return 1;
-  }
-  lua_pushnil(L);
-  lua_pushstring(L, icl_message());
-  return 2;
+  return icl__lua_push_outcome(L, icl_safetensors_verify(luaL_checkstring(L, 1)));
 }
 
 /* ---- what is to be written ---- */
@@ -256,13 +250,7 @@ static int writer_wait(lua_State *L) {
   icl_status status = icl__save_finish(w->save);
   w->told = true;
   release_values(w);
-  if (status == ICL_OK) {
-    lua_pushboolean(L, true);
-    return 1;
-  }
-  lua_pushnil(L);
-  lua_pushstring(L, icl_message());
-  return 2;
+  return icl__lua_push_outcome(L, status);
 }
 
 /* writer:done() -> would wait() return at once? */
