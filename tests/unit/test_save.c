@@ -200,8 +200,8 @@ TEST(a_child_of_fork_has_nothing_to_finish) {
   const char *path = file_path("weights");
   icl_safetensors contents = contents_of(5, 1 << 20);
   icl__save *s = start(path, &contents, &(icl__places){0});
-#ifdef __SANITIZE_ADDRESS__
-  while (!icl__save_is_done(s)) /* its allocator, unlike the C library's, may be locked by the thread in the child */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+  while (!icl__save_is_done(s)) /* their allocators, unlike the C library's, may be locked by the thread in the child */
     usleep(1000);
 #endif
   pid_t child = fork();
