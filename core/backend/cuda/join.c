@@ -6,10 +6,6 @@
 
 #include "base/memory.h"
 
-static bool is_conv(const icl__pnode *v) {
-  return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
-}
-
 /* ---- users ---- */
 
 typedef struct {
@@ -194,7 +190,7 @@ icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
     icl__pnode *v = plan->node[i];
     if (v->behaviour == ICL__REDUCE)
       v->stored = v->dtype; /* one partial result is the result */
-    if (is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
+    if (icl__cuda_is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
     bool products = v->op == ICL__OP_matmul || v->op == ICL__OP_conv2d_weight_grad;
     for (int j = 0; j < 2 && products; j++)

@@ -45,10 +45,6 @@ static icl__cuda_conv_shape conv_shape(const icl__pnode *v) {
   return s;
 }
 
-static bool is_conv(const icl__pnode *v) {
-  return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
-}
-
 /* Gradients of weights are rounded once to the dtype of the images. Engines that leave 16-bit ones in f32 are compiled
  * when they are chosen, a second or two for each shape, and do not split their sums, which is slow for few channels. */
 static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_unit *unit) {
@@ -173,7 +169,7 @@ static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
   default:
     break;
   }
-  if (is_conv(v))
+  if (icl__cuda_is_conv(v))
     return lower_conv(device, v, unit);
   bool chain = icl__cuda_is_pointwise(v) && icl__cuda_express(v, NULL, &unit->expression);
   unit->kind = chain ? ICL__CUDA_CHAIN : ICL__CUDA_KERNEL;
