@@ -112,7 +112,7 @@ static icl_status prepare_weights(icl__plan *plan, icl__pnode *v, int first) {
   icl__pnode *w = v->in[1], *prepared = NULL;
   icl_dtype dtype = v->in[0]->dtype;
   for (int i = first; i < plan->nodes && !prepared; i++)
-    if (plan->node[i]->in[0] == w && plan->node[i]->dtype == dtype)
+    if (plan->node[i]->op == ICL__PLAN_PREPARE && plan->node[i]->in[0] == w && plan->node[i]->dtype == dtype)
       prepared = plan->node[i];
   if (!prepared) {
     prepared = icl__plan_add(plan, ICL__PLAN_PREPARE, w, 1, &w);
