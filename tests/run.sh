@@ -208,12 +208,27 @@ cuda_kernels() {
       "build/release/tests/test_cuda_conv_$flavour"
   done
   cuda_device
-  nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
-  if [ -x "$nvcc" ]; then
-    suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
-  else
-    skip "cuda machine code" "no nvcc; CUDA_PATH names the folder of the toolkit"
+  cuda_shipped
+}
+
+# The plug-in that is shipped: its machine code, and its host code with the kernels of the simulator in their place.
+cuda_shipped() {
+  if ! cmake --build --preset release --target help | grep -q cudasim_shipped; then
+    skip "cuda plug-in" "no nvcc; CUDA_PATH names the folder of the toolkit"
+    return
   fi
+  if ! cmake --build --preset release -j "$(nproc)" --target cudasim_shipped >"$logs/cudasim_shipped-build.log" 2>&1; then
+    tail -n 40 "$logs/cudasim_shipped-build.log"
+    echo "the build of the CUDA plug-in failed"
+    total_failed=$((total_failed + 1))
+    return
+  fi
+  shipped=$root/build/release/tests/cudasim-shipped
+  cuda="env ICL_PLUGINS=$shipped ICL_CUDA_LIBRARIES=$shipped XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  suite "cuda plug-in, machine code" "$python" tests/cuda/test_machine_code.py "$shipped/libicl_cuda.so" \
+    "$shipped/libcudart.so.13"
+  suite "cuda plug-in, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
+  suite "cuda plug-in, golden models" $cuda build/release/icl tests/golden/models.lua tests/golden/data --device cuda
 }
 
 # Plans of cuDNN for what the recipes compute. The library is asked; there need be no GPU.
