@@ -137,22 +137,17 @@ __global__ void THREADS_A_BLOCK(THREADS)
 
 template <int V>
 __global__ void THREADS_A_BLOCK(TILE) global_pool(icl__cuda_in x, int64_t pixels, int c, int lanes, icl__cuda_out y) {
-  int channel = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V;
-  float sum[V], v[V];
-  UNROLL
-  for (int j = 0; j < V; j++)
-    sum[j] = 0;
+  int channel = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V, mine = column_of<V>((int)threadIdx.x, lanes);
+  float sum[join_sums::N][V] = {}, v[V], joined[join_sums::N];
   for (int64_t i = tile_row(lanes); channel < c && i < pixels; i += TILE / lanes) {
     load(x.data, x.dtype, (blockIdx.x * pixels + i) * c + channel, v);
-    join_sums::join(sum, v);
+    UNROLL
+    for (int j = 0; j < V; j++)
+      sum[0][j] += v[j];
   }
-  join_tile<join_sums>(sum, lanes);
-  if (tile_row(lanes) > 0 || channel >= c)
-    return;
-  UNROLL
-  for (int j = 0; j < V; j++)
-    sum[j] /= (float)pixels;
-  store(y.data, y.dtype, (int64_t)blockIdx.x * c + channel, sum);
+  join_tile<join_sums>(joined, sum, lanes);
+  if ((int)threadIdx.x < lanes * V && mine < c)
+    store_one(y.data, y.dtype, (int64_t)blockIdx.x * c + mine, joined[0] / (float)pixels);
 }
 
 template <int V>
@@ -225,7 +220,7 @@ cudaError_t icl__cuda_avg_pool2d_grad(icl__cuda_in g, const icl__cuda_pool *p, i
 cudaError_t icl__cuda_global_avg_pool(icl__cuda_in x, int32_t n, int64_t pixels, int32_t c, icl__cuda_out y,
                                       cudaStream_t stream) {
   int v = c % EIGHT ? 1 : EIGHT;
-  tiling t = icl__tiling(pixels, c, v, v, 0);
+  tiling t = icl__tiling(pixels, c, v, join_sums::N, 0);
   dim3 grid((unsigned)n, t.grid.y);
   if (v == 1)
     return ICL_LAUNCH(global_pool<1>, grid, dim3(TILE), 0, stream, x, pixels, c, t.lanes, y);
