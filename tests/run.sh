@@ -181,6 +181,7 @@ cuda_device() {
   suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
   suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
     --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic
+  suite "cuda device, late errors" $cuda sh tests/cudasim/late.sh build/release/icl
 }
 
 # The kernels of the CUDA backend: run by the simulator, and as machine code. `asan` and `tsan` are flavours of the same
@@ -201,6 +202,7 @@ cuda_kernels() {
     suite "cuda doubles of libraries, $flavour" "build/release/tests/test_cuda_doubles_$flavour"
   done
   suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
+  suite "cuda kernels, bytes" build/release/tests/test_cuda_bytes
   suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan
   suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool host
   for flavour in plain asan; do
