@@ -1,5 +1,6 @@
 /* join.c - what the GPU changes in a plan before ops get their time: pointwise ops that follow one another become
  * chains, the sum of a residual block joins its batch norm, weights of convolutions are brought into cuDNN's layout. */
+#include "backend/convolution.h"
 #include "backend/cuda/program.h"
 
 #include <string.h>
@@ -198,7 +199,7 @@ icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
     icl__pnode *v = plan->node[i];
     if (v->behaviour == ICL__REDUCE)
       v->stored = v->dtype; /* one partial result is the result */
-    if (icl__cuda_is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
+    if (icl__is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
     bool products = v->op == ICL__OP_matmul || v->op == ICL__OP_conv2d_weight_grad;
     for (int j = 0; j < 2 && products; j++)
