@@ -17,6 +17,16 @@ template <int V> DEVICE void load_row(const double *table, int channels, int row
   load(table, ICL_F64, (int64_t)row * channels + column, x);
 }
 
+/* The means that sums are of, less something. */
+template <int V>
+DEVICE void load_means(const double *sums, int channels, int column, const float (&less)[V], float (&mean)[V]) {
+  const uint64_t *count = (const uint64_t *)sums + BN_SUMS_COUNT * channels + column;
+  const uint64_t *sum = (const uint64_t *)sums + BN_SUMS_SUM * channels + column;
+  UNROLL
+  for (int j = 0; j < V; j++)
+    mean[j] = quotient_less(sum[j], count[j], less[j]);
+}
+
 template <int V> DEVICE void store_row(float *table, int channels, int row, int column, const float (&x)[V]) {
   store(table, ICL_F32, (int64_t)row * channels + column, x);
 }
@@ -59,23 +69,22 @@ DEVICE float moved(float old, float measured, float momentum, float factor) {
 template <int V>
 DEVICE void set_gradients(float *out, int channels, int column, const float (&s)[V], const float (&q)[V],
                           const float *coefficients, const double *sums) {
-  float a[V], inverse_std[V], mean[V], count[V], sum[V], k0[V], k1[V], weight[V];
+  float a[V], inverse_std[V], mean[V], count[V], rest[V], k0[V], k1[V], weight[V];
   load_row(coefficients, channels, BN_A, column, a);
   load_row(coefficients, channels, BN_INVERSE_STD, column, inverse_std);
   if (sums) {
     load_row(coefficients, channels, BN_MEAN, column, mean);
     load_row(sums, channels, BN_SUMS_COUNT, column, count);
-    load_row(sums, channels, BN_SUMS_SUM, column, sum);
+    load_means(sums, channels, column, mean, rest);
   }
   UNROLL
   for (int j = 0; j < V; j++) {
     float products = q[j];
     k0[j] = k1[j] = 0;
     if (sums) { /* the mean of the coefficients may be a rounded one */
-      float rest = sum[j] / count[j] - mean[j];
-      products = fmaf(-rest, s[j], products);
-      k1[j] = a[j] * inverse_std[j] * inverse_std[j] * products / count[j];
-      k0[j] = fmaf(k1[j], rest, -(a[j] * s[j] / count[j]));
+      products = fmaf(-rest[j], s[j], products);
+      k1[j] = a[j] * inverse_std[j] * (inverse_std[j] * products / count[j]); /* so that no product is subnormal */
+      k0[j] = fmaf(k1[j], rest[j], -(a[j] * s[j] / count[j]));
     }
     weight[j] = products * inverse_std[j];
   }

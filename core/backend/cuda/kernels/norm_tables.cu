@@ -10,11 +10,11 @@ __global__ void bn_coefficients(const double *__restrict__ sums, const float *__
   int i = this_channel();
   if (i >= channels)
     return;
-  float count[1], sum[1], squares[1];
+  float count[1], mean[1], squares[1];
   load_row(sums, channels, BN_SUMS_COUNT, i, count);
-  load_row(sums, channels, BN_SUMS_SUM, i, sum);
+  load_means<1>(sums, channels, i, {}, mean);
   load_row(sums, channels, BN_SUMS_SQUARES, i, squares);
-  set_coefficients<1>(out, channels, i, {weight[i]}, {bias[i]}, {sum[0] / count[0]}, {squares[0] / count[0]}, eps);
+  set_coefficients<1>(out, channels, i, {weight[i]}, {bias[i]}, mean, {squares[0] / count[0]}, eps);
 }
 
 __global__ void bn_inference(const float *__restrict__ weight, const float *__restrict__ bias,
