@@ -18,7 +18,7 @@ DEVICE int tile_lane(int lanes) { return (int)threadIdx.x % lanes; }
 /* The plainest of joins. */
 struct join_sums {
   static constexpr float nothing = 0;
-  template <int N> static DEVICE_MEMBER void join(float (&a)[N], const float (&b)[N]) {
+  template <class T, int N> static DEVICE_MEMBER void join(T (&a)[N], const T (&b)[N]) {
     UNROLL
     for (int j = 0; j < N; j++)
       a[j] += b[j];
@@ -26,10 +26,10 @@ struct join_sums {
 };
 
 /* Joins the rows of a tile; the result is that of the threads of row 0. */
-template <class Join, int N> DEVICE void join_tile(float (&a)[N], int lanes) {
-  ICL_SHARED(float, shared, N *TILE);
+template <class Join, class T, int N> DEVICE void join_tile(T (&a)[N], int lanes) {
+  ICL_SHARED(T, shared, N * TILE);
   int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-  float b[N];
+  T b[N];
   for (int offset = WARP / 2; offset >= lanes; offset /= 2) {
     UNROLL
     for (int i = 0; i < N; i++)
@@ -95,7 +95,7 @@ template <class Join, int N> DEVICE bool join_blocks(float (&a)[N], int lanes, f
     Join::join(a, b);
     Join::join(a, c);
   }
-  join_tile<Join, N>(a, lanes);
+  join_tile<Join>(a, lanes);
   return row == 0;
 }
 
