@@ -109,4 +109,30 @@ check("slopes may be trained", function()
   same(slope, { 2.25 })
 end)
 
+check("matmul of any rank", function()
+  icl.random.seed(4)
+  local a, b = icl.random.normal { 2, 1, 3, 4 }, icl.random.normal { 5, 4, 6 }
+  local y = a:matmul(b)
+  check.equal(table.concat(y:shape(), " "), "2 5 3 6")
+  for i = 1, 2 do
+    for j = 1, 5 do same(y[i][j], icl.ops.matmul(a[i][1], b[j]):reshape(-1):totable(), "3 6", 1e-5) end
+  end
+  same(a:matmul(b[1]), (a:matmul(b)):select(2, 1):reshape(-1):totable(), "2 1 3 6", 1e-5)
+  same(x:matmul(icl.tensor { 1, 0, 2 }), { 7, 22 }, "2")
+  same(icl.tensor { 1, 2 }:matmul(x), { 9, 12, 21 }, "3")
+  same(icl.tensor { 1, 2 }:matmul(icl.tensor { 3, 4 }), { 11 }, "")
+  same(icl.tensor { 1, 2, 1, 0 }:matmul(b), icl.tensor { { 1, 2, 1, 0 } }:matmul(b):reshape(-1):totable(), "5 6", 1e-5)
+  same(b:matmul(icl.ones { 6 }), b:sum(3):reshape(-1):totable(), "5 4", 1e-5)
+  same(x:matmul(x, { transpose_b = true }), { 14, 41, 41, 122 }, "2 2")
+  check.raises(function() x:matmul(x) end, "matmul: a has 3 columns, but b has 2 rows")
+  check.raises(function() a:matmul(icl.ones { 3, 4, 6 }[1][1]) end, "matmul: .2, 1, 3, 4. and .6. do not fit")
+  check.raises(function() icl.ones { 3, 3, 4 }:matmul(icl.ones { 2, 4, 5 }) end, "what is in front must broadcast")
+  check.raises(function() x:matmul(icl.tensor(2)) end, "matmul: %(2, 3%) and %(%) do not fit")
+  check.raises(function() x:matmul(2) end, "matmul: b is 2; it must be a tensor")
+  local p, q = icl.ones { 3, 2, 4 }:requires_grad(), icl.ones { 4, 5 }:requires_grad()
+  local grads = icl.grad(p:matmul(q):sum(), { p, q })
+  same(grads[1], icl.full({ 24 }, 5):totable(), "3 2 4")
+  same(grads[2], icl.full({ 20 }, 6):totable(), "4 5")
+end)
+
 check.close()
