@@ -177,6 +177,7 @@ cuda_device() {
   suite "cuda device, golden models, asan" $asan $models
   suite "cuda device, ops, asan" $asan build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
   suite "cuda device, golden optim" $cuda build/release/icl tests/golden/optim.lua tests/golden/data --device cuda
+  suite "cuda device, batch norm" $cuda build/release/icl tests/lua/test_batch_norm.lua --device cuda
   suite "cuda device, copies" $cuda build/release/icl tests/cuda/copies.lua --device cuda
   suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
   suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \

@@ -55,6 +55,11 @@ enum { NARROW_DIM, NARROW_LENGTH, NARROW_SIZE = NARROW_LENGTH };
 /* gather_grad, one_hot */
 enum { GATHER_SIZE };
 enum { ONE_HOT_CLASSES };
+/* cumsum, argsort, gather_along, gather_along_grad */
+enum { ALONG_DIM };
+enum { CUMSUM_REVERSE = ALONG_DIM + 1 };
+enum { ARGSORT_DESCENDING = ALONG_DIM + 1, ARGSORT_LENGTH };
+enum { GATHER_ALONG_SIZE = ALONG_DIM + 1 };
 /* crop, normalize */
 enum { CROP_SIZE_H, CROP_SIZE_W, CROP_PADDING_H, CROP_PADDING_W, CROP_FILL };
 enum { NORMALIZE_DTYPE };

@@ -50,6 +50,8 @@ static void run_case(const test_case *row, unsigned mode) {
       count_outcome(compare_case(row, ICL_BF16));
     if (row->flags & HALF && with_f16)
       count_outcome(compare_case(row, ICL_F16));
+    if (row->flags & HALF && test_device)
+      count_outcome(compare_case(row, ICL_F64));
   }
   if (mode & GRADIENT) {
     if (row->flags & GRAD)

@@ -317,6 +317,31 @@ TEST(indices) {
        {"one_hot", "i64 4", "classes=0", "!classes must be at least 1"});
 }
 
+TEST(along_an_axis) {
+  ROWS({"cumsum", "f32 2 3", "dim=-1", "f32 (2, 3)"},
+       {"cumsum", "bf16 2 3", "dim=0 reverse=1", "f32 (2, 3)"},
+       {"cumsum", "bool 2 3", "dim=0", "i64 (2, 3)"},
+       {"cumsum", "f32 2 3", "dim=2", "!there is no axis 2; axes go from -2 to 1"},
+       {"cumsum", "f32", "dim=0", "!x is a scalar"},
+       {"argsort", "bf16 2 3", "dim=1", "i64 (2, 3)"},
+       {"argsort", "u8 2 9 4", "dim=-2 length=3", "i64 (2, 3, 4)"},
+       {"argsort", "f32 2 9", "dim=1 length=0", "i64 (2, 0)"},
+       {"argsort", "f32 2 9", "dim=1 length=10", "!length must be from 0 to 9, the size of axis 1, or -1 for all"},
+       {"argsort", "f32 2 9", "dim=1 length=-2", "!length must be from 0 to 9"},
+       {"gather_along", "u8 3 5 7; i64 3 2 7", "dim=1", "u8 (3, 2, 7)"},
+       {"gather_along", "f32 5; = 0 4 1", "dim=0", "f32 (3)"},
+       {"gather_along", "f32 5; = 0 5", "dim=0", "!index 5 at position 1 must be from 0 to 4"},
+       {"gather_along", "f32 3 5; i64 2 5", "dim=1", "!index must be of the shape of x but for axis 1"},
+       {"gather_along", "f32 3 5; i64 3", "dim=1", "!index must be of the shape of x but for axis 1"},
+       {"gather_along", "f32 3 5; i32 3 5", "dim=1", "!index must be i64, not i32"},
+       {"gather_along", "f32 3 0; i64 3 2", "dim=1", "!axis 1 has no positions to choose from"},
+       {"gather_along_grad", "f32 3 2; i64 3 2", "dim=1 size=9", "f32 (3, 9)"},
+       {"gather_along_grad", "f32 3 2; i64 3 3", "dim=1 size=9", "!index must be of the shape of g"},
+       {"gather_along_grad", "i64 3 2; i64 3 2", "dim=1 size=9", "!g must be of a floating-point dtype, not i64"},
+       {"gather_along_grad", "f32 3 2; i64 3 2", "dim=1 size=-1", "!size must be at least 0"},
+       {"gather_along_grad", "f32 3 2; i64 3 2", "dim=1 size=0", "!axis 1 has no positions"});
+}
+
 TEST(losses) {
   ROWS({"softmax", "bf16 2 3", "", "f32 (2, 3)"},
        {"log_softmax", "f64 3", "", "f64 (3)"},
@@ -469,6 +494,12 @@ TEST(batch_rules) {
         {"narrow", "f32 8 4; i64", "dim=-2 length=2", "global 0"},
         {"gather", "u8 50 4; i64 8", "", "map 2 seed"},
         {"gather_grad", "f32 8 4; i64 8", "size=50", "global 0"},
+        {"cumsum", "f32 8 4", "dim=1", "map 1"},
+        {"cumsum", "f32 8 4", "dim=0", "global 0"},
+        {"argsort", "f32 8 4", "dim=-1", "map 1"},
+        {"gather_along", "f32 8 4; i64 8 2", "dim=1", "map 3"},
+        {"gather_along", "f32 8 4; i64 2 4", "dim=0", "global 0"},
+        {"gather_along_grad", "f32 8 2; i64 8 2", "dim=1 size=4", "map 3"},
         {"softmax", "f32 8 4", "", "map 1 seed"},
         {"softmax", "f32 8", "", "global 0"},
         {"cross_entropy", "f32 8 4; f32 8 4", "", "map 3 seed"},

@@ -441,6 +441,38 @@ TEST(indices_are_clamped) {
   EXPECT(y, 0, 1, 0, 1, 0, 0, 0, 0, 1);
 }
 
+/* ---- along an axis ---- */
+
+TEST(running_sums) {
+  double x[] = {1, 2, 3, 4, 5, 6}, y[6];
+  RUN(cumsum, ATTR(.i = {1}), VIEW(y, 2, 3), VIEW(x, 2, 3));
+  EXPECT(y, 1, 3, 6, 4, 9, 15);
+  RUN(cumsum, ATTR(.i = {1, 1}), VIEW(y, 2, 3), VIEW(x, 2, 3));
+  EXPECT(y, 6, 5, 3, 15, 11, 6);
+  RUN(cumsum, ATTR(.i = {0}), VIEW(y, 2, 3), VIEW(x, 2, 3));
+  EXPECT(y, 1, 2, 3, 5, 7, 9);
+}
+
+TEST(order_of_equals_and_nan) {
+  double x[] = {2, NAN, 1, 2, INFINITY, 0, -0.0, NAN}, y[8];
+  RUN(argsort, ATTR(.i = {0, 0, -1}), VIEW(y, 8), VIEW(x, 8));
+  EXPECT(y, 5, 6, 2, 0, 3, 4, 1, 7);
+  RUN(argsort, ATTR(.i = {0, 1, -1}), VIEW(y, 8), VIEW(x, 8));
+  EXPECT(y, 1, 7, 4, 0, 3, 2, 5, 6);
+  RUN(argsort, ATTR(.i = {0, 1, 4}), VIEW(y, 4), VIEW(x, 8));
+  EXPECT(y, 1, 7, 4, 0);
+  RUN(argsort, ATTR(.i = {1, 0, 2}), VIEW(y, 2, 2, 2), VIEW(ARRAY(3, 1, 2, 2, 1, 3, 4, 4, 4, 4, 9, 0), 2, 3, 2));
+  EXPECT(y, 2, 0, 1, 1, 0, 2, 1, 0);
+}
+
+TEST(positions_along_an_axis) {
+  double x[] = {1, 2, 3, 4, 5, 6}, index[] = {2, 0, 9, -1}, y[6];
+  RUN(gather_along, ATTR(.i = {1}), VIEW(y, 2, 2), VIEW(x, 2, 3), VIEW(index, 2, 2));
+  EXPECT(y, 3, 1, 6, 4);
+  RUN(gather_along_grad, ATTR(.i = {1, 3}), VIEW(y, 2, 3), VIEW(x, 2, 2), VIEW(ARRAY(1, 1, 0, 5), 2, 2));
+  EXPECT(y, 0, 3, 0, 3, 0, 4);
+}
+
 /* ---- loss ---- */
 
 TEST(softmax_is_stable) {
