@@ -15,6 +15,7 @@ from harness import ROOT, close, contains, equal, test
 CORE = [
   ["core/icl.h"],
   ["core/base/*"],
+  ["core/group/*"],
   ["core/ops/*"],
   ["core/plan/*"],
   ["core/backend/*"],
