@@ -4,7 +4,7 @@
  * Nothing is decided here. All that can fail comes before the last section, which holds the writes of states: a thread
  * that meets an error says so, and all of them leave at the next barrier. What is sent to other ranks leaves at the
  * beginning of a phase and is waited for at the end of one (send.c). */
-#include "backend/cpu/run.h"
+#include "backend/cpu/replay.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef ICL_BACKEND_CPU_SEND_H
 #define ICL_BACKEND_CPU_SEND_H
 
-#include "backend/cpu/run.h"
+#include "backend/cpu/replay.h"
 
 /* The first thread alone, at the beginning of a phase and at its end: sends what is due then, waits for what must be
  * there. */

@@ -1,6 +1,6 @@
-/* run.h - one run of a program, as its threads see it. */
-#ifndef ICL_BACKEND_CPU_RUN_H
-#define ICL_BACKEND_CPU_RUN_H
+/* replay.h - one run of a program, as its threads see it. */
+#ifndef ICL_BACKEND_CPU_REPLAY_H
+#define ICL_BACKEND_CPU_REPLAY_H
 
 #include "backend/cpu/program.h"
 
