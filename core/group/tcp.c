@@ -376,8 +376,10 @@ static icl_status carry_out(tcp *t) {
   for (int r = 0; r < t->size; r++) {
     if (t->peer[r].fd < 0 && is_owed(t, r))
       return fail_left(t, r);
-    if (t->peer[r].held)
-      ICL__TRY(place_piece(t, r));
+    if (!t->peer[r].held)
+      continue;
+    ICL__TRY(place_piece(t, r));
+    ICL__TRY(receive(t, r, icl__seconds())); /* an empty piece is all there: nothing more would wake us */
   }
   if (t->shard_pieces)
     add_pieces(t); /* a rank that is alone */
