@@ -254,6 +254,13 @@ static icl_status watch(tcp *t, double now) {
   return ICL_OK;
 }
 
+static bool is_finished(const tcp *t) {
+  for (int r = 0; r < t->size; r++)
+    if (is_owed(t, r) || icl__tcp_is_busy(&t->peer[r]))
+      return false;
+  return true;
+}
+
 /* Sends and receives what can be, after waiting until there is something. *woken: `work` can be read, which is waited
  * for where no collective runs. */
 static icl_status turn(tcp *t, bool *woken) {
@@ -271,6 +278,8 @@ static icl_status turn(tcp *t, bool *woken) {
     if (!t->poll[r].events)
       t->poll[r].fd = -1; /* a connection that has ended would wake us again and again */
   }
+  if (t->what && is_finished(t))
+    return watch(t, now); /* there is nothing to wait for */
   *stop = (struct pollfd){.fd = t->meeting.stop, .events = POLLIN};
   *work = (struct pollfd){.fd = t->what ? -1 : t->meeting.work, .events = POLLIN};
   int ready = poll(t->poll, (nfds_t)size + 2, (int)(1000 * interval(t)) + 1);
@@ -362,13 +371,6 @@ static icl_status plan(tcp *t) {
     plan_gather(t);
   t->in[t->rank] = t->out[t->rank] = (flow){0};
   return ICL_OK;
-}
-
-static bool is_finished(const tcp *t) {
-  for (int r = 0; r < t->size; r++)
-    if (is_owed(t, r) || icl__tcp_is_busy(&t->peer[r]))
-      return false;
-  return true;
 }
 
 static icl_status carry_out(tcp *t) {
