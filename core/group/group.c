@@ -1,222 +1,377 @@
-/* group.c - a group of threads of one process: ranks with the same address meet, and whoever comes last to a collective
- * carries it out. */
+/* group.c - see group.h: the object, its queue, and the thread that works it off. */
 #include "group/group.h"
 
+#include <errno.h>
+#include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/threads.h"
+#include "group/communicator.h"
+#include "group/plugin.h"
 
-enum { MOST_RANKS = 16, BLOCK = 256 };
-
-typedef struct {
-  bool gathers;
-  icl_dtype dtype;
-  size_t count;
-  const void *mine;
-  void *result;
-} part;
-
-typedef struct meeting {
-  struct meeting *next;
-  char *address;
-  int size, members;
-  bool taken[MOST_RANKS];
-  uint64_t started[MOST_RANKS], done;
-  part part[MOST_RANKS]; /* of the collective that is under way */
-  char why[256];         /* the group is lost; "": it is not */
-} meeting;
-
-struct icl_group {
-  int references, rank;
-  uint64_t started;
-  meeting *meeting;
-};
+enum { TIMEOUT = 20, START_TIMEOUT = 60, MESSAGE = 1024 };
 
 struct icl__request {
-  uint64_t number;
+  icl__collective what;
+  bool done; /* or the group has failed */
+  icl__request *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static meeting *meetings;
+struct icl_group {
+  atomic_int references;
+  pid_t process;
+  const icl__communicator *communicator;
+  icl__meeting meeting;
+  icl__roster roster;
+  void *state; /* of the communicator; the thread's */
+  pthread_t thread;
 
-static meeting *find(const icl_group_options *options) {
-  for (meeting *m = meetings; m; m = m->next)
-    if (!strcmp(m->address, options->address) && m->size == options->size && !m->taken[options->rank])
-      return m;
-  meeting *m = icl__calloc(1, sizeof *m);
-  m->address = icl__strdup(options->address);
-  m->size = options->size;
-  m->next = meetings;
-  return meetings = m;
+  pthread_mutex_t lock; /* of what follows */
+  pthread_cond_t change;
+  icl__request *first, **last; /* that wait */
+  bool open, closing, told;    /* told: all others know of the failure */
+  icl_status failed;
+  char failure[MESSAGE];
+};
+
+/* ---- the thread ---- */
+
+static void raise_event(int event) {
+  uint64_t one = 1;
+  ssize_t ignored = write(event, &one, sizeof one); /* it may be up already */
+  (void)ignored;
 }
 
-icl_status icl_group_open(const icl_group_options *options, icl_group **result) {
-  if (options->size < 1 || options->size > MOST_RANKS || options->rank < 0 || options->rank >= options->size)
-    return icl__fail(ICL_EINVAL, "group: there is no rank %d of %d", options->rank, options->size);
-  icl_group *group = icl__calloc(1, sizeof *group);
-  pthread_mutex_lock(&lock);
-  group->references = 1;
-  group->rank = options->rank;
-  group->meeting = find(options);
-  group->meeting->taken[options->rank] = true;
-  group->meeting->members++;
-  pthread_cond_broadcast(&changed);
-  while (group->meeting->members < options->size && !group->meeting->why[0])
-    pthread_cond_wait(&changed, &lock);
-  pthread_mutex_unlock(&lock);
-  *result = group;
+static void lower_event(int event) {
+  uint64_t count;
+  ssize_t ignored = read(event, &count, sizeof count);
+  (void)ignored;
+}
+
+/* The first failure counts; lock held. */
+static void note_failure(icl_group *g, icl_status status, const char *text) {
+  if (g->failed != ICL_OK)
+    return;
+  g->failed = status;
+  snprintf(g->failure, sizeof g->failure, "%s", text);
+}
+
+/* Notes what the communicator reports. EINTERRUPTED is what a caller noted, or the end. */
+static void take_failure(icl_group *g, icl_status status) {
+  pthread_mutex_lock(&g->lock);
+  if (status != ICL_EINTERRUPTED)
+    note_failure(g, status, icl_message());
+  pthread_mutex_unlock(&g->lock);
+}
+
+/* The next request; NULL: the group is being closed, or has failed. */
+static icl__request *next_request(icl_group *g) {
+  for (;;) {
+    pthread_mutex_lock(&g->lock);
+    icl__request *next = g->first;
+    bool ends = g->failed != ICL_OK || (g->closing && !next);
+    lower_event(g->meeting.work);
+    if (next && !ends) {
+      g->first = next->next;
+      if (!g->first)
+        g->last = &g->first;
+    }
+    pthread_mutex_unlock(&g->lock);
+    if (ends)
+      return NULL;
+    if (next)
+      return next;
+    icl_status status = g->communicator->idle(g->state);
+    if (status != ICL_OK)
+      take_failure(g, status);
+  }
+}
+
+static void finish(icl_group *g, icl__request *request) {
+  pthread_mutex_lock(&g->lock);
+  request->done = true;
+  pthread_cond_broadcast(&g->change);
+  pthread_mutex_unlock(&g->lock);
+}
+
+/* Says what became of the opening to the one who waits for it. */
+static void tell_opened(icl_group *g, icl_status status) {
+  pthread_mutex_lock(&g->lock);
+  g->open = true;
+  if (status != ICL_OK)
+    note_failure(g, status, icl_message());
+  pthread_cond_broadcast(&g->change);
+  pthread_mutex_unlock(&g->lock);
+}
+
+/* Those of a group that has failed are done. */
+static void let_go(icl_group *g) {
+  pthread_mutex_lock(&g->lock);
+  g->told = true;
+  for (icl__request *r = g->first; r; r = r->next)
+    r->done = true;
+  g->first = NULL;
+  g->last = &g->first;
+  pthread_cond_broadcast(&g->change);
+  pthread_mutex_unlock(&g->lock);
+}
+
+static void *work(void *argument) {
+  icl_group *g = argument;
+  uint64_t sequence = 0;
+  const icl__collective all_are_there = {.kind = ICL__BARRIER, .dtype = ICL_U8};
+  icl_status status = g->communicator->open(&g->meeting, &g->roster, &g->state);
+  if (status == ICL_OK) {
+    status = g->communicator->run(g->state, &all_are_there, sequence++);
+    if (status != ICL_OK)
+      g->communicator->abort(g->state, icl_message());
+  }
+  tell_opened(g, status);
+  if (status == ICL_OK) {
+    for (icl__request *next; (next = next_request(g));) {
+      status = g->communicator->run(g->state, &next->what, sequence++);
+      if (status != ICL_OK)
+        take_failure(g, status);
+      finish(g, next);
+    }
+    if (g->failed != ICL_OK)
+      g->communicator->abort(g->state, g->failure);
+  }
+  let_go(g);
+  if (g->state)
+    g->communicator->close(g->state);
+  return NULL;
+}
+
+/* ---- opening ---- */
+
+static icl_status check_options(const icl_group_options *o) {
+  if (o->size < 0 || (o->size > 0 && (o->rank < 0 || o->rank >= o->size)))
+    return icl__fail(ICL_EINVAL, "rank %d of %d: ranks count from 0, and the size is how many there are", o->rank,
+                     o->size);
+  if (!(o->timeout >= 0) || !(o->start_timeout >= 0) || o->timeout > 1e6 || o->start_timeout > 1e6)
+    return icl__fail(ICL_EINVAL, "a timeout is a number of seconds up to 1000000, 0 for the default");
   return ICL_OK;
 }
 
+static icl_status check_tcp(const icl_group_options *o) {
+  if (o->size == 0)
+    return icl__fail(ICL_EINVAL, "a group by tcp needs the rank of this process and the size");
+  if (o->size > 1 && !(o->address && *o->address))
+    return icl__fail(ICL_EINVAL, "a group by tcp needs an address where rank 0 is met, as node1:29500");
+  return ICL_OK;
+}
+
+static void free_group(icl_group *g) {
+  close(g->meeting.work);
+  close(g->meeting.stop);
+  pthread_cond_destroy(&g->change);
+  pthread_mutex_destroy(&g->lock);
+  icl__free((char *)g->meeting.address);
+  icl__free(g->roster.host);
+  icl__free(g);
+}
+
+static icl_status make_group(const icl_group_options *o, const icl__communicator *communicator, icl_group **result) {
+  icl_group *g = icl__calloc(1, sizeof *g);
+  char *address = icl__strdup(o->address ? o->address : "");
+  if (!g || !address) {
+    icl__free(g);
+    icl__free(address);
+    return ICL_ENOMEM;
+  }
+  g->references = 1;
+  g->process = getpid();
+  g->communicator = communicator;
+  g->last = &g->first;
+  g->meeting = (icl__meeting){.rank = o->rank, .size = o->size, .address = address, .fast_reduce = o->fast_reduce};
+  g->meeting.timeout = o->timeout > 0 ? o->timeout : TIMEOUT;
+  g->meeting.start_timeout = o->start_timeout > 0 ? o->start_timeout : START_TIMEOUT;
+  g->meeting.work = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  g->meeting.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  pthread_mutex_init(&g->lock, NULL);
+  pthread_cond_init(&g->change, NULL);
+  *result = g;
+  if (g->meeting.work >= 0 && g->meeting.stop >= 0)
+    return ICL_OK;
+  int error = errno;
+  free_group(g);
+  return icl__fail(ICL_EIO, "a group needs two file descriptors: %s", strerror(error));
+}
+
+static icl_status failure_of(icl_group *g) {
+  return g->failed == ICL_OK ? ICL_OK : icl__fail(g->failed, "%s", g->failure);
+}
+
+icl_status icl_group_open(const icl_group_options *options, icl_group **result) {
+  const icl_group_options none = {0}, *o = options ? options : &none;
+  const char *kind = o->kind ? o->kind : icl__tcp.name;
+  const icl__communicator *communicator = &icl__tcp;
+  icl_group *g;
+  ICL__TRY(check_options(o));
+  if (strcmp(kind, icl__tcp.name) == 0)
+    ICL__TRY(check_tcp(o));
+  else
+    ICL__TRY(icl__communicator_find(kind, &communicator));
+  ICL__TRY(make_group(o, communicator, &g));
+  int error = icl__thread_start(&g->thread, work, g);
+  if (error) {
+    free_group(g);
+    return icl__fail(ICL_EIO, "cannot start the thread of a group: %s", strerror(error));
+  }
+  pthread_mutex_lock(&g->lock);
+  while (!g->open)
+    pthread_cond_wait(&g->change, &g->lock);
+  icl_status status = failure_of(g);
+  pthread_mutex_unlock(&g->lock);
+  if (status == ICL_OK) {
+    *result = g;
+    return ICL_OK;
+  }
+  pthread_join(g->thread, NULL);
+  free_group(g);
+  return status;
+}
+
 icl_group *icl_group_retain(icl_group *group) {
-  group->references++;
+  atomic_fetch_add(&group->references, 1);
   return group;
 }
 
 void icl_group_release(icl_group *group) {
-  if (!group || --group->references)
+  if (!group || atomic_fetch_sub(&group->references, 1) > 1)
     return;
-  pthread_mutex_lock(&lock);
-  meeting *m = group->meeting;
-  if (!m->why[0])
-    snprintf(m->why, sizeof m->why, "rank %d on localhost has left", group->rank);
-  pthread_cond_broadcast(&changed);
-  if (!--m->members) {
-    for (meeting **at = &meetings; *at; at = &(*at)->next)
-      if (*at == m) {
-        *at = m->next;
-        break;
-      }
-    icl__free(m->address);
-    icl__free(m);
-  }
-  pthread_mutex_unlock(&lock);
-  icl__free(group);
+  if (group->process != getpid())
+    return; /* the thread, and what it has, are the parent's */
+  pthread_mutex_lock(&group->lock);
+  group->closing = true;
+  raise_event(group->meeting.work);
+  pthread_mutex_unlock(&group->lock);
+  pthread_join(group->thread, NULL);
+  free_group(group);
 }
 
-int icl_group_rank(const icl_group *group) { return group->rank; }
-int icl_group_size(const icl_group *group) { return group->meeting->size; }
-int icl_group_local_rank(const icl_group *group) { return group->rank; }
-int icl_group_local_size(const icl_group *group) { return group->meeting->size; }
+/* ---- who is there ---- */
+
+int icl_group_rank(const icl_group *group) { return group->roster.rank; }
+int icl_group_size(const icl_group *group) { return group->roster.size; }
+
+/* Ranks below `rank` on this rank's host. */
+static int count_here(const icl_group *g, int rank) {
+  int count = 0;
+  for (int r = 0; r < rank; r++)
+    count += strcmp(g->roster.host[r], g->roster.host[g->roster.rank]) == 0;
+  return count;
+}
+
+int icl_group_local_rank(const icl_group *group) { return count_here(group, group->roster.rank); }
+int icl_group_local_size(const icl_group *group) { return count_here(group, group->roster.size); }
+
 const char *icl_group_host(const icl_group *group, int rank) {
-  return rank >= 0 && rank < group->meeting->size ? "localhost" : NULL;
+  return rank >= 0 && rank < group->roster.size ? group->roster.host[rank] : NULL;
 }
 
-#define ADD(type)                                                                                                      \
-  for (size_t i = 0; i < end - begin; i++) {                                                                           \
-    type sum = ((const type *)m->part[0].mine)[begin + i];                                                             \
-    for (int r = 1; r < m->size; r++)                                                                                  \
-      sum += ((const type *)m->part[r].mine)[begin + i];                                                               \
-    ((type *)(void *)block)[i] = sum;                                                                                  \
-  }
+/* ---- requests ---- */
 
-static void add(meeting *m) {
-  size_t bytes = icl_dtype_bytes(m->part[0].dtype), count = m->part[0].count;
-  for (size_t begin = 0; begin < count; begin += BLOCK) {
-    size_t end = begin + BLOCK < count ? begin + BLOCK : count;
-    uint64_t block[BLOCK];
-    if (m->part[0].dtype == ICL_F32) {
-      ADD(float)
-    } else if (m->part[0].dtype == ICL_F64) {
-      ADD(double)
-    } else {
-      ADD(int64_t)
-    }
-    for (int r = 0; r < m->size; r++)
-      memcpy((char *)m->part[r].result + begin * bytes, block, (end - begin) * bytes);
-  }
+static icl_status check_process(const icl_group *g) {
+  if (g->process == getpid())
+    return ICL_OK;
+  return icl__fail(ICL_EINVAL, "the group belongs to process %d, from which this one was forked", (int)g->process);
 }
 
-static void carry_out(meeting *m) {
-  for (int r = 1; r < m->size; r++)
-    if (m->part[r].gathers != m->part[0].gathers || m->part[r].dtype != m->part[0].dtype ||
-        m->part[r].count != m->part[0].count) {
-      snprintf(m->why, sizeof m->why, "rank %d on localhost does something else than rank 0", r);
-      return;
-    }
-  if (!m->part[0].gathers) {
-    add(m);
-    return;
+static icl_status start(icl_group *g, icl__collective what, icl__request **result) {
+  *result = NULL;
+  ICL__TRY(check_process(g));
+  icl__request *r = icl__calloc(1, sizeof *r);
+  if (!r)
+    return ICL_ENOMEM;
+  r->what = what;
+  pthread_mutex_lock(&g->lock);
+  icl_status status = failure_of(g);
+  if (status == ICL_OK) {
+    *g->last = r;
+    g->last = &r->next;
+    raise_event(g->meeting.work);
   }
-  for (int r = 0; r < m->size; r++)
-    for (int s = 0; s < m->size; s++)
-      memcpy((char *)m->part[r].result + (size_t)s * m->part[s].count, m->part[s].mine, m->part[s].count);
-}
-
-static icl_status start(icl_group *group, part what, icl__request **result) {
-  meeting *m = group->meeting;
-  icl__request *request = icl__alloc(1, sizeof *request);
-  pthread_mutex_lock(&lock);
-  while (m->started[group->rank] > m->done && !m->why[0])
-    pthread_cond_wait(&changed, &lock); /* one at a time */
-  request->number = ++m->started[group->rank];
-  m->part[group->rank] = what;
-  bool all = true;
-  for (int r = 0; r < m->size; r++)
-    all = all && m->started[r] == request->number;
-  if (all && !m->why[0]) {
-    carry_out(m);
-    m->done++;
-    pthread_cond_broadcast(&changed);
-  }
-  pthread_mutex_unlock(&lock);
-  *result = request;
-  return ICL_OK;
+  pthread_mutex_unlock(&g->lock);
+  if (status == ICL_OK)
+    *result = r;
+  else
+    icl__free(r);
+  return status;
 }
 
 icl_status icl__group_start_sum(icl_group *group, icl_dtype dtype, const void *mine, void *sum, size_t count,
                                 icl__request **result) {
-  return start(group, (part){false, dtype, count, mine, sum}, result);
+  *result = NULL;
+  if (dtype != ICL_F32 && dtype != ICL_F64 && dtype != ICL_I64)
+    return icl__fail(ICL_EDTYPE, "groups sum f32, f64 and i64, not %s", icl_dtype_name(dtype));
+  return start(group, (icl__collective){ICL__SUM, dtype, 0, count, mine, sum}, result);
 }
 
 icl_status icl__group_start_gather(icl_group *group, const void *mine, size_t bytes, void *all, icl__request **result) {
-  return start(group, (part){true, ICL_U8, bytes, mine, all}, result);
+  return start(group, (icl__collective){ICL__GATHER, ICL_U8, 0, bytes, mine, all}, result);
 }
 
 icl_status icl__group_wait(icl_group *group, icl__request *request) {
-  meeting *m = group->meeting;
   if (!request)
     return ICL_OK;
-  pthread_mutex_lock(&lock);
-  while (m->done < request->number && !m->why[0])
-    pthread_cond_wait(&changed, &lock);
-  bool done = m->done >= request->number;
-  pthread_mutex_unlock(&lock);
+  ICL__TRY(check_process(group));
+  pthread_mutex_lock(&group->lock);
+  while (!request->done)
+    pthread_cond_wait(&group->change, &group->lock);
+  icl_status status = failure_of(group);
+  pthread_mutex_unlock(&group->lock);
   icl__free(request);
-  return done ? ICL_OK : icl__fail(ICL_EIO, "%s", m->why);
+  return status;
 }
 
 icl_status icl__group_check(icl_group *group) {
-  return group->meeting->why[0] ? icl__fail(ICL_EIO, "%s", group->meeting->why) : ICL_OK;
+  ICL__TRY(check_process(group));
+  pthread_mutex_lock(&group->lock);
+  icl_status status = failure_of(group);
+  pthread_mutex_unlock(&group->lock);
+  return status;
 }
 
-bool icl__group_is_kind(const char *kind) { return !strcmp(kind, "tcp"); }
+/* ---- calls that wait ---- */
 
-icl_status icl_group_gather(icl_group *group, const void *mine, size_t bytes, void *all) {
+static icl_status run(icl_group *group, icl__collective what) {
   icl__request *request;
-  ICL__TRY(icl__group_start_gather(group, mine, bytes, all, &request));
+  ICL__TRY(start(group, what, &request));
   return icl__group_wait(group, request);
 }
 
 icl_status icl_group_broadcast(icl_group *group, int root, void *data, size_t bytes) {
-  char *all = icl__alloc((size_t)group->meeting->size, bytes);
-  icl_status status = icl_group_gather(group, data, bytes, all);
-  if (status == ICL_OK)
-    memcpy(data, all + (size_t)root * bytes, bytes);
-  icl__free(all);
-  return status;
+  if (root < 0 || root >= group->roster.size)
+    return icl__fail(ICL_EINVAL, "there is no rank %d to broadcast from; the group has %d", root, group->roster.size);
+  return run(group, (icl__collective){ICL__BROADCAST, ICL_U8, root, bytes, data, data});
 }
 
-icl_status icl_group_barrier(icl_group *group) { return icl_group_gather(group, "", 0, (char[1]){0}); }
+icl_status icl_group_gather(icl_group *group, const void *mine, size_t bytes, void *all) {
+  return run(group, (icl__collective){ICL__GATHER, ICL_U8, 0, bytes, mine, all});
+}
+
+icl_status icl_group_barrier(icl_group *group) {
+  return run(group, (icl__collective){ICL__BARRIER, ICL_U8, 0, 0, NULL, NULL});
+}
 
 void icl_group_abort(icl_group *group, const char *why) {
-  pthread_mutex_lock(&lock);
-  if (!group->meeting->why[0])
-    snprintf(group->meeting->why, sizeof group->meeting->why, "rank %d on localhost: %s", group->rank, why);
-  pthread_cond_broadcast(&changed);
-  pthread_mutex_unlock(&lock);
+  if (group->process != getpid())
+    return;
+  char text[MESSAGE];
+  const int rank = group->roster.rank;
+  snprintf(text, sizeof text, "rank %d on %s: %s", rank, group->roster.host[rank], why);
+  pthread_mutex_lock(&group->lock);
+  note_failure(group, ICL_EIO, text);
+  raise_event(group->meeting.stop);
+  while (!group->told)
+    pthread_cond_wait(&group->change, &group->lock);
+  pthread_mutex_unlock(&group->lock);
 }

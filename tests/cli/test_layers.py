@@ -21,7 +21,6 @@ CORE = [
   ["core/backend/*"],
   ["core/backend/ref/**"],
   ["core/backend/cpu/**", "core/backend/cuda/**"],
-  ["core/backend/plugin.*"],
   ["core/backend/registry.*"],
   ["core/graph/*"],
   ["core/data/*", "core/io/*"],

@@ -1,52 +1,62 @@
 /* ranks.c - see ranks.h. */
 #include "ranks.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "unit.h"
 
-typedef struct {
-  int rank, ranks;
-  const char *address;
-  void (*body)(icl_group *group, void *context);
-  void *context;
-} rank;
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-/* A port that nobody listens at. */
-static int free_port(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof address;
-  int s = socket(AF_INET, SOCK_STREAM, 0);
-  CHECK_EQ(bind(s, (struct sockaddr *)&address, length), 0);
-  CHECK_EQ(getsockname(s, (struct sockaddr *)&address, &length), 0);
-  close(s);
-  return ntohs(address.sin_port);
+ranks ranks_of(int size) {
+  ranks r = {.size = size, .timeout = 60, .start_timeout = 60};
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t bytes = sizeof at;
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  CHECK_EQ(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+  CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &bytes), 0);
+  close(fd);
+  snprintf(r.address, sizeof r.address, "127.0.0.1:%d", ntohs(at.sin_port));
+  return r;
 }
 
-static void *run(void *argument) {
-  const rank *r = argument;
+icl_status ranks_open(const ranks *r, int rank, icl_group **group) {
+  icl_group_options options = {.kind = r->kind,
+                               .rank = rank,
+                               .size = r->size,
+                               .address = r->address,
+                               .timeout = r->timeout,
+                               .start_timeout = r->start_timeout};
+  return icl_group_open(&options, group);
+}
+
+void ranks_start(ranks *r, int rank, void (*body)(icl_group *group)) {
+  r->process[rank] = fork();
+  CHECK(r->process[rank] >= 0);
+  if (r->process[rank])
+    return;
   icl_group *group;
-  icl_group_options options = {.kind = "tcp", .rank = r->rank, .size = r->ranks, .address = r->address};
-  CHECK_OK(icl_group_open(&options, &group));
-  r->body(group, r->context);
+  CHECK_OK(ranks_open(r, rank, &group));
+  body(group);
   icl_group_release(group);
-  return NULL;
+  exit(0);
 }
 
-void ranks_run(int ranks, void (*body)(icl_group *group, void *context), void *context) {
-  char address[64];
-  rank list[MOST_RANKS];
-  pthread_t thread[MOST_RANKS];
-  snprintf(address, sizeof address, "127.0.0.1:%d", free_port());
-  CHECK(ranks <= MOST_RANKS);
-  for (int r = 0; r < ranks; r++) {
-    list[r] = (rank){r, ranks, address, body, context};
-    CHECK_EQ(pthread_create(&thread[r], NULL, run, &list[r]), 0);
-  }
-  for (int r = 0; r < ranks; r++)
-    CHECK_EQ(pthread_join(thread[r], NULL), 0);
+void ranks_end(ranks *r, int rank, int signal) {
+  int status = 0;
+  CHECK_EQ(waitpid(r->process[rank], &status, 0), r->process[rank]);
+  if (signal)
+    CHECK_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : 0, signal);
+  else
+    CHECK_EQ(status, 0);
+}
+
+void ranks_run(int size, void (*body)(icl_group *group)) {
+  ranks r = ranks_of(size);
+  for (int rank = 0; rank < size; rank++)
+    ranks_start(&r, rank, body);
+  for (int rank = 0; rank < size; rank++)
+    ranks_end(&r, rank, 0);
 }

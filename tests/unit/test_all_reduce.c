@@ -1,6 +1,6 @@
 /* test_all_reduce.c - one program on the ranks of a group: what they end with is what one process ends with. */
 #include "nets.h"
-#include "ranks.h"
+#include "rank_threads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +19,8 @@ typedef struct {
   icl_config config;
   int parts; /* ranks, or parts of a subdivided batch; images are shared out as threads share them */
   bool sync;
-  int count[MOST_RANKS]; /* of each rank, or of the process as the first */
-  float *value[MOST_RANKS];
+  int count[RANKS_MOST]; /* of each rank, or of the process as the first */
+  float *value[RANKS_MOST];
 } training;
 
 /* Numbers that depend on their place alone. */
@@ -107,17 +107,17 @@ static void expect_same_bytes(const training *a, int x, const training *b, int y
 }
 
 static void forget(training *t) {
-  for (int r = 0; r < MOST_RANKS; r++)
+  for (int r = 0; r < RANKS_MOST; r++)
     free(t->value[r]);
 }
 
 /* All ranks end with the bytes of one process. */
-static void compare(training *ranks, training *one) {
-  ranks_run(ranks->parts, train_as_rank, ranks);
+static void compare(training *group, training *one) {
+  rank_threads_run(group->parts, train_as_rank, group);
   train(one, NULL, -1);
-  for (int r = 0; r < ranks->parts; r++)
-    expect_same_bytes(ranks, r, one, 0);
-  forget(ranks);
+  for (int r = 0; r < group->parts; r++)
+    expect_same_bytes(group, r, one, 0);
+  forget(group);
   forget(one);
 }
 
@@ -199,9 +199,9 @@ static void add_up_values(icl_group *group, void *context) {
 }
 
 TEST(values_are_added_up_in_their_dtype) {
-  ranks_run(3, add_up_values, &(icl_config){.threads = 2});
-  ranks_run(3, add_up_values, &(icl_config){.threads = 1, .eager = true});
-  ranks_run(3, add_up_values, &(icl_config){.device = "ref"});
+  rank_threads_run(3, add_up_values, &(icl_config){.threads = 2});
+  rank_threads_run(3, add_up_values, &(icl_config){.threads = 1, .eager = true});
+  rank_threads_run(3, add_up_values, &(icl_config){.device = "ref"});
 }
 
 TEST(alone_it_is_its_input) {
@@ -249,7 +249,7 @@ static void differentiate(icl_group *group, void *context) {
   net_close(n, w);
 }
 
-TEST(gradients_of_states_are_those_of_all_ranks) { ranks_run(3, differentiate, NULL); }
+TEST(gradients_of_states_are_those_of_all_ranks) { rank_threads_run(3, differentiate, NULL); }
 
 static void refuse(icl_group *group, void *context) {
   (void)context;
@@ -262,4 +262,4 @@ static void refuse(icl_group *group, void *context) {
   net_free(n);
 }
 
-TEST(a_group_is_refused_where_it_cannot_be) { ranks_run(2, refuse, NULL); }
+TEST(a_group_is_refused_where_it_cannot_be) { rank_threads_run(2, refuse, NULL); }
