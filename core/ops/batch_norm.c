@@ -86,8 +86,6 @@ icl_status icl__infer_bn_running(icl__node *node) {
   int32_t channels = node->in[1]->shape[0];
   ICL__TRY(expect_rows(node, 0, BN_COEFFICIENTS_ROWS, channels, "coefficients"));
   ICL__TRY(expect_vector(node, 1, channels, "old"));
-  if (node->inputs == 3)
-    ICL__TRY(expect_rows(node, 2, BN_SUMS_ROWS, channels, "sums"));
   ICL__TRY(check_row(node, BN_COEFFICIENTS_ROWS));
   return icl__set_shape(node, 1, &channels, (icl_dtype)node->in[1]->dtype);
 }

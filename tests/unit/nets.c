@@ -154,10 +154,9 @@ icl_tensor *net_conv(net *n, icl_tensor *x, int kernel, int out, int stride) {
                 NULL);
 }
 
-static void update_running(net *n, icl_state *state, icl_tensor *coefficients, icl_tensor *sums, double row,
-                           double factor) {
-  icl_tensor *in[] = {coefficients, net_read(n, state), sums};
-  icl_tensor *updated = net_op(n, "bn_running", sums ? 3 : 2, in, "row", row, "factor", factor, NULL);
+static void update_running(net *n, icl_state *state, icl_tensor *coefficients, double row, double factor) {
+  icl_tensor *updated = net_op(n, "bn_running", 2, (icl_tensor *[]){coefficients, net_read(n, state)}, "row", row,
+                               "factor", factor, NULL);
   CHECK_OK(icl_state_write(state, updated, NULL));
 }
 
@@ -172,11 +171,13 @@ icl_tensor *net_batch_norm(net *n, icl_tensor *x) {
     return net_op2(n, "scale_shift", x, net_op(n, "bn_inference", 4, in, NULL));
   }
   icl_tensor *sums = net_op1(n, "bn_sums", x);
-  if (n->sync)
+  if (n->together) {
     sums = net_op(n, "all_reduce", 1, &sums, "join", 1.0, NULL);
+    count = count / shape[0] * n->together;
+  }
   icl_tensor *in[] = {sums, gamma, beta}, *coefficients = net_op(n, "bn_coefficients", 3, in, NULL);
-  update_running(n, mean, coefficients, NULL, 2, 1);
-  update_running(n, variance, coefficients, n->sync ? sums : NULL, 4, n->sync ? 1 : count / (count - 1));
+  update_running(n, mean, coefficients, 2, 1);
+  update_running(n, variance, coefficients, 4, count / (count - 1));
   return net_op2(n, "scale_shift", x, coefficients);
 }
 

@@ -81,7 +81,7 @@ static void take_values(net *n, training *t, int rank) {
 static void train(training *t, icl_group *group, int part) {
   net *n = net_new(&t->config);
   n->training = true;
-  n->sync = t->sync;
+  n->together = t->sync ? t->images : 0;
   CHECK_OK(icl_engine_set_group(n->engine, group));
   for (int step = 0; step < STEPS; step++) {
     CHECK_OK(icl_step_begin(n->engine));

@@ -49,7 +49,7 @@ ICL__CUDA_OP(bn_inference) {
 
 ICL__CUDA_OP(bn_running) {
   const icl_attributes *attr = op->call->attr;
-  if (!takes(op, 0, 1) || op->call->inputs > 2) /* the sums of a group */
+  if (!takes(op, 0, 1))
     return icl__cuda_refuse(op);
   return icl__cuda_bn_running(data(op, 0), attr->i[BN_ROW], data(op, 1), (float)attr->f[BN_F_MOMENTUM],
                               (float)attr->f[BN_F_FACTOR], channels_of(op), op->call->out.data, op->stream);

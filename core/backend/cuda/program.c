@@ -16,7 +16,7 @@ static const icl__pnode *find_running(const icl__plan *plan, const icl__pnode *t
   const icl__pnode *found = NULL;
   for (int i = 0; i < table->uses; i++) {
     const icl__pnode *v = table->use[i];
-    if (v->op != ICL__OP_bn_running || v->inputs > 2 || v->attr.i[BN_ROW] != row)
+    if (v->op != ICL__OP_bn_running || v->attr.i[BN_ROW] != row)
       continue;
     const icl__pnode *old = v->in[1];
     if (found || v->output < 0 || !plan->in_place[v->output] || v->uses || old->kind != ICL__LEAF_STATE ||

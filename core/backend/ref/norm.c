@@ -64,11 +64,8 @@ void icl__ref_bn_inference(const icl__call *call) {
 void icl__ref_bn_running(const icl__call *call) {
   const double *measured = row(&call->in[0], call->attr->i[BN_ROW]), *old = values(&call->in[1]);
   double momentum = call->attr->f[BN_F_MOMENTUM], factor = call->attr->f[BN_F_FACTOR];
-  for (int32_t i = 0; i < channels(&call->out); i++) {
-    double n = call->inputs > 2 ? row(&call->in[2], BN_SUMS_COUNT)[i] : 0;
-    double times = call->inputs > 2 ? factor * (n / (n - 1)) : factor;
-    values(&call->out)[i] = old[i] + momentum * (times * measured[i] - old[i]);
-  }
+  for (int32_t i = 0; i < channels(&call->out); i++)
+    values(&call->out)[i] = old[i] + momentum * (factor * measured[i] - old[i]);
 }
 
 void icl__ref_scale_shift(const icl__call *call) {

@@ -56,11 +56,8 @@ static void bn_running(const icl__call *call) {
   const float *measured = row_at(&call->in[0], call->attr->i[BN_ROW]), *old = vector(call, 1);
   double momentum = call->attr->f[BN_F_MOMENTUM], factor = call->attr->f[BN_F_FACTOR];
   float *new = call->out.data;
-  const double *count = call->inputs > 2 ? row_at(&call->in[2], BN_SUMS_COUNT) : NULL;
-  for (int64_t i = 0; i < channels(call); i++) {
-    double times = count ? factor * (count[i] / (count[i] - 1)) : factor;
-    new[i] = (float)((double)old[i] + momentum * (times * (double)measured[i] - (double)old[i]));
-  }
+  for (int64_t i = 0; i < channels(call); i++)
+    new[i] = (float)((double)old[i] + momentum * (factor * (double)measured[i] - (double)old[i]));
 }
 
 static void bn_coefficients_grad(const icl__call *call) {
