@@ -125,14 +125,16 @@ static void let_go(icl_group *g) {
 static void *work(void *argument) {
   icl_group *g = argument;
   uint64_t sequence = 0;
+  bool lost = false;
   const icl__collective all_are_there = {.kind = ICL__BARRIER, .dtype = ICL_U8};
   icl_status status = g->communicator->open(&g->meeting, &g->roster, &g->state);
   if (status == ICL_OK) {
     status = g->communicator->run(g->state, &all_are_there, sequence++);
-    if (status != ICL_OK)
-      g->communicator->abort(g->state, icl_message());
+    lost = status != ICL_OK;
   }
   tell_opened(g, status);
+  if (lost)
+    g->communicator->abort(g->state, g->failure);
   if (status == ICL_OK) {
     for (icl__request *next; (next = next_request(g));) {
       status = g->communicator->run(g->state, &next->what, sequence++);
