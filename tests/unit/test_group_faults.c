@@ -120,6 +120,7 @@ static void all_left(icl_group *group) {
 TEST(ranks_may_leave_at_different_times) { ranks_run(3, all_left); }
 
 static void gone(icl_group *group) {
+  CHECK_OK(icl_group_barrier(group));
   if (icl_group_rank(group) == 0)
     _exit(0); /* without a release */
   wait_for_failure(group, 0, "ended without a word");
