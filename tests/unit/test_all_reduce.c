@@ -2,10 +2,12 @@
 #include "nets.h"
 #include "rank_threads.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/engine.h"
 #include "unit.h"
 
 /* ---- trainings ---- */
@@ -20,6 +22,8 @@ typedef struct {
   icl_config config;
   int parts; /* ranks, or parts of a subdivided batch; images are shared out as threads share them */
   bool sync;
+  bool reads;            /* the loss, within the step */
+  size_t bucket;         /* bytes; 0: the planner's own */
   int count[RANKS_MOST]; /* of each rank, or of the process as the first */
   float *value[RANKS_MOST];
 } training;
@@ -84,11 +88,17 @@ static void train(training *t, icl_group *group, int part) {
   n->training = true;
   n->together = t->sync ? t->images : 0;
   CHECK_OK(icl_engine_set_group(n->engine, group));
+  if (t->bucket)
+    n->engine->policy.bucket_bytes = n->engine->policy.last_bucket_bytes = t->bucket;
   for (int step = 0; step < STEPS; step++) {
     CHECK_OK(icl_step_begin(n->engine));
-    for (int p = 0; p < t->parts; p++)
-      if (part < 0 || p == part)
-        CHECK_OK(icl_backward(loss_of(n, t, step, p, t->parts)));
+    for (int p = 0; p < t->parts; p++) {
+      if (part >= 0 && p != part)
+        continue;
+      icl_tensor *loss = loss_of(n, t, step, p, t->parts);
+      CHECK(!t->reads || isfinite(net_item(loss)));
+      CHECK_OK(icl_backward(loss));
+    }
     net_sgd(n, 0.05);
     CHECK_OK(icl_step_end(n->engine));
     net_clear(n);
@@ -125,7 +135,9 @@ static void compare(training *group, training *one) {
 /* ---- a subdivided batch ---- */
 
 static void compare_with_parts(layers_fn layers, int width, int parts, int images, icl_config config) {
-  training t = {layers, 1, width, images, config, parts, false, {0}, {0}}, one = t;
+  training t = {.layers = layers, .blocks = 1, .width = width, .images = images, .config = config, .parts = parts}, one;
+  t.reads = width == 6;
+  one = t;
   compare(&t, &one);
 }
 
@@ -153,6 +165,15 @@ TEST(ranks_train_as_parts_without_rules_of_the_planner) {
   static const char *const without[] = {"no-bucket", "no-sink,no-link", "no-inplace", "no-merge,no-join"};
   for (size_t i = 0; i < sizeof without / sizeof *without; i++)
     compare_with_parts(net_resnet, 4, 2, 6, (icl_config){.threads = 2, .plan = without[i]});
+}
+
+TEST(ranks_train_as_parts_with_many_small_buckets) {
+  for (size_t bucket = 1 << 10; bucket <= 1 << 14; bucket *= 4) {
+    training t = {.layers = net_resnet, .blocks = 1, .width = 8, .images = 6, .parts = 3, .bucket = bucket}, one;
+    t.config.threads = 2;
+    one = t;
+    compare(&t, &one);
+  }
 }
 
 /* ---- the op ---- */
@@ -270,7 +291,10 @@ TEST(a_group_is_refused_where_it_cannot_be) { rank_threads_run(2, refuse, NULL);
 /* As many ranks of a thread as one process has threads. */
 static void compare_with_threads(layers_fn layers, int width, int threads, int images, icl_config config) {
   config.threads = 1;
-  training t = {layers, 1, width, images, config, threads, true, {0}, {0}}, one = t;
+  training t = {.layers = layers, .blocks = 1, .width = width, .images = images, .config = config, .parts = threads},
+           one = t;
+  t.sync = one.sync = true;
+  t.reads = one.reads = width == 6;
   one.config.threads = threads;
   one.parts = 1;
   compare(&t, &one);
@@ -280,6 +304,7 @@ TEST(ranks_train_as_the_threads_of_a_process) {
   for (int threads = 2; threads <= 4; threads++)
     compare_with_threads(net_resnet, 16, threads, 12, (icl_config){0});
   compare_with_threads(net_resnet, 5, 4, 12, (icl_config){.chunk = 1});
+  compare_with_threads(net_resnet, 6, 3, 12, (icl_config){0});
   compare_with_threads(net_densenet, 4, 3, 12, (icl_config){0});
   compare_with_threads(net_resnet, 4, 4, 8, (icl_config){.plan = "no-bucket,no-merge,no-join,no-concat"});
 }
@@ -387,4 +412,36 @@ TEST(where_a_rank_fails_no_rank_stores_the_step) {
       rank_threads_run(3, fail_in_a_step, &f);
       pthread_barrier_destroy(&f.stored);
     }
+}
+
+/* ---- what is told ---- */
+
+static void profile(icl_group *group, void *context) {
+  training *t = context;
+  net *n = net_new(&t->config);
+  n->training = true;
+  CHECK_OK(icl_engine_set_group(n->engine, group));
+  for (int step = 0; step < 2; step++) {
+    CHECK_OK(icl_step_begin(n->engine));
+    net_update(n, loss_of(n, t, step, icl_group_rank(group), t->parts), 0.1);
+    CHECK_OK(icl_step_end(n->engine));
+    net_clear(n);
+  }
+  char *text = NULL;
+  CHECK_OK(icl_engine_profile(n->engine, &text));
+  CHECK_CONTAINS(text, "group of 2 ranks: 1 buckets of 0.0");
+  CHECK_CONTAINS(text, "% of it under computation");
+  icl_free(text);
+  CHECK_OK(icl_engine_describe_plan(n->engine, &text));
+  CHECK_CONTAINS(text, "bucket 1: sums of f32");
+  CHECK_CONTAINS(text, "with flags");
+  CHECK_CONTAINS(text, "nothing to compute");
+  icl_free(text);
+  net_free(n);
+}
+
+TEST(profiles_and_plans_tell_what_is_sent) {
+  training t = {.layers = net_resnet, .blocks = 1, .width = 4, .images = 8, .parts = 2};
+  t.config = (icl_config){.threads = 2, .profile = true};
+  rank_threads_run(2, profile, &t);
 }
