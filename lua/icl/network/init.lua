@@ -188,8 +188,6 @@ end
 function network.open(path, ...)
   arguments.no_more("network.open", "a path", ...)
   if core.list_folder(arguments.path("network.open", path)) then path = find(path).path end
-  local whole, message = core.safetensors_verify(path)
-  if not whole then fail("%s", message) end
   return Opened(core.network_read(path))
 end
 
