@@ -149,6 +149,13 @@ def options_of_a_run_that_goes_on():
     contains(failure(here.loop("--resume", "nowhere"), 2), "nowhere")
     contains(success(here.loop("--resume", "runs/loop/001", "--resume-anyway", "--batch-size", "16", "--epochs", "6")),
              "goes on although it differs: batch_size of loop 1 was 32 and is 16")
+    with open(here / "runs/loop/001/options.lua", "r+", encoding="utf-8") as file:
+      text = file.read().replace("options = {", "options = { old_thing = 5,")
+      file.seek(0)
+      file.write(text)
+    contains(failure(here.loop("--resume", "runs/loop/001", "--epochs", "7"), 2),
+             "begun by another version of this recipe: runs/loop/001/options.lua has the option old_thing")
+    success(here.loop("--resume", "runs/loop/001", "--epochs", "7", "--resume-anyway"))
     contains(failure(here.loop("--resume-anyway"), 2), "--resume-anyway means nothing without --resume")
 
 

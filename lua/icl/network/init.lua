@@ -76,7 +76,7 @@ end
 function network.metadata(description, info)
   local whole = {}
   for key, value in pairs(info or {}) do whole[key] = value end
-  whole.version, whole.network = 1, core.json_decode(description)
+  whole.version, whole.network = 1, json.verbatim(description)
   if whole.data then whole.data = network.data(whole.data) end
   return json.encode(whole)
 end

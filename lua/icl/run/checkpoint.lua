@@ -87,7 +87,9 @@ local function parse(path)
   if type(about) ~= "table" or type(about.state) ~= "table" then
     error(("%s holds no state of a run"):format(path), 0)
   elseif about.version ~= VERSION then
-    error(("%s has version %s of checkpoints; this program reads version %d"):format(path, about.version, VERSION), 0)
+    error(("%s was written by icl %s, whose checkpoints are of version %s, and this icl reads version %d: go on with "
+      .. "that one, or begin anew with its weights, --weights %s"):format(path, about.icl, about.version, VERSION,
+      path), 0)
   end
   local state = about.state
   for _, name in ipairs { "loops", "memory", "best" } do state[name] = plain.unpack(state[name]) end
