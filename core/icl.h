@@ -465,8 +465,9 @@ typedef struct {
                        the middle crop x crop; crop 0: all of it was resized to height x width */
 } icl_network_facts;
 
-/* Reads a file of weights or a checkpoint; not inside a step. EFORMAT: it is damaged, or has no description, or one of
- * what cannot be computed; the message says which. The engine must outlive the network. */
+/* Reads a file of weights or a checkpoint; not inside a step. EFORMAT: icl_safetensors_verify() finds it
+ * damaged, or it has no description, or one of what cannot be computed; the message says which. The engine must outlive
+ * the network. */
 icl_status icl_network_read(icl_engine *engine, const char *path, icl_network **result);
 void icl_network_free(icl_network *network); /* NULL is allowed */
 const icl_network_facts *icl_network_about(const icl_network *network);

@@ -271,6 +271,19 @@ function weights.read(path)
   return ok and type(about) == "table" and about.state and weights.under("model", list) or list
 end
 
+-- weights.averages(path) -> list of { name =, tensor = }: the averages in a checkpoint of a run that keeps an icl.ema
+-- under the name ema.
+function weights.averages(path)
+  local found = {}
+  for _, item in ipairs(weights.under("ema", (core.safetensors_read(path)))) do
+    if item.name ~= "n_averaged" then found[#found + 1] = item end
+  end
+  if #found == 0 then
+    fail("%s: no averages of weights are in it; the checkpoints of a run with --ema hold them", path)
+  end
+  return found
+end
+
 -- weights.load(module, path [, { strict = true, rename = function(name), except = }]): what m:load does; see
 -- load_state_dict.
 function weights.load(module, path, options, ...)

@@ -41,7 +41,9 @@ else()
   set(ICL_OTHER_DNNL dnnl)
 endif()
 find_package(ZLIB QUIET)
-icl_require("zlib" "${ZLIB_VERSION_STRING}" "data sets in .gz files, checksums")
+icl_require("zlib" "${ZLIB_VERSION_STRING}" "data sets in .gz files")
+icl_pkg(DEFLATE "libdeflate>=1.8")
+icl_require("libdeflate" "${DEFLATE_VERSION}" "checksums of safetensors files")
 icl_pkg(JPEG "libjpeg")
 icl_require("libjpeg" "${JPEG_VERSION}" "JPEG images")
 icl_pkg(PNG "libpng")
@@ -95,5 +97,5 @@ set(ICL_WITH_MPI ${MPI_FOUND})
 find_package(Threads REQUIRED)
 add_library(icl_dependencies INTERFACE)
 target_link_libraries(icl_dependencies INTERFACE
-  OpenMP::OpenMP_C ${ICL_DNNL} ZLIB::ZLIB PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON
+  OpenMP::OpenMP_C ${ICL_DNNL} ZLIB::ZLIB PkgConfig::DEFLATE PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON
   PkgConfig::ZIP Threads::Threads m ${CMAKE_DL_LIBS})

@@ -1,5 +1,6 @@
 -- internal/outcome.lua: what a program leaves behind: whether something failed although it went on, which is exit code
--- 1, and the last figure, for a program that started this one and names a file for it.
+-- 1; whether a run has said that a signal ended it, `stopped`; and the last figure, for a program that started this one
+-- and names a file for it.
 local numbers = require "icl.internal.numbers"
 
 local outcome = { variable = "ICL_OUTCOME" }

@@ -121,9 +121,10 @@ local function run(f, ...)
   local code = usage.code(failure)
   if code then
     local out = code == 0 and io.stdout or io.stderr
-    out:write(failure.text, "\n")
+    if failure.text ~= "" then out:write(failure.text, "\n") end
     return code
   end
+  if signal and outcome.stopped then return 128 + signal end
   io.stderr:write("icl: ", require "icl.repl.print".failure(result, failure), "\n")
   return signal and 128 + signal or 1
 end

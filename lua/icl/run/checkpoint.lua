@@ -8,6 +8,7 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local description = require "icl.run.description"
 local exists = require "icl.internal.exists"
+local form = require "icl.run.form"
 local json = require "icl.json"
 local find = require "icl.runs.find"
 local loop = require "icl.run.loop"
@@ -87,10 +88,17 @@ local function parse(path)
   if type(about) ~= "table" or type(about.state) ~= "table" then
     error(("%s holds no state of a run"):format(path), 0)
   elseif about.version ~= VERSION then
-    error(("%s has version %s of checkpoints; this program reads version %d"):format(path, about.version, VERSION), 0)
+    error(("%s was written by icl %s, whose checkpoints are of version %s, and this icl reads version %d: go on with "
+      .. "that one, or begin anew with its weights, --weights %s"):format(path, about.icl, about.version, VERSION,
+      path), 0)
   end
   local state = about.state
-  for _, name in ipairs { "loops", "memory", "best" } do state[name] = plain.unpack(state[name]) end
+  for _, name in ipairs { "loops", "memory", "best" } do
+    local ok, value = pcall(plain.unpack, state[name])
+    state[name] = ok and value or nil
+  end
+  local wrong = form.wrong(about)
+  if wrong then error(("%s is damaged: %s in its metadata is not what a run writes"):format(path, wrong), 0) end
   if not state.best.name then state.best = nil end
   return { path = path, tensors = list, metadata = metadata, about = about, state = state }
 end
@@ -164,7 +172,10 @@ local function load_kept(run, before, anyway)
       end
     end
     local settings = before.about.settings[name]
-    if checkpoint.has_settings(thing) and settings then thing:settings(settings) end
+    if checkpoint.has_settings(thing) and settings then
+      local ok, message = pcall(thing.settings, thing, settings)
+      if not ok then fail("resume: %s: the settings of %s cannot be used: %s", before.path, name, message) end
+    end
   end
   for _, name in ipairs(names_in(before)) do
     if not run.kept[name] then differences[#differences + 1] = ("it holds %s, and keep has none"):format(name) end

@@ -2,6 +2,7 @@
 -- of files, and to find out what differs where a run goes on.
 local core = require "icl.core"
 local find = require "icl.runs.find"
+local json = require "icl.json"
 local network = require "icl.network"
 local places = require "icl.internal.places"
 local usage = require "icl.internal.usage"
@@ -34,14 +35,14 @@ function description.machine()
   return { threads = core.threads(), build = core.build_id() }
 end
 
--- description.network(run) -> what the evaluation of the run's model computes, for JSON, and the constants that it
+-- description.network(run) -> what the evaluation of the run's model computes, as JSON, and the constants that it
 -- needs, a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
 function description.network(run)
   local model, set = run.kept.model, run.train_set
   if not (model and set) then return nil, {} end
   if not run.described then
     local ok, text, constants = pcall(network.describe, model, set.shape)
-    run.described = ok and { network = core.json_decode(text), constants = constants } or { constants = {} }
+    run.described = ok and { network = json.verbatim(text), constants = constants } or { constants = {} }
     if not ok then
       run:line(("Note: only this recipe can use the weights, since the network cannot be described: %s"):format(text))
     end

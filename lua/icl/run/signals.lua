@@ -2,6 +2,7 @@
 -- HUP and USR1 save; TERM saves and leaves; INT saves, and then asks at the prompt where there is one, or else leaves.
 -- A second INT or TERM does not wait.
 local core = require "icl.core"
+local outcome = require "icl.internal.outcome"
 local usage = require "icl.internal.usage"
 
 local signals = {}
@@ -42,6 +43,7 @@ local function leave(run, signal)
   local by = signal == "stop" and "at the prompt" or "by " .. signal
   run.saver:stop(by)
   run:close { state = "stopped", message = "stopped " .. by }
+  outcome.stopped = not run.output.quiet
   core.signal_take()
   if signal == "stop" then usage.leave(0, "") end
   core.signal_raise(signal)
