@@ -6,6 +6,7 @@
 #include "embedded.h"
 
 #include "ops/ops.h"
+#include "ops/picture.h"
 
 #include <string.h>
 
@@ -80,6 +81,17 @@ static int describe_op(lua_State *L) {
   return 1;
 }
 
+/* adjustments() -> { brightness = 1, ... }: the kinds of op adjust by name. */
+static int adjustments(lua_State *L) {
+  lua_newtable(L);
+#define ADJUSTMENT(name)                                                                                               \
+  lua_pushinteger(L, ICL__ADJUST_##name);                                                                              \
+  lua_setfield(L, -2, #name);
+  ICL__ADJUSTMENTS(ADJUSTMENT)
+#undef ADJUSTMENT
+  return 1;
+}
+
 /* list_fault(table) -> why it is no list, "it is a list with holes"; nil if it is one */
 static int list_fault(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -120,8 +132,12 @@ static int source(lua_State *L) {
 }
 
 void icl__lua_describe_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"describe_op", describe_op}, {"describe_value", describe_value},
-                                       {"list_fault", list_fault},   {"modules", modules},
-                                       {"source", source},           {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"adjustments", adjustments},
+                                       {"describe_op", describe_op},
+                                       {"describe_value", describe_value},
+                                       {"list_fault", list_fault},
+                                       {"modules", modules},
+                                       {"source", source},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

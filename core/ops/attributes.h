@@ -55,8 +55,9 @@ enum { NARROW_DIM, NARROW_LENGTH, NARROW_SIZE = NARROW_LENGTH };
 /* gather_grad, one_hot */
 enum { GATHER_SIZE };
 enum { ONE_HOT_CLASSES };
-/* crop, normalize */
+/* crop, warp, normalize */
 enum { CROP_SIZE_H, CROP_SIZE_W, CROP_PADDING_H, CROP_PADDING_W, CROP_FILL };
+enum { WARP_BILINEAR, WARP_FILL };
 enum { NORMALIZE_DTYPE };
 
 /* The list attribute in a slot: returns its length. */

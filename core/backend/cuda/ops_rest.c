@@ -116,6 +116,16 @@ ICL__CUDA_OP(flip) {
                         op->stream);
 }
 
+ICL__CUDA_OP(adjust) {
+  return icl__cuda_adjust(data(op, 0), data(op, 1), data(op, 2), op->call->in[0].shape, op->call->out.data, op->stream);
+}
+
+ICL__CUDA_OP(warp) {
+  const int32_t *attr = op->call->attr->i;
+  return icl__cuda_warp(data(op, 0), data(op, 1), op->call->in[0].shape, attr[WARP_BILINEAR] != 0, attr[WARP_FILL],
+                        op->call->out.data, op->stream);
+}
+
 ICL__CUDA_OP(normalize) {
   const icl__view *x = &op->call->in[0];
   if (!icl__cuda_is_float(op->call->out.dtype))
