@@ -52,6 +52,8 @@ groups.data = options "data"
   : value("batch_size", 128, "images a step", { min = 1 })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true, neutral = true })
   : flag("drop_last", true, "leave out a last smaller batch in training")
+  : flag("balanced", false, "draw the images of an epoch so that all classes are as frequent")
+  : value("repeats", 1, "how often an image comes in an epoch, of fewer images (Hoffer et al. 2020)", { min = 1 })
   : flag("use_test_as_val", true,
       "evaluate on the test images after each epoch; off: on a part of the training images, on the test images at last")
   : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999, only = { use_test_as_val = false } })
