@@ -107,24 +107,35 @@ static int describe_value(lua_State *L) {
   return 1;
 }
 
-/* modules() -> a table from the names of the library's modules to their files: "icl.nn.conv2d" = "icl/nn/conv2d.lua".
- */
-static int modules(lua_State *L) {
+static int push_files(lua_State *L, const icl__embedded_module *list) {
   lua_newtable(L);
-  for (const icl__embedded_module *m = icl__embedded; m->name; m++) {
+  for (const icl__embedded_module *m = list; m->name; m++) {
     lua_pushstring(L, m->file);
     lua_setfield(L, -2, m->name);
   }
   return 1;
 }
 
-/* source(file) -> the text of a file of the library, or nil. */
+/* modules() -> a table from the names of the library's modules to their files: "icl.nn.conv2d" = "icl/nn/conv2d.lua".
+ */
+static int modules(lua_State *L) { return push_files(L, icl__embedded); }
+
+/* recipes() -> the same for the recipes: "recipes.wrn" = "recipes/wrn.lua". */
+static int recipes(lua_State *L) { return push_files(L, icl__embedded_recipes); }
+
+static const icl__embedded_module *find(const icl__embedded_module *list, const char *file) {
+  while (list->name && strcmp(list->file, file) != 0)
+    list++;
+  return list->name ? list : NULL;
+}
+
+/* source(file) -> the text of a file of the library or of a recipe, or nil. */
 static int source(lua_State *L) {
   const char *file = luaL_checkstring(L, 1);
-  const icl__embedded_module *m = icl__embedded;
-  while (m->name && strcmp(m->file, file) != 0)
-    m++;
-  if (m->name)
+  const icl__embedded_module *m = find(icl__embedded, file);
+  if (!m)
+    m = find(icl__embedded_recipes, file);
+  if (m)
     lua_pushlstring(L, (const char *)m->bytes, m->size);
   else
     lua_pushnil(L);
@@ -137,6 +148,7 @@ void icl__lua_describe_functions(lua_State *L) {
                                        {"describe_value", describe_value},
                                        {"list_fault", list_fault},
                                        {"modules", modules},
+                                       {"recipes", recipes},
                                        {"source", source},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);

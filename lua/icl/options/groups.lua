@@ -49,7 +49,7 @@ groups.data = options "data"
       { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
       { only = in_folder })
-  : value("batch_size", 128, "images a step", { min = 1 })
+  : value("batch_size", 128, "images a step", { min = 1, alias = "batch" })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true, neutral = true })
   : flag("drop_last", true, "leave out a last smaller batch in training")
   : flag("balanced", false, "draw the images of an epoch so that all classes are as frequent")
@@ -180,7 +180,7 @@ local averaged = { "an {ema} above 0", function(values) return values.ema > 0 en
 
 groups.training = options "training"
   : value("epochs", 160, "passes over the training images", { min = 1, may_change = true })
-  : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0 })
+  : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0, alias = "lr" })
   : choice("schedule", "multistep", schedule.types, "how the rate changes")
   : value("milestones", { 80, 120 },
       "epochs after the warm-up at which it drops; not given, they move in proportion when --epochs is",
@@ -238,7 +238,7 @@ groups.training = options "training"
   : value("final_lr", 0.1, "what its rates end at, before the schedule's factor", { min = 0, only = bounded })
   : value("gamma", 1e-3, "how fast they do so", { min = 0, only = bounded })
   : value("weight_decay", 1e-4, "added to the gradient, times the parameter; adamw, adaboundw, lion, lamb, muon: to "
-      .. "the move instead", { min = 0 })
+      .. "the move instead", { min = 0, alias = "wd" })
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
       "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
