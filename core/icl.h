@@ -386,6 +386,7 @@ typedef struct {
   double area[2];  /* least and largest share of the image in that part: 0.08 and 1 */
   double ratio[2]; /* of its width to its height: 3/4 and 4/3 */
   uint32_t key[4]; /* of the draws, which depend on this and the number of the image alone */
+  bool repeated;   /* of n images number i + k n, below 2^32, is image i once more, with other draws */
   int batch;       /* images of a batch; the last one has what is left */
   int threads;     /* that decode; 0: one for each core */
 } icl_image_stream_options;

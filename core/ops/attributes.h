@@ -62,8 +62,9 @@ enum { ALONG_DIM };
 enum { CUMSUM_REVERSE = ALONG_DIM + 1 };
 enum { ARGSORT_DESCENDING = ALONG_DIM + 1, ARGSORT_LENGTH };
 enum { GATHER_ALONG_SIZE = ALONG_DIM + 1 };
-/* crop, normalize */
+/* crop, warp, normalize */
 enum { CROP_SIZE_H, CROP_SIZE_W, CROP_PADDING_H, CROP_PADDING_W, CROP_FILL };
+enum { WARP_BILINEAR, WARP_FILL };
 enum { NORMALIZE_DTYPE };
 
 /* The list attribute in a slot: returns its length. */

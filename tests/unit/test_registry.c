@@ -110,6 +110,8 @@ static const struct {
     {"crop", "size", CROP_SIZE_H},
     {"crop", "padding", CROP_PADDING_H},
     {"crop", "fill", CROP_FILL},
+    {"warp", "bilinear", WARP_BILINEAR},
+    {"warp", "fill", WARP_FILL},
     {"normalize", "dtype", NORMALIZE_DTYPE},
 };
 

@@ -109,6 +109,16 @@ ICL__CUDA_OP(flip) {
                         op->stream);
 }
 
+ICL__CUDA_OP(adjust) {
+  return icl__cuda_adjust(data(op, 0), data(op, 1), data(op, 2), op->call->in[0].shape, op->call->out.data, op->stream);
+}
+
+ICL__CUDA_OP(warp) {
+  const int32_t *attr = op->call->attr->i;
+  return icl__cuda_warp(data(op, 0), data(op, 1), op->call->in[0].shape, attr[WARP_BILINEAR] != 0, attr[WARP_FILL],
+                        op->call->out.data, op->stream);
+}
+
 ICL__CUDA_OP(normalize) {
   const icl__view *x = &op->call->in[0];
   return icl__cuda_normalize(x->data, data(op, 1), data(op, 2), icl__view_rows(x), (int32_t)icl__view_columns(x),

@@ -1,9 +1,9 @@
 -- data/batch.lua: a batch of the images of a loader.
 --
--- It has index (i64, the numbers of its images), epoch, number (in the epoch, from 1) and, in a loop of icl.run, place
--- (the name of the loop, for draws); image and target are recorded when they are first asked for. A part of a batch has
--- `all`, the index of the whole, and `positions` in that. A batch of an image folder has `decoded`, the images of the
--- whole.
+-- It has index (i64, the numbers of its images), id (i64, what their draws go by: index where images come once an
+-- epoch), epoch, number (in the epoch, from 1) and, in a loop of icl.run, place (the name of the loop, for draws);
+-- image and target are recorded when they are first asked for. A part of a batch has `all`, the index of the whole,
+-- `all_ids`, and `positions` in that. A batch of an image folder has `decoded`, the images of the whole.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local known = require "icl.internal.labels"
@@ -32,10 +32,12 @@ end
 
 -- The images at `positions` (i64, from 0) of the whole batch.
 local function part(batch, positions)
-  local all = batch:whole()
-  return setmetatable({ loader = batch.loader, index = core.ops.gather(all, positions), epoch = batch.epoch,
-                        number = batch.number, place = batch.place, all = all, positions = positions,
-                        decoded = rawget(batch, "decoded") }, Batch)
+  local all, all_ids = batch:whole(), rawget(batch, "all_ids") or batch.id
+  local index = core.ops.gather(all, positions)
+  return setmetatable({ loader = batch.loader, index = index, epoch = batch.epoch, number = batch.number,
+                        id = all_ids == all and index or core.ops.gather(all_ids, positions), place = batch.place,
+                        all = all, all_ids = all_ids, positions = positions, decoded = rawget(batch, "decoded") },
+                      Batch)
 end
 
 -- batch:whole() -> the numbers of the images of the batch that this one is a part of.
@@ -72,7 +74,7 @@ function Batch:chunks(n)
   return list
 end
 
--- new { loader =, index =, epoch = [, number =, decoded =] } -> a batch.
+-- new { loader =, index =, id =, epoch = [, number =, decoded =] } -> a batch.
 local function new(fields)
   return setmetatable(fields, Batch)
 end

@@ -81,7 +81,8 @@ local function training_loader(given, o)
   local loader, set = given.loader, given.train
   if not loader then
     local chain = given.chain or augment.from_options(o, set, { training = true })
-    return data.loader(set, { batch_size = o.batch_size, training = true, drop_last = o.drop_last, chain = chain })
+    return data.loader(set, { batch_size = o.batch_size, training = true, drop_last = o.drop_last, chain = chain,
+                              balanced = o.balanced, repeats = o.repeats })
   end
   if not is_loader(loader) then
     fail("icl.fit: loader is %s; it must be icl.data.loader(set, { training = true })", arguments.described(loader))

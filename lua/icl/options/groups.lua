@@ -1,13 +1,23 @@
 -- options/groups.lua: the options that many recipes share, as groups for :include.
 local core = require "icl.core"
+local affine = require "icl.augment.affine"
+local auto_augment = require "icl.augment.auto_augment"
+local color_jitter = require "icl.augment.color_jitter"
 local cutmix = require "icl.augment.cutmix"
 local cutout = require "icl.augment.cutout"
+local gaussian_blur = require "icl.augment.gaussian_blur"
+local grayscale = require "icl.augment.grayscale"
 local hflip = require "icl.augment.hflip"
 local mixup = require "icl.augment.mixup"
+local mixup_or_cutmix = require "icl.augment.mixup_or_cutmix"
+local rand_augment = require "icl.augment.rand_augment"
 local random_crop = require "icl.augment.random_crop"
 local random_erasing = require "icl.augment.random_erasing"
 local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
+local rotate = require "icl.augment.rotate"
+local trivial_augment = require "icl.augment.trivial_augment"
+local vflip = require "icl.augment.vflip"
 local datasets = require "icl.internal.datasets"
 local folder = require "icl.data.folder"
 local options = require "icl.options.list"
@@ -39,9 +49,11 @@ groups.data = options "data"
       { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
       { only = in_folder })
-  : value("batch_size", 128, "images a step", { min = 1 })
+  : value("batch_size", 128, "images a step", { min = 1, alias = "batch" })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true, neutral = true })
   : flag("drop_last", true, "leave out a last smaller batch in training")
+  : flag("balanced", false, "draw the images of an epoch so that all classes are as frequent")
+  : value("repeats", 1, "how often an image comes in an epoch, of fewer images (Hoffer et al. 2020)", { min = 1 })
   : flag("use_test_as_val", true,
       "evaluate on the test images after each epoch; off: on a part of the training images, on the test images at last")
   : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999, only = { use_test_as_val = false } })
@@ -74,7 +86,13 @@ end
 
 -- A batch is mixed in one way, and two views of an image are not mixed.
 local function check_mixing(values)
-  local names = chosen(values, { "dual_cutout", "mixup", "cutmix", "ricap" })
+  local names = chosen(values, { "dual_cutout", "mixup", "cutmix", "ricap", "mixup_or_cutmix" })
+  if #names > 1 then return ("%s exclude each other; choose one"):format(table.concat(names, " and ")) end
+end
+
+-- A policy is one of those that were searched for, drawn at random, or drawn with its strength.
+local function check_policies(values)
+  local names = chosen(values, { "auto_augment", "rand_augment", "trivial_augment" })
   if #names > 1 then return ("%s exclude each other; choose one"):format(table.concat(names, " and ")) end
 end
 
@@ -92,6 +110,24 @@ groups.augmentation = options "augmentation"
     end })
   : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
   : add(hflip.options, "hflip_", { "{hflip}", is_mirrored })
+  : flag("vflip", false, "mirror images top to bottom")
+  : add(vflip.options, "vflip_", { vflip = true })
+  : flag("rotate", false, "turn each image by a random angle")
+  : add(rotate.options, "rotate_", { rotate = true })
+  : flag("affine", false, "turn, move, scale and shear each image at random")
+  : add(affine.options, "affine_", { affine = true })
+  : flag("auto_augment", false, "one of 25 searched pairs of operations (Cubuk et al. 2019)")
+  : add(auto_augment.options, "auto_augment_", { auto_augment = true })
+  : flag("rand_augment", false, "some of 14 operations, of one strength (Cubuk et al. 2020)")
+  : add(rand_augment.options, "rand_augment_", { rand_augment = true })
+  : flag("trivial_augment", false, "one of 14 operations, of any strength (Mueller and Hutter 2021)")
+  : add(trivial_augment.options, "trivial_augment_", { trivial_augment = true })
+  : flag("color_jitter", false, "change brightness, contrast, saturation and hue at random")
+  : add(color_jitter.options, "color_jitter_", { color_jitter = true })
+  : flag("grayscale", false, "make some images grey")
+  : add(grayscale.options, "grayscale_", { grayscale = true })
+  : flag("gaussian_blur", false, "blur each image")
+  : add(gaussian_blur.options, "gaussian_blur_", { gaussian_blur = true })
   : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")
   : add(cutout.options, "cutout_", { { cutout = true }, { dual_cutout = true } })
   : flag("dual_cutout", false, "train on two views of each image, with a cutout each")
@@ -105,8 +141,11 @@ groups.augmentation = options "augmentation"
   : add(cutmix.options, "cutmix_", { cutmix = true })
   : flag("ricap", false, "patch four images together (Takahashi et al. 2018)")
   : add(ricap.options, "ricap_", { ricap = true })
+  : flag("mixup_or_cutmix", false, "one of these two, drawn for each batch")
+  : add(mixup_or_cutmix.options, "mixup_or_cutmix_", { mixup_or_cutmix = true })
   : value("label_smoothing", 0.0, "share of the target spread over all classes", { min = 0, max = 1 })
   : check(check_mixing)
+  : check(check_policies)
 
 -- Milestones keep their places relative to the epochs they were meant for.
 local function move_milestones(values, given, base)
@@ -141,7 +180,7 @@ local averaged = { "an {ema} above 0", function(values) return values.ema > 0 en
 
 groups.training = options "training"
   : value("epochs", 160, "passes over the training images", { min = 1, may_change = true })
-  : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0 })
+  : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0, alias = "lr" })
   : choice("schedule", "multistep", schedule.types, "how the rate changes")
   : value("milestones", { 80, 120 },
       "epochs after the warm-up at which it drops; not given, they move in proportion when --epochs is",
@@ -199,7 +238,7 @@ groups.training = options "training"
   : value("final_lr", 0.1, "what its rates end at, before the schedule's factor", { min = 0, only = bounded })
   : value("gamma", 1e-3, "how fast they do so", { min = 0, only = bounded })
   : value("weight_decay", 1e-4, "added to the gradient, times the parameter; adamw, adaboundw, lion, lamb, muon: to "
-      .. "the move instead", { min = 0 })
+      .. "the move instead", { min = 0, alias = "wd" })
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
       "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })

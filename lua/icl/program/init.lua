@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local locals = require "icl.program.locals"
 local outcome = require "icl.internal.outcome"
+local recipes = require "icl.internal.recipes"
 local signals = require "icl.run.signals"
 local usage = require "icl.internal.usage"
 
@@ -9,6 +10,7 @@ local help_text = [[
 icl %s: trains image classifiers from short Lua recipes
 
   icl [options] FILE.lua [arguments]   run a recipe; `icl FILE.lua --help` lists its options
+  icl [options] train NAME [arguments] run recipes/NAME.lua, which the program has inside; `icl recipes` lists them
   icl [options] COMMAND [arguments]    one of the commands below; `icl COMMAND --help` tells more
   icl [options] - [arguments]          run what comes from standard input; without `-` too, if that is no terminal
   icl                                  the prompt
@@ -148,10 +150,15 @@ end
 
 -- The function that a file is.
 local function load_recipe(path, interactive)
-  if path == "-" or not interactive then return loadfile(path ~= "-" and path or nil) end
-  local file, reason = io.open(path, "rb")
-  local text = file and file:read "a"
-  if file then file:close() end
+  if path == "-" then return loadfile() end
+  if not interactive then return recipes.load(path) end
+  local text = recipes.source(path)
+  local file, reason
+  if not text then
+    file, reason = io.open(path, "rb")
+    text = file and file:read "a"
+    if file then file:close() end
+  end
   if not text then return nil, ("cannot read %s: %s"):format(path, reason or "it is no file") end
   return locals.load(text, "@" .. path)
 end
@@ -176,10 +183,12 @@ local function run_word(word, interactive)
     for _, name in ipairs(names) do
       if name == word then return run(require(COMMANDS .. name), arg) end
     end
+    if recipes.source(word) then return run_recipe(word, interactive) end
     local file, _, reason = io.open(word)
     if file then
       file:close()
     elseif reason == ABSENT then
+      names[#names + 1] = "train"
       usage_error("there is no file or command '%s'%s", word, require "icl.internal.arguments".suggestion(word, names))
     end
   end
@@ -201,6 +210,20 @@ local function prompt()
   end)
 end
 
+-- `train NAME` at place i stands for the path of a recipe.
+local function take_recipe(words, i)
+  if words[i] ~= "train" then return end
+  local name = words[i + 1]
+  if not name or name:sub(1, 1) == "-" then usage_error "train needs the name of a recipe; `icl recipes` lists them" end
+  local path = recipes.path(name:match "^recipes/(.*)%.lua$" or name)
+  if not path then
+    usage_error("there is no recipe '%s'%s; `icl recipes` lists them", name,
+      require "icl.internal.arguments".suggestion(name, recipes.names()))
+  end
+  table.remove(words, i)
+  words[i] = path
+end
+
 -- Does what the command line says; -> exit code.
 local function obey(words)
   local request = parse(words)
@@ -209,6 +232,7 @@ local function obey(words)
     return 0
   end
   if #request.engine > 0 then engine_options():parse(request.engine) end
+  if not request.code then take_recipe(words, request.rest) end
   local word, code = words[request.rest], 0
   set_arguments(words, request.code and request.rest - 1 or word and request.rest or 0)
   if request.code then arg[0] = "-e" end  -- code is no name

@@ -71,7 +71,7 @@ end
 
 local function advance(loop)
   commit(loop)
-  local index, number, decoded = loop.next()
+  local index, number, decoded, id = loop.next()
   if not index then return nil end
   local run, training = loop.run, loop.training
   if run.model and run.model.training ~= training then run.model:train(training) end
@@ -81,7 +81,7 @@ local function advance(loop)
   core.step_begin()
   run.pending = {}
   loop.inside = places.enter_step(loop.place, number)
-  loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
+  loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place, id)
   return loop.batch
 end
 

@@ -73,6 +73,7 @@ local function loader_of(set, o)
     return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set) })
   end
   return data.loader(set, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
+                            balanced = o.balanced, repeats = o.repeats,
                             chain = augment.from_options(o, set, { training = true }) })
 end
 

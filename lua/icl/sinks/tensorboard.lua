@@ -66,8 +66,9 @@ local function images_of(run, loop)
   places.enter(loop.place, loop.number)
   local outside <close> = places.leaving
   local count = math.min(loader.batch_size, loader.set.count - first)
-  local index = loader:order(run.epoch):narrow(1, first + 1, count)
-  local image = loader:batch(index, run.epoch, loop.number, nil, loop.place).image
+  local order, ids = loader:order(run.epoch)
+  local index, id = order:narrow(1, first + 1, count), ids and ids:narrow(1, first + 1, count)
+  local image = loader:batch(index, run.epoch, loop.number, nil, loop.place, id).image
   return type(image) == "table" and image[1] or image
 end
 
