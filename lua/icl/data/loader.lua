@@ -9,6 +9,8 @@ local normalize = require "icl.augment.normalize"
 local stage = require "icl.augment.stage"
 local folder = require "icl.data.folder"
 local new_batch = require "icl.data.batch"
+local processes = require "icl.internal.processes"
+local sampler = require "icl.data.sampler"
 
 local Loader = {}
 Loader.__index = Loader
@@ -22,12 +24,19 @@ end
 -- icl.data.loader(set, options) -> a loader. Options: batch_size = 128; training = false: in a new random order each
 -- epoch, else in the order of the set; drop_last = training: leave out a last smaller batch; chain: what makes image
 -- and target of a batch (icl.augment), only the normalisation unless given; title: what people call its loops, "Val".
+--
+-- Where several processes train (icl.distributed) each has its part of every batch of a loader for training, of which
+-- batch_size is the images of one process; global_batch_size, in its place, those of all. mix_with says where partners
+-- come from that images are mixed with: "process", the part of their process; "batch", all of the batch; "part", the
+-- part that is computed with them, where batch:chunks cuts it.
 local function new(set, given)
   arguments.typed("icl.data.loader", set, "table", "a set")
   if not set.count then fail "icl.data.loader: this table is no set of images; icl.data.set makes one" end
-  local defaults = { batch_size = 128, training = false }
-  local loader = arguments.options("icl.data.loader", given, defaults, { "drop_last", "chain", "title" })
+  local defaults = { batch_size = 128, training = false, mix_with = "process" }
+  local others = { "drop_last", "chain", "title", "global_batch_size" }
+  local loader = arguments.options("icl.data.loader", given, defaults, others)
   loader.batch_size = arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
+  arguments.choice("icl.data.loader: mix_with", loader.mix_with, sampler.mixes)
   if loader.drop_last == nil then loader.drop_last = loader.training end
   loader.chain = loader.chain or chain { normalize {} }
   if not can_apply(loader.chain) then
@@ -42,11 +51,7 @@ local function new(set, given)
       loader.decoder.name)
   end
   loader.set = set
-  loader.batches = loader.drop_last and set.count // loader.batch_size or -(-set.count // loader.batch_size)
-  if loader.batches == 0 then
-    fail("icl.data.loader: %d images are not one batch of %d; give a smaller {batch_size}, or not {drop_last}",
-      set.count, loader.batch_size)
-  end
+  sampler.settle(loader)
   return setmetatable(loader, Loader)
 end
 
@@ -62,34 +67,46 @@ function Loader:order(epoch)
   return indices and core.ops.gather(indices, order) or order
 end
 
--- for index, number, decoded in loader:indices(epoch [, done]): the index vectors of the epoch's batches behind the
--- first `done`, the numbers of these, from 1, and, of an image folder, their decoded images. To be called outside
--- steps. The fourth value it returns is to be closed where a loop is left early; a `for` does that.
+-- for index, number, decoded, fields in loader:indices(epoch [, done]): the index vectors of the epoch's batches behind
+-- the first `done`, the numbers of these, from 1, and, of an image folder, their decoded images; what loader:batch is
+-- given besides. To be called outside steps. The fourth value it returns is to be closed where a loop is left early; a
+-- `for` does that.
 function Loader:indices(epoch, done)
-  local order, count = self:order(epoch), math.min(self.set.count, self.batches * self.batch_size)
-  local k, stream = math.min(done or 0, self.batches), nil
-  if self.set.folder and k < self.batches then
-    local first = k * self.batch_size + 1
-    stream = folder.stream(self, order:narrow(1, first, count - first + 1), epoch, self.batch_size)
+  local order, k, stream = self:order(epoch), math.min(done or 0, self.batches), nil
+  if self.set.folder then
+    local index, size = sampler.decoded(self, order, k)
+    if index then stream = folder.stream(self, index, epoch, size) end
   end
   return function()
-    if k == self.batches then return nil end
-    local first = k * self.batch_size + 1
-    k = k + 1
-    local index = order:narrow(1, first, math.min(self.batch_size, count - first + 1))
-    return index, k, stream and stream:next()
+    k = sampler.following(self, k)
+    if k > self.batches then return nil end
+    local index, fields = sampler.read(self, order, k)
+    return index, k, stream and stream:next(), fields
   end, nil, nil, stream
 end
 
--- loader:batch(index, epoch [, number, decoded, place]) -> the batch of these images; `number` is its place in the
--- epoch, `decoded` what loader:indices gave, `place` the loop that draws belong to: batch.place in a loop of icl.run.
-function Loader:batch(index, epoch, number, decoded, place)
+-- loader:batch(index, epoch [, number, decoded, place, fields]) -> the batch of these images; `number` is its place in
+-- the epoch, `decoded` and `fields` what loader:indices gave, `place` the loop that draws belong to: batch.place in a
+-- loop of icl.run.
+function Loader:batch(index, epoch, number, decoded, place, fields)
   arguments.tensor("loader:batch: index", index)
   if self.set.folder and not decoded then
     local stream <close> = folder.stream(self, index, epoch, index:size(1))
     decoded = stream:next()
   end
-  return new_batch { loader = self, index = index, epoch = epoch, number = number, decoded = decoded, place = place }
+  local all = { loader = self, index = index, epoch = epoch, number = number, decoded = decoded, place = place }
+  for name, value in pairs(fields or {}) do all[name] = value end
+  return new_batch(all)
+end
+
+-- loader:shared_out() -> the loader of an evaluation of which each process does a part; itself where one does all.
+function Loader:shared_out()
+  if not processes.are_several() then return self end
+  if not self.part_of_all then
+    local shared = { rank = processes.rank(), ranks = processes.size() }
+    self.part_of_all = setmetatable({ shared = shared }, { __index = self })
+  end
+  return self.part_of_all
 end
 
 return new

@@ -10,5 +10,6 @@ require "icl.tensor.reductions"
 require "icl.tensor.shapes"
 require "icl.tensor.parts"
 require "icl.tensor.functions"
+require "icl.tensor.backward"
 
 return core.tensor_methods
