@@ -180,7 +180,7 @@ end
 
 -- Calls what was given for each step.
 local function step_sink(self)
-  return { turn = function(_, run, loop)
+  return { everywhere = true, turn = function(_, run, loop)
     if loop.training then self.on_step(run, run.last) end
   end }
 end

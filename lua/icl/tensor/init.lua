@@ -10,6 +10,5 @@ require "icl.tensor.reductions"
 require "icl.tensor.shapes"
 require "icl.tensor.parts"
 require "icl.tensor.functions"
-require "icl.tensor.backward"
 
 return core.tensor_methods
