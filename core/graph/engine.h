@@ -28,7 +28,11 @@ struct icl_engine {
   const icl__backend *backend;
   void *device;
   icl__policy policy;
-  int threads; /* of the host */
+  icl_group *group;          /* NULL: there is none; that of a single rank is as good as none */
+  unsigned flags, all_flags; /* of this rank in this step; of all in the last */
+  bool uses_flags;           /* some were set since there is this group */
+  bool ending;               /* what is evaluated ends a step */
+  int threads;               /* of the host */
   bool eager, check_nan, profile;
   icl_status lost; /* what a device that works late has failed with; nothing can be computed or read any more */
   char lost_message[512];

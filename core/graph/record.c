@@ -134,6 +134,11 @@ icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const 
   node->plain = engine->no_gradient > 0;
   node->needs_grad = node->needs_grad && info->grad && !node->plain;
   icl_status status = icl__infer(node);
+  if (status == ICL_OK && op == ICL__OP_all_reduce && engine->policy.ranks == 1) {
+    *result = icl_tensor_retain(in[0]);
+    icl_tensor_release(node);
+    return ICL_OK;
+  }
   if (status == ICL_OK)
     status = check_indices(node);
   if (status == ICL_OK)

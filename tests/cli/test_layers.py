@@ -15,12 +15,12 @@ from harness import ROOT, close, contains, equal, test
 CORE = [
   ["core/icl.h"],
   ["core/base/*"],
+  ["core/group/*"],
   ["core/ops/*"],
   ["core/plan/*"],
   ["core/backend/*"],
   ["core/backend/ref/**"],
   ["core/backend/cpu/**", "core/backend/cuda/**"],
-  ["core/backend/plugin.*"],
   ["core/backend/registry.*"],
   ["core/graph/*"],
   ["core/data/*", "core/io/*"],

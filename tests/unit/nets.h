@@ -18,6 +18,7 @@ typedef struct {
   uint32_t seed;
   float beta; /* bias of the batch norms: far from 0, no ReLU is near its kink */
   bool training;
+  bool sync; /* batch norm is that of all ranks of the group */
 } net;
 
 net *net_new(const icl_config *config);

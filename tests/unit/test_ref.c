@@ -66,9 +66,10 @@ static double inner_product(const double *a, const double *b, int count) {
 
 /* ---- the table ---- */
 
-TEST(every_op_has_a_kernel_but_leaves_and_aliases) {
+TEST(every_op_has_a_kernel_but_leaves_aliases_and_all_reduce) {
   for (int op = 0; op < ICL__OP_COUNT; op++) {
-    bool none = op == ICL__OP_constant || op == ICL__OP_state || op == ICL__OP_detach || op == ICL__OP_custom;
+    bool none = op == ICL__OP_constant || op == ICL__OP_state || op == ICL__OP_detach || op == ICL__OP_custom ||
+                op == ICL__OP_all_reduce;
     CHECK_EQ(icl__ref_kernel(op) == NULL, none);
   }
   CHECK(icl__ref_kernel(ICL__OP_COUNT) == NULL);

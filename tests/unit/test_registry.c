@@ -54,6 +54,7 @@ static const struct {
     {"conv2d_weight_grad", "kernel", CONV_KERNEL_H},
     {"bn_coefficients", "eps", BN_F_EPS},
     {"bn_inference", "eps", BN_F_EPS},
+    {"all_reduce", "join", ALL_REDUCE_JOIN},
     {"bn_running", "row", BN_ROW},
     {"bn_running", "momentum", BN_F_MOMENTUM},
     {"bn_running", "factor", BN_F_FACTOR},

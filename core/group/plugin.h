@@ -1,0 +1,11 @@
+/* plugin.h - communicators of plug-ins. */
+#ifndef ICL_GROUP_PLUGIN_H
+#define ICL_GROUP_PLUGIN_H
+
+#include "group/communicator.h"
+
+/* ENOENT: there is none, and the message says where it was looked for; ENOTSUP: it cannot be used. Plug-ins stay
+ * loaded. */
+icl_status icl__communicator_find(const char *kind, const icl__communicator **result);
+
+#endif
