@@ -65,7 +65,7 @@ end
 
 -- processes.reduce(x [, options]) -> in a step that all record: the sum of what all have.
 function processes.reduce(x, options)
-  return processes.are_several() and core.ops.all_reduce(x, options) or x
+  return processes.are_several() and core.ops.all_reduce(x, options or {}) or x
 end
 
 -- processes.mean(x) -> in a pass of training: the mean over the images of the whole batch of what is a mean over those
