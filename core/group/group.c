@@ -110,10 +110,12 @@ static void tell_opened(icl_group *g, icl_status status) {
   pthread_mutex_unlock(&g->lock);
 }
 
-/* Those of a group that has failed are done. */
-static void let_go(icl_group *g) {
+/* The requests of a group that has failed are done. */
+static void let_go(icl_group *g, icl__request *last) {
   pthread_mutex_lock(&g->lock);
   g->told = true;
+  if (last)
+    last->done = true;
   for (icl__request *r = g->first; r; r = r->next)
     r->done = true;
   g->first = NULL;
@@ -125,25 +127,31 @@ static void let_go(icl_group *g) {
 static void *work(void *argument) {
   icl_group *g = argument;
   uint64_t sequence = 0;
+  bool lost = false;
+  icl__request *last = NULL; /* that failed: its memory is in use until the others are told */
   const icl__collective all_are_there = {.kind = ICL__BARRIER, .dtype = ICL_U8};
   icl_status status = g->communicator->open(&g->meeting, &g->roster, &g->state);
   if (status == ICL_OK) {
     status = g->communicator->run(g->state, &all_are_there, sequence++);
-    if (status != ICL_OK)
-      g->communicator->abort(g->state, icl_message());
+    lost = status != ICL_OK;
   }
   tell_opened(g, status);
+  if (lost)
+    g->communicator->abort(g->state, g->failure);
   if (status == ICL_OK) {
     for (icl__request *next; (next = next_request(g));) {
       status = g->communicator->run(g->state, &next->what, sequence++);
-      if (status != ICL_OK)
+      if (status == ICL_OK) {
+        finish(g, next);
+      } else {
         take_failure(g, status);
-      finish(g, next);
+        last = next;
+      }
     }
     if (g->failed != ICL_OK)
       g->communicator->abort(g->state, g->failure);
   }
-  let_go(g);
+  let_go(g, last);
   if (g->state)
     g->communicator->close(g->state);
   return NULL;

@@ -38,6 +38,7 @@ typedef struct {
   struct pollfd *poll;
 
   const icl__collective *what; /* that runs; NULL: none */
+  icl__collective before;      /* the one that ran last */
   uint64_t sequence;
   flow *in, *out;
   const void **source;        /* of each rank, for a sum */
@@ -130,6 +131,10 @@ static icl_status fail(const tcp *t, int rank, const char *what) {
   return icl__fail(ICL_EIO, "rank %d on %s %s", rank, t->roster->host[rank], what);
 }
 
+static icl_status fail_ended(const tcp *t, int rank) {
+  return fail(t, rank, "ended without a word; it was killed or crashed");
+}
+
 static icl_status fail_silent(const tcp *t, int rank) {
   return icl__fail(ICL_EIO, "rank %d on %s gave no sign of life for %g s; it was stopped, or cannot be reached", rank,
                    t->roster->host[rank], t->meeting.timeout);
@@ -156,7 +161,8 @@ static icl_status place_piece(tcp *t, int rank) {
   if (peer->held)
     return ICL_OK;
   icl__collective theirs = {head->collective, (icl_dtype)head->dtype, head->root, head->count, NULL, NULL};
-  const icl__collective *mine = t->what;
+  /* One that does not wait for this rank may have ended here, although that rank does another thing. */
+  const icl__collective *mine = head->sequence + 1 == t->sequence ? &t->before : t->what;
   flow *f = &t->in[rank];
   if (theirs.kind != mine->kind || theirs.dtype != mine->dtype || theirs.root != mine->root ||
       theirs.count != mine->count)
@@ -212,11 +218,13 @@ static icl_status receive(tcp *t, int rank, double now) {
       break;
     case ICL__TCP_COMPLETE:
       return take_message(t, rank);
-    case ICL__TCP_END:
-      return fail(t, rank, "ended without a word; it was killed or crashed");
     case ICL__TCP_BROKEN:
+      if (errno == ECONNRESET || errno == EPIPE) /* it ended with something unread */
+        return fail_ended(t, rank);
       return icl__fail(ICL_EIO, "rank %d on %s: the connection broke: %s", rank, t->roster->host[rank],
                        strerror(errno));
+    case ICL__TCP_END:
+      return fail_ended(t, rank);
     case ICL__TCP_FOREIGN:
       return fail(t, rank, "sent what is no message; all ranks need one version of icl");
     }
@@ -402,6 +410,7 @@ static icl_status run(void *state, const icl__collective *what, uint64_t sequenc
   t->what = what;
   t->sequence = sequence;
   icl_status status = carry_out(t);
+  t->before = *what;
   t->what = NULL;
   return status;
 }

@@ -57,17 +57,19 @@ static icl_status receive_message(const meet *m, int fd, double until, icl__tcp_
 }
 
 static void refuse(const meet *m, int fd, const char *text) {
-  double until = m->until; /* whoever it is may not hold up the others */
   meet soon = *m;
-  soon.until = icl__seconds() + 1 < until ? icl__seconds() + 1 : until;
+  soon.until = icl__seconds() + 1; /* whoever it is may not hold up the others */
   if (fd >= 0)
     send_message(&soon, fd, ICL__TCP_ABORT, text, strlen(text));
 }
 
-/* Ends the wait of all who have come. */
-static void refuse_all(const meet *m, const char *text) {
+/* Ends the wait of all who have come with the message of an error, and returns that. */
+static icl_status refuse_all(const meet *m, icl_status status) {
+  char text[ICL__TCP_TEXT];
+  snprintf(text, sizeof text, "%s", icl_message());
   for (int r = 1; r < m->meeting->size; r++)
     refuse(m, m->fd[r], text);
+  return icl__fail(status, "%s", text);
 }
 
 static hello own_hello(const meet *m) {
@@ -173,9 +175,7 @@ static icl_status lead(meet *m) {
     if (status == ICL_EIO)
       status = icl__wrap(status, "rank %d on %s", r, m->entries[r].host);
   }
-  if (status != ICL_OK)
-    refuse_all(m, icl_message());
-  return status;
+  return status == ICL_OK ? status : refuse_all(m, status);
 }
 
 /* ---- the others ---- */

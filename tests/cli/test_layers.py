@@ -37,6 +37,7 @@ BINDINGS = [
   ["bindings/owner.*"],
   ["bindings/arguments.*", "bindings/interrupt.*"],
   ["bindings/engine.*", "bindings/handle.*", "bindings/array.*", "bindings/attributes.*", "bindings/print.*"],
+  ["bindings/group.*"],
   ["bindings/op.*", "bindings/step.*", "bindings/digest.*"],
   ["bindings/tensor.*", "bindings/state.*", "bindings/gradient.*", "bindings/system.*", "bindings/json.*",
    "bindings/build.*", "bindings/describe.*", "bindings/events.*", "bindings/fetch.*", "bindings/files.*",

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@ ranks ranks_of(int size) {
   CHECK_EQ(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
   CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &bytes), 0);
   close(fd);
+  r.ready = mmap(NULL, sizeof *r.ready, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(r.ready != MAP_FAILED);
   snprintf(r.address, sizeof r.address, "127.0.0.1:%d", ntohs(at.sin_port));
   return r;
 }
@@ -39,6 +42,9 @@ void ranks_start(ranks *r, int rank, void (*body)(icl_group *group)) {
     return;
   icl_group *group;
   CHECK_OK(ranks_open(r, rank, &group));
+  atomic_fetch_add(r->ready, 1);
+  while (*r->ready < r->size)
+    usleep(1000);
   body(group);
   icl_group_release(group);
   exit(0);

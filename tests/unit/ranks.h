@@ -4,6 +4,7 @@
 
 #include "icl.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 enum { RANKS_MOST = 8 };
@@ -12,7 +13,8 @@ typedef struct {
   int size;
   char address[32]; /* of a port that was free just now */
   double timeout, start_timeout;
-  const char *kind; /* NULL: tcp */
+  const char *kind;  /* NULL: tcp */
+  atomic_int *ready; /* of all processes: how many have opened the group */
   pid_t process[RANKS_MOST];
 } ranks;
 
@@ -22,7 +24,8 @@ ranks ranks_of(int size);
 /* Opens the group as this rank. */
 icl_status ranks_open(const ranks *r, int rank, icl_group **group);
 
-/* Starts a process for this rank, which opens the group, calls body, leaves the group and ends. */
+/* Starts a process for this rank, which opens the group, calls body when all have done so, leaves the group and ends.
+ */
 void ranks_start(ranks *r, int rank, void (*body)(icl_group *group));
 /* Waits for it and checks that it ended well, or, with a signal other than 0, by that. */
 void ranks_end(ranks *r, int rank, int signal);
