@@ -9,7 +9,7 @@
 
 /* ---- trainings ---- */
 
-enum { SIZE = 8, CHANNELS = 3, STEPS = 3, MOST_VALUES = 1 << 17 };
+enum { SIZE = 8, CHANNELS = 3, STEPS = 3, MOST_VALUES = 1 << 19 };
 
 typedef icl_tensor *(*layers_fn)(net *n, icl_tensor *x, int blocks, int width);
 
@@ -81,7 +81,7 @@ static void take_values(net *n, training *t, int rank) {
 static void train(training *t, icl_group *group, int part) {
   net *n = net_new(&t->config);
   n->training = true;
-  n->sync = t->sync;
+  n->together = t->sync ? t->images : 0;
   CHECK_OK(icl_engine_set_group(n->engine, group));
   for (int step = 0; step < STEPS; step++) {
     CHECK_OK(icl_step_begin(n->engine));
@@ -263,3 +263,22 @@ static void refuse(icl_group *group, void *context) {
 }
 
 TEST(a_group_is_refused_where_it_cannot_be) { rank_threads_run(2, refuse, NULL); }
+
+/* ---- batch norm over all ranks ---- */
+
+/* As many ranks of a thread as one process has threads. */
+static void compare_with_threads(layers_fn layers, int width, int threads, int images, icl_config config) {
+  config.threads = 1;
+  training t = {layers, 1, width, images, config, threads, true, {0}, {0}}, one = t;
+  one.config.threads = threads;
+  one.parts = 1;
+  compare(&t, &one);
+}
+
+TEST(ranks_train_as_the_threads_of_a_process) {
+  for (int threads = 2; threads <= 4; threads++)
+    compare_with_threads(net_resnet, 16, threads, 12, (icl_config){0});
+  compare_with_threads(net_resnet, 5, 4, 12, (icl_config){.chunk = 1});
+  compare_with_threads(net_densenet, 4, 3, 12, (icl_config){0});
+  compare_with_threads(net_resnet, 4, 4, 8, (icl_config){.plan = "no-bucket,no-merge,no-join,no-concat"});
+}
