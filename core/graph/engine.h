@@ -30,7 +30,7 @@ struct icl_engine {
   icl__policy policy;
   icl_group *group;          /* NULL: there is none; that of a single rank is as good as none */
   unsigned flags, all_flags; /* of this rank in this step; of all in the last */
-  bool uses_flags;           /* some were set since there is this group */
+  bool uses_flags;           /* some were set, if only to 0, in this step */
   bool ending;               /* what is evaluated ends a step */
   int threads;               /* of the host */
   bool eager, check_nan, profile;
