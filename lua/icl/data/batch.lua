@@ -89,29 +89,27 @@ function Batch:part()
   return { first = rawget(self, "first") or 0, count = self:size(), whole = self:whole_size(), together = together }
 end
 
--- How many images part k of at most n of each process has.
-local function counts_of(batch, n, k)
+-- How many images part k of each process has, if there are several.
+local function counts_of(batch, n, k, cut)
   local counts = {}
-  for i, count in ipairs(rawget(batch, "counts") or {}) do
-    local length = spread.length(count, n)
-    counts[i] = math.max(0, math.min(length, count - length * (k - 1)))
-  end
+  for i, count in ipairs(rawget(batch, "counts") or {}) do counts[i] = cut(count, n)[k] or 0 end
   return #counts > 0 and counts or nil
 end
 
--- batch:chunks(n) -> list of at most n batches of equal size, but for a last smaller one. Their images are drawn as
--- those of the whole batch would be, and mixed with it, unless the loader has mix_with = "part".
-function Batch:chunks(n)
+-- batch:chunks(n [, as_published]) -> list of at most n batches that differ by one image at most; as published they are
+-- equal but for a last smaller one. Their images are drawn as those of the whole batch would be, and mixed with it,
+-- unless the loader has mix_with = "part".
+function Batch:chunks(n, as_published)
   arguments.integer("batch:chunks: n", n, 1)
   if n == 1 then return { self } end
-  local size, list = self:size(), {}
-  local length, separate = spread.length(size, n), self.loader.mix_with == "part"
+  local cut, separate = as_published and spread.published or spread.parts, self.loader.mix_with == "part"
+  local size, list, first = self:size(), {}, 0
   local positions = not separate and rawget(self, "positions") or core.arange(size)
-  for first = 1, size, length do
-    local chunk = (separate and alone or part)(self, positions:narrow(1, first, math.min(length, size - first + 1)))
-    chunk.first, chunk.whole_count = (rawget(self, "first") or 0) + first - 1, self:whole_size()
-    chunk.counts = counts_of(self, n, #list + 1)
-    list[#list + 1] = chunk
+  for k, count in ipairs(cut(size, n)) do
+    local chunk = (separate and alone or part)(self, positions:narrow(1, first + 1, count))
+    chunk.first, chunk.whole_count = (rawget(self, "first") or 0) + first, self:whole_size()
+    chunk.counts = counts_of(self, n, k, cut)
+    list[k], first = chunk, first + count
   end
   return list
 end

@@ -32,7 +32,7 @@ function sampler.settle(loader)
   loader.rank, loader.ranks = 0, 1
   if loader.training then loader.rank, loader.ranks = processes.rank(), processes.size() end
   loader.global_batch_size = global_size(loader)
-  loader.batch_size = spread.length(loader.global_batch_size, loader.ranks)
+  loader.batch_size = -(-loader.global_batch_size // loader.ranks)
   local size = loader.global_batch_size
   loader.batches = loader.drop_last and count // size or -(-count // size)
   if loader.batches == 0 then

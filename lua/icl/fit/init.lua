@@ -36,7 +36,7 @@ end
 -- draws what the whole batch would.
 local function learn(self, batch, is_first)
   local o, sums, drawn = self.options, { loss = 0 }, places.counted()
-  for _, chunk in ipairs(batch:chunks(o.subdivision)) do
+  for _, chunk in ipairs(batch:chunks(o.subdivision, o.as_published)) do
     local share = chunk:size() / batch:size()
     local computed <close> = o.subdivision > 1 and part.enter(chunk:part()) or nil
     places.recount(drawn)

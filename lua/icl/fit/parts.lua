@@ -4,11 +4,9 @@ local spread = require "icl.internal.spread"
 
 local parts = {}
 
--- Images of the smallest part of a batch of `size` images; see Batch:chunks.
-local function smallest_part(size, subdivision)
-  local length = spread.length(size, subdivision)
-  local rest = size % length
-  return rest > 0 and rest or length
+-- The images of the parts of a batch of `size` images; see Batch:chunks.
+local function parts_of(size, o)
+  return (o.as_published and spread.published or spread.parts)(size, o.subdivision)
 end
 
 -- Calls visit(images of a process) for each process and each size that batches of an epoch have.
@@ -22,24 +20,24 @@ local function each_share(count, o, visit)
 end
 
 -- parts.smallest(count, o) -> images of the smallest part in an epoch over `count` images. o: batch_size, of all
--- processes; ranks = 1, how many these are; subdivision, drop_last.
+-- processes; ranks = 1, how many these are; subdivision, drop_last, as_published.
 function parts.smallest(count, o)
   local least = math.huge
-  each_share(count, o, function(images) least = math.min(least, smallest_part(images, o.subdivision)) end)
+  each_share(count, o, function(images) least = math.min(least, table.unpack(parts_of(images, o))) end)
   return least
 end
 
 -- An error unless all processes compute as many parts of each batch, as they must to have statistics together.
 local function check_parts(count, o)
-  local parts_of = {}
+  local found = {}
   each_share(count, o, function(images, size)
-    local own = -(-images // spread.length(images, o.subdivision))
-    if own ~= (parts_of[size] or own) then
+    local own = #parts_of(images, o)
+    if own ~= (found[size] or own) then
       fail("icl.fit: {sync_bn}: of a batch of %d images some of %d processes would have %d parts and others %d with "
         .. "{subdivision} %d; {drop_last}, or another {batch_size}, leaves parts for all", size, o.ranks,
-        parts_of[size], own, o.subdivision)
+        found[size], own, o.subdivision)
     end
-    parts_of[size] = own
+    found[size] = own
   end)
 end
 
@@ -60,7 +58,8 @@ function parts.check(layers, loader, o)
   if o.subdivision > images then
     fail("icl.fit: {subdivision} %d is more than the images of a batch, {batch_size} %d", o.subdivision, images)
   end
-  local how = { batch_size = size, ranks = ranks, subdivision = o.subdivision, drop_last = o.drop_last }
+  local how = { batch_size = size, ranks = ranks, subdivision = o.subdivision, drop_last = o.drop_last,
+                as_published = o.as_published }
   if o.sync_bn and ranks > 1 then return check_parts(count, how) end
   if not layers or parts.smallest(count, how) > 1 then return end
   local path = single_valued(layers)

@@ -1,19 +1,27 @@
--- internal/spread.lua: how images are spread over parts of a batch, and over processes.
+-- internal/spread.lua: how images are spread over parts of a batch, and over processes: as the engine spreads them over
+-- threads, so that their sums are added up alike.
 local spread = {}
 
--- spread.length(count, n) -> images of each of at most n equal parts, but for a last smaller one.
-function spread.length(count, n)
-  return (count + n - 1) // n
+-- spread.share(count, n, k) -> the images before those of part k of n, from 0; how many it has. Two parts differ by one
+-- image at most.
+function spread.share(count, n, k)
+  local first = count * k // n
+  return first, count * (k + 1) // n - first
 end
 
--- spread.share(count, n, k) -> the images before those of process k, from 0, of n; how many it has. They are parts as
--- above; where these are fewer than n, shares that differ by one image at most, so that only of less than n images
--- somebody has none.
-function spread.share(count, n, k)
-  local length = spread.length(count, n)
-  if length * (n - 1) < count then return length * k, math.min(length, count - length * k) end
-  local least, more = count // n, count % n
-  return least * k + math.min(k, more), least + (k < more and 1 or 0)
+-- spread.parts(count, n) -> how many images each of at most n parts has, a list; none has none.
+function spread.parts(count, n)
+  local list = {}
+  n = math.min(n, count)
+  for k = 0, n - 1 do list[k + 1] = select(2, spread.share(count, n, k)) end
+  return list
+end
+
+-- spread.published(count, n) -> the same as torch.chunk has it: equal parts but for a last smaller one.
+function spread.published(count, n)
+  local length, list = -(-count // n), {}
+  for first = 1, count, length do list[#list + 1] = math.min(length, count - first + 1) end
+  return list
 end
 
 return spread
