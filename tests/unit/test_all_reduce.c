@@ -2,6 +2,7 @@
 #include "nets.h"
 #include "rank_threads.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -281,4 +282,109 @@ TEST(ranks_train_as_the_threads_of_a_process) {
   compare_with_threads(net_resnet, 5, 4, 12, (icl_config){.chunk = 1});
   compare_with_threads(net_densenet, 4, 3, 12, (icl_config){0});
   compare_with_threads(net_resnet, 4, 4, 8, (icl_config){.plan = "no-bucket,no-merge,no-join,no-concat"});
+}
+
+/* ---- flags and failures ---- */
+
+/* Ranks set bits in steps that send nothing else, then in steps with a gradient. */
+static void raise_flags(icl_group *group, void *context) {
+  net *n = net_new(context);
+  unsigned rank = (unsigned)icl_group_rank(group);
+  icl_state *w = net_scalar(n, 1, true);
+  CHECK_OK(icl_engine_set_group(n->engine, group));
+  CHECK_ERROR(icl_step_flag(n->engine, 1), ICL_EINVAL, "outside of one");
+  for (int sends = 0; sends < 2; sends++)
+    for (unsigned step = 0; step < 3; step++) {
+      CHECK_OK(icl_step_begin(n->engine));
+      if (step != 1)
+        CHECK_OK(icl_step_flag(n->engine, (1u << rank | 1u << 31) * (step == 2)));
+      icl_tensor *x = net_read(n, w), *g = NULL;
+      if (sends) {
+        CHECK_OK(icl_backward(net_op2(n, "mul", x, x)));
+        CHECK_OK(icl_state_gradient(w, &g));
+        CHECK_OK(icl_state_write(w, g, NULL));
+      }
+      CHECK_OK(icl_step_end(n->engine));
+      icl_tensor_release(g);
+      CHECK_EQ(icl_step_flags(n->engine), step == 2 ? 7u | 1u << 31 : 0);
+    }
+  net_close(n, w);
+}
+
+TEST(flags_of_a_step_are_those_of_all_ranks) {
+  rank_threads_run(3, raise_flags, &(icl_config){.threads = 2});
+  rank_threads_run(3, raise_flags, &(icl_config){.threads = 1, .eager = true});
+  rank_threads_run(3, raise_flags, &(icl_config){.device = "ref"});
+}
+
+TEST(alone_flags_are_those_of_the_process) {
+  net *n = net_open("cpu", false);
+  CHECK_OK(icl_step_begin(n->engine));
+  CHECK_OK(icl_step_flag(n->engine, 5));
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK_EQ(icl_step_flags(n->engine), 5u);
+  CHECK_OK(icl_step_begin(n->engine));
+  CHECK_OK(icl_step_end(n->engine));
+  CHECK_EQ(icl_step_flags(n->engine), 0u);
+  net_free(n);
+}
+
+/* In the second step rank 1 fails: it meets a NaN, first of all or in the last gradient, when others are on their way;
+ * or it is interrupted. */
+typedef struct {
+  icl_config config;
+  enum { NAN_IN_INPUT, NAN_IN_LAST_GRADIENT, INTERRUPT, FAILURES } failure;
+  bool sync;
+  pthread_barrier_t stored;
+} failing;
+
+static void fail_in_a_step(icl_group *group, void *context) {
+  failing *f = context;
+  net *n = net_new(&f->config);
+  int rank = icl_group_rank(group);
+  n->training = true;
+  n->together = f->sync ? 3 * 4 : 0;
+  CHECK_OK(icl_engine_set_group(n->engine, group));
+  float before = 0, after = 0;
+  for (int step = 0; step < 2; step++) {
+    if (step && rank == 1 && f->failure == NAN_IN_LAST_GRADIENT)
+      CHECK_OK(icl_state_set(n->state[0], ICL_F32, &after));
+    CHECK_OK(icl_step_begin(n->engine));
+    net_rewind(n);
+    icl_tensor *z = net_parameter(n, 1, 0, 1, (int32_t[]){1}); /* the gradient of z sqrt(z) is NaN where z is 0 */
+    icl_tensor *x = net_op2(n, "mul", images_of(n, step, 4 * rank, 4),
+                            net_op2(n, "add", net_op2(n, "mul", z, net_op1(n, "sqrt", z)), net_number(n, 1)));
+    if (step && rank == 1 && f->failure == NAN_IN_INPUT)
+      x = net_op1(n, "log", net_op2(n, "mul", x, net_number(n, -1)));
+    net_update(n, net_loss(n, net_resnet(n, x, 1, 4), labels_of(n, 4 * rank, 4)), 0.1);
+    if (step && rank == 1 && f->failure == INTERRUPT)
+      icl_engine_interrupt(n->engine);
+    if (!step)
+      CHECK_OK(icl_step_end(n->engine));
+    else if (rank == 1)
+      CHECK_ERROR(icl_step_end(n->engine), f->failure == INTERRUPT ? ICL_EINTERRUPTED : ICL_ENONFINITE, "");
+    else
+      CHECK_ERROR(icl_step_end(n->engine), ICL_EIO, f->failure == INTERRUPT ? "interrupted" : "made a NaN");
+    float weights[3 * 3 * CHANNELS * 4];
+    CHECK_OK(icl_state_get(n->state[1], ICL_F32, weights));
+    *(step ? &after : &before) = weights[0];
+    if (!step)
+      pthread_barrier_wait(&f->stored); /* or the news of the failure may come before the last of the first step */
+    net_clear(n);
+  }
+  CHECK_EQ(before, after); /* no rank has stored the step */
+  CHECK(!icl_in_step(n->engine));
+  net_free(n);
+}
+
+TEST(where_a_rank_fails_no_rank_stores_the_step) {
+  static const icl_config configs[] = {{.device = "ref"}, {.threads = 2, .plan = "no-bucket"}, {.threads = 1}};
+  for (int i = 0; i < 3; i++)
+    for (int failure = 0; failure < FAILURES; failure++) {
+      failing f = {.config = configs[i], .failure = failure, .sync = failure != NAN_IN_INPUT};
+      f.config.check_nan = failure != INTERRUPT;
+      CHECK_EQ(pthread_barrier_init(&f.stored, NULL, 3), 0);
+      rank_threads_run(3, fail_in_a_step, &f);
+      pthread_barrier_destroy(&f.stored);
+    }
 }
