@@ -22,7 +22,4 @@ icl_status icl__group_wait(icl_group *group, icl__request *request);
 /* EIO, with its message, if the group has failed; at once, for those who compute long between two calls. */
 icl_status icl__group_check(icl_group *group);
 
-/* Is this the kind of a communicator, "tcp" or one that a plug-in has? */
-bool icl__group_is_kind(const char *kind);
-
 #endif
