@@ -97,8 +97,7 @@ local function weigh_losses()
   local methods = core.tensor_methods
   local backward = methods.backward
   function methods.backward(x, ...)
-    local share = type(x) == "userdata" and part.of_process()
-    return backward(share and x * share or x, ...)
+    return backward(type(x) == "userdata" and part.weighed_own(x) or x, ...)
   end
 end
 

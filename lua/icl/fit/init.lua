@@ -35,7 +35,7 @@ end
 -- Leaves the gradients of a batch for the optimizer; -> loss, accuracies and metrics as a table for run:log. Each part
 -- draws what the whole batch would.
 local function learn(self, batch, is_first)
-  local o, sums, drawn = self.options, { loss = 0 }, places.counted()
+  local o, sums, drawn = self.options, {}, places.counted()
   for _, chunk in ipairs(batch:chunks(o.subdivision, o.as_published)) do
     local share = chunk:size() / batch:size()
     local computed <close> = o.subdivision > 1 and part.enter(chunk:part()) or nil
@@ -43,9 +43,9 @@ local function learn(self, batch, is_first)
     check_stored(type(chunk.image) == "table" and chunk.image[1] or chunk.image, o.precision)
     local logits = predict(self.model, chunk.image)
     local loss = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
-    if share < 1 and not o.as_published then loss = loss * share end
+    if share < 1 and not o.as_published then loss = part.weighed(loss, chunk:size(), batch:size()) end
     self.scaler:backward(loss)
-    sums.loss = sums.loss + loss
+    sums.loss = sums.loss and sums.loss + loss or loss
     for name, value in pairs(is_first and metrics.figures(logits, chunk.target, self.train_metrics) or {}) do
       sums[name] = (sums[name] or 0) + value * share
     end

@@ -71,8 +71,7 @@ end
 -- processes.mean(x) -> in a pass of training: the mean over the images of the whole batch of what is a mean over those
 -- of this process.
 function processes.mean(x)
-  local share = part.of_process()
-  return share and processes.reduce(x * share) or x
+  return part.is_shared() and processes.reduce(part.weighed_own(x)) or x
 end
 
 -- ---- states ----

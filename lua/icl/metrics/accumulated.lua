@@ -22,7 +22,7 @@ function accumulated.class(name)
     arguments.no_more(self.name .. ": update", "logits and a target", ...)
     arguments.tensor(self.name .. ": update: logits", logits)
     local sums = self:add(logits, target):cast "f64"
-    if part.of_process() then sums = processes.reduce(sums) end
+    if part.is_shared() then sums = processes.reduce(sums) end
     self.sums:write(self.sums + sums)
   end
 

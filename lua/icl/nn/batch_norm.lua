@@ -43,14 +43,14 @@ end
 -- The sums of the batch, or of what all processes have of it, and how many values of a channel are in them.
 local function sums_of(self, x)
   local sums, count = ops.bn_sums(x), x:count() // self.weight:count()
-  if not (self.sync and part.of_process()) then return sums, count end
+  if not (self.sync and part.is_shared()) then return sums, count end
   local now = part.current()
   return processes.reduce(sums, { join = true }), count // now.count * now.together
 end
 
 -- Running statistics of this process, or the mean of those of all.
 local function averaged(self, statistics)
-  if not self.average or self.sync or not part.of_process() then return statistics end
+  if not self.average or self.sync or not part.is_shared() then return statistics end
   return processes.reduce(statistics / processes.size())
 end
 

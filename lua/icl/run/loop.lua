@@ -88,7 +88,7 @@ end
 local function enter_part(loop)
   if not (loop.training and processes.are_several()) then return end
   local own = loop.batch:part()
-  own.share = loop.batch:share()
+  own.own = own.count
   part.enter(own)
 end
 
