@@ -58,8 +58,8 @@ function distributed.broadcast(thing)
   processes.spread(states)
 end
 
--- icl.distributed.sum(number or list of numbers) -> the sum over all processes, of a list number by number; in the order
--- of ranks, in f64.
+-- icl.distributed.sum(number or list of numbers) -> the sum over all processes, of a list number by number; in the
+-- order of ranks, in f64.
 function distributed.sum(value)
   if type(value) == "number" then return processes.sum({ value })[1] end
   arguments.typed("icl.distributed.sum", value, "table", "a number or a list of numbers")
@@ -83,8 +83,8 @@ function distributed.sync_batch_norm(model)
   mark("icl.distributed.sync_batch_norm", model, "sync")
 end
 
--- icl.distributed.average_batch_norm(model): from now on the running statistics of its batch norms are the means of those
--- of all processes, and not those of process 0 alone; --average-bn does it.
+-- icl.distributed.average_batch_norm(model): from now on the running statistics of its batch norms are the means of
+-- those of all processes, and not those of process 0 alone; --average-bn does it.
 function distributed.average_batch_norm(model)
   mark("icl.distributed.average_batch_norm", model, "average")
 end

@@ -7,8 +7,8 @@ local part = require "icl.internal.part"
 local processes = require "icl.internal.processes"
 local spread = require "icl.internal.spread"
 
--- A group in which this process has a rank. `heard` are the texts that ranks gave to gather in an earlier turn, those of
--- one call after those of the other; what is given now goes into `said`.
+-- A group in which this process has a rank. `heard` are the texts that ranks gave to gather in an earlier turn, those
+-- of one call after those of the other; what is given now goes into `said`.
 local function group_of(rank, size, heard, said)
   local group, calls = {}, 0
   function group.rank() return rank end
@@ -81,7 +81,8 @@ local function batches_of(rank, size, set, options, epoch)
 end
 
 check("processes have the batches of one process, in its order, unequal rests included", function()
-  for _, case in ipairs { { 41, 12, true }, { 41, 12, false }, { 29, 12, false }, { 12, 12, false }, { 53, 7, false } } do
+  local cases = { { 41, 12, true }, { 41, 12, false }, { 29, 12, false }, { 12, 12, false }, { 53, 7, false } }
+  for _, case in ipairs(cases) do
     local count, global, drop_last = table.unpack(case)
     local set = make_set(count)
     local options = { global_batch_size = global, training = true, drop_last = drop_last }

@@ -221,7 +221,8 @@ local expected = {
     { "dual_cutout/epochs=400", "2.76 %", 36479194, { dual_cutout = true, batch_size = 128 } },
     { "ricap/epochs=200", "2.83 %", 36479194, { ricap = true, random_crop = false, weight_decay = 5e-4 } },
     { "ricap-1x512", "2.63 % (V100)", 36479194, { batch_size = 512, subdivision = 1, ricap = true } },
-    { "ricap-8x64", "2.75 % (V100)", 36479194, { global_batch_size = 512, world_size = 8, base_lr = 0.2, epochs = 200 } },
+    { "ricap-8x64", "2.75 % (V100)", 36479194,
+      { global_batch_size = 512, world_size = 8, base_lr = 0.2, epochs = 200 } },
   },
 }
 

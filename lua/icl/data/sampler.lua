@@ -25,8 +25,8 @@ local function global_size(loader)
   return global
 end
 
--- sampler.settle(loader): a loader with what it was given gets rank and ranks (this process, of how many that have parts
--- of its batches), global_batch_size, batch_size (of a process, at most) and batches.
+-- sampler.settle(loader): a loader with what it was given gets rank and ranks (this process, of how many that have
+-- parts of its batches), global_batch_size, batch_size (of a process, at most) and batches.
 function sampler.settle(loader)
   local count = loader.set.count
   loader.rank, loader.ranks = 0, 1
@@ -54,7 +54,9 @@ function sampler.span(loader, number)
   local span = { whole_first = (number - 1) * size, counts = {} }
   span.whole_count = math.min(size, loader.set.count - span.whole_first)
   span.first, span.count = spread.share(span.whole_count, loader.ranks, loader.rank)
-  for rank = 1, loader.ranks do span.counts[rank] = select(2, spread.share(span.whole_count, loader.ranks, rank - 1)) end
+  for rank = 1, loader.ranks do
+    span.counts[rank] = select(2, spread.share(span.whole_count, loader.ranks, rank - 1))
+  end
   return span
 end
 

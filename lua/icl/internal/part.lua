@@ -1,5 +1,5 @@
--- internal/part.lua: the part of a batch that is computed now, where a batch is computed in parts: by several processes,
--- or one after another.
+-- internal/part.lua: the part of a batch that is computed now, where a batch is computed in parts: by several
+-- processes, or one after another.
 --
 -- Draws for the images of a part are those that the whole batch would have, so that results do not depend on how images
 -- are spread.
@@ -69,8 +69,8 @@ function part.is_mean(x, values)
   if current then values_of[x] = values end
 end
 
--- part.weighed(x, count, all) -> x, a mean over `count` images, times their share of `all`. Where it is known what x was
--- made of it is their sum through the number of all, so that its gradient is rounded as that of the mean over all is.
+-- part.weighed(x, count, all) -> x, a mean over `count` images, times their share of `all`. Where it is known what x
+-- was made of it is their sum through the number of all, so that its gradient is rounded as that of the mean over all.
 function part.weighed(x, count, all)
   local values = values_of[x]
   if not values or values:count() % count ~= 0 then return x * (count / all) end

@@ -83,8 +83,8 @@ function places.rewind()
   place.counts = {}
 end
 
--- places.counted() -> the draws that were counted at this place so far, for places.recount(it): they are counted on from
--- there, so that what parts of a batch draw one after another is what the whole of it would.
+-- places.counted() -> the draws that were counted at this place so far, for places.recount(it): they are counted on
+-- from there, so that what parts of a batch draw one after another is what the whole of it would.
 function places.counted()
   local counts = {}
   for name, count in pairs(place.counts) do counts[name] = count end

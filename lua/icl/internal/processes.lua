@@ -76,8 +76,8 @@ end
 
 -- ---- states ----
 
--- processes.spread(states): states get the values that they have in the main process; nothing is sent where they are the
--- same in all.
+-- processes.spread(states): states get the values that they have in the main process; nothing is sent where they are
+-- the same in all.
 function processes.spread(states)
   if not processes.are_several() or #states == 0 then return end
   local bytes, digests = {}, {}

@@ -29,8 +29,8 @@ local function difference(own, theirs)
   end
 end
 
--- agreement(run, values): an error in all processes unless they agree; values: the options of the run's command line, or
--- nil. When it returns all have come so far: what they read of files, the main process may change now.
+-- agreement(run, values): an error in all processes unless they agree; values: the options of the run's command line,
+-- or nil. When it returns all have come so far: what they read of files, the main process may change now.
 local function agreement(run, values)
   if not processes.are_several() then return end
   local all = processes.gather(json.encode(facts_of(run, values)))
@@ -39,8 +39,8 @@ local function agreement(run, values)
     local other = json.decode(all[rank + 1])
     local name = difference(main, other)
     if name then
-      fail("icl.run: %s differs between processes: it is %s in process 0 and %s in process %d; all must be started alike",
-        name, main[name] or "not there", other[name] or "not there", rank)
+      fail("icl.run: %s differs between processes: it is %s in process 0 and %s in process %d; all must be started "
+        .. "alike", name, main[name] or "not there", other[name] or "not there", rank)
     end
   end
 end

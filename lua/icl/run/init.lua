@@ -114,8 +114,8 @@ end
 -- by epochs have files of their own, of which the last keep_epochs stay (0: all). best: the figure of reports that
 -- decides, "test.top1" or "val.loss"; otherwise top1 or else loss of val or else test. options: the options of a
 -- command line, for the folder's options.lua; those that were parsed last unless given. sinks: a list of things that
--- are told what happens, see lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is shown,
--- as in a run without output and without a command line.
+-- are told what happens, see lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is
+-- shown, as in a run without output and without a command line.
 --
 -- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
 -- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table

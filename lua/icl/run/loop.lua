@@ -95,7 +95,9 @@ end
 -- The end of an evaluation that is shared out. All leave it, and the run, where one came to a signal to stop.
 local function join(loop, stop)
   local record = loop.record
-  local signal = shared.join(record, loop.loader.batches, stop, function(values, images) add(record, values, images) end)
+  local signal = shared.join(record, loop.loader.batches, stop, function(values, images)
+    add(record, values, images)
+  end)
   loop.images = record.images
   if signal then signals.obey(signal) end
 end

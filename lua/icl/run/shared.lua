@@ -28,9 +28,9 @@ local function unpack_into(passes, text)
   return signal ~= "" and signal or nil
 end
 
--- shared.join(record, batches, signal, add): once in all processes, where they have done their parts of so many batches,
--- or came to a signal: makes the record one of all, by add(values, images) for each pass. -> the signal that somebody
--- came to, or nil.
+-- shared.join(record, batches, signal, add): once in all processes, where they have done their parts of so many
+-- batches, or came to a signal: makes the record one of all, by add(values, images) for each pass. -> the signal that
+-- somebody came to, or nil.
 function shared.join(record, batches, signal, add)
   local passes, found = {}, nil
   local own = HEAD:pack(signal or "") .. table.concat(record.passes or {})

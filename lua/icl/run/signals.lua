@@ -65,8 +65,8 @@ local function ask(run)
   if wish == "stop" or wish == "TERM" then leave(run, wish) end
 end
 
--- What a signal asks for. INT and TERM count as pending until the state is saved, so that a second one does not wait for
--- that.
+-- What a signal asks for. INT and TERM count as pending until the state is saved, so that a second one does not wait
+-- for that.
 local function act(run, signal)
   if signal == "HUP" or signal == "USR1" then
     if core.signal_pending() == signal then core.signal_take() end

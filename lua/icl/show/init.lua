@@ -73,7 +73,8 @@ local function loader_of(set, o)
     return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set) })
   end
   return data.loader(set, { batch_size = o.batch_size, global_batch_size = o.global_batch_size, training = true,
-                            drop_last = o.drop_last, mix_with = o.mix_with, chain = augment.from_options(o, set, { training = true }) })
+                            drop_last = o.drop_last, mix_with = o.mix_with,
+                            chain = augment.from_options(o, set, { training = true }) })
 end
 
 -- A path for the sheet: the one that was asked for, which must be free, or the first free one of show.png, show-1.png.
