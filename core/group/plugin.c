@@ -35,6 +35,10 @@ static icl_status open_plugin(const char *kind, const icl__communicator **result
 }
 
 icl_status icl__communicator_find(const char *kind, const icl__communicator **result) {
+  if (!strcmp(kind, icl__tcp.name)) {
+    *result = &icl__tcp;
+    return ICL_OK;
+  }
   if (!icl__communicator_is_plugin(kind))
     return icl__fail(ICL_EINVAL, "groups do not talk by '%s'; choose tcp or mpi", kind);
   icl_status status = open_plugin(kind, result);
