@@ -54,6 +54,8 @@ static int step_end(lua_State *L) {
     lua_gc(L, LUA_GCCOLLECT);
     status = icl_step_end(engine);
   }
+  if (status == ICL_ENOMEM && icl_engine_group(engine)) /* the other ranks wait for this step */
+    icl_group_abort(icl_engine_group(engine), icl_message());
   icl_step_cancel(engine); /* where memory is out for good */
   icl__lua_check(L, status);
   if (lua_istable(L, 1)) {

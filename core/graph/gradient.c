@@ -226,7 +226,7 @@ icl_status icl_backward(icl_tensor *loss) { return icl_backward_scaled(loss, NUL
 /* The gradient of a state is the sum of those of all ranks; another value is one of this rank's. */
 static icl_status take(const icl__node *node, icl__node *gradient, icl__node **result) {
   if (node->op == ICL__OP_state)
-    return icl__record(node->engine, ICL__OP_all_reduce, 1, &gradient, NULL, result);
+    return icl__record_sum_over_ranks(node->engine, gradient, result);
   *result = icl_tensor_retain(gradient);
   return ICL_OK;
 }

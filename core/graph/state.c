@@ -297,9 +297,11 @@ static icl_status add_up(icl_state *state, icl__node **result) {
   icl__node *sum = icl_tensor_retain(state->gradient[0]);
   icl_status status = ICL_OK;
   for (int i = 1; i <= state->gradients && status == ICL_OK; i++) {
-    bool last = i == state->gradients;
-    icl__node *in[] = {sum, last ? NULL : state->gradient[i]}, *next = NULL;
-    status = icl__record(state->engine, last ? ICL__OP_all_reduce : ICL__OP_add_n, last ? 1 : 2, in, NULL, &next);
+    icl__node *next = NULL;
+    if (i < state->gradients)
+      status = icl__record(state->engine, ICL__OP_add_n, 2, (icl__node *[]){sum, state->gradient[i]}, NULL, &next);
+    else
+      status = icl__record_sum_over_ranks(state->engine, sum, &next);
     icl_tensor_release(sum);
     sum = next;
   }

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "group/communicator.h"
@@ -40,6 +41,7 @@ struct icl_group {
   bool open, closing, told;    /* told: all others know of the failure */
   icl_status failed;
   char failure[MESSAGE];
+  double busy; /* seconds in collectives */
 };
 
 /* Does this rank run on the host of this process? */
@@ -100,9 +102,10 @@ static icl__request *next_request(icl_group *g) {
   }
 }
 
-static void finish(icl_group *g, icl__request *request) {
+static void finish(icl_group *g, icl__request *request, double seconds) {
   pthread_mutex_lock(&g->lock);
   request->done = true;
+  g->busy += seconds;
   pthread_cond_broadcast(&g->change);
   pthread_mutex_unlock(&g->lock);
 }
@@ -164,9 +167,10 @@ static void *work(void *argument) {
     g->communicator->abort(g->state, g->failure);
   if (status == ICL_OK) {
     for (icl__request *next; (next = next_request(g));) {
+      double start = icl__seconds();
       status = g->communicator->run(g->state, &next->what, sequence++);
       if (status == ICL_OK) {
-        finish(g, next);
+        finish(g, next, icl__seconds() - start);
       } else {
         take_failure(g, status);
         last = next;
@@ -366,6 +370,13 @@ icl_status icl__group_wait(icl_group *group, icl__request *request) {
   pthread_mutex_unlock(&group->lock);
   icl__free(request);
   return status;
+}
+
+double icl__group_busy(icl_group *group) {
+  pthread_mutex_lock(&group->lock);
+  double seconds = group->busy;
+  pthread_mutex_unlock(&group->lock);
+  return seconds;
 }
 
 icl_status icl__group_check(icl_group *group) {

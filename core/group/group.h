@@ -22,4 +22,7 @@ icl_status icl__group_wait(icl_group *group, icl__request *request);
 /* EIO, with its message, if the group has failed; at once, for those who compute long between two calls. */
 icl_status icl__group_check(icl_group *group);
 
+/* Seconds that collectives took so far, from when each could begin; for profiles. */
+double icl__group_busy(icl_group *group);
+
 #endif

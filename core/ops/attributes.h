@@ -19,7 +19,7 @@ enum { ARGMAX_DIM };
 /* broadcast_to, sum_to, reshape, uniform, normal, bernoulli, randint: the rank, then the sizes */
 enum { TARGET_SHAPE, RANDINT_LOW = ICL__LIST_SLOTS, RANDINT_HIGH };
 /* all_reduce */
-enum { ALL_REDUCE_JOIN };
+enum { ALL_REDUCE_JOIN, ALL_REDUCE_WIDE };
 /* matmul */
 enum { MATMUL_TRANSPOSE_A, MATMUL_TRANSPOSE_B };
 /* conv2d and, one slot pair more: size of conv2d_input_grad, kernel of conv2d_weight_grad */

@@ -17,8 +17,8 @@
 
 typedef struct {
   icl__plan *plan;
-  bool wide;                 /* sums are those of the threads of one process: see dtype_of() */
   int open[ICL_DTYPE_COUNT]; /* the bucket that takes more of this dtype; -1: there is none */
+  int first;                 /* the first bucket that took more than one; -1: there is none yet */
   int *ready, *after;        /* of each node, as in icl__bucket */
 } gathering;
 
@@ -26,16 +26,17 @@ typedef struct {
 
 static bool joins(const icl__pnode *v) { return icl__plan_sends(v) && v->attr.i[ALL_REDUCE_JOIN]; }
 
-/* Where the sums of batch norm are those of all ranks, ranks compute what the threads of one process do, whose partial
- * sums are added in f64; but for those in a layout of a kernel's own. */
+/* Is v to be the sum that the threads of one process would have: of partial sums in f64, rounded once? Those in a
+ * layout of a kernel's own are added in f32 there, too. */
 static bool adds_in_f64(const icl__pnode *v) {
   const icl__pnode *f = v->in[0];
-  return v->dtype == ICL_F32 && f->op == ICL__PLAN_FINISH && !(icl__plan_flags(f->in[0]) & ICL__OPAQUE);
+  return v->attr.i[ALL_REDUCE_WIDE] && v->dtype == ICL_F32 && f->op == ICL__PLAN_FINISH &&
+         !(icl__plan_flags(f->in[0]) & ICL__OPAQUE);
 }
 
-static icl_dtype dtype_of(const gathering *g, icl__pnode *v) {
+static icl_dtype dtype_of(icl__pnode *v) {
   icl__pnode *f = v->in[0];
-  if (g->wide && adds_in_f64(v)) {
+  if (adds_in_f64(v)) {
     if (f->uses == 1 && f->output < 0)
       f->stored = ICL_F64;
     return ICL_F64;
@@ -51,9 +52,8 @@ static size_t padded(icl_dtype dtype, size_t count) {
   return (count + line - 1) / line * line;
 }
 
-size_t icl__bucket_bytes(const icl__plan *plan, const icl__bucket *b) {
-  size_t bytes = b->count * icl_dtype_bytes(b->dtype);
-  return b->join ? bytes * (size_t)(1 + plan->policy.ranks) : bytes + b->flags * ICL__FLAGS * icl_dtype_bytes(b->dtype);
+size_t icl__bucket_bytes(const icl__bucket *b) {
+  return (b->count + (b->flags ? ICL__FLAGS : 0)) * icl_dtype_bytes(b->dtype);
 }
 
 /* ---- gathering ---- */
@@ -71,18 +71,26 @@ static icl__bucket *add_bucket(icl__plan *plan, icl_dtype dtype) {
   return plan->bucket[plan->buckets++] = b;
 }
 
+/* The first parameters get their gradients last, and nothing is left then to be computed while they travel. */
+static bool has_room(const gathering *g, const icl__bucket *b, const icl__pnode *v) {
+  const icl__policy *policy = &g->plan->policy;
+  size_t most = b->number == g->first ? policy->last_bucket_bytes : policy->bucket_bytes;
+  return (b->count + elements(v)) * icl_dtype_bytes(b->dtype) <= most;
+}
+
 /* The bucket that v goes into. */
 static icl__bucket *bucket_for(gathering *g, icl__pnode *v) {
   icl__plan *plan = g->plan;
-  icl_dtype dtype = dtype_of(g, v);
+  icl_dtype dtype = dtype_of(v);
   int *open = &g->open[dtype];
   bool alone = !v->slack || joins(v) || !plan->policy.bucket;
-  if (!alone && *open >= 0 &&
-      (plan->bucket[*open]->count + elements(v)) * icl_dtype_bytes(dtype) <= plan->policy.bucket_bytes)
+  if (!alone && *open >= 0 && has_room(g, plan->bucket[*open], v))
     return plan->bucket[*open];
   icl__bucket *b = add_bucket(plan, dtype);
-  if (b && !alone)
-    *open = b->number;
+  if (!b || alone)
+    return b;
+  g->first = g->first < 0 ? b->number : g->first;
+  *open = b->number;
   return b;
 }
 
@@ -162,9 +170,8 @@ icl_status icl__plan_buckets(icl__plan *plan) {
   if (!plan->sends)
     return ICL_OK;
   size_t n = (size_t)plan->nodes;
-  gathering g = {.plan = plan, .ready = icl__alloc(n, sizeof *g.ready), .after = icl__alloc(n, sizeof *g.after)};
-  for (int i = 0; i < plan->nodes; i++)
-    g.wide |= joins(plan->node[i]);
+  gathering g = {
+      .plan = plan, .first = -1, .ready = icl__alloc(n, sizeof *g.ready), .after = icl__alloc(n, sizeof *g.after)};
   for (int d = 0; d < ICL_DTYPE_COUNT; d++)
     g.open[d] = -1;
   icl_status status = g.ready && g.after ? gather(&g) : ICL_ENOMEM;

@@ -211,8 +211,9 @@ bool icl__plan_reads_images(const icl__pnode *v, int input); /* image by image; 
 bool icl__plan_same_shape(const icl__pnode *a, const icl__pnode *b);
 size_t icl__plan_bytes(const icl__pnode *v);
 size_t icl__plan_image_bytes(const icl__pnode *v);
-size_t icl__plan_image_stride(const icl__pnode *v); /* bytes from one image to the next in memory */
-int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to the next in memory */
+size_t icl__plan_image_stride(const icl__pnode *v);  /* bytes from one image to the next in memory */
+int64_t icl__plan_pitch(const icl__pnode *v);        /* elements from one row to the next in memory */
+size_t icl__bucket_bytes(const icl__bucket *bucket); /* that a rank sends */
 
 /* Images of thread t of a domain of n images: [first, end). */
 static inline int64_t icl__plan_first_image(int64_t n, int thread, int threads) { return n * thread / threads; }

@@ -13,6 +13,7 @@ static const icl__policy standard = {
     .chain = 3,
     .ranks = 1,
     .bucket_bytes = 25 << 20,
+    .last_bucket_bytes = 1 << 20,
 };
 
 static bool *find_switch(icl__policy *policy, const char *name, size_t length) {

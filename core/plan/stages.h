@@ -35,7 +35,6 @@ void icl__pnode_free(icl__pnode *v);
 bool icl__plan_delay_buckets(icl__plan *plan); /* buckets.c: brings all_reduces behind the start of their buckets */
 void icl__plan_time_buckets(icl__plan *plan);  /* buckets.c: when they start, and when they must be there */
 void icl__plan_fill_buckets(icl__plan *plan);  /* buckets.c: which values lie in them */
-size_t icl__bucket_bytes(const icl__plan *plan, const icl__bucket *bucket); /* buckets.c */
 
 void icl__plan_rule(icl__pnode *v); /* domains.c: the op's batch rule */
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase); /* recompute.c */

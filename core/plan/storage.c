@@ -174,7 +174,8 @@ static icl_status lay_out_blocks(icl__plan *plan, span *item) {
 
 /* From the first value that is written into it until the last that lies in it, or has to be copied out, is used. */
 static span span_of_bucket(const icl__plan *plan, icl__bucket *b) {
-  span s = {&b->offset, plan->nodes + b->place, padded(icl__bucket_bytes(plan, b)), 2 * b->start, 2 * b->wait};
+  size_t bytes = icl__bucket_bytes(b) * (size_t)(b->join ? 1 + plan->policy.ranks : 1);
+  span s = {&b->offset, plan->nodes + b->place, padded(bytes), 2 * b->start, 2 * b->wait};
   for (int k = 0; k < b->members; k++) {
     const icl__pnode *v = b->member[k], *u = v->in[0];
     int made = u->inside && u->bucket == b ? icl__plan_made_at(u) : s.from;

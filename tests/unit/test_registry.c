@@ -55,6 +55,7 @@ static const struct {
     {"bn_coefficients", "eps", BN_F_EPS},
     {"bn_inference", "eps", BN_F_EPS},
     {"all_reduce", "join", ALL_REDUCE_JOIN},
+    {"all_reduce", "wide", ALL_REDUCE_WIDE},
     {"bn_running", "row", BN_ROW},
     {"bn_running", "momentum", BN_F_MOMENTUM},
     {"bn_running", "factor", BN_F_FACTOR},

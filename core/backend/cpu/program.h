@@ -41,9 +41,9 @@ typedef struct {
 typedef struct {
   icl__cpu_device *device;
   icl__plan *plan;
-  double *waiting;        /* by thread: at barriers after phases, then after sections */
-  icl__request **request; /* by bucket: on its way */
-  double blocked;         /* seconds of the first thread in waiting for other ranks */
+  double *waiting;         /* by thread: at barriers after phases, then after sections */
+  icl__request **request;  /* by bucket: on its way */
+  double sending, blocked; /* seconds that it took to send, and that the first thread waited for the end of it */
   uint64_t runs;
   bool overwrites; /* new versions of states are written over the old ones in the last section */
 } icl__cpu_program;

@@ -369,7 +369,10 @@ icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindin
   atomic_init(&run.status, ICL_OK);
   atomic_init(&run.leave, 0);
   int threads = cpu->threads;
+  double busy = cpu->profile && p->plan->sends ? icl__group_busy(bindings->group) : 0;
   ICL__TRY(icl__team_run(threads, work, &run));
+  if (cpu->profile && p->plan->sends)
+    p->sending += icl__group_busy(bindings->group) - busy;
   int status = atomic_load(&run.status);
   if (status == ICL_OK)
     return ICL_OK;
