@@ -102,7 +102,7 @@ icl_status icl_engine_set_group(icl_engine *engine, icl_group *group) {
   icl_group_release(engine->group);
   engine->group = group;
   engine->policy.ranks = ranks;
-  engine->uses_flags = engine->joins = false;
+  engine->joins = false;
   engine->last_plan = NULL; /* plans are made for a number of ranks */
   icl__plan_cache_clear(&engine->plans);
   return ICL_OK;

@@ -368,6 +368,8 @@ TEST(draws) {
        {"randint", "i64 4", "shape=2 low=-3 high=3", "i64 (2)"},
        {"randint", "i64 4", "shape=2 low=4 high=3", "!low must be at most high, but 4 > 3"},
        {"dropout", "bf16 2 3; i64 4; 0.5", "", "bf16 (2, 3)"},
+       {"dropout", "f32 2 3; i64 4; 0.5; i64 2", "", "f32 (2, 3)"},
+       {"dropout", "f32 2 3; i64 4; 0.5; i64 3", "", "!id must be (n)"},
        {"dropout", "u8 2 3; i64 4; 0.5", "", "!x must be of a floating-point dtype"});
 }
 
@@ -518,6 +520,7 @@ TEST(batch_rules) {
         {"bernoulli", "i64 4; 0.5; i64 8", "shape=8,4", "map 4 seed"},
         {"uniform", "i64 4", "", "global 0"},
         {"dropout", "f32 8 4; i64 4; 0.5", "", "map 1"},
+        {"dropout", "f32 8 4; i64 4; 0.5; i64 8", "", "map 9"},
         {"crop", "u8 8 4 4 1; i64 8 2", "size=4", "map 3 seed"},
         {"adjust", "u8 8 4 4 1; f64 8; i64 8", "", "map 7 seed"},
         {"warp", "u8 8 4 4 1; f32 8 8", "", "map 3 seed"},

@@ -51,7 +51,7 @@ static icl__cuda_draw draw_of(const icl__cuda_op *op, int key, int ids) {
   const icl__view *y = &op->call->out;
   int64_t images = y->rank ? y->shape[0] : 1;
   return (icl__cuda_draw){.key = data(op, key),
-                          .ids = ids < 0 ? NULL : data(op, ids),
+                          .ids = data(op, ids),
                           .first = op->call->first,
                           .images = images,
                           .size = icl__view_count(y) / images};
@@ -79,7 +79,7 @@ ICL__CUDA_OP(randint) {
 }
 
 ICL__CUDA_OP(dropout) {
-  icl__cuda_draw d = draw_of(op, 1, -1);
+  icl__cuda_draw d = draw_of(op, 1, 3);
   return ICL__CUDA_EITHER(op, dropout)(&d, icl__cuda_input(op, 0), icl__cuda_input(op, 2), icl__cuda_output(op),
                                        op->stream);
 }

@@ -309,6 +309,15 @@ function Module:parameters()
   return list
 end
 
+-- m:buffers() -> list of the states that are not trained, such as statistics.
+function Module:buffers()
+  local list = {}
+  for _, entry in ipairs(self:named_states()) do
+    if records[entry.module].buffers[entry.key] then list[#list + 1] = entry.state end
+  end
+  return list
+end
+
 -- m:count() -> how many numbers are trained.
 function Module:count()
   local count = 0

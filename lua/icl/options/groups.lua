@@ -19,6 +19,7 @@ local rotate = require "icl.augment.rotate"
 local trivial_augment = require "icl.augment.trivial_augment"
 local vflip = require "icl.augment.vflip"
 local datasets = require "icl.internal.datasets"
+local distributed = require "icl.distributed"
 local folder = require "icl.data.folder"
 local options = require "icl.options.list"
 local optimizers = require "icl.optim.from_options".names
@@ -49,7 +50,11 @@ groups.data = options "data"
       { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
       { only = in_folder })
-  : value("batch_size", 128, "images a step", { min = 1, alias = "batch" })
+  : value("batch_size", 128, "images a step; of several processes each has as many",
+      { min = 1, alias = "batch",
+        only = { "no {global_batch_size}", function(values) return values.global_batch_size == nil end } })
+  : value("global_batch_size", nil, "images a step of all processes together, in place of that",
+      { type = "integer", min = 1 })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true, neutral = true })
   : flag("drop_last", true, "leave out a last smaller batch in training")
   : flag("balanced", false, "draw the images of an epoch so that all classes are as frequent")
@@ -143,6 +148,10 @@ groups.augmentation = options "augmentation"
   : add(ricap.options, "ricap_", { ricap = true })
   : flag("mixup_or_cutmix", false, "one of these two, drawn for each batch")
   : add(mixup_or_cutmix.options, "mixup_or_cutmix_", { mixup_or_cutmix = true })
+  : choice("mix_with", "process", { "process", "batch", "part" },
+      "where the others come from that images are mixed with: the part of the batch that is their process's; the batch "
+      .. "of all processes; the part of it that is computed at a time, of --subdivision",
+      { only = { { mixup = true }, { cutmix = true }, { ricap = true }, { mixup_or_cutmix = true } } })
   : value("label_smoothing", 0.0, "share of the target spread over all classes", { min = 0, max = 1 })
   : check(check_mixing)
   : check(check_policies)
@@ -181,6 +190,8 @@ local averaged = { "an {ema} above 0", function(values) return values.ema > 0 en
 groups.training = options "training"
   : value("epochs", 160, "passes over the training images", { min = 1, may_change = true })
   : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0, alias = "lr" })
+  : value("scale_lr", nil, "images of a batch that base_lr is meant for: the rate is base_lr times the images of a "
+      .. "batch of all processes over this (Goyal et al. 2017)", { type = "integer", min = 1 })
   : choice("schedule", "multistep", schedule.types, "how the rate changes")
   : value("milestones", { 80, 120 },
       "epochs after the warm-up at which it drops; not given, they move in proportion when --epochs is",
@@ -253,6 +264,9 @@ groups.training = options "training"
       { min = 0 })
   : flag("ema_warmup", false, "a smaller decay at first, (1 + t) / (10 + t) behind t updates", { only = averaged })
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
+  : flag("sync_bn", false, "of several processes: batch norm with the statistics of the batch of all, not of each")
+  : flag("average_bn", false, "of several processes: running statistics are the mean of those of all, not those of "
+      .. "process 0", { only = { sync_bn = false } })
   : flag("as_published", false,
       "schedule, clipping and subdivision as in the code the published figures were made with")
   : value("weights", nil, "what to start from: a file of weights (safetensors), a checkpoint or the folder of a run",
@@ -293,6 +307,29 @@ groups.engine = options "engine"
   : neutral()
   : check(function(values) return values.device and core.device_problem(values.device) end)
   : after(configure)
+
+local of_several = { "{world_size}", function(values) return values.world_size ~= nil end }
+local is_numbered = { "{rank}", function(values) return values.rank ~= nil end }
+
+-- Those of a launcher that tells processes nothing itself.
+groups.processes = options "several processes"
+  : value("world_size", nil, "how many processes train together, one a device; a launcher says so itself",
+      { type = "integer", min = 1, transient = true })
+  : value("rank", nil, "the number of this one, from 0",
+      { type = "integer", min = 0, transient = true, neutral = true, only = of_several })
+  : value("local_rank", nil, "its number on its machine, from 0, which chooses the device",
+      { type = "integer", min = 0, transient = true, neutral = true, only = is_numbered })
+  : value("master", nil, "HOST:PORT of process 0, where they meet",
+      { type = "string", transient = true, neutral = true, only = is_numbered })
+  : flag("fast_reduce", false, "sums in an order that the communicator chooses, which may be faster",
+      { transient = true, neutral = true })
+  : check(function(values)
+      if values.rank and values.rank >= values.world_size then
+        return ("{rank} %d: of %d processes the last has %d"):format(values.rank, values.world_size,
+          values.world_size - 1)
+      end
+    end)
+  : after(distributed.from_options)
 
 local resumes = { "{resume}", function(values) return values.resume ~= nil end }
 local by_epochs = { "{save_every} N epochs", function(values) return values.save_every:find "ep" ~= nil end }
@@ -348,7 +385,10 @@ groups.precision = options "precision"
 
 groups.runtime = options "runtime"
   : value("seed", 0, "of every random draw", { min = 0, neutral = true })
-  : include(groups.precision, groups.output, groups.logging, groups.engine)
-  : after(function(opt) random.seed(opt.seed) end)
+  : include(groups.processes, groups.precision, groups.output, groups.logging, groups.engine)
+  : after(function(opt)
+      distributed.attach()
+      random.seed(opt.seed)
+    end)
 
 return groups

@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local locals = require "icl.program.locals"
 local outcome = require "icl.internal.outcome"
+local processes = require "icl.internal.processes"
 local recipes = require "icl.internal.recipes"
 local signals = require "icl.run.signals"
 local usage = require "icl.internal.usage"
@@ -121,13 +122,15 @@ local function run(f, ...)
   local ok, result, signal, failure = core.call(f, ...)
   if ok then return math.type(result) == "integer" and result or 0 end
   local code = usage.code(failure)
+  local own = processes.are_several() and ("process %d: "):format(processes.rank()) or ""
+  processes.abort(code and failure.text or tostring(result))
   if code then
     local out = code == 0 and io.stdout or io.stderr
     if failure.text ~= "" then out:write(failure.text, "\n") end
     return code
   end
   if signal and outcome.stopped then return 128 + signal end
-  io.stderr:write("icl: ", require "icl.repl.print".failure(result, failure), "\n")
+  io.stderr:write("icl: ", own, require "icl.repl.print".failure(result, failure), "\n")
   return signal and 128 + signal or 1
 end
 

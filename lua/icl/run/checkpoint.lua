@@ -218,7 +218,12 @@ function checkpoint.notes(run, before)
   if before.damage then lines[1] = ("Note: %s; %s is used"):format(before.damage, before.path) end
   lines[#lines + 1] = ("Goes on from %s: epoch %d, step %d"):format(before.path, run.epoch, run.step)
   local now = description.machine()
-  if about.threads ~= now.threads then
+  local processes = about.processes or 1
+  if processes ~= now.processes then
+    lines[#lines + 1] = ("Note: it was begun by %d process%s and goes on with %d: in each step the same images in the "
+      .. "same order, spread in another way; their sums are added in another order, so the bytes will differ"):format(
+      processes, processes > 1 and "es" or "", now.processes)
+  elseif about.threads ~= now.threads then
     lines[#lines + 1] = ("Note: it was begun with %d threads and goes on with %d; sums are split among threads, so the "
       .. "bytes will differ from those of a run that was never interrupted"):format(about.threads, now.threads)
   end
@@ -240,6 +245,9 @@ function checkpoint.check_loader(run, number, loader)
       end
     end
     run.expected[number] = nil
+    if before.batch_size ~= now.batch_size and (run.before.about.processes or 1) ~= description.machine().processes then
+      differences[#differences + 1] = ("{global_batch_size} %d keeps the batches"):format(before.batch_size)
+    end
     if #differences > 0 and not run.anyway then differ(run, run.before.path, differences, false) end
     if #differences > 0 then run:line("Note: goes on although it differs: " .. table.concat(differences, "; ")) end
   end

@@ -5,6 +5,7 @@ local find = require "icl.runs.find"
 local json = require "icl.json"
 local network = require "icl.network"
 local places = require "icl.internal.places"
+local processes = require "icl.internal.processes"
 local usage = require "icl.internal.usage"
 
 local description = {}
@@ -25,14 +26,14 @@ function description.loader(loader)
   local chain = getmetatable(loader.chain) or {}
   return {
     training = loader.training == true, images = loader.set.count, labels = digest_of(loader.set),
-    batch_size = loader.batch_size, batches = loader.batches,
+    batch_size = loader.global_batch_size or loader.batch_size, batches = loader.batches,
     chain = chain.__tostring and tostring(loader.chain) or type(loader.chain),
   }
 end
 
 -- description.machine() -> what the bytes of results depend on besides the program.
 function description.machine()
-  return { threads = core.threads(), build = core.build_id() }
+  return { threads = core.threads(), processes = processes.size(), build = core.build_id() }
 end
 
 -- description.network(run) -> what the evaluation of the run's model computes, as JSON, and the constants that it
@@ -55,6 +56,7 @@ function description.of(run)
   local program, machine = run.program, description.machine()
   return {
     version = 1, icl = core.version, build = machine.build, threads = machine.threads, seed = places.current_seed(),
+    processes = machine.processes,
     recipe = program.recipe, preset = program.preset, result = program.result, options = program.options,
     data = run.train_set and network.data(run.train_set, run.evaluation_chain), epoch = run.epoch, step = run.step,
     figures = run.reports.latest,
