@@ -14,7 +14,8 @@ local set = make_set(40)
 
 local function epoch(loader, number)
   local all, ids = {}, {}
-  for index, _, _, id in loader:indices(number) do
+  for index, _, _, fields in loader:indices(number) do
+    local id = fields.id
     table.move(index:totable(), 1, index:size(1), #all + 1, all)
     if id then table.move(id:totable(), 1, id:size(1), #ids + 1, ids) end
   end
