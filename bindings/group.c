@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "group/group.h"
+#include "group/plugin.h"
 
 static const char type[] = "icl.group";
 
@@ -93,6 +94,12 @@ static int group_open(lua_State *L) {
   return 1;
 }
 
+/* group_usable(kind) -> true if groups can talk by this; nil and a message */
+static int group_usable(lua_State *L) {
+  const icl__communicator *found;
+  return icl__lua_push_outcome(L, icl__communicator_find(luaL_checkstring(L, 1), &found));
+}
+
 /* ---- who is there ---- */
 
 static int group_rank(lua_State *L) {
@@ -112,6 +119,12 @@ static int group_local_rank(lua_State *L) {
 
 static int group_local_size(lua_State *L) {
   lua_pushinteger(L, icl_group_local_size(icl__lua_check_group(L, 1)));
+  return 1;
+}
+
+/* group:threads() -> threads for each process, so that those of one host share its cores */
+static int group_threads(lua_State *L) {
+  lua_pushinteger(L, icl_group_threads(icl__lua_check_group(L, 1)));
   return 1;
 }
 
@@ -228,6 +241,7 @@ void icl__lua_group_functions(lua_State *L) {
       {"local_rank", group_local_rank},
       {"local_size", group_local_size},
       {"host", group_host},
+      {"threads", group_threads},
       {"barrier", group_barrier},
       {"broadcast", group_broadcast},
       {"sum", group_sum},
@@ -244,6 +258,6 @@ void icl__lua_group_functions(lua_State *L) {
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
-  lua_pushcfunction(L, group_open);
-  lua_setfield(L, -2, "group_open");
+  static const luaL_Reg functions[] = {{"group_open", group_open}, {"group_usable", group_usable}, {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
 }

@@ -299,6 +299,8 @@ int icl_group_rank(const icl_group *group);
 int icl_group_size(const icl_group *group);
 int icl_group_local_rank(const icl_group *group); /* among the ranks of its host */
 int icl_group_local_size(const icl_group *group);
+/* Threads for an engine of this process: its share of the cores that it and others of the group on its host may use. */
+int icl_group_threads(const icl_group *group);
 const char *icl_group_host(const icl_group *group, int rank); /* NULL: there is no such rank */
 
 icl_status icl_group_broadcast(icl_group *group, int root, void *data, size_t bytes);

@@ -10,7 +10,7 @@
 #include "backend/ref/device.h"
 #include "base/memory.h"
 #include "base/plugin.h"
-#include "group/group.h"
+#include "group/plugin.h"
 
 /* ---- names ---- */
 
@@ -85,7 +85,7 @@ static void add_plugins(icl__text *names) {
   for (char *line = plugins.text, *end; line && *line; line = end + 1) {
     end = strchr(line, '\n');
     *end = '\0';
-    if (!icl__group_is_kind(line))
+    if (!icl__communicator_is_plugin(line))
       icl__say(names, "%s\n", line);
   }
   if (plugins.status != ICL_OK)

@@ -32,6 +32,18 @@ icl_status icl__collective_differs(const icl__roster *roster, const icl__collect
                    roster->host[low], a, high, roster->host[high], b);
 }
 
+icl_status icl__left(const icl__roster *roster, int rank, const icl__collective *mine) {
+  char text[ICL__COLLECTIVE_TEXT];
+  icl__collective_text(mine, text);
+  return icl__fail(ICL_EIO, "rank %d on %s has left the group, and rank %d %s", rank, roster->host[rank], roster->rank,
+                   text);
+}
+
+icl_status icl__silent(const icl__roster *roster, int rank, double seconds) {
+  return icl__fail(ICL_EIO, "rank %d on %s gave no sign of life for %g s; it was stopped, or cannot be reached", rank,
+                   roster->host[rank], seconds);
+}
+
 size_t icl__shard_first(size_t count, int size, int rank) {
   size_t most = count / (size_t)size, rest = count % (size_t)size;
   return (size_t)rank * most + ((size_t)rank < rest ? (size_t)rank : rest);

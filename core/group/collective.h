@@ -12,6 +12,10 @@ void icl__collective_text(const icl__collective *what, char text[ICL__COLLECTIVE
 icl_status icl__collective_differs(const icl__roster *roster, const icl__collective *mine, int other,
                                    const icl__collective *theirs);
 
+/* EIO: this rank has left the others, who need it; it gave no sign of life for so many seconds. */
+icl_status icl__left(const icl__roster *roster, int rank, const icl__collective *mine);
+icl_status icl__silent(const icl__roster *roster, int rank, double seconds);
+
 /* Shard `rank` of `count` elements, which that rank adds: from *first up to the first one of the next rank. */
 size_t icl__shard_first(size_t count, int size, int rank);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct icl_group {
   icl__meeting meeting;
   icl__roster roster;
   void *state; /* of the communicator; the thread's */
+  int sharers; /* ranks of this host, this one included, that may use processors of its */
   pthread_t thread;
 
   pthread_mutex_t lock; /* of what follows */
@@ -41,6 +43,11 @@ struct icl_group {
   char failure[MESSAGE];
   double busy; /* seconds in collectives */
 };
+
+/* Does this rank run on the host of this process? */
+static bool is_here(const icl_group *g, int rank) {
+  return strcmp(g->roster.host[rank], g->roster.host[g->roster.rank]) == 0;
+}
 
 /* ---- the thread ---- */
 
@@ -103,6 +110,24 @@ static void finish(icl_group *g, icl__request *request, double seconds) {
   pthread_mutex_unlock(&g->lock);
 }
 
+/* The first thing that all do together: each tells the processors that it may use. */
+static icl_status meet(icl_group *g) {
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  sched_getaffinity(0, sizeof own, &own);
+  cpu_set_t *all = icl__calloc((size_t)g->roster.size, sizeof *all), both;
+  if (!all)
+    return ICL_ENOMEM;
+  const icl__collective tell = {ICL__GATHER, ICL_U8, 0, sizeof own, &own, all};
+  icl_status status = g->communicator->run(g->state, &tell, 0);
+  for (int r = 0; r < g->roster.size && status == ICL_OK; r++) {
+    CPU_AND(&both, &own, &all[r]);
+    g->sharers += is_here(g, r) && CPU_COUNT(&both) > 0;
+  }
+  icl__free(all);
+  return status;
+}
+
 /* Says what became of the opening to the one who waits for it. */
 static void tell_opened(icl_group *g, icl_status status) {
   pthread_mutex_lock(&g->lock);
@@ -129,13 +154,12 @@ static void let_go(icl_group *g, icl__request *last) {
 
 static void *work(void *argument) {
   icl_group *g = argument;
-  uint64_t sequence = 0;
+  uint64_t sequence = 1;
   bool lost = false;
   icl__request *last = NULL; /* that failed: its memory is in use until the others are told */
-  const icl__collective all_are_there = {.kind = ICL__BARRIER, .dtype = ICL_U8};
   icl_status status = g->communicator->open(&g->meeting, &g->roster, &g->state);
   if (status == ICL_OK) {
-    status = g->communicator->run(g->state, &all_are_there, sequence++);
+    status = meet(g);
     lost = status != ICL_OK;
   }
   tell_opened(g, status);
@@ -224,13 +248,12 @@ static icl_status failure_of(icl_group *g) {
 icl_status icl_group_open(const icl_group_options *options, icl_group **result) {
   const icl_group_options none = {0}, *o = options ? options : &none;
   const char *kind = o->kind ? o->kind : icl__tcp.name;
-  const icl__communicator *communicator = &icl__tcp;
+  const icl__communicator *communicator;
   icl_group *g;
   ICL__TRY(check_options(o));
-  if (strcmp(kind, icl__tcp.name) == 0)
+  ICL__TRY(icl__communicator_find(kind, &communicator));
+  if (communicator == &icl__tcp)
     ICL__TRY(check_tcp(o));
-  else
-    ICL__TRY(icl__communicator_find(kind, &communicator));
   ICL__TRY(make_group(o, communicator, &g));
   int error = icl__thread_start(&g->thread, work, g);
   if (error) {
@@ -278,12 +301,17 @@ int icl_group_size(const icl_group *group) { return group->roster.size; }
 static int count_here(const icl_group *g, int rank) {
   int count = 0;
   for (int r = 0; r < rank; r++)
-    count += strcmp(g->roster.host[r], g->roster.host[g->roster.rank]) == 0;
+    count += is_here(g, r);
   return count;
 }
 
 int icl_group_local_rank(const icl_group *group) { return count_here(group, group->roster.rank); }
 int icl_group_local_size(const icl_group *group) { return count_here(group, group->roster.size); }
+
+int icl_group_threads(const icl_group *group) {
+  int cores = icl__threads_default();
+  return cores > group->sharers ? cores / group->sharers : 1;
+}
 
 const char *icl_group_host(const icl_group *group, int rank) {
   return rank >= 0 && rank < group->roster.size ? group->roster.host[rank] : NULL;

@@ -25,7 +25,4 @@ icl_status icl__group_check(icl_group *group);
 /* Seconds that collectives took so far, from when each could begin; for profiles. */
 double icl__group_busy(icl_group *group);
 
-/* Is this the kind of a communicator, "tcp" or one that a plug-in has? */
-bool icl__group_is_kind(const char *kind);
-
 #endif

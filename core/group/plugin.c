@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "base/plugin.h"
-#include "group/group.h"
 
 static const char *const plugins[] = {"mpi"};
 enum { PLUGINS = sizeof plugins / sizeof *plugins };
@@ -17,14 +16,12 @@ static const icl__communicator_host host = {
     .release = icl__free,
 };
 
-static bool is_plugin(const char *kind) {
+bool icl__communicator_is_plugin(const char *name) {
   for (int i = 0; i < PLUGINS; i++)
-    if (!strcmp(plugins[i], kind))
+    if (!strcmp(plugins[i], name))
       return true;
   return false;
 }
-
-bool icl__group_is_kind(const char *kind) { return !strcmp(kind, icl__tcp.name) || is_plugin(kind); }
 
 static icl_status open_plugin(const char *kind, const icl__communicator **result) {
   icl__communicator_open_fn *open;
@@ -38,7 +35,11 @@ static icl_status open_plugin(const char *kind, const icl__communicator **result
 }
 
 icl_status icl__communicator_find(const char *kind, const icl__communicator **result) {
-  if (!is_plugin(kind))
+  if (!strcmp(kind, icl__tcp.name)) {
+    *result = &icl__tcp;
+    return ICL_OK;
+  }
+  if (!icl__communicator_is_plugin(kind))
     return icl__fail(ICL_EINVAL, "groups do not talk by '%s'; choose tcp or mpi", kind);
   icl_status status = open_plugin(kind, result);
   return status == ICL_OK ? status : icl__wrap(status, "groups cannot talk by %s here; tcp is built in", kind);

@@ -135,18 +135,6 @@ static icl_status fail_ended(const tcp *t, int rank) {
   return fail(t, rank, "ended without a word; it was killed or crashed");
 }
 
-static icl_status fail_silent(const tcp *t, int rank) {
-  return icl__fail(ICL_EIO, "rank %d on %s gave no sign of life for %g s; it was stopped, or cannot be reached", rank,
-                   t->roster->host[rank], t->meeting.timeout);
-}
-
-static icl_status fail_left(const tcp *t, int rank) {
-  char text[ICL__COLLECTIVE_TEXT];
-  icl__collective_text(t->what, text);
-  return icl__fail(ICL_EIO, "rank %d on %s has left the group, and rank %d %s", rank, t->roster->host[rank], t->rank,
-                   text);
-}
-
 /* ---- messages that come ---- */
 
 static bool is_owed(const tcp *t, int rank) {
@@ -184,7 +172,7 @@ static icl_status take_message(tcp *t, int rank) {
     return icl__fail(ICL_EIO, "%s", peer->text);
   case ICL__TCP_LEAVE:
     if (is_owed(t, rank))
-      return fail_left(t, rank);
+      return icl__left(t->roster, rank, t->what);
     close(peer->fd);
     peer->fd = -1;
     return ICL_OK;
@@ -256,7 +244,7 @@ static icl_status watch(tcp *t, double now) {
     if (slept || !is_read(t, r))
       peer->heard = now;
     else if (now - peer->heard > t->meeting.timeout)
-      return fail_silent(t, r);
+      return icl__silent(t->roster, r, t->meeting.timeout);
   }
   t->looked = now;
   return ICL_OK;
@@ -385,7 +373,7 @@ static icl_status carry_out(tcp *t) {
   ICL__TRY(plan(t));
   for (int r = 0; r < t->size; r++) {
     if (t->peer[r].fd < 0 && is_owed(t, r))
-      return fail_left(t, r);
+      return icl__left(t->roster, r, t->what);
     if (!t->peer[r].held)
       continue;
     ICL__TRY(place_piece(t, r));

@@ -16,6 +16,7 @@ CORE = [
   ["core/icl.h"],
   ["core/base/*"],
   ["core/group/*"],
+  ["core/group/mpi/*"],
   ["core/ops/*"],
   ["core/plan/*"],
   ["core/backend/*"],

@@ -2,9 +2,11 @@
 #include "unit.h"
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "group/group.h"
 #include "ranks.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -193,6 +195,37 @@ static void tell_who(icl_group *group) {
     CHECK_STR(icl_group_host(group, r), host);
   CHECK_STR(icl_group_host(group, 3), NULL);
   CHECK_STR(icl_group_host(group, -1), NULL);
+}
+
+/* One of three that have the cores of a machine to themselves, or no more than one processor each. */
+static void share_cores(icl_group *group) {
+  int most = icl__threads_default() / 3;
+  CHECK_EQ(icl_group_threads(group), most > 1 ? most : 1);
+}
+
+static void be_alone(icl_group *group) { CHECK_EQ(icl_group_threads(group), icl__threads_default()); }
+
+TEST(ranks_of_a_host_share_its_cores) {
+  ranks_run(1, be_alone);
+  ranks_run(3, share_cores);
+}
+
+/* What a launcher has parted already is not parted again. */
+TEST(ranks_that_were_bound_to_cores_keep_them) {
+  cpu_set_t all, one;
+  CHECK_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  ranks r = ranks_of(2);
+  for (int rank = 0, cpu = -1; rank < 2; rank++) {
+    do
+      cpu = (cpu + 1) % CPU_SETSIZE;
+    while (!CPU_ISSET(cpu, &all));
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    ranks_start(&r, rank, be_alone);
+  }
+  ranks_end(&r, 0, 0);
+  ranks_end(&r, 1, 0);
 }
 
 TEST(ranks_are_told_who_is_there) { ranks_run(3, tell_who); }

@@ -80,6 +80,10 @@ endif()
 icl_pkg(EDIT libedit)
 icl_report("libedit" "${EDIT_VERSION}" "history, completion and line editing at the prompt (without it: a plain prompt)")
 
+# Open MPI, or another one: the one whose mpi-c.pc is found first.
+icl_pkg(MPI mpi-c ompi-c mpich)
+icl_report("MPI" "${MPI_VERSION}" "many processes, by mpirun (without it: over plain sockets)")
+
 if(ICL_MISSING)
   list(JOIN ICL_MISSING ", " missing)
   message(FATAL_ERROR "missing: ${missing}. `sh third_party/setup.sh` installs what icl needs.")
@@ -87,6 +91,7 @@ endif()
 
 set(ICL_WITH_LUA ${LUA_FOUND})
 set(ICL_WITH_EDIT ${EDIT_FOUND})
+set(ICL_WITH_MPI ${MPI_FOUND})
 find_package(Threads REQUIRED)
 add_library(icl_dependencies INTERFACE)
 target_link_libraries(icl_dependencies INTERFACE
