@@ -58,6 +58,47 @@ TEST(values_are_added_up_in_their_dtype) {
   rank_threads_run(3, add_up_values, &(icl_config){.device = "ref"});
 }
 
+/* What is summed over ranks has a batch: it lies in rows of a concatenation, and goes on image by image. */
+typedef struct {
+  icl_config config;
+  float loss[2], weights[2][3 * 3 * TRAINING_CHANNELS * 4];
+} batched;
+
+static void add_up_images(icl_group *group, void *context) {
+  batched *b = context;
+  int rank = icl_group_rank(group);
+  net *n = net_new(&b->config);
+  CHECK_OK(icl_engine_set_group(n->engine, group));
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *x = training_images(n, 0, 6 * rank, 6), *h = net_op1(n, "relu", net_conv(n, x, 3, 4, 1));
+  icl_tensor *wide = net_op(n, "concat", 2, (icl_tensor *[]){h, x}, "dim", 3.0, NULL);
+  icl_tensor *all = net_conv(n, net_op1(n, "all_reduce", h), 3, 4, 1);
+  icl_tensor *loss =
+      net_op2(n, "add", net_mean(n, net_op2(n, "mul", all, all)), net_mean(n, net_conv(n, wide, 3, 2, 1)));
+  CHECK_OK(icl_tensor_keep(loss));
+  net_update(n, loss, 0.1);
+  CHECK_OK(icl_step_end(n->engine));
+  b->loss[rank] = (float)net_item(loss);
+  CHECK_OK(icl_state_get(n->state[0], ICL_F32, b->weights[rank]));
+  net_free(n);
+}
+
+TEST(images_can_be_added_up_in_the_middle_of_a_network) {
+  static const icl_config ways[] = {{.device = "ref"}, {.threads = 2}, {.threads = 2, .chunk = 1}, {.eager = true}};
+  batched first, b;
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    b.config = ways[i];
+    rank_threads_run(2, add_up_images, &b);
+    first = i ? first : b;
+    for (size_t k = 0; k < sizeof b.weights[0] / sizeof(float); k++) {
+      CHECK_EQ(b.weights[0][k], b.weights[1][k]);
+      CHECK_NEAR(b.weights[0][k], first.weights[0][k], 1e-5);
+    }
+    for (int r = 0; r < 2; r++)
+      CHECK_NEAR(b.loss[r], first.loss[r], 1e-5);
+  }
+}
+
 TEST(alone_it_is_its_input) {
   net *n = net_open("cpu", false);
   icl_tensor *x = net_images(n, 2, 4, 3), *y = net_op1(n, "all_reduce", x);
