@@ -201,6 +201,19 @@ def images_of_a_folder_are_shared_out_too():
       equal(differing(states(place / f"two{number}"), states(place / f"one{number}"), is_statistic), [])
 
 
+@test
+def sixty_four_share_out_every_image():
+  with Place() as place:
+    words = ["--global-batch-size", "96", "--epochs", "1", "--net", "dropout"]
+    outputs = all_end_well(start_all(64, *place.words("many", *words)))
+    contains(outputs[0], "Processes: 64 on 1 machine; a batch has 96 images, 2 of each at most")
+    success(run(*place.words("one", "--batch-size", "96", "--subdivision", "64", *words[2:]),
+                env=environment(ICL_THREADS="1")))
+    equal(differing(states(place / "many"), states(place / "one"), is_statistic), [])
+    equal(reports(place / "many")[0]["train"], reports(place / "one")[0]["train"])
+    equal(reports(place / "many")[0]["test"]["count"], 70)
+
+
 # ---- who tells and writes ----
 
 
