@@ -223,6 +223,10 @@ static icl_status meet_others(meet *m) {
 
 static icl_status meet_all(meet *m) {
   const int rank = m->meeting->rank, size = m->meeting->size;
+  if (size == 1) {
+    gethostname(m->roster->host[0], ICL__HOST_NAME - 1);
+    return ICL_OK;
+  }
   ICL__TRY(icl__address_parse(m->meeting->address, &m->address));
   icl__address own = m->address;
   if (rank > 0)

@@ -15,8 +15,9 @@ options:
 It calls `mpirun -n N icl FILE.lua ...`; on several machines call mpirun or srun yourself.]]
 
 local MOST = 1024
--- Seconds that processes which are told to end have to save what they have.
-local GRACE = 60
+-- Seconds from the moment that mpirun tells processes to end, so that they save what they have, until it kills them. It
+-- waits as long after a process that failed.
+local GRACE, GRACE_NAME = 10, "odls_base_sigkill_timeout"
 
 local function wrong(format, ...)
   usage.wrong("icl launch", (format:format(...)) .. "; icl launch --help tells more")
@@ -61,8 +62,10 @@ return function(words)
   local count, first = parse(words)
   local usable, why = core.group_usable "mpi"
   if not usable then fail("icl launch: %s", why) end
-  local command = { "mpirun", "-n", tostring(count), "--oversubscribe", "--bind-to", "none",
-                    "--mca", "odls_base_sigkill_timeout", tostring(GRACE) }
+  local command = { "mpirun", "-n", tostring(count), "--oversubscribe", "--bind-to", "none" }
+  if not os.getenv("OMPI_MCA_" .. GRACE_NAME) then
+    table.move({ "--mca", GRACE_NAME, tostring(GRACE) }, 1, 3, #command + 1, command)
+  end
   if is_root() then command[#command + 1] = "--allow-run-as-root" end
   command[#command + 1] = program()
   table.move(words, first, #words, #command + 1, command)
