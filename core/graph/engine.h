@@ -32,6 +32,7 @@ struct icl_engine {
   unsigned flags, all_flags; /* of this rank in this step; of all in the last */
   bool joins;      /* batch norm is that of all ranks: sums over them are to be those of the threads of one process */
   bool uses_flags; /* some were set, if only to 0, in this step */
+  bool sent_flags; /* by themselves, for this step */
   bool ending;     /* what is evaluated ends a step */
   int threads;     /* of the host */
   bool eager, check_nan, profile;

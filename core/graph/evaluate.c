@@ -210,10 +210,13 @@ static icl_status check_indices(const icl__evaluation *e, int count, icl__node *
 }
 
 /* Flags travel with what a plan sends. At the end of a step that sends nothing (`plan` NULL: that needs no plan) they
- * do so by themselves, before states are written. */
+ * do so by themselves, before states are written; once, if the step is ended again. */
 static icl_status send_flags(icl_engine *engine, const icl__plan *plan) {
-  bool send = engine->ending && engine->uses_flags && engine->policy.ranks > 1 && !(plan && plan->sends);
-  return send ? icl__flags_exchange(engine->group, &engine->flags) : ICL_OK;
+  bool sends = engine->policy.ranks == 1 || (plan && plan->sends);
+  if (sends || !engine->ending || !engine->uses_flags || engine->sent_flags)
+    return ICL_OK;
+  engine->sent_flags = true;
+  return icl__flags_exchange(engine->group, &engine->flags);
 }
 
 static icl_status evaluate(icl__evaluation *e, int count, icl__node *const *nodes) {

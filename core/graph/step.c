@@ -17,7 +17,7 @@ icl_status icl_step_begin(icl_engine *engine) {
     icl__state_reset(engine->touched);
   engine->in_step = true;
   engine->flags = 0;
-  engine->uses_flags = false;
+  engine->uses_flags = engine->sent_flags = false;
   engine->step_id = engine->next_id;
   return ICL_OK;
 }

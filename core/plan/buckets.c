@@ -10,15 +10,13 @@
  * knows that none of them has failed. */
 #include "plan/stages.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "group/flags.h"
 
 typedef struct {
   icl__plan *plan;
   int open[ICL_DTYPE_COUNT]; /* the bucket that takes more of this dtype; -1: there is none */
-  int first;                 /* the first bucket that took more than one; -1: there is none yet */
+  int first;                 /* the first bucket that may have several members; -1: there is none yet */
   int *ready, *after;        /* of each node, as in icl__bucket */
 } gathering;
 
@@ -34,13 +32,9 @@ static bool adds_in_f64(const icl__pnode *v) {
          !(icl__plan_flags(f->in[0]) & ICL__OPAQUE);
 }
 
-static icl_dtype dtype_of(icl__pnode *v) {
-  icl__pnode *f = v->in[0];
-  if (adds_in_f64(v)) {
-    if (f->uses == 1 && f->output < 0)
-      f->stored = ICL_F64;
+static icl_dtype dtype_of(const icl__pnode *v) {
+  if (adds_in_f64(v))
     return ICL_F64;
-  }
   return icl_dtype_bytes(v->dtype) < sizeof(float) ? ICL_F32 : v->dtype;
 }
 
@@ -104,6 +98,8 @@ static icl_status put(gathering *g, icl__pnode *v) {
     return ICL_ENOMEM;
   b->member = grown;
   b->member[b->members++] = v;
+  if (adds_in_f64(v) && v->in[0]->uses == 1 && v->in[0]->output < 0)
+    v->in[0]->stored = ICL_F64;
   v->bucket = b;
   v->element = b->count;
   b->join = joins(v);

@@ -359,23 +359,23 @@ static void work(int thread, int threads, void *context) {
   }
 }
 
-icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings) {
-  const icl__cpu_device *cpu = device;
-  icl__cpu_program *p = program;
-  if (icl__stop_wanted(bindings))
-    return interrupted();
-  p->runs++;
-  replay run = {.program = program, .bindings = bindings};
+static icl_status run_all(icl__cpu_program *p, const icl__bindings *bindings) {
+  replay run = {.program = p, .bindings = bindings};
   atomic_init(&run.status, ICL_OK);
   atomic_init(&run.leave, 0);
-  int threads = cpu->threads;
-  double busy = cpu->profile && p->plan->sends ? icl__group_busy(bindings->group) : 0;
-  ICL__TRY(icl__team_run(threads, work, &run));
-  if (cpu->profile && p->plan->sends)
-    p->sending += icl__group_busy(bindings->group) - busy;
+  ICL__TRY(icl__team_run(p->device->threads, work, &run));
   int status = atomic_load(&run.status);
-  if (status == ICL_OK)
-    return ICL_OK;
-  icl__cpu_give_up(p, bindings, run.message);
-  return icl__fail((icl_status)status, "%s", run.message);
+  return status == ICL_OK ? ICL_OK : icl__fail((icl_status)status, "%s", run.message);
+}
+
+icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings) {
+  icl__cpu_program *p = program;
+  (void)device;
+  if (icl__stop_wanted(bindings))
+    return icl__cpu_give_up(p, bindings, interrupted());
+  p->runs++;
+  double busy = icl__cpu_busy(p, bindings);
+  icl_status status = run_all(p, bindings);
+  p->sending += icl__cpu_busy(p, bindings) - busy;
+  return status == ICL_OK ? ICL_OK : icl__cpu_give_up(p, bindings, status);
 }

@@ -1,6 +1,8 @@
 /* send.c - see send.h. */
 #include "backend/cpu/send.h"
 
+#include <stdio.h>
+
 #include "backend/bn_sums.h"
 #include "base/clock.h"
 #include "group/flags.h"
@@ -89,11 +91,18 @@ void icl__cpu_receive(const icl__cpu_worker *w, const icl__pnode *v) {
                      icl__count(v->rank, v->shape));
 }
 
-void icl__cpu_give_up(icl__cpu_program *program, const icl__bindings *bindings, const char *why) {
+icl_status icl__cpu_give_up(icl__cpu_program *program, const icl__bindings *bindings, icl_status status) {
+  char why[512]; /* waiting leaves a message of its own */
   if (!program->plan->sends)
-    return;
+    return status;
+  snprintf(why, sizeof why, "%s", icl_message());
   icl_group_abort(bindings->group, why);
   for (int i = 0; i < program->plan->buckets; i++)
     if (program->request[i])
       await(program, bindings->group, i);
+  return icl__fail(status, "%s", why);
+}
+
+double icl__cpu_busy(const icl__cpu_program *program, const icl__bindings *bindings) {
+  return program->device->profile && program->plan->sends ? icl__group_busy(bindings->group) : 0;
 }

@@ -12,7 +12,10 @@ icl_status icl__cpu_await(icl__cpu_worker *w, int phase);
 /* Makes the value of an all_reduce of what is there. */
 void icl__cpu_receive(const icl__cpu_worker *w, const icl__pnode *v);
 
-/* After an error: tells the other ranks why, and takes back what is still on its way. */
-void icl__cpu_give_up(icl__cpu_program *program, const icl__bindings *bindings, const char *why);
+/* After an error: tells the other ranks of it, and takes back what is still on its way. Returns the error. */
+icl_status icl__cpu_give_up(icl__cpu_program *program, const icl__bindings *bindings, icl_status status);
+
+/* Seconds that sending has taken so far; 0 where no profile is kept. */
+double icl__cpu_busy(const icl__cpu_program *program, const icl__bindings *bindings);
 
 #endif
