@@ -262,7 +262,7 @@ for stage in $stages; do
     tsan)
       export TSAN_OPTIONS=halt_on_error=1
       build tsan threaded_tests
-      for name in test_threads test_image_stream test_save test_devices; do
+      for name in test_threads test_image_stream test_save test_devices test_group; do
         suite "tsan unit $name" "build/tsan/tests/$name"
       done
       ;;

@@ -52,18 +52,22 @@ size_t icl__shard_first(size_t count, int size, int rank) {
 /* Elements that are added at a time, in memory of the stack: `sum` may be a source that is not yet needed. */
 enum { BLOCK = 1024 };
 
+#define ADD_TWO(to, a, b, length) _Pragma("omp simd") for (size_t i = 0; i < (length); i++)(to)[i] = (a)[i] + (b)[i]
+
 #define ADD(name, type)                                                                                                \
-  static void name(void *sum, int sources, const void *const *source, size_t count) {                                  \
-    type block[BLOCK];                                                                                                 \
+  static void name(type *sum, int sources, const void *const *source, size_t count) {                                  \
     for (size_t at = 0; at < count; at += BLOCK) {                                                                     \
+      type block[BLOCK];                                                                                               \
+      const type *so_far = (const type *)source[0] + at;                                                               \
       size_t length = count - at < BLOCK ? count - at : BLOCK;                                                         \
-      memcpy(block, (const type *)source[0] + at, length * sizeof *block);                                             \
       for (int s = 1; s < sources; s++) {                                                                              \
         const type *more = (const type *)source[s] + at;                                                               \
-        for (size_t i = 0; i < length; i++)                                                                            \
-          block[i] += more[i];                                                                                         \
+        type *to = s == sources - 1 ? sum + at : block;                                                                \
+        ADD_TWO(to, so_far, more, length);                                                                             \
+        so_far = block;                                                                                                \
       }                                                                                                                \
-      memcpy((type *)sum + at, block, length * sizeof *block);                                                         \
+      if (sources == 1 && so_far != sum + at)                                                                          \
+        memcpy(sum + at, so_far, length * sizeof *sum);                                                                \
     }                                                                                                                  \
   }
 
