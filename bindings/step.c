@@ -1,4 +1,4 @@
-/* step.c - steps, the group of processes that take them, scopes without gradients, and the layer that is being called. */
+/* step.c - steps, the group of processes that take them, scopes without gradients, and the layer that is called. */
 #include "step.h"
 
 #include "arguments.h"

@@ -111,6 +111,24 @@ TEST(ranks_train_as_the_threads_of_a_process) {
   compare_with_threads(net_resnet, 4, 4, 8, (icl_config){.plan = "no-bucket,no-merge,no-join,no-concat"});
 }
 
+TEST(batch_norm_over_ranks_is_the_same_however_it_is_computed) {
+  static const icl_config ways[] = {{.device = "ref"}, {.threads = 2, .eager = true}, {.threads = 2, .chunk = 1}};
+  training one = {.layers = net_resnet, .blocks = 1, .width = 4, .images = 12, .parts = 1, .sync = true};
+  train(&one, NULL, -1);
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    training t = {.layers = net_resnet, .blocks = 1, .width = 4, .images = 12, .parts = 3, .sync = true};
+    t.config = ways[i];
+    rank_threads_run(3, train_as_rank, &t);
+    training_expect_same_bytes(&t, 0, &t, 1);
+    training_expect_same_bytes(&t, 0, &t, 2);
+    CHECK_EQ(t.count[0], one.count[0]);
+    for (int k = 0; k < one.count[0]; k++)
+      CHECK_NEAR(t.value[0][k], one.value[0][k], 1e-4);
+    training_forget(&t);
+  }
+  training_forget(&one);
+}
+
 /* Two branches with a batch norm each: the sums of the one that is recorded last are there first. */
 static icl_tensor *two_branches(net *n, icl_tensor *x, int blocks, int width) {
   for (int i = 0; i <= blocks; i++) {

@@ -3,7 +3,9 @@
 #include "trainings.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
+#include "graph/engine.h"
 #include "unit.h"
 
 /* ---- the op ---- */
@@ -54,6 +56,47 @@ TEST(values_are_added_up_in_their_dtype) {
   rank_threads_run(3, add_up_values, &(icl_config){.threads = 2});
   rank_threads_run(3, add_up_values, &(icl_config){.threads = 1, .eager = true});
   rank_threads_run(3, add_up_values, &(icl_config){.device = "ref"});
+}
+
+/* What is summed over ranks has a batch: it lies in rows of a concatenation, and goes on image by image. */
+typedef struct {
+  icl_config config;
+  float loss[2], weights[2][3 * 3 * TRAINING_CHANNELS * 4];
+} batched;
+
+static void add_up_images(icl_group *group, void *context) {
+  batched *b = context;
+  int rank = icl_group_rank(group);
+  net *n = net_new(&b->config);
+  CHECK_OK(icl_engine_set_group(n->engine, group));
+  CHECK_OK(icl_step_begin(n->engine));
+  icl_tensor *x = training_images(n, 0, 6 * rank, 6), *h = net_op1(n, "relu", net_conv(n, x, 3, 4, 1));
+  icl_tensor *wide = net_op(n, "concat", 2, (icl_tensor *[]){h, x}, "dim", 3.0, NULL);
+  icl_tensor *all = net_conv(n, net_op1(n, "all_reduce", h), 3, 4, 1);
+  icl_tensor *loss =
+      net_op2(n, "add", net_mean(n, net_op2(n, "mul", all, all)), net_mean(n, net_conv(n, wide, 3, 2, 1)));
+  CHECK_OK(icl_tensor_keep(loss));
+  net_update(n, loss, 0.1);
+  CHECK_OK(icl_step_end(n->engine));
+  b->loss[rank] = (float)net_item(loss);
+  CHECK_OK(icl_state_get(n->state[0], ICL_F32, b->weights[rank]));
+  net_free(n);
+}
+
+TEST(images_can_be_added_up_in_the_middle_of_a_network) {
+  static const icl_config ways[] = {{.device = "ref"}, {.threads = 2}, {.threads = 2, .chunk = 1}, {.eager = true}};
+  batched first, b;
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    b.config = ways[i];
+    rank_threads_run(2, add_up_images, &b);
+    first = i ? first : b;
+    for (size_t k = 0; k < sizeof b.weights[0] / sizeof(float); k++) {
+      CHECK_EQ(b.weights[0][k], b.weights[1][k]);
+      CHECK_NEAR(b.weights[0][k], first.weights[0][k], 1e-5);
+    }
+    for (int r = 0; r < 2; r++)
+      CHECK_NEAR(b.loss[r], first.loss[r], 1e-5);
+  }
 }
 
 TEST(alone_it_is_its_input) {
@@ -230,17 +273,23 @@ static void profile(icl_group *group, void *context) {
   CHECK_OK(icl_engine_set_group(n->engine, group));
   for (int step = 0; step < 2; step++) {
     CHECK_OK(icl_step_begin(n->engine));
-    net_update(n, training_loss(n, t, step, icl_group_rank(group), t->parts), 0.1);
+    CHECK_OK(icl_backward(training_loss(n, t, step, icl_group_rank(group), t->parts)));
+    net_update(n, training_loss(n, t, step, icl_group_rank(group), t->parts), 0.1); /* a part more, summed here */
     CHECK_OK(icl_step_end(n->engine));
     net_clear(n);
   }
-  char *text = NULL;
+  int trained = 0;
+  for (int i = 0; i < n->states; i++)
+    trained += icl_state_trainable(n->state[i]);
+  char *text = NULL, values[64];
+  snprintf(values, sizeof values, "), %d values, on its way", trained);
   CHECK_OK(icl_engine_profile(n->engine, &text));
-  CHECK_CONTAINS(text, "group of 2 ranks: 1 buckets of 0.0");
+  CHECK_CONTAINS(text, "group of 2 ranks: 1 bucket of 0.0");
   CHECK_CONTAINS(text, "% of it under computation");
   icl_free(text);
   CHECK_OK(icl_engine_describe_plan(n->engine, &text));
   CHECK_CONTAINS(text, "bucket 1: sums of f32");
+  CHECK_CONTAINS(text, values);
   CHECK_CONTAINS(text, "with flags");
   CHECK_CONTAINS(text, "nothing to compute");
   icl_free(text);
@@ -251,4 +300,36 @@ TEST(profiles_and_plans_tell_what_is_sent) {
   training t = {.layers = net_resnet, .blocks = 1, .width = 4, .images = 8, .parts = 2};
   t.config = (icl_config){.threads = 2, .profile = true};
   rank_threads_run(2, profile, &t);
+}
+
+/* Gradients of the last layers travel while those of the first are computed; all are waited for at the end. */
+static void look_at_buckets(icl_group *group, void *context) {
+  const training *t = context;
+  net *n = net_new(&t->config);
+  n->training = true;
+  CHECK_OK(icl_engine_set_group(n->engine, group));
+  n->engine->policy.bucket_bytes = n->engine->policy.last_bucket_bytes = 4096;
+  CHECK_OK(icl_step_begin(n->engine));
+  net_update(n, training_loss(n, t, 0, icl_group_rank(group), t->parts), 0.1);
+  CHECK_OK(icl_step_end(n->engine));
+  const icl__plan *plan = n->engine->last_plan;
+  CHECK(plan->buckets > 4);
+  CHECK(plan->bucket[0]->start < plan->phases - 4);
+  for (int i = 0; i < plan->buckets; i++) {
+    const icl__bucket *b = plan->bucket[i], *before = plan->bucket[i ? i - 1 : 0];
+    CHECK(before->start <= b->start && before->ready <= b->ready);
+    CHECK_EQ(b->wait, plan->phases);
+    CHECK_EQ(b->flags, i == plan->buckets - 1);
+  }
+  CHECK_EQ(plan->bucket[plan->buckets - 1]->start, plan->phases);
+  CHECK_EQ(plan->phase[plan->phases].instructions, 0);
+  for (int k = 0; k < plan->outputs; k++) /* states are written where they lie, as by one process */
+    CHECK(plan->in_place[k]);
+  net_free(n);
+}
+
+TEST(buckets_travel_while_the_first_layers_are_computed) {
+  training t = {.layers = net_resnet, .blocks = 1, .width = 16, .images = 8, .parts = 2};
+  t.config.threads = 2;
+  rank_threads_run(2, look_at_buckets, &t);
 }

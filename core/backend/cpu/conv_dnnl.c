@@ -51,7 +51,7 @@ static icl_status check(dnnl_status_t status, const char *what) {
 static bool uses_amx(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
 
 static const char *version(void) {
-  static char text[32];
+  static _Thread_local char text[32];
   const dnnl_version_t *v = dnnl_version();
   snprintf(text, sizeof text, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
   return text;

@@ -116,8 +116,9 @@ static void by_bucket(icl__text *out, const icl__cpu_program *p) {
   for (int i = 0; i < plan->buckets; i++)
     bytes += icl__bucket_bytes(plan->bucket[i]);
   double hidden = p->sending > p->blocked ? 1 - p->blocked / p->sending : 0;
-  icl__say(out, "group of %d ranks: %d buckets of %.3f MB in all, sent in %.3f ms, %.1f%% of it under computation\n\n",
-           plan->policy.ranks, plan->buckets, (double)bytes / 1e6, 1e3 * p->sending / (double)p->runs, 100 * hidden);
+  icl__say(out, "group of %d ranks: %d bucket%s of %.3f MB in all, sent in %.3f ms, %.1f%% of it under computation\n\n",
+           plan->policy.ranks, plan->buckets, plan->buckets == 1 ? "" : "s", (double)bytes / 1e6,
+           1e3 * p->sending / (double)p->runs, 100 * hidden);
 }
 
 static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
