@@ -14,6 +14,7 @@
 local arguments = require "icl.internal.arguments"
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local launcher = require "icl.internal.launcher"
 local part = require "icl.internal.part"
 local processes = require "icl.internal.processes"
 local usage = require "icl.internal.usage"
@@ -130,10 +131,15 @@ function distributed.init(given)
   distributed.attach()
 end
 
--- What the options of groups.processes, or a launcher, say of the group; nil: this process is alone.
-local function settings_of(opt)
-  if opt.rank == nil then return nil end
-  return { kind = "tcp", rank = opt.rank, size = opt.world_size, address = opt.master }
+-- distributed.settings(settings): of those of the engine, threads and device that nobody chose: the processes of a machine
+-- share its cores, and each has the device of its own number.
+function distributed.settings(settings)
+  if not processes.are_several() then return end
+  if not settings.threads and not os.getenv "ICL_THREADS" then settings.threads = opened:threads() end
+  local device = settings.device
+  if device and device ~= "cpu" and device ~= "ref" and not device:find(":", 1, true) then
+    settings.device = ("%s:%d"):format(device, distributed.local_rank())
+  end
 end
 
 -- The images of a batch of all processes are the same where a run goes on with another number of them.
@@ -146,10 +152,11 @@ end
 -- launcher that started this one, tell of. opt.world_size is how many there are then, and opt.global_batch_size the
 -- images of a batch of all.
 function distributed.from_options(opt)
-  local settings = not opened and settings_of(opt)
-  if settings then
-    settings.fast_reduce = opt.fast_reduce
-    usage.during(opt, open, "{rank}", settings)
+  local found = not opened and usage.during(opt, launcher.find, opt)
+  if found then
+    if found.rank == 0 then print(launcher.describe(found)) end
+    usage.during(opt, open, "icl.distributed", { kind = found.kind, rank = found.rank, size = found.size,
+                                                 address = found.address, fast_reduce = opt.fast_reduce })
   end
   local size = processes.size()
   if opt.world_size and opt.world_size ~= size then

@@ -201,6 +201,77 @@ def images_of_a_folder_are_shared_out_too():
       equal(differing(states(place / f"two{number}"), states(place / f"one{number}"), is_statistic), [])
 
 
+@test
+def sixty_four_share_out_every_image():
+  with Place() as place:
+    words = ["--global-batch-size", "96", "--epochs", "1", "--net", "dropout"]
+    outputs = all_end_well(start_all(64, *place.words("many", *words)))
+    contains(outputs[0], "Processes: 64 on 1 machine; a batch has 96 images, 2 of each at most")
+    success(run(*place.words("one", "--batch-size", "96", "--subdivision", "64", *words[2:]),
+                env=environment(ICL_THREADS="1")))
+    equal(differing(states(place / "many"), states(place / "one"), is_statistic), [])
+    equal(reports(place / "many")[0]["train"], reports(place / "one")[0]["train"])
+    equal(reports(place / "many")[0]["test"]["count"], 70)
+
+
+OWN = """
+local icl = require "icl"
+local opt = icl.options "a loop of one's own"
+  : include(icl.options.data, icl.options.training, icl.options.runtime)
+  : default { dataset = "mnist", epochs = 2, batch_size = 20 } : parse(arg)
+local train, _, test = icl.data.open(opt)
+local nn = icl.nn
+local model = nn.sequential(nn.flatten(), nn.linear(train.shape[1] * train.shape[2], 10))
+local optimizer = icl.optim.sgd(model)
+local loader = icl.data.loader(train, { global_batch_size = 20, training = true })
+local own = icl.metrics.class_accuracy { classes = 10 }
+local run = icl.run { epochs = opt.epochs, output = opt.output, keep = { model = model, optimizer = optimizer } }
+for epoch in run:epochs() do
+  own:reset()
+  for batch in run:batches(loader) do
+    local logits = model(batch.image)
+    local loss = icl.loss.cross_entropy(logits, batch.target)
+    own:update(logits, batch.target)
+    loss:backward()
+    optimizer:step(0.1)
+    run:log { loss = loss, top1 = icl.metrics.accuracy(logits, batch.target) }
+    if epoch == 1 and run.step == 2 then assert(run:save()) end
+  end
+  run:report { train = run.average, test = icl.evaluate(model, test, { metrics = {
+    f1 = icl.metrics.f1 { classes = 10 }, two = function(l, t) return icl.metrics.accuracy(l, t, 2) end } }) }
+end
+print(table.concat(own:value(), " "), icl.distributed.sum(1))
+"""
+
+
+@test
+def a_loop_of_ones_own_is_that_of_one_process():
+  with Place() as place:
+    recipe = place.write("own.lua", OWN)
+    words = [recipe, "--data", place.data, "--output"]
+    outputs = all_end_well(start_all(2, *words, place / "two"))
+    alone = success(run(*words, place / "one", env=environment(ICL_THREADS="1")))
+    values = alone.splitlines()[-1].split("\t")[0]
+    for output in outputs:
+      equal(output.splitlines()[-1], f"{values}\t2.0")
+    for own, other in zip(reports(place / "two")[:2], reports(place / "one")[:2]):
+      for part in ("train", "test"):
+        equal(sorted(own[part]), sorted(other[part]))
+        for name, value in own[part].items():
+          assert abs(value - other[part][name]) < 1e-6, (name, own, other)
+
+
+@test
+def op_by_op_and_in_other_precisions_it_is_the_same_training():
+  with Place() as place:
+    for number, more in enumerate((["--eager"], ["--precision", "bf16"], ["--device", "ref", "--precision", "f16"])):
+      words = ["--epochs", "1", "--global-batch-size", "24", *more]
+      all_end_well(start_all(2, *place.words(f"two{number}", *words)))
+      success(run(*place.words(f"one{number}", "--epochs", "1", "--batch-size", "24", "--subdivision", "2", *more),
+                  env=environment(ICL_THREADS="1")))
+      equal(differing(states(place / f"two{number}"), states(place / f"one{number}"), is_statistic), [], str(more))
+
+
 # ---- who tells and writes ----
 
 
@@ -327,6 +398,44 @@ def one_that_stops_is_told_of():
     finally:
       processes[1].kill()
       processes[1].communicate()
+
+
+@test
+def a_signal_in_an_evaluation_ends_all():
+  with Place() as place:
+    recipe = place.write("slow.lua", NET.replace("icl.fit {", """
+  local forward = model.forward
+  function model:forward(x)
+    if not self.training then
+      local till = os.clock() + 0.05
+      while os.clock() < till do end
+      io.stdout:write("evaluates\\n")
+      io.stdout:flush()
+    end
+    return forward(self, x)
+  end
+  icl.fit {"""))
+    processes = start_all(2, recipe, "--data", place.data, "--output", place / "run", "--eval-batch-size", "1")
+    for line in processes[0].stdout:
+      if line.startswith("Options"):
+        break
+    for _ in range(5):
+      contains(processes[1].stdout.readline(), "evaluates")
+    processes[1].send_signal(signal.SIGTERM)
+    ends = end_all(processes)
+    equal([code for code, _, _ in ends], [-signal.SIGTERM] * 2, str(ends))
+    contains(ends[0][1], "Stopped by TERM in epoch 1")
+    outputs = all_end_well(start_all(2, place.recipe, "--resume", place / "run", "--resume-anyway"))
+    contains(outputs[0], "Epoch 1", "Epoch 2")
+
+
+@test
+def a_loss_that_is_not_finite_stops_all():
+  with Place() as place:
+    ends = end_all(start_all(2, *place.words("run", "--base-lr", "1e30")))
+    for code, output, errors in ends:
+      equal(code, 1, output + errors)
+      contains(errors, "the loss is")
 
 
 @test

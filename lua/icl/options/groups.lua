@@ -291,6 +291,7 @@ local function configure(opt)
   end
   if opt.threads > 0 then settings.threads = opt.threads end
   settings.device = opt.device
+  distributed.settings(settings)
   core.configure(settings)
 end
 

@@ -123,7 +123,7 @@ local function run(f, ...)
   if ok then return math.type(result) == "integer" and result or 0 end
   local code = usage.code(failure)
   local own = processes.are_several() and ("process %d: "):format(processes.rank()) or ""
-  processes.abort(code and failure.text or tostring(result))
+  if not signal then processes.abort(code and failure.text or tostring(result)) end
   if code then
     local out = code == 0 and io.stdout or io.stderr
     if failure.text ~= "" then out:write(failure.text, "\n") end

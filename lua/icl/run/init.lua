@@ -120,8 +120,9 @@ end
 -- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
 -- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table
 -- of one's own that checkpoints hold: numbers, texts, lists and tables of them), best ({ name =, value =, epoch = }),
--- folder, entered_again (is the body of this epoch begun once more, after an end in the middle of it? What it does
--- before its loops to what is kept, or to memory, was done already).
+-- folder (nil where nothing is written, and in all of several processes but the main one), entered_again (is the body
+-- of this epoch begun once more, after an end in the middle of it? What it does before its loops to what is kept, or to
+-- memory, was done already).
 local function new(given)
   return usage.during(given and given.options or usage.latest(), begin, given)
 end

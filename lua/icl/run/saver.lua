@@ -154,8 +154,9 @@ function Saver:epoch_ended()
 end
 
 -- saver:save_and_wait([anew]) -> true; or nil and why the state, as it is now, is not on the disk. Where it was saved
--- at this place already, that will do, unless `anew` is true.
+-- at this place already, that will do, unless `anew` is true. Of several processes the main one does it for all.
 function Saver:save_and_wait(anew)
+  if not self.folder and self.run.writes then return true end
   if not self.folder then return nil, "this run has no folder: give it an output" end
   look(self, true)
   if anew or self.saved_at ~= position(self.run) then
