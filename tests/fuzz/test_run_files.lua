@@ -14,7 +14,8 @@ local COUNT, FIRST, ONLY = tonumber(arg[1] or 300), tonumber(arg[2] or 0), arg[3
 local words = {
   "{", "}", "[", "]", "(", ")", ",", "=", "\"", "'", "[[", "]]", "--", "--[[", "\\", "\n", "\0", "\255", "null", "nil",
   "true", "false", "-1", "0", "1e308", "1e999", "0x7p9", "nan", "9223372036854775807", "1.5", "[]", "{}", "\"\"",
-  "\"x\"", "function", "require", "while", "..", "\"$table\":", "\"$bytes\":", "\"$number\":\"nan\"", "\"epoch\":", "\"step\":",
+  "\"x\"", "function", "require", "while", "..", "\"$table\":", "\"$bytes\":", "\"$number\":\"nan\"", "\"epoch\":",
+  "\"step\":",
   "\"state\":", "\"loops\":", "\"memory\":", "\"best\":", "\"figures\":", "\"settings\":", "\"changes\":", "\"test\":",
 }
 
