@@ -122,7 +122,7 @@ each_input("state", metadata.icl, function(input)
   core.safetensors_write(path, copies, { icl = input })
   local ok, before = pcall(checkpoint.open, path)
   if not ok then return for_people(before) end
-  local run = { name = "run0", kept = kept, loops = {}, loaders = {}, reports = {} }
+  local run = { name = "run0", last_epoch = 2, kept = kept, loops = {}, loaders = {}, reports = {} }
   local restored, message = pcall(function()
     checkpoint.restore(run, before, input:byte(-1) % 2 == 0)
     checkpoint.notes(run, before)
