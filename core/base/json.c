@@ -60,6 +60,12 @@ static void set_functions(void) {
   json_set_alloc_funcs(take, give);
 }
 
+/* Where this library is unloaded others may go on with jansson. */
+__attribute__((destructor)) static void restore_functions(void) {
+  if (usual_malloc)
+    json_set_alloc_funcs(usual_malloc, usual_free);
+}
+
 /* ---- parsing ---- */
 
 icl_status icl__json_parse(const char *text, size_t bytes, size_t flags, json_error_t *error, icl__json **result) {

@@ -59,6 +59,7 @@ def runs_are_listed():
     equal(re.split(r"\s{2,}", lines[2])[:3], ["vgg/002", "killed", "1/9"])
     equal(re.split(r"\s{2,}", lines[3])[4], "5.00 % at 2")
     entries = json.loads(success(icl("runs", "runs/wrn", "--json", cwd=where.path)))
+    equal(json.loads(success(icl("runs", "wrn", "--json", cwd=where.path))), entries)
     equal([entry["name"] for entry in entries], ["wrn/001", "wrn/002", "wrn/003"])
     equal(entries[2]["last"], {"epoch": 3, "figure": "test.top1", "value": 0.94})
 
@@ -69,6 +70,7 @@ def where_no_runs_are_the_next_step_is_said():
     contains(success(icl("runs", cwd=where.path)), "there are no runs in the folder runs; a recipe makes one")
     equal(json.loads(success(icl("runs", "--json", cwd=where.path))), [])
     contains(failure(icl("watch", cwd=where.path)), "there are no runs in the folder runs")
+    contains(failure(icl("runs", "nowhere", cwd=where.path)), "there is no run nowhere")
     contains(failure(icl("report", "none", cwd=where.path)), "there is no run none")
     contains(failure(icl("report", cwd=where.path), 2), "which runs?")
     contains(failure(icl("compare", cwd=where.path), 2), "which runs?")

@@ -145,7 +145,9 @@ def options_of_a_run_that_goes_on():
     contains(text, "--batch-size 16", "has --batch-size 32", "--epochs")
     contains(success(here.loop("--resume", "--epochs", "4", "--seed", "5")), "Epoch 4 ")
     contains(success(here.loop("--resume", "runs/loop/001", "--epochs", "5")), "Epoch 5 ")
-    lacks(success(here.loop("--resume", "runs/loop/001")), "Epoch")
+    lacks(success(here.loop("--resume", "runs/loop/001")), "Epoch", "are wanted")
+    contains(success(here.loop("--resume", "runs/loop/001", "--epochs", "2")),
+             "Note: 2 epochs are wanted, and it was in epoch 5 already; no other one begins")
     contains(failure(here.loop("--resume", "nowhere"), 2), "nowhere")
     contains(success(here.loop("--resume", "runs/loop/001", "--resume-anyway", "--batch-size", "16", "--epochs", "6")),
              "goes on although it differs: batch_size of loop 1 was 32 and is 16")

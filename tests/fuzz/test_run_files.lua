@@ -14,7 +14,8 @@ local COUNT, FIRST, ONLY = tonumber(arg[1] or 300), tonumber(arg[2] or 0), arg[3
 local words = {
   "{", "}", "[", "]", "(", ")", ",", "=", "\"", "'", "[[", "]]", "--", "--[[", "\\", "\n", "\0", "\255", "null", "nil",
   "true", "false", "-1", "0", "1e308", "1e999", "0x7p9", "nan", "9223372036854775807", "1.5", "[]", "{}", "\"\"",
-  "\"x\"", "function", "require", "while", "..", "\"$table\":", "\"$bytes\":", "\"$number\":\"nan\"", "\"epoch\":", "\"step\":",
+  "\"x\"", "function", "require", "while", "..", "\"$table\":", "\"$bytes\":", "\"$number\":\"nan\"", "\"epoch\":",
+  "\"step\":",
   "\"state\":", "\"loops\":", "\"memory\":", "\"best\":", "\"figures\":", "\"settings\":", "\"changes\":", "\"test\":",
 }
 
@@ -121,7 +122,7 @@ each_input("state", metadata.icl, function(input)
   core.safetensors_write(path, copies, { icl = input })
   local ok, before = pcall(checkpoint.open, path)
   if not ok then return for_people(before) end
-  local run = { name = "run0", kept = kept, loops = {}, loaders = {}, reports = {} }
+  local run = { name = "run0", last_epoch = 2, kept = kept, loops = {}, loaders = {}, reports = {} }
   local restored, message = pcall(function()
     checkpoint.restore(run, before, input:byte(-1) % 2 == 0)
     checkpoint.notes(run, before)

@@ -63,7 +63,8 @@ return function(words)
     return 2
   end
   local root = others[1] or icl.runs.root()
-  local list = icl.runs.list(root)
+  local is_name = others[1] and not core.list_folder(root)
+  local list = is_name and icl.runs.find { root } or icl.runs.list(root)
   warnings(list)
   if opt.json then
     io.stdout:write(json_of(list))

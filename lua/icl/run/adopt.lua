@@ -54,7 +54,7 @@ end
 local function rewind(run, before)
   copy(before.tensors, before.metadata, path_of(run.folder, "last"))
   os.remove(path_of(run.folder, "previous"))
-  for _, name in ipairs(core.list_folder(run.folder .. "/checkpoints")) do
+  for _, name in ipairs(core.list_folder(run.folder .. "/checkpoints") or {}) do
     local epoch = tonumber(name:match "^epoch%-(%d+)%.safetensors$" or "", 10)
     if epoch and epoch > before.state.epoch then os.remove(run.folder .. "/checkpoints/" .. name) end
   end

@@ -217,6 +217,10 @@ function checkpoint.notes(run, before)
   local about, lines = before.about, {}
   if before.damage then lines[1] = ("Note: %s; %s is used"):format(before.damage, before.path) end
   lines[#lines + 1] = ("Goes on from %s: epoch %d, step %d"):format(before.path, run.epoch, run.step)
+  if run.last_epoch < run.epoch then
+    lines[#lines + 1] = ("Note: %d epochs are wanted, and it was in epoch %d already; no other one begins"):format(
+      run.last_epoch, run.epoch)
+  end
   local now = description.machine()
   local processes = about.processes or 1
   if processes ~= now.processes then

@@ -30,7 +30,9 @@ end
 local function make(path)
   local made, message = core.make_folder(path)
   if not made then fail("{output}: %s", message) end
-  if #core.list_folder(path) > 0 then
+  local names, reason = core.list_folder(path)
+  if not names then fail("{output}: %s", reason) end
+  if #names > 0 then
     local text = "{output} %s is there and not empty"
     if not runs.is_run(path) then fail(text .. "; a run needs a new or an empty folder", path) end
     fail(text .. ", and no run is written over; {resume} %s goes on with it", path, path)
@@ -74,7 +76,9 @@ end
 
 local function add_table(lines, name, values)
   lines[#lines + 1] = ("  %s = {"):format(name)
-  for _, key in ipairs(arguments.names(values)) do lines[#lines + 1] = ("    %s = %s,"):format(key, constant(values[key])) end
+  for _, key in ipairs(arguments.names(values)) do
+    lines[#lines + 1] = ("    %s = %s,"):format(key, constant(values[key]))
+  end
   lines[#lines + 1] = "  },"
 end
 

@@ -58,7 +58,7 @@ end
 -- The numbers of the epochs that have checkpoints of their own, rising.
 local function epoch_files(self)
   local list = {}
-  for _, name in ipairs(core.list_folder(self.folder)) do
+  for _, name in ipairs(core.list_folder(self.folder) or {}) do
     local epoch = name:match "^epoch%-(%d+)%.safetensors$"
     if epoch then list[#list + 1] = { epoch = tonumber(epoch, 10), path = self.folder .. "/" .. name } end
   end
