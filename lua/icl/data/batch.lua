@@ -6,6 +6,7 @@
 -- `all_ids`, and `positions` in that. A batch of an image folder has `decoded`, the images of the whole.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local grey = require "icl.data.grey"
 local known = require "icl.internal.labels"
 
 local Batch = {}
@@ -14,7 +15,8 @@ local Batch = {}
 local function fetch(batch)
   local set, decoded, positions = rawget(batch, "loader").set, rawget(batch, "decoded"), rawget(batch, "positions")
   if decoded then
-    batch.image = positions and core.ops.gather(decoded, positions) or decoded
+    local image = positions and core.ops.gather(decoded, positions) or decoded
+    batch.image = set.grey and grey(image) or image
   else
     batch.image = core.ops.gather(set.images, batch.index)
   end

@@ -22,7 +22,7 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
                       opt.step()                         optimizer:step(0.1) end); gradients are used up by the step
   learning rate       in the optimizer                   given to each step: optimizer:step(schedule(run.step))
   no gradient         with torch.no_grad():              icl.no_grad(function() ... end)
-  evaluation          model.eval()                       model:train(false); icl.evaluate does it by itself
+  evaluation          model.eval()                       model:eval(); icl.evaluate does it by itself
   data                Dataset, DataLoader                icl.data.set, icl.data.folder, icl.data.loader
   sampling            WeightedRandomSampler              icl.data.loader(set, { training = true, weights = list })
   transforms          transforms.v2 on one image         icl.augment: ops of the step, on the whole batch
