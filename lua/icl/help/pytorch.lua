@@ -11,7 +11,7 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   in conditions       if (x > 0).all():                  if x:gt(0):all():item() then; a tensor is always true
   and, or, not        a & b, ~a                          a * b, a:logical_not()
   in place            x[0] = 1, x.add_(1)                tensors do not change: icl.ops.where, x:masked_fill, states
-  assignment          a, b = b, a                        the same: the right side is evaluated first
+  assignment          self.a, self.b = A(), B()          sets b first, which then comes first in lists: one a line
   parameters          nn.Parameter(t)                    icl.state(t, { trainable = true }); self.w = ... in a layer
   convolution         nn.Conv2d(8, 16, 3, padding=1)     nn.conv2d(8, 16, 3): padded to keep the size, without a bias
                       nn.Conv2d(8, 16, 3, bias=True)     nn.conv2d(8, 16, 3, { padding = 0, bias = true })
