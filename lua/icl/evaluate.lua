@@ -10,14 +10,39 @@ local loss = require "icl.loss"
 local metrics = require "icl.metrics"
 local new_run = require "icl.run"
 local nn = require "icl.nn.module"
+local numbers = require "icl.internal.numbers"
 local places = require "icl.internal.places"
 local processes = require "icl.internal.processes"
 
 -- The views of images that a name stands for.
 local views = {}
 
+local function mirrored(image)
+  return core.ops.flip(image, core.full({ image:size(1) }, 1, "bool"))
+end
+
 function views.flip(image)
-  return { image, core.ops.flip(image, core.full({ image:size(1) }, 1, "bool")) }
+  return { image, mirrored(image) }
+end
+
+-- The four corners and the middle, of 7 / 8 of the height and of the width, as 224 pixels of 256 are.
+function views.five_crop(image)
+  local height, width = image:size(2), image:size(3)
+  local h, w, list = math.max(1, height * 7 // 8), math.max(1, width * 7 // 8), {}
+  local function add(top, left) list[#list + 1] = image:narrow(2, top + 1, h):narrow(3, left + 1, w) end
+  add(0, 0)
+  add(0, width - w)
+  add(height - h, 0)
+  add(height - h, width - w)
+  add(numbers.round((height - h) / 2), numbers.round((width - w) / 2))
+  return list
+end
+
+-- These and their mirror images.
+function views.ten_crop(image)
+  local list = views.five_crop(image)
+  for i = 1, 5 do list[5 + i] = mirrored(list[i]) end
+  return list
 end
 
 local function view_function(given)
@@ -111,8 +136,9 @@ end
 -- The model is a module, which is in evaluation mode meanwhile, or a function of images. metrics = { name =
 -- function(logits, target) ... end } adds figures of one's own: one number for a batch, averaged by images; or of the
 -- whole set, such as icl.metrics.f1 { classes = 10 }. views = "flip" takes the mean of the logits of each image and of
--- its mirror image; a function(images) gives a list of views. chain is that of the loader that is made for a set,
--- without random stages unless it is given.
+-- its mirror image, "five_crop" of the corners and the middle (7 / 8 of a side each), "ten_crop" of these and their
+-- mirror images, for networks that take images of that size; a function(images) gives a list of views. chain is that of
+-- the loader that is made for a set, without random stages unless it is given.
 --
 -- Where several processes train, all must call it: each does some of the batches, and all return the figures that one
 -- would. Statistics of batch norm are those of the main process. A metric of one's own is shared out if it has

@@ -1,4 +1,4 @@
-"""`icl train NAME` and `icl recipes`: the recipes that the program has inside, from any folder."""
+"""`icl train NAME`, `icl recipes` and `icl help --html`: what the program has inside, from any folder."""
 
 import os
 
@@ -68,6 +68,21 @@ def short_names_of_options():
     contains(text, "--lr for short", "--wd for short", "--batch for short")
     result = run("train", "wrn", "--lr", "fast", cwd=where.path)
     usage(result, "--base-lr fast")
+
+
+@test
+def the_reference_is_a_page():
+  with folder() as where:
+    equal(success(run("help", "--html", cwd=where.path)), "icl.html\n")
+    equal(success(run("help", "--html", "page.html", cwd=where.path)), "page.html\n")
+    with open(where / "page.html") as file:
+      page = file.read()
+    contains(page, "<!doctype html>", 'id="icl.nn.conv2d"', 'id="t:backward"')
+    with open(where / "icl.html") as file:
+      equal(file.read(), page)
+    assert run("help", "--html", "no/such/folder.html", cwd=where.path).returncode == 1
+    equal(run("help", "--htlm", cwd=where.path).returncode, 2)
+    contains(success(run("help", "pytorch")), "PyTorch -> icl")
 
 
 close()

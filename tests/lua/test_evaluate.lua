@@ -54,6 +54,28 @@ check("means over all images, whatever the batches", function()
   check.near(icl.evaluate(function(x) return model(x) end, set).count, 23, 0)
 end)
 
+check("crops are the corners and the middle, and their mirror images", function()
+  local sizes, seen = {}, {}
+  local function model(x)
+    sizes[#sizes + 1] = ("%d x %d"):format(x:size(2), x:size(3))
+    seen[#seen + 1] = x:mean { 1, 2, 3 }:keep()
+    return icl.zeros { x:size(1), set.classes }
+  end
+  for name, count in pairs { five_crop = 5, ten_crop = 10 } do
+    sizes, seen = {}, {}
+    icl.evaluate(model, set, { views = name, batch_size = 100 })
+    check.equal(#sizes, count)
+    local x = normalized()
+    local height, width = x:size(2), x:size(3)
+    local h, w = height * 7 // 8, width * 7 // 8
+    for i, size in ipairs(sizes) do check.equal(size, ("%d x %d"):format(h, w)) end
+    local last = x:narrow(2, height - h + 1, h):narrow(3, width - w + 1, w)
+    check.near(seen[4]:totable()[1], last:mean { 1, 2, 3 }:totable()[1], 1e-5)
+    check.near(seen[1]:totable()[1], x:narrow(2, 1, h):narrow(3, 1, w):mean { 1, 2, 3 }:totable()[1], 1e-5)
+    if count == 10 then check.near(seen[9]:totable()[1], seen[4]:totable()[1], 1e-5) end
+  end
+end)
+
 check("the test-time flip takes the mean of the logits of image and mirror", function()
   local model = small_model():eval()
   local x = normalized()

@@ -50,6 +50,23 @@ end
 -- No stage behind the decoder.
 local random_parts = augment.chain { augment.random_resized_crop {} }
 
+check("a grey folder has one channel, as Pillow makes it", function()
+  local grey = data.folder(root .. "/train", { image_size = SIZE, grey = true })
+  check.equal(text(grey.shape), "8 8 1")
+  check.equal(text(grey.mean), "0.449")
+  local raw = augment.chain { augment.center_crop {} }
+  local function images(set) return data.loader(set, { batch_size = 4, chain = raw }):first().image:totable() end
+  local colored, found = images(open()), images(grey)
+  for i, image in ipairs(colored) do
+    for y, row in ipairs(image) do
+      for x, pixel in ipairs(row) do
+        check.equal(found[i][y][x][1], (19595 * pixel[1] + 38470 * pixel[2] + 7471 * pixel[3] + 32768) // 65536)
+      end
+    end
+  end
+  check.raises(function() data.folder(root .. "/train", { grey = true, mean = { 0, 0, 0 } }) end, "mean")
+end)
+
 check("an image that is repeated is cropped anew", function()
   icl.random.seed(8)
   local loader = data.loader(open(), { batch_size = 4, training = true, repeats = 2, chain = random_parts })

@@ -22,6 +22,7 @@ end
 -- What all stages have.
 local Stage = {}
 
+-- stage:problem(height, width) -> what is wrong with images of this size, or nil.
 function Stage:problem() end
 
 -- An error unless the stage suits images of this size.

@@ -67,6 +67,7 @@ local function complete(opt, options, about, shape)
   if same and origin.given.skip_bad_images == nil then opt.skip_bad_images = options.skip_bad_images or false end
   opt.val_ratio = same and options.val_ratio or 0
   opt.image_size = math.tointeger(shape and shape[1] or 224) or 224
+  opt.grey = shape ~= nil and shape[3] == 1
   if same and options.seed then random.seed(options.seed) end
 end
 

@@ -1,14 +1,31 @@
 -- commands/help.lua: `icl help [WORD]`: what help() at the prompt says about a word or a name such as icl.nn.conv2d,
--- and where a command explains itself.
+-- and where a command explains itself; `icl help --html [FILE]`: the whole reference as a page.
 local core = require "icl.core"
 local help = require "icl.help"
 
+local usage = [[
+icl help                  what there is
+icl help WORD             about a word or a name: icl help conv2d, icl help m:save, icl help pytorch
+icl help --html [FILE]    the whole reference as one page with a search (default: icl.html)
+]]
+
+local function write_page(path)
+  require "icl.help.html".write(path)
+  io.stdout:write(path, "\n")
+  return 0
+end
+
 return function(words)
-  if #words > 1 then
-    io.stderr:write("icl help: one word, for example icl help conv2d\n")
+  local word = words[1]
+  if word == "--html" and #words <= 2 then return write_page(words[2] or "icl.html") end
+  if word == "--help" or word == "-h" then
+    io.stdout:write(usage)
+    return 0
+  end
+  if #words > 1 or word and word:sub(1, 1) == "-" then
+    io.stderr:write("icl help: one word, for example icl help conv2d, or --html FILE\n")
     return 2
   end
-  local word = words[1]
   if word and core.modules()["icl.commands." .. word] then
     io.stdout:write(("There is a command of that name: icl %s --help\n\n"):format(word))
   end

@@ -11,6 +11,7 @@
 -- many each process has of such a part.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local grey = require "icl.data.grey"
 local known = require "icl.internal.labels"
 local spread = require "icl.internal.spread"
 
@@ -20,7 +21,8 @@ local Batch = {}
 local function fetch(batch)
   local set, decoded, positions = rawget(batch, "loader").set, rawget(batch, "decoded"), rawget(batch, "positions")
   if decoded then
-    batch.image = positions and core.ops.gather(decoded, positions) or decoded
+    local image = positions and core.ops.gather(decoded, positions) or decoded
+    batch.image = set.grey and grey(image) or image
   else
     batch.image = core.ops.gather(set.images, batch.index)
   end

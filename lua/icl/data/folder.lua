@@ -11,19 +11,21 @@ local statistics = require "icl.data.statistics"
 
 local folder = {}
 
--- Of ImageNet, for bytes divided by 255.
+-- Of ImageNet, for bytes divided by 255; for grey images the means over the channels.
 local mean, std = { 0.485, 0.456, 0.406 }, { 0.229, 0.224, 0.225 }
+local grey_mean, grey_std = { 0.449 }, { 0.226 }
 
 folder.missing = "needs {data} DIR; images lie in DIR/train/CLASS/NAME.jpg and DIR/val/CLASS/NAME.jpg"
 
 -- icl.data.folder(path [, options]) -> the set of a folder that has a folder for each class. Options: image_size = 224:
 -- images come out that large, see augment.random_resized_crop and augment.center_crop; workers = 0: threads that
--- decode, 0 is one for each core; mean, std: of red, green and blue, those of ImageNet unless given; name = "folder";
--- skip_bad_images = false: leave out images that cannot be read, instead of an error that names them. The set says then
--- how many (bad) and which the first were (report); skipped is how many entries were left out by their names.
+-- decode, 0 is one for each core; grey = false: images of one channel; mean, std: of red, green and blue, or of grey,
+-- those of ImageNet unless given; name = "folder"; skip_bad_images = false: leave out images that cannot be read,
+-- instead of an error that names them. The set says then how many (bad) and which the first were (report); skipped is
+-- how many entries were left out by their names.
 function folder.open(path, given)
   local options = arguments.options("icl.data.folder", given,
-    { image_size = 224, workers = 0, mean = mean, std = std, name = "folder", skip_bad_images = false })
+    { image_size = 224, workers = 0, name = "folder", skip_bad_images = false, grey = false }, { "mean", "std" })
   arguments.path("icl.data.folder", path)
   local size = arguments.integer("icl.data.folder: image_size", options.image_size, 1)
   local workers = arguments.integer("icl.data.folder: workers", options.workers, 0)
@@ -32,10 +34,12 @@ function folder.open(path, given)
   if set.bad > 0 and not skip then
     fail("%s: %d of %d images cannot be read:\n%s", path, set.bad, set.count, set.report)
   end
-  set.folder, set.name, set.form, set.shape = files, options.name, "imagenet", { size, size, 3 }
-  set.workers = workers
-  for _, name in ipairs { "mean", "std" } do
-    set[name] = arguments.channels("icl.data.folder: " .. name, options[name], 3)
+  local channels = options.grey and 1 or 3
+  set.folder, set.name, set.form, set.shape = files, options.name, "imagenet", { size, size, channels }
+  set.workers, set.grey = workers, options.grey
+  local usual = options.grey and { mean = grey_mean, std = grey_std } or { mean = mean, std = std }
+  for name, values in pairs(usual) do
+    set[name] = arguments.channels("icl.data.folder: " .. name, options[name] or values, channels)
   end
   return set
 end
@@ -62,7 +66,7 @@ end
 function folder.pair(options)
   local path = options.data
   local own = { image_size = options.image_size, workers = options.workers, name = options.dataset,
-                skip_bad_images = options.skip_bad_images }
+                skip_bad_images = options.skip_bad_images, grey = options.grey }
   if not path or path == "" then fail("%s: it " .. folder.missing, options.dataset) end
   local train, val = folder.open(path .. "/train", own), folder.open(path .. "/val", own)
   core.image_folder_compare(train.folder, val.folder)

@@ -24,7 +24,7 @@ end
 
 local function open_folder(options, path)
   return folder.open(path, { image_size = options.image_size, workers = options.workers,
-                             skip_bad_images = options.skip_bad_images })
+                             skip_bad_images = options.skip_bad_images, grey = options.grey })
 end
 
 -- inspect.statistics(options) -> mean, std of the training images, and how many these are.

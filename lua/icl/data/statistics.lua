@@ -1,6 +1,7 @@
 -- data/statistics.lua: mean and standard deviation of each channel of the images of a set, for bytes divided by 255.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local grey = require "icl.data.grey"
 local json = require "icl.json"
 
 local statistics = {}
@@ -26,7 +27,10 @@ local function measure(set, resize)
   end
   local options = { size = set.shape[1], resize = resize, batch = BATCH, threads = set.workers }
   local stream <close> = core.image_stream(set.folder, core.arange(set.count), options)
-  for _ = 1, -(-set.count // BATCH) do add(sums, stream:next()) end
+  for _ = 1, -(-set.count // BATCH) do
+    local images = stream:next()
+    add(sums, set.grey and grey(images) or images)
+  end
   return sums
 end
 
@@ -34,7 +38,7 @@ end
 -- form of the images, and the names, sizes and times of all files.
 local function place_of(set, resize)
   local cache = core.cache_home()
-  local form = ("%d %d"):format(set.shape[1], resize)
+  local form = ("%d %d%s"):format(set.shape[1], resize, set.grey and " grey" or "")
   return cache and ("%s/statistics/%s.json"):format(cache, core.image_folder_fingerprint(set.folder, form))
 end
 

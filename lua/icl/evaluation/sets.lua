@@ -21,7 +21,7 @@ end
 local function open_folder(o)
   if not o.data or o.data == "" then fail("%s: it needs {data} DIR", o.dataset) end
   return data.folder(part_of(o.data, o.split), { image_size = o.image_size, name = o.dataset, workers = o.workers,
-                                                 skip_bad_images = o.skip_bad_images })
+                                                 skip_bad_images = o.skip_bad_images, grey = o.grey })
 end
 
 local function open_memory(o)
@@ -34,7 +34,7 @@ local function open_memory(o)
 end
 
 -- sets.open(o, folders) -> the images to evaluate on. o: dataset, data, split, image_size, workers, val_ratio,
--- skip_bad_images; folders: the names of the sets that are folders.
+-- skip_bad_images, grey; folders: the names of the sets that are folders.
 function sets.open(o, folders)
   return folders[o.dataset] and open_folder(o) or open_memory(o)
 end

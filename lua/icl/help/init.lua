@@ -11,6 +11,7 @@ local overview = [[
 At the prompt:
   help(x)          about a function, a module, a layer, an op or a tensor: help(icl.fit), help(icl.nn.conv2d)
   help "word"      what has the word in its name or description: help "pool"
+  help "pytorch"   what is otherwise than in PyTorch
   Tab              completes names: icl.nn.<Tab>, x:re<Tab>
   _                the last result
   Ctrl-C           stops what runs, or clears the line
@@ -48,6 +49,9 @@ local function place_of(f)
   return nil
 end
 
+-- Methods that every class of a kind has; what one of them does, the file of its class says.
+local of_every_class = { init = true, forward = true, apply = true, problem = true }
+
 -- The texts that are there, with empty lines between.
 local function joined(...)
   local kept = {}
@@ -70,6 +74,9 @@ local function function_text(f)
   if not block and name then
     local about = docs.of_module(name)
     block = about and docs.block_about(about, field)
+  end
+  if not block and name and of_every_class[field] then
+    return joined(("%s:%s, a method of"):format(name, field), docs.header(docs.of_module(name)))
   end
   if block then return joined(block.text, block.text:find "efault" and docs.defaults(doc or docs.of_module(name))) end
   if doc and doc.lines[line] then return ("%s:%d has no description:\n%s"):format(doc.file, line, doc.lines[line]) end
@@ -216,10 +223,12 @@ end
 
 local function word_text(word)
   local search = require "icl.help.search"
+  if word == "pytorch" then return require "icl.help.pytorch" end
   local value = resolve(word)
   if value ~= nil then return text_of(value) end
   local op = op_help.text(word)
   local found = search.find(word, op and "icl.ops." .. word)
+  if not op and found[1] and found[1].exact then op = table.remove(found, 1).text end
   if #found == 0 then return op or search.nothing(word) end
   return joined(op, (op and "see also:\n" or "") .. table.concat(search.lines(found), "\n"))
 end

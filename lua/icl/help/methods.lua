@@ -33,6 +33,9 @@ local state = {
   write = "s:write(value [, predicate]): its next version; with a predicate, one element, only where that is not 0.",
 }
 
+-- By what a value of the type is called in texts: t, s.
+methods.of = { t = tensor, s = state }
+
 -- The text about the function f, one of the methods `of` a type.
 local function find(texts, of, f)
   for name, text in pairs(texts) do

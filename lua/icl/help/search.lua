@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local docs = require "icl.help.docs"
+local method_help = require "icl.help.methods"
 local op_help = require "icl.help.ops"
 
 local search = {}
@@ -11,16 +12,22 @@ local SHOWN = 24  -- results at most
 -- Parts of the inside: their comments are not for users.
 local inner = { commands = true, help = true, internal = true, program = true, repl = true }
 
-local function is_inner(module)
+-- search.is_inner(module) -> is a module of the library not for users?
+function search.is_inner(module)
   return inner[module:match "^icl%.([%w_]+)"] == true
 end
+local is_inner = search.is_inner
 
--- How well texts fit: 1 the name is the word, 2 it contains the word, 3 only the text does; nil not at all.
+-- How well texts fit: 1 the name is the word, 2 its last part is, 3 the first sentence speaks of it, 4 the name
+-- contains it, 5 only the text does; nil not at all.
 local function rank(word, name, text)
   name = name:lower()
-  if name == word or name:match "[^%.:]*$" == word then return 1 end
-  if name:find(word, 1, true) then return 2 end
-  return text:lower():find(word, 1, true) and 3 or nil
+  if name == word then return 1 end
+  if name:match "[^%.:]*$" == word then return 2 end
+  local plain = word:gsub("%p", "%%%0")
+  if docs.first_sentence(text):lower():find("%f[%w]" .. plain .. "s?%f[%W]") then return 3 end
+  if name:find(word, 1, true) then return 4 end
+  return text:lower():find(word, 1, true) and 5 or nil
 end
 
 -- A title as it would be written in a recipe: "icl.nn.conv2d" for "nn.conv2d".
@@ -34,10 +41,14 @@ local function summary(doc)
   return (doc.header or ""):gsub("^[%w_/%.]+: ", "")
 end
 
--- Everything that has a name and a text: calls visit(name, text).
+-- Everything that has a name and a text: calls visit(name, text); what is used most comes first.
 local function each(visit)
+  for _, prefix in ipairs { "t", "s" } do
+    local texts = method_help.of[prefix]
+    for _, name in ipairs(arguments.names(texts)) do visit(prefix .. ":" .. name, texts[name]) end
+  end
   for _, name in ipairs(op_help.names()) do
-    visit("icl.ops." .. name, core.describe_op(name).doc)
+    visit("icl.ops." .. name, (core.describe_op(name).doc:gsub("; [^;]*gradient[ :].*$", "")))  -- which most have
   end
   for _, module in ipairs(arguments.names(core.modules())) do
     if not is_inner(module) then
@@ -58,7 +69,7 @@ function search.find(word, but)
     local r = rank(word, name, text)
     if r and not seen[name] and name ~= but then
       seen[name] = true
-      found[#found + 1] = { name = name, text = text, rank = r, number = #found }
+      found[#found + 1] = { name = name, text = text, rank = r, exact = r == 1, number = #found }
     end
   end)
   table.sort(found, function(a, b)

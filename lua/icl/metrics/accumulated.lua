@@ -53,6 +53,7 @@ function accumulated.class(name)
     return { { name = "sums", state = self.sums, module = self, key = "sums" } }
   end
 
+  -- class.new(options) -> a metric whose sums are 0.
   function class.new(options)
     if core.in_step() then fail("%s: a step is open; make it before the loop", name) end
     local self = setmetatable({ options = options }, class)

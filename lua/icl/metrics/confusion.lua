@@ -54,10 +54,12 @@ end
 local function class(name)
   local result = accumulated.class(name)
 
+  -- metric:init(options) -> the shape of its sums.
   function result:init(options)
     return { options.classes, options.classes }
   end
 
+  -- metric:add(logits, target) -> what a batch adds to the sums.
   function result:add(logits, target)
     local classes = self.options.classes
     if logits:rank() ~= 2 or logits:size(2) ~= classes then
@@ -78,6 +80,7 @@ end
 
 local confusion, Confusion = {}, class "metrics.confusion"
 
+-- metric:read(sums) -> its value.
 function Confusion:read(sums)
   return sums
 end
@@ -91,6 +94,7 @@ end
 local function maker(kind)
   local what = "metrics." .. kind
   local Score = class(what)
+  -- metric:read(sums) -> its value.
   function Score:read(sums)
     return score(sums, kind, self.options.average)
   end

@@ -49,7 +49,9 @@ end
 -- metrics.mean_of_views(logits) -> the logits; of a list of them, one for each view of the images, their mean.
 function metrics.mean_of_views(logits)
   if type(logits) ~= "table" then return logits end
-  return core.ops.add_n(table.unpack(logits)) / #logits
+  local sum = logits[1] or fail "metrics: the list of logits, one for each view of the images, is empty"
+  for i = 2, #logits do sum = sum + logits[i] end
+  return sum / #logits
 end
 
 -- metrics.accuracy(logits, target [, k = 1]) -> one number from 0 to 1: the fraction of images whose label is among

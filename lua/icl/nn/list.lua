@@ -11,6 +11,7 @@ local function from_1(i, count)
   return i < 0 and i + count + 1 or i
 end
 
+-- list:at(i) or list[i] -> the module at a place, from 1, or from -1 at the end.
 local List = Module.class("list", nil, function(members, i)
   local names = members[NAMES]
   local name = names[from_1(i, #names)]
@@ -71,6 +72,7 @@ function List:init(...)
   end
 end
 
+-- list:length() or #list -> how many modules there are.
 function List:length()
   return #self[NAMES]
 end

@@ -38,6 +38,7 @@ groups.data = options "data"
   : value("data", "", "folder of the data set; otherwise the standard folders are searched",
       { type = "path", may_change = true, neutral = true })
   : value("image_size", 224, "pixels of a side of an image", { min = 1, max = 16384, only = in_folder })
+  : flag("grey", false, "images of one channel", { only = in_folder })
   : value("eval_resize", nil,
       "the shorter side before the middle is cut out; 0: as it is (default: 256 / 224 of image_size, rounded)",
       { type = "integer", min = 0, max = 16384, only = in_folder })
@@ -275,8 +276,9 @@ groups.training = options "training"
       { only = starts_from_weights })
   : flag("val_first", false, "evaluate before the first epoch, too")
   : value("val_period", 1, "epochs from one evaluation to the next; there is one after the last epoch", { min = 1 })
-  : choice("tta", "none", { "none", "flip" },
-      "what is evaluated: flip: the mean of the logits of each image and of its mirror image")
+  : choice("tta", "none", { "none", "flip", "five_crop", "ten_crop" },
+      "what is evaluated: the mean of the logits of each image and of its mirror image; of its corners and its middle, "
+      .. "7 / 8 of a side each; of these and their mirror images")
   : derive(move_milestones)
   : check(schedule.problem)
   : check(function(values)

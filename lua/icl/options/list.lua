@@ -245,10 +245,12 @@ function Options:defaults()
   return values
 end
 
+-- :names() -> the names of all options, sorted.
 function Options:names()
   return arguments.names(self.specs)
 end
 
+-- :spec_of(name, what) -> the description of an option; an error that begins with `what` where there is none.
 function Options:spec_of(name, what)
   local spec = self.specs[name]
   if not spec then

@@ -1,4 +1,5 @@
-/* picture.cu - what is done to pictures: adjust, a block for each image; warp, a thread for each pixel. */
+/* wide_picture.cu - what is done to pictures: adjust, a block for each image, by an amount in f64; warp, a thread for
+ * each pixel. */
 #include "pointers.cuh"
 
 #define ICL__PICTURE DEVICE

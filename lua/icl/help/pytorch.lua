@@ -1,0 +1,32 @@
+-- help/pytorch.lua: what those who come from PyTorch find otherwise here.
+return [[
+PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
+
+  images              (n, c, h, w)                       (n, h, w, c), weights (kh, kw, in, out); files as PyTorch
+  axes                from 0: x.sum(1), x[0]             from 1: x:sum(2), x[1]; -1 is the last in both
+  labels, indices     from 0                             from 0 too, inside tensors: one_hot, gather, targets
+  methods             x.relu(), model(x)                 x:relu(), model(x)
+  shape               x.shape[0], x.shape                x:size(1), x:shape()
+  comparison          x == y is elementwise              x:eq(y); x == y asks whether both are the same tensor
+  in conditions       if (x > 0).all():                  if x:gt(0):all():item() then; a tensor is always true
+  and, or, not        a & b, ~a                          a * b, a:logical_not()
+  in place            x[0] = 1, x.add_(1)                tensors do not change: icl.ops.where, x:masked_fill, states
+  assignment          self.a, self.b = A(), B()          sets b first, which then comes first in lists: one a line
+  parameters          nn.Parameter(t)                    icl.state(t, { trainable = true }); self.w = ... in a layer
+  convolution         nn.Conv2d(8, 16, 3, padding=1)     nn.conv2d(8, 16, 3): padded to keep the size, without a bias
+                      nn.Conv2d(8, 16, 3, bias=True)     nn.conv2d(8, 16, 3, { padding = 0, bias = true })
+  sequential          nn.Sequential(a, b)                nn.sequential { a, b }, also of functions
+  layers              class Net(nn.Module)               local Net = nn.layer "net"; function Net:init(...), :forward(x)
+  loss                F.cross_entropy(logits, y)         icl.loss.cross_entropy(logits, y)
+  a step              opt.zero_grad(); loss.backward();  icl.step(function() ... loss:backward()
+                      opt.step()                         optimizer:step(0.1) end); gradients are used up by the step
+  learning rate       in the optimizer                   given to each step: optimizer:step(schedule(run.step))
+  no gradient         with torch.no_grad():              icl.no_grad(function() ... end)
+  evaluation          model.eval()                       model:eval(); icl.evaluate does it by itself
+  data                Dataset, DataLoader                icl.data.set, icl.data.folder, icl.data.loader
+  sampling            WeightedRandomSampler              icl.data.loader(set, { training = true, weights = list })
+  transforms          transforms.v2 on one image         icl.augment: ops of the step, on the whole batch
+  weights             torch.save, load_state_dict        model:save(path), model:load(path), safetensors
+  devices             x.to("cuda")                       icl --device cuda FILE.lua: all tensors are on one device
+  randomness          torch.manual_seed(0)               icl.random.seed(0); draws depend on their place alone
+]]
