@@ -181,6 +181,7 @@ cuda_device() {
   suite "cuda device, golden models, tsan" $tsan $models
   suite "cuda device, programs, tsan" $tsan build/release/tests/test_programs --device cuda --count 15
   suite "cuda device, golden optim" $cuda build/release/icl tests/golden/optim.lua tests/golden/data --device cuda
+  suite "cuda device, batch norm" $cuda build/release/icl tests/lua/test_batch_norm.lua --device cuda
   suite "cuda device, copies" $cuda build/release/icl tests/cuda/copies.lua --device cuda
   suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
   suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
@@ -257,6 +258,7 @@ everything() {
   suite "$1 programs" "build/$1/tests/test_programs"
   if [ -x "build/$1/icl" ]; then
     scripts "$1" lua
+    scripts "$1" fuzz
     command_line "$1"
   fi
 }

@@ -58,6 +58,14 @@ icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_d
   return ICL_OK;
 }
 
+icl_status icl__set_size(icl__node *node, int dim, int32_t size, icl_dtype dtype) {
+  const icl__node *x = node->in[0];
+  int32_t shape[ICL_MAX_RANK];
+  for (int axis = 0; axis < x->rank; axis++)
+    shape[axis] = axis == dim ? size : x->shape[axis];
+  return icl__set_shape(node, x->rank, shape, dtype);
+}
+
 /* ---- dtypes ---- */
 
 icl_dtype icl__wide_dtype(const icl__node *node) {
@@ -65,6 +73,12 @@ icl_dtype icl__wide_dtype(const icl__node *node) {
     if (node->in[i]->dtype == ICL_F64 && !node->in[i]->number)
       return ICL_F64;
   return ICL_F32;
+}
+
+icl_dtype icl__sum_dtype(icl_dtype dtype) {
+  if (dtype == ICL_F32 || dtype == ICL_F64)
+    return dtype;
+  return icl__is_float(dtype) ? ICL_F32 : ICL_I64;
 }
 
 static bool is_fraction(double value) { return !isfinite(value) || value != floor(value); }

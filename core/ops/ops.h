@@ -21,7 +21,8 @@ enum {
   ICL__POINTWISE = 32,
   ICL__ELEMENTWISE = 64,
   ICL__WIDE = 128,
-  ICL__PACKED = 256
+  ICL__PACKED = 256,
+  ICL__OPAQUE = 512
 };
 
 typedef enum {
@@ -90,8 +91,12 @@ icl_status icl__value_error(const icl__node *node, const char *format, ...) ICL_
 
 /* Sets shape; fails for sizes below 0 or more than 2^40 elements. */
 icl_status icl__set_shape(icl__node *node, int rank, const int32_t *shape, icl_dtype dtype);
+/* The shape of the first input, but for axis `dim`. */
+icl_status icl__set_size(icl__node *node, int dim, int32_t size, icl_dtype dtype);
 /* f32 unless f64 is among the inputs: the dtype of sums and losses. */
 icl_dtype icl__wide_dtype(const icl__node *node);
+/* The dtype of sums of elements: f32 for bf16 and f16, i64 for integers and bool. */
+icl_dtype icl__sum_dtype(icl_dtype dtype);
 /* NumPy-like promotion: bool < u8 < i32 < i64 < bf16, f16 < f32 < f64 (bf16 with f16: f32); numbers count only if there
  * is nothing else, then f32, or turn integers into f32 when they are fractions, and bool into i64 when they are not. */
 icl_dtype icl__promote(const icl__node *node, int first_input);

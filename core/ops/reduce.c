@@ -1,12 +1,6 @@
 /* reduce.c - sums and maxima over axes, and broadcasting, the opposite of a sum. */
 #include "ops/families.h"
 
-static icl_dtype sum_dtype(icl_dtype dtype) {
-  if (dtype == ICL_F32 || dtype == ICL_F64)
-    return dtype;
-  return icl__is_float(dtype) ? ICL_F32 : ICL_I64;
-}
-
 /* Rewrites the list of axes: all for an empty one, from 0 and rising. `reduced` tells which axes are in it. */
 static icl_status settle_dims(icl__node *node, int rank, bool reduced[ICL_MAX_RANK]) {
   const int32_t *dims;
@@ -46,7 +40,7 @@ icl_status icl__infer_reduce(icl__node *node) {
   ICL__TRY(settle_dims(node, x->rank, reduced));
   if (node->op == ICL__OP_sum) {
     int rank = reduced_shape(x, reduced, node->attr.i[REDUCE_KEEPDIM], shape);
-    return icl__set_shape(node, rank, shape, sum_dtype((icl_dtype)x->dtype));
+    return icl__set_shape(node, rank, shape, icl__sum_dtype((icl_dtype)x->dtype));
   }
   for (int axis = 0; axis < x->rank; axis++)
     if (reduced[axis] && x->shape[axis] == 0)
@@ -98,7 +92,7 @@ icl_status icl__infer_sum_to(icl__node *node) {
     return icl__shape_error(node, "x does not sum to %s: sizes must be 1 or those of the end of x",
                             icl__shape_text(text, (icl_dtype)x->dtype, rank, target));
   }
-  return icl__set_shape(node, rank, target, sum_dtype((icl_dtype)x->dtype));
+  return icl__set_shape(node, rank, target, icl__sum_dtype((icl_dtype)x->dtype));
 }
 
 /* ---- batch rules ---- */

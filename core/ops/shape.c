@@ -106,21 +106,13 @@ static icl_status check_narrow(icl__node *node) {
   return icl__expect_one(node, 1, "first");
 }
 
-static icl_status set_size(icl__node *node, int dim, int32_t size) {
-  const icl__node *x = node->in[0];
-  int32_t shape[ICL_MAX_RANK];
-  for (int axis = 0; axis < x->rank; axis++)
-    shape[axis] = axis == dim ? size : x->shape[axis];
-  return icl__set_shape(node, x->rank, shape, (icl_dtype)x->dtype);
-}
-
 icl_status icl__infer_narrow(icl__node *node) {
   ICL__TRY(check_narrow(node));
   int32_t dim = node->attr.i[NARROW_DIM], length = node->attr.i[NARROW_LENGTH], size = node->in[0]->shape[dim];
   if (length < 0 || length > size)
     return icl__value_error(node, "length must be from 0 to %d, the size of axis %d, not %d", (int)size, (int)dim,
                             (int)length);
-  return set_size(node, dim, length);
+  return icl__set_size(node, dim, length, (icl_dtype)node->in[0]->dtype);
 }
 
 icl_status icl__infer_narrow_grad(icl__node *node) {
@@ -129,7 +121,7 @@ icl_status icl__infer_narrow_grad(icl__node *node) {
   if (size < length)
     return icl__value_error(node, "size must be at least %d, the size of g along axis %d, not %d", (int)length,
                             (int)dim, (int)size);
-  return set_size(node, dim, size);
+  return icl__set_size(node, dim, size, (icl_dtype)node->in[0]->dtype);
 }
 
 void icl__batch_narrow(const icl__facts *facts, icl__batch_rule *rule) {
@@ -163,7 +155,7 @@ icl_status icl__infer_concat_part(icl__node *node) {
   if (first < 0 || length < 0 || first > size - length)
     return icl__value_error(node, "positions %d to %d do not lie within axis %d of size %d", (int)first,
                             (int)(first + length - 1), (int)dim, (int)size);
-  return set_size(node, dim, length);
+  return icl__set_size(node, dim, length, (icl_dtype)node->in[0]->dtype);
 }
 
 static icl__node *part(icl__gradient *pass, icl__node *x, int dim, int32_t first, int32_t length) {
@@ -243,7 +235,7 @@ icl_status icl__infer_concat(icl__node *node) {
   }
   if (size > INT32_MAX)
     return icl__shape_error(node, "axis %d would have %lld elements", dim, (long long)size);
-  return set_size(node, dim, (int32_t)size);
+  return icl__set_size(node, dim, (int32_t)size, (icl_dtype)node->in[0]->dtype);
 }
 
 void icl__batch_concat(const icl__facts *facts, icl__batch_rule *rule) {

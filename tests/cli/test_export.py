@@ -136,6 +136,13 @@ OWN = {
     local z = y:gelu() + y:silu() + y:softplus() + (4 * y):hardswish() + (3 * y):round() + y:erf()
     return self.fc((z + y:leaky_relu(0.1) + y:elu(0.7)):global_avg_pool())
   end)""",
+  "order": """own(function(self, x)
+    local y = self.conv(x):global_avg_pool()
+    local sorted, index = y:sort(2)
+    local largest = y:topk(2)
+    local z = y:cumsum(2) + sorted:cumsum(2, true) + index:float() + y:gt(0):argsort(2, true):float()
+    return self.fc(z + icl.concat({ largest, y:gather(2, index:narrow(2, 2, 2)) }, 2))
+  end)""",
   "constants": """own(function(self, x)
     local y = icl.ops.concat(self.conv(x), icl.full({ x:size(1), 6, 6, 2 }, 0.25), { dim = 4 }):narrow(4, 2, 4)
     return self.fc((y * self.short + y * self.long):global_avg_pool())

@@ -3,7 +3,7 @@
 
 namespace sim {
 
-size_t bytes_of(value_type type) { return type == FLOAT ? 4 : 2; }
+size_t bytes_of(value_type type) { return type == DOUBLE ? 8 : type == FLOAT ? 4 : 2; }
 
 /* 10 bits of the fraction stay, rounded to the nearest. Infinity and NaN stay what they are. */
 static float as_tf32(float value) {

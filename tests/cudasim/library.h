@@ -8,7 +8,7 @@
 
 namespace sim {
 
-enum value_type { FLOAT, HALF, BFLOAT };
+enum value_type { FLOAT, HALF, BFLOAT, DOUBLE }; /* floats hold all but DOUBLE */
 size_t bytes_of(value_type type);
 
 /* `tf32`: floats lose the digits that tensor cores do not take. */

@@ -2,7 +2,7 @@
  *
  *   test_cuda_kernels [OP...]    (also fused and host, for the tests of kernels that no row of the table reaches)
  *
- * Each case runs in f32 and, where its row says HALF, in bf16 and f16. In the simulator it runs in several orders of
+ * Each case runs in f32 and, where its row says HALF, in bf16, f16 and f64. In the simulator it runs in several orders of
  * threads, blocks and streams, which must give the same bytes. Ops that libraries compute are skipped by name. */
 #include "../ops/ops_test.h"
 #include "cudasim.h"
@@ -131,7 +131,7 @@ static void run_case(icl_engine *engine, const test_case *row, icl_dtype x) {
   test_setup setup;
   icl_tensor *expected;
   double *values;
-  if (!setup_make(&setup, row, x, ICL_F32)) {
+  if (!setup_make(&setup, row, x, x == ICL_F64 ? ICL_F64 : ICL_F32)) {
     count_test(false);
     return;
   }
@@ -168,6 +168,7 @@ int main(int argc, char **argv) {
     if (row->flags & HALF && !ONCE) {
       run_case(engine, row, ICL_BF16);
       run_case(engine, row, ICL_F16);
+      run_case(engine, row, ICL_F64);
     }
   }
   icl_engine_free(engine);

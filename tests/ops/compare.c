@@ -184,7 +184,7 @@ test_outcome compare_case(const test_case *row, icl_dtype x) {
   icl_engine *engine = NULL;
   icl_tensor *expected;
   double *values;
-  if (!setup_make(&setup, row, x, ICL_F32))
+  if (!setup_make(&setup, row, x, x == ICL_F64 ? ICL_F64 : ICL_F32))
     return TEST_FAILED;
   test_outcome outcome = evaluate(&setup, &reference, &engine, &expected, &values);
   if (outcome == TEST_PASSED) {

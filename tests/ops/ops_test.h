@@ -16,7 +16,8 @@
 #include "icl.h"
 #include "backend/kernel.h"
 
-/* GRAD: check the gradient. SECOND: and the gradient of the gradient. HALF: compare in bf16 too. TIME: measure only. */
+/* GRAD: check the gradient. SECOND: and the gradient of the gradient. HALF: compare in bf16 too, on another device than
+ * the CPU also in f64. TIME: measure only. */
 enum { GRAD = 1, SECOND = 2, HALF = 4, TIME = 8 };
 
 typedef struct {

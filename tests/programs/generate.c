@@ -258,16 +258,17 @@ static const struct {
   void (*make)(maker *m);
   int weight;
 } makers[] = {
-    {make_pointwise, 14}, {make_cast, 2},       {make_choice, 3},         {make_sum, 4},
-    {make_maximum, 2},    {make_centred, 3},    {make_broadcast, 2},      {make_matmul, 5},
-    {make_attention, 2},  {make_conv, 5},       {make_conv_gradients, 1}, {make_batch_norm, 4},
-    {make_pool, 4},       {make_reshape, 3},    {make_permute, 2},        {make_pad, 2},
-    {make_concat, 3},     {make_narrow, 3},     {make_gather, 2},         {make_mixup, 1},
-    {make_one_hot, 1},    {make_softmax, 2},    {make_cross_entropy, 2},  {make_draw, 2},
-    {make_dropout, 1},    {make_sample, 1},     {make_state, 2},          {make_read, 3},
-    {make_write, 4},      {make_update, 2},     {make_block, 3},          {make_head, 1},
-    {make_backward, 4},   {make_derivative, 2}, {make_custom, 2},         {make_detach, 1},
-    {make_keep, 2},       {make_look, 2},       {make_freeze, 1},         {make_step, 0},
+    {make_pointwise, 14}, {make_cast, 2},          {make_choice, 3},         {make_sum, 4},
+    {make_maximum, 2},    {make_centred, 3},       {make_broadcast, 2},      {make_matmul, 5},
+    {make_attention, 2},  {make_conv, 5},          {make_conv_gradients, 1}, {make_batch_norm, 4},
+    {make_pool, 4},       {make_reshape, 3},       {make_permute, 2},        {make_pad, 2},
+    {make_concat, 3},     {make_narrow, 3},        {make_gather, 2},         {make_mixup, 1},
+    {make_cumsum, 2},     {make_order, 2},         {make_gather_along, 2},   {make_one_hot, 1},
+    {make_softmax, 2},    {make_cross_entropy, 2}, {make_draw, 2},           {make_dropout, 1},
+    {make_sample, 1},     {make_state, 2},         {make_read, 3},           {make_write, 4},
+    {make_update, 2},     {make_block, 3},         {make_head, 1},           {make_backward, 4},
+    {make_derivative, 2}, {make_custom, 2},        {make_detach, 1},         {make_keep, 2},
+    {make_look, 2},       {make_freeze, 1},        {make_step, 0},
 };
 
 static void make_something(maker *m) {

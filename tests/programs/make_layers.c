@@ -2,6 +2,8 @@
  * the images of a batch. */
 #include "generate.h"
 
+#include <string.h>
+
 /* ---- products ---- */
 
 static int product(maker *m, int a, bool transpose_a, int b, bool transpose_b) {
@@ -157,6 +159,65 @@ void make_gather(maker *m) {
   int32_t n = at(m, x)->shape[0], rows = chance(m, 50) ? n : 1 + below(m, 9);
   int old = chance(m, 20) ? pick_dtype(m, ICL_I64, 1) : -1;
   apply2(m, "gather", x, old >= 0 && m->of[old].most < n ? old : integers(m, ICL_I64, (uint32_t)n, 1, &rows));
+}
+
+/* A value with an axis, as x, and the axis; -1 if there is none. */
+static int with_axis(maker *m, int32_t *axis) {
+  int x = any_value(m);
+  if (x < 0 || at(m, x)->rank == 0)
+    return -1;
+  *axis = axis_of(m, x);
+  return x;
+}
+
+void make_cumsum(maker *m) {
+  icl_attributes attr = attributes_of("cumsum");
+  int32_t axis, x = with_axis(m, &axis);
+  if (x < 0)
+    return;
+  set_int(&attr, "cumsum", "dim", axis);
+  set_int(&attr, "cumsum", "reverse", chance(m, 30));
+  apply_op(m, "cumsum", 1, &x, &attr);
+}
+
+static int along(maker *m, int x, int index, int32_t axis) {
+  icl_attributes attr = attributes_of("gather_along");
+  set_int(&attr, "gather_along", "dim", axis);
+  return apply2_with(m, "gather_along", x, index, &attr);
+}
+
+/* Constants alone are put in order: rounding may take others from one place to another. */
+void make_order(maker *m) {
+  icl_attributes attr = attributes_of("argsort");
+  int32_t axis, x = with_axis(m, &axis);
+  if (x < 0)
+    return;
+  const instruction *i = at(m, x);
+  int keys = constant(m, ICL_F32, SIGNED, i->rank, i->shape);
+  set_int(&attr, "argsort", "dim", axis);
+  set_int(&attr, "argsort", "descending", chance(m, 50));
+  set_int(&attr, "argsort", "length", chance(m, 50) ? -1 : 1 + below(m, i->shape[axis]));
+  int index = keys < 0 ? -1 : apply_op(m, "argsort", 1, &keys, &attr);
+  if (index >= 0)
+    along(m, x, index, axis);
+}
+
+void make_gather_along(maker *m) {
+  int32_t axis, x = with_axis(m, &axis), shape[ICL_MAX_RANK];
+  if (x < 0)
+    return;
+  memcpy(shape, at(m, x)->shape, sizeof shape);
+  int32_t size = shape[axis], rank = at(m, x)->rank;
+  if (chance(m, 70)) {
+    shape[axis] = 1 + below(m, 2 * size);
+    along(m, x, integers(m, ICL_I64, (uint32_t)size, rank, shape), axis);
+    return;
+  }
+  icl_attributes attr = attributes_of("gather_along_grad");
+  int32_t wide = 1 + below(m, 2 * size);
+  set_int(&attr, "gather_along_grad", "dim", axis);
+  set_int(&attr, "gather_along_grad", "size", wide);
+  apply2_with(m, "gather_along_grad", x, integers(m, ICL_I64, (uint32_t)wide, rank, shape), &attr);
 }
 
 /* share x + (1 - share) x[permutation] */

@@ -317,6 +317,31 @@ TEST(indices) {
        {"one_hot", "i64 4", "classes=0", "!classes must be at least 1"});
 }
 
+TEST(along_an_axis) {
+  ROWS({"cumsum", "f32 2 3", "dim=-1", "f32 (2, 3)"},
+       {"cumsum", "bf16 2 3", "dim=0 reverse=1", "f32 (2, 3)"},
+       {"cumsum", "bool 2 3", "dim=0", "i64 (2, 3)"},
+       {"cumsum", "f32 2 3", "dim=2", "!there is no axis 2; axes go from -2 to 1"},
+       {"cumsum", "f32", "dim=0", "!x is a scalar"},
+       {"argsort", "bf16 2 3", "dim=1", "i64 (2, 3)"},
+       {"argsort", "u8 2 9 4", "dim=-2 length=3", "i64 (2, 3, 4)"},
+       {"argsort", "f32 2 9", "dim=1 length=0", "i64 (2, 0)"},
+       {"argsort", "f32 2 9", "dim=1 length=10", "!length must be from 0 to 9, the size of axis 1, or -1 for all"},
+       {"argsort", "f32 2 9", "dim=1 length=-2", "!length must be from 0 to 9"},
+       {"gather_along", "u8 3 5 7; i64 3 2 7", "dim=1", "u8 (3, 2, 7)"},
+       {"gather_along", "f32 5; = 0 4 1", "dim=0", "f32 (3)"},
+       {"gather_along", "f32 5; = 0 5", "dim=0", "!index 5 at position 1 must be from 0 to 4"},
+       {"gather_along", "f32 3 5; i64 2 5", "dim=1", "!index must be of the shape of x but for axis 1"},
+       {"gather_along", "f32 3 5; i64 3", "dim=1", "!index must be of the shape of x but for axis 1"},
+       {"gather_along", "f32 3 5; i32 3 5", "dim=1", "!index must be i64, not i32"},
+       {"gather_along", "f32 3 0; i64 3 2", "dim=1", "!axis 1 has no positions to choose from"},
+       {"gather_along_grad", "f32 3 2; i64 3 2", "dim=1 size=9", "f32 (3, 9)"},
+       {"gather_along_grad", "f32 3 2; i64 3 3", "dim=1 size=9", "!index must be of the shape of g"},
+       {"gather_along_grad", "i64 3 2; i64 3 2", "dim=1 size=9", "!g must be of a floating-point dtype, not i64"},
+       {"gather_along_grad", "f32 3 2; i64 3 2", "dim=1 size=-1", "!size must be at least 0"},
+       {"gather_along_grad", "f32 3 2; i64 3 2", "dim=1 size=0", "!axis 1 has no positions"});
+}
+
 TEST(losses) {
   ROWS({"softmax", "bf16 2 3", "", "f32 (2, 3)"},
        {"log_softmax", "f64 3", "", "f64 (3)"},
@@ -343,6 +368,8 @@ TEST(draws) {
        {"randint", "i64 4", "shape=2 low=-3 high=3", "i64 (2)"},
        {"randint", "i64 4", "shape=2 low=4 high=3", "!low must be at most high, but 4 > 3"},
        {"dropout", "bf16 2 3; i64 4; 0.5", "", "bf16 (2, 3)"},
+       {"dropout", "f32 2 3; i64 4; 0.5; i64 2", "", "f32 (2, 3)"},
+       {"dropout", "f32 2 3; i64 4; 0.5; i64 3", "", "!id must be (n)"},
        {"dropout", "u8 2 3; i64 4; 0.5", "", "!x must be of a floating-point dtype"});
 }
 
@@ -356,6 +383,16 @@ TEST(samples) {
        {"crop", "u8 2 28 28 1; i64 2 2", "size=28 padding=-1", "!padding must be at least 0"},
        {"flip", "bf16 2 4 4 3; bool 2", "", "bf16 (2, 4, 4, 3)"},
        {"flip", "u8 2 4 4 3; u8 2", "", "!which must be bool"},
+       {"adjust", "u8 2 4 4 3; f64 2; i64 2", "", "u8 (2, 4, 4, 3)"},
+       {"adjust", "u8 2 4 4 2; f64 2; i64 2", "", "!x must have 1 or 3 channels, not 2"},
+       {"adjust", "u8 2 4 4 3; f32 2; i64 2", "", "!amount must be f64"},
+       {"adjust", "u8 2 4 4 3; f64 3; i64 2", "", "!there are 2 images, but amount is for 3"},
+       {"adjust", "u8 2 4 4 3; f64 2; i64 3", "", "!kind must be (n), one for each image"},
+       {"warp", "u8 2 4 4 5; f32 2 8", "", "u8 (2, 4, 4, 5)"},
+       {"warp", "u8 2 4 4 5; f32 2 6", "", "!coefficients must be (n, 8)"},
+       {"warp", "u8 2 4 4 5; f32 3 8", "", "!there are 2 images, but coefficients is for 3"},
+       {"warp", "u8 2 4 4 5; f32 2 8", "fill=-1", "!fill must be a byte"},
+       {"warp", "f32 2 4 4 5; f32 2 8", "", "!x must be u8, not f32"},
        {"normalize", "u8 2 4 4 3; f64 3; f64 3", "", "f32 (2, 4, 4, 3)"},
        {"normalize", "u8 2 4 4 3; f64 3; f64 3", "dtype=bf16", "bf16 (2, 4, 4, 3)"},
        {"normalize", "u8 2 4 4 3; f64 1; f64 3", "", "!mean must be (3), one value a channel"},
@@ -469,6 +506,12 @@ TEST(batch_rules) {
         {"narrow", "f32 8 4; i64", "dim=-2 length=2", "global 0"},
         {"gather", "u8 50 4; i64 8", "", "map 2 seed"},
         {"gather_grad", "f32 8 4; i64 8", "size=50", "global 0"},
+        {"cumsum", "f32 8 4", "dim=1", "map 1"},
+        {"cumsum", "f32 8 4", "dim=0", "global 0"},
+        {"argsort", "f32 8 4", "dim=-1", "map 1"},
+        {"gather_along", "f32 8 4; i64 8 2", "dim=1", "map 3"},
+        {"gather_along", "f32 8 4; i64 2 4", "dim=0", "global 0"},
+        {"gather_along_grad", "f32 8 2; i64 8 2", "dim=1 size=4", "map 3"},
         {"softmax", "f32 8 4", "", "map 1 seed"},
         {"softmax", "f32 8", "", "global 0"},
         {"cross_entropy", "f32 8 4; f32 8 4", "", "map 3 seed"},
@@ -477,7 +520,10 @@ TEST(batch_rules) {
         {"bernoulli", "i64 4; 0.5; i64 8", "shape=8,4", "map 4 seed"},
         {"uniform", "i64 4", "", "global 0"},
         {"dropout", "f32 8 4; i64 4; 0.5", "", "map 1"},
+        {"dropout", "f32 8 4; i64 4; 0.5; i64 8", "", "map 9"},
         {"crop", "u8 8 4 4 1; i64 8 2", "size=4", "map 3 seed"},
+        {"adjust", "u8 8 4 4 1; f64 8; i64 8", "", "map 7 seed"},
+        {"warp", "u8 8 4 4 1; f32 8 8", "", "map 3 seed"},
         {"normalize", "u8 8 4 4 1; f64 1; f64 1", "", "map 1 seed"});
 }
 /* clang-format on */

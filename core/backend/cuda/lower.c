@@ -39,6 +39,8 @@ static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_
   if (other != shape.dtype)
     return icl__fail(ICL_ENOTSUP, "%s: the CUDA device takes two inputs of one dtype, not %s and %s; cast one",
                      icl__plan_op_name(v->op), icl_dtype_name(shape.dtype), icl_dtype_name(other));
+  if (shape.dtype == ICL_F64)
+    return icl__fail(ICL_ENOTSUP, "%s: cuDNN does not take f64; cast to f32", icl__plan_op_name(v->op));
   if (is_empty(v->in[0]) || is_empty(v->in[1])) {
     unit->kind = ICL__CUDA_ZERO;
     return ICL_OK;

@@ -36,6 +36,11 @@ static inline cudaError_t icl__cuda_refuse(icl__cuda_op *op) {
   op->unsupported = true;
   return cudaSuccess;
 }
+/* Of two functions (ICL__CUDA_BOTH) the one in f64 where the first input or the output is. */
+static inline bool icl__cuda_in_f64(const icl__cuda_op *op) {
+  return op->call->in[0].dtype == ICL_F64 || op->call->out.dtype == ICL_F64;
+}
+#define ICL__CUDA_EITHER(op, name) (icl__cuda_in_f64(op) ? icl__cuda_##name##_f64 : icl__cuda_##name)
 /* Floats that kernels compute in f32. */
 static inline bool icl__cuda_is_float(icl_dtype dtype) {
   return dtype == ICL_F32 || dtype == ICL_BF16 || dtype == ICL_F16;
@@ -87,6 +92,10 @@ ICL__CUDA_OP(narrow_grad);
 ICL__CUDA_OP(gather);
 ICL__CUDA_OP(gather_grad);
 ICL__CUDA_OP(one_hot);
+ICL__CUDA_OP(cumsum);
+ICL__CUDA_OP(argsort);
+ICL__CUDA_OP(gather_along);
+ICL__CUDA_OP(gather_along_grad);
 ICL__CUDA_OP(softmax);
 ICL__CUDA_OP(log_softmax);
 ICL__CUDA_OP(cross_entropy);
@@ -97,6 +106,8 @@ ICL__CUDA_OP(randint);
 ICL__CUDA_OP(dropout);
 ICL__CUDA_OP(crop);
 ICL__CUDA_OP(flip);
+ICL__CUDA_OP(adjust);
+ICL__CUDA_OP(warp);
 ICL__CUDA_OP(normalize);
 
 #endif

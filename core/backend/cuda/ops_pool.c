@@ -22,62 +22,48 @@ static icl__cuda_pool pool_of(const icl__cuda_op *op, const icl__view *image, co
 static icl__cuda_pool forward(const icl__cuda_op *op) { return pool_of(op, &op->call->in[0], &op->call->out); }
 static icl__cuda_pool backward(const icl__cuda_op *op) { return pool_of(op, &op->call->out, &op->call->in[0]); }
 
-static bool takes(const icl__cuda_op *op) {
-  return icl__cuda_is_float(op->call->in[0].dtype) && op->call->out.dtype != ICL_F64;
-}
-
 ICL__CUDA_OP(max_pool2d) {
   icl__cuda_pool p = forward(op);
-  return takes(op) ? icl__cuda_max_pool2d(icl__cuda_input(op, 0), &p, icl__cuda_output(op), op->stream)
-                   : icl__cuda_refuse(op);
+  return ICL__CUDA_EITHER(op, max_pool2d)(icl__cuda_input(op, 0), &p, icl__cuda_output(op), op->stream);
 }
 
 ICL__CUDA_OP(max_pool2d_positions) {
   icl__cuda_pool p = forward(op);
-  return takes(op) ? icl__cuda_max_pool2d_positions(icl__cuda_input(op, 0), &p, op->call->out.data, op->stream)
-                   : icl__cuda_refuse(op);
+  return ICL__CUDA_EITHER(op, max_pool2d_positions)(icl__cuda_input(op, 0), &p, op->call->out.data, op->stream);
 }
 
 ICL__CUDA_OP(max_pool2d_grad) {
   icl__cuda_pool p = backward(op);
-  return takes(op) ? icl__cuda_max_pool2d_grad(icl__cuda_input(op, 0), op->call->in[1].data, &p, icl__cuda_output(op),
-                                               op->stream)
-                   : icl__cuda_refuse(op);
+  return ICL__CUDA_EITHER(op, max_pool2d_grad)(icl__cuda_input(op, 0), op->call->in[1].data, &p, icl__cuda_output(op),
+                                               op->stream);
 }
 
 ICL__CUDA_OP(max_pool2d_pick) {
   icl__cuda_pool p = forward(op);
-  return takes(op) ? icl__cuda_max_pool2d_pick(icl__cuda_input(op, 0), op->call->in[1].data, &p, icl__cuda_output(op),
-                                               op->stream)
-                   : icl__cuda_refuse(op);
+  return ICL__CUDA_EITHER(op, max_pool2d_pick)(icl__cuda_input(op, 0), op->call->in[1].data, &p, icl__cuda_output(op),
+                                               op->stream);
 }
 
 ICL__CUDA_OP(avg_pool2d) {
   icl__cuda_pool p = forward(op);
-  return takes(op) ? icl__cuda_avg_pool2d(icl__cuda_input(op, 0), &p, icl__cuda_output(op), op->stream)
-                   : icl__cuda_refuse(op);
+  return ICL__CUDA_EITHER(op, avg_pool2d)(icl__cuda_input(op, 0), &p, icl__cuda_output(op), op->stream);
 }
 
 ICL__CUDA_OP(avg_pool2d_grad) {
   icl__cuda_pool p = backward(op);
-  return takes(op) ? icl__cuda_avg_pool2d_grad(icl__cuda_input(op, 0), &p, icl__cuda_output(op), op->stream)
-                   : icl__cuda_refuse(op);
+  return ICL__CUDA_EITHER(op, avg_pool2d_grad)(icl__cuda_input(op, 0), &p, icl__cuda_output(op), op->stream);
 }
 
 static int64_t pixels_of(const icl__view *image) { return (int64_t)image->shape[1] * image->shape[2]; }
 
 ICL__CUDA_OP(global_avg_pool) {
   const icl__view *x = &op->call->in[0];
-  if (!takes(op))
-    return icl__cuda_refuse(op);
-  return icl__cuda_global_avg_pool(icl__cuda_input(op, 0), x->shape[0], pixels_of(x), x->shape[3], icl__cuda_output(op),
-                                   op->stream);
+  return ICL__CUDA_EITHER(op, global_avg_pool)(icl__cuda_input(op, 0), x->shape[0], pixels_of(x), x->shape[3],
+                                               icl__cuda_output(op), op->stream);
 }
 
 ICL__CUDA_OP(global_avg_pool_grad) {
   const icl__view *y = &op->call->out;
-  if (!takes(op))
-    return icl__cuda_refuse(op);
-  return icl__cuda_global_avg_pool_grad(icl__cuda_input(op, 0), y->shape[0], pixels_of(y), y->shape[3],
-                                        icl__cuda_output(op), op->stream);
+  return ICL__CUDA_EITHER(op, global_avg_pool_grad)(icl__cuda_input(op, 0), y->shape[0], pixels_of(y), y->shape[3],
+                                                    icl__cuda_output(op), op->stream);
 }

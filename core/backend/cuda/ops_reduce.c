@@ -7,8 +7,6 @@ static cudaError_t reduce(icl__cuda_op *op, icl__cuda_reduction what, const bool
   const icl__view *x = &op->call->in[0];
   int64_t stride[ICL_MAX_RANK];
   icl__cuda_axes kept = {0}, gone = {0};
-  if (x->dtype == ICL_F64)
-    return icl__cuda_refuse(op);
   icl__cuda_strides(x, x->rank, x->shape, stride);
   for (int d = 0; d < x->rank; d++) {
     icl__cuda_axes *axes = reduced[d] ? &gone : &kept;
@@ -17,7 +15,8 @@ static cudaError_t reduce(icl__cuda_op *op, icl__cuda_reduction what, const bool
   }
   icl__cuda_merge(&kept.rank, kept.size, 1, &kept.stride);
   icl__cuda_merge(&gone.rank, gone.size, 1, &gone.stride);
-  return icl__cuda_reduce(what, icl__cuda_input(op, 0), &kept, &gone, icl__cuda_output(op), op->scratch, op->stream);
+  return ICL__CUDA_EITHER(op, reduce)(what, icl__cuda_input(op, 0), &kept, &gone, icl__cuda_output(op), op->scratch,
+                                      op->stream);
 }
 
 static cudaError_t reduce_dims(icl__cuda_op *op, icl__cuda_reduction what) {

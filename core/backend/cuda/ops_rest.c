@@ -19,10 +19,8 @@ ICL__CUDA_OP(gather) {
 
 ICL__CUDA_OP(gather_grad) {
   const icl__view *g = &op->call->in[0];
-  if (!icl__cuda_is_float(g->dtype))
-    return icl__cuda_refuse(op);
-  return icl__cuda_gather_grad(icl__cuda_input(op, 0), data(op, 1), g->shape[0], op->call->out.shape[0], row_size(g),
-                               icl__cuda_output(op), op->stream);
+  return ICL__CUDA_EITHER(op, gather_grad)(icl__cuda_input(op, 0), data(op, 1), g->shape[0], op->call->out.shape[0],
+                                           row_size(g), icl__cuda_output(op), op->stream);
 }
 
 ICL__CUDA_OP(one_hot) {
@@ -34,10 +32,8 @@ ICL__CUDA_OP(one_hot) {
 
 static cudaError_t softmax(icl__cuda_op *op, bool logarithm) {
   const icl__view *x = &op->call->in[0];
-  if (!icl__cuda_is_float(x->dtype))
-    return icl__cuda_refuse(op);
-  return icl__cuda_softmax(icl__cuda_input(op, 0), icl__view_rows(x), (int32_t)icl__view_columns(x), logarithm,
-                           icl__cuda_output(op), op->stream);
+  return ICL__CUDA_EITHER(op, softmax)(icl__cuda_input(op, 0), icl__view_rows(x), (int32_t)icl__view_columns(x),
+                                       logarithm, icl__cuda_output(op), op->stream);
 }
 
 ICL__CUDA_OP(softmax) { return softmax(op, false); }
@@ -45,10 +41,8 @@ ICL__CUDA_OP(log_softmax) { return softmax(op, true); }
 
 ICL__CUDA_OP(cross_entropy) {
   const icl__view *x = &op->call->in[0];
-  if (op->call->out.dtype != ICL_F32)
-    return icl__cuda_refuse(op);
-  return icl__cuda_cross_entropy(icl__cuda_input(op, 0), icl__cuda_input(op, 1), x->shape[0], x->shape[1],
-                                 op->call->out.data, op->stream);
+  return ICL__CUDA_EITHER(op, cross_entropy)(icl__cuda_input(op, 0), icl__cuda_input(op, 1), x->shape[0], x->shape[1],
+                                             op->call->out.data, op->stream);
 }
 
 /* ---- random draws ---- */
@@ -57,7 +51,7 @@ static icl__cuda_draw draw_of(const icl__cuda_op *op, int key, int ids) {
   const icl__view *y = &op->call->out;
   int64_t images = y->rank ? y->shape[0] : 1;
   return (icl__cuda_draw){.key = data(op, key),
-                          .ids = ids < 0 ? NULL : data(op, ids),
+                          .ids = data(op, ids),
                           .first = op->call->first,
                           .images = images,
                           .size = icl__view_count(y) / images};
@@ -85,10 +79,9 @@ ICL__CUDA_OP(randint) {
 }
 
 ICL__CUDA_OP(dropout) {
-  icl__cuda_draw d = draw_of(op, 1, -1);
-  if (!icl__cuda_is_float(op->call->in[0].dtype))
-    return icl__cuda_refuse(op);
-  return icl__cuda_dropout(&d, icl__cuda_input(op, 0), icl__cuda_input(op, 2), icl__cuda_output(op), op->stream);
+  icl__cuda_draw d = draw_of(op, 1, 3);
+  return ICL__CUDA_EITHER(op, dropout)(&d, icl__cuda_input(op, 0), icl__cuda_input(op, 2), icl__cuda_output(op),
+                                       op->stream);
 }
 
 /* ---- samples ---- */
@@ -116,10 +109,18 @@ ICL__CUDA_OP(flip) {
                         op->stream);
 }
 
+ICL__CUDA_OP(adjust) {
+  return icl__cuda_adjust(data(op, 0), data(op, 1), data(op, 2), op->call->in[0].shape, op->call->out.data, op->stream);
+}
+
+ICL__CUDA_OP(warp) {
+  const int32_t *attr = op->call->attr->i;
+  return icl__cuda_warp(data(op, 0), data(op, 1), op->call->in[0].shape, attr[WARP_BILINEAR] != 0, attr[WARP_FILL],
+                        op->call->out.data, op->stream);
+}
+
 ICL__CUDA_OP(normalize) {
   const icl__view *x = &op->call->in[0];
-  if (!icl__cuda_is_float(op->call->out.dtype))
-    return icl__cuda_refuse(op);
   return icl__cuda_normalize(x->data, data(op, 1), data(op, 2), icl__view_rows(x), (int32_t)icl__view_columns(x),
                              icl__cuda_output(op), op->stream);
 }

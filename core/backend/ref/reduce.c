@@ -42,14 +42,12 @@ void icl__ref_max(const icl__call *call) {
 void icl__ref_argmax(const icl__call *call) {
   const icl__view *x = &call->in[0];
   int dim = call->attr->i[ARGMAX_DIM];
-  int64_t inner = 1;
-  for (int d = dim + 1; d < x->rank; d++)
-    inner *= x->shape[d];
+  int64_t step = stride_of(x, dim);
   for (int64_t i = 0; i < icl__view_count(&call->out); i++) {
-    const double *line = values(x) + i / inner * x->shape[dim] * inner + i % inner;
+    const double *series = series_at(x, dim, i);
     int32_t largest = 0;
     for (int32_t k = 1; k < x->shape[dim]; k++)
-      if (is_larger(line[k * inner], line[largest * inner]))
+      if (is_larger(series[k * step], series[largest * step]))
         largest = k;
     values(&call->out)[i] = largest;
   }

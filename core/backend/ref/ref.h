@@ -33,6 +33,20 @@ static inline int64_t broadcast_index(const icl__view *v, int rank, const int32_
   return index;
 }
 
+/* Elements from one position of axis `dim` to the next. */
+static inline int64_t stride_of(const icl__view *v, int dim) {
+  int64_t stride = 1;
+  for (int d = dim + 1; d < v->rank; d++)
+    stride *= v->shape[d];
+  return stride;
+}
+
+/* Where series `i` along axis `dim` begins: the series are those of the positions of the other axes, in order. */
+static inline double *series_at(const icl__view *v, int dim, int64_t i) {
+  int64_t inner = stride_of(v, dim);
+  return values(v) + i / inner * v->shape[dim] * inner + i % inner;
+}
+
 static inline int64_t clamp(double x, int64_t least, int64_t most) {
   return x < (double)least ? least : x > (double)most ? most : (int64_t)x;
 }
@@ -95,6 +109,11 @@ ICL__REF_KERNEL(gather);
 ICL__REF_KERNEL(gather_grad);
 ICL__REF_KERNEL(one_hot);
 
+ICL__REF_KERNEL(cumsum);
+ICL__REF_KERNEL(argsort);
+ICL__REF_KERNEL(gather_along);
+ICL__REF_KERNEL(gather_along_grad);
+
 ICL__REF_KERNEL(softmax);
 ICL__REF_KERNEL(log_softmax);
 ICL__REF_KERNEL(cross_entropy);
@@ -107,6 +126,8 @@ ICL__REF_KERNEL(dropout);
 
 ICL__REF_KERNEL(crop);
 ICL__REF_KERNEL(flip);
+ICL__REF_KERNEL(adjust);
+ICL__REF_KERNEL(warp);
 ICL__REF_KERNEL(normalize);
 #undef ICL__REF_KERNEL
 

@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-/* Elements from one position of axis `dim` to the next. */
-static int64_t stride_of(const icl__view *v, int dim) {
-  int64_t stride = 1;
-  for (int d = dim + 1; d < v->rank; d++)
-    stride *= v->shape[d];
-  return stride;
-}
-
 /* Copies between `part` and the range of axis `dim` of `whole` that begins at `first`. */
 static void copy_range(const icl__view *whole, const icl__view *part, int dim, int64_t first, bool to_whole) {
   int64_t stride = stride_of(whole, dim), length = part->shape[dim] * stride, line = whole->shape[dim] * stride;

@@ -21,10 +21,12 @@ local function attribute(name, value)
   return head .. integers(8, value) .. integer(20, INTS)
 end
 
--- A node: { op =, inputs =, output =, attributes = by name: integers, floats, texts, lists of integers }.
+-- A node: { op =, inputs =, output =, place =, attributes = by name: integers, floats, texts, lists of integers }. The
+-- output is the one at `place`, the first unless given; those before it are OUTPUT:1 and so on, which nothing reads.
 local function node(entry)
   local parts, names = {}, {}
   for _, name in ipairs(entry.inputs) do parts[#parts + 1] = bytes(1, name) end
+  for i = 1, (entry.place or 1) - 1 do parts[#parts + 1] = bytes(2, ("%s:%d"):format(entry.output, i)) end
   parts[#parts + 1] = bytes(2, entry.output) .. bytes(3, entry.output) .. bytes(4, entry.op)
   for name in pairs(entry.attributes or {}) do names[#names + 1] = name end
   table.sort(names)

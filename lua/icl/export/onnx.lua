@@ -23,10 +23,10 @@ function Graph:name(stem)
   return self.used[stem] == 1 and stem or ("%s.%d"):format(stem, self.used[stem] - 1)
 end
 
--- g:node(op, inputs, attributes) -> the name of its result. inputs: names.
-function Graph:node(op, inputs, attributes)
+-- g:node(op, inputs, attributes [, place]) -> the name of its result, of several the one at `place`. inputs: names.
+function Graph:node(op, inputs, attributes, place)
   local stem = self.layer ~= "" and self.layer .. "." .. op or op
-  local entry = { op = op, inputs = inputs, output = self:name(stem), attributes = attributes }
+  local entry = { op = op, inputs = inputs, output = self:name(stem), place = place, attributes = attributes }
   self.nodes[#self.nodes + 1] = entry
   return entry.output
 end

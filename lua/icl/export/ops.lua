@@ -349,4 +349,25 @@ function ops.gather(g, _, inputs, result)
   result.name = g:node("Gather", { g:plain(inputs[1]), g:plain(inputs[2]) }, { axis = 0 })
 end
 
+-- ---- along an axis ----
+
+function ops.cumsum(g, node, inputs, result)
+  local axis = g:tensor("const", core.new_tensor(node.attributes.dim, "i64", {}))
+  result.name = g:node("CumSum", { operand(g, inputs[1], false, result.dtype), axis },
+    { reverse = flag(node.attributes.reverse) })
+end
+
+-- TopK has no bytes, and takes the first of equals first, as we do.
+function ops.argsort(g, node, inputs, result)
+  local a, x = node.attributes, inputs[1]
+  local narrow = x.dtype == "u8" or x.dtype == "bool"
+  local count = ops.sizes(g, { result.shape[a.dim + 1] })
+  result.name = g:node("TopK", { operand(g, x, false, narrow and "i32" or x.dtype), count },
+    { axis = a.dim, largest = flag(a.descending), sorted = 1 }, 2)
+end
+
+function ops.gather_along(g, node, inputs, result)
+  result.name = g:node("GatherElements", { g:plain(inputs[1]), g:plain(inputs[2]) }, { axis = node.attributes.dim })
+end
+
 return ops

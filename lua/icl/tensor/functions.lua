@@ -61,6 +61,45 @@ function methods.bmm(a, b, ...)
   return ops.reshape(ops.permute(y, { dims = { 2, 1, 3 } }), { shape = left })
 end
 
+-- The sizes that the axes in front of two lists of matrices broadcast to, as NumPy does it; nil where they do not fit.
+local function broadcast(left, right)
+  local count, sizes = math.max(#left, #right) - 2, {}
+  for i = 1, count do
+    local a, b = left[#left - 2 - count + i] or 1, right[#right - 2 - count + i] or 1
+    if a ~= b and a ~= 1 and b ~= 1 then return nil end
+    sizes[i] = a == 1 and b or a
+  end
+  return sizes
+end
+
+-- x with these sizes in front of its matrices.
+local function spread(x, sizes)
+  local shape = table.move(sizes, 1, #sizes, 1, {})
+  shape[#shape + 1], shape[#shape + 2] = x:size(-2), x:size(-1)
+  return methods.expand(x, shape)
+end
+
+-- t:matmul(b): the matrix product (..., m, k) (..., k, n) -> (..., m, n), of as many as there are in front; the axes in
+-- front broadcast, and a vector is a row on the left, a column on the right. Two matrices may be transposed first:
+-- t:matmul(b, { transpose_a = true, transpose_b = true }).
+function methods.matmul(a, b, options, ...)
+  arguments.no_more("matmul", "a tensor and a table of options", ...)
+  arguments.tensor("matmul: b", b)
+  local row, column = a:rank() == 1, b:rank() == 1
+  if options or (a:rank() == 2 and b:rank() == 2) then return ops.matmul(a, b, options or {}) end
+  local left, right = a:shape(), b:shape()
+  if row then a = methods.unsqueeze(a, 1) end
+  if column then b = methods.unsqueeze(b, 2) end
+  local sizes = a:rank() > 1 and b:rank() > 1 and a:size(-1) == b:size(-2) and broadcast(a:shape(), b:shape())
+  if not sizes then
+    fail("matmul: (%s) and (%s) do not fit; they must be (..., m, k) and (..., k, n), and what is in front must broadcast",
+      table.concat(left, ", "), table.concat(right, ", "))
+  end
+  local y = b:rank() == 2 and methods.linear(a, b) or methods.bmm(spread(a, sizes), spread(b, sizes))
+  if column then y = methods.squeeze(y, -1) end
+  return row and methods.squeeze(y, column and -1 or -2) or y
+end
+
 -- ---- tests and choices ----
 
 -- t:isnan(): bool, true where it is no number.

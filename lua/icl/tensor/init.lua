@@ -9,6 +9,8 @@ end
 require "icl.tensor.reductions"
 require "icl.tensor.shapes"
 require "icl.tensor.parts"
+require "icl.tensor.order"
+require "icl.tensor.pools"
 require "icl.tensor.functions"
 
 return core.tensor_methods

@@ -64,9 +64,24 @@ function methods.max(x, ...)
   return max(x, read_reduction("max", reduction, x, ...))
 end
 
+-- What turns the order of a dtype round and is itself when it is done again: -x does not exist for all of them.
+local function turned(x)
+  local dtype = x:dtype()
+  if dtype == "bool" then return ops.logical_not(x) end
+  if dtype == "u8" then return 255 - x end
+  if dtype == "i32" or dtype == "i64" then return -1 - x end
+  return -x
+end
+
 -- t:min([dims [, keepdim]]): the smallest over some axes.
 function methods.min(x, ...)
-  return -max(-x, read_reduction("min", reduction, x, ...))
+  return turned(max(turned(x), read_reduction("min", reduction, x, ...)))
+end
+
+-- t:argmin([dim]): positions, counted from 0, of the first smallest along an axis, the last one unless given.
+function methods.argmin(x, ...)
+  local dim = given.by_name("argmin", { "dim" }, ...).dim or -1
+  return ops.argmax(turned(x), { dim = given.axis("argmin", dim, x:rank()) })
 end
 
 -- t:argmax([dim]): positions, counted from 0, of the first largest along an axis, the last one unless given.

@@ -1,4 +1,5 @@
-/* cublas.cpp - a double of cuBLAS: matrix products, by plain loops with sums in f32. Matrices are column-major. */
+/* cublas.cpp - a double of cuBLAS: matrix products, by plain loops with sums in f32, of f64 in f64. Matrices are
+ * column-major. */
 #include "../library.h"
 #include "../tsan.h"
 
@@ -43,8 +44,11 @@ struct matrix {
 };
 
 static bool find_type(matrix *m) {
-  m->type = m->given == CUDA_R_16F ? sim::HALF : m->given == CUDA_R_16BF ? sim::BFLOAT : sim::FLOAT;
-  return m->given == CUDA_R_32F || m->given == CUDA_R_16F || m->given == CUDA_R_16BF;
+  m->type = m->given == CUDA_R_16F    ? sim::HALF
+            : m->given == CUDA_R_16BF ? sim::BFLOAT
+            : m->given == CUDA_R_64F  ? sim::DOUBLE
+                                      : sim::FLOAT;
+  return m->given == CUDA_R_32F || m->given == CUDA_R_16F || m->given == CUDA_R_16BF || m->given == CUDA_R_64F;
 }
 
 static void check_matrix(const matrix &m, size_t batch) {
@@ -65,36 +69,56 @@ static void check_workspace(cublasHandle_t handle) {
 struct product {
   matrix a, b, c;
   size_t inner, batch;
-  float alpha, beta;
+  double alpha, beta;
   bool tf32;
 };
 
+static std::vector<float> load(const matrix &m, const void *from, size_t count, bool tf32, float) {
+  return sim::load(m.type, from, count, tf32);
+}
+static std::vector<double> load(const matrix &, const void *from, size_t count, bool, double) {
+  return std::vector<double>((const double *)from, (const double *)from + count);
+}
+
+static void store(const matrix &m, void *to, size_t index, float value) { sim::store(m.type, to, index, value); }
+static void store(const matrix &, void *to, size_t index, double value) { ((double *)to)[index] = value; }
+
+static void add_rows(float *y, size_t length, size_t count, const float *const *row, const float *factor) {
+  sim::add_rows(y, length, count, row, factor);
+}
+static void add_rows(double *y, size_t length, size_t count, const double *const *row, const double *factor) {
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = 0; k < length; k++)
+      y[k] += factor[i] * row[i][k];
+}
+
 /* The matrix as rows of values that follow one another, transposed or not. */
-static std::vector<float> rows_of(const matrix &m, size_t batch, bool tf32, bool by_column) {
+template <class Real> static std::vector<Real> rows_of(const matrix &m, size_t batch, bool tf32, bool by_column) {
   const char *first = (const char *)m.data + batch * (size_t)m.step * sim::bytes_of(m.type);
-  std::vector<float> all = sim::load(m.type, first, m.count(1), tf32);
+  std::vector<Real> all = load(m, first, m.count(1), tf32, Real());
   size_t rows = m.is_transposed ? m.columns : m.rows, columns = m.is_transposed ? m.rows : m.columns;
-  std::vector<float> result(rows * columns);
+  std::vector<Real> result(rows * columns);
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < columns; j++)
       result[by_column ? j * rows + i : i * columns + j] = all[m.is_transposed ? i * m.lead + j : j * m.lead + i];
   return result;
 }
 
-static void run(const product &p, size_t batch) {
+template <class Real> static void run(const product &p, size_t batch) {
   const matrix &c = p.c;
-  std::vector<float> a = rows_of(p.a, batch, p.tf32, true), b = rows_of(p.b, batch, p.tf32, true);
-  std::vector<const float *> columns;
+  Real alpha = (Real)p.alpha, beta = (Real)p.beta;
+  std::vector<Real> a = rows_of<Real>(p.a, batch, p.tf32, true), b = rows_of<Real>(p.b, batch, p.tf32, true);
+  std::vector<const Real *> columns;
   for (size_t k = 0; k < p.inner; k++)
     columns.push_back(&a[k * c.rows]);
   char *first = (char *)c.data + batch * (size_t)c.step * sim::bytes_of(c.type);
   for (size_t j = 0; j < c.columns; j++) {
-    std::vector<float> sum(c.rows);
-    sim::add_rows(sum.data(), c.rows, p.inner, columns.data(), &b[j * p.inner]);
+    std::vector<Real> sum(c.rows);
+    add_rows(sum.data(), c.rows, p.inner, columns.data(), &b[j * p.inner]);
     void *column = first + j * c.lead * sim::bytes_of(c.type);
-    std::vector<float> old = p.beta != 0 ? sim::load(c.type, column, c.rows, false) : std::vector<float>(c.rows);
+    std::vector<Real> old = beta != 0 ? load(c, column, c.rows, false, Real()) : std::vector<Real>(c.rows);
     for (size_t i = 0; i < c.rows; i++)
-      sim::store(c.type, column, i, p.alpha * sum[i] + (p.beta != 0 ? p.beta * old[i] : 0));
+      store(c, column, i, alpha * sum[i] + (beta != 0 ? beta * old[i] : 0));
   }
 }
 
@@ -112,9 +136,12 @@ static cublasStatus_t put(cublasHandle_t handle, product p, cublasComputeType_t 
       return CUBLAS_STATUS_NOT_SUPPORTED;
   bool is_fast = compute == CUBLAS_COMPUTE_32F_FAST_TF32 || (handle->math & 15) == CUBLAS_TF32_TENSOR_OP_MATH;
   bool is_known = compute == CUBLAS_COMPUTE_32F || compute == CUBLAS_COMPUTE_32F_PEDANTIC ||
-                  compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+                  compute == CUBLAS_COMPUTE_32F_FAST_TF32 || compute == CUBLAS_COMPUTE_64F;
   if (!is_known || p.a.given != p.b.given || (p.c.given != p.a.given && p.c.given != CUDA_R_32F))
     return CUBLAS_STATUS_NOT_SUPPORTED;
+  for (const matrix *m : {&p.a, &p.b, &p.c})
+    if ((m->type == sim::DOUBLE) != (compute == CUBLAS_COMPUTE_64F))
+      return CUBLAS_STATUS_NOT_SUPPORTED;
   for (const matrix *m : {&p.a, &p.b, &p.c})
     if (m->lead < m->rows || m->lead < 1)
       return CUBLAS_STATUS_INVALID_VALUE;
@@ -142,9 +169,14 @@ static cublasStatus_t put(cublasHandle_t handle, product p, cublasComputeType_t 
     if (p.beta == 0)
       poison_result(p.c, p.batch);
     for (size_t batch = 0; batch < p.batch; batch++)
-      run(p, batch);
+      p.c.type == sim::DOUBLE ? run<double>(p, batch) : run<float>(p, batch);
   });
   return CUBLAS_STATUS_SUCCESS;
+}
+
+/* alpha or beta, which is of the type that is computed in */
+static double factor(const void *value, cublasComputeType_t compute) {
+  return compute == CUBLAS_COMPUTE_64F ? *(const double *)value : *(const float *)value;
 }
 
 static bool is_operation(cublasOperation_t operation) { return operation == CUBLAS_OP_N || operation == CUBLAS_OP_T; }
@@ -240,8 +272,8 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
               {"C", c, c_type, false, rows, columns, (size_t)c_lead, c_step, sim::FLOAT},
               inner,
               (size_t)batch,
-              *(const float *)alpha,
-              *(const float *)beta,
+              factor(alpha, compute),
+              factor(beta, compute),
               false},
              compute);
 }

@@ -8,6 +8,7 @@
  *   register  LANES numbers, a `vec`; a lane is one of them
  *   row       the elements along the last axis of a view
  *   line      adjacent rows that are whole registers (lines.h)
+ *   series    the elements along one axis of a view, at one position of the other axes (along.c)
  *   stretch   adjacent elements that an elementwise kernel is called for (elementwise.h)
  *   share     the rows, or other units, that one of the parts of a call computes (rows.h)
  *   block     what is worked on together, so that it stays in a cache
@@ -40,9 +41,11 @@ extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__
 
 /* Every family, by the name of its file. */
 #define FAMILIES(X)                                                                                                    \
+  X(along)                                                                                                             \
   X(cast)                                                                                                              \
   X(coefficients)                                                                                                      \
-  X(loss) X(matmul) X(norm) X(norm_sums) X(permute) X(pointwise) X(pool) X(random) X(reduce) X(sample) X(shape)
+  X(loss)                                                                                                              \
+  X(matmul) X(norm) X(norm_sums) X(permute) X(picture) X(pointwise) X(pool) X(random) X(reduce) X(sample) X(shape)
 
 #define DECLARE(name) bool ISA_NAME(icl__choose_##name)(const icl__call *prototype, icl__choice *choice);
 FAMILIES(DECLARE)

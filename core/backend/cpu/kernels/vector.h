@@ -79,6 +79,13 @@ INLINE float load_one(icl_dtype dtype, const void *data, int64_t i) {
   return dtype == ICL_BF16 ? icl__from_bf16(((const uint16_t *)data)[i]) : ((const float *)data)[i];
 }
 
+INLINE void store_one(icl_dtype dtype, void *data, int64_t i, float x) {
+  if (dtype == ICL_BF16)
+    ((uint16_t *)data)[i] = icl__to_bf16(x);
+  else
+    ((float *)data)[i] = x;
+}
+
 INLINE vec load(icl_dtype dtype, const void *data, int64_t i) {
   if (dtype == ICL_BF16) {
     vec_half h;
@@ -175,10 +182,7 @@ INLINE void store_part(icl_dtype dtype, void *data, int64_t i, int64_t n, vec v)
   }
 #endif
   for (int64_t k = 0; k < n; k++)
-    if (dtype == ICL_BF16)
-      ((uint16_t *)data)[i + k] = icl__to_bf16(v[k]);
-    else
-      ((float *)data)[i + k] = v[k];
+    store_one(dtype, data, i + k, v[k]);
 }
 
 #endif

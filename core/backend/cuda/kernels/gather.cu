@@ -1,6 +1,5 @@
-/* gather.cu - rows at an index, and labels. An index outside the axis is moved to its end. */
+/* gather.cu - rows and elements at an index, and labels. An index outside the axis is moved to its end. */
 #include "pointers.cuh"
-#include "values.cuh"
 
 enum { THREADS = 256 };
 
@@ -12,16 +11,14 @@ __global__ void THREADS_A_BLOCK(THREADS) gather(const Element *__restrict__ x, c
     y[i] = x[kept_within(index[i / size], limit - 1) * size + i % size];
 }
 
-__global__ void THREADS_A_BLOCK(THREADS) gather_grad(icl__cuda_in g, const int64_t *__restrict__ index, int64_t rows,
-                                                     int64_t size, int64_t columns, icl__cuda_out y) {
+/* Arrays (outer, size, inner) that differ in size alone: elements of `x` at the positions of the result. */
+template <class Element>
+__global__ void THREADS_A_BLOCK(THREADS)
+    gather_along(const Element *__restrict__ x, const int64_t *__restrict__ index, icl__cuda_series s, int64_t length,
+                 int64_t count, Element *__restrict__ y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-  if (i >= size * columns)
-    return;
-  float sum = 0;
-  for (int64_t row = 0; row < rows; row++)
-    if (kept_within(index[row], size - 1) == i / columns)
-      sum += load_one(g.data, g.dtype, row * columns + i % columns);
-  store_one(y.data, y.dtype, i, sum);
+  if (i < count)
+    y[i] = x[(i / s.inner / length * s.size + kept_within(index[i], s.size - 1)) * s.inner + i % s.inner];
 }
 
 __global__ void THREADS_A_BLOCK(THREADS)
@@ -50,9 +47,26 @@ cudaError_t icl__cuda_gather(const void *x, const int64_t *index, int64_t rows, 
   return launch<uint8_t>(x, index, rows, limit, bytes, y, stream);
 }
 
-cudaError_t icl__cuda_gather_grad(icl__cuda_in g, const int64_t *index, int64_t rows, int64_t size, int64_t columns,
-                                  icl__cuda_out y, cudaStream_t stream) {
-  return ICL_LAUNCH(gather_grad, grid_of(size * columns), dim3(THREADS), 0, stream, g, index, rows, size, columns, y);
+template <class Element>
+static cudaError_t launch_along(const void *x, const int64_t *index, const icl__cuda_series *s, int64_t length, void *y,
+                                cudaStream_t stream) {
+  int64_t count = s->outer * length * s->inner;
+  return ICL_LAUNCH(gather_along<Element>, grid_of(count), dim3(THREADS), 0, stream, (const Element *)x, index, *s,
+                    length, count, (Element *)y);
+}
+
+cudaError_t icl__cuda_gather_along(const void *x, const int64_t *index, const icl__cuda_series *s, int64_t length,
+                                   int bytes, void *y, cudaStream_t stream) {
+  switch (bytes) {
+  case 1:
+    return launch_along<uint8_t>(x, index, s, length, y, stream);
+  case 2:
+    return launch_along<uint16_t>(x, index, s, length, y, stream);
+  case 4:
+    return launch_along<uint32_t>(x, index, s, length, y, stream);
+  default:
+    return launch_along<uint64_t>(x, index, s, length, y, stream);
+  }
 }
 
 cudaError_t icl__cuda_one_hot(const int64_t *labels, int64_t n, int32_t classes, float *y, cudaStream_t stream) {

@@ -39,6 +39,16 @@ typedef struct {
   int64_t stride[ICL_MAX_RANK];
 } icl__cuda_axes;
 
+/* An array (outer, size, inner), and its series along `size`. */
+typedef struct {
+  int64_t outer, size, inner;
+} icl__cuda_series;
+
+/* Two functions: icl__cuda_NAME computes in f32, icl__cuda_NAME_f64 in f64, in which one of its arrays is then. */
+#define ICL__CUDA_BOTH(name, ...)                                                                                      \
+  cudaError_t icl__cuda_##name(__VA_ARGS__);                                                                           \
+  cudaError_t icl__cuda_##name##_f64(__VA_ARGS__)
+
 /* ---- pointwise (chain.h) ---- */
 
 cudaError_t icl__cuda_chain(const icl__chain *chain, cudaStream_t stream);
@@ -100,16 +110,15 @@ cudaError_t icl__cuda_bn_scale_mask(const icl__cuda_bn *o, icl__cuda_table size,
 /* ---- reductions: of x along `reduced`, for each element of `kept`, in any dtype ---- */
 
 typedef enum { ICL__CUDA_SUM, ICL__CUDA_MAX, ICL__CUDA_ARGMAX } icl__cuda_reduction;
-cudaError_t icl__cuda_reduce(icl__cuda_reduction what, icl__cuda_in x, const icl__cuda_axes *kept,
-                             const icl__cuda_axes *reduced, icl__cuda_out y, icl__cuda_scratch scratch,
-                             cudaStream_t stream);
+ICL__CUDA_BOTH(reduce, icl__cuda_reduction what, icl__cuda_in x, const icl__cuda_axes *kept,
+               const icl__cuda_axes *reduced, icl__cuda_out y, icl__cuda_scratch scratch, cudaStream_t stream);
 
 /* ---- loss: rows of k ---- */
 
-cudaError_t icl__cuda_softmax(icl__cuda_in x, int64_t rows, int32_t k, bool logarithm, icl__cuda_out y,
-                              cudaStream_t stream);
-cudaError_t icl__cuda_cross_entropy(icl__cuda_in x, icl__cuda_in target, int64_t rows, int32_t k, float *loss,
-                                    cudaStream_t stream);
+ICL__CUDA_BOTH(softmax, icl__cuda_in x, int64_t rows, int32_t k, bool logarithm, icl__cuda_out y, cudaStream_t stream);
+/* `loss`: f32 or f64 */
+ICL__CUDA_BOTH(cross_entropy, icl__cuda_in x, icl__cuda_in target, int64_t rows, int32_t k, void *loss,
+               cudaStream_t stream);
 /* g (rows) (sum target softmax(x) - target): the gradient of the losses by x, in one pass. */
 cudaError_t icl__cuda_cross_entropy_grad(const float *g, icl__cuda_in x, icl__cuda_in target, int64_t rows, int32_t k,
                                          icl__cuda_out y, cudaStream_t stream);
@@ -121,19 +130,18 @@ typedef struct {
   int32_t kernel[2], stride[2], padding[2];
 } icl__cuda_pool;
 
-cudaError_t icl__cuda_max_pool2d(icl__cuda_in x, const icl__cuda_pool *p, icl__cuda_out y, cudaStream_t stream);
-cudaError_t icl__cuda_max_pool2d_positions(icl__cuda_in x, const icl__cuda_pool *p, uint8_t *positions,
-                                           cudaStream_t stream);
-cudaError_t icl__cuda_max_pool2d_grad(icl__cuda_in g, const uint8_t *positions, const icl__cuda_pool *p,
-                                      icl__cuda_out y, cudaStream_t stream);
-cudaError_t icl__cuda_max_pool2d_pick(icl__cuda_in x, const uint8_t *positions, const icl__cuda_pool *p,
-                                      icl__cuda_out y, cudaStream_t stream);
-cudaError_t icl__cuda_avg_pool2d(icl__cuda_in x, const icl__cuda_pool *p, icl__cuda_out y, cudaStream_t stream);
-cudaError_t icl__cuda_avg_pool2d_grad(icl__cuda_in g, const icl__cuda_pool *p, icl__cuda_out y, cudaStream_t stream);
-cudaError_t icl__cuda_global_avg_pool(icl__cuda_in x, int32_t n, int64_t pixels, int32_t c, icl__cuda_out y,
-                                      cudaStream_t stream);
-cudaError_t icl__cuda_global_avg_pool_grad(icl__cuda_in g, int32_t n, int64_t pixels, int32_t c, icl__cuda_out y,
-                                           cudaStream_t stream);
+ICL__CUDA_BOTH(max_pool2d, icl__cuda_in x, const icl__cuda_pool *p, icl__cuda_out y, cudaStream_t stream);
+ICL__CUDA_BOTH(max_pool2d_positions, icl__cuda_in x, const icl__cuda_pool *p, uint8_t *positions, cudaStream_t stream);
+ICL__CUDA_BOTH(max_pool2d_grad, icl__cuda_in g, const uint8_t *positions, const icl__cuda_pool *p, icl__cuda_out y,
+               cudaStream_t stream);
+ICL__CUDA_BOTH(max_pool2d_pick, icl__cuda_in x, const uint8_t *positions, const icl__cuda_pool *p, icl__cuda_out y,
+               cudaStream_t stream);
+ICL__CUDA_BOTH(avg_pool2d, icl__cuda_in x, const icl__cuda_pool *p, icl__cuda_out y, cudaStream_t stream);
+ICL__CUDA_BOTH(avg_pool2d_grad, icl__cuda_in g, const icl__cuda_pool *p, icl__cuda_out y, cudaStream_t stream);
+ICL__CUDA_BOTH(global_avg_pool, icl__cuda_in x, int32_t n, int64_t pixels, int32_t c, icl__cuda_out y,
+               cudaStream_t stream);
+ICL__CUDA_BOTH(global_avg_pool_grad, icl__cuda_in g, int32_t n, int64_t pixels, int32_t c, icl__cuda_out y,
+               cudaStream_t stream);
 
 /* ---- elements that only move, of 1, 2, 4, 8 or 16 bytes ---- */
 
@@ -202,9 +210,19 @@ cudaError_t icl__cuda_find_nan(icl__cuda_in x, int64_t count, int32_t *flag, cud
 cudaError_t icl__cuda_gather(const void *x, const int64_t *index, int64_t rows, int64_t limit, int64_t bytes, void *y,
                              cudaStream_t stream);
 /* Rows of `columns`: y[r] = sum of g[i] with index[i] = r, in the order of i. */
-cudaError_t icl__cuda_gather_grad(icl__cuda_in g, const int64_t *index, int64_t rows, int64_t size, int64_t columns,
-                                  icl__cuda_out y, cudaStream_t stream);
+ICL__CUDA_BOTH(gather_grad, icl__cuda_in g, const int64_t *index, int64_t rows, int64_t size, int64_t columns,
+               icl__cuda_out y, cudaStream_t stream);
 cudaError_t icl__cuda_one_hot(const int64_t *labels, int64_t n, int32_t classes, float *y, cudaStream_t stream);
+
+/* ---- along an axis: x or, of gather_along_grad, y is `s`; `length` is the size of the axis of the others ---- */
+
+ICL__CUDA_BOTH(cumsum, icl__cuda_in x, const icl__cuda_series *s, bool reverse, icl__cuda_out y, cudaStream_t stream);
+cudaError_t icl__cuda_argsort(icl__cuda_in x, const icl__cuda_series *s, int64_t length, bool descending, int64_t *y,
+                              cudaStream_t stream);
+cudaError_t icl__cuda_gather_along(const void *x, const int64_t *index, const icl__cuda_series *s, int64_t length,
+                                   int bytes, void *y, cudaStream_t stream);
+ICL__CUDA_BOTH(gather_along_grad, icl__cuda_in g, const int64_t *index, const icl__cuda_series *s, int64_t length,
+               icl__cuda_out y, cudaStream_t stream);
 
 /* ---- random draws: of `images`, each of `size` elements; ids NULL: images count from `first` ---- */
 
@@ -217,8 +235,7 @@ cudaError_t icl__cuda_uniform(const icl__cuda_draw *d, float *y, cudaStream_t st
 cudaError_t icl__cuda_normal(const icl__cuda_draw *d, float *y, cudaStream_t stream);
 cudaError_t icl__cuda_bernoulli(const icl__cuda_draw *d, icl__cuda_in p, uint8_t *y, cudaStream_t stream);
 cudaError_t icl__cuda_randint(const icl__cuda_draw *d, int32_t low, int32_t high, int64_t *y, cudaStream_t stream);
-cudaError_t icl__cuda_dropout(const icl__cuda_draw *d, icl__cuda_in x, icl__cuda_in p, icl__cuda_out y,
-                              cudaStream_t stream);
+ICL__CUDA_BOTH(dropout, const icl__cuda_draw *d, icl__cuda_in x, icl__cuda_in p, icl__cuda_out y, cudaStream_t stream);
 
 /* ---- samples ---- */
 
@@ -230,6 +247,11 @@ cudaError_t icl__cuda_crop(const uint8_t *x, const int64_t *offset, const icl__c
 /* Pixels of `bytes`. */
 cudaError_t icl__cuda_flip(const void *x, const uint8_t *which, int32_t n, int32_t h, int32_t w, int32_t bytes, void *y,
                            cudaStream_t stream);
+/* Images of `shape`, (n, h, w, c). */
+cudaError_t icl__cuda_adjust(const uint8_t *x, const double *amount, const int64_t *kind, const int32_t *shape,
+                             uint8_t *y, cudaStream_t stream);
+cudaError_t icl__cuda_warp(const uint8_t *x, const float *coefficients, const int32_t *shape, bool bilinear, int fill,
+                           uint8_t *y, cudaStream_t stream);
 cudaError_t icl__cuda_normalize(const uint8_t *x, const double *mean, const double *std, int64_t pixels, int32_t c,
                                 icl__cuda_out y, cudaStream_t stream);
 

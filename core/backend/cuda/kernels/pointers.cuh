@@ -9,6 +9,7 @@
 template <class Visitor> void each_pointer(const icl__cuda_in &in, Visitor visit) { visit(in.data); }
 template <class Visitor> void each_pointer(const icl__cuda_out &out, Visitor visit) { visit(out.data); }
 template <class Visitor> void each_pointer(const icl__cuda_axes &, Visitor) {}
+template <class Visitor> void each_pointer(const icl__cuda_series &, Visitor) {}
 template <class Visitor> void each_pointer(const icl__cuda_pool &, Visitor) {}
 template <class Visitor> void each_pointer(const icl__cuda_crop_size &, Visitor) {}
 template <class Visitor> void each_pointer(const icl__cuda_move &m, Visitor visit) {

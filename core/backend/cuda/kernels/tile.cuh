@@ -24,7 +24,7 @@ template <int V> DEVICE int column_of(int i, int lanes) {
 /* A join makes one of M partial results of N floats, in their order; all zeros are nothing. */
 struct join_sums {
   enum { N = 1 };
-  template <int M> static DEVICE_MEMBER void join(float (&a)[N], const float (&part)[M][N]) {
+  template <int M, class T> static DEVICE_MEMBER void join(T (&a)[N], const T (&part)[M][N]) {
     a[0] = 0;
     UNROLL
     for (int i = 0; i < M; i++)
@@ -34,9 +34,9 @@ struct join_sums {
 
 /* Parts first, first + step and so on below `count`, at(i, k) being float k of part i. So many reads are under way at
  * once as a thread joins at once. */
-template <class Join, int AT_ONCE, class At>
-DEVICE void join_parts(float (&a)[Join::N], int first, int step, int count, At at) {
-  float part[1 + AT_ONCE][Join::N];
+template <class Join, int AT_ONCE, class T, class At>
+DEVICE void join_parts(T (&a)[Join::N], int first, int step, int count, At at) {
+  T part[1 + AT_ONCE][Join::N];
   UNROLL
   for (int k = 0; k < Join::N; k++)
     a[k] = 0;
@@ -53,8 +53,8 @@ DEVICE void join_parts(float (&a)[Join::N], int first, int step, int count, At a
 }
 
 /* Joins what groups of `columns` threads have, one column each; the result is that of the first group. */
-template <class Join> DEVICE void join_groups(float (&a)[Join::N], int columns) {
-  ICL_SHARED(float, shared, Join::N *TILE);
+template <class Join, class T> DEVICE void join_groups(T (&a)[Join::N], int columns) {
+  ICL_SHARED(T, shared, Join::N * TILE);
   __syncthreads(); /* it may be called twice */
   UNROLL
   for (int k = 0; k < Join::N; k++)
@@ -67,8 +67,8 @@ template <class Join> DEVICE void join_groups(float (&a)[Join::N], int columns) 
 
 /* Joins the rows of a tile, of which each thread has `values` of V columns. The result is that of the first
  * lanes * V threads, a column each. */
-template <class Join, int V> DEVICE void join_tile(float (&a)[Join::N], const float (&values)[Join::N][V], int lanes) {
-  ICL_SHARED(float, shared, Join::N *V *(TILE + LANES_MOST));
+template <class Join, class T, int V> DEVICE void join_tile(T (&a)[Join::N], const T (&values)[Join::N][V], int lanes) {
+  ICL_SHARED(T, shared, Join::N * V * (TILE + LANES_MOST));
   int columns = lanes * V, pitch = TILE + lanes; /* the V values of a lane lie in different banks */
   UNROLL
   for (int k = 0; k < Join::N; k++) {

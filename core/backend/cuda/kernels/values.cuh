@@ -1,4 +1,4 @@
-/* values.cuh - elements of any float dtype, u8 and bool as f32, one or eight at a time.
+/* values.cuh - elements of any float dtype, u8 and bool as f32, one or eight at a time; elements of integers as i64.
  *
  * Eight adjacent ones are read and written by 128-bit accesses, f32 by two; they must begin at a multiple of eight of
  * an array that is aligned to 16 bytes. The dtype is a number that all threads share, so a kernel need not exist once
@@ -188,5 +188,51 @@ DEVICE void load(const void *data, int dtype, int64_t first, float (&x)[1]) { x[
 DEVICE void load(const void *data, int dtype, int64_t first, float (&x)[EIGHT]) { load_eight(data, dtype, first, x); }
 DEVICE void store(void *data, int dtype, int64_t first, const float (&x)[1]) { store_one(data, dtype, first, x[0]); }
 DEVICE void store(void *data, int dtype, int64_t first, const float (&x)[EIGHT]) { store_eight(data, dtype, first, x); }
+
+/* ---- what a kernel computes in: these, or f64_values of wide_values.cuh ---- */
+
+struct f32_values {
+  typedef float real;
+  enum { AT_ONCE = EIGHT }; /* V of kernels where the number of channels allows it */
+
+  static DEVICE_MEMBER float read(const void *data, int dtype, int64_t i) { return load_one(data, dtype, i); }
+  static DEVICE_MEMBER void write(void *data, int dtype, int64_t i, float x) { store_one(data, dtype, i, x); }
+  template <int V> static DEVICE_MEMBER void read_all(const void *data, int dtype, int64_t first, float (&x)[V]) {
+    load(data, dtype, first, x);
+  }
+  template <int V> static DEVICE_MEMBER void write_all(void *data, int dtype, int64_t first, const float (&x)[V]) {
+    store(data, dtype, first, x);
+  }
+};
+
+struct integer_values {
+  typedef int64_t real;
+
+  static DEVICE_MEMBER int64_t read(const void *data, int dtype, int64_t i) {
+    switch (dtype) {
+    case ICL_I32:
+      return ((const int32_t *)data)[i];
+    case ICL_I64:
+      return ((const int64_t *)data)[i];
+    case ICL_BOOL:
+      return ((const uint8_t *)data)[i] != 0;
+    default: /* u8 */
+      return ((const uint8_t *)data)[i];
+    }
+  }
+  static DEVICE_MEMBER void write(void *data, int dtype, int64_t i, int64_t x) {
+    switch (dtype) {
+    case ICL_I32:
+      ((int32_t *)data)[i] = (int32_t)x;
+      break;
+    case ICL_I64:
+      ((int64_t *)data)[i] = x;
+      break;
+    default: /* u8, bool */
+      ((uint8_t *)data)[i] = (uint8_t)x;
+      break;
+    }
+  }
+};
 
 #endif

@@ -1,0 +1,5 @@
+/* wide_pool.cu - pooling in f64. */
+#include "wide_values.cuh"
+#define VALUES     f64_values
+#define NAME(name) icl__cuda_##name##_f64
+#include "pool.cuh"
