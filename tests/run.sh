@@ -166,6 +166,8 @@ cuda_device() {
   cuda="env ICL_PLUGINS=$folder-plain ICL_CUDA_LIBRARIES=$folder-plain XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
   asan="env ICL_PLUGINS=$folder-asan ICL_CUDA_LIBRARIES=$folder-asan XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
   asan="$asan LD_PRELOAD=$(cc -print-file-name=libasan.so):$(cc -print-file-name=libubsan.so)"
+  tsan="env ICL_PLUGINS=$folder-tsan ICL_CUDA_LIBRARIES=$folder-tsan XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  tsan="$tsan CUDASIM_COARSE=1 LD_PRELOAD=$(cc -print-file-name=libtsan.so)"
   random="$cuda CUDASIM_ORDER=random CUDASIM_STREAMS=random"
   models="build/release/icl tests/golden/models.lua tests/golden/data --device cuda"
   suite "cuda device, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
@@ -176,6 +178,8 @@ cuda_device() {
   suite "cuda device, golden models op by op" $cuda $models --eager
   suite "cuda device, golden models, asan" $asan $models
   suite "cuda device, ops, asan" $asan build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
+  suite "cuda device, golden models, tsan" $tsan $models
+  suite "cuda device, programs, tsan" $tsan build/release/tests/test_programs --device cuda --count 15
   suite "cuda device, golden optim" $cuda build/release/icl tests/golden/optim.lua tests/golden/data --device cuda
   suite "cuda device, batch norm" $cuda build/release/icl tests/lua/test_batch_norm.lua --device cuda
   suite "cuda device, copies" $cuda build/release/icl tests/cuda/copies.lua --device cuda
@@ -290,7 +294,7 @@ for stage in $stages; do
       suite "bare unit test_conv_choice" build/bare/tests/test_conv_choice
       suite "bare ops" build/bare/tests/test_ops compare
       suite "bare golden models" build/bare/icl tests/golden/models.lua tests/golden/data
-      suite "bare pack.sh and gpu.sh" sh tests/cuda/test_gpu_script.sh build/bare
+      suite "bare pack.sh and gpu.sh" env GPU_PYTHON="$python" sh tests/cuda/test_gpu_script.sh build/bare
       ;;
     *)
       echo "run.sh: no build is called $stage; there are release, asan, tsan and bare" >&2

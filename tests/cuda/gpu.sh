@@ -3,7 +3,7 @@
 #
 #   sh tests/cuda/gpu.sh [--short] [STAGE...]
 #
-# The stages: machine ops programs golden half sanitizer bytes training bench profile; without any, all of them.
+# The stages: machine ops programs golden half python sanitizer bytes training bench profile; without any, all of them.
 #
 # It runs in a checkout or in the folder that pack.sh makes. The stages up to training run side by side while PyTorch
 # compiles its networks, each job with a limit of its own; then the bench has the machine for itself. What fails does
@@ -27,11 +27,11 @@ stages=""
 for word; do
   case $word in
     --short) short=yes ;;
-    machine | ops | programs | golden | half | sanitizer | bytes | training | bench | profile) stages="$stages $word" ;;
+    machine | ops | programs | golden | half | python | sanitizer | bytes | training | bench | profile) stages="$stages $word" ;;
     *) echo "gpu.sh: '$word' is not known" >&2 && exit 2 ;;
   esac
 done
-stages=${stages:-machine ops programs golden half sanitizer bytes training bench profile}
+stages=${stages:-machine ops programs golden half python sanitizer bytes training bench profile}
 wants() { case " $stages " in *" $1 "*) true ;; *) false ;; esac }
 
 mkdir -p "$out"
@@ -51,7 +51,7 @@ oracle=${ICL_ORACLE:-oracle}
 [ -d "$oracle" ] || oracle=../shared/oracle
 images=""
 [ ! -e images.bin ] || images="--images images.bin"
-for packed in build/release/lib/*.xz; do
+for packed in build/release/*.xz build/release/lib/*.xz; do
   [ ! -e "$packed" ] || xz -d "$packed" 2>/dev/null ||
     "$python" -c 'import lzma, sys; open(sys.argv[1][:-3], "wb").write(lzma.open(sys.argv[1]).read())' "$packed"
 done
@@ -148,6 +148,11 @@ start_tests() {
       golden tf32 100 half "$oracle" "--precision tf32"
       golden f16 100 half "$oracle" "--precision f16"
     fi
+  fi
+  if wants python; then
+    for suite in export tensorboard; do
+      job python-$suite 150 "$python" tests/cli/test_$suite.py
+    done
   fi
   ! wants ops || job ops 200 build/release/tests/test_ops --device "$device" $f16 --jobs 6
   if wants programs; then

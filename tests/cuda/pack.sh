@@ -54,6 +54,10 @@ cp "$build/tests/test_ops" "$build/tests/test_programs" "$build/tests/libicl_far
 cp -r recipes "$folder"
 mkdir "$folder/tests"
 cp -r tests/golden tests/bench tests/cuda "$folder/tests"
+mkdir "$folder/tests/cli"
+for file in harness test_export test_tensorboard; do # against packages of Python that the machine has
+  cp "tests/cli/$file.py" "$folder/tests/cli"
+done
 rm -rf "$folder"/tests/*/__pycache__
 
 # Their libraries but those of the C and C++ compilers and NVIDIA's. Each finds the others beside itself.
@@ -75,7 +79,7 @@ for file in "$there"/icl "$there"/*.so "$there"/tests/*; do
 done
 patchelf --set-rpath "\$ORIGIN/lib" "$there"/icl ${plugin:+"$there/$plugin"}
 patchelf --set-rpath "\$ORIGIN/../lib" "$there"/tests/*
-for library in "$there"/lib/*; do # gpu.sh unpacks it
+for library in ${plugin:+"$there/$plugin"} "$there"/lib/*; do # gpu.sh unpacks it
   [ "$(bytes_of "$library")" -lt $((16 << 20)) ] || xz -T0 -6 "$library"
 done
 

@@ -45,10 +45,18 @@ fails() { ! "$@"; }
 check "packing" sh tests/cuda/pack.sh "$folder/pack" "$build" --without-plugin
 check "a plug-in that is missing is an error" fails sh tests/cuda/pack.sh "$folder/other" /
 check "libraries" finds_its_own "$folder/pack"
-check "a run" rehearse far machine ops golden half
-check "its report" says "far:0" "golden-models " "golden-bf16 " "ops  " " ok " "passed, 0 failed" "all of it took"
+check "a run" rehearse far machine ops golden half python
+check "its report" says "far:0" "golden-models " "golden-bf16 " "ops  " "python-export " "python-tensorboard " " ok " "passed, 0 failed" "all of it took"
 check "a run that fails" fails rehearse nowhere ops golden
 check "its report names what failed" says "--- ops: FAILED" "--- golden-models: FAILED" "nowhere" "all of it took"
 check "logs" tar -tzf "$folder/out/logs.tar.gz" logs/ops.log
+doubles=$PWD/build/release/tests/cudasim-plain
+if [ -e "$doubles/libicl_cuda.so" ]; then
+  export ICL_PLUGINS="$doubles" ICL_CUDA_LIBRARIES="$doubles"
+  check "a run on the doubles of NVIDIA's libraries" rehearse cuda machine half
+  check "its report" says "Simulated H100" "golden-bf16 " "passed, 0 failed"
+else
+  echo "skipped: no doubles of NVIDIA's libraries in build/release"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -54,6 +54,9 @@ static unsigned barriers, collectives[MOST_THREADS / WARP];
 static ordering *ordered;
 static char grid_end;
 
+/* Does the thread sanitizer see each thread? Else a launch is one thread to it, that of the stream or node. */
+static bool is_fine() { return has_tsan() && !setting.coarse; }
+
 static void *scheduler_fiber;
 static std::vector<void *> &fibers = *new std::vector<void *>;
 
@@ -63,7 +66,8 @@ static const char *name() { return running->k->name; }
 
 static void to_scheduler() {
   thread *t = current;
-  tsan_switch(scheduler_fiber);
+  if (is_fine())
+    tsan_switch(scheduler_fiber);
   back_from(t->on);
 }
 
@@ -81,7 +85,7 @@ static void live() {
     release(&grid_end);
     current->state = DONE;
     done++;
-    thread *next = has_tsan() ? nullptr : next_fresh();
+    thread *next = is_fine() ? nullptr : next_fresh();
     if (!next) {
       give_stack(current->on);
       to_scheduler();
@@ -100,7 +104,8 @@ static void resume(thread *t) {
   }
   current = t;
   self = &t->at;
-  tsan_switch(t->fiber);
+  if (is_fine())
+    tsan_switch(t->fiber);
   run_on(t->on);
 }
 
@@ -207,12 +212,12 @@ uint64_t collect(collective what, unsigned mask, uint64_t value, int source, con
 
 void fence() {
   current->fenced = true;
-  if (current->atomic)
+  if (current->atomic && is_fine())
     acquire(current->atomic);
 }
 
 void before_atomic(const void *address) {
-  if (current->fenced)
+  if (current->fenced && is_fine())
     release(address);
   current->atomic = address;
 }
@@ -269,10 +274,10 @@ void run_block(const work &w, dim3 block) {
   fresh = waiting = done = barriers = 0;
   std::fill(std::begin(collectives), std::end(collectives), 0);
   begin_shared(w.shared_bytes);
-  ordered = has_tsan() ? (ordering *)new_shared(sizeof *ordered) : &plain;
+  ordered = is_fine() ? (ordering *)new_shared(sizeof *ordered) : &plain;
   place_threads(w, block);
   choose_order();
-  if (has_tsan())
+  if (is_fine())
     begin_fibers();
   while (done < count) {
     bool moved = false;
@@ -292,7 +297,11 @@ void run_block(const work &w, dim3 block) {
   }
 }
 
-void begin_grid() { scheduler_fiber = tsan_current(); }
+void begin_grid() {
+  scheduler_fiber = tsan_current();
+  if (has_tsan() && !is_fine())
+    prepare_stacks(0); /* what another launch left on them is not this one's */
+}
 
 void end_grid() {
   acquire(&grid_end);

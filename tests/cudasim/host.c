@@ -116,11 +116,25 @@ static void test_nan(icl_dtype dtype, int way) {
   expect(flag_of(dtype, COUNT, 0, 1, 1) == 1, "a flag left as it is", way);
 }
 
+/* ---- indices, which the host has not looked at ---- */
+
+static void test_index_outside(int way) {
+  static const int64_t index[] = {-3, 1, 7};
+  enum { ROWS = 3 };
+  memory x = floats(1, ROWS), at = upload(index, sizeof index), y = floats(2, ROWS);
+  check(icl__cuda_gather(x.device, at.device, ROWS, ROWS, sizeof(float), y.device, stream));
+  expect(!memcmp(download(&x), download(&y), ROWS * sizeof(float)), "an index moved to the end of its axis", way);
+  memory_free(x);
+  memory_free(at);
+  memory_free(y);
+}
+
 void test_host(void) {
   static const icl_dtype floating[] = {ICL_F32, ICL_BF16, ICL_F16, ICL_F64};
   for (int way = 0; set_order(way); way++) {
     for (int i = 0; i < (ONCE ? 1 : PAIRS); i++)
       test_transposes(pairs[i][0], pairs[i][1], way);
+    test_index_outside(way);
     test_bind(0, 0, way);
     test_bind(3, 5, way);
     test_bind(ICL__CUDA_BIND_NUMBERS, ONCE ? 6 : ICL__CUDA_BIND_PIECES, way);

@@ -37,6 +37,7 @@ __attribute__((constructor)) static void read_settings() {
   set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
   setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
+  setting.coarse = getenv("CUDASIM_COARSE");
   setting.bad = getenv("CUDASIM_BAD");
 }
 

@@ -17,6 +17,7 @@ struct settings {
   schedule streams; /* CUDASIM_STREAMS: lazy runs when the host waits, eager at once, random in between */
   unsigned seed;    /* CUDASIM_SEED */
   long refused;     /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
+  bool coarse;      /* CUDASIM_COARSE: for the thread sanitizer all threads of a launch are one */
   const char *bad;  /* CUDASIM_BAD: kernels whose name begins so fail when they run; NULL: none does */
 };
 extern settings setting;

@@ -21,6 +21,8 @@ static void run_first(cudaStream_t stream) {
   operation o = std::move(stream->operations.front());
   stream->operations.pop_front();
   void *host = tsan_current();
+  if (o.kind == operation::RECORD)
+    o.event->time = std::chrono::steady_clock::now(); /* the host asks: the stream must not write to its stack */
   tsan_switch(stream->fiber);
   acquire(o.began.get());
   switch (o.kind) {
@@ -29,7 +31,6 @@ static void run_first(cudaStream_t stream) {
     break;
   case operation::RECORD:
     o.event->done = std::max(o.event->done, o.record);
-    o.event->time = std::chrono::steady_clock::now();
     release(&o.event->end);
     break;
   case operation::WAIT:

@@ -65,3 +65,18 @@ TEST(a_library_without_our_functions_is_too_old) {
   setenv("ICL_CUDA_LIBRARIES", file_path("old"), 1);
   CHECK_ERROR(icl__cuda_open_libraries(&l), ICL_ENOTSUP, "has no function cudnnGetVersion; install a newer cuDNN 9");
 }
+
+/* The folders of the toolkit are looked through in this order, and each of them holds a cuDNN without functions. */
+TEST(the_newest_of_several_is_taken) {
+  const icl__cuda_libraries *l;
+  char older[5000], newer[5000], message[6000];
+  const char *doubles = getenv("ICL_CUDA_LIBRARIES");
+  snprintf(older, sizeof older, "%s/../cudasim-cudnn/90000", doubles);
+  snprintf(newer, sizeof newer, "%s/../cudasim-cudnn/99999", doubles);
+  snprintf(message, sizeof message, "%s/lib64/libcudnn.so.9 has no function cudnnGetErrorString", newer);
+  unsetenv("ICL_CUDA_LIBRARIES");
+  setenv("CUDA_PATH", older, 1);
+  setenv("CUDA_HOME", newer, 1);
+  CHECK_EQ(icl__cuda_open_libraries(&l), ICL_ENOTSUP);
+  CHECK_CONTAINS(icl_message(), message);
+}

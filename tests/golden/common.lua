@@ -68,10 +68,7 @@ end
 
 -- The names in a folder, sorted.
 function common.names(folder)
-  local names = {}
-  local listing = io.popen(("ls -1 '%s' 2>/dev/null"):format(folder:gsub("'", "'\\''")))
-  for name in listing:lines() do names[#names + 1] = name end
-  listing:close()
+  local names = core.list_folder(folder) or {}
   if #names == 0 then common.fail("there is nothing in %s", folder) end
   return names
 end

@@ -1,5 +1,6 @@
 /* libraries.c - see libraries.h. */
 #include "backend/cuda/libraries.h"
+#include "backend/cuda/newest.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -21,6 +22,7 @@ typedef struct {
 typedef struct {
   const char *file, *product;
   const char *needs; /* opened before it where the loader would not find that by itself */
+  const char *asks;  /* the function that says which version it is: the newest is taken. NULL: the first */
   size_t path;       /* in icl__cuda_libraries */
   const function *functions;
   size_t count;
@@ -35,10 +37,10 @@ static const function cublas_functions[] = {ICL__CUBLAS_FUNCTIONS(X)};
 
 /* cuDNN opens what it is made of, and NVRTC, which some of its engines are compiled by. */
 static const library libraries[] = {
-    {"libcudnn.so.9", "cuDNN 9", "libnvrtc.so.13", offsetof(icl__cuda_libraries, cudnn_path), cudnn_functions,
-     sizeof cudnn_functions / sizeof *cudnn_functions},
-    {"libcublas.so.13", "cuBLAS 13", "libcublasLt.so.13", offsetof(icl__cuda_libraries, cublas_path), cublas_functions,
-     sizeof cublas_functions / sizeof *cublas_functions},
+    {"libcudnn.so.9", "cuDNN 9", "libnvrtc.so.13", "cudnnGetVersion", offsetof(icl__cuda_libraries, cudnn_path),
+     cudnn_functions, sizeof cudnn_functions / sizeof *cudnn_functions},
+    {"libcublas.so.13", "cuBLAS 13", "libcublasLt.so.13", NULL, offsetof(icl__cuda_libraries, cublas_path),
+     cublas_functions, sizeof cublas_functions / sizeof *cublas_functions},
 };
 
 /* ---- where they are looked for ---- */
@@ -107,34 +109,74 @@ static void *open_file(places *p, const char *path) {
   return handle;
 }
 
-/* In the folders of the list from byte `from` on. A library that the loader does not find is often not alone in that:
- * what it needs is opened before it. */
-static void *open_among(places *p, size_t from, const char *file, const char *needs) {
+/* For one library. */
+typedef struct {
+  const library *library;
+  icl__newest newest;
+} search;
+
+/* What is done with a file; NULL: the search goes on. */
+typedef void *user(places *p, const char *path, search *s);
+
+/* In the folders of the list from byte `from` on. */
+static void *among(places *p, size_t from, const char *file, user *use, search *s) {
   const char *at = p->folders.used > from ? p->folders.text + from : "";
-  for (size_t length; *at; at += length + (at[length] == '\n')) {
+  void *handle = NULL;
+  for (size_t length; *at && !handle; at += length + (at[length] == '\n')) {
     length = strcspn(at, "\n");
     char path[ICL__PATH];
     int used = snprintf(path, sizeof path, "%.*s/%s", (int)length, at, file);
-    if (used >= (int)sizeof path || access(path, F_OK) != 0)
-      continue;
-    if (needs && !open_file(p, needs))
-      open_among(p, 0, needs, NULL); /* stays open; without it the library says what is missing, if it is missed */
-    void *handle = open_file(p, path);
-    if (handle)
-      return handle;
+    if (used < (int)sizeof path && access(path, F_OK) == 0)
+      handle = use(p, path, s);
   }
+  return handle;
+}
+
+static void *open_alone(places *p, const char *path, search *s) {
+  (void)s;
+  return open_file(p, path);
+}
+
+/* A library that the loader does not find is often not alone in that: what it needs is opened before it. */
+static void *open_with_needs(places *p, const char *path, search *s) {
+  if (!open_file(p, s->library->needs))
+    among(p, 0, s->library->needs, open_alone,
+          s); /* stays open; else the library says what is missing, if it is missed */
+  return open_file(p, path);
+}
+
+static void *ask(places *p, const char *path, search *s) {
+  (void)p;
+  icl__newest_ask(&s->newest, path);
   return NULL;
 }
 
-static void *open_anywhere(places *p, const char *file, const char *needs) {
-  void *handle = p->chosen ? NULL : open_file(p, file);
+/* One that is in the process already stays the only one. */
+static void *open_newest(places *p, search *s) {
+  const library *l = s->library;
+  void *loaded = dlopen(l->file, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (loaded)
+    return loaded;
+  ask_python(p);
+  ask(p, l->file, s);
+  among(p, 0, l->file, ask, s);
+  if (!s->newest.version)
+    return NULL;
+  return strchr(s->newest.path, '/') ? open_with_needs(p, s->newest.path, s) : open_file(p, l->file);
+}
+
+static void *open_anywhere(places *p, const library *l) {
+  search s = {.library = l, .newest = {.function = l->asks}};
+  void *handle = NULL;
+  if (!p->chosen)
+    handle = l->asks ? open_newest(p, &s) : open_file(p, l->file);
   if (!handle)
-    handle = open_among(p, 0, file, needs);
+    handle = among(p, 0, l->file, open_with_needs, &s);
   if (handle || p->chosen || p->asked)
     return handle;
   size_t known = p->folders.used;
   ask_python(p);
-  return open_among(p, known, file, needs);
+  return among(p, known, l->file, open_with_needs, &s);
 }
 
 /* ---- opening ---- */
@@ -156,7 +198,7 @@ static icl_status missing(const places *p, const library *l) {
 }
 
 static icl_status open_library(places *p, const library *l, icl__cuda_libraries *result) {
-  void *handle = open_anywhere(p, l->file, l->needs);
+  void *handle = open_anywhere(p, l);
   if (!handle)
     return missing(p, l);
   char *path = (char *)result + l->path;

@@ -46,7 +46,8 @@ typedef struct {
 } icl__cuda_libraries;
 
 /* Opens both once a process; they stay open. Looked through are the folders of ICL_CUDA_LIBRARIES and no others if that
- * is set; else what the loader finds by name, the folders of the CUDA toolkit, and the packages of python3. */
+ * is set; else what the loader finds by name, the folders of the CUDA toolkit, and the packages of python3. The first
+ * is taken, but of cuDNN the newest where the user did not name the folders. */
 icl_status icl__cuda_open_libraries(const icl__cuda_libraries **result);
 
 #endif
