@@ -182,6 +182,7 @@ cuda_device() {
   suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
   suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
     --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic
+  suite "cuda device, late errors" $cuda sh tests/cudasim/late.sh build/release/icl
 }
 
 # The kernels of the CUDA backend: run by the simulator, and as machine code. `asan` and `tsan` are flavours of the same
@@ -202,6 +203,7 @@ cuda_kernels() {
     suite "cuda doubles of libraries, $flavour" "build/release/tests/test_cuda_doubles_$flavour"
   done
   suite "cuda kernels" build/release/tests/test_cuda_kernels_plain
+  suite "cuda kernels, bytes" build/release/tests/test_cuda_bytes
   suite "cuda kernels, asan" build/release/tests/test_cuda_kernels_asan
   suite "cuda kernels, tsan" build/release/tests/test_cuda_kernels_tsan bn_scale_sums sum cross_entropy global_avg_pool host
   for flavour in plain asan; do
@@ -209,12 +211,27 @@ cuda_kernels() {
       "build/release/tests/test_cuda_conv_$flavour"
   done
   cuda_device
-  nvcc=$(sed -n 's/^ICL_NVCC:FILEPATH=//p' build/release/CMakeCache.txt)
-  if [ -x "$nvcc" ]; then
-    suite "cuda machine code" "$python" tests/cuda/test_machine_code.py "$nvcc" build/release/cubins
-  else
-    skip "cuda machine code" "no nvcc; CUDA_PATH names the folder of the toolkit"
+  cuda_shipped
+}
+
+# The plug-in that is shipped: its machine code, and its host code with the kernels of the simulator in their place.
+cuda_shipped() {
+  if ! cmake --build --preset release --target help | grep -q cudasim_shipped; then
+    skip "cuda plug-in" "no nvcc; CUDA_PATH names the folder of the toolkit"
+    return
   fi
+  if ! cmake --build --preset release -j "$(nproc)" --target cudasim_shipped >"$logs/cudasim_shipped-build.log" 2>&1; then
+    tail -n 40 "$logs/cudasim_shipped-build.log"
+    echo "the build of the CUDA plug-in failed"
+    total_failed=$((total_failed + 1))
+    return
+  fi
+  shipped=$root/build/release/tests/cudasim-shipped
+  cuda="env ICL_PLUGINS=$shipped ICL_CUDA_LIBRARIES=$shipped XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  suite "cuda plug-in, machine code" "$python" tests/cuda/test_machine_code.py "$shipped/libicl_cuda.so" \
+    "$shipped/libcudart.so.13"
+  suite "cuda plug-in, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
+  suite "cuda plug-in, golden models" $cuda build/release/icl tests/golden/models.lua tests/golden/data --device cuda
 }
 
 # Plans of cuDNN for what the recipes compute. The library is asked; there need be no GPU.

@@ -34,8 +34,10 @@ size_t icl__plan_image_bytes(const icl__pnode *v) {
   return v->rank ? (size_t)icl__count(v->rank - 1, v->shape + 1) * icl_dtype_bytes(v->stored) : 0;
 }
 
+icl__pnode *icl__plan_root(const icl__pnode *v) { return v->same ? v->same : (icl__pnode *)(uintptr_t)v; }
+
 int64_t icl__plan_pitch(const icl__pnode *v) {
-  const icl__pnode *root = v->same ? v->same : v;
+  const icl__pnode *root = icl__plan_root(v);
   return root->width ? root->width : root->rank ? root->shape[root->rank - 1] : 1;
 }
 

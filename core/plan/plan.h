@@ -182,6 +182,7 @@ size_t icl__plan_bytes(const icl__pnode *v);
 size_t icl__plan_image_bytes(const icl__pnode *v);
 size_t icl__plan_image_stride(const icl__pnode *v); /* bytes from one image to the next in memory */
 int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to the next in memory */
+icl__pnode *icl__plan_root(const icl__pnode *v);    /* the value in whose place it lies: often itself */
 
 /* Images of thread t of a domain of n images: [first, end). */
 static inline int64_t icl__plan_first_image(int64_t n, int thread, int threads) { return n * thread / threads; }

@@ -43,7 +43,14 @@ static icl__store store_of(const icl__pnode *v) {
 
 /* ---- roots ---- */
 
-static icl__pnode *root_of(icl__pnode *v) { return v->same ? v->same : v; }
+void icl__plan_keep_until(icl__pnode *v, int time) {
+  icl__pnode *root = icl__plan_root(v);
+  if (time <= root->last)
+    return;
+  root->last = time;
+  if (root->store == ICL__STORE_CHUNK)
+    root->store = ICL__STORE_BATCH;
+}
 
 static int32_t columns(const icl__pnode *v) { return v->shape[v->rank - 1]; }
 
@@ -90,7 +97,7 @@ static bool is_there(const icl__pnode *root, const icl__pnode *v) {
  * by all its users of this phase: an op that reads it whole may still be at work on another thread, or on the next
  * chunk, when v writes the images of this one. */
 static bool may_take_over(const icl__pnode *v, icl__pnode *u) {
-  const icl__pnode *root = root_of(u);
+  const icl__pnode *root = icl__plan_root(u);
   if (!is_there(root, v) || !is_scratch_or_kept(u) || !icl__plan_same_shape(u, v) || u->stored != v->stored)
     return false;
   if (v->rigid && icl__plan_pitch(u) != columns(v))
@@ -105,7 +112,7 @@ static void take_over(icl__plan *plan, icl__pnode *v) {
     icl__pnode *u = v->in[i];
     if (!icl__plan_reads_images(v, i) || !may_take_over(v, u))
       continue;
-    join(v, root_of(u), u->column);
+    join(v, icl__plan_root(u), u->column);
     plan->placed_over++;
     return;
   }
@@ -115,7 +122,7 @@ static void take_over(icl__plan *plan, icl__pnode *v) {
 
 /* concat(u, ...) begins where u lies, if nothing else lies behind u in its rows yet. */
 static bool extend(icl__pnode *v) {
-  icl__pnode *u = v->in[0], *root = root_of(u);
+  icl__pnode *u = v->in[0], *root = icl__plan_root(u);
   if (v->rank < 2 || v->attr.i[CONCAT_DIM] != v->rank - 1 || v->rigid || u->stored != v->stored)
     return false;
   if (!is_there(root, v) || !is_scratch_or_kept(u) || root->rigid || u->column || icl__plan_pitch(u) != columns(u))
@@ -131,7 +138,7 @@ bool icl__plan_is_part(const icl__plan *plan, const icl__pnode *v) {
 }
 
 static void show(icl__pnode *v) {
-  icl__pnode *u = v->in[0], *root = root_of(u);
+  icl__pnode *u = v->in[0], *root = icl__plan_root(u);
   bool lives = root->store == ICL__STORE_BATCH || (root->store == ICL__STORE_CHUNK && v->store == ICL__STORE_CHUNK);
   if (v->rigid || !lives)
     return;

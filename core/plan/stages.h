@@ -33,8 +33,10 @@ void icl__pnode_free(icl__pnode *v);
 void icl__plan_rule(icl__pnode *v); /* domains.c: the op's batch rule */
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase); /* recompute.c */
 bool icl__plan_is_part(const icl__plan *plan,
-                       const icl__pnode *v);        /* share.c: part of a concatenation, can be a view */
-int icl__plan_made_at(const icl__pnode *v);         /* share.c: the time of a value's making */
+                       const icl__pnode *v); /* share.c: part of a concatenation, can be a view */
+int icl__plan_made_at(const icl__pnode *v);  /* share.c: the time of a value's making */
+/* share.c: the place of v, alone in it if that is scratch of a chunk, stays as it is until `time` at least. */
+void icl__plan_keep_until(icl__pnode *v, int time);
 bool icl__plan_joins_channels(const icl__pnode *v); /* statistics.c: a concatenation of images along their channels */
 /* statistics.c: `length` channels, from `first` on, of a value of each channel. NULL when memory is out. */
 icl__pnode *icl__plan_channels(icl__plan *plan, icl__pnode *values, int32_t first, int32_t length);

@@ -16,12 +16,15 @@ typedef struct {
   cudaStream_t stream;
 } bench_work;
 
-/* A kernel that reads and writes so many times as many bytes as an image has. */
+/* A kernel that reads and writes so many times as many bytes as an image has, and so many for each of its values. */
 typedef struct {
   const char *name;
   cudaError_t (*run)(const bench_work *w);
-  double images;
+  double images, more;
 } bench_case;
+static inline double bench_bytes(const bench_case *c, double values, icl_dtype dtype) {
+  return values * (c->images * (dtype == ICL_F32 ? 4 : 2) + c->more);
+}
 
 extern const bench_case bench_cases[];
 extern const int bench_case_count;

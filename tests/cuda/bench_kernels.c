@@ -114,7 +114,8 @@ static void measure_image(const bench_case *row, const bench_work *work, int32_t
   run.work.dtype = dtype;
   size_t bytes = (size_t)n * (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2] * (dtype == ICL_F32 ? 4 : 2);
   run.image_bytes = (bytes + 255) / 256 * 256;
-  double moved = row->images * (double)bytes, room = (double)arena_bytes / BENCH_IMAGES / (double)run.image_bytes;
+  double values = (double)n * shape[0] * shape[1] * shape[2];
+  double moved = bench_bytes(row, values, dtype), room = (double)arena_bytes / BENCH_IMAGES / (double)run.image_bytes;
   if (room < 1) {
     printf("skipped: %s: an arena of %zu MB does not hold the images\n", row->name, arena_bytes >> 20);
     return;

@@ -1,8 +1,9 @@
-"""What the machine code of a kernel does, read from a cubin file without the tools of the toolkit or a GPU.
+"""What the machine code of a kernel does, read from a library that nvcc made, without the tools of the toolkit or a GPU.
 
-A cubin is an ELF file: `.text.KERNEL` holds the instructions, `.nv.info` registers and stack of every kernel. Since
-Volta an instruction has 128 bits; its low 12 bits are the operation, and bits 73 to 75 the width of what loads and
-stores move. The numbers below were compared with nvdisasm on sm_75, sm_80 and sm_90.
+Section `.nv_fatbin` holds a container for each source, with a cubin for each architecture. A cubin is an ELF file:
+`.text.KERNEL` holds the instructions, `.nv.info` registers and stack of every kernel. Since Volta an instruction has
+128 bits; its low 12 bits are the operation, and bits 73 to 75 the width of what loads and stores move. The numbers
+below were compared with nvdisasm on sm_75, sm_80 and sm_90.
 """
 
 import struct
@@ -20,14 +21,15 @@ OTHERS = {
   0x229: "double", 0x228: "double",
 }
 SECTION, SYMBOL_TABLE = "<IIQQQQIIQQ", 2
+CONTAINER, CONTAINER_MAGIC = "<IHHQ", 0xba55ed50  # magic, version, bytes of this header, bytes behind it
+ENTRY, CUBIN = "<HHIQ12xI", 2                      # kind, version, bytes of this header, bytes behind it, architecture
 REGISTERS, FRAME = 0x2f, 0x11  # attributes of .nv.info
 WITH_SIZE = 4                  # the form of an attribute that has a size and that many bytes
 
 
 class Elf:
-  def __init__(self, path):
-    with open(path, "rb") as file:
-      self.bytes = file.read()
+  def __init__(self, content):
+    self.bytes = content
     first, = struct.unpack_from("<Q", self.bytes, 0x28)
     size, count, names = struct.unpack_from("<HHH", self.bytes, 0x3a)
     self.sections = [struct.unpack_from(SECTION, self.bytes, first + i * size) for i in range(count)]
@@ -85,9 +87,29 @@ def count(code):
   return facts
 
 
-def kernels(path):
-  """{demangled name: facts} of every kernel in a cubin."""
-  elf = Elf(path)
+def cubins(path):
+  """(architecture, cubin) of each, in the order of the library."""
+  with open(path, "rb") as file:
+    elf = Elf(file.read())
+  content = elf.content(elf.sections[elf.names.index(".nv_fatbin")])
+  at = 0
+  while at < len(content):
+    magic, _, header, size = struct.unpack_from(CONTAINER, content, at)
+    if magic != CONTAINER_MAGIC:
+      at += 8  # between containers
+      continue
+    at += header
+    end = at + size
+    while at < end:
+      kind, _, header, size, architecture = struct.unpack_from(ENTRY, content, at)
+      if kind == CUBIN:
+        yield architecture, content[at + header:at + header + size]
+      at += header + size
+
+
+def kernels(cubin):
+  """{demangled name: facts} of every kernel."""
+  elf = Elf(cubin)
   known = attributes(elf)
   found = {}
   for name, section in zip(elf.names, elf.sections):

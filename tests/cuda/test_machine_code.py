@@ -1,32 +1,30 @@
-"""The kernels of the CUDA backend as nvcc makes them for every generation of GPUs, without a GPU.
+"""The kernels in libicl_cuda.so as nvcc made them for every generation of GPUs, and what else the plug-in is made of.
 
-  test_machine_code.py NVCC FOLDER [ARCHITECTURE...]
+  test_machine_code.py LIBRARY DOUBLE [ARCHITECTURE...]
 
-Spills, local memory and double precision are errors of the assembler, but for files called wide_*, whose ops are
-defined in f64. Then the rules below hold for what the machine code of each kernel does. Cubins are kept in FOLDER,
-and made again when a source is newer.
+The rules below hold for what the machine code of each kernel does; no GPU runs it. What the plug-in needs of NVIDIA's
+runtime is in DOUBLE, the simulator's libcudart.so, and it is linked with no other library of theirs.
 """
 
-import os
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
-from cubin import kernels
+from cubin import cubins, kernels
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SOURCES = os.path.join(ROOT, "core/backend/cuda/kernels")
 ARCHITECTURES = ["75", "80", "86", "89", "90", "100", "120"]
 
 # (kernels whose name matches, what must hold). A count that is not there is 0.
 RULES = [
   (r"", "local == 0, frame == 0, registers <= 128"),
-  (r"^(?!.*(normal|f64|bn_sums))", "double == 0"),
-  (r"bn_sums<8>", "ldg128 >= 4, registers <= 128, double <= 32"),
+  (r"^(?!.*(normal|f64|bn_))", "double == 0"),
+  (r"bn_(sums|scale_sums|coefficients)", "double <= 32"), # once a channel
+  (r"bn_(apply|inference|running)", "double == 0"),
+  (r"bn_sums<8>", "ldg128 >= 4, registers <= 128"),
   (r"bn_scale_sums<8>", "ldg128 >= 4, registers <= 128"),
   (r"bn_apply<.*, 8, 2>", "ldg128 >= 2, stg128 >= 2, ldg_narrow == 0, stg_narrow == 0, registers <= 128"),
-  (r"pool(_grad)?<.*\b8>", "ldg128 >= 1, stg128 >= 1, ldg_narrow == 0, stg_narrow == 0"),
+  (r"global_pool<.*\b8>", "ldg128 >= 1"),
+  (r"^(?!.*global_pool<).*pool(_grad)?<.*\b8>", "ldg128 >= 1, stg128 >= 1, ldg_narrow == 0, stg_narrow == 0"),
   (r"chain_f32", "ldg128 >= 2, stg128 >= 1, registers <= 64"),
   (r"chains_f32", "ld128 >= 2, st128 >= 1, registers <= 64"),
   (r"^transposes", "ld128 >= 1, st128 >= 1, registers <= 80"),
@@ -36,25 +34,6 @@ RULES = [
   (r"move_elements<uint4>|gather<uint4>|flip<uint4>", "ldg128 >= 1, stg128 >= 1, ldg_narrow <= 1"),
   (r"", "red == 0"),
 ]
-
-
-def newest(folder):
-  return max(os.path.getmtime(os.path.join(folder, name)) for name in os.listdir(folder))
-
-
-def build(nvcc, source, architecture, folder):
-  """The path of the cubin, and what nvcc complained about."""
-  name = os.path.splitext(source)[0]
-  cubin = os.path.join(folder, f"{name}.sm_{architecture}.cubin")
-  if os.path.exists(cubin) and os.path.getmtime(cubin) > newest(SOURCES):
-    return cubin, ""
-  strict = ["--warn-on-spills", "--warn-on-local-memory-usage", "-Werror"]
-  if not name.startswith("wide_"):
-    strict.append("--warn-on-double-precision-use")
-  command = [nvcc, "-std=c++17", "-cubin", f"-arch=sm_{architecture}", "-Werror", "all-warnings",
-             "-Xptxas", ",".join(strict), "-I", os.path.join(ROOT, "core"), os.path.join(SOURCES, source), "-o", cubin]
-  run = subprocess.run(command, capture_output=True, text=True)
-  return cubin, run.stdout + run.stderr if run.returncode else ""
 
 
 def broken(facts, conditions):
@@ -68,38 +47,46 @@ def broken(facts, conditions):
   return found
 
 
-def check(cubin):
-  """(kernels, complaints) of one file."""
-  found = kernels(cubin)
-  complaints = []
-  for name, facts in found.items():
-    for pattern, conditions in RULES:
-      if re.search(pattern, name):
-        complaints += [f"{os.path.basename(cubin)}: {name}: {what}" for what in broken(facts, conditions)]
-  return found, complaints
+def check(name, facts):
+  """What is wrong with a kernel."""
+  return [what for pattern, conditions in RULES if re.search(pattern, name) for what in broken(facts, conditions)]
 
 
-def main(nvcc, folder, *architectures):
-  os.makedirs(folder, exist_ok=True)
-  sources = sorted(name for name in os.listdir(SOURCES) if name.endswith(".cu"))
-  work = [(source, architecture) for source in sources for architecture in architectures or ARCHITECTURES]
-  with ThreadPoolExecutor(os.cpu_count()) as pool:
-    built = list(pool.map(lambda item: build(nvcc, *item, folder), work))
-  passed = failed = 0
-  matched = set()
-  for cubin, error in built:
-    found, complaints = ({}, [f"{os.path.basename(cubin)}: {error.strip()}"]) if error else check(cubin)
-    matched |= {pattern for pattern, _ in RULES if any(re.search(pattern, name) for name in found)}
-    for complaint in complaints:
-      print(f"failed: {complaint}")
-    failed += len(complaints)
-    passed += len(found)
-  for pattern, _ in RULES:
-    if pattern not in matched:
-      print(f"failed: no kernel is called like the rule for '{pattern}'")
-      failed += 1
-  print(f"{passed} passed, {failed} failed")
-  return failed > 0
+def symbols(library, which):
+  run = subprocess.run(["nm", "-D", which, library], capture_output=True, text=True, check=True)
+  return {line.split()[-1].split("@")[0] for line in run.stdout.splitlines()}
+
+
+def needed(library):
+  run = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=True)
+  return set(re.findall(r"\(NEEDED\).*\[(.*)\]", run.stdout))
+
+
+def links(library, double):
+  """(what holds, what does not) of how the plug-in is linked."""
+  wanted = {name for name in symbols(library, "--undefined-only") if re.match(r"_*cu(da|dnn|blas)|cu[A-Z]", name)}
+  foreign = {name for name in needed(library) if re.match(r"lib(cu|nv)", name)} - {"libcudart.so.13"}
+  missing = wanted - symbols(double, "--defined-only")
+  complaints = [f"the double of the runtime has no {name}" for name in sorted(missing)]
+  complaints += [f"the plug-in is linked with {name}" for name in sorted(foreign)]
+  return len(wanted - missing), complaints + ([] if wanted else ["the plug-in calls nothing of the runtime"])
+
+
+def main(library, double, *architectures):
+  passed, complaints = links(library, double)
+  seen, matched = set(), set()
+  for architecture, cubin in cubins(library):
+    seen.add(str(architecture))
+    for name, facts in kernels(cubin).items():
+      complaints += [f"sm_{architecture}: {name}: {what}" for what in check(name, facts)]
+      matched |= {pattern for pattern, _ in RULES if re.search(pattern, name)}
+      passed += 1
+  complaints += [f"no code for sm_{missing}" for missing in sorted(set(architectures or ARCHITECTURES) - seen)]
+  complaints += [f"no kernel is called like the rule for '{pattern}'" for pattern, _ in RULES if pattern not in matched]
+  for complaint in complaints:
+    print(f"failed: {complaint}")
+  print(f"{passed} passed, {len(complaints)} failed")
+  return bool(complaints)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@
 #undef __forceinline__
 #undef __launch_bounds__
 #undef __grid_constant__
-#define __global__ static
+#define __global__
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
@@ -58,6 +58,16 @@ struct kernel {
   void (*run)(const void *arguments);
   void (*destroy)(const void *arguments);
   void (*pointers)(const void *arguments, void (*visit)(const void *pointer, void *context), void *context);
+  const void *(*copy)(void *const *parameters); /* makes arguments */
+};
+
+/* Every kernel of the program, by its function: code that nvcc made launches kernels so (nvcc.cpp). */
+struct known_kernel {
+  const void *function;
+  kernel k;
+  known_kernel *next;
+  known_kernel(const void *f, const kernel &of) : function(f), k(of), next(first) { first = this; }
+  static known_kernel *first;
 };
 
 /* Takes the arguments. */
@@ -75,24 +85,31 @@ template <class T, class Visitor> void visit_parameter(const T &parameter, Visit
     each_pointer(parameter, visit);
 }
 
-template <class... Parameters> struct glue {
+template <auto function, class... Parameters> struct glue {
   typedef std::tuple<std::remove_cv_t<Parameters>...> arguments;
 
-  template <void (*function)(Parameters...)> static void run(const void *a) { std::apply(function, *(arguments *)a); }
+  static void run(const void *a) { std::apply(function, *(arguments *)a); }
   static void destroy(const void *a) { delete (const arguments *)a; }
   static void pointers(const void *a, void (*visit)(const void *, void *), void *context) {
     auto one = [=](const void *pointer) { visit(pointer, context); };
     std::apply([&](const auto &...parameter) { (visit_parameter(parameter, one), ...); }, *(const arguments *)a);
   }
+  template <size_t... i> static const void *copy_each(void *const *from, std::index_sequence<i...>) {
+    return new arguments(*(const std::tuple_element_t<i, arguments> *)from[i]...);
+  }
+  static const void *copy(void *const *from) { return copy_each(from, std::index_sequence_for<Parameters...>()); }
+
+  static inline known_kernel known = {(const void *)function,
+                                      {nullptr, (0 + ... + sizeof(Parameters)), run, destroy, pointers, copy}};
 };
 
 template <auto function, class... Parameters, class... Values>
 cudaError_t call(const char *name, void (*)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
                  cudaStream_t stream, Values &&...value) {
-  typedef glue<Parameters...> g;
+  typedef glue<function, Parameters...> g;
   typedef typename g::arguments arguments;
-  static const kernel k = {name, (0 + ... + sizeof(Parameters)), g::template run<function>, g::destroy, g::pointers};
-  return launch(&k, grid, block, shared_bytes, stream, new arguments(std::forward<Values>(value)...));
+  g::known.k.name = name;
+  return launch(&g::known.k, grid, block, shared_bytes, stream, new arguments(std::forward<Values>(value)...));
 }
 
 } // namespace sim
@@ -113,12 +130,6 @@ cudaError_t call(const char *name, void (*)(Parameters...), dim3 grid, dim3 bloc
 #define blockIdx  (sim::self->block)
 #define blockDim  (sim::self->block_size)
 #define gridDim   (sim::self->grid_size)
-
-static inline long long __double_as_longlong(double x) {
-  long long bits;
-  memcpy(&bits, &x, sizeof bits);
-  return bits;
-}
 
 /* ---- barriers, fences, warps ---- */
 

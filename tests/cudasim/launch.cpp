@@ -52,7 +52,10 @@ cudaError_t launch(const kernel *k, dim3 grid, dim3 block, size_t shared_bytes, 
   k->pointers(arguments, check_pointer, (void *)k);
   /* The stream alone owns the arguments from here on: it frees them when it has run. */
   return enqueue(stream, k->name, [=, owned = std::move(owned)] {
-    run_grid({k, owned.get(), grid, block, shared_bytes});
+    if (setting.bad && !strncmp(k->name, setting.bad, strlen(setting.bad)))
+      late_error = cudaErrorIllegalAddress;
+    if (late_error == cudaSuccess)
+      run_grid({k, owned.get(), grid, block, shared_bytes});
   });
 }
 

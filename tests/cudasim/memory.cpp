@@ -17,7 +17,9 @@
 
 namespace sim {
 
-enum : size_t { PAGE = 4096, LARGE_PAGE = (size_t)2 << 20, RANGE = (size_t)1 << 38 };
+/* Behind each of the first GUARDED live allocations lies a page that is in none. The system lets a process have few
+ * mappings (vm.max_map_count), so later ones lie side by side and share theirs. */
+enum : size_t { PAGE = 4096, LARGE_PAGE = (size_t)2 << 20, RANGE = (size_t)1 << 38, GUARDED = 16384 };
 
 struct allocation {
   size_t bytes, mapped; /* asked for; pages that it takes, from ALIGNMENT bytes before it on */
@@ -40,9 +42,19 @@ void poison(void *memory, size_t bytes) {
 }
 void clear(void *memory, size_t bytes) { asm volatile("rep stosb" : "+D"(memory), "+c"(bytes) : "a"(0) : "memory"); }
 
+static void set_access(char *pages, size_t bytes, bool open) {
+  if (mprotect(pages, bytes, open ? PROT_READ | PROT_WRITE : PROT_NONE))
+    fail("%zu live allocations are more mappings than the system lets a process have; vm.max_map_count says how many",
+         device.size());
+}
+
 static void protect(bool open) {
-  for (const auto &a : device)
-    mprotect(a.first - ALIGNMENT, a.second.mapped, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+  for (auto a = device.begin(); a != device.end();) {
+    char *pages = a->first - ALIGNMENT, *end = pages;
+    for (; a != device.end() && a->first - ALIGNMENT == end; ++a)
+      end += a->second.mapped;
+    set_access(pages, (size_t)(end - pages), open);
+  }
   is_open = open;
 }
 
@@ -72,12 +84,12 @@ opened::opened(const void *address) : pages(nullptr), bytes(0) {
     return;
   pages = a->first - ALIGNMENT;
   bytes = a->second.mapped;
-  mprotect(pages, bytes, PROT_READ | PROT_WRITE);
+  set_access((char *)pages, bytes, true);
 }
 
 opened::~opened() {
   if (pages)
-    mprotect(pages, bytes, PROT_NONE);
+    set_access((char *)pages, bytes, false);
 }
 
 static bool holds(allocations &all, const void *address, size_t bytes) {
@@ -111,11 +123,18 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
   _exit(77);
 }
 
-static void reserve_range() {
-  range = (char *)mmap(nullptr, RANGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (range == MAP_FAILED)
+/* Addresses with nothing behind them. Those around them that have nothing either become one mapping with them. */
+static char *reserve(char *at, size_t bytes) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0);
+  void *pages = mmap(at, bytes, PROT_NONE, flags, -1, 0);
+  if (pages == MAP_FAILED)
     fail("no address range for device memory");
-  madvise(range, RANGE, MADV_HUGEPAGE); /* fewer pages to open and close */
+  madvise(pages, bytes, MADV_HUGEPAGE); /* fewer pages to open and close */
+  return (char *)pages;
+}
+
+static void reserve_range() {
+  range = reserve(nullptr, RANGE);
   unused = range + PAGE;
   struct sigaction action = {};
   action.sa_sigaction = on_fault;
@@ -137,7 +156,7 @@ static void *allocate(size_t bytes, bool pooled) {
   if (unused + mapped > range + RANGE)
     fail("the address range of device memory is used up; addresses are never used again");
   char *memory = unused + ALIGNMENT;
-  mprotect(unused, mapped, PROT_READ | PROT_WRITE);
+  set_access(unused, mapped, true);
   madvise(unused, mapped, MADV_DONTDUMP); /* unlike the pages around it, a mapping of its own that stays one */
   poison(unused, mapped);
 #if defined __SANITIZE_ADDRESS__
@@ -145,8 +164,8 @@ static void *allocate(size_t bytes, bool pooled) {
   __asan_poison_memory_region(memory + bytes, mapped - ALIGNMENT - bytes);
 #endif
   if (!is_open)
-    mprotect(unused, mapped, PROT_NONE);
-  unused += mapped + PAGE;
+    set_access(unused, mapped, false);
+  unused += mapped + (device.size() < GUARDED ? (size_t)PAGE : 0);
   device[memory] = {bytes, mapped, allocated, pooled, false};
   live_things++;
   return memory;
@@ -155,9 +174,7 @@ static void *allocate(size_t bytes, bool pooled) {
 static size_t release(allocations::iterator a) {
   char *pages = a->first - ALIGNMENT;
   size_t bytes = a->second.bytes;
-  mprotect(pages, a->second.mapped, PROT_NONE);
-  madvise(pages, a->second.mapped, MADV_DONTNEED);
-  madvise(pages, a->second.mapped, MADV_DODUMP);
+  reserve(pages, a->second.mapped);
   freed[a->first] = a->second;
   device.erase(a);
   return bytes;

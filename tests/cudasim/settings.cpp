@@ -37,6 +37,7 @@ __attribute__((constructor)) static void read_settings() {
   set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
   setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
+  setting.bad = getenv("CUDASIM_BAD");
 }
 
 /* CUDASIM_LIVE: what is left at the end of the program is a fault. */

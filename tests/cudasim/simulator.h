@@ -17,6 +17,7 @@ struct settings {
   schedule streams; /* CUDASIM_STREAMS: lazy runs when the host waits, eager at once, random in between */
   unsigned seed;    /* CUDASIM_SEED */
   long refused;     /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
+  const char *bad;  /* CUDASIM_BAD: kernels whose name begins so fail when they run; NULL: none does */
 };
 extern settings setting;
 
@@ -28,6 +29,10 @@ size_t draw(size_t limit);
 
 /* What a call returns; an error stays for cudaGetLastError(). */
 cudaError_t result(cudaError_t error);
+
+/* Of a kernel that has failed: no other runs from then on, and calls that put something on a stream or wait for one
+ * return it. */
+extern cudaError_t late_error;
 
 /* Things that the program has to give back. */
 extern int live_things;

@@ -95,8 +95,9 @@ cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()>
     stream->after = {stream->graph->nodes.size() - 1};
     return cudaSuccess;
   }
-  put(stream, {operation::RUN, std::move(run), nullptr, 0, nullptr});
-  return cudaSuccess;
+  if (late_error == cudaSuccess)
+    put(stream, {operation::RUN, std::move(run), nullptr, 0, nullptr});
+  return result(late_error);
 }
 
 bool is_captured(cudaStream_t stream) { return stream->graph; }
@@ -148,7 +149,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   check_stream(stream, "cudaStreamSynchronize");
   refuse_in_capture("cudaStreamSynchronize");
   finish_stream(stream);
-  return cudaSuccess;
+  return result(late_error);
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
@@ -171,7 +172,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaDeviceSynchronize(void) {
   refuse_in_capture("cudaDeviceSynchronize");
   finish_streams();
-  return cudaSuccess;
+  return result(late_error);
 }
 
 /* ---- events ---- */
@@ -230,7 +231,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   }
   acquire(&event->end);
   trim_pool();
-  return cudaSuccess;
+  return result(late_error);
 }
 
 /* Who asks again and again is answered some time: each question lets the stream go on by one step. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <vector>
 
 #if defined __SANITIZE_ADDRESS__
 enum { ASAN = 1, TSAN = 0 };
@@ -233,6 +234,28 @@ static void test_memory() {
   cudaFree(y);
 }
 
+/* MANY is more than the mappings that a process has by default. */
+static void test_many() {
+  enum { MANY = 70000, LAST = MANY - 1 };
+  std::vector<int *> x;
+  for (int i = 0; i < MANY; i++)
+    x.push_back(device<int>(1));
+  RUN_TO_END(read_at, 1, 1, x[0], 0, x[LAST]);
+  expect(first_of(x[LAST]) == -1, "many small allocations are there at once");
+  expect_noticed("host code reads one of many", "host code touches", [&] { printf("%d", *(volatile int *)x[LAST]); });
+  expect_noticed("freed memory among many", "freed", [&] {
+    cudaFree(x[LAST - 1]);
+    RUN_TO_END(read_at, 1, 1, x[0], x[LAST - 1] - x[0], x[LAST]);
+  });
+  for (int *one : x)
+    cudaFree(one);
+  for (int i = 0; i < MANY; i++)
+    cudaFree(device<int>(1));
+  x[0] = device<int>(1);
+  expect(first_of(x[0]) == -1, "what was freed leaves no mappings behind");
+  cudaFree(x[0]);
+}
+
 /* ---- the pool ---- */
 
 static int *pooled(size_t bytes) {
@@ -447,6 +470,7 @@ int main(int argc, char **argv) {
   test_threads();
   test_orders();
   test_memory();
+  test_many();
   test_pool();
   test_streams();
   test_times();

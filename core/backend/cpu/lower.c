@@ -2,6 +2,7 @@
  *
  * Convolutions of f32 and bf16 images have weights that are prepared once a step (conv.h); everything else goes to the
  * vector kernels, which fall back on the reference. */
+#include "backend/convolution.h"
 #include "backend/cpu/program.h"
 
 #include <string.h>
@@ -10,13 +11,9 @@
 
 /* ---- convolutions ---- */
 
-static bool is_conv(const icl__pnode *v) {
-  return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
-}
-
 static bool is_image_conv(const icl__pnode *v) {
   const icl__pnode *x = v->in[0], *other = v->in[1];
-  if (!is_conv(v) || (x->dtype != ICL_F32 && x->dtype != ICL_BF16) || icl__count(v->rank, v->shape) == 0 ||
+  if (!icl__is_conv(v) || (x->dtype != ICL_F32 && x->dtype != ICL_BF16) || icl__count(v->rank, v->shape) == 0 ||
       icl__count(x->rank, x->shape) == 0)
     return false;
   return v->op == ICL__OP_conv2d_weight_grad ? other->dtype == x->dtype && v->dtype == ICL_F32
@@ -50,34 +47,15 @@ icl_status icl__cpu_rewrite(void *device, icl__plan *plan) {
   return ICL_OK;
 }
 
-static void image_shape(const icl__pnode *v, int32_t shape[3]) {
-  for (int i = 0; i < 3; i++)
-    shape[i] = v->shape[i + 1];
-}
-
 static icl__conv_shape conv_shape(const icl__pnode *v) {
-  icl__conv_shape s = {.dtype = v->in[0]->dtype};
-  const int32_t *w = v->in[1]->shape;
-  if (v->op == ICL__OP_conv2d) {
-    s.direction = ICL__CONV_FORWARD;
-    image_shape(v->in[0], s.x);
-    image_shape(v, s.y);
-  } else if (v->op == ICL__OP_conv2d_input_grad) {
-    s.direction = ICL__CONV_INPUT;
-    image_shape(v, s.x);
-    image_shape(v->in[0], s.y);
-  } else {
-    s.direction = ICL__CONV_WEIGHT;
-    image_shape(v->in[0], s.x);
-    image_shape(v->in[1], s.y);
-    w = v->shape;
-  }
-  for (int i = 0; i < 2; i++) {
-    s.kernel[i] = w[i];
-    s.stride[i] = v->attr.i[CONV_STRIDE_H + i];
-    s.padding[i] = v->attr.i[CONV_PADDING_H + i];
-  }
-  s.groups = v->attr.i[CONV_GROUPS];
+  icl__conv_parts parts = icl__conv_parts_of(v);
+  icl__conv_shape s = {.dtype = v->in[0]->dtype, .groups = v->attr.i[CONV_GROUPS]};
+  s.direction = v->op == ICL__OP_conv2d              ? ICL__CONV_FORWARD
+                : v->op == ICL__OP_conv2d_input_grad ? ICL__CONV_INPUT
+                                                     : ICL__CONV_WEIGHT;
+  memcpy(s.x, parts.x + 1, sizeof s.x);
+  memcpy(s.y, parts.y + 1, sizeof s.y);
+  icl__conv_sizes(v, s.kernel, s.stride, s.padding);
   return s;
 }
 

@@ -2,16 +2,31 @@
 #include "backend/cuda/device.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+
+static bool is_asked_to_block(void) {
+  const char *variable = getenv("CUDA_LAUNCH_BLOCKING");
+  return variable && *variable && strcmp(variable, "0") != 0;
+}
+
+/* Kernels fail while the host is elsewhere, and every call behind that gets their error. */
+static bool is_late(cudaError_t error) {
+  return error == cudaErrorIllegalAddress || error == cudaErrorMisalignedAddress || error == cudaErrorLaunchFailure ||
+         error == cudaErrorLaunchTimeout || error == cudaErrorIllegalInstruction ||
+         error == cudaErrorHardwareStackError || error == cudaErrorInvalidPc || error == cudaErrorECCUncorrectable;
+}
 
 icl_status icl__cuda_check(cudaError_t error, const char *what) {
   if (error == cudaSuccess)
     return ICL_OK;
   cudaGetLastError(); /* errors that do not stick are told once */
-  return icl__fail(error == cudaErrorMemoryAllocation ? ICL_ENOMEM : ICL_EBACKEND, "cuda: %s: %s", what,
-                   cudaGetErrorString(error));
+  bool hint = is_late(error) && !is_asked_to_block();
+  return icl__fail(error == cudaErrorMemoryAllocation ? ICL_ENOMEM : ICL_EBACKEND, "cuda: %s: %s%s", what,
+                   cudaGetErrorString(error),
+                   hint ? "; an op that was launched before may have failed: CUDA_LAUNCH_BLOCKING=1 names it" : "");
 }
 
 icl_status icl__cuda_enter(const icl__cuda_device *device) {
@@ -134,6 +149,7 @@ icl_status icl__cuda_open(const icl__device_options *options, void **result) {
   device->deterministic = options->deterministic;
   device->check_nan = options->check_nan;
   device->profile = options->profile;
+  device->blocking = is_asked_to_block();
   icl_status status = open_all(device);
   if (status != ICL_OK) {
     icl__cuda_close(device);

@@ -32,12 +32,16 @@ typedef struct {
   icl__cuda_staging staging;
   struct icl__cuda_conv *convs; /* conv.c */
   bool tf32, precise, deterministic, check_nan, profile;
+  bool blocking; /* CUDA_LAUNCH_BLOCKING, as NVIDIA calls it: each op is waited for, so that an error names its own */
   char name[256];
   int capability; /* 90 of 9.0 */
 } icl__cuda_device;
 
 /* ICL_OK, or the sentence of the runtime after "cuda: <what>: ". */
 icl_status icl__cuda_check(cudaError_t error, const char *what);
+
+/* Are ops launched one after another, never as a graph or on two streams? */
+static inline bool icl__cuda_in_order(const icl__cuda_device *d) { return d->check_nan || d->profile || d->blocking; }
 
 icl_status icl__cuda_open(const icl__device_options *options, void **device);
 void icl__cuda_close(void *device);

@@ -1,5 +1,6 @@
 /* join.c - what the GPU changes in a plan before ops get their time: pointwise ops that follow one another become
  * chains, the sum of a residual block joins its batch norm, weights of convolutions are brought into cuDNN's layout. */
+#include "backend/convolution.h"
 #include "backend/cuda/program.h"
 
 #include <string.h>
@@ -70,13 +71,21 @@ static bool fits_register(const icl__pnode *u) {
   return u->stored == ICL_F32 || u->stored == ICL_BF16 || u->stored == ICL_F16 || (u->stored == ICL_BOOL && test);
 }
 
+/* Does v read u element by element, or one of u for many of its own? Those compute it anew. */
+static bool spreads(const icl__pnode *u, const icl__pnode *v) {
+  bool fits = u->behaviour == v->behaviour && u->domain == v->domain && u->rank == v->rank;
+  for (int i = 0; fits && i < v->rank; i++)
+    fits = u->shape[i] == v->shape[i] || u->shape[i] == 1;
+  return fits;
+}
+
 static void absorb(joiner *j, icl__pnode *v) {
   icl__cuda_expression e;
   if (!icl__cuda_is_pointwise(v) || icl__cuda_is_wide(v))
     return;
   for (int k = 0; k < v->inputs; k++) {
     icl__pnode *u = v->in[k];
-    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !is_together(u, v) || icl__cuda_is_wide(u) ||
+    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !spreads(u, v) || icl__cuda_is_wide(u) ||
         !fits_register(u))
       continue;
     j->absorbed[u->index] = true;
@@ -190,7 +199,7 @@ icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
     icl__pnode *v = plan->node[i];
     if (v->behaviour == ICL__REDUCE)
       v->stored = v->dtype; /* one partial result is the result */
-    if (icl__cuda_is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
+    if (icl__is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
     bool products = v->op == ICL__OP_matmul || v->op == ICL__OP_conv2d_weight_grad;
     for (int j = 0; j < 2 && products; j++)

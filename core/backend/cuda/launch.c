@@ -201,7 +201,7 @@ static icl_status launch_many(const icl__cuda_program *p, const icl__cuda_step *
 
 icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
   icl__cuda_device *device = p->device;
-  bool in_order = device->profile || device->check_nan;
+  bool in_order = icl__cuda_in_order(device);
   if (s->wait_for >= 0 && !in_order)
     ICL__TRY(icl__cuda_check(cudaStreamWaitEvent(device->stream, p->step[s->wait_for].done, 0), "gradients"));
   if (s->count)

@@ -1,4 +1,5 @@
 /* lower.c - which unit computes each planned node, and with what workspace. */
+#include "backend/convolution.h"
 #include "backend/cuda/program.h"
 
 #include <string.h>
@@ -18,30 +19,15 @@ static bool is_empty(const icl__pnode *v) { return icl__count(v->rank, v->shape)
 
 /* ---- convolutions ---- */
 
-static void copy_shape(const icl__pnode *v, int32_t shape[4]) { memcpy(shape, v->shape, 4 * sizeof *shape); }
-
 static icl__cuda_conv_shape conv_shape(const icl__pnode *v) {
+  icl__conv_parts parts = icl__conv_parts_of(v);
   icl__cuda_conv_shape s = {.dtype = v->in[0]->dtype, .groups = v->attr.i[CONV_GROUPS]};
-  const int32_t *w = v->in[1]->shape;
-  if (v->op == ICL__OP_conv2d) {
-    s.direction = ICL__CUDA_CONV_FORWARD;
-    copy_shape(v->in[0], s.x);
-    copy_shape(v, s.y);
-  } else if (v->op == ICL__OP_conv2d_input_grad) {
-    s.direction = ICL__CUDA_CONV_INPUT;
-    copy_shape(v, s.x);
-    copy_shape(v->in[0], s.y);
-  } else {
-    s.direction = ICL__CUDA_CONV_WEIGHT;
-    copy_shape(v->in[0], s.x);
-    copy_shape(v->in[1], s.y);
-    w = v->shape;
-  }
-  for (int i = 0; i < 2; i++) {
-    s.kernel[i] = w[i];
-    s.stride[i] = v->attr.i[CONV_STRIDE_H + i];
-    s.padding[i] = v->attr.i[CONV_PADDING_H + i];
-  }
+  s.direction = v->op == ICL__OP_conv2d              ? ICL__CUDA_CONV_FORWARD
+                : v->op == ICL__OP_conv2d_input_grad ? ICL__CUDA_CONV_INPUT
+                                                     : ICL__CUDA_CONV_WEIGHT;
+  memcpy(s.x, parts.x, sizeof s.x);
+  memcpy(s.y, parts.y, sizeof s.y);
+  icl__conv_sizes(v, s.kernel, s.stride, s.padding);
   return s;
 }
 
@@ -81,7 +67,7 @@ static void lower_finish(icl__pnode *v, icl__cuda_unit *unit) {
     unit->kind = ICL__CUDA_NONE;
     v->same = r;
     v->view = true;
-    r->last = v->last > r->last ? v->last : r->last;
+    icl__plan_keep_until(r, v->last);
   } else {
     unit->kind = ICL__CUDA_CHAIN;
     unit->expression = (icl__cuda_expression){.inputs = 1, .in = {r}, .result = ~0};
@@ -90,14 +76,14 @@ static void lower_finish(icl__pnode *v, icl__cuda_unit *unit) {
 
 /* A row of a table is read where it lies within the table. */
 static void lower_row(icl__pnode *v, icl__cuda_unit *unit) {
-  icl__pnode *table = v->in[0], *root = table->same ? table->same : table;
+  icl__pnode *table = v->in[0];
   bool lives = table->store == ICL__STORE_SHARED && v->store == ICL__STORE_SHARED;
   unit->kind = lives ? ICL__CUDA_NONE : ICL__CUDA_KERNEL;
   if (!lives)
     return;
-  v->same = root;
+  v->same = icl__plan_root(table);
   v->view = true;
-  root->last = v->last > root->last ? v->last : root->last;
+  icl__plan_keep_until(table, v->last);
 }
 
 /* ---- the last section ---- */
@@ -123,10 +109,8 @@ static void move_to_end(const icl__plan *plan, icl__pnode *v) {
   v->phase = plan->phases;
   int now = icl__plan_made_at(v);
   v->last = now;
-  for (int j = 0; j < v->inputs; j++) {
-    icl__pnode *u = v->in[j]->same ? v->in[j]->same : v->in[j];
-    u->last = now;
-  }
+  for (int j = 0; j < v->inputs; j++)
+    icl__plan_keep_until(v->in[j], now);
 }
 
 /* Gradients of weights, and what follows from them where no phase waits for it, go to the last section, where one
@@ -171,7 +155,7 @@ static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
   default:
     break;
   }
-  if (icl__cuda_is_conv(v))
+  if (icl__is_conv(v))
     return lower_conv(device, v, unit);
   bool chain = icl__cuda_is_pointwise(v) && icl__cuda_express(v, NULL, &unit->expression);
   unit->kind = chain ? ICL__CUDA_CHAIN : ICL__CUDA_KERNEL;

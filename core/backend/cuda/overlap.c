@@ -18,12 +18,6 @@ static bool is_alone(const icl__pnode *u, const int *sharers) {
          ((u->store == ICL__STORE_BATCH || u->store == ICL__STORE_CHUNK) && !u->same && !sharers[u->index]);
 }
 
-static void keep_until(icl__pnode *u, int time) {
-  if (u->store == ICL__STORE_CHUNK)
-    u->store = ICL__STORE_BATCH;
-  u->last = time > u->last ? time : u->last;
-}
-
 icl_status icl__cuda_overlap(icl__plan *plan) {
   int *sharers = icl__calloc((size_t)plan->nodes, sizeof *sharers);
   if (!sharers)
@@ -40,7 +34,7 @@ icl_status icl__cuda_overlap(icl__plan *plan) {
     icl__cuda_unit_of(v)->beside = true;
     v->scratch = 0; /* it has a workspace of its own */
     for (int j = 0; j < v->inputs; j++)
-      keep_until(v->in[j], 2 * v->phase + 3);
+      icl__plan_keep_until(v->in[j], 2 * v->phase + 3);
   }
   icl__free(sharers);
   return ICL_OK;

@@ -31,10 +31,6 @@ typedef struct {
   const icl__pnode *running[2]; /* BN_FORWARD: mean and variance that it moves in place, or NULL */
 } icl__cuda_unit;
 
-static inline bool icl__cuda_is_conv(const icl__pnode *v) {
-  return v->op == ICL__OP_conv2d || v->op == ICL__OP_conv2d_input_grad || v->op == ICL__OP_conv2d_weight_grad;
-}
-
 static inline icl__cuda_unit *icl__cuda_unit_of(const icl__pnode *v) { return v->kernel; }
 
 /* Several nodes only where one launch computes them: chains in f32, or transpositions. Their descriptions are in the

@@ -64,9 +64,28 @@ static icl_status note_addresses(icl__cuda_program *p, const icl__bindings *b, b
 
 /* ---- one step after another ---- */
 
+/* What v is, and where, as a message has it. */
+typedef struct {
+  char text[256];
+} place;
+
+static place place_of(const icl__pnode *v) {
+  place p;
+  bool has_layer = v->layer && *v->layer;
+  snprintf(p.text, sizeof p.text, "%s%s%s", icl__plan_op_name(v->op), has_layer ? " in " : "",
+           has_layer ? v->layer : "");
+  return p;
+}
+
+static icl_status launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
+  ICL__TRY(icl__cuda_launch_step(p, b, s));
+  return p->device->blocking ? icl__cuda_check(cudaStreamSynchronize(p->device->stream), place_of(s->node[0]).text)
+                             : ICL_OK;
+}
+
 static icl_status launch_all(icl__cuda_program *p, const icl__bindings *b) {
   for (int i = 0; i < p->steps; i++)
-    ICL__TRY(icl__cuda_launch_step(p, b, &p->step[i]));
+    ICL__TRY(launch_step(p, b, &p->step[i]));
   return ICL_OK;
 }
 
@@ -79,7 +98,7 @@ static icl_status record(icl__cuda_program *p, cudaEvent_t *event) {
 static icl_status run_with_times(icl__cuda_program *p, const icl__bindings *b) {
   for (int i = 0; i < p->steps; i++) {
     ICL__TRY(record(p, &p->step[i].before));
-    ICL__TRY(icl__cuda_launch_step(p, b, &p->step[i]));
+    ICL__TRY(launch_step(p, b, &p->step[i]));
   }
   ICL__TRY(record(p, &p->end));
   ICL__TRY(icl__cuda_wait(p->device));
@@ -121,8 +140,8 @@ static icl_status judge(icl__cuda_program *p, int first, int end) {
     for (int k = 0; k < p->step[i].nodes && status == ICL_OK; k++) {
       const icl__pnode *v = p->step[i].node[k];
       if (flag[v->index])
-        status = icl__fail(ICL_ENONFINITE, "%s%s%s made a NaN; the step was dropped and its states are as before",
-                           icl__plan_op_name(v->op), v->layer && *v->layer ? " in " : "", v->layer ? v->layer : "");
+        status = icl__fail(ICL_ENONFINITE, "%s made a NaN; the step was dropped and its states are as before",
+                           place_of(v).text);
     }
   icl__free(flag);
   return status;
@@ -139,7 +158,7 @@ static icl_status run_checked(icl__cuda_program *p, const icl__bindings *b) {
       ICL__TRY(judge(p, 0, i));
       first = i;
     }
-    ICL__TRY(icl__cuda_launch_step(p, b, &p->step[i]));
+    ICL__TRY(launch_step(p, b, &p->step[i]));
     ICL__TRY(find_nans(p, b, &p->step[i]));
   }
   return judge(p, first, i);
@@ -175,7 +194,7 @@ static icl_status run_program(icl__cuda_program *p, const icl__bindings *b) {
   bool moved = false;
   ICL__TRY(note_addresses(p, b, &moved));
   ICL__TRY(bind_leaves(p, b));
-  bool again = moved || !p->runs, one_by_one = !p->runs || p->device->check_nan || p->device->profile;
+  bool again = moved || !p->runs, one_by_one = !p->runs || icl__cuda_in_order(p->device);
   if (again)
     ICL__TRY(icl__cuda_write_tables(p, b));
   if (p->device->check_nan)

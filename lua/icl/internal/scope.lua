@@ -4,15 +4,23 @@ local core = require "icl.core"
 
 local scope = {}
 
--- By coroutine, since one that yields inside a module and is dropped never leaves it: { path =, depth =, the paths
--- before it... }.
+-- A place among modules: { path =, inner = the places in it by name }. They are kept, so that a
+-- path is put together once.
+local function new_place(path)
+  return { path = path, inner = {} }
+end
+
+local top = new_place ""
+
+-- By coroutine, since one that yields inside a module and is dropped never leaves it: { at = its place, depth =, the
+-- places before it... }.
 local stacks = setmetatable({}, { __mode = "k" })
 
 local function stack()
   local thread = coroutine.running()
   local found = stacks[thread]
   if not found then
-    found = { path = "", depth = 0 }
+    found = { at = top, depth = 0 }
     stacks[thread] = found
   end
   return found
@@ -20,7 +28,7 @@ end
 
 -- scope.path() -> the path of the module that is being called, "" outside of modules.
 function scope.path()
-  return stack().path
+  return stack().at.path
 end
 
 -- scope.is_called() -> is a module being called?
@@ -28,21 +36,32 @@ function scope.is_called()
   return stack().depth > 0
 end
 
+local function inner_place(at, name)
+  local path = at.path == "" and name or at.path .. "." .. name
+  local found = new_place(path)
+  at.inner[name] = found
+  return found
+end
+
 -- Enters the module that its parent calls `name` (nil for a model, which has no parent). To be undone by
 -- `local leave <close> = scope.leave`, which also works when an error passes through.
 function scope.enter(name)
   local own = stack()
-  local depth = own.depth + 1
-  own.depth, own[depth] = depth, own.path
-  if name then own.path = own.path == "" and name or own.path .. "." .. name end
-  core.enter_layer(own.path)
+  local depth, at = own.depth + 1, own.at
+  own.depth, own[depth] = depth, at
+  if name then
+    at = at.inner[name] or inner_place(at, name)
+    own.at = at
+  end
+  core.enter_layer(at.path)
 end
 
 scope.leave = setmetatable({}, {
   __close = function()
     local own = stack()
-    own.path, own.depth = own[own.depth], own.depth - 1
-    core.leave_layer(own.path)
+    local at = own[own.depth]
+    own.at, own.depth = at, own.depth - 1
+    core.leave_layer(at.path)
   end,
 })
 

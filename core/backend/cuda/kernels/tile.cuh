@@ -1,56 +1,89 @@
-/* tile.cuh - reductions over rows: how a block covers a table, and how its threads and then all blocks add up.
+/* tile.cuh - reductions over the rows of a table: how a block covers it, and how its threads and then all blocks join.
  *
- * A block of 256 threads covers `lanes` columns, a power of two up to 32, and 256 / lanes rows at a time. Partial
- * results are `N` floats a thread, joined by Join::join(a, b). Warps join by shuffles, then through shared memory, then
- * the last block of a column of blocks joins what all of them left in memory. Each join has one order, whatever block
- * or warp comes first. */
+ * A block of 256 threads covers `lanes` times V columns and 256 / lanes rows at a time; lanes are a power of two. A
+ * thread has N floats for each of its V columns. Joined, each column belongs to one thread: the block turns the table
+ * of what its threads have in shared memory, so that all of them join, each a few rows of one column. The last block of
+ * a column of blocks does the same with what all of them left in memory. Each join has one order, whatever block or
+ * warp comes first. */
 #ifndef ICL_BACKEND_CUDA_KERNELS_TILE_CUH
 #define ICL_BACKEND_CUDA_KERNELS_TILE_CUH
 
 #include "cuda.h"
 
-enum { TILE = 256, TILE_WARPS = TILE / WARP };
+enum { TILE = 256, LANES_MOST = 32 };
 
-/* Row of this thread among the rows of a tile, and its column. */
+/* Row of this thread among the rows of a tile, and its lane. */
 DEVICE int tile_row(int lanes) { return (int)threadIdx.x / lanes; }
 DEVICE int tile_lane(int lanes) { return (int)threadIdx.x % lanes; }
 
-/* The plainest of joins. */
-struct join_sums {
-  static constexpr float nothing = 0;
-  template <class T, int N> static DEVICE_MEMBER void join(T (&a)[N], const T (&b)[N]) {
+/* Joined columns of a block are numbered value by value: column `i` is value i / lanes of lane i % lanes. */
+template <int V> DEVICE int column_of(int i, int lanes) {
+  return ((int)blockIdx.y * lanes + i % lanes) * V + i / lanes;
+}
+
+/* A join makes one of M partial results of N floats or doubles, in their order; all zeros are nothing. */
+template <class Real> struct join_sums_of {
+  typedef Real real;
+  enum { N = 1 };
+  template <int M> static DEVICE_MEMBER void join(Real (&a)[N], const Real (&part)[M][N]) {
+    a[0] = 0;
     UNROLL
-    for (int j = 0; j < N; j++)
-      a[j] += b[j];
+    for (int i = 0; i < M; i++)
+      a[0] += part[i][0];
   }
 };
 
-/* Joins the rows of a tile; the result is that of the threads of row 0. */
-template <class Join, class T, int N> DEVICE void join_tile(T (&a)[N], int lanes) {
-  ICL_SHARED(T, shared, N * TILE);
-  int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-  T b[N];
-  for (int offset = WARP / 2; offset >= lanes; offset /= 2) {
+/* Parts first, first + step and so on below `count`, at(i, k) being float k of part i. So many reads are under way at
+ * once as a thread joins at once. */
+template <class Join, int AT_ONCE, class At>
+DEVICE void join_parts(typename Join::real (&a)[Join::N], int first, int step, int count, At at) {
+  typename Join::real part[1 + AT_ONCE][Join::N];
+  UNROLL
+  for (int k = 0; k < Join::N; k++)
+    a[k] = 0;
+  for (int i = first; i < count; i += AT_ONCE * step) {
     UNROLL
-    for (int i = 0; i < N; i++)
-      b[i] = __shfl_down_sync(ALL_LANES, a[i], offset);
-    Join::join(a, b);
-  }
-  __syncthreads(); /* a tile may be joined twice */
-  for (int half = TILE_WARPS / 2; half > 0; half /= 2) {
-    if (warp >= half && warp < 2 * half) {
+    for (int k = 0; k < Join::N; k++) {
+      part[0][k] = a[k];
       UNROLL
-      for (int i = 0; i < N; i++)
-        shared[(i * TILE_WARPS + warp) * WARP + lane] = a[i];
+      for (int m = 0; m < AT_ONCE; m++)
+        part[1 + m][k] = i + m * step < count ? at(i + m * step, k) : 0;
     }
-    __syncthreads();
-    if (warp < half) {
-      UNROLL
-      for (int i = 0; i < N; i++)
-        b[i] = shared[(i * TILE_WARPS + warp + half) * WARP + lane];
-      Join::join(a, b);
-    }
+    Join::template join<1 + AT_ONCE>(a, part);
   }
+}
+
+/* Joins what groups of `columns` threads have, one column each; the result is that of the first group. */
+template <class Join> DEVICE void join_groups(typename Join::real (&a)[Join::N], int columns) {
+  ICL_SHARED(typename Join::real, shared, Join::N * TILE);
+  __syncthreads(); /* it may be called twice */
+  UNROLL
+  for (int k = 0; k < Join::N; k++)
+    shared[k * TILE + threadIdx.x] = a[k];
+  __syncthreads();
+  if ((int)threadIdx.x < columns)
+    join_parts<Join, 8>(a, 0, 1, TILE / columns,
+                        [&](int group, int k) { return shared[k * TILE + group * columns + (int)threadIdx.x]; });
+}
+
+/* Joins the rows of a tile, of which each thread has `values` of V columns. The result is that of the first
+ * lanes * V threads, a column each. */
+template <class Join, int V>
+DEVICE void join_tile(typename Join::real (&a)[Join::N], const typename Join::real (&values)[Join::N][V], int lanes) {
+  ICL_SHARED(typename Join::real, shared, Join::N * V * (TILE + LANES_MOST));
+  int columns = lanes * V, pitch = TILE + lanes; /* the V values of a lane lie in different banks */
+  UNROLL
+  for (int k = 0; k < Join::N; k++) {
+    UNROLL
+    for (int j = 0; j < V; j++)
+      shared[(k * V + j) * pitch + (int)threadIdx.x] = values[k][j];
+  }
+  __syncthreads();
+  int column = (int)threadIdx.x % columns, group = (int)threadIdx.x / columns;
+  join_parts<Join, V>(a, group * V, 1, group * V + V, [&](int row, int k) {
+    return shared[(k * V + column / lanes) * pitch + row * lanes + column % lanes];
+  });
+  join_groups<Join>(a, columns);
 }
 
 /* True for all threads of the last of `blocks` blocks to come here with this ticket, which is 0 before and after. Then
@@ -67,43 +100,32 @@ DEVICE bool is_last_block(unsigned *ticket, unsigned blocks) {
   return last[0];
 }
 
-/* Joins the tiles of all blocks that differ in blockIdx.x. True in the threads that hold the result: row 0 of the last
- * block. `partial` has N floats for each lane of each block. */
-template <class Join, int N> DEVICE bool join_blocks(float (&a)[N], int lanes, float *partial, unsigned *tickets) {
-  float *column = partial + (int64_t)blockIdx.y * gridDim.x * N * lanes;
-  int row = tile_row(lanes), lane = tile_lane(lanes);
+/* Joins the tiles of all blocks that differ in blockIdx.x. True in the threads that hold the result: one a column, of
+ * the last block. `partial` has N floats for each column of each block. */
+template <class Join, int V>
+DEVICE bool join_blocks(typename Join::real (&a)[Join::N], int lanes, typename Join::real *partial, unsigned *tickets) {
+  int columns = lanes * V, column = (int)threadIdx.x % columns, group = (int)threadIdx.x / columns;
+  typename Join::real *of_column = partial + (int64_t)blockIdx.y * gridDim.x * Join::N * columns + column;
   if (gridDim.x == 1)
-    return row == 0;
-  if (row == 0) {
+    return group == 0;
+  if (group == 0) {
     UNROLL
-    for (int i = 0; i < N; i++)
-      column[((int64_t)blockIdx.x * N + i) * lanes + lane] = a[i];
+    for (int k = 0; k < Join::N; k++)
+      of_column[(blockIdx.x * Join::N + k) * columns] = a[k];
   }
   if (!is_last_block(&tickets[blockIdx.y], gridDim.x))
     return false;
-  UNROLL
-  for (int i = 0; i < N; i++)
-    a[i] = Join::nothing;
-  unsigned step = TILE / lanes;
-  for (unsigned block = row; block < gridDim.x; block += 2 * step) { /* two are under way together */
-    float b[N], c[N];
-    UNROLL
-    for (int i = 0; i < N; i++) {
-      b[i] = column[((int64_t)block * N + i) * lanes + lane];
-      c[i] = block + step < gridDim.x ? column[((int64_t)(block + step) * N + i) * lanes + lane] : Join::nothing;
-    }
-    Join::join(a, b);
-    Join::join(a, c);
-  }
-  join_tile<Join>(a, lanes);
-  return row == 0;
+  join_parts<Join, 16>(a, group, TILE / columns, (int)gridDim.x,
+                       [&](int block, int k) { return of_column[(block * Join::N + k) * columns]; });
+  join_groups<Join>(a, columns);
+  return group == 0;
 }
 
 /* ---- the host's part ---- */
 
-/* Blocks of a launch, about; rows of a thread before there are more; the fewest lanes of 16 bytes each, since memory
- * comes in pieces of 128. */
-enum { TILE_BLOCKS = 256, TILE_ROWS_LEAST = 4, WIDE_LANES_LEAST = 8 };
+/* Blocks of a launch, about; rows of a thread before there are more; columns that a block covers at most, so that a few
+ * threads of the last block join one column. */
+enum { TILE_BLOCKS = 256, TILE_ROWS_LEAST = 4, TILE_COLUMNS_MOST = 32 };
 
 typedef struct {
   int lanes;
@@ -111,18 +133,14 @@ typedef struct {
 } tiling;
 
 /* For `rows` of `channels`, of which a lane takes `width`, with `partial_floats` room for partial results of `floats`
- * each and so many tickets. As many lanes as cover the columns with the fewest of them idle. */
+ * for each column and so many tickets. */
 static inline tiling icl__tiling(int64_t rows, int64_t channels, int width, int floats, int64_t partial_floats) {
-  int64_t columns = channels / width;
   tiling t = {1, dim3(1, 1)};
-  while (t.lanes < columns && t.lanes < WARP)
+  while (t.lanes * width < channels && t.lanes * width < TILE_COLUMNS_MOST)
     t.lanes *= 2;
-  for (int lanes = t.lanes / 2; width > 1 && lanes >= WIDE_LANES_LEAST; lanes /= 2)
-    if (icl__blocks(columns, lanes) * lanes < icl__blocks(columns, t.lanes) * t.lanes)
-      t.lanes = lanes;
-  t.grid.y = icl__blocks(columns, t.lanes);
+  t.grid.y = icl__blocks(channels, (int64_t)t.lanes * width);
   int64_t blocks = rows / (TILE / t.lanes * TILE_ROWS_LEAST), most = TILE_BLOCKS / t.grid.y;
-  int64_t room = partial_floats / ((int64_t)floats * t.lanes * t.grid.y);
+  int64_t room = partial_floats / ((int64_t)floats * t.lanes * width * t.grid.y);
   blocks = blocks < most ? blocks : most;
   blocks = blocks < room ? blocks : room;
   t.grid.x = (unsigned)(blocks > 1 ? blocks : 1);

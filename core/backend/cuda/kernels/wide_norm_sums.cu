@@ -1,101 +1,112 @@
-/* wide_norm_sums.cu - sums over rows for batch norm.
+/* wide_norm_sums.cu - sums over rows for batch norm: of x, and of gradients.
  *
- * Moments are count, mean and sum of squared deviations, each thread's by Welford's update and joined by Chan's, so
- * that no large numbers cancel. A mean far from 0 would be rounded at each update, so they are moments of what is left
- * without a base, about the mean of such a channel. The mean itself, which f32 may not hold, goes into the sum as f64.
- */
+ * Moments are count, mean and sum of squared deviations, so that no large numbers cancel, however far from 0 the mean
+ * is. A thread adds up deviations from its first row; means are taken from the first row of all on, and rounded to f32
+ * last, with the rest beside them. f64 is used once a channel, for the table of sums. */
 #include "norm.cuh"
 #include "tile.cuh"
 
-/* N = 1 + 2 V floats: the count, V means, V sums of squared deviations. */
+/* Joins count, mean, and sum of squared deviations: Chan, Golub and LeVeque 1979, for several at once. */
 struct join_moments {
-  static constexpr float nothing = 0;
-  template <int N> static DEVICE_MEMBER void join(float (&a)[N], const float (&b)[N]) {
-    enum { V = (N - 1) / 2 };
-    float count = a[0] + b[0], share = count > 0 ? b[0] / count : 0;
+  typedef float real;
+  enum { N = 3 };
+  template <int M> static DEVICE_MEMBER void join(float (&a)[N], const float (&part)[M][N]) {
+    float count = 0, sum = 0, squares = 0;
     UNROLL
-    for (int j = 0; j < V; j++) {
-      float apart = b[1 + j] - a[1 + j];
-      a[1 + V + j] += b[1 + V + j] + apart * apart * a[0] * share;
-      a[1 + j] += apart * share;
+    for (int i = 0; i < M; i++) {
+      count += part[i][0];
+      sum = fmaf(part[i][0], part[i][1], sum);
     }
-    a[0] = count;
+    float mean = count > 0 ? sum / count : 0;
+    UNROLL
+    for (int i = 0; i < M; i++) {
+      float apart = part[i][1] - mean;
+      squares += fmaf(part[i][0] * apart, apart, part[i][2]);
+    }
+    a[0] = count, a[1] = mean, a[2] = squares;
+  }
+};
+
+/* The sums of g and of g (x - mean). */
+struct join_products {
+  typedef float real;
+  enum { N = 2 };
+  template <int M> static DEVICE_MEMBER void join(float (&a)[N], const float (&part)[M][N]) {
+    a[0] = a[1] = 0;
+    UNROLL
+    for (int i = 0; i < M; i++) {
+      a[0] += part[i][0];
+      a[1] += part[i][1];
+    }
   }
 };
 
 /* Rows that a thread reads before it takes the first in: so many loads are under way at once. */
-enum { ROWS = 4 };
+enum { ROWS = 4, PAIRED_ROWS = 2 };
 
-template <int V>
-DEVICE void finish(const icl__cuda_bn_finish &f, int channels, int column, const float (&mean)[V],
-                   const float (&variance)[V]) {
-  float weight[V], bias[V], old_mean[V], old_variance[V];
-  load_row(f.weight, channels, 0, column, weight);
-  load_row(f.bias, channels, 0, column, bias);
-  if (f.running_mean) {
-    load_row(f.running_mean, channels, 0, column, old_mean);
-    load_row(f.running_variance, channels, 0, column, old_variance);
-  }
-  set_coefficients(f.coefficients, channels, column, weight, bias, mean, variance, f.eps);
-  if (!f.running_mean)
-    return;
-  UNROLL
-  for (int j = 0; j < V; j++) {
-    old_mean[j] = moved(old_mean[j], mean[j], f.momentum, 1);
-    old_variance[j] = moved(old_variance[j], variance[j], f.momentum, f.variance_factor);
-  }
-  store_row(f.running_mean, channels, 0, column, old_mean);
-  store_row(f.running_variance, channels, 0, column, old_variance);
-}
+/* What a thread has seen of V columns: deviations from the first row, `start`. */
+template <int V> struct seen {
+  float count, start[V], sum[V], squares[V];
 
-/* The first row of channels whose first rows lie close together, far from 0; 0 for others. */
-template <int V>
-DEVICE void find_base(const void *x, int dtype, int64_t rows, int channels, int column, float (&base)[V]) {
-  raw<V> words[ROWS];
-  float least[V], most[V], v[V];
-  UNROLL
-  for (int k = 0; k < ROWS; k++)
-    words[k].read(x, dtype, kept_within(k, rows - 1) * channels + column);
-  words[0].unpack(dtype, base);
-  UNROLL
-  for (int j = 0; j < V; j++)
-    least[j] = most[j] = base[j];
-  UNROLL
-  for (int k = 1; k < ROWS; k++) {
-    words[k].unpack(dtype, v);
+  DEVICE_MEMBER void take(const float (&v)[V]) {
     UNROLL
     for (int j = 0; j < V; j++) {
-      least[j] = v[j] < least[j] ? v[j] : least[j];
-      most[j] = v[j] > most[j] ? v[j] : most[j];
+      start[j] = count > 0 ? start[j] : v[j];
+      float apart = v[j] - start[j];
+      sum[j] += apart;
+      squares[j] = fmaf(apart, apart, squares[j]);
+    }
+    count += 1;
+  }
+
+  /* Moments whose means count from `pivot` on. */
+  DEVICE_MEMBER void moments(float (&a)[join_moments::N][V], const float (&pivot)[V]) const {
+    float share = count > 0 ? 1 / count : 0;
+    UNROLL
+    for (int j = 0; j < V; j++) {
+      float mean = sum[j] * share;
+      a[0][j] = count;
+      a[1][j] = count > 0 ? start[j] - pivot[j] + mean : 0;
+      a[2][j] = fmaf(-sum[j], mean, squares[j]);
     }
   }
-  UNROLL
-  for (int j = 0; j < V; j++)
-    base[j] = 4 * (most[j] - least[j]) < fabsf(base[j]) ? base[j] : 0;
-}
+};
 
-/* Welford's update of moments by one more row. */
-template <int V> DEVICE void take(float (&a)[1 + 2 * V], const float (&v)[V], const float (&base)[V]) {
-  a[0] += 1;
-  float share = 1 / a[0];
-  UNROLL
-  for (int j = 0; j < V; j++) {
-    float x = v[j] - base[j], apart = x - a[1 + j];
-    a[1 + j] += apart * share;
-    a[1 + V + j] += apart * (x - a[1 + j]);
+/* One channel of what follows the sums. It is read at the start and looked at last, as the first row is, so that no
+ * thread waits for it. */
+struct finish {
+  float weight, bias, old_mean, old_variance;
+
+  static DEVICE_MEMBER finish read(const icl__cuda_bn_finish &f, int i) {
+    return {f.weight[i], f.bias[i], f.running_mean ? f.running_mean[i] : 0, f.running_mean ? f.running_variance[i] : 0};
   }
-}
+  DEVICE_MEMBER void set(const icl__cuda_bn_finish &f, int channels, int i, center c, float variance) {
+    set_coefficients(f.coefficients, channels, i, weight, bias, c, variance, f.eps);
+    if (!f.running_mean)
+      return;
+    f.running_mean[i] = moved(old_mean, c.mean, f.momentum, 1);
+    f.running_variance[i] = moved(old_variance, variance, f.momentum, f.variance_factor);
+  }
+};
 
 template <int V>
 __global__ void THREADS_A_BLOCK(TILE)
     bn_sums(const void *__restrict__ x, int dtype, int64_t rows, int channels, int lanes, double *__restrict__ sums,
             const icl__cuda_bn_finish f, float *partial, unsigned *tickets) {
-  float a[1 + 2 * V] = {0}, base[V] = {0};
-  int column = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V;
-  bool inside = column < channels;
-  int64_t first = (int64_t)blockIdx.x * (TILE / lanes) + tile_row(lanes), step = (int64_t)gridDim.x * (TILE / lanes);
+  int column = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V, mine = column_of<V>((int)threadIdx.x, lanes);
+  bool inside = column < channels, has_channel = (int)threadIdx.x < lanes * V && mine < channels;
+  finish last = {};
+  raw<V> start = {};
+  raw<1> start_of_mine = {};
   if (inside && rows > 0)
-    find_base(x, dtype, rows, channels, column, base);
+    start.read(x, dtype, column);
+  if (has_channel && rows > 0) {
+    start_of_mine.read(x, dtype, mine);
+    if (f.coefficients)
+      last = finish::read(f, mine);
+  }
+  seen<V> s = {};
+  int64_t first = (int64_t)blockIdx.x * (TILE / lanes) + tile_row(lanes), step = (int64_t)gridDim.x * (TILE / lanes);
   for (int64_t row = first; inside && row < rows; row += ROWS * step) {
     raw<V> words[ROWS];
     UNROLL
@@ -107,32 +118,85 @@ __global__ void THREADS_A_BLOCK(TILE)
       if (row + k * step < rows) {
         float v[V];
         words[k].unpack(dtype, v);
-        take(a, v, base);
+        s.take(v);
       }
   }
-  join_tile<join_moments>(a, lanes);
-  if (!join_blocks<join_moments>(a, lanes, partial, tickets) || !inside)
+  float values[join_moments::N][V], a[join_moments::N], pivot[V], pivot_of_mine[1];
+  start.unpack(dtype, pivot);
+  start_of_mine.unpack(dtype, pivot_of_mine);
+  s.moments(values, pivot);
+  join_tile<join_moments>(a, values, lanes);
+  if (!join_blocks<join_moments, V>(a, lanes, partial, tickets) || !has_channel)
     return;
-  float mean[V], variance[V];
-  UNROLL
-  for (int j = 0; j < V; j++) {
-    double count = (double)rows, sum = ((double)base[j] + (double)a[1 + j]) * count;
-    sums[BN_SUMS_COUNT * channels + column + j] = count;
-    sums[BN_SUMS_SUM * channels + column + j] = sum;
-    sums[BN_SUMS_SQUARES * channels + column + j] = (double)a[1 + V + j];
-    mean[j] = quotient_less((uint64_t)__double_as_longlong(sum), (uint64_t)__double_as_longlong(count), 0);
-    variance[j] = a[1 + V + j] / (float)rows;
-  }
+  double count = (double)rows, sum = count * ((double)pivot_of_mine[0] + a[1]);
+  sums[BN_SUMS_COUNT * channels + mine] = count;
+  sums[BN_SUMS_SUM * channels + mine] = sum;
+  sums[BN_SUMS_SQUARES * channels + mine] = a[2];
   if (f.coefficients)
-    finish(f, channels, column, mean, variance);
+    last.set(f, channels, mine, center::of(sum, count), a[2] / (float)count);
+}
+
+template <int V>
+__global__ void THREADS_A_BLOCK(TILE)
+    bn_scale_sums(icl__cuda_in g, icl__cuda_in x, const float *__restrict__ coefficients, int mask, int64_t rows,
+                  int channels, int lanes, double *__restrict__ sums, const icl__cuda_bn_finish_grad f, float *partial,
+                  unsigned *tickets) {
+  int column = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V, mine = column_of<V>((int)threadIdx.x, lanes);
+  bool inside = column < channels, has_channel = (int)threadIdx.x < lanes * V && mine < channels;
+  channel last = {};
+  if (has_channel && f.k)
+    last = channel::read(coefficients, f.sums, channels, mine);
+  columns<V> c;
+  if (inside)
+    c = columns<V>(coefficients, channels, column);
+  float values[join_products::N][V] = {}, a[join_products::N];
+  int64_t first = (int64_t)blockIdx.x * (TILE / lanes) + tile_row(lanes), step = (int64_t)gridDim.x * (TILE / lanes);
+  for (int64_t row = first; inside && row < rows; row += PAIRED_ROWS * step) {
+    raw<V> gs[PAIRED_ROWS], xs[PAIRED_ROWS];
+    UNROLL
+    for (int k = 0; k < PAIRED_ROWS; k++)
+      if (row + k * step < rows) {
+        gs[k].read(g.data, g.dtype, (row + k * step) * channels + column);
+        xs[k].read(x.data, x.dtype, (row + k * step) * channels + column);
+      }
+    UNROLL
+    for (int k = 0; k < PAIRED_ROWS; k++)
+      if (row + k * step < rows) {
+        float u[V], v[V];
+        gs[k].unpack(g.dtype, u);
+        xs[k].unpack(x.dtype, v);
+        UNROLL
+        for (int j = 0; j < V; j++) {
+          float passed = !mask || c.normalized(j, v[j]) > 0 ? u[j] : 0;
+          values[0][j] += passed;
+          values[1][j] = fmaf(passed, v[j] - c.mean[j], values[1][j]);
+        }
+      }
+  }
+  join_tile<join_products>(a, values, lanes);
+  if (!join_blocks<join_products, V>(a, lanes, partial, tickets) || !has_channel)
+    return;
+  sums[BN_SCALE_SUM * channels + mine] = a[0];
+  sums[BN_SCALE_PRODUCTS * channels + mine] = a[1];
+  if (f.k)
+    last.set_gradients(f.k, channels, mine, a[0], a[1]);
 }
 
 template <int V>
 static cudaError_t sums(icl__cuda_in x, icl__cuda_table size, double *out, icl__cuda_bn_finish finish,
                         icl__cuda_scratch scratch, cudaStream_t stream) {
-  tiling t = icl__tiling(size.rows, size.channels, V, 1 + 2 * V, ICL__CUDA_PARTIAL_FLOATS);
+  tiling t = icl__tiling(size.rows, size.channels, V, join_moments::N, ICL__CUDA_PARTIAL_FLOATS);
   return ICL_LAUNCH(bn_sums<V>, t.grid, dim3(TILE), 0, stream, x.data, x.dtype, size.rows, (int)size.channels, t.lanes,
                     out, finish, scratch.partial, scratch.tickets);
+}
+
+template <int V>
+static cudaError_t scale_sums(icl__cuda_in g, icl__cuda_in x, const float *coefficients, bool mask,
+                              icl__cuda_table size, double *out, icl__cuda_bn_finish_grad finish,
+                              icl__cuda_scratch scratch, cudaStream_t stream) {
+  tiling t = icl__tiling(size.rows, size.channels, V, join_products::N, ICL__CUDA_PARTIAL_FLOATS);
+  return ICL_LAUNCH(bn_scale_sums<V>, t.grid, dim3(TILE), 0, stream, g, x, coefficients, (int)mask, size.rows,
+                    (int)size.channels, t.lanes, out, finish, scratch.partial, scratch.tickets);
 }
 
 cudaError_t icl__cuda_bn_sums(icl__cuda_in x, icl__cuda_table size, double *out, const icl__cuda_bn_finish *finish,
@@ -140,4 +204,12 @@ cudaError_t icl__cuda_bn_sums(icl__cuda_in x, icl__cuda_table size, double *out,
   icl__cuda_bn_finish f = finish ? *finish : icl__cuda_bn_finish{};
   return size.channels % EIGHT ? sums<1>(x, size, out, f, scratch, stream)
                                : sums<EIGHT>(x, size, out, f, scratch, stream);
+}
+
+cudaError_t icl__cuda_bn_scale_sums(icl__cuda_in g, icl__cuda_in x, const float *coefficients, bool mask,
+                                    icl__cuda_table size, double *out, const icl__cuda_bn_finish_grad *finish,
+                                    icl__cuda_scratch scratch, cudaStream_t stream) {
+  icl__cuda_bn_finish_grad f = finish ? *finish : icl__cuda_bn_finish_grad{};
+  return size.channels % EIGHT ? scale_sums<1>(g, x, coefficients, mask, size, out, f, scratch, stream)
+                               : scale_sums<EIGHT>(g, x, coefficients, mask, size, out, f, scratch, stream);
 }

@@ -1,4 +1,4 @@
-/* norm_tables.cu - the ops of batch norm on tables: one thread a channel. */
+/* wide_norm_tables.cu - the ops of batch norm on tables: one thread a channel. */
 #include "norm.cuh"
 
 enum { THREADS = 128 };
@@ -10,11 +10,9 @@ __global__ void bn_coefficients(const double *__restrict__ sums, const float *__
   int i = this_channel();
   if (i >= channels)
     return;
-  float count[1], mean[1], squares[1];
-  load_row(sums, channels, BN_SUMS_COUNT, i, count);
-  load_means<1>(sums, channels, i, {}, mean);
-  load_row(sums, channels, BN_SUMS_SQUARES, i, squares);
-  set_coefficients<1>(out, channels, i, {weight[i]}, {bias[i]}, mean, {squares[0] / count[0]}, eps);
+  double count = sums[BN_SUMS_COUNT * channels + i], sum = sums[BN_SUMS_SUM * channels + i];
+  float variance = (float)sums[BN_SUMS_SQUARES * channels + i] / (float)count;
+  set_coefficients(out, channels, i, weight[i], bias[i], center::of(sum, count), variance, eps);
 }
 
 __global__ void bn_inference(const float *__restrict__ weight, const float *__restrict__ bias,
@@ -22,7 +20,7 @@ __global__ void bn_inference(const float *__restrict__ weight, const float *__re
                              int channels, float *__restrict__ out) {
   int i = this_channel();
   if (i < channels)
-    set_coefficients<1>(out, channels, i, {weight[i]}, {bias[i]}, {mean[i]}, {variance[i]}, eps);
+    set_coefficients(out, channels, i, weight[i], bias[i], {mean[i], 0}, variance[i], eps);
 }
 
 /* `old` and `out` may be one. */
@@ -38,10 +36,8 @@ __global__ void bn_coefficients_grad(const double *__restrict__ scale_sums, cons
   int i = this_channel();
   if (i >= channels)
     return;
-  float s[1], q[1];
-  load_row(scale_sums, channels, BN_SCALE_SUM, i, s);
-  load_row(scale_sums, channels, BN_SCALE_PRODUCTS, i, q);
-  set_gradients(out, channels, i, s, q, coefficients, sums);
+  float s = (float)scale_sums[BN_SCALE_SUM * channels + i], q = (float)scale_sums[BN_SCALE_PRODUCTS * channels + i];
+  channel::read(coefficients, sums, channels, i).set_gradients(out, channels, i, s, q);
 }
 
 static dim3 grid_of(int32_t channels) { return dim3(icl__blocks(channels, THREADS)); }
