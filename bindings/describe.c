@@ -6,6 +6,7 @@
 #include "embedded.h"
 
 #include "ops/ops.h"
+#include "ops/picture.h"
 
 #include <string.h>
 
@@ -80,6 +81,17 @@ static int describe_op(lua_State *L) {
   return 1;
 }
 
+/* adjustments() -> { brightness = 1, ... }: the kinds of op adjust by name. */
+static int adjustments(lua_State *L) {
+  lua_newtable(L);
+#define ADJUSTMENT(name)                                                                                               \
+  lua_pushinteger(L, ICL__ADJUST_##name);                                                                              \
+  lua_setfield(L, -2, #name);
+  ICL__ADJUSTMENTS(ADJUSTMENT)
+#undef ADJUSTMENT
+  return 1;
+}
+
 /* list_fault(table) -> why it is no list, "it is a list with holes"; nil if it is one */
 static int list_fault(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -95,24 +107,35 @@ static int describe_value(lua_State *L) {
   return 1;
 }
 
-/* modules() -> a table from the names of the library's modules to their files: "icl.nn.conv2d" = "icl/nn/conv2d.lua".
- */
-static int modules(lua_State *L) {
+static int push_files(lua_State *L, const icl__embedded_module *list) {
   lua_newtable(L);
-  for (const icl__embedded_module *m = icl__embedded; m->name; m++) {
+  for (const icl__embedded_module *m = list; m->name; m++) {
     lua_pushstring(L, m->file);
     lua_setfield(L, -2, m->name);
   }
   return 1;
 }
 
-/* source(file) -> the text of a file of the library, or nil. */
+/* modules() -> a table from the names of the library's modules to their files: "icl.nn.conv2d" = "icl/nn/conv2d.lua".
+ */
+static int modules(lua_State *L) { return push_files(L, icl__embedded); }
+
+/* recipes() -> the same for the recipes: "recipes.wrn" = "recipes/wrn.lua". */
+static int recipes(lua_State *L) { return push_files(L, icl__embedded_recipes); }
+
+static const icl__embedded_module *find(const icl__embedded_module *list, const char *file) {
+  while (list->name && strcmp(list->file, file) != 0)
+    list++;
+  return list->name ? list : NULL;
+}
+
+/* source(file) -> the text of a file of the library or of a recipe, or nil. */
 static int source(lua_State *L) {
   const char *file = luaL_checkstring(L, 1);
-  const icl__embedded_module *m = icl__embedded;
-  while (m->name && strcmp(m->file, file) != 0)
-    m++;
-  if (m->name)
+  const icl__embedded_module *m = find(icl__embedded, file);
+  if (!m)
+    m = find(icl__embedded_recipes, file);
+  if (m)
     lua_pushlstring(L, (const char *)m->bytes, m->size);
   else
     lua_pushnil(L);
@@ -120,8 +143,13 @@ static int source(lua_State *L) {
 }
 
 void icl__lua_describe_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {{"describe_op", describe_op}, {"describe_value", describe_value},
-                                       {"list_fault", list_fault},   {"modules", modules},
-                                       {"source", source},           {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"adjustments", adjustments},
+                                       {"describe_op", describe_op},
+                                       {"describe_value", describe_value},
+                                       {"list_fault", list_fault},
+                                       {"modules", modules},
+                                       {"recipes", recipes},
+                                       {"source", source},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

@@ -1,7 +1,7 @@
-/* embedded.h - the Lua library as data inside the program.
+/* embedded.h - the Lua library and the recipes as data inside the program.
  *
  * The build turns every lua/icl/.../NAME.lua into one entry of icl__embedded, in the order of the files' names; an
- * entry without a name ends the list. The sources are text, followed by a zero byte that `size` does not count. */
+ * entry without a name ends the list; and every recipes/NAME.lua into one of icl__embedded_recipes. The sources are text, followed by a zero byte that `size` does not count. */
 #ifndef ICL_BINDINGS_EMBEDDED_H
 #define ICL_BINDINGS_EMBEDDED_H
 
@@ -14,6 +14,6 @@ typedef struct {
   size_t size;
 } icl__embedded_module;
 
-extern const icl__embedded_module icl__embedded[];
+extern const icl__embedded_module icl__embedded[], icl__embedded_recipes[];
 
 #endif

@@ -178,7 +178,8 @@ static void range_field(lua_State *L, int arg, const char *name, double range[2]
 }
 
 /* image_stream(folder, order i64 (n), { size =, batch =, threads =, resize = } or, for random crops,
- * { size =, batch =, threads =, area =, ratio =, key = }) -> stream */
+ * { size =, batch =, threads =, area =, ratio =, key = }; and repeated = true where images come more than once, see
+ * icl.h) -> stream */
 static int image_stream(lua_State *L) {
   static const luaL_Reg methods[] = {{"next", stream_next}, {"close", release_stream}, {NULL, NULL}};
   const icl_image_folder *folder = icl__lua_check_image_folder(L, 1);
@@ -191,6 +192,9 @@ static int image_stream(lua_State *L) {
                                 .batch = (int)integer_field(L, 3, "batch", 1, INT32_MAX),
                                 .threads = (int)integer_field(L, 3, "threads", 0, INT32_MAX)};
   o.random = lua_getfield(L, 3, "key") != LUA_TNIL;
+  lua_pop(L, 1);
+  lua_getfield(L, 3, "repeated");
+  o.repeated = lua_toboolean(L, -1);
   lua_pop(L, 1);
   if (o.random) {
     range_field(L, 3, "area", o.area);

@@ -4,9 +4,9 @@
 #include "error.h"
 #include "guard.h"
 
-#include <jansson.h>
+#include "base/json.h"
 
-static void release_json(void *json) { json_decref(json); }
+static void release_json(void *json) { icl__json_free(json); }
 
 static void push_value(lua_State *L, json_t *json);
 
@@ -61,11 +61,15 @@ static int json_decode(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
   json_error_t error;
-  void **json = icl__lua_guard(L, release_json);
-  *json = json_loadb(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-  if (!*json)
+  icl__json *json;
+  void **guard = icl__lua_guard(L, release_json);
+  icl_status status =
+      icl__json_parse(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error, &json);
+  if (status == ICL_EFORMAT)
     icl__lua_fail(L, "json_decode: line %d, column %d: %s", error.line, error.column, error.text);
-  push_value(L, *json);
+  ICL__LUA_TRY(L, status);
+  *guard = json;
+  push_value(L, icl__json_value(json));
   return 1;
 }
 

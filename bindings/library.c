@@ -11,6 +11,7 @@
 #include "files.h"
 #include "folder.h"
 #include "gradient.h"
+#include "group.h"
 #include "image.h"
 #include "interrupt.h"
 #include "json.h"
@@ -66,6 +67,7 @@ int luaopen_icl_core(lua_State *L) {
   icl__lua_image_functions(L);
   icl__lua_prompt_functions(L);
   icl__lua_process_functions(L);
+  icl__lua_group_functions(L);
   return 1;
 }
 

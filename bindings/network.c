@@ -9,6 +9,7 @@
 #include "owner.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "network/description.h"
@@ -132,7 +133,7 @@ static int image(lua_State *L) {
 /* network:metadata() -> what the file says about it and the data, as JSON */
 static int metadata(lua_State *L) {
   void **holder = icl__lua_guard(L, free);
-  char *text = json_dumps(check_network(L)->metadata, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  char *text = json_dumps(icl__json_value(check_network(L)->metadata), JSON_COMPACT | JSON_REAL_PRECISION(17));
   if (!text)
     icl__lua_fail(L, "network: no memory for its metadata");
   *holder = text;
@@ -143,7 +144,7 @@ static int metadata(lua_State *L) {
 /* network:states() -> list of { name =, state = [, axes =] } */
 static int states(lua_State *L) {
   const icl_network *network = check_network(L);
-  const json_t *nodes = json_object_get(json_object_get(network->metadata, "network"), "nodes");
+  const json_t *nodes = json_object_get(json_object_get(icl__json_value(network->metadata), "network"), "nodes");
   lua_newtable(L);
   for (int i = 0, used = 0; i < network->count; i++) {
     if (network->nodes[i].kind != ICL__NODE_STATE)
@@ -171,7 +172,7 @@ static int states(lua_State *L) {
 /* network:constants() -> list of { name =, tensor = }: the constants that are tensors of the file */
 static int constants(lua_State *L) {
   const icl_network *network = check_network(L);
-  const json_t *nodes = json_object_get(json_object_get(network->metadata, "network"), "nodes");
+  const json_t *nodes = json_object_get(json_object_get(icl__json_value(network->metadata), "network"), "nodes");
   lua_newtable(L);
   for (int i = 0, used = 0; i < network->count; i++) {
     const json_t *name = json_object_get(json_array_get(nodes, (size_t)i), "tensor");
@@ -268,6 +269,16 @@ static int read_network(lua_State *L) {
   return 1;
 }
 
+static icl_status make_of(icl_engine *engine, const char *text, const icl_safetensors *contents, icl_network **result) {
+  json_error_t error;
+  icl__json *json;
+  icl_status status = icl__json_parse(text, strlen(text), 0, &error, &json);
+  if (status == ICL_EFORMAT)
+    return icl__fail(ICL_EFORMAT, "network_make: the metadata is not JSON: %s", error.text);
+  ICL__TRY(status);
+  return icl__network_parse(engine, "the model", json, contents, result);
+}
+
 /* network_make(metadata, list of { name =, tensor = }) -> a network, as if it was read from a file of these */
 static int make_network(lua_State *L) {
   const char *text = luaL_checkstring(L, 1);
@@ -291,10 +302,7 @@ static int make_network(lua_State *L) {
     lua_settop(L, keep);
   }
   icl_network **slot = push_network(L);
-  json_t *json = json_loads(text, 0, NULL);
-  if (!json)
-    icl__lua_fail(L, "network_make: the metadata is not JSON");
-  ICL__LUA_TRY(L, icl__network_parse(engine, "the model", json, &(icl_safetensors){count, 0, arrays, NULL}, slot));
+  ICL__LUA_TRY(L, make_of(engine, text, &(icl_safetensors){count, 0, arrays, NULL}, slot));
   return 1;
 }
 

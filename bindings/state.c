@@ -106,10 +106,41 @@ static int state_write(lua_State *L) {
 
 /* ---- numbers in and out ---- */
 
-/* s:set(value): a number for every element, a table or a string of bytes, at once; not inside a step */
+/* Pushes "(2, 3)". */
+static const char *push_sizes(lua_State *L, int rank, const int32_t *shape) {
+  lua_pushliteral(L, "(");
+  for (int d = 0; d < rank; d++) {
+    lua_pushfstring(L, d ? ", %d" : "%d", (int)shape[d]);
+    lua_concat(L, 2);
+  }
+  lua_pushliteral(L, ")");
+  lua_concat(L, 2);
+  return lua_tostring(L, -1);
+}
+
+/* A tensor at index 2 as its elements in the dtype of the state, which must have its shape. */
+static const void *push_elements(lua_State *L, const icl_state *state) {
+  icl_tensor *t = icl__lua_check_tensor(L, 2);
+  bool same = icl_tensor_rank(t) == icl_state_rank(state);
+  for (int d = 0; same && d < icl_tensor_rank(t); d++)
+    same = icl_tensor_shape(t)[d] == icl_state_shape(state)[d];
+  if (!same)
+    icl__lua_fail(L, "set: the tensor is %s, the state is %s", push_sizes(L, icl_tensor_rank(t), icl_tensor_shape(t)),
+                  push_sizes(L, icl_state_rank(state), icl_state_shape(state)));
+  size_t count = (size_t)icl_tensor_count(t);
+  void *data = lua_newuserdatauv(L, count * icl_dtype_bytes(icl_state_dtype(state)) + 1, 0);
+  ICL__LUA_TRY(L, icl_tensor_read(t, icl_state_dtype(state), data));
+  return data;
+}
+
+/* s:set(value): a number for every element, a tensor, a table or a string of bytes, at once; not inside a step */
 static int state_set(lua_State *L) {
   icl__lua_no_more(L, 2, "set");
   icl_state *state = icl__lua_check_state(L, 1);
+  if (icl__lua_is_tensor(L, 2)) {
+    ICL__LUA_TRY(L, icl_state_set(state, icl_state_dtype(state), push_elements(L, state)));
+    return 0;
+  }
   const void *data =
       icl__lua_push_array(L, 2, "set", icl_state_dtype(state), icl_state_rank(state), icl_state_shape(state));
   ICL__LUA_TRY(L, icl_state_set(state, icl_state_dtype(state), data));

@@ -1,8 +1,10 @@
-/* step.c - steps, scopes without gradients, and the layer that is being called. */
+/* step.c - steps, the group of processes that take them, scopes without gradients, and the layer that is being called. */
 #include "step.h"
 
+#include "arguments.h"
 #include "engine.h"
 #include "error.h"
+#include "group.h"
 #include "owner.h"
 #include "session.h"
 #include "where.h"
@@ -52,6 +54,8 @@ static int step_end(lua_State *L) {
     lua_gc(L, LUA_GCCOLLECT);
     status = icl_step_end(engine);
   }
+  if (status == ICL_ENOMEM && icl_engine_group(engine)) /* the other ranks wait for this step */
+    icl_group_abort(icl_engine_group(engine), icl_message());
   icl_step_cancel(engine); /* where memory is out for good */
   icl__lua_check(L, status);
   if (lua_istable(L, 1)) {
@@ -82,6 +86,36 @@ static int step_memory(lua_State *L) {
 
 static int in_step(lua_State *L) {
   lua_pushboolean(L, is_open(L));
+  return 1;
+}
+
+/* set_group(group or nil): from now on steps are those of all its processes; not inside a step */
+static int set_group(lua_State *L) {
+  icl_group *group = lua_isnoneornil(L, 1) ? NULL : icl__lua_check_group(L, 1);
+  icl__lua_check(L, icl_engine_set_group(icl__lua_engine(L), group));
+  return 0;
+}
+
+/* group() -> the group, or nil */
+static int group(lua_State *L) {
+  const icl_engine *engine = icl__lua_engine_or_null(L);
+  icl__lua_push_group(L, engine ? icl_engine_group(engine) : NULL);
+  return 1;
+}
+
+/* step_flag(bits): for all processes to see behind the step; all of them call it in a step, or none does */
+static int step_flag(lua_State *L) {
+  lua_Integer bits = luaL_checkinteger(L, 1);
+  if (bits < 0 || bits > UINT32_MAX)
+    icl__lua_argument_error(L, 1, "the bits must be from 0 to 2^32 - 1");
+  icl__lua_check(L, icl_step_flag(icl__lua_engine(L), (unsigned)bits));
+  return 0;
+}
+
+/* step_flags() -> the bits that any process has set in the last step that ended */
+static int step_flags(lua_State *L) {
+  const icl_engine *engine = icl__lua_engine_or_null(L);
+  lua_pushinteger(L, engine ? icl_step_flags(engine) : 0);
   return 1;
 }
 
@@ -133,6 +167,10 @@ void icl__lua_step_functions(lua_State *L) {
       {"step_memory", step_memory},
       {"refuse_suspended", refuse},
       {"in_step", in_step},
+      {"set_group", set_group},
+      {"group", group},
+      {"step_flag", step_flag},
+      {"step_flags", step_flags},
       {"no_grad_begin", no_grad_begin},
       {"no_grad_end", no_grad_end},
       {"enter_layer", enter_layer},

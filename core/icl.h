@@ -78,6 +78,7 @@ typedef struct icl_engine icl_engine;
 typedef struct icl_tensor icl_tensor;
 typedef struct icl_state icl_state;
 typedef struct icl_op icl_op;
+typedef struct icl_group icl_group;
 
 /* ---- engine ---- */
 
@@ -272,6 +273,55 @@ bool icl_in_step(const icl_engine *engine);
  * is evaluated, and the step goes on. 0 on devices that do not plan ("ref"). */
 icl_status icl_step_memory(icl_engine *engine, size_t *bytes);
 
+/* ---- groups of processes ---- */
+
+typedef struct {
+  const char *kind;     /* how they talk: "tcp", or that of a plug-in, "mpi"; NULL: "tcp" */
+  int rank, size;       /* number of this process, and how many there are; size 0: as the launcher of MPI has it */
+  const char *address;  /* "HOST:PORT" where rank 0 is met by the others; tcp alone needs it */
+  double timeout;       /* a rank without a sign of life for so many seconds counts as dead; 0: 20 */
+  double start_timeout; /* seconds until all of them must be there; 0: 60 */
+  bool fast_reduce;     /* sums in the order that the library of the communicator likes best, if it has one */
+} icl_group_options;
+
+/* Meets the other processes; returns when all are there. A thread of the group then carries out what is asked for, and
+ * gives signs of life meanwhile, so a process may compute as long as it likes. Each rank must ask for the same things
+ * in the same order. EIO: some did not come, do not fit, or the address is of no use; ENOENT, ENOTSUP: there is no such
+ * communicator here. Every message names the rank and its host.
+ *
+ * Once a rank has died, gave no sign of life, called icl_group_abort(), or asks for something else than the others, all
+ * calls of all ranks fail with EIO and one message that names it. A child of fork() can only release its group. */
+icl_status icl_group_open(const icl_group_options *options, icl_group **result);
+icl_group *icl_group_retain(icl_group *group);
+void icl_group_release(icl_group *group); /* leaves the group with the last reference; NULL is allowed */
+
+int icl_group_rank(const icl_group *group);
+int icl_group_size(const icl_group *group);
+int icl_group_local_rank(const icl_group *group); /* among the ranks of its host */
+int icl_group_local_size(const icl_group *group);
+/* Threads for an engine of this process: its share of the cores that it and others of the group on its host may use. */
+int icl_group_threads(const icl_group *group);
+const char *icl_group_host(const icl_group *group, int rank); /* NULL: there is no such rank */
+
+icl_status icl_group_broadcast(icl_group *group, int root, void *data, size_t bytes);
+/* `all` gets the bytes of every rank, in their order: as many of each. */
+icl_status icl_group_gather(icl_group *group, const void *mine, size_t bytes, void *all);
+icl_status icl_group_barrier(icl_group *group);
+/* All others fail with "rank R on HOST: why", at their next call or in the one that they wait in. */
+void icl_group_abort(icl_group *group, const char *why);
+
+/* From now on the engine works as one of a group; NULL: alone. Not inside a step. Each rank records the same program for
+ * images of its own, and weighs its loss by its share of all images: gradients of states are added up over the ranks, in
+ * their order, when they are taken, and are the same on each. Where a rank fails in a step the group is aborted, and no
+ * rank stores what the step has written. The group must have been opened; the engine holds on to it. ENOTSUP: the device
+ * cannot. */
+icl_status icl_engine_set_group(icl_engine *engine, icl_group *group);
+icl_group *icl_engine_group(const icl_engine *engine); /* NULL: there is none; stays the engine's */
+/* Inside of a step: sets bits that all ranks see behind it. Either none or all of the ranks call it in a step. */
+icl_status icl_step_flag(icl_engine *engine, unsigned bits);
+/* The bits that any rank has set in the last step that ended. */
+unsigned icl_step_flags(const icl_engine *engine);
+
 /* ---- image sets ---- */
 
 typedef enum { ICL_TRAIN, ICL_TEST } icl_part;
@@ -336,6 +386,7 @@ typedef struct {
   double area[2];  /* least and largest share of the image in that part: 0.08 and 1 */
   double ratio[2]; /* of its width to its height: 3/4 and 4/3 */
   uint32_t key[4]; /* of the draws, which depend on this and the number of the image alone */
+  bool repeated;   /* of n images number i + k n, below 2^32, is image i once more, with other draws */
   int batch;       /* images of a batch; the last one has what is left */
   int threads;     /* that decode; 0: one for each core */
 } icl_image_stream_options;
@@ -415,8 +466,9 @@ typedef struct {
                        the middle crop x crop; crop 0: all of it was resized to height x width */
 } icl_network_facts;
 
-/* Reads a file of weights or a checkpoint; not inside a step. EFORMAT: it is damaged, or has no description, or one of
- * what cannot be computed; the message says which. The engine must outlive the network. */
+/* Reads a file of weights or a checkpoint; not inside a step. EFORMAT: icl_safetensors_verify() finds it
+ * damaged, or it has no description, or one of what cannot be computed; the message says which. The engine must outlive
+ * the network. */
 icl_status icl_network_read(icl_engine *engine, const char *path, icl_network **result);
 void icl_network_free(icl_network *network); /* NULL is allowed */
 const icl_network_facts *icl_network_about(const icl_network *network);

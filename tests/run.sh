@@ -254,6 +254,7 @@ everything() {
   suite "$1 programs" "build/$1/tests/test_programs"
   if [ -x "build/$1/icl" ]; then
     scripts "$1" lua
+    scripts "$1" fuzz
     command_line "$1"
   fi
 }

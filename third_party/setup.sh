@@ -7,18 +7,19 @@
 # Does nothing, quietly, where all are there. Needs to be root or to have sudo otherwise.
 set -eu
 
-packages="gcc make cmake pkgconf libc6-dev liblua5.4-dev libdnnl-dev zlib1g-dev libjpeg62-turbo-dev libpng-dev
-  libjansson-dev libedit-dev libzip-dev libcurl4-openssl-dev libmd-dev libwebp-dev libtiff-dev dataset-fashion-mnist"
+packages="gcc make cmake pkgconf libc6-dev liblua5.4-dev libdnnl-dev zlib1g-dev libdeflate-dev libjpeg62-turbo-dev
+  libpng-dev libjansson-dev libedit-dev libzip-dev libcurl4-openssl-dev libmd-dev libwebp-dev libtiff-dev
+  dataset-fashion-mnist"
 case ${1:-} in
   "") ;;
-  tests) packages="$packages lua5.4 python3 python3-venv chromium fonts-dejavu-core patchelf xz-utils" ;;
+  tests) packages="$packages libopenmpi-dev openmpi-bin lua5.4 python3 python3-venv chromium fonts-dejavu-core patchelf xz-utils" ;;
   *) echo "setup.sh: '$1' is not known; there is: tests" >&2 && exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   echo "setup.sh: this is not a Debian system, so nothing was installed. icl needs CMake 3.25, a C11 compiler with" \
-    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6, zlib, libjpeg-turbo, libpng, jansson, libzip, libcurl, libmd, libwebp" \
-    "and libtiff; libedit for the prompt, python3 and chromium for the tests." >&2
+    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6, zlib, libdeflate, libjpeg-turbo, libpng, jansson, libzip, libcurl, libmd," \
+    "libwebp and libtiff; libedit for the prompt, python3 and chromium for the tests." >&2
   exit 0
 fi
 

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "backend/cpu/device.h"
-#include "backend/plugin.h"
+#include "backend/host.h"
 #include "backend/ref/device.h"
 #include "base/memory.h"
+#include "base/plugin.h"
+#include "group/plugin.h"
 
 /* ---- names ---- */
 
@@ -50,23 +52,51 @@ static const icl__host host = {
     .built_in = built_in,
 };
 
+static icl_status open_plugin(const char *name, const icl__backend **result) {
+  icl__plugin_open_fn *open;
+  void *symbol;
+  ICL__TRY(icl__plugin_open(name, ICL__PLUGIN_OPEN, &symbol));
+  memcpy(&open, &symbol, sizeof open);
+  const icl__backend *backend = open(&host);
+  if (!backend)
+    return ICL_ENOTSUP;
+  if (backend->abi != ICL__BACKEND_ABI)
+    return icl__plugin_outdated(name);
+  *result = backend;
+  return ICL_OK;
+}
+
 icl_status icl__backend_find(const char *device, const icl__backend **result, int *ordinal) {
   char name[NAME];
   if (!parse(device, name, ordinal))
     return icl__fail(ICL_EINVAL, "'%s' is no name of a device; choose cpu, ref, or one like cuda or cuda:1", device);
   *result = built_in(name);
   if (!*result)
-    return icl__wrap(icl__plugin_open(name, &host, result), "device '%s' cannot be used; cpu and ref are built in",
-                     device);
+    return icl__wrap(open_plugin(name, result), "device '%s' cannot be used; cpu and ref are built in", device);
   if (strchr(device, ':'))
     return icl__fail(ICL_EINVAL, "device '%s': there is one %s, so it has no number", device, name);
   return ICL_OK;
 }
 
+/* Those that are devices. */
+static void add_plugins(icl__text *names) {
+  icl__text plugins = {0};
+  icl__plugin_names(&plugins);
+  for (char *line = plugins.text, *end; line && *line; line = end + 1) {
+    end = strchr(line, '\n');
+    *end = '\0';
+    if (!icl__communicator_is_plugin(line))
+      icl__say(names, "%s\n", line);
+  }
+  if (plugins.status != ICL_OK)
+    names->status = plugins.status;
+  icl__free(plugins.text);
+}
+
 void icl__backend_names(icl__text *names) {
   for (int i = 0; i < BUILT_IN; i++)
     icl__say(names, "%s\n", all[i]->name);
-  icl__plugin_names(names);
+  add_plugins(names);
   if (names->status == ICL_OK && !strstr(names->text, "\ncuda\n"))
     icl__say(names, "cuda\n");
 }

@@ -66,19 +66,28 @@ icl_status icl__file_link(const char *path, const char *link) {
 
 /* ---- folders ---- */
 
-/* Some file systems cannot make a folder durable and say EINVAL; what they promise then has to do. */
-icl_status icl__folder_sync(const char *path) {
+/* Opens the folder of a file; where that may not be read, the file. */
+static int open_to_sync(const char *path, bool *is_folder) {
   char folder[ICL__PATH] = ".";
   size_t bytes = icl__folder_bytes(path);
-  if (bytes >= ICL__PATH)
-    return icl__path_too_long(path);
   if (bytes)
     snprintf(folder, sizeof folder, "%.*s", (int)bytes, path);
-  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = -1;
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  *is_folder = fd >= 0 || errno != EACCES;
+  return *is_folder ? fd : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* Some file systems cannot make a folder durable and say EINVAL; what they promise then has to do. Where it cannot be
+ * opened, all of its file system is made durable. */
+icl_status icl__folder_sync(const char *path) {
+  bool is_folder;
+  if (icl__folder_bytes(path) >= ICL__PATH)
+    return icl__path_too_long(path);
+  int fd = open_to_sync(path, &is_folder), result = -1;
   if (fd < 0)
     return icl__file_fail(path, "open its folder");
   do
-    result = fsync(fd);
+    result = is_folder ? fsync(fd) : syncfs(fd);
   while (result != 0 && errno == EINTR);
   int error = result == 0 || errno == EINVAL ? 0 : errno;
   close(fd);

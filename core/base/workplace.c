@@ -15,17 +15,39 @@
 
 struct icl__workplace {
   char target[ICL__PATH], parent[ICL__PATH], path[ICL__PATH];
-  int fd; /* of the folder; holds the lock; -1: none */
+  size_t there; /* bytes of the parent that were there before */
+  int fd;       /* of the folder; holds the lock; -1: none */
 };
 
 const char *icl__workplace_path(const icl__workplace *w) { return w->path; }
 
+/* Cuts the last name off a path of `length` bytes; -> how many are left. */
+static size_t cut_name(char *path, size_t length) {
+  while (length > 0 && path[--length] != '/')
+    ;
+  path[length] = 0;
+  return length;
+}
+
+/* Bytes of the part of a path that is there. */
+static size_t bytes_there(const char *path) {
+  char part[ICL__PATH];
+  size_t length = (size_t)snprintf(part, sizeof part, "%s", path);
+  while (length > 0 && access(part, F_OK) != 0)
+    length = cut_name(part, length);
+  return length;
+}
+
+/* Folders that were made survive unless they are empty. */
 void icl__workplace_close(icl__workplace *w) {
   if (!w)
     return;
   if (w->fd >= 0)
     close(w->fd);
-  rmdir(w->path); /* which it survives unless it is empty */
+  rmdir(w->path);
+  for (size_t length = strlen(w->parent); length > w->there; length = cut_name(w->parent, length))
+    if (w->parent[length - 1] != '/' && rmdir(w->parent) != 0)
+      break;
   icl__free(w);
 }
 
@@ -86,6 +108,7 @@ static icl_status lock(icl__workplace *w) {
 static icl_status open_place(icl__workplace *w, const char *target) {
   w->fd = -1;
   ICL__TRY(name_paths(w, target));
+  w->there = bytes_there(w->parent);
   ICL__TRY(icl__folder_make(w->parent));
   if (access(w->target, F_OK) == 0)
     return icl__fail(ICL_EEXIST, "%s: it is there already; move it away, or choose another place", w->target);

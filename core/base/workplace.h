@@ -11,7 +11,8 @@ typedef struct icl__workplace icl__workplace;
 
 /* Makes the folder, and those above it. EEXIST: the target is there already; EIO: another process works on it. */
 icl_status icl__workplace_open(const char *target, icl__workplace **result);
-void icl__workplace_close(icl__workplace *place); /* NULL is allowed */
+/* Removes of what was made the folders that are empty. NULL is allowed. */
+void icl__workplace_close(icl__workplace *place);
 
 const char *icl__workplace_path(const icl__workplace *place);
 

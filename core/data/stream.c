@@ -46,7 +46,7 @@ struct icl_image_stream {
 
 static icl_status make_image(const icl_image_stream *s, int64_t number, icl__image *image, uint8_t *out) {
   char path[ICL__PATH];
-  ICL__TRY(icl_image_folder_file(s->folder, (int)number, path, sizeof path));
+  ICL__TRY(icl_image_folder_file(s->folder, (int)(number % s->folder->count), path, sizeof path));
   ICL__TRY(icl__image_read(path, image));
   const icl_image_stream_options *o = &s->options;
   icl__crop crop = o->random
@@ -118,7 +118,7 @@ static icl_status check(const icl_image_folder *folder, const icl_image_stream_o
                      "there are 0 (one for each core) to %d threads",
                      count, o->batch, o->threads, MOST_THREADS);
   for (int i = 0; i < count; i++)
-    if (order[i] < 0 || order[i] >= folder->count)
+    if (order[i] < 0 || order[i] >= (o->repeated && folder->count ? (int64_t)UINT32_MAX : folder->count))
       return icl__fail(ICL_EINVAL, "image stream: place %d of the order is image %lld; %s has %d images", i,
                        (long long)order[i], folder->path, folder->count);
   return ICL_OK;

@@ -90,6 +90,26 @@ icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
   return ICL_OK;
 }
 
+icl_status icl_engine_set_group(icl_engine *engine, icl_group *group) {
+  int ranks = group ? icl_group_size(group) : 1;
+  if (engine->in_step)
+    return icl__fail(ICL_EINVAL, "the group of an engine cannot change inside a step");
+  if (ranks > 1 && !engine->backend->groups)
+    return icl__fail(ICL_ENOTSUP, "device %s cannot work in a group of processes yet; use device cpu, or one process",
+                     engine->backend->name);
+  if (group)
+    icl_group_retain(group);
+  icl_group_release(engine->group);
+  engine->group = group;
+  engine->policy.ranks = ranks;
+  engine->joins = false;
+  engine->last_plan = NULL; /* plans are made for a number of ranks */
+  icl__plan_cache_clear(&engine->plans);
+  return ICL_OK;
+}
+
+icl_group *icl_engine_group(const icl_engine *engine) { return engine->group; }
+
 void icl__engine_retain(icl_engine *engine) { engine->references++; }
 
 void icl__engine_release(icl_engine *engine) {
@@ -118,6 +138,8 @@ void icl_engine_free(icl_engine *engine) {
   while (engine->touched) /* gradients that were asked for outside of a step */
     icl__state_reset(engine->touched);
   icl__plan_cache_clear(&engine->plans);
+  icl_group_release(engine->group);
+  engine->group = NULL;
   icl__engine_release(engine);
 }
 

@@ -28,7 +28,13 @@ struct icl_engine {
   const icl__backend *backend;
   void *device;
   icl__policy policy;
-  int threads; /* of the host */
+  icl_group *group;          /* NULL: there is none; that of a single rank is as good as none */
+  unsigned flags, all_flags; /* of this rank in this step; of all in the last */
+  bool joins;      /* batch norm is that of all ranks: sums over them are to be those of the threads of one process */
+  bool uses_flags; /* some were set, if only to 0, in this step */
+  bool sent_flags; /* by themselves, for this step */
+  bool ending;     /* what is evaluated ends a step */
+  int threads;     /* of the host */
   bool eager, check_nan, profile;
   icl_status lost; /* what a device that works late has failed with; nothing can be computed or read any more */
   char lost_message[512];
@@ -64,6 +70,9 @@ void icl__engine_retain(icl_engine *engine);
 void icl__engine_release(icl_engine *engine);
 uint64_t icl__engine_mark(icl_engine *engine); /* a number no node is marked with */
 const char *icl__engine_intern(icl_engine *engine, const char *text);
+
+/* Records the sum over all ranks of a part of a gradient. */
+icl_status icl__record_sum_over_ranks(icl_engine *engine, icl__node *part, icl__node **result);
 
 /* A fresh node without op; NULL after an allocation failure. */
 icl__node *icl__node_new(icl_engine *engine);

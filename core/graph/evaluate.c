@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "group/flags.h"
 #include "plan/device_memory.h"
 
 /* ---- plan ---- */
@@ -125,7 +126,8 @@ static icl_status run(icl__evaluation *e, icl__plan *plan) {
     status = bind_outputs(e, plan, where);
   if (status == ICL_OK) {
     bind_leaves(e, from); /* after the outputs: making memory a state's own may have moved its value */
-    icl__bindings bindings = {from, where, e->engine->plans.arena, &e->engine->stop};
+    unsigned *flags = e->engine->ending ? &e->engine->flags : NULL;
+    icl__bindings bindings = {from, where, e->engine->plans.arena, &e->engine->stop, e->engine->group, flags};
     double start = icl__seconds();
     status = e->engine->backend->run(e->engine->device, plan->program, &bindings);
     for (int k = 0; k < e->outputs && status == ICL_OK; k++)
@@ -207,10 +209,23 @@ static icl_status check_indices(const icl__evaluation *e, int count, icl__node *
   return ICL_OK;
 }
 
+/* Flags travel with what a plan sends. At the end of a step that sends nothing (`plan` NULL: that needs no plan) they
+ * do so by themselves, before states are written; once, if the step is ended again. */
+static icl_status send_flags(icl_engine *engine, const icl__plan *plan) {
+  bool sends = engine->policy.ranks == 1 || (plan && plan->sends);
+  if (sends || !engine->ending || !engine->uses_flags || engine->sent_flags)
+    return ICL_OK;
+  engine->sent_flags = true;
+  return icl__flags_exchange(engine->group, &engine->flags);
+}
+
 static icl_status evaluate(icl__evaluation *e, int count, icl__node *const *nodes) {
-  icl__plan *plan;
+  icl__plan *plan = NULL;
+  if (!e->outputs)
+    return send_flags(e->engine, NULL);
   ICL__TRY(find_plan(e, count, nodes, &plan));
   ICL__TRY(icl__plan_reserve_arena(&e->engine->plans, plan));
+  ICL__TRY(send_flags(e->engine, plan));
   ICL__TRY(run(e, plan));
   ICL__TRY(empty_slots(e, plan, false));
   if (e->engine->check_nan)
@@ -240,7 +255,7 @@ icl_status icl__evaluate(icl_engine *engine, int count, icl__node *const *nodes,
   icl_status status = icl__engine_check(engine);
   if (status == ICL_OK)
     status = icl__collect_outputs(&e, targets, target, with_writes);
-  if (status == ICL_OK && e.outputs)
+  if (status == ICL_OK)
     status = evaluate(&e, count, nodes);
   if (status == ICL_OK) {
     commit(&e);

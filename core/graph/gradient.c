@@ -202,8 +202,13 @@ static icl_status check_scale(const icl__node *loss, const icl__node *scale) {
   return ICL_OK;
 }
 
+static icl__gradient begin(icl_engine *engine) {
+  bool first = !engine->group || icl_group_rank(engine->group) == 0;
+  return (icl__gradient){.engine = engine, .recorder = &recorder, .first = first};
+}
+
 icl_status icl_backward_scaled(icl_tensor *loss, icl_tensor *scale) {
-  icl__gradient pass = {.engine = loss->engine, .recorder = &recorder};
+  icl__gradient pass = begin(loss->engine);
   ICL__TRY(check_scale(loss, scale));
   icl_no_gradient_begin(loss->engine);
   icl_status status = prepare(&pass, loss, "backward");
@@ -218,10 +223,18 @@ icl_status icl_backward_scaled(icl_tensor *loss, icl_tensor *scale) {
 
 icl_status icl_backward(icl_tensor *loss) { return icl_backward_scaled(loss, NULL); }
 
+/* The gradient of a state is the sum of those of all ranks; another value is one of this rank's. */
+static icl_status take(const icl__node *node, icl__node *gradient, icl__node **result) {
+  if (node->op == ICL__OP_state)
+    return icl__record_sum_over_ranks(node->engine, gradient, result);
+  *result = icl_tensor_retain(gradient);
+  return ICL_OK;
+}
+
 icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_respect_to, icl_tensor **results) {
   for (int i = 0; i < count; i++)
     results[i] = NULL;
-  icl__gradient pass = {.engine = loss->engine, .recorder = &recorder};
+  icl__gradient pass = begin(loss->engine);
   icl_status status = ask(loss->engine, count, with_respect_to);
   if (status == ICL_OK)
     status = prepare(&pass, loss, "gradient");
@@ -233,7 +246,7 @@ icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_res
       continue;
     status = expect_unpacked(with_respect_to[i], pass.given[at].term[0], "gradient");
     if (status == ICL_OK)
-      results[i] = icl_tensor_retain(pass.given[at].term[0]);
+      status = take(with_respect_to[i], pass.given[at].term[0], &results[i]);
   }
   for (int i = 0; i < count && status != ICL_OK; i++) {
     icl_tensor_release(results[i]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "ops/attributes.h"
 
 icl__node *icl__node_new(icl_engine *engine) {
   icl__node *node = engine->free_nodes;
@@ -134,6 +135,12 @@ icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const 
   node->plain = engine->no_gradient > 0;
   node->needs_grad = node->needs_grad && info->grad && !node->plain;
   icl_status status = icl__infer(node);
+  if (status == ICL_OK && op == ICL__OP_all_reduce && engine->policy.ranks == 1) {
+    *result = icl_tensor_retain(in[0]);
+    icl_tensor_release(node);
+    return ICL_OK;
+  }
+  engine->joins |= op == ICL__OP_all_reduce && node->attr.i[ALL_REDUCE_JOIN];
   if (status == ICL_OK)
     status = check_indices(node);
   if (status == ICL_OK)
@@ -144,6 +151,15 @@ icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const 
   }
   *result = node;
   return ICL_OK;
+}
+
+icl_status icl__record_sum_over_ranks(icl_engine *engine, icl__node *part, icl__node **result) {
+  icl_attributes attr = {.i[ALL_REDUCE_WIDE] = engine->joins};
+  if (engine->policy.ranks == 1) { /* without the cost of a node */
+    *result = icl_tensor_retain(part);
+    return ICL_OK;
+  }
+  return icl__record(engine, ICL__OP_all_reduce, 1, &part, &attr, result);
 }
 
 icl_status icl_apply(icl_engine *engine, const icl_op *op, int inputs, icl_tensor *const *input,

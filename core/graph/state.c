@@ -292,26 +292,44 @@ icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *pred
 /* ---- gradients ---- */
 
 /* A chain of sums of two: each pass of a subdivided batch adds to the one before, and no more than one sum has to be
- * kept. */
-icl_status icl_state_gradient(icl_state *state, icl_tensor **result) {
-  *result = NULL;
-  if (!state->gradients)
-    return ICL_OK;
-  icl_no_gradient_begin(state->engine);
+ * kept. What it comes to is added up over the ranks of a group. */
+static icl_status add_up(icl_state *state, icl__node **result) {
   icl__node *sum = icl_tensor_retain(state->gradient[0]);
   icl_status status = ICL_OK;
-  for (int i = 1; i < state->gradients && status == ICL_OK; i++) {
-    icl__node *in[] = {sum, state->gradient[i]}, *next = NULL;
-    status = icl__record(state->engine, ICL__OP_add_n, 2, in, NULL, &next);
+  for (int i = 1; i <= state->gradients && status == ICL_OK; i++) {
+    icl__node *next = NULL;
+    if (i < state->gradients)
+      status = icl__record(state->engine, ICL__OP_add_n, 2, (icl__node *[]){sum, state->gradient[i]}, NULL, &next);
+    else
+      status = icl__record_sum_over_ranks(state->engine, sum, &next);
     icl_tensor_release(sum);
     sum = next;
   }
-  icl_no_gradient_end(state->engine);
   *result = sum;
   return status;
 }
 
+/* The sum is kept: to ask the other ranks for it twice would cost as much again. */
+icl_status icl_state_gradient(icl_state *state, icl_tensor **result) {
+  *result = NULL;
+  if (state->summed < state->gradients) {
+    icl_tensor_release(state->sum);
+    state->sum = NULL;
+    state->summed = 0;
+    icl_no_gradient_begin(state->engine);
+    icl_status status = add_up(state, &state->sum);
+    icl_no_gradient_end(state->engine);
+    ICL__TRY(status);
+    state->summed = state->gradients;
+  }
+  *result = state->sum ? icl_tensor_retain(state->sum) : NULL;
+  return ICL_OK;
+}
+
 void icl_state_clear_gradient(icl_state *state) {
+  icl_tensor_release(state->sum);
+  state->sum = NULL;
+  state->summed = 0;
   for (int i = 0; i < state->gradients; i++)
     icl_tensor_release(state->gradient[i]);
   state->gradients = 0;

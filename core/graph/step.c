@@ -16,6 +16,8 @@ icl_status icl_step_begin(icl_engine *engine) {
   while (engine->touched) /* gradients of an earlier backward at the prompt belong to no step */
     icl__state_reset(engine->touched);
   engine->in_step = true;
+  engine->flags = 0;
+  engine->uses_flags = engine->sent_flags = false;
   engine->step_id = engine->next_id;
   return ICL_OK;
 }
@@ -64,8 +66,14 @@ static icl_status evaluate_step(icl_engine *engine, size_t *memory) {
 icl_status icl_step_end(icl_engine *engine) {
   if (!engine->in_step)
     return icl__fail(ICL_EINVAL, "a step ended that had not begun");
+  engine->ending = true;
   icl_status status = evaluate_step(engine, NULL);
+  engine->ending = false;
   engine->statistics.steps += status == ICL_OK;
+  if (status == ICL_OK)
+    engine->all_flags = engine->flags;
+  else if (status != ICL_ENOMEM && engine->group)
+    icl_group_abort(engine->group, icl_message());
   if (status != ICL_ENOMEM) /* the caller may free memory and try again */
     finish(engine);
   return status;
@@ -81,6 +89,18 @@ void icl_step_cancel(icl_engine *engine) {
   if (engine->in_step)
     finish(engine);
 }
+
+/* ---- flags ---- */
+
+icl_status icl_step_flag(icl_engine *engine, unsigned bits) {
+  if (!engine->in_step)
+    return icl__fail(ICL_EINVAL, "flags of a step were set outside of one");
+  engine->flags |= bits;
+  engine->uses_flags = true;
+  return ICL_OK;
+}
+
+unsigned icl_step_flags(const icl_engine *engine) { return engine->all_flags; }
 
 /* The version of a state that `tensor` shows gets a handle of its own: later writes go elsewhere. */
 static void hold_version(icl_tensor *tensor) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/file.h"
 
@@ -44,7 +44,7 @@ size_t icl__safetensors_digits(const unsigned char *start, size_t bytes) {
 }
 
 uint32_t icl__safetensors_sum(uint32_t sum, const void *data, size_t bytes) {
-  return (uint32_t)crc32_z(sum, data, bytes);
+  return libdeflate_crc32(sum, data, bytes);
 }
 
 icl_status icl__safetensors_check(const char *path, const unsigned char *file, size_t bytes) {

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/show.h"
 
@@ -29,8 +28,8 @@ typedef struct {
   icl_array *arrays;
   place *places;
   icl_metadata *metadata;
-  json_t *header; /* names and strings lie in it */
-  icl__map map;   /* of zeros when the file is the caller's memory */
+  icl__json *header; /* names and strings lie in it */
+  icl__map map;      /* of zeros when the file is the caller's memory */
 } open_file;
 
 /* What is known while the header is read. */
@@ -73,16 +72,14 @@ static icl_status find_header(const unsigned char *file, layout *l) {
   return ICL_OK;
 }
 
-static icl_status parse_json(const unsigned char *file, const layout *l, json_t **header) {
+static icl_status parse_json(const unsigned char *file, const layout *l, icl__json **header) {
   json_error_t error;
-  *header = json_loadb((const char *)file + ICL__SAFETENSORS_LENGTH, l->data_start - ICL__SAFETENSORS_LENGTH,
-                       JSON_REJECT_DUPLICATES, &error);
-  if (*header)
-    return ICL_OK;
-  if (json_error_code(&error) == json_error_out_of_memory)
-    return icl__fail(ICL_ENOMEM, "%s: out of memory for its header of %zu bytes", l->path, l->data_start);
-  return icl__fail(ICL_EFORMAT, "%s: the header is damaged at byte %d: %.*s", l->path,
-                   ICL__SAFETENSORS_LENGTH + error.position, SHOWN, error.text);
+  icl_status status = icl__json_parse((const char *)file + ICL__SAFETENSORS_LENGTH,
+                                      l->data_start - ICL__SAFETENSORS_LENGTH, JSON_REJECT_DUPLICATES, &error, header);
+  if (status == ICL_EFORMAT)
+    return icl__fail(ICL_EFORMAT, "%s: the header is damaged at byte %d: %.*s", l->path,
+                     ICL__SAFETENSORS_LENGTH + error.position, SHOWN, error.text);
+  return status == ICL_OK ? ICL_OK : icl__wrap(status, "%s: its header of %zu bytes", l->path, l->data_start);
 }
 
 /* ---- entries ---- */
@@ -217,13 +214,14 @@ static icl_status read_entry(const json_t *entry, const layout *l, place *p) {
 }
 
 static icl_status read_entries(open_file *f, const layout *l) {
-  f->places = icl__calloc(json_object_size(f->header), sizeof *f->places);
-  f->arrays = icl__calloc(json_object_size(f->header), sizeof *f->arrays);
+  json_t *header = icl__json_value(f->header);
+  f->places = icl__calloc(json_object_size(header), sizeof *f->places);
+  f->arrays = icl__calloc(json_object_size(header), sizeof *f->arrays);
   if (!f->places || !f->arrays)
     return icl__wrap(ICL_ENOMEM, "%s", l->path);
   const char *name;
   json_t *entry;
-  json_object_foreach(f->header, name, entry) {
+  json_object_foreach(header, name, entry) {
     if (strcmp(name, ICL__SAFETENSORS_METADATA) == 0)
       continue;
     place *p = &f->places[f->contents.count++];
@@ -237,7 +235,7 @@ static icl_status read_entries(open_file *f, const layout *l) {
 }
 
 static icl_status read_metadata(open_file *f, const layout *l) {
-  json_t *pairs = json_object_get(f->header, ICL__SAFETENSORS_METADATA), *value;
+  json_t *pairs = json_object_get(icl__json_value(f->header), ICL__SAFETENSORS_METADATA), *value;
   if (!pairs)
     return ICL_OK;
   if (!json_is_object(pairs))
@@ -304,7 +302,7 @@ void icl_safetensors_free(icl_safetensors *contents) {
     icl__free(f->places[i].converted);
     icl__free(f->places[i].problem);
   }
-  json_decref(f->header);
+  icl__json_free(f->header);
   icl__free(f->places);
   icl__free(f->arrays);
   icl__free(f->metadata);

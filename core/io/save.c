@@ -22,8 +22,9 @@ typedef struct {
 } piece;
 
 struct icl__save {
-  char *path, *start; /* length and header */
-  size_t start_bytes, digits;
+  char *path, *start;         /* length and header */
+  size_t start_bytes, digits; /* digits: where those of the checksum are; 0: there is none */
+  uint32_t sum;
   int count;
   piece *pieces; /* the data, in their order */
   icl__places places;
@@ -41,33 +42,47 @@ struct icl__save {
 
 /* ---- the file ---- */
 
-static icl_status write_pieces(const icl__save *s, icl__writer *writer, uint32_t *sum) {
-  *sum = icl__safetensors_sum(0, s->start, s->start_bytes);
+/* The checksum of all that is written. */
+static void *sum_up(void *context) {
+  icl__save *s = context;
+  s->sum = icl__safetensors_sum(0, s->start, s->start_bytes);
+  for (int i = 0; i < s->count; i++)
+    s->sum = icl__safetensors_sum(s->sum, s->pieces[i].data, s->pieces[i].bytes);
+  return NULL;
+}
+
+static icl_status write_pieces(const icl__save *s, icl__writer *writer) {
   ICL__TRY(icl__writer_write(writer, s->start, s->start_bytes));
-  for (int i = 0; i < s->count; i++) {
-    const char *data = s->pieces[i].data;
-    for (size_t left = s->pieces[i].bytes, now; left; left -= now, data += now) {
-      enum { IN_CACHE = 1 << 18 }; /* what was summed up is still near when it is written */
-      now = left < IN_CACHE ? left : IN_CACHE;
-      if (s->digits)
-        *sum = icl__safetensors_sum(*sum, data, now);
-      ICL__TRY(icl__writer_write(writer, data, now));
-    }
-  }
+  for (int i = 0; i < s->count; i++)
+    ICL__TRY(icl__writer_write(writer, s->pieces[i].data, s->pieces[i].bytes));
   return ICL_OK;
 }
 
-static icl_status write_all(const icl__save *s, icl__writer *writer) {
-  uint32_t sum;
-  ICL__TRY(write_pieces(s, writer, &sum));
-  if (!s->digits)
-    return ICL_OK;
+static size_t data_bytes(const icl__save *s) {
+  size_t bytes = 0;
+  for (int i = 0; i < s->count; i++)
+    bytes += s->pieces[i].bytes;
+  return bytes;
+}
+
+/* A large file is summed up while it is written, on a thread for that if there can be one. */
+static icl_status write_all(icl__save *s, icl__writer *writer) {
+  enum { LARGE = 1 << 18 };
+  pthread_t thread;
+  bool beside = s->digits && data_bytes(s) >= LARGE && icl__thread_start(&thread, sum_up, s) == 0;
+  icl_status status = write_pieces(s, writer);
+  if (beside)
+    pthread_join(thread, NULL);
+  else if (s->digits)
+    sum_up(s);
+  if (status != ICL_OK || !s->digits)
+    return status;
   char digits[ICL__SAFETENSORS_DIGITS + 1];
-  snprintf(digits, sizeof digits, "%08x", sum);
+  snprintf(digits, sizeof digits, "%08x", s->sum);
   return icl__writer_correct(writer, s->digits, digits, ICL__SAFETENSORS_DIGITS);
 }
 
-static icl_status write_file(const icl__save *s) {
+static icl_status write_file(icl__save *s) {
   icl__writer *writer;
   ICL__TRY(icl__writer_open(s->path, &writer));
   icl_status status = write_all(s, writer);

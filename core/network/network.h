@@ -2,8 +2,7 @@
 #ifndef ICL_NETWORK_NETWORK_H
 #define ICL_NETWORK_NETWORK_H
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/status.h"
 #include "graph/graph.h"
 
@@ -36,14 +35,14 @@ struct icl_network {
   const char **class_names;
   int count, output;
   icl__planned_node *nodes;
-  icl_tensor **made; /* scratch of apply: the result of each node */
-  json_t *metadata;  /* of the file: class names are in it */
+  icl_tensor **made;   /* scratch of apply: the result of each node */
+  icl__json *metadata; /* of the file: class names are in it */
 };
 
-/* Reads a description, and what is known of the data, from `metadata`, an object whose reference is taken; tensors come
- * from `contents`, under their names or "model." and these. `what` begins messages. */
-icl_status icl__network_parse(icl_engine *engine, const char *what, json_t *metadata, const icl_safetensors *contents,
-                              icl_network **result);
+/* Reads a description, and what is known of the data, from `metadata`, which is freed with the network or here; tensors
+ * come from `contents`, under their names or "model." and these. `what` begins messages. */
+icl_status icl__network_parse(icl_engine *engine, const char *what, icl__json *metadata,
+                              const icl_safetensors *contents, icl_network **result);
 
 /* parse.c: one entry of the list of nodes, which is number `place`; network.c calls it. */
 icl_status icl__network_node(icl_network *network, int place, json_t *entry, const icl_safetensors *contents,

@@ -153,20 +153,20 @@ static icl_status read_description(icl_network *network, json_t *json, const icl
 }
 
 static icl_status read_metadata(icl_network *network, const icl_safetensors *contents) {
-  json_t *description = json_object_get(network->metadata, "network"),
-         *data = json_object_get(network->metadata, "data");
+  json_t *description = json_object_get(icl__json_value(network->metadata), "network"),
+         *data = json_object_get(icl__json_value(network->metadata), "data");
   ICL__TRY(read_description(network, description, contents));
   ICL__TRY(read_statistics(network, data));
   ICL__TRY(read_evaluation(network, data));
   return read_class_names(network, data);
 }
 
-icl_status icl__network_parse(icl_engine *engine, const char *what, json_t *metadata, const icl_safetensors *contents,
-                              icl_network **result) {
-  bool described = json_is_object(json_object_get(metadata, "network"));
+icl_status icl__network_parse(icl_engine *engine, const char *what, icl__json *metadata,
+                              const icl_safetensors *contents, icl_network **result) {
+  bool described = json_is_object(json_object_get(icl__json_value(metadata), "network"));
   icl_network *network = described ? icl__calloc(1, sizeof *network) : NULL;
   if (!network) {
-    json_decref(metadata);
+    icl__json_free(metadata);
     return described ? icl__wrap(ICL_ENOMEM, "%s", what)
                      : icl__fail(ICL_EFORMAT,
                                  "%s: "
@@ -195,15 +195,25 @@ static const char *find_metadata(const icl_safetensors *contents) {
   return "{}";
 }
 
+static icl_status parse_metadata(const char *path, const icl_safetensors *contents, icl__json **metadata) {
+  const char *text = find_metadata(contents);
+  json_error_t error;
+  icl_status status = icl__json_parse(text, strlen(text), JSON_REJECT_DUPLICATES, &error, metadata);
+  if (status == ICL_EFORMAT)
+    return icl__fail(ICL_EFORMAT, "%s: the metadata 'icl' is not JSON: %s", path, error.text);
+  return status == ICL_OK ? ICL_OK : icl__wrap(status, "%s", path);
+}
+
 icl_status icl_network_read(icl_engine *engine, const char *path, icl_network **result) {
   icl_safetensors *contents;
-  json_error_t error;
+  icl__json *metadata;
   if (icl_in_step(engine))
     return icl__fail(ICL_EINVAL, "%s: a network is not read inside a step; read it before", path);
+  ICL__TRY(icl_safetensors_verify(path));
   ICL__TRY(icl_safetensors_read(path, &contents));
-  json_t *metadata = json_loads(find_metadata(contents), JSON_REJECT_DUPLICATES, &error);
-  icl_status status = metadata ? icl__network_parse(engine, path, metadata, contents, result)
-                               : icl__fail(ICL_EFORMAT, "%s: the metadata 'icl' is not JSON: %s", path, error.text);
+  icl_status status = parse_metadata(path, contents, &metadata);
+  if (status == ICL_OK)
+    status = icl__network_parse(engine, path, metadata, contents, result);
   icl_safetensors_free(contents);
   return status;
 }
@@ -219,7 +229,7 @@ void icl_network_free(icl_network *network) {
   icl__free(network->made);
   icl__free(network->statistics);
   icl__free(network->class_names);
-  json_decref(network->metadata);
+  icl__json_free(network->metadata);
   icl__free(network);
 }
 

@@ -18,6 +18,8 @@ enum { REDUCE_DIMS, REDUCE_KEEPDIM = ICL__LIST_SLOTS };
 enum { ARGMAX_DIM };
 /* broadcast_to, sum_to, reshape, uniform, normal, bernoulli, randint: the rank, then the sizes */
 enum { TARGET_SHAPE, RANDINT_LOW = ICL__LIST_SLOTS, RANDINT_HIGH };
+/* all_reduce */
+enum { ALL_REDUCE_JOIN, ALL_REDUCE_WIDE };
 /* matmul */
 enum { MATMUL_TRANSPOSE_A, MATMUL_TRANSPOSE_B };
 /* conv2d and, one slot pair more: size of conv2d_input_grad, kernel of conv2d_weight_grad */
@@ -60,8 +62,9 @@ enum { ALONG_DIM };
 enum { CUMSUM_REVERSE = ALONG_DIM + 1 };
 enum { ARGSORT_DESCENDING = ALONG_DIM + 1, ARGSORT_LENGTH };
 enum { GATHER_ALONG_SIZE = ALONG_DIM + 1 };
-/* crop, normalize */
+/* crop, warp, normalize */
 enum { CROP_SIZE_H, CROP_SIZE_W, CROP_PADDING_H, CROP_PADDING_W, CROP_FILL };
+enum { WARP_BILINEAR, WARP_FILL };
 enum { NORMALIZE_DTYPE };
 
 /* The list attribute in a slot: returns its length. */

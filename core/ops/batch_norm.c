@@ -186,21 +186,34 @@ icl_status icl__grad_scale_shift(icl__gradient *pass, icl__node *y, icl__node *g
   return ICL_OK;
 }
 
-static icl_status give_weight_and_bias(icl__gradient *pass, icl__node *y, int weight, icl__node *k) {
-  if (icl__wants(y, weight))
-    ICL__TRY(icl__give(pass, y, weight, row(pass, k, BN_WEIGHT_GRADIENT)));
-  return icl__wants(y, weight + 1) ? icl__give(pass, y, weight + 1, row(pass, k, BN_BIAS_GRADIENT)) : ICL_OK;
+/* `joined`: k comes from the sums of all processes, so each has the whole gradient. One of them passes it on; the
+ * others pass -0, which changes no number it is added to. */
+static icl_status give_row(icl__gradient *pass, icl__node *y, int input, icl__node *k, int which, bool joined) {
+  if (!icl__wants(y, input))
+    return ICL_OK;
+  icl__node *gradient = row(pass, k, which);
+  if (joined)
+    gradient = icl__g3(pass, ICL__OP_where, icl__g_number(pass, pass->first), gradient, icl__g_number(pass, -0.0));
+  return icl__give(pass, y, input, gradient);
+}
+
+static icl_status give_weight_and_bias(icl__gradient *pass, icl__node *y, int weight, icl__node *k, bool joined) {
+  ICL__TRY(give_row(pass, y, weight, k, BN_WEIGHT_GRADIENT, joined));
+  return give_row(pass, y, weight + 1, k, BN_BIAS_GRADIENT, joined);
 }
 
 /* scale_sums: what scale_shift gave */
 icl_status icl__grad_bn_coefficients(icl__gradient *pass, icl__node *y, icl__node *scale_sums) {
+  bool joined = y->in[0]->op == ICL__OP_all_reduce;
+  if (joined)
+    scale_sums = icl__g1(pass, ICL__OP_all_reduce, scale_sums);
   icl__node *k = icl__g3(pass, ICL__OP_bn_coefficients_grad, scale_sums, y, y->in[0]);
-  ICL__TRY(give_weight_and_bias(pass, y, 1, k));
+  ICL__TRY(give_weight_and_bias(pass, y, 1, k, joined));
   return icl__wants(y, 0) ? icl__give_packed(pass, y, 0, k) : ICL_OK;
 }
 
 icl_status icl__grad_bn_inference(icl__gradient *pass, icl__node *y, icl__node *scale_sums) {
-  return give_weight_and_bias(pass, y, 0, icl__g2(pass, ICL__OP_bn_coefficients_grad, scale_sums, y));
+  return give_weight_and_bias(pass, y, 0, icl__g2(pass, ICL__OP_bn_coefficients_grad, scale_sums, y), false);
 }
 
 icl_status icl__grad_bn_sums(icl__gradient *pass, icl__node *y, icl__node *k) {

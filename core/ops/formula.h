@@ -24,6 +24,7 @@ typedef struct {
 struct icl__gradient {
   icl_engine *engine;
   const icl__recorder *recorder;
+  bool first;        /* of a group of processes this is the first */
   icl_status status; /* the first error of a formula */
   int nodes;
   icl__node **node;  /* what the loss depends on and needs a gradient; sorted by id */

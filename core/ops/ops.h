@@ -21,7 +21,8 @@ enum {
   ICL__POINTWISE = 32,
   ICL__ELEMENTWISE = 64,
   ICL__WIDE = 128,
-  ICL__PACKED = 256
+  ICL__PACKED = 256,
+  ICL__OPAQUE = 512
 };
 
 typedef enum {

@@ -16,19 +16,25 @@ static icl_status expect_probability(const icl__node *node, int i) {
 }
 
 /* The input that may hold ids. */
-static int id_input(int op) { return op == ICL__OP_bernoulli ? 2 : 1; }
+static int id_input(int op) { return op == ICL__OP_dropout ? 3 : op == ICL__OP_bernoulli ? 2 : 1; }
 
-static icl_status infer_draw(icl__node *node, icl_dtype dtype) {
-  const int32_t *shape;
-  int rank = icl__list(&node->attr, TARGET_SHAPE, &shape), id = id_input(node->op);
-  ICL__TRY(expect_key(node, 0));
-  ICL__TRY(icl__set_shape(node, rank, shape, dtype));
+/* Ids of a draw of this shape, if there are any. */
+static icl_status expect_ids(const icl__node *node, int rank, const int32_t *shape) {
+  int id = id_input(node->op);
   if (node->inputs <= id)
     return ICL_OK;
   ICL__TRY(icl__expect_dtype(node, id, ICL_I64, "id"));
   if (rank > 0 && icl__shape_is(node->in[id], 1, shape))
     return ICL_OK;
   return icl__shape_error(node, "id must be (n), one for each of the images that axis 0 of the shape counts");
+}
+
+static icl_status infer_draw(icl__node *node, icl_dtype dtype) {
+  const int32_t *shape;
+  int rank = icl__list(&node->attr, TARGET_SHAPE, &shape);
+  ICL__TRY(expect_key(node, 0));
+  ICL__TRY(icl__set_shape(node, rank, shape, dtype));
+  return expect_ids(node, rank, shape);
 }
 
 icl_status icl__infer_draw(icl__node *node) { return infer_draw(node, ICL_F32); }
@@ -50,6 +56,7 @@ icl_status icl__infer_dropout(icl__node *node) {
   ICL__TRY(icl__expect_float(node, 0, "x"));
   ICL__TRY(expect_key(node, 1));
   ICL__TRY(expect_probability(node, 2));
+  ICL__TRY(expect_ids(node, x->rank, x->shape));
   return icl__set_shape(node, x->rank, x->shape, (icl_dtype)x->dtype);
 }
 
@@ -65,13 +72,15 @@ void icl__batch_draw(const icl__facts *facts, icl__batch_rule *rule) {
 }
 
 void icl__batch_dropout(const icl__facts *facts, icl__batch_rule *rule) {
+  int id = id_input(facts->op);
   if (facts->rank == 0)
     icl__rule_global(rule);
   else
-    icl__rule_map(rule, 1, false);
+    icl__rule_map(rule, 1 | (facts->inputs > id ? 1u << id : 0), false);
 }
 
 /* The same key drops the same elements of g. */
 icl_status icl__grad_dropout(icl__gradient *pass, icl__node *y, icl__node *gy) {
-  return icl__give(pass, y, 0, icl__g3(pass, ICL__OP_dropout, gy, y->in[1], y->in[2]));
+  icl__node *in[] = {gy, y->in[1], y->in[2], y->inputs > 3 ? y->in[3] : NULL};
+  return icl__give(pass, y, 0, icl__g(pass, ICL__OP_dropout, y->inputs, in, NULL));
 }

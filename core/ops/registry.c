@@ -22,7 +22,8 @@ enum {
   HIDDEN = ICL__HIDDEN,
   ELEMENTWISE = ICL__ELEMENTWISE,
   WIDE = ICL__WIDE,
-  PACKED = ICL__PACKED
+  PACKED = ICL__PACKED,
+  OPAQUE = ICL__OPAQUE
 };
 #define icl__grad_none NULL
 

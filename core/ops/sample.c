@@ -1,5 +1,7 @@
-/* sample.c - what is done to the images of a u8 data set on their way into a network: crop, flip, normalise. */
+/* sample.c - what is done to the images of a u8 data set on their way into a network: crop, flip, adjust,
+ * warp, normalise. */
 #include "ops/families.h"
+#include "ops/picture.h"
 
 /* x (n, h, w, c) and, in input 1, something for each image */
 static icl_status expect_images(const icl__node *node, const char *name, const char *form, int rank) {
@@ -11,17 +13,21 @@ static icl_status expect_images(const icl__node *node, const char *name, const c
                           (int)node->in[1]->shape[0]);
 }
 
+static icl_status expect_fill(const icl__node *node, int32_t fill) {
+  if (fill >= 0 && fill <= 255)
+    return ICL_OK;
+  return icl__value_error(node, "fill must be a byte, from 0 to 255, not %d", (int)fill);
+}
+
 icl_status icl__infer_crop(icl__node *node) {
   const icl__node *x = node->in[0], *offset = node->in[1];
   const int32_t *size = &node->attr.i[CROP_SIZE_H], *padding = &node->attr.i[CROP_PADDING_H];
-  int32_t fill = node->attr.i[CROP_FILL];
   ICL__TRY(icl__expect_dtype(node, 0, ICL_U8, "x"));
   ICL__TRY(icl__expect_dtype(node, 1, ICL_I64, "offset"));
   ICL__TRY(expect_images(node, "offset", "(n, 2): top and left", 2));
   if (offset->shape[1] != 2)
     return icl__shape_error(node, "offset must be (n, 2): top and left");
-  if (fill < 0 || fill > 255)
-    return icl__value_error(node, "fill must be a byte, from 0 to 255, not %d", (int)fill);
+  ICL__TRY(expect_fill(node, node->attr.i[CROP_FILL]));
   for (int axis = 0; axis < 2; axis++) {
     int64_t padded = x->shape[1 + axis] + 2 * (int64_t)padding[axis];
     if (padding[axis] < 0 || padded > INT32_MAX)
@@ -40,6 +46,30 @@ icl_status icl__infer_flip(icl__node *node) {
   ICL__TRY(icl__expect_dtype(node, 1, ICL_BOOL, "which"));
   ICL__TRY(expect_images(node, "which", "(n)", 1));
   return icl__set_shape(node, 4, x->shape, (icl_dtype)x->dtype);
+}
+
+icl_status icl__infer_adjust(icl__node *node) {
+  const icl__node *x = node->in[0], *kind = node->in[2];
+  ICL__TRY(icl__expect_dtype(node, 0, ICL_U8, "x"));
+  ICL__TRY(icl__expect_dtype(node, 1, ICL_F64, "amount"));
+  ICL__TRY(expect_images(node, "amount", "(n)", 1));
+  ICL__TRY(icl__expect_indices(node, ICL__ADJUSTMENT_COUNT, "kind"));
+  if (!icl__same_shape(kind, node->in[1]))
+    return icl__shape_error(node, "kind must be (n), one for each image");
+  if (x->shape[3] != 1 && x->shape[3] != ICL__RGB)
+    return icl__shape_error(node, "x must have 1 or 3 channels, not %d", (int)x->shape[3]);
+  return icl__set_shape(node, 4, x->shape, ICL_U8);
+}
+
+icl_status icl__infer_warp(icl__node *node) {
+  const icl__node *x = node->in[0];
+  ICL__TRY(icl__expect_dtype(node, 0, ICL_U8, "x"));
+  ICL__TRY(icl__expect_dtype(node, 1, ICL_F32, "coefficients"));
+  ICL__TRY(expect_images(node, "coefficients", "(n, 8)", 2));
+  if (node->in[1]->shape[1] != 8)
+    return icl__shape_error(node, "coefficients must be (n, 8)");
+  ICL__TRY(expect_fill(node, node->attr.i[WARP_FILL]));
+  return icl__set_shape(node, 4, x->shape, ICL_U8);
 }
 
 icl_status icl__infer_normalize(icl__node *node) {

@@ -8,7 +8,10 @@ static void say_node(icl__text *out, const icl__pnode *v) {
   static const char *store[] = {"joined", "leaf", "output", "KEPT", "chunk", "shared", "partial", "block"};
   char shape[ICL__SHAPE_TEXT];
   icl__say(out, "  %%%d %s %s, %s%s", v->index, icl__plan_op_name(v->op),
-           icl__shape_text(shape, v->dtype, v->rank, v->shape), store[v->store], v->same ? " in place" : "");
+           icl__shape_text(shape, v->dtype, v->rank, v->shape), store[v->store],
+           v->same     ? " in place"
+           : v->inside ? " in its bucket"
+                       : "");
   if (v->companion)
     icl__say(out, ", with %%%d", v->companion->index);
   icl__say(out, " (");
@@ -35,6 +38,15 @@ static void say_section(icl__text *out, const icl__plan *plan, const icl__phase 
     }
 }
 
+static void say_buckets(icl__text *out, const icl__plan *plan) {
+  static const char *const what[] = {"sums", "tables"};
+  for (int i = 0; i < plan->buckets; i++) {
+    const icl__bucket *b = plan->bucket[i];
+    icl__say(out, "bucket %d: %s of %s (%zu), %d values, on its way in phases %d to %d%s\n", i + 1, what[b->join],
+             icl_dtype_name(b->dtype), b->count, b->members, b->start, b->wait, b->flags ? ", with flags" : "");
+  }
+}
+
 icl_status icl__plan_describe(const icl__plan *plan, char **text) {
   icl__text out = {0};
   icl__say(&out,
@@ -43,9 +55,12 @@ icl_status icl__plan_describe(const icl__plan *plan, char **text) {
            plan->nodes, plan->phases, plan->merged, plan->joined, plan->sunk, plan->recomputed, plan->placed_over,
            (double)plan->arena_bytes / 1e6, (double)plan->kept_bytes / 1e6, (double)plan->recomputed_bytes / 1e6,
            (double)(plan->scratch_bytes + plan->workspace_bytes) / 1e3);
+  say_buckets(&out, plan);
   for (int p = 0; plan->phase && p <= plan->phases; p++) {
     const icl__phase *phase = &plan->phase[p];
-    if (p)
+    if (p && !phase->instructions)
+      icl__say(&out, "phase %d: nothing to compute\n", p);
+    else if (p)
       icl__say(&out, "phase %d: %d images, chunks of %d\n", p, plan->domain_size[phase->domain], phase->chunk);
     for (int i = 0; i < phase->instructions; i++)
       say_node(&out, phase->instruction[i]);

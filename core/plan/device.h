@@ -34,6 +34,8 @@ typedef struct {
                               plan's slot */
   void *arena;             /* as large as the plan says; what it holds is of no use to the next run */
   const atomic_bool *stop; /* true: give up with EINTERRUPTED, at least before the launch; NULL: never */
+  icl_group *group;        /* whose ranks all_reduce adds up; NULL: there is no such op */
+  unsigned *flags;         /* of this rank, to be replaced by those of all if anything is sent; NULL: zeros are sent */
 } icl__bindings;
 
 static inline bool icl__stop_wanted(const icl__bindings *bindings) {
@@ -47,6 +49,7 @@ typedef struct icl__backend {
   bool slow_f16;          /* it computes with f16, but has no kernels for it: trainings are not to store it */
   bool unplanned;         /* runs the recorded nodes in order: no phases and no storage are planned for it, and it
                              writes outputs behind everything else */
+  bool groups;            /* it has all_reduce */
   bool slots;             /* addresses are part of its programs: what is not written in place gets a place in the arena,
                              and the engine copies it out */
 

@@ -15,6 +15,8 @@ const char *icl__plan_op_name(int op) {
 bool icl__plan_runs_in_phase(const icl__pnode *v) { return v->behaviour != ICL__GLOBAL; }
 bool icl__plan_is_global(const icl__pnode *v) { return v->behaviour == ICL__GLOBAL && v->leaf < 0; }
 
+bool icl__plan_sends(const icl__pnode *v) { return v->op == ICL__OP_all_reduce; }
+
 unsigned icl__plan_flags(const icl__pnode *v) {
   return v->op < ICL__OP_COUNT ? icl__op(v->op)->flags : v->op == ICL__PLAN_CHAIN ? ICL__ELEMENTWISE : 0;
 }

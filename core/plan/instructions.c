@@ -88,6 +88,7 @@ static void choose_chunk(icl__plan *plan, icl__phase *phase) {
 icl_status icl__plan_instructions(icl__plan *plan) {
   ICL__TRY(order(plan));
   for (int p = 1; p <= plan->phases; p++)
-    choose_chunk(plan, &plan->phase[p]);
+    if (plan->phase[p].instructions)
+      choose_chunk(plan, &plan->phase[p]);
   return ICL_OK;
 }

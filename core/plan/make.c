@@ -14,6 +14,7 @@ static icl_status import(icl__plan *plan, int count, const icl__plan_node *nodes
     ICL__TRY(icl__plan_append(plan, &v));
     v->kind = node->kind;
     v->op = node->kind ? ICL__OP_constant : node->op;
+    plan->sends |= icl__plan_sends(v);
     v->key = i;
     v->dtype = v->stored = node->dtype;
     v->rank = node->rank;
@@ -64,10 +65,14 @@ static icl_status run_stages(icl__plan *plan) {
   if (backend->rewrite)
     ICL__TRY(backend->rewrite(plan->device, plan));
   ICL__TRY(icl__plan_tidy(plan));
+  icl__plan_slack(plan);
+  ICL__TRY(icl__plan_buckets(plan));
   ICL__TRY(icl__plan_schedule(plan));
   ICL__TRY(icl__plan_keep_or_recompute(plan));
+  icl__plan_time_buckets(plan);
   ICL__TRY(icl__plan_instructions(plan));
   icl__plan_share(plan);
+  icl__plan_fill_buckets(plan);
   if (backend->lower)
     ICL__TRY(backend->lower(plan->device, plan));
   icl__plan_chains(plan);
@@ -115,6 +120,11 @@ void icl__plan_free(icl__plan *plan) {
   for (int i = 0; i < plan->nodes; i++)
     icl__pnode_free(plan->node[i]);
   icl__free(plan->node);
+  for (int i = 0; i < plan->buckets; i++) {
+    icl__free(plan->bucket[i]->member);
+    icl__free(plan->bucket[i]);
+  }
+  icl__free(plan->bucket);
   icl__free(plan->domain_size);
   icl__free(plan->state_leaf);
   icl__free(plan->in_place);

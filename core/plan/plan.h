@@ -5,6 +5,10 @@
  * global ops run in waves parted by barriers, split among threads. Section 0 comes before phase 1; the last section
  * holds the writes of states. Times order lifetimes: 2 p is phase p, 2 p + 1 is section p.
  *
+ * What an all_reduce sends is on its way during phases: its input is there before one, its value after the same one or
+ * a later one. A phase may have nothing else to do; the last one of a plan that sends has not, so that no rank stores
+ * anything while another can still fail.
+ *
  * The planner knows ops by the table of ops.def. Only the rules that turn one pattern of ops into another (rewrite.c,
  * statistics.c, dense.c) and those for concatenations (share.c) name the ops of their patterns. What is special about a
  * device is asked of the device (device.h). */
@@ -23,6 +27,7 @@ const char *icl__plan_op_name(int op);
 
 typedef struct icl__pnode icl__pnode;
 typedef struct icl__plan icl__plan;
+typedef struct icl__bucket icl__bucket;
 
 /* What a leaf is, and with it where its value lies at a run: a number in the host's memory, everything else in the
  * device's. The value of a state is at the same address in most runs (device.h); that of another leaf is where it came
@@ -75,6 +80,11 @@ struct icl__pnode {
   bool seed;        /* axis 0 is a batch by nature */
   int domain;       /* -1: none */
 
+  /* buckets.c: of all_reduce, and of its input where that is written into the bucket */
+  icl__bucket *bucket;
+  size_t element; /* of the bucket, the first that is its own */
+  bool inside;    /* the value lies in the bucket */
+
   /* schedule.c, sink.c: time */
   int phase;  /* phase of map and reduce ops, section of global ones; leaves 0 */
   int pinned; /* not before this phase */
@@ -118,6 +128,22 @@ typedef struct {
   int part, parts;
 } icl__item;
 
+/* What is sent to the other ranks at once: the inputs of some all_reduces, one after another. */
+struct icl__bucket {
+  icl_dtype dtype; /* of the sums: f32, f64, i64 */
+  bool join;       /* a single table of bn_sums, and behind it those of all ranks */
+  bool flags;      /* flags of the step follow: group/flags.h */
+  size_t count;    /* elements that a rank sends, without flags */
+  int members;
+  size_t capacity;
+  icl__pnode **member; /* all_reduces, in recorded order */
+  int ready;           /* the place in recorded order of the last op of a phase that it waits for */
+  int after;           /* it does not depend on the bucket of this number nor on later ones, as they were made */
+  int number, place;   /* in the order in which they were made, and in that in which they are sent */
+  int start, wait;     /* it is on its way from the beginning of one phase to the end of another */
+  size_t offset;       /* in the arena */
+};
+
 enum { ICL__BLOCK = 4096 }; /* elements of a block of a chain; a part is whole blocks but for the last */
 
 /* What one thread does in one wave of a section. */
@@ -152,6 +178,10 @@ struct icl__plan {
   int *state_leaf; /* by output: leaf with the state's old version, or -1 */
   bool *in_place;  /* by output: a new version that may be written where the old one lies */
   size_t *slot;    /* by output: its place in the arena, for devices with slots; else ICL__NO_SLOT */
+  bool sends;      /* it has all_reduces */
+  int buckets;
+  size_t bucket_capacity;
+  icl__bucket **bucket; /* in the order in which they are sent, which is the same on all ranks */
   int domains;
   int32_t *domain_size;
   int phases;
@@ -173,6 +203,7 @@ struct icl__plan {
 
 bool icl__plan_runs_in_phase(const icl__pnode *v); /* map and reduce ops */
 bool icl__plan_is_global(const icl__pnode *v);     /* global ops; not leaves */
+bool icl__plan_sends(const icl__pnode *v);         /* all_reduce */
 unsigned icl__plan_flags(const icl__pnode *v);     /* of its op in ops.def; 0 for those that only the planner makes */
 bool icl__plan_cheap(const icl__pnode *v);
 bool icl__plan_elementwise(const icl__pnode *v);
@@ -180,9 +211,10 @@ bool icl__plan_reads_images(const icl__pnode *v, int input); /* image by image; 
 bool icl__plan_same_shape(const icl__pnode *a, const icl__pnode *b);
 size_t icl__plan_bytes(const icl__pnode *v);
 size_t icl__plan_image_bytes(const icl__pnode *v);
-size_t icl__plan_image_stride(const icl__pnode *v); /* bytes from one image to the next in memory */
-int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to the next in memory */
-icl__pnode *icl__plan_root(const icl__pnode *v);    /* the value in whose place it lies: often itself */
+size_t icl__plan_image_stride(const icl__pnode *v);  /* bytes from one image to the next in memory */
+int64_t icl__plan_pitch(const icl__pnode *v);        /* elements from one row to the next in memory */
+icl__pnode *icl__plan_root(const icl__pnode *v);     /* the value in whose place it lies: often itself */
+size_t icl__bucket_bytes(const icl__bucket *bucket); /* that a rank sends */
 
 /* Images of thread t of a domain of n images: [first, end). */
 static inline int64_t icl__plan_first_image(int64_t n, int thread, int threads) { return n * thread / threads; }

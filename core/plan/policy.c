@@ -11,6 +11,9 @@ static const icl__policy standard = {
         .chunk_bytes = 256 << 10,
     .chunk_limit = 4 << 20,
     .chain = 3,
+    .ranks = 1,
+    .bucket_bytes = 25 << 20,
+    .last_bucket_bytes = 1 << 20,
 };
 
 static bool *find_switch(icl__policy *policy, const char *name, size_t length) {

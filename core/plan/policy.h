@@ -16,6 +16,7 @@
   X(late_prepare, "weights are prepared just before their phase")                                                      \
   X(link, "elementwise global ops of one shape run as one, block by block")                                            \
   X(split, "large global ops are split among threads")                                                                 \
+  X(bucket, "what goes to other processes and need not hurry is sent in buckets")                                      \
   X(chunks, "a thread takes its images through a phase in chunks that fit the cache")
 
 typedef struct {
@@ -23,10 +24,13 @@ typedef struct {
   ICL__POLICY_TABLE(X)
 #undef X
   int threads;
-  int chunk;          /* images; 0: from chunk_bytes */
-  size_t chunk_bytes; /* of the widest value of a phase */
-  size_t chunk_limit; /* the same where weights are larger */
-  int chain;          /* a value is computed again if that moves at most so many times its bytes */
+  int chunk;                /* images; 0: from chunk_bytes */
+  size_t chunk_bytes;       /* of the widest value of a phase */
+  size_t chunk_limit;       /* the same where weights are larger */
+  int chain;                /* a value is computed again if that moves at most so many times its bytes */
+  int ranks;                /* processes of the group; 1: there is none */
+  size_t bucket_bytes;      /* that are sent together */
+  size_t last_bucket_bytes; /* the same for those that are sent last */
 } icl__policy;
 
 icl_status icl__policy_parse(const char *switches, icl__policy *policy);

@@ -141,14 +141,17 @@ static void drop_unused(icl__plan *plan) {
   plan->nodes = n;
 }
 
-/* A phase whose ops were all moved away or computed elsewhere vanishes: its section becomes part of the one before. */
+/* A phase whose ops were all moved away or computed elsewhere vanishes: its section becomes part of the one before. The
+ * last one of a plan that sends has no ops and stays. */
 static icl_status drop_empty_phases(icl__plan *plan) {
   int *number = icl__calloc((size_t)plan->phases + 1, sizeof *number); /* first 1 for a phase that stays */
   if (!number)
     return ICL_ENOMEM;
   for (int i = 0; i < plan->nodes; i++)
-    if (icl__plan_runs_in_phase(plan->node[i]))
+    if (icl__plan_runs_in_phase(plan->node[i]) || icl__plan_sends(plan->node[i]))
       number[plan->node[i]->phase] = 1;
+  if (plan->sends)
+    number[plan->phases] = 1;
   for (int p = 1; p <= plan->phases; p++)
     number[p] += number[p - 1];
   for (int i = 0; i < plan->nodes; i++)

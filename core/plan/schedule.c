@@ -2,7 +2,7 @@
  *
  * An op runs as early as its inputs allow. A phase ends only where a map op needs a value that is complete after a
  * phase: a reduced value of its domain, or a batched value that it sees whole. While a domain can go on, no other one
- * runs, so the passes of a subdivided batch follow one another. */
+ * runs, so the passes of a subdivided batch follow one another. A phase is also what an all_reduce takes. */
 #include "plan/stages.h"
 
 #include "base/memory.h"
@@ -10,6 +10,8 @@
 /* Is input j of v, which has its phase, there when v runs in phase p (map, reduce) or in section p (global)? */
 static bool input_ready(const icl__pnode *v, int j, int p) {
   const icl__pnode *u = v->in[j];
+  if (icl__plan_sends(v))
+    return u->phase < p;
   if (u->leaf >= 0 || !icl__plan_runs_in_phase(v))
     return u->phase <= p;
   if (icl__plan_runs_in_phase(u) && icl__plan_reads_images(v, j))
@@ -17,8 +19,14 @@ static bool input_ready(const icl__pnode *v, int j, int p) {
   return u->phase < p;
 }
 
-static bool ready(const icl__pnode *v, int p) {
-  if (v->waits || v->pinned > p)
+/* An all_reduce that a phase waits for leaves when those before it have left. */
+static bool may_leave(const icl__plan *plan, const icl__pnode *v) {
+  const icl__bucket *before = v->slack || !v->bucket->place ? NULL : plan->bucket[v->bucket->place - 1];
+  return !before || before->member[0]->phase >= 0;
+}
+
+static bool ready(const icl__plan *plan, const icl__pnode *v, int p) {
+  if (v->waits || v->pinned > p || (icl__plan_sends(v) && !may_leave(plan, v)))
     return false;
   for (int j = 0; j < v->inputs; j++)
     if (!input_ready(v, j, p))
@@ -49,26 +57,42 @@ static void set_phase(schedule *s, icl__pnode *v, int p) {
       enter(s, v->use[i]);
 }
 
-/* Gives phase p to the ops of a domain (-1: of any) that can run then, those included that enter meanwhile. */
-static void advance(schedule *s, waiting *w, int domain, int p) {
-  int kept = 0;
+/* Gives phase p to the ops of a domain (-1: of any) that can run then, those included that enter meanwhile. Returns
+ * whether there were any. */
+static bool advance(schedule *s, waiting *w, int domain, int p) {
+  int kept = 0, left = w->left;
   for (int i = 0; i < w->count; i++) {
     icl__pnode *v = w->node[i];
-    if ((domain < 0 || v->domain == domain) && ready(v, p))
+    if ((domain < 0 || v->domain == domain) && ready(s->plan, v, p))
       set_phase(s, v, p);
     else
       w->node[kept++] = v;
   }
   w->left -= w->count - kept;
   w->count = kept;
+  return w->left < left;
+}
+
+static void advance_globals(schedule *s, int p) {
+  while (advance(s, &s->globals, -1, p)) /* an all_reduce may have waited for one behind it in the list */
+    ;
+}
+
+/* Is there something to send in phase p? */
+static bool has_to_send(const schedule *s, int p) {
+  for (int i = 0; i < s->globals.count; i++)
+    if (icl__plan_sends(s->globals.node[i]) && ready(s->plan, s->globals.node[i], p))
+      return true;
+  return false;
 }
 
 /* The domain to go on with: the present one if anything of it can run, else that of the first op that can. */
-static int choose(const waiting *w, int p, int present) {
+static int choose(const schedule *s, int p, int present) {
+  const waiting *w = &s->ops;
   const icl__pnode *first = NULL;
   for (int i = 0; i < w->count; i++) {
     const icl__pnode *v = w->node[i];
-    if (!ready(v, p))
+    if (!ready(s->plan, v, p))
       continue;
     if (v->domain == present)
       return present;
@@ -113,24 +137,27 @@ static icl_status assign(schedule *s) {
     if (plan->node[i]->leaf >= 0)
       set_phase(s, plan->node[i], 0);
   int p = 0, domain = -1;
-  advance(s, &s->globals, -1, 0);
-  while (s->ops.left) {
-    domain = choose(&s->ops, p + 1, domain);
-    if (domain < 0) { /* only pinned ops are left: they need not wait for phases that never come */
+  bool computes = true; /* the last phase */
+  advance_globals(s, 0);
+  while (s->ops.left || s->globals.left) {
+    domain = choose(s, p + 1, domain);
+    if (domain < 0 && !has_to_send(s, p + 1)) { /* only pinned ops are left: they need not wait for what never comes */
       if (!unpin(plan, p + 1))
         return never_runs(s);
       continue;
     }
     p++;
-    advance(s, &s->ops, domain, p);
-    advance(s, &s->globals, -1, p);
+    computes = domain >= 0;
+    if (computes)
+      advance(s, &s->ops, domain, p);
+    advance_globals(s, p);
   }
-  plan->phases = p;
-  return s->globals.left ? never_runs(s) : ICL_OK;
+  plan->phases = p + (plan->sends && computes);
+  return ICL_OK;
 }
 
 /* A global op has slack if no op of a phase waits for its value, directly or through others. */
-static void find_slack(icl__plan *plan) {
+void icl__plan_slack(icl__plan *plan) {
   for (int i = plan->nodes - 1; i >= 0; i--) {
     icl__pnode *v = plan->node[i];
     v->slack = icl__plan_is_global(v);
@@ -139,19 +166,43 @@ static void find_slack(icl__plan *plan) {
   }
 }
 
-/* The phase, or section, in which v is needed first. */
+/* The phase, or section, in which v is needed first; what is to be sent is needed at once. */
 static int first_use(const icl__plan *plan, const icl__pnode *v) {
   int first = plan->phases;
-  for (int j = 0; j < v->uses; j++)
-    first = v->use[j]->phase < first ? v->use[j]->phase : first;
+  for (int j = 0; j < v->uses; j++) {
+    int use = icl__plan_sends(v->use[j]) ? v->phase : v->use[j]->phase;
+    first = use < first ? use : first;
+  }
   return first;
 }
 
 static void postpone(icl__pnode *v, int phase) { v->phase = phase > v->phase ? phase : v->phase; }
 
+/* Marks what needs an all_reduce, directly or through other global ops. */
+static void mark_received(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    v->visited = icl__plan_sends(v);
+    for (int j = 0; j < v->inputs && icl__plan_is_global(v); j++)
+      v->visited |= icl__plan_is_global(v->in[j]) && v->in[j]->visited;
+  }
+}
+
+/* What uses a postponed value runs after it. */
+static void follow(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    for (int j = 0; j < v->inputs && icl__plan_is_global(v); j++)
+      postpone(v, v->in[j]->phase + icl__plan_sends(v));
+    plan->phases = v->phase > plan->phases ? v->phase : plan->phases;
+  }
+}
+
 /* Preparations run just before the phase that needs them; new versions of states in the last section, and elementwise
- * ops, where nothing waits for them, beside what needs them: they may become a chain. */
+ * ops, where nothing waits for them, beside what needs them: they may become a chain. What the other ranks send is
+ * waited for as late as can be. */
 static void place_globals(icl__plan *plan) {
+  mark_received(plan);
   for (int i = plan->nodes - 1; i >= 0; i--) {
     icl__pnode *v = plan->node[i];
     if (v->op == ICL__PLAN_PREPARE && plan->policy.late_prepare)
@@ -160,11 +211,12 @@ static void place_globals(icl__plan *plan) {
       postpone(v, plan->phases);
     else if (v->output < 0 && v->slack && plan->policy.link && icl__plan_elementwise(v))
       postpone(v, first_use(plan, v));
+    else if (v->slack && v->visited)
+      postpone(v, v->output < 0 ? first_use(plan, v) : plan->phases);
   }
-  for (int i = 0; i < plan->nodes; i++) /* what uses a postponed version runs after it */
-    for (int j = 0; j < plan->node[i]->inputs && icl__plan_is_global(plan->node[i]); j++)
-      if (plan->node[i]->in[j]->phase > plan->node[i]->phase)
-        plan->node[i]->phase = plan->node[i]->in[j]->phase;
+  do
+    follow(plan);
+  while (icl__plan_delay_buckets(plan));
 }
 
 icl_status icl__plan_schedule(icl__plan *plan) {
@@ -172,7 +224,6 @@ icl_status icl__plan_schedule(icl__plan *plan) {
   s.ops.node = icl__alloc((size_t)plan->nodes, sizeof *s.ops.node);
   s.globals.node = icl__alloc((size_t)plan->nodes, sizeof *s.globals.node);
   icl_status status = s.ops.node && s.globals.node ? assign(&s) : ICL_ENOMEM;
-  find_slack(plan);
   bool moved = plan->policy.sink;
   for (int round = 0; round < 4 && moved && status == ICL_OK; round++) {
     status = icl__plan_sink(plan, &moved);

@@ -27,6 +27,9 @@ static size_t cost(const icl__plan *plan, const icl__pnode *chain) {
   return bytes;
 }
 
+/* Is v there before its section, because it has come in the phase? */
+static bool has_come(const icl__pnode *v) { return icl__plan_sends(v) && v->inside; }
+
 enum { NOBODY = -2, ALL = -1 };
 
 /* The first wave v can run in, and the thread that made its inputs in that wave: NOBODY if none was, ALL if several
@@ -34,7 +37,7 @@ enum { NOBODY = -2, ALL = -1 };
 static void find_wave(const icl__pnode *v, int *wave, int *on) {
   for (int j = 0; j < v->inputs; j++) {
     const icl__pnode *u = v->in[j];
-    if (!icl__plan_is_global(u) || u->phase != v->phase || u->chain == v->chain)
+    if (!icl__plan_is_global(u) || u->phase != v->phase || u->chain == v->chain || has_come(u))
       continue;
     if (u->wave > *wave || *on == NOBODY) {
       *wave = u->wave;
@@ -110,7 +113,7 @@ static icl_status place_level(icl__plan *plan, int level) {
   for (int alone = 0; alone < 2; alone++)
     for (int i = 0; i < plan->nodes; i++) {
       icl__pnode *v = plan->node[i];
-      if (icl__plan_is_global(v) && v->level == level && v->chain == v && alone == !v->link)
+      if (icl__plan_is_global(v) && v->level == level && v->chain == v && alone == !v->link && !has_come(v))
         ICL__TRY(place(plan, &plan->phase[v->phase], v));
     }
   return ICL_OK;

@@ -9,6 +9,8 @@ icl_status icl__plan_rewrite(icl__plan *plan);           /* rewrite.c */
 icl_status icl__plan_statistics(icl__plan *plan);        /* statistics.c, as a part of rewriting */
 icl_status icl__plan_dense(icl__plan *plan);             /* dense.c */
 icl_status icl__plan_finishes(icl__plan *plan);          /* finishes.c */
+void icl__plan_slack(icl__plan *plan);                   /* schedule.c */
+icl_status icl__plan_buckets(icl__plan *plan);           /* buckets.c */
 icl_status icl__plan_schedule(icl__plan *plan);          /* schedule.c */
 icl_status icl__plan_sink(icl__plan *plan, bool *moved); /* sink.c, as a part of scheduling */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan); /* recompute.c */
@@ -29,6 +31,10 @@ icl_status icl__plan_add_use(icl__pnode *v, icl__pnode *user);
 void icl__pnode_free(icl__pnode *v);
 
 /* ---- what one stage asks another ---- */
+
+bool icl__plan_delay_buckets(icl__plan *plan); /* buckets.c: brings all_reduces behind the start of their buckets */
+void icl__plan_time_buckets(icl__plan *plan);  /* buckets.c: when they start, and when they must be there */
+void icl__plan_fill_buckets(icl__plan *plan);  /* buckets.c: which values lie in them */
 
 void icl__plan_rule(icl__pnode *v); /* domains.c: the op's batch rule */
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase); /* recompute.c */

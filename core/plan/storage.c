@@ -81,7 +81,8 @@ static void note_slots(icl__plan *plan) {
 /* ---- layout ---- */
 
 typedef struct {
-  icl__pnode *node;
+  size_t *offset; /* where its place goes */
+  int index;      /* decides among equal sizes */
   size_t size;
   int from, to;
 } span;
@@ -90,7 +91,7 @@ static int larger_first(const void *a, const void *b) {
   const span *x = a, *y = b;
   if (x->size != y->size)
     return x->size < y->size ? 1 : -1;
-  return (x->node->index > y->node->index) - (x->node->index < y->node->index);
+  return (x->index > y->index) - (x->index < y->index);
 }
 
 typedef struct {
@@ -123,7 +124,7 @@ static icl_status lay_out(span *item, int count, size_t *used) {
   for (int i = 0; i < count; i++) {
     size_t at = lowest_free(taken, i, &item[i]), end = at + item[i].size;
     insert(taken, i, (placed){at, end, item[i].from, item[i].to});
-    item[i].node->offset = at;
+    *item[i].offset = at;
     *used = end > *used ? end : *used;
   }
   icl__free(taken);
@@ -151,7 +152,7 @@ static icl_status lay_out_chunks(icl__plan *plan, span *item) {
     for (int i = 0; i < phase->instructions; i++) {
       icl__pnode *v = phase->instruction[i];
       if (v->store == ICL__STORE_CHUNK && !v->same)
-        item[n++] = (span){v, padded(v->bytes * (size_t)phase->chunk), v->place, v->last_place};
+        item[n++] = (span){&v->offset, v->index, padded(v->bytes * (size_t)phase->chunk), v->place, v->last_place};
     }
     ICL__TRY(lay_out(item, n, &plan->scratch_bytes));
   }
@@ -163,15 +164,40 @@ static icl_status lay_out_blocks(icl__plan *plan, span *item) {
     int n = 0;
     for (icl__pnode *v = plan->node[i]->chain == plan->node[i] ? plan->node[i] : NULL; v; v = v->link)
       if (v->store == ICL__STORE_BLOCK)
-        item[n++] = (span){v, padded(ICL__BLOCK * icl_dtype_bytes(v->stored)), v->place, v->last_place};
+        item[n++] =
+            (span){&v->offset, v->index, padded(ICL__BLOCK * icl_dtype_bytes(v->stored)), v->place, v->last_place};
     if (n)
       ICL__TRY(lay_out(item, n, &plan->scratch_bytes));
   }
   return ICL_OK;
 }
 
+/* From the first value that is written into it until the last that lies in it, or has to be copied out, is used. */
+static span span_of_bucket(const icl__plan *plan, icl__bucket *b) {
+  size_t bytes = icl__bucket_bytes(b) * (size_t)(b->join ? 1 + plan->policy.ranks : 1);
+  span s = {&b->offset, plan->nodes + b->place, padded(bytes), 2 * b->start, 2 * b->wait};
+  for (int k = 0; k < b->members; k++) {
+    const icl__pnode *v = b->member[k], *u = v->in[0];
+    int made = u->inside && u->bucket == b ? icl__plan_made_at(u) : s.from;
+    int until = v->inside ? v->last : icl__plan_made_at(v);
+    s.from = made < s.from ? made : s.from;
+    s.to = until > s.to ? until : s.to;
+  }
+  return s;
+}
+
+static void find_places_in_buckets(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->inside)
+      v->offset = v->bucket->offset + v->element * icl_dtype_bytes(v->bucket->dtype);
+  }
+}
+
 static icl_status lay_out_arena(icl__plan *plan, span *item) {
   int n = 0;
+  for (int i = 0; i < plan->buckets; i++)
+    item[n++] = span_of_bucket(plan, plan->bucket[i]);
   for (int i = 0; i < plan->nodes; i++) {
     icl__pnode *v = plan->node[i];
     size_t times = 1;
@@ -181,15 +207,16 @@ static icl_status lay_out_arena(icl__plan *plan, span *item) {
       times = (size_t)plan->policy.threads;
     else if (v->store != ICL__STORE_SHARED)
       continue;
-    if (v->same)
+    if (v->same || v->inside)
       continue;
     if (v->store == ICL__STORE_PARTIAL)
       v->bytes = padded(v->bytes);
-    item[n++] = (span){v, padded(v->bytes * times), icl__plan_made_at(v), v->last};
+    item[n++] = (span){&v->offset, v->index, padded(v->bytes * times), icl__plan_made_at(v), v->last};
     if (v->store == ICL__STORE_BATCH)
       plan->kept_bytes += v->bytes * times;
   }
   ICL__TRY(lay_out(item, n, &plan->arena_bytes));
+  find_places_in_buckets(plan);
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->same)
       plan->node[i]->offset = plan->node[i]->same->offset;
@@ -197,7 +224,7 @@ static icl_status lay_out_arena(icl__plan *plan, span *item) {
 }
 
 icl_status icl__plan_storage(icl__plan *plan) {
-  span *item = icl__alloc((size_t)plan->nodes, sizeof *item);
+  span *item = icl__alloc((size_t)plan->nodes + (size_t)plan->buckets, sizeof *item);
   if (!item)
     return ICL_ENOMEM;
   icl_status status = write_over_states(plan);

@@ -11,6 +11,7 @@ local metrics = require "icl.metrics"
 local new_run = require "icl.run"
 local nn = require "icl.nn.module"
 local places = require "icl.internal.places"
+local processes = require "icl.internal.processes"
 
 -- The views of images that a name stands for.
 local views = {}
@@ -67,9 +68,26 @@ local function watcher(watch)
   return { turn = function(_, run, loop) watch(run, loop) end }
 end
 
+-- Can what these metrics found be put together?
+local function can_merge(own)
+  for _, metric in pairs(own) do
+    if type(metric) == "table" and not metric.merge then return false end
+  end
+  return true
+end
+
+-- Where several processes train all get the statistics of the main one, and the loader is one for a part of the set;
+-- for all of it where it is not one of icl.data, or a metric cannot be put together.
+local function share_out(model, loader, own)
+  if not processes.are_several() then return loader end
+  if nn.is(model) then processes.spread(model:buffers()) end
+  return loader.shared_out and can_merge(own) and loader:shared_out() or loader
+end
+
 -- The averages over a loader, in a loop of the run, and the figures of the whole of it.
-local function average_over(run, model, loader, options)
+local function average_over(run, model, whole, options)
   local view, own, result = view_function(options.views), metrics.clones(options.metrics), {}
+  local loader = share_out(model, whole, own)
   for batch in run:batches(loader) do
     local logits = predict(model, batch.image, view)
     local figures = metrics.figures(logits, batch.target, own)
@@ -77,6 +95,9 @@ local function average_over(run, model, loader, options)
     run:log(figures)
   end
   for name, value in pairs(run.average) do result[name] = value end
+  for _, name in ipairs(loader.shared and arguments.names(own) or {}) do
+    if type(own[name]) == "table" then own[name]:merge() end
+  end
   for name, value in pairs(metrics.values(own)) do result[name] = value end
   return result
 end
@@ -92,6 +113,10 @@ end
 -- whole set, such as icl.metrics.f1 { classes = 10 }. views = "flip" takes the mean of the logits of each image and of
 -- its mirror image; a function(images) gives a list of views. chain is that of the loader that is made for a set,
 -- without random stages unless it is given.
+--
+-- Where several processes train, all must call it: each does some of the batches, and all return the figures that one
+-- would. Statistics of batch norm are those of the main process. A metric of one's own is shared out if it has
+-- merge(self), which takes in what the others found.
 --
 -- It may be called wherever no step is open, in an epoch too: the averages and draws of a run stay as they are, and
 -- each module gets its mode back, also after an error. With run = a run it is a loop of that run, which shows it and

@@ -84,7 +84,7 @@ function icl.no_grad(f, ...)
 end
 
 return require "icl.internal.lazy"(icl, "icl", {
-  "augment", "autograd", "data", "ema", "evaluate", "fit", "grad_scaler", "gradcheck", "image", "json", "loss",
-  "metrics", "models", "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "show",
+  "augment", "autograd", "data", "distributed", "ema", "evaluate", "fit", "grad_scaler", "gradcheck", "image", "json",
+  "loss", "metrics", "models", "network", "nn", "optim", "options", "random", "rerun", "run", "runs", "schedule", "show",
   "sinks", "step", "weights",
 })

@@ -20,6 +20,13 @@ local function number_text(x)
   return math.type(x) == "float" and text:find "^-?%d+$" and text .. ".0" or text
 end
 
+local Verbatim = {}
+
+-- json.verbatim(text) -> a value of which icl.json.encode makes this text, which is JSON already.
+function json.verbatim(text)
+  return setmetatable({ text = text }, Verbatim)
+end
+
 local value_text
 
 -- The items of a list; `open` has the tables that are being written.
@@ -48,6 +55,7 @@ function value_text(value, open)
   if kind == "number" then return number_text(value) end
   if kind == "nil" then return "null" end
   if kind == "boolean" then return tostring(value) end
+  if getmetatable(value) == Verbatim then return value.text end
   if kind ~= "table" then fail("icl.json.encode: a %s has no form in JSON", kind) end
   if open[value] then fail "icl.json.encode: a table holds itself, which has no form in JSON" end
   open[value] = true

@@ -1,6 +1,7 @@
 -- rerun.lua: icl.rerun, which a run's options.lua calls: the same recipe with the same options again.
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local recipes = require "icl.internal.recipes"
 local rules = require "icl.internal.rules"
 
 -- The words that stand for options.
@@ -31,7 +32,7 @@ local function rerun(given)
     fail("icl.rerun: the program came from %s, and is in no file that could be run again",
       path == "-" and "standard input" or "the command line")
   end
-  local chunk, message = loadfile(path)
+  local chunk, message = recipes.load(path)
   if not chunk then
     fail("icl.rerun: %s; the recipe is looked for from the folder where the run was begun, see env.txt", message)
   end

@@ -6,6 +6,7 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local torchvision = require "icl.internal.torchvision"
 
 local weights = {}
 
@@ -39,12 +40,16 @@ local function check_module(what, module)
   end
 end
 
--- weights.state_dict(module) -> list of { name =, tensor = } in PyTorch's layout.
-function weights.state_dict(module)
+-- weights.state_dict(module [, names]) -> list of { name =, tensor = } in PyTorch's layout, with the module's names or,
+-- for names = "torchvision", with those of torchvision.
+function weights.state_dict(module, names)
   check_module("state_dict", module)
-  local list = {}
+  if names ~= nil then arguments.choice("state_dict: names", names, { "own", "torchvision" }) end
+  local foreign, list = names == "torchvision", {}
+  if foreign then torchvision.check("state_dict", module) end
   for i, entry in ipairs(module:named_states()) do
-    list[i] = { name = entry.name, tensor = weights.to_pytorch(entry.state, axes_of(entry)) }
+    local name = foreign and module:torchvision_name(entry.name) or entry.name
+    list[i] = { name = name, tensor = weights.to_pytorch(entry.state, axes_of(entry)) }
   end
   return list
 end
@@ -61,11 +66,13 @@ function weights.under(name, list)
   return own
 end
 
--- weights.save(module, path): what m:save does. The file is replaced as a whole or not at all.
-function weights.save(module, path)
+-- weights.save(module, path [, { names = "own" }]): what m:save does. The file is replaced as a whole or not at all.
+function weights.save(module, path, options, ...)
   check_module("save", module)
   core.refuse_suspended "save"
-  core.safetensors_write(arguments.path("save", path), weights.state_dict(module),
+  arguments.no_more("save", "a path and a table of options", ...)
+  options = arguments.options("save", options, { names = "own" })
+  core.safetensors_write(arguments.path("save", path), weights.state_dict(module, options.names),
     { format = "pt", checksum = "crc32" })
 end
 
@@ -235,15 +242,17 @@ end
 -- is false; nothing is changed if they do not. `strict = false` takes what fits, of which there must be something.
 -- rename gives the name that an entry has in the module, or nil to leave it out. except names a layer or a list of them,
 -- "fc" or { "fc", "stage3" }, the states of which stay as they are, whatever the file has for them; `left` lists these.
--- A file may lack what old versions of PyTorch did not write, the counters of batch norm, which are then 0. The module
--- may be anything with named_states, such as an optimizer; for messages, `target` names it and `advice` says what to do.
+-- names = "torchvision" says that the names are those of torchvision, for networks that it has too, "own" that they are
+-- not; else those are taken of which more fit. A file may lack what old versions of PyTorch did not write, the counters
+-- of batch norm, which are then 0. The module may be anything with named_states, such as an optimizer; for messages,
+-- `target` names it and `advice` says what to do.
 function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
   core.refuse_suspended "load"
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
-    { "rename", "except", "advice" })
-  tensors = renamed(tensors, options.rename)
+    { "rename", "except", "advice", "names" })
+  tensors = renamed(renamed(tensors, options.rename), torchvision.chosen("load", module, tensors, options.names))
   local left = {}
   if options.except then
     module, left, tensors = without(module, tensors, exceptions(options.except), options.target)
@@ -271,13 +280,26 @@ function weights.read(path)
   return ok and type(about) == "table" and about.state and weights.under("model", list) or list
 end
 
--- weights.load(module, path [, { strict = true, rename = function(name), except = }]): what m:load does; see
+-- weights.averages(path) -> list of { name =, tensor = }: the averages in a checkpoint of a run that keeps an icl.ema
+-- under the name ema.
+function weights.averages(path)
+  local found = {}
+  for _, item in ipairs(weights.under("ema", (core.safetensors_read(path)))) do
+    if item.name ~= "n_averaged" then found[#found + 1] = item end
+  end
+  if #found == 0 then
+    fail("%s: no averages of weights are in it; the checkpoints of a run with --ema hold them", path)
+  end
+  return found
+end
+
+-- weights.load(module, path [, { strict = true, rename = function(name), except =, names = }]): what m:load does; see
 -- load_state_dict.
 function weights.load(module, path, options, ...)
   check_module("load", module)
   arguments.no_more("load", "a path and a table of options", ...)
   arguments.path("load", path)
-  options = arguments.options("load", options, { strict = true }, { "rename", "except" })
+  options = arguments.options("load", options, { strict = true }, { "rename", "except", "names" })
   options.source = path
   local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end

@@ -30,6 +30,16 @@ class Skip(Exception):
   """Raised by a test that cannot run here; says why."""
 
 
+def word_behind(option, missing):
+  """The word behind an option of the command line, both of which are taken away; `missing` where it is not there."""
+  if option not in sys.argv:
+    return missing
+  at = sys.argv.index(option)
+  word = sys.argv[at + 1]
+  del sys.argv[at:at + 2]
+  return word
+
+
 def test(function):
   _tests.append(function)
   return function

@@ -250,6 +250,61 @@ def what_a_recipe_leaves_is_a_network():
 
 
 @test
+def averages_of_a_run_are_used_where_they_are_asked_for():
+  with folder() as where:
+    os.mkdir(where / "data")
+    write_mnist(where / "data")
+    recipe, here = os.path.join(ROOT, "recipes", "resnet.lua"), where / "runs/resnet/001"
+    success(run(recipe, "--depth", "8", "--dataset", "fashion_mnist", "--data", where / "data", "--epochs", "1",
+                "--batch-size", "32", "--ema", "0.5", "--output", here))
+    with open(here + "/metrics.jsonl", encoding="utf-8") as file:
+      report = json.loads(file.readline())
+    data = ("--dataset", "fashion_mnist", "--data", where / "data", "--json")
+    for word, more in ((here, ()), (here + "/checkpoints/last.safetensors", ()),
+                       (here + "/checkpoints/best.safetensors", ("--model", "resnet", "--depth", "8"))):
+      got = json.loads(success(run("evaluate", word, "--ema", *data, *more)))
+      assert abs(report["test_ema"]["loss"] - got["loss"]) < 1e-4 * got["loss"], (report, got["loss"])
+      assert abs(report["test"]["loss"] - got["loss"]) > 1e-3 * got["loss"], (report, got["loss"])
+      equal(got["ema"], True)
+    success(run("export", here, "--ema", "--safetensors", where / "net", "--onnx", where / "net.onnx"))
+    equal(json.loads(success(run("evaluate", where / "net", *data)))["loss"], got["loss"])
+    write_png(where / "p.png", 28, 28, lambda y, x: (8 * y, 9 * x, 7))
+    seen = [run("predict", word, where / "p.png", "--json", *more) for word, more in
+            ((here, ("--ema",)), (where / "net", ()), (here, ()))]
+    equal(success(seen[0]), success(seen[1]))
+    assert success(seen[2]) != seen[0].stdout
+    contains(failure(run("evaluate", here + "/weights.safetensors", "--ema", *data)),
+             "weights.safetensors: no averages of weights are in it; the checkpoints of a run with --ema hold them")
+    contains(failure(run("predict", here, where / "p.png", "--ema", "--model", "vgg")), "does not fit the model")
+
+
+@test
+def bad_images_are_skipped_as_they_were_in_the_training():
+  with folder() as where:
+    os.mkdir(where / "photos")
+    write_image_folder(where / "photos")
+    classes = sorted(os.listdir(where / "photos/val"))
+    where.write(f"photos/val/{classes[0]}/bad.png", b"no picture")
+    success(run(os.path.join(ROOT, "recipes", "resnet.lua"), "--depth", "8", "--type", "cifar", "--image-size", "16",
+                "--dataset", "folder", "--data", where / "photos", "--epochs", "1", "--batch-size", "4",
+                "--skip-bad-images", "--output", where / "run"))
+    success(run("evaluate", where / "run"))
+    contains(failure(run("evaluate", where / "run", "--no-skip-bad-images")), "bad.png")
+    contains(failure(run("evaluate", where / "run", "--dataset", "imagenet", "--data", where / "photos")), "bad.png")
+
+
+@test
+def images_that_do_not_fit_are_a_wrong_command_line():
+  with trained("fashion_mnist") as where:
+    os.mkdir(where / "photos")
+    write_image_folder(where / "photos")
+    contains(failure(run("evaluate", where / "net", "--dataset", "folder", "--data", where / "photos"), 2),
+             f"--data {where / 'photos'}: the network takes images of 28 x 28 x 1")
+    result = run("evaluate", where / "net", "--dataset", "mnist", "--data", where / "data")
+    contains(failure(result, 2), f"--data {where / 'data'}: class 1 of the images is 0, and of the network T-shirt/top")
+
+
+@test
 def a_network_is_described_with_eager_as_without():
   with folder() as where:
     script = where.write("save.lua", """

@@ -243,6 +243,8 @@ def servers_that_refuse():
     contains(failure(fetch(server, "broken", where.path)), "the server answers 500")
     equal(os.listdir(where.path), [])
   with folder() as where:
+    failure(run("data", "fetch", "mnist", "--data", where / "new/sets", "--from", "http://127.0.0.1:1/"))
+    equal(os.path.exists(where / "new"), False)
     contains(failure(run("data", "fetch", "mnist", "--data", where.path, "--from", "http://127.0.0.1:1/")),
              "http://127.0.0.1:1/train-images-idx3-ubyte.gz: ", "connect")
     contains(failure(run("data", "fetch", "mnist", "--data", where.path, "--from", "gopher://127.0.0.1/")), "gopher")

@@ -4,8 +4,8 @@ import os
 import signal
 import time
 
-from harness import (ROOT, close, contains, equal, failure, folder, lacks, run, start, success, test,
-                     write_image_folder)
+from harness import (PATIENCE, ROOT, close, contains, equal, failure, folder, lacks, run, start, success, test, wait_for,
+                     write_image_folder, write_png_rows)
 
 RECIPE = os.path.join(ROOT, "recipes", "resnet.lua")
 SMALL = ["--dataset", "imagenet", "--image-size", "32", "--eval-resize", "36", "--n-blocks", "1,1,1,1",
@@ -114,6 +114,43 @@ def an_interrupt_stops_it():
       output, messages = process.communicate(timeout=120)
       equal(process.returncode, -signal.SIGINT, output + messages)
       contains(messages, "stopped by INT")
+
+
+def large_pictures(where):
+  """A folder of classes with pictures of which each takes a good part of a second to decode."""
+  side = 5000
+  write_png_rows(where / "large.png", side, side, (b"\0" + b"\x55" * (3 * side)) * side)
+  for name in ("train/cat/1", "train/cat/2", "train/dog/1", "train/dog/2", "val/cat/1", "val/dog/1"):
+    os.makedirs(where / os.path.dirname(name), exist_ok=True)
+    os.link(where / "large.png", where / f"{name}.png")
+  return where.path
+
+
+@test
+def an_interrupt_while_images_are_decoded():
+  with folder() as here:
+    data = large_pictures(here)
+    train = (RECIPE, "--depth", "8", "--type", "cifar", "--dataset", "folder", "--image-size", "16", "--data", data,
+             "--batch-size", "4", "--epochs", "1000")
+    for words, begins in (
+      ((*train, "--output", here / "run"), "Options that differ"),
+      ((*train, "--output", here / "again"), "Options that differ"),
+      (("-e", "print 'begins' io.stdout:flush() while true do icl.image.read(arg[1]) end", here / "large.png"),
+       "begins"),
+      (("data", "stats", data), None),
+    ):
+      process = start(*words)
+      if begins:
+        wait_for(begins, process)
+      time.sleep(0.2 if begins else 0.5)
+      process.send_signal(signal.SIGINT)
+      if here / "again" in words:  # the first one waits for the end of the step
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+      output, messages = process.communicate(timeout=PATIENCE)
+      equal(process.returncode, -signal.SIGINT, output + messages)
+      contains((output + messages).lower(), "stopped by int")
+    contains(success(run(*train, "--resume", here / "run", "--epochs", "1")), "Epoch 1 ")
 
 
 close()

@@ -168,7 +168,8 @@ def a_damaged_state_of_another_version():
       local about = core.json_decode(metadata.icl)
       about.version = 2
       core.safetensors_write(arg[1], list, { icl = json.encode(about), checksum = "crc32" })""", path))
-    contains(failure(here.script("--resume", "a")), "has version 2 of checkpoints; this program reads version 1")
+    contains(failure(here.script("--resume", "a")), "whose checkpoints are of version 2, and this icl reads version 1: "
+             "go on with that one, or begin anew with its weights, --weights a/checkpoints/last.safetensors")
 
 
 @test

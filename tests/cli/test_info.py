@@ -17,7 +17,17 @@ def models_are_listed():
 @test
 def a_model_is_shown_with_its_costs():
     text = success(run("info", "resnet_preact", "--depth", "20"))
-    contains(text, "stage3: sequential", "(8, 8, 64)", "272,282", "40,813,184", "128 images", "momentum")
+    contains(text, "stage3: sequential", "(8, 8, 64)", "272,282", "40,813,184", "128 images", "1.1 MB what sgd keeps")
+
+
+@test
+def memory_is_that_of_the_optimizer():
+    words = ("resnet", "--depth", "8")
+    sgd, adam = (facts_of(*words, "--optimizer", name)["memory"] for name in ("sgd", "adam"))
+    parameters = 4 * facts_of(*words)["parameters"]
+    assert parameters <= sgd["optimizer"] < parameters + 100 < 2 * parameters <= adam["optimizer"], (sgd, adam)
+    for name in ("lars", "adamw", "amsgrad", "nadam", "adabound", "adaboundw", "lamb", "lion", "rmsprop", "muon"):
+        contains(success(run("info", *words, "--optimizer", name)), f"MB what {name} keeps")
 
 
 @test

@@ -149,6 +149,13 @@ def options_of_a_run_that_goes_on():
     contains(failure(here.loop("--resume", "nowhere"), 2), "nowhere")
     contains(success(here.loop("--resume", "runs/loop/001", "--resume-anyway", "--batch-size", "16", "--epochs", "6")),
              "goes on although it differs: batch_size of loop 1 was 32 and is 16")
+    with open(here / "runs/loop/001/options.lua", "r+", encoding="utf-8") as file:
+      text = file.read().replace("options = {", "options = { old_thing = 5,")
+      file.seek(0)
+      file.write(text)
+    contains(failure(here.loop("--resume", "runs/loop/001", "--epochs", "7"), 2),
+             "begun by another version of this recipe: runs/loop/001/options.lua has the option old_thing")
+    success(here.loop("--resume", "runs/loop/001", "--epochs", "7", "--resume-anyway"))
     contains(failure(here.loop("--resume-anyway"), 2), "--resume-anyway means nothing without --resume")
 
 
@@ -235,6 +242,53 @@ def signals():
       equal(records(here / "a")[-1]["state"], "stopped")
       step = records(here / "a")[-1]["step"]
       contains(success(here.loop("--resume", "a", "--epochs", str(step // STEPS + 1))), f"step {step}")
+
+
+# A state of 67 MB, which takes longer to write than a step to compute.
+LARGE = """
+local icl = require "icl"
+local opt = icl.options "a large state" : include(icl.options.training, icl.options.runtime)
+  : default { epochs = 1000, save_every = "1step" } : parse(arg)
+local set = icl.data.set { images = icl.zeros({ 2, 32, 32, 1 }):cast "u8", labels = icl.tensor({ 0, 1 }):cast "i64",
+                           classes = 2, mean = { 0 }, std = { 1 } }
+local loader = icl.data.loader(set, { batch_size = 2, training = true })
+local model = icl.nn.sequential(icl.nn.flatten(), icl.nn.linear(1024, 8192), icl.nn.linear(8192, 2))
+local optimizer = icl.optim.sgd(model)
+local run = icl.run { epochs = opt.epochs, output = opt.output, resume = opt.resume, keep = { model = model,
+                      optimizer = optimizer }, save_every = opt.save_every }
+for epoch in run:epochs() do
+  for batch in run:batches(loader) do
+    icl.loss.cross_entropy(model(batch.image), batch.target):backward()
+    optimizer:step(0.01)
+    if run.resumed_step and run.step > run.resumed_step then os.exit(0, true) end
+  end
+end
+"""
+
+
+@test
+def term_while_a_large_state_is_saved():
+  with place() as here:
+    here.write("large.lua", LARGE)
+    for times in (1, 2):
+      where = here / f"large{times}"
+      process = start("large.lua", "--output", where, cwd=here.path, env=here.env())
+      checkpoints = where + "/checkpoints"
+      wait_for(lambda: os.path.exists(checkpoints + "/previous.safetensors"))
+      wait_for(lambda: any(name.endswith(".tmp") for name in os.listdir(checkpoints)))
+      for _ in range(times):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
+      output, errors = process.communicate(timeout=PATIENCE)
+      equal(process.returncode, -signal.SIGTERM, output + errors)
+      for name in ("last", "previous"):
+        success(here.icl("-e", "assert(require('icl.core').safetensors_verify(arg[1]))",
+                         f"{checkpoints}/{name}.safetensors"))
+      text = success(here.icl("large.lua", "--resume", where))
+      step = text[text.index(", step "):].split("\n")[0]
+      if times == 1:  # it was saved before it ended
+        contains(output, "Stopped by TERM in epoch", f"{step}. `icl large.lua --resume {where}` goes on.")
+      equal([name for name in os.listdir(checkpoints) if name.endswith(".tmp")], [])
 
 
 @test

@@ -6,7 +6,7 @@ import signal
 import sys
 
 from harness import (ROOT, Terminal, close, contains, environment, equal, failure, folder, lacks, run, start, success,
-                     test, write_mnist)
+                     test, wait_for, write_mnist)
 
 # A recipe whose figure is 10 + its seed, and that does what BODY says before.
 RECIPE = """local icl = require "icl"
@@ -101,6 +101,20 @@ def signals_are_handed_on_and_stop_all():
       equal(process.returncode, -number, errors)
       contains(errors, f"stopped by {name}")
       lacks(output, "Seed 1")
+
+
+@test
+def a_run_says_once_that_it_was_stopped():
+  with folder() as here:
+    write_mnist(here.path)
+    for more in ((), ("--seeds", "2")):
+      process = start(os.path.join(ROOT, "recipes", "resnet.lua"), "--depth", "8", "--dataset", "mnist", "--data",
+                      here.path, "--epochs", "1000", "--output", here / f"run{len(more)}", *more)
+      wait_for("Epoch 1 ", process)
+      process.send_signal(signal.SIGINT)
+      output, errors = process.communicate(timeout=120)
+      equal(process.returncode, -signal.SIGINT, errors)
+      equal((output + errors).count("INT"), 1, output + errors)
 
 
 @test

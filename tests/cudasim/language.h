@@ -131,6 +131,12 @@ cudaError_t call(const char *name, void (*)(Parameters...), dim3 grid, dim3 bloc
 #define blockDim  (sim::self->block_size)
 #define gridDim   (sim::self->grid_size)
 
+static inline long long __double_as_longlong(double x) {
+  long long bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
 /* ---- barriers, fences, warps ---- */
 
 #define __syncthreads()           sim::barrier(SIM_SITE())

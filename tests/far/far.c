@@ -262,7 +262,7 @@ static void bind(run_job *run, const icl__bindings *given) {
   }
   for (int k = 0; k < plan->outputs; k++)
     output[k] = far_memory_real(memory, given->output[k]);
-  run->bindings = (icl__bindings){leaf, output, far_memory_real(memory, given->arena), NULL};
+  run->bindings = (icl__bindings){.leaf = leaf, .output = output, .arena = far_memory_real(memory, given->arena)};
 }
 
 /* Notes an address; is it another one than before? */

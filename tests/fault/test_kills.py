@@ -13,23 +13,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 from harness import (close, environment, equal, folder, read_bytes, run, start, success, tensors, test,  # noqa: E402
-                     wait_for, write_image_folder)
+                     wait_for, word_behind, write_image_folder)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def number_behind(word, missing):
-  """The number behind a word of the command line, which is taken away; `missing` where it is not there."""
-  if word not in sys.argv:
-    return missing
-  at = sys.argv.index(word)
-  number = int(sys.argv[at + 1])
-  del sys.argv[at:at + 2]
-  return number
-
-
-KILLS = number_behind("--kills", 25)
-RUN_KILLS = number_behind("--run-kills", 10)
+KILLS = int(word_behind("--kills", 25))
+RUN_KILLS = int(word_behind("--run-kills", 10))
 
 # Saves `arg[2]` times, or for ever.
 SAVING = """local core = require "icl.core"

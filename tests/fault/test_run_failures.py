@@ -2,7 +2,8 @@
 does, it can go on afterwards, and ends as if nothing had failed.
 
   test_run_failures.py          what the suite runs
-  test_run_failures.py --long   each call
+  test_run_failures.py --long   each call, which takes hours; `--part 2/10` those of a tenth, to be run one by one,
+                                `--calls malloc,mmap` those of some kinds
 """
 
 import os
@@ -12,13 +13,15 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
-from harness import ICL, Skip, close, environment, equal, folder, run, sanitized, success, tensors, test  # noqa: E402
+from harness import (ICL, Skip, close, environment, equal, folder, run, sanitized, success, tensors, test,  # noqa: E402
+                     word_behind)
 
 LONG = "--long" in sys.argv
 sys.argv = [word for word in sys.argv if word != "--long"]
+PART, PARTS = (int(number) for number in word_behind("--part", "1/1").split("/"))
 LIBRARY = os.path.join(os.path.dirname(ICL), "tests", "failing.so")
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "running.lua")
-CALLS = ("write", "fsync", "rename", "link", "open", "mmap", "thread", "mkdir", "flock", "malloc")
+CALLS = word_behind("--calls", "write,fsync,rename,link,open,mmap,thread,mkdir,flock,malloc").split(",")
 SAMPLE = 6  # calls of a kind that fail in the suite
 
 
@@ -67,17 +70,18 @@ def check(here, result):
 def chosen(count):
   """The calls of those that fail."""
   if LONG or count <= SAMPLE:
-    return range(1, count + 1)
+    return range(PART, count + 1, PARTS)
   return sorted({1 + at * (count - 1) // (SAMPLE - 1) for at in range(SAMPLE)})
 
 
 def every(here, resumes, call, times):
-  """Lets calls of this kind fail, alone (times 1) or with all that follow (0); -> how many calls, how many failed runs."""
+  """Lets calls of this kind fail, alone (times 1) or with all that follow (0); -> how many calls, how many failed runs,
+  what went wrong."""
   library = {"LD_PRELOAD": LIBRARY, "FAIL_CALL": call}
   success(attempt(*here.now(resumes), FAIL_COUNT=here / "count", **library))
   with open(here / "count", encoding="ascii") as file:
     count = int(file.read())
-  failures = 0
+  failures, wrong = 0, []
   for at in chosen(count):
     result = attempt(*here.now(resumes), FAIL_AT=at, FAIL_TIMES=times, **library)
     failures += result.returncode != 0
@@ -85,8 +89,8 @@ def every(here, resumes, call, times):
       check(here, result)
     except Exception as error:
       what = f"{call} {at} of {count}, {'alone' if times else 'and all later ones'}"
-      raise AssertionError(f"{what}: {error}\n{result.stdout}{result.stderr}") from error
-  return count, failures
+      wrong.append(f"{what}: {error}\n{result.stdout}{result.stderr}")
+  return count, failures, wrong
 
 
 def every_call(resumes):
@@ -96,13 +100,10 @@ def every_call(resumes):
   with places() as here:
     for call in CALLS:
       for times in (1, 0) if LONG else (1,):
-        try:
-          count, failures = every(here, resumes, call, times)
-          counted, failed = counted + count, failed + failures
-          if LONG:
-            print(f"{call}: {count} calls, {failures} runs failed")
-        except AssertionError as error:
-          wrong.append(str(error))
+        count, failures, faults = every(here, resumes, call, times)
+        counted, failed, wrong = counted + count, failed + failures, wrong + faults
+        if LONG:
+          print(f"{call}: {len(chosen(count))} of {count} calls, {failures} runs failed", flush=True)
   assert not wrong, "\n".join(wrong)
   assert counted and failed, (counted, failed)
 

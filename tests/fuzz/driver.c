@@ -100,12 +100,24 @@ static void change(text *t) {
 
 /* ---- the program ---- */
 
-static void run(uint64_t first, uint64_t count, int seeds, volatile uint64_t *running) {
+enum { MOST_SEEDS = 256 };
+static text seeds[MOST_SEEDS];
+
+static int make_seeds(void) {
+  int count = 0;
+  while (count < MOST_SEEDS && (seeds[count].bytes = fuzz_seed(count, seeds[count].data)))
+    count++;
+  return count;
+}
+
+static void run(uint64_t first, uint64_t count, int seed_count, volatile uint64_t *running) {
   static text t;
   for (input = first; input - first < count; input++) {
     *running = input;
     drawn = 0;
-    t.bytes = fuzz_seed((int)below((size_t)seeds), t.data);
+    const text *seed = &seeds[below((size_t)seed_count)];
+    t.bytes = seed->bytes;
+    memcpy(t.data, seed->data, seed->bytes);
     change(&t);
     uint8_t *exact = malloc(t.bytes ? t.bytes : 1); /* its end is where the sanitizer sees it */
     if (!exact)
@@ -120,10 +132,7 @@ static void run(uint64_t first, uint64_t count, int seeds, volatile uint64_t *ru
 int main(int argc, char **argv) {
   uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000;
   uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-  static uint8_t seed[FUZZ_MOST];
-  int seeds = 0, status = 0;
-  while (fuzz_seed(seeds, seed))
-    seeds++;
+  int seed_count = make_seeds(), status = 0;
   uint64_t *running = mmap(NULL, sizeof *running, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (running == MAP_FAILED) {
     perror("mmap");
@@ -131,7 +140,7 @@ int main(int argc, char **argv) {
   }
   pid_t child = fork();
   if (child == 0) {
-    run(first, count, seeds, running);
+    run(first, count, seed_count, running);
     exit(0);
   }
   if (child < 0 || waitpid(child, &status, 0) != child) {

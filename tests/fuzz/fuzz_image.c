@@ -1,5 +1,8 @@
 /* fuzz_image.c - whatever bytes are read as an image: an error, or as many pixels as it promises, which can be cropped.
- */
+ *
+ * With the variable FUZZ_ONLY=bmp the inputs are changed files of that format alone: bmp, gif, pnm, psd, tga, tiff or
+ * webp. A few bytes of GIF make images of 500 MB; ASAN_OPTIONS=max_allocation_size_mb=16,allocator_may_return_null=1
+ * makes short work of them. */
 #include "fuzz.h"
 
 #include <dirent.h>
@@ -86,17 +89,22 @@ static size_t png_seed(uint8_t data[FUZZ_MOST], int type, int depth, int interla
   return s.bytes;
 }
 
+static int is_wanted(const struct dirent *entry) {
+  const char *format = getenv("FUZZ_ONLY");
+  return entry->d_name[0] != '.' && (!format || !strncmp(entry->d_name, format, strlen(format)));
+}
+
 /* Small files of the other formats: number `index`, by name, of those that tests/cli/pictures.py put into a folder. */
 static size_t file_seed(int index, uint8_t data[FUZZ_MOST]) {
   static struct dirent **entries;
   static int count;
   if (!entries)
-    count = scandir(ICL_FUZZ_SEEDS, &entries, NULL, alphasort);
-  FUZZ_REQUIRE(count > 2);
-  if (index + 2 >= count) /* the first two are . and .. */
+    count = scandir(ICL_FUZZ_SEEDS, &entries, is_wanted, alphasort);
+  FUZZ_REQUIRE(count > 0);
+  if (index >= count)
     return 0;
   char path[4096];
-  snprintf(path, sizeof path, "%s/%s", ICL_FUZZ_SEEDS, entries[index + 2]->d_name);
+  snprintf(path, sizeof path, "%s/%s", ICL_FUZZ_SEEDS, entries[index]->d_name);
   FILE *file = fopen(path, "rb");
   FUZZ_REQUIRE(file);
   size_t bytes = fread(data, 1, FUZZ_MOST, file);
@@ -105,6 +113,8 @@ static size_t file_seed(int index, uint8_t data[FUZZ_MOST]) {
 }
 
 size_t fuzz_seed(int index, uint8_t data[FUZZ_MOST]) {
+  if (getenv("FUZZ_ONLY"))
+    return file_seed(index, data);
   for (int i = 0; i < N * N * 4; i++)
     samples[i] = (uint8_t)(i / N % 16 * 10 + i % 7);
   switch (index) {
@@ -143,7 +153,7 @@ static void crop_it(const icl__image *image, uint32_t number) {
 static void decode(const uint8_t *data, size_t bytes) {
   icl__image image = {0};
   icl_status status = icl__image_decode("input", data, bytes, &image);
-  FUZZ_REQUIRE(status == ICL_OK || status == ICL_EFORMAT || status == ICL_ENOTSUP);
+  FUZZ_REQUIRE(status == ICL_OK || status == ICL_EFORMAT || status == ICL_ENOTSUP || status == ICL_ENOMEM);
   if (status == ICL_OK)
     crop_it(&image, (uint32_t)crc32(0, data, (uInt)bytes));
   else

@@ -111,8 +111,9 @@ static void use(icl_network *network, icl_engine *engine) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
   static icl_engine *engine;
   FUZZ_REQUIRE(engine || icl_engine_new(&(icl_config){.device = "ref", .threads = 1}, &engine) == ICL_OK);
-  json_t *metadata = json_loadb((const char *)data, bytes, JSON_REJECT_DUPLICATES, NULL);
-  if (!metadata)
+  json_error_t error;
+  icl__json *metadata;
+  if (icl__json_parse((const char *)data, bytes, JSON_REJECT_DUPLICATES, &error, &metadata) != ICL_OK)
     return 0;
   icl_safetensors contents = tensors();
   icl_network *network;

@@ -131,9 +131,12 @@ check("parts of a batch are the batch", function()
   local batch = loader:batch(icl.tensor({ 5, 1, 8, 2, 9, 0, 3, 7 }, { dtype = "i64" }), 1)
   local chunks, sizes, images = batch:chunks(3), {}, {}
   for i, chunk in ipairs(chunks) do sizes[i], images[i] = chunk:size(), chunk.image end
-  check.equal(text(sizes), "3 3 2")
+  check.equal(text(sizes), "2 3 3")
   local joined = icl.ops.concat(images[1], images[2], images[3], { dim = 1 })
   check.equal((joined - batch.image):abs():max():item(), 0)
+  for i, chunk in ipairs(batch:chunks(5, true)) do sizes[i] = chunk:size() end
+  check.equal(text(sizes), "2 2 2 2")
+  check.equal(#batch:chunks(20), 8)
 end)
 
 check("sets of the wrong form are refused", function()

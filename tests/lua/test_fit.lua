@@ -338,15 +338,18 @@ check("a line of options keeps each with its value", function()
 end)
 
 check("the smallest part of a batch", function()
-  local function smallest(count, batch_size, subdivision, drop_last)
-    return parts.smallest(count, { batch_size = batch_size, subdivision = subdivision, drop_last = drop_last })
+  local function smallest(count, batch_size, subdivision, drop_last, as_published)
+    return parts.smallest(count, { batch_size = batch_size, subdivision = subdivision, drop_last = drop_last,
+                                   as_published = as_published })
   end
   check.equal(smallest(12, 4, 1, true), 4)
   check.equal(smallest(13, 4, 1, true), 4)
   check.equal(smallest(13, 4, 1, false), 1)
   check.equal(smallest(12, 4, 4, true), 1)
-  check.equal(smallest(12, 6, 4, true), 2)
-  check.equal(smallest(7, 7, 3, true), 1)
+  check.equal(smallest(12, 6, 4, true), 1)
+  check.equal(smallest(12, 6, 4, true, true), 2)
+  check.equal(smallest(7, 7, 3, true), 2)
+  check.equal(smallest(7, 7, 3, true, true), 1)
   check.equal(smallest(5, 8, 1, false), 5)
 end)
 

@@ -50,6 +50,21 @@ end
 -- No stage behind the decoder.
 local random_parts = augment.chain { augment.random_resized_crop {} }
 
+check("an image that is repeated is cropped anew", function()
+  icl.random.seed(8)
+  local loader = data.loader(open(), { batch_size = 4, training = true, repeats = 2, chain = random_parts })
+  local batch = loader:first()
+  local labels, numbers = batch.target:totable(), batch.index:totable()
+  for i = 1, 3, 2 do
+    check.equal(numbers[i], numbers[i + 1])
+    check.equal(labels[i], labels[i + 1])
+    local a, b = batch.image:narrow(1, i, 1), batch.image:narrow(1, i + 1, 1)
+    check.equal(a:bytes() == b:bytes(), false)
+    check.equal(a:totable()[1][1][1][2], numbers[i])  -- green is the number
+    check.equal(b:totable()[1][1][1][2], numbers[i])
+  end
+end)
+
 check("a folder is a set", function()
   local set = open()
   check.equal(set.count, COUNT)

@@ -29,6 +29,10 @@ check("texts come back as they were", function()
   check.equal(decode(encode(text)), text)
 end)
 
+check("texts that are JSON already", function()
+  check.equal(encode { a = icl.json.verbatim '{"b": {}}', c = { icl.json.verbatim "1" } }, '{"a":{"b": {}},"c":[1]}')
+end)
+
 check("what has no form in JSON", function()
   check.raises(function() encode(print) end, "a function has no form in JSON")
   check.raises(function() encode { a = 1, [true] = 2 } end, "the key true beside names")

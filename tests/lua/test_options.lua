@@ -463,4 +463,12 @@ check("mistakes in the declaration", function()
   check.raises(function() example():preset("quick", {}) end, "preset quick was declared twice")
 end)
 
+check("an option may have a short name on the command line", function()
+  local function list() return icl.options "Short" : value("base_lr", 0.1, "the rate", { alias = "lr", min = 0 }) end
+  check.equal(list():parse({ "--lr", "0.5" }).base_lr, 0.5)
+  check.equal(icl.options "Around" : include(list()) : parse({ "--lr=0.5" }).base_lr, 0.5)
+  check.equal(icl.options "Around" : add(list(), "first_") : parse({ "--first-base-lr", "2" }).first_base_lr, 2)
+  check.raises(function() icl.options "Around" : add(list(), "first_") : parse { "--lr", "2" } end, "no option %-%-lr")
+end)
+
 check.close()

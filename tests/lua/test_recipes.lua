@@ -3,6 +3,7 @@
 local folder = arg[0]:match "^(.*/)" or "./"
 local check = dofile(folder .. "check.lua")
 local help = require "icl.options.help"
+local processes = require "icl.internal.processes"
 local results = require "icl.options.results"
 local shown = help.shown
 local recipes = dofile(folder .. "recipes.lua")
@@ -220,7 +221,8 @@ local expected = {
     { "dual_cutout/epochs=400", "2.76 %", 36479194, { dual_cutout = true, batch_size = 128 } },
     { "ricap/epochs=200", "2.83 %", 36479194, { ricap = true, random_crop = false, weight_decay = 5e-4 } },
     { "ricap-1x512", "2.63 % (V100)", 36479194, { batch_size = 512, subdivision = 1, ricap = true } },
-    { "ricap-8x64", "2.75 % (V100)", 36479194, { batch_size = 512, subdivision = 8, base_lr = 0.2, epochs = 200 } },
+    { "ricap-8x64", "2.75 % (V100)", 36479194,
+      { global_batch_size = 512, world_size = 8, base_lr = 0.2, epochs = 200 } },
   },
 }
 
@@ -231,8 +233,15 @@ local function check_row(row, text, given)
   check_options(given.options, row[4] or {})
 end
 
+-- As if so many processes trained together; something to close.
+local function in_processes(count)
+  processes.use { rank = function() return 0 end, size = function() return count end }
+  return setmetatable({}, { __close = function() processes.use(nil) end })
+end
+
 -- A cell can be built, and its settings are known again.
 local function check_cell(recipe, list, cell, row)
+  local others <close> = in_processes(cell.values.world_size or 1)
   local given = given_to_fit(recipe, "--result", cell.name, "--data", "DIR", "--eval-batch-size", "8", "--seed",
     "7")
   check_options(given.options, cell.values)

@@ -366,6 +366,27 @@ static void make_flip(maker *m) {
     apply2(m, "flip", x, integers(m, ICL_BOOL, 2, 1, at(m, x)->shape));
 }
 
+/* Bytes that are warped, perhaps, and adjusted. */
+static int make_picture(maker *m, int bytes) {
+  if (bytes < 0)
+    return bytes;
+  const int32_t *shape = at(m, bytes)->shape;
+  int32_t n = shape[0], c = shape[3];
+  if (chance(m, 40)) {
+    icl_attributes attr = attributes_of("warp");
+    set_int(&attr, "warp", "bilinear", below(m, 2));
+    set_int(&attr, "warp", "fill", below(m, 256));
+    int coefficients = constant(m, ICL_F32, WEIGHTS, 2, (const int32_t[]){n, 8});
+    int warped = apply_op(m, "warp", 2, (int[]){bytes, coefficients}, &attr);
+    bytes = warped >= 0 ? warped : bytes;
+  }
+  if (c != 1 && c != 3)
+    return bytes;
+  int amount = constant(m, ICL_F64, POSITIVE, 1, &n), kind = integers(m, ICL_I64, 12, 1, &n);
+  int adjusted = apply_op(m, "adjust", 3, (int[]){bytes, amount, kind}, NULL);
+  return adjusted >= 0 ? adjusted : bytes;
+}
+
 void make_sample(maker *m) {
   if (chance(m, 40)) {
     make_flip(m);
@@ -383,6 +404,7 @@ void make_sample(maker *m) {
     int cropped = apply_op(m, "crop", 2, (int[]){bytes, offset}, &attr);
     bytes = cropped >= 0 ? cropped : bytes;
   }
+  bytes = make_picture(m, bytes);
   icl_attributes attr = attributes_of("normalize");
   set_int(&attr, "normalize", "dtype", chance(m, 80) ? ICL_F32 : ICL_BF16);
   int mean = constant(m, ICL_F64, WEIGHTS, 1, &c), std = constant(m, ICL_F64, POSITIVE, 1, &c);

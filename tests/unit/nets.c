@@ -170,7 +170,12 @@ icl_tensor *net_batch_norm(net *n, icl_tensor *x) {
     icl_tensor *in[] = {gamma, beta, net_read(n, mean), net_read(n, variance)};
     return net_op2(n, "scale_shift", x, net_op(n, "bn_inference", 4, in, NULL));
   }
-  icl_tensor *in[] = {net_op1(n, "bn_sums", x), gamma, beta}, *coefficients = net_op(n, "bn_coefficients", 3, in, NULL);
+  icl_tensor *sums = net_op1(n, "bn_sums", x);
+  if (n->together) {
+    sums = net_op(n, "all_reduce", 1, &sums, "join", 1.0, NULL);
+    count = count / shape[0] * n->together;
+  }
+  icl_tensor *in[] = {sums, gamma, beta}, *coefficients = net_op(n, "bn_coefficients", 3, in, NULL);
   update_running(n, mean, coefficients, 2, 1);
   update_running(n, variance, coefficients, 4, count / (count - 1));
   return net_op2(n, "scale_shift", x, coefficients);

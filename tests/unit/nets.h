@@ -18,6 +18,7 @@ typedef struct {
   uint32_t seed;
   float beta; /* bias of the batch norms: far from 0, no ReLU is near its kink */
   bool training;
+  int together; /* images of all ranks, if batch norm is that of all; else 0 */
 } net;
 
 net *net_new(const icl_config *config);

@@ -351,6 +351,30 @@ TEST(a_child_of_fork_is_told_and_can_close) {
   close_folder(folder);
 }
 
+static void next_pixels(icl_image_stream *stream, uint8_t *pixels) {
+  icl_tensor *batch;
+  CHECK_OK(icl_image_stream_next(stream, engine, &batch));
+  CHECK_OK(icl_tensor_read(batch, ICL_U8, pixels));
+  icl_tensor_release(batch);
+}
+
+TEST(numbers_may_be_repeated) {
+  icl_image_folder *folder = make_folder();
+  icl_image_stream *stream;
+  static uint8_t first[SIDE * SIDE * 3], again[SIDE * SIDE * 3];
+  icl_image_stream_options o = usual(2);
+  o.batch = 1;
+  o.repeated = true;
+  o.random = false;
+  CHECK_OK(icl_image_stream_open(folder, &o, 2, (const int64_t[]){3, 3 + 7 * IMAGES}, &stream));
+  next_pixels(stream, first);
+  next_pixels(stream, again);
+  CHECK_NEAR(first[0], 20 * 3, 3);
+  CHECK_EQ(memcmp(first, again, sizeof first), 0);
+  icl_image_stream_close(stream);
+  close_folder(folder);
+}
+
 TEST(streams_check_what_they_are_given) {
   icl_image_folder *folder = make_folder();
   icl_image_stream *stream;
@@ -358,6 +382,10 @@ TEST(streams_check_what_they_are_given) {
   icl_image_stream_options o = usual(1);
   static const int64_t wrong[] = {0, IMAGES};
   CHECK_ERROR(icl_image_stream_open(folder, &o, 2, wrong, &stream), ICL_EINVAL, "place 1 of the order is image 10");
+  o.repeated = true;
+  CHECK_ERROR(icl_image_stream_open(folder, &o, 1, (const int64_t[]){UINT32_MAX}, &stream), ICL_EINVAL,
+              "place 0 of the order is image 4294967295");
+  o.repeated = false;
   o.size = 0;
   CHECK_ERROR(icl_image_stream_open(folder, &o, 1, order, &stream), ICL_EINVAL, "size 0");
   o = usual(-1);

@@ -368,6 +368,8 @@ TEST(draws) {
        {"randint", "i64 4", "shape=2 low=-3 high=3", "i64 (2)"},
        {"randint", "i64 4", "shape=2 low=4 high=3", "!low must be at most high, but 4 > 3"},
        {"dropout", "bf16 2 3; i64 4; 0.5", "", "bf16 (2, 3)"},
+       {"dropout", "f32 2 3; i64 4; 0.5; i64 2", "", "f32 (2, 3)"},
+       {"dropout", "f32 2 3; i64 4; 0.5; i64 3", "", "!id must be (n)"},
        {"dropout", "u8 2 3; i64 4; 0.5", "", "!x must be of a floating-point dtype"});
 }
 
@@ -381,6 +383,16 @@ TEST(samples) {
        {"crop", "u8 2 28 28 1; i64 2 2", "size=28 padding=-1", "!padding must be at least 0"},
        {"flip", "bf16 2 4 4 3; bool 2", "", "bf16 (2, 4, 4, 3)"},
        {"flip", "u8 2 4 4 3; u8 2", "", "!which must be bool"},
+       {"adjust", "u8 2 4 4 3; f64 2; i64 2", "", "u8 (2, 4, 4, 3)"},
+       {"adjust", "u8 2 4 4 2; f64 2; i64 2", "", "!x must have 1 or 3 channels, not 2"},
+       {"adjust", "u8 2 4 4 3; f32 2; i64 2", "", "!amount must be f64"},
+       {"adjust", "u8 2 4 4 3; f64 3; i64 2", "", "!there are 2 images, but amount is for 3"},
+       {"adjust", "u8 2 4 4 3; f64 2; i64 3", "", "!kind must be (n), one for each image"},
+       {"warp", "u8 2 4 4 5; f32 2 8", "", "u8 (2, 4, 4, 5)"},
+       {"warp", "u8 2 4 4 5; f32 2 6", "", "!coefficients must be (n, 8)"},
+       {"warp", "u8 2 4 4 5; f32 3 8", "", "!there are 2 images, but coefficients is for 3"},
+       {"warp", "u8 2 4 4 5; f32 2 8", "fill=-1", "!fill must be a byte"},
+       {"warp", "f32 2 4 4 5; f32 2 8", "", "!x must be u8, not f32"},
        {"normalize", "u8 2 4 4 3; f64 3; f64 3", "", "f32 (2, 4, 4, 3)"},
        {"normalize", "u8 2 4 4 3; f64 3; f64 3", "dtype=bf16", "bf16 (2, 4, 4, 3)"},
        {"normalize", "u8 2 4 4 3; f64 1; f64 3", "", "!mean must be (3), one value a channel"},
@@ -508,7 +520,10 @@ TEST(batch_rules) {
         {"bernoulli", "i64 4; 0.5; i64 8", "shape=8,4", "map 4 seed"},
         {"uniform", "i64 4", "", "global 0"},
         {"dropout", "f32 8 4; i64 4; 0.5", "", "map 1"},
+        {"dropout", "f32 8 4; i64 4; 0.5; i64 8", "", "map 9"},
         {"crop", "u8 8 4 4 1; i64 8 2", "size=4", "map 3 seed"},
+        {"adjust", "u8 8 4 4 1; f64 8; i64 8", "", "map 7 seed"},
+        {"warp", "u8 8 4 4 1; f32 8 8", "", "map 3 seed"},
         {"normalize", "u8 8 4 4 1; f64 1; f64 1", "", "map 1 seed"});
 }
 /* clang-format on */

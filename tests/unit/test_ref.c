@@ -6,6 +6,7 @@
 #include "base/philox.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"
+#include "ops/picture.h"
 
 #include <math.h>
 #include <string.h>
@@ -66,9 +67,10 @@ static double inner_product(const double *a, const double *b, int count) {
 
 /* ---- the table ---- */
 
-TEST(every_op_has_a_kernel_but_leaves_and_aliases) {
+TEST(every_op_has_a_kernel_but_leaves_aliases_and_all_reduce) {
   for (int op = 0; op < ICL__OP_COUNT; op++) {
-    bool none = op == ICL__OP_constant || op == ICL__OP_state || op == ICL__OP_detach || op == ICL__OP_custom;
+    bool none = op == ICL__OP_constant || op == ICL__OP_state || op == ICL__OP_detach || op == ICL__OP_custom ||
+                op == ICL__OP_all_reduce;
     CHECK_EQ(icl__ref_kernel(op) == NULL, none);
   }
   CHECK(icl__ref_kernel(ICL__OP_COUNT) == NULL);
@@ -508,6 +510,63 @@ TEST(flip_mirrors_chosen_images) {
   double x[] = {1, 2, 3, 4, 5, 6, 7, 8}, y[8]; /* two images of 1 x 2 x 2 */
   RUN(flip, NO_ATTR, VIEW(y, 2, 1, 2, 2), VIEW(x, 2, 1, 2, 2), VIEW(ARRAY(1, 0), 2));
   EXPECT(y, 3, 4, 1, 2, 5, 6, 7, 8);
+}
+
+/* One pixel of 200, 100, 50 by each kind that looks at nothing else: grey is 0.2989 r + 0.587 g + 0.114 b = 124.18. */
+static void check_adjusted(int kind, double amount, double r, double g, double b) {
+  double y[3];
+  RUN(adjust, NO_ATTR, VIEW(y, 1, 1, 1, 3), VIEW(ARRAY(200, 100, 50), 1, 1, 1, 3), VIEW(ARRAY(amount), 1),
+      VIEW(ARRAY(kind), 1));
+  EXPECT(y, r, g, b);
+}
+
+TEST(adjust_by_hand) {
+  check_adjusted(ICL__ADJUST_identity, 3, 200, 100, 50);
+  check_adjusted(ICL__ADJUST_brightness, 1.5, 255, 150, 75);
+  check_adjusted(ICL__ADJUST_contrast, 0.5, 162, 112, 87); /* half of the way to 124 */
+  check_adjusted(ICL__ADJUST_saturation, 0, 124, 124, 124);
+  check_adjusted(ICL__ADJUST_saturation, 2, 255, 76, 0);
+  check_adjusted(ICL__ADJUST_hue, 1.0 / 3, 50, 200, 100); /* red becomes green */
+  check_adjusted(ICL__ADJUST_hue, -1.0 / 3, 100, 50, 200);
+  check_adjusted(ICL__ADJUST_sharpness, 2, 200, 100, 50); /* too small */
+  check_adjusted(ICL__ADJUST_posterize, 2, 192, 64, 0);
+  check_adjusted(ICL__ADJUST_posterize, 0, 0, 0, 0);
+  check_adjusted(ICL__ADJUST_posterize, 8, 200, 100, 50);
+  check_adjusted(ICL__ADJUST_solarize, 100, 55, 155, 50);
+  check_adjusted(ICL__ADJUST_autocontrast, 0, 200, 100, 50); /* a channel of one byte stays */
+  check_adjusted(ICL__ADJUST_invert, 0, 55, 155, 205);
+  check_adjusted(ICL__ADJUST_grayscale, 0, 124, 124, 124);
+}
+
+TEST(adjust_looks_at_the_whole_channel) {
+  double x[] = {50, 100, 75, 60}, y[4];
+  RUN(adjust, NO_ATTR, VIEW(y, 1, 2, 2, 1), VIEW(x, 1, 2, 2, 1), VIEW(ARRAY(0), 1),
+      VIEW(ARRAY(ICL__ADJUST_autocontrast), 1));
+  EXPECT(y, 0, 255, 127, 51);
+  double many[512], equal[512];
+  for (int i = 0; i < 512; i++)
+    many[i] = i < 255 ? 10 : i < 511 ? 20 : 30; /* below the largest 511: a step is 2 pixels */
+  RUN(adjust, NO_ATTR, VIEW(equal, 1, 16, 32, 1), VIEW(many, 1, 16, 32, 1), VIEW(ARRAY(0), 1),
+      VIEW(ARRAY(ICL__ADJUST_equalize), 1));
+  CHECK_EQ(equal[0], 0);
+  CHECK_EQ(equal[300], 128); /* (255 + 1) / 2 */
+  CHECK_EQ(equal[511], 255);
+  double dot[] = {0, 0, 0, 0, 130, 0, 0, 0, 0}, blurred[9];
+  RUN(adjust, NO_ATTR, VIEW(blurred, 1, 3, 3, 1), VIEW(dot, 1, 3, 3, 1), VIEW(ARRAY(0), 1),
+      VIEW(ARRAY(ICL__ADJUST_sharpness), 1));
+  EXPECT(blurred, 0, 0, 0, 0, 50, 0, 0, 0, 0);
+}
+
+TEST(warp_reads_where_the_coefficients_lead) {
+  double x[] = {10, 20, 30, 40}, y[4]; /* one image of 2 x 2 */
+  RUN(warp, NO_ATTR, VIEW(y, 1, 2, 2, 1), VIEW(x, 1, 2, 2, 1), VIEW(ARRAY(1, 0, 1, 0, 1, 0, 0, 0), 1, 8));
+  EXPECT(y, 20, 0, 40, 0); /* from one pixel further right */
+  RUN(warp, ATTR(.i = {0, 7}), VIEW(y, 1, 2, 2, 1), VIEW(x, 1, 2, 2, 1), VIEW(ARRAY(0, -1, 2, 1, 0, 0, 0, 0), 1, 8));
+  EXPECT(y, 20, 40, 10, 30); /* a quarter turn */
+  RUN(warp, ATTR(.i = {1, 100}), VIEW(y, 1, 2, 2, 1), VIEW(x, 1, 2, 2, 1), VIEW(ARRAY(1, 0, 0.5, 0, 1, 0, 0, 0), 1, 8));
+  EXPECT(y, 15, 60, 35, 70); /* halfway to the next, and to the fill */
+  RUN(warp, NO_ATTR, VIEW(y, 1, 2, 2, 1), VIEW(x, 1, 2, 2, 1), VIEW(ARRAY(1, 0, 0, 0, 1, 0, -2, 0), 1, 8));
+  EXPECT(y, 0, 0, 0, 0); /* beyond the horizon, and behind it */
 }
 
 TEST(normalize_divides_in_f32_first) {

@@ -54,6 +54,8 @@ static const struct {
     {"conv2d_weight_grad", "kernel", CONV_KERNEL_H},
     {"bn_coefficients", "eps", BN_F_EPS},
     {"bn_inference", "eps", BN_F_EPS},
+    {"all_reduce", "join", ALL_REDUCE_JOIN},
+    {"all_reduce", "wide", ALL_REDUCE_WIDE},
     {"bn_running", "row", BN_ROW},
     {"bn_running", "momentum", BN_F_MOMENTUM},
     {"bn_running", "factor", BN_F_FACTOR},
@@ -108,6 +110,8 @@ static const struct {
     {"crop", "size", CROP_SIZE_H},
     {"crop", "padding", CROP_PADDING_H},
     {"crop", "fill", CROP_FILL},
+    {"warp", "bilinear", WARP_BILINEAR},
+    {"warp", "fill", WARP_FILL},
     {"normalize", "dtype", NORMALIZE_DTYPE},
 };
 

@@ -127,6 +127,34 @@ TEST(what_a_killed_process_left_in_the_folder_of_a_further_name_is_removed) {
   CHECK_EQ(rmdir(file_path("far")), 0); /* nothing else was in it */
 }
 
+/* The superuser may read every folder, so the test goes on as somebody else, to whom all is given that it made. */
+static bool is_somebody(const char *path) {
+  enum { SOMEBODY = 65534 };
+  char folder[256];
+  snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+  if (geteuid() != 0)
+    return true;
+  return chown(folder, SOMEBODY, SOMEBODY) == 0 && setegid(SOMEBODY) == 0 && seteuid(SOMEBODY) == 0;
+}
+
+TEST(a_folder_that_may_be_written_but_not_read) {
+  CHECK(is_somebody(file_path("hidden")));
+  file_make_folder("hidden");
+  const char *path = file_path("hidden/last"), *keep = file_path("hidden/previous"), *best = file_path("hidden/best");
+  CHECK_EQ(chmod(file_path("hidden"), 0300), 0);
+  icl__places places = {keep, 1, &best};
+  save(path, 1, &places);
+  save(path, 2, &places);
+  CHECK_EQ(value_of(path), 2);
+  CHECK_EQ(value_of(keep), 1);
+  CHECK_EQ(value_of(best), 2);
+  CHECK_EQ(chmod(file_path("hidden"), 0500), 0);
+  icl_safetensors contents = contents_of(3, 10);
+  CHECK_ERROR(icl_safetensors_write(path, &contents), ICL_EIO, "hidden/last: cannot create a file beside it: ");
+  CHECK_EQ(chmod(file_path("hidden"), 0700), 0);
+  CHECK_EQ(seteuid(getuid()), 0);
+}
+
 /* ---- threads ---- */
 
 TEST(what_the_system_says_comes_with_the_end) {

@@ -41,7 +41,9 @@ else()
   set(ICL_OTHER_DNNL dnnl)
 endif()
 find_package(ZLIB QUIET)
-icl_require("zlib" "${ZLIB_VERSION_STRING}" "data sets in .gz files, checksums")
+icl_require("zlib" "${ZLIB_VERSION_STRING}" "data sets in .gz files")
+icl_pkg(DEFLATE "libdeflate>=1.8")
+icl_require("libdeflate" "${DEFLATE_VERSION}" "checksums of safetensors files")
 icl_pkg(JPEG "libjpeg")
 icl_require("libjpeg" "${JPEG_VERSION}" "JPEG images")
 icl_pkg(PNG "libpng")
@@ -80,6 +82,10 @@ endif()
 icl_pkg(EDIT libedit)
 icl_report("libedit" "${EDIT_VERSION}" "history, completion and line editing at the prompt (without it: a plain prompt)")
 
+# Open MPI, or another one: the one whose mpi-c.pc is found first.
+icl_pkg(MPI mpi-c ompi-c mpich)
+icl_report("MPI" "${MPI_VERSION}" "many processes, by mpirun (without it: over plain sockets)")
+
 if(ICL_MISSING)
   list(JOIN ICL_MISSING ", " missing)
   message(FATAL_ERROR "missing: ${missing}. `sh third_party/setup.sh` installs what icl needs.")
@@ -87,8 +93,9 @@ endif()
 
 set(ICL_WITH_LUA ${LUA_FOUND})
 set(ICL_WITH_EDIT ${EDIT_FOUND})
+set(ICL_WITH_MPI ${MPI_FOUND})
 find_package(Threads REQUIRED)
 add_library(icl_dependencies INTERFACE)
 target_link_libraries(icl_dependencies INTERFACE
-  OpenMP::OpenMP_C ${ICL_DNNL} ZLIB::ZLIB PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON
+  OpenMP::OpenMP_C ${ICL_DNNL} ZLIB::ZLIB PkgConfig::DEFLATE PkgConfig::JPEG PkgConfig::PNG PkgConfig::JANSSON
   PkgConfig::ZIP Threads::Threads m ${CMAKE_DL_LIBS})

@@ -8,13 +8,19 @@ if(NOT main_source IN_LIST binding_sources)
 endif()
 list(REMOVE_ITEM binding_sources ${main_source})
 
-set(embedded ${CMAKE_BINARY_DIR}/embedded.c)
-list(TRANSFORM lua_sources PREPEND ${CMAKE_SOURCE_DIR}/lua/ OUTPUT_VARIABLE lua_files)
-add_custom_command(OUTPUT ${embedded}
-  COMMAND ${CMAKE_COMMAND} -DROOT=${CMAKE_SOURCE_DIR}/lua "-DMODULES=${lua_sources}" -DOUTPUT=${embedded}
-    -P ${CMAKE_SOURCE_DIR}/third_party/cmake/embed.cmake
-  DEPENDS ${lua_files} ${CMAKE_SOURCE_DIR}/third_party/cmake/embed.cmake
-  COMMENT "Embedding the Lua library" VERBATIM)
+file(GLOB recipe_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} recipes/*.lua)
+
+# Makes OUTPUT of the files `sources` below `root`, as the array `array`.
+function(icl_embed array output root sources)
+  set(script ${CMAKE_SOURCE_DIR}/third_party/cmake/embed.cmake)
+  list(TRANSFORM sources PREPEND ${root}/ OUTPUT_VARIABLE files)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DROOT=${root} "-DMODULES=${sources}" -DARRAY=${array} -DOUTPUT=${output} -P ${script}
+    DEPENDS ${files} ${script} COMMENT "Embedding ${array}" VERBATIM)
+endfunction()
+set(embedded ${CMAKE_BINARY_DIR}/embedded.c ${CMAKE_BINARY_DIR}/embedded_recipes.c)
+icl_embed(icl__embedded ${CMAKE_BINARY_DIR}/embedded.c ${CMAKE_SOURCE_DIR}/lua "${lua_sources}")
+icl_embed(icl__embedded_recipes ${CMAKE_BINARY_DIR}/embedded_recipes.c ${CMAKE_SOURCE_DIR} "${recipe_sources}")
 
 add_library(icl_bindings OBJECT ${binding_sources} ${embedded})
 # libcurl is loaded when it is needed: it would take longer than the start of the program.

@@ -42,6 +42,14 @@ void icl__cpu_describe(void *device, char *text, size_t size) {
            icl__dnnl_library ? icl__dnnl_library->version() : "without oneDNN");
 }
 
+static void discard(void *device, void *program) {
+  icl__cpu_program *p = program;
+  (void)device;
+  icl__free(p->waiting);
+  icl__free(p->request);
+  icl__free(p);
+}
+
 static icl_status compile(void *device, icl__plan *plan, void **result) {
   icl__cpu_device *cpu = device;
   icl__cpu_program *program = icl__calloc(1, sizeof *program);
@@ -52,19 +60,13 @@ static icl_status compile(void *device, icl__plan *plan, void **result) {
   for (int k = 0; k < plan->outputs; k++)
     program->overwrites |= plan->in_place[k];
   program->waiting = icl__calloc(2 * (size_t)cpu->threads, sizeof *program->waiting);
-  if (!program->waiting) {
-    icl__free(program);
+  program->request = icl__calloc((size_t)plan->buckets, sizeof(icl__request *));
+  if (!program->waiting || !program->request) {
+    discard(device, program);
     return ICL_ENOMEM;
   }
   *result = program;
   return ICL_OK;
-}
-
-static void discard(void *device, void *program) {
-  icl__cpu_program *p = program;
-  (void)device;
-  icl__free(p->waiting);
-  icl__free(p);
 }
 
 const icl__backend icl__cpu_backend = {
@@ -72,6 +74,7 @@ const icl__backend icl__cpu_backend = {
     .name = "cpu",
     .precisions = "f32",
     .slow_f16 = true,
+    .groups = true,
     .open = open_device,
     .close = close_device,
     .describe = icl__cpu_describe,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/cpu/bn_sums.h"
+#include "backend/bn_sums.h"
 #include "backend/cpu/kernels/families.h"
 #include "backend/cpu/processor.h"
 #include "backend/ref/kernels.h"

@@ -122,6 +122,10 @@ static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
     return ICL_ENOMEM;
   if (v->leaf >= 0 || v->op >= ICL__OP_COUNT || v->view)
     return ICL_OK;
+  if (icl__plan_sends(v)) {
+    unit->kind = v->inside ? ICL__UNIT_NONE : ICL__UNIT_RECEIVE;
+    return ICL_OK;
+  }
   if (icl__plan_runs_in_phase(v) && is_image_conv(v))
     return lower_conv(cpu, plan, v, unit);
   lower_kernel(plan, v, unit);

@@ -109,6 +109,17 @@ static void by_thread(icl__text *out, const icl__cpu_program *p) {
   icl__say(out, "\n");
 }
 
+/* What a run sent to other ranks, and how much of that went on while it computed. */
+static void by_bucket(icl__text *out, const icl__cpu_program *p) {
+  const icl__plan *plan = p->plan;
+  size_t bytes = 0;
+  for (int i = 0; i < plan->buckets; i++)
+    bytes += icl__bucket_bytes(plan->bucket[i]);
+  double hidden = p->sending > p->blocked ? 1 - p->blocked / p->sending : 0;
+  icl__say(out, "group of %d ranks: %d buckets of %.3f MB in all, sent in %.3f ms, %.1f%% of it under computation\n\n",
+           plan->policy.ranks, plan->buckets, (double)bytes / 1e6, 1e3 * p->sending / (double)p->runs, 100 * hidden);
+}
+
 static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
   double total = 0;
   for (int i = 0; i < p->plan->nodes; i++)
@@ -119,6 +130,8 @@ static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
   ICL__TRY(by_name(out, p, true, total));
   by_phase(out, p, total);
   by_thread(out, p);
+  if (p->plan->sends)
+    by_bucket(out, p);
   return out->status;
 }
 

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/conv.h"
 #include "backend/cpu/kernels.h"
+#include "group/group.h"
 #include "plan/plan.h"
 
 typedef struct {
@@ -17,13 +18,14 @@ typedef struct {
 } icl__cpu_device;
 
 typedef enum {
-  ICL__UNIT_NONE,       /* a leaf, or computed by another unit */
-  ICL__UNIT_KERNEL,     /* a vector kernel or the reference */
-  ICL__UNIT_ADD_SUMS,   /* add_n with the bn_sums of its result */
-  ICL__UNIT_CONV,       /* conv.h */
-  ICL__UNIT_PREPARE,    /* weights in the form of a convolution's kernel */
-  ICL__UNIT_FINISH,     /* adds the partial results of the threads */
-  ICL__UNIT_FINISH_CONV /* the same in that form, then back to HWIO */
+  ICL__UNIT_NONE,        /* a leaf, or computed by another unit */
+  ICL__UNIT_KERNEL,      /* a vector kernel or the reference */
+  ICL__UNIT_ADD_SUMS,    /* add_n with the bn_sums of its result */
+  ICL__UNIT_CONV,        /* conv.h */
+  ICL__UNIT_PREPARE,     /* weights in the form of a convolution's kernel */
+  ICL__UNIT_FINISH,      /* adds the partial results of the threads */
+  ICL__UNIT_FINISH_CONV, /* the same in that form, then back to HWIO */
+  ICL__UNIT_RECEIVE      /* what came from the other ranks */
 } icl__unit_kind;
 
 typedef struct {
@@ -39,7 +41,9 @@ typedef struct {
 typedef struct {
   icl__cpu_device *device;
   icl__plan *plan;
-  double *waiting; /* by thread: at barriers after phases, then after sections */
+  double *waiting;         /* by thread: at barriers after phases, then after sections */
+  icl__request **request;  /* by bucket: on its way */
+  double sending, blocked; /* seconds that it took to send, and that the first thread waited for the end of it */
   uint64_t runs;
   bool overwrites; /* new versions of states are written over the old ones in the last section */
 } icl__cpu_program;

@@ -2,9 +2,9 @@
  * chunk.
  *
  * Nothing is decided here. All that can fail comes before the last section, which holds the writes of states: a thread
- * that meets an error says so, and all of them leave at the next barrier. */
-#include "backend/cpu/bn_sums.h"
-#include "backend/cpu/program.h"
+ * that meets an error says so, and all of them leave at the next barrier. What is sent to other ranks leaves at the
+ * beginning of a phase and is waited for at the end of one (send.c). */
+#include "backend/cpu/replay.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,23 +12,11 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "backend/bn_sums.h"
+#include "backend/cpu/send.h"
 
-typedef struct {
-  const icl__cpu_program *program;
-  const icl__bindings *bindings;
-  atomic_int status; /* the first error */
-  char message[512]; /* its sentence: the slot of the thread that met it is not the caller's */
-  atomic_int leave;  /* decided by thread 0 before a barrier */
-} replay;
-
-typedef struct {
-  replay *run;
-  const icl__plan *plan;
-  int thread;
-  char *arena, *scratch, *workspace;
-  int64_t first, images; /* the chunk */
-  bool first_chunk;
-} worker;
+typedef icl__cpu_worker worker;
+typedef icl__cpu_replay replay;
 
 static void fail(worker *w, icl_status status) {
   int none = ICL_OK;
@@ -40,8 +28,7 @@ static void fail(worker *w, icl_status status) {
 
 /* ---- where values lie ---- */
 
-/* `images`: read or written image by image, so from the first of the chunk on. */
-static void *address(const worker *w, const icl__pnode *v, bool images) {
+void *icl__cpu_address(const worker *w, const icl__pnode *v, bool images) {
   const icl__bindings *b = w->run->bindings;
   size_t skip = (size_t)v->column * icl_dtype_bytes(v->stored);
   if (images && v->store != ICL__STORE_CHUNK)
@@ -67,12 +54,12 @@ static void *address(const worker *w, const icl__pnode *v, bool images) {
 
 static void fill_call(const worker *w, const icl__pnode *v, icl__call *call) {
   *call = icl__unit_of(v)->call;
-  call->out.data = address(w, v, v->behaviour == ICL__MAP);
+  call->out.data = icl__cpu_address(w, v, v->behaviour == ICL__MAP);
   if (v->behaviour == ICL__MAP)
     call->out.shape[0] = (int32_t)w->images;
   for (int j = 0; j < v->inputs; j++) {
     bool images = icl__plan_reads_images(v, j);
-    call->in[j].data = address(w, v->in[j], images);
+    call->in[j].data = icl__cpu_address(w, v->in[j], images);
     if (images)
       call->in[j].shape[0] = (int32_t)w->images;
   }
@@ -85,8 +72,9 @@ static void fill_call(const worker *w, const icl__pnode *v, icl__call *call) {
 
 static icl_status run_conv(const worker *w, const icl__pnode *v) {
   bool weight = v->behaviour == ICL__REDUCE;
-  return icl__conv_run(icl__unit_of(v)->conv, w->thread, (int32_t)w->images, address(w, v->in[0], true),
-                       address(w, v->in[1], weight), address(w, v, !weight), weight && !w->first_chunk, w->workspace);
+  return icl__conv_run(icl__unit_of(v)->conv, w->thread, (int32_t)w->images, icl__cpu_address(w, v->in[0], true),
+                       icl__cpu_address(w, v->in[1], weight), icl__cpu_address(w, v, !weight),
+                       weight && !w->first_chunk, w->workspace);
 }
 
 static const char *partial_of(const worker *w, const icl__pnode *r, int thread) {
@@ -96,7 +84,7 @@ static const char *partial_of(const worker *w, const icl__pnode *r, int thread) 
 static void finish_floats(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
   enum { BLOCK = 1024 };
   const icl__pnode *r = v->in[0];
-  char *out = address(w, v, false);
+  char *out = icl__cpu_address(w, v, false);
   size_t from = icl_dtype_bytes(r->stored), to = icl_dtype_bytes(v->stored);
   for (int64_t i = first; i < end; i += BLOCK) {
     double sum[BLOCK], more[BLOCK];
@@ -113,7 +101,7 @@ static void finish_floats(const worker *w, const icl__pnode *v, int64_t first, i
 
 /* Wraps around, as a sum that is evaluated at once does. */
 static void finish_integers(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
-  uint64_t *out = address(w, v, false);
+  uint64_t *out = icl__cpu_address(w, v, false);
   for (int64_t i = first; i < end; i++) {
     out[i] = 0;
     for (int t = 0; t < w->plan->policy.threads; t++)
@@ -122,7 +110,7 @@ static void finish_integers(const worker *w, const icl__pnode *v, int64_t first,
 }
 
 static void finish_bn_sums(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
-  icl__view table = {.data = address(w, v, false), .pitch = icl__plan_pitch(v)};
+  icl__view table = {.data = icl__cpu_address(w, v, false), .pitch = icl__plan_pitch(v)};
   const icl__bn_sums out = icl__bn_sums_at(&table);
   for (int64_t i = first; i < end; i++)
     out.count[i] = out.sum[i] = out.squares[i] = 0;
@@ -149,7 +137,7 @@ static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
 static icl_status finish_conv(const worker *w, const icl__pnode *v, int part, int parts) {
   const icl__pnode *r = v->in[0];
   return icl__conv_finish(icl__unit_of(v)->conv, w->thread, w->arena + r->offset, w->plan->policy.threads, r->bytes,
-                          address(w, v, false), part, parts);
+                          icl__cpu_address(w, v, false), part, parts);
 }
 
 static icl_status check_nan(const icl__pnode *v, const icl__view *out) {
@@ -167,7 +155,7 @@ static bool can_check(const icl__pnode *v) { return icl__is_float(v->stored) && 
 
 /* Tests what `v` made here. */
 static icl_status check_value(const worker *w, const icl__pnode *v) {
-  icl__view out = {.data = address(w, v, v->behaviour == ICL__MAP), .dtype = v->stored, .rank = v->rank};
+  icl__view out = {.data = icl__cpu_address(w, v, v->behaviour == ICL__MAP), .dtype = v->stored, .rank = v->rank};
   memcpy(out.shape, v->shape, sizeof out.shape);
   if (v->behaviour == ICL__MAP)
     out.shape[0] = (int32_t)w->images;
@@ -195,12 +183,16 @@ static icl_status run_unit(worker *w, const icl__pnode *v, int part, int parts) 
   case ICL__UNIT_CONV:
     return run_conv(w, v);
   case ICL__UNIT_PREPARE:
-    return icl__conv_prepare(unit->conv, w->thread, address(w, v->in[0], false), address(w, v, false), part, parts);
+    return icl__conv_prepare(unit->conv, w->thread, icl__cpu_address(w, v->in[0], false), icl__cpu_address(w, v, false),
+                             part, parts);
   case ICL__UNIT_FINISH:
     finish(w, v, part, parts);
     return ICL_OK;
   case ICL__UNIT_FINISH_CONV:
     return finish_conv(w, v, part, parts);
+  case ICL__UNIT_RECEIVE:
+    icl__cpu_receive(w, v);
+    return ICL_OK;
   }
   return ICL_OK;
 }
@@ -222,7 +214,7 @@ static void run_node(worker *w, icl__pnode *v, int part, int parts) {
 /* Elements first to first + count - 1 of a value of a chain, or the single number that it reads. */
 static void cut_view(const worker *w, const icl__pnode *v, int64_t first, int64_t count, icl__view *view) {
   bool single = icl__view_count(view) == 1;
-  view->data = address(w, v, false);
+  view->data = icl__cpu_address(w, v, false);
   view->pitch = single ? 1 : count;
   view->rank = single ? 0 : 1;
   view->shape[0] = (int32_t)count;
@@ -268,7 +260,7 @@ static void run_item(worker *w, const icl__item *item) {
 static icl_status interrupted(void) { return icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped"); }
 
 static bool is_stopped(worker *w) {
-  if (!icl__stop_wanted(w->run->bindings))
+  if (w->firm || !icl__stop_wanted(w->run->bindings))
     return false;
   fail(w, interrupted());
   return true;
@@ -312,11 +304,11 @@ static void clear_partials(worker *w, const icl__phase *phase) {
   for (int i = 0; i < phase->instructions; i++) {
     const icl__pnode *v = phase->instruction[i];
     if (v->store == ICL__STORE_PARTIAL)
-      memset(address(w, v, false), 0, v->bytes);
+      memset(icl__cpu_address(w, v, false), 0, v->bytes);
   }
 }
 
-static bool run_phase(worker *w, const icl__phase *phase) {
+static void run_images(worker *w, const icl__phase *phase) {
   int64_t n = w->plan->domain_size[phase->domain], threads = w->plan->policy.threads;
   int64_t begin = icl__plan_first_image(n, w->thread, (int)threads);
   int64_t own = icl__plan_first_image(n, w->thread + 1, (int)threads) - begin, chunks = icl__chunks(own, phase->chunk);
@@ -331,6 +323,18 @@ static bool run_phase(worker *w, const icl__phase *phase) {
   }
   w->first = w->images = 0;
   w->first_chunk = true;
+}
+
+/* The first thread speaks with the other ranks. */
+static bool run_phase(worker *w, int p) {
+  const icl__phase *phase = &w->plan->phase[p];
+  icl_status status = w->thread == 0 ? icl__cpu_send(w, p) : ICL_OK;
+  if (phase->instructions)
+    run_images(w, phase);
+  if (w->thread == 0 && status == ICL_OK)
+    status = icl__cpu_await(w, p);
+  if (status != ICL_OK)
+    fail(w, status);
   return barrier(w, false);
 }
 
@@ -349,22 +353,29 @@ static void work(int thread, int threads, void *context) {
   (void)threads;
   bool on = run_section(&w, &plan->phase[0], plan->phases == 0);
   for (int p = 1; on && p <= plan->phases; p++) {
-    on = run_phase(&w, &plan->phase[p]);
+    w.firm = plan->sends && p == plan->phases;
+    on = run_phase(&w, p);
     on = on && run_section(&w, &plan->phase[p], p == plan->phases);
   }
 }
 
-icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings) {
-  const icl__cpu_device *cpu = device;
-  icl__cpu_program *p = program;
-  if (icl__stop_wanted(bindings))
-    return interrupted();
-  p->runs++;
-  replay run = {.program = program, .bindings = bindings};
+static icl_status run_all(icl__cpu_program *p, const icl__bindings *bindings) {
+  replay run = {.program = p, .bindings = bindings};
   atomic_init(&run.status, ICL_OK);
   atomic_init(&run.leave, 0);
-  int threads = cpu->threads;
-  ICL__TRY(icl__team_run(threads, work, &run));
+  ICL__TRY(icl__team_run(p->device->threads, work, &run));
   int status = atomic_load(&run.status);
   return status == ICL_OK ? ICL_OK : icl__fail((icl_status)status, "%s", run.message);
+}
+
+icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindings) {
+  icl__cpu_program *p = program;
+  (void)device;
+  if (icl__stop_wanted(bindings))
+    return icl__cpu_give_up(p, bindings, interrupted());
+  p->runs++;
+  double busy = icl__cpu_busy(p, bindings);
+  icl_status status = run_all(p, bindings);
+  p->sending += icl__cpu_busy(p, bindings) - busy;
+  return status == ICL_OK ? ICL_OK : icl__cpu_give_up(p, bindings, status);
 }

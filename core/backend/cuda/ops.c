@@ -3,11 +3,13 @@
 
 #include "ops/ops.h"
 
-/* Leaves and aliases compute nothing; products and convolutions are cuBLAS's and cuDNN's. */
+/* Leaves and aliases compute nothing, and groups of processes are refused; products and convolutions are cuBLAS's and
+ * cuDNN's. */
 #define icl__cuda_op_constant           NULL
 #define icl__cuda_op_state              NULL
 #define icl__cuda_op_detach             NULL
 #define icl__cuda_op_custom             NULL
+#define icl__cuda_op_all_reduce         NULL
 #define icl__cuda_op_matmul             NULL
 #define icl__cuda_op_conv2d             NULL
 #define icl__cuda_op_conv2d_input_grad  NULL

@@ -106,6 +106,8 @@ ICL__CUDA_OP(randint);
 ICL__CUDA_OP(dropout);
 ICL__CUDA_OP(crop);
 ICL__CUDA_OP(flip);
+ICL__CUDA_OP(adjust);
+ICL__CUDA_OP(warp);
 ICL__CUDA_OP(normalize);
 
 #endif

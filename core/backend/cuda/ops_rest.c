@@ -51,7 +51,7 @@ static icl__cuda_draw draw_of(const icl__cuda_op *op, int key, int ids) {
   const icl__view *y = &op->call->out;
   int64_t images = y->rank ? y->shape[0] : 1;
   return (icl__cuda_draw){.key = data(op, key),
-                          .ids = ids < 0 ? NULL : data(op, ids),
+                          .ids = data(op, ids),
                           .first = op->call->first,
                           .images = images,
                           .size = icl__view_count(y) / images};
@@ -79,7 +79,7 @@ ICL__CUDA_OP(randint) {
 }
 
 ICL__CUDA_OP(dropout) {
-  icl__cuda_draw d = draw_of(op, 1, -1);
+  icl__cuda_draw d = draw_of(op, 1, 3);
   return ICL__CUDA_EITHER(op, dropout)(&d, icl__cuda_input(op, 0), icl__cuda_input(op, 2), icl__cuda_output(op),
                                        op->stream);
 }
@@ -107,6 +107,16 @@ ICL__CUDA_OP(flip) {
   int32_t bytes = x->shape[3] * (int32_t)icl_dtype_bytes(x->dtype);
   return icl__cuda_flip(x->data, data(op, 1), x->shape[0], x->shape[1], x->shape[2], bytes, op->call->out.data,
                         op->stream);
+}
+
+ICL__CUDA_OP(adjust) {
+  return icl__cuda_adjust(data(op, 0), data(op, 1), data(op, 2), op->call->in[0].shape, op->call->out.data, op->stream);
+}
+
+ICL__CUDA_OP(warp) {
+  const int32_t *attr = op->call->attr->i;
+  return icl__cuda_warp(data(op, 0), data(op, 1), op->call->in[0].shape, attr[WARP_BILINEAR] != 0, attr[WARP_FILL],
+                        op->call->out.data, op->stream);
 }
 
 ICL__CUDA_OP(normalize) {

@@ -7,9 +7,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/bn_sums.h"
 #include "backend/host.h"
 #include "backend/ref/kernels.h"
 #include "base/memory.h"
+#include "group/flags.h"
+#include "group/group.h"
 #include "plan/plan.h"
 
 typedef struct {
@@ -61,6 +64,30 @@ static icl_status check_finite(const icl__pnode *v, const double *data, int64_t 
   return ICL_OK;
 }
 
+static icl_status join(const icl__view *out, const double *mine, icl_group *group) {
+  size_t count = (size_t)icl__view_count(out), ranks = (size_t)icl_group_size(group);
+  double *all = icl__alloc(ranks * count, sizeof *all);
+  icl_status status = all ? icl_group_gather(group, mine, count * sizeof *mine, all) : ICL_ENOMEM;
+  const icl__bn_sums sum = icl__bn_sums_at(out);
+  memset(out->data, 0, count * sizeof *mine);
+  for (size_t r = 0; r < ranks && status == ICL_OK; r++) {
+    icl__view table = {.data = all + r * count, .pitch = out->pitch};
+    const icl__bn_sums more = icl__bn_sums_at(&table);
+    icl__bn_sums_add(&sum, &more, 0, out->pitch);
+  }
+  icl__free(all);
+  return status;
+}
+
+static icl_status all_reduce(const icl__call *call, icl_group *group) {
+  icl__request *request;
+  if (call->attr->i[ALL_REDUCE_JOIN])
+    return join(&call->out, call->in[0].data, group);
+  ICL__TRY(icl__group_start_sum(group, ICL_F64, call->in[0].data, call->out.data, (size_t)icl__view_count(&call->out),
+                                &request));
+  return icl__group_wait(group, request);
+}
+
 static icl_status evaluate(const ref_device *ref, const icl__pnode *v, double **values, const icl__bindings *bindings) {
   int64_t count = icl__count(v->rank, v->shape);
   double *data = values[v->index] = icl__alloc((size_t)count, sizeof *data);
@@ -73,7 +100,10 @@ static icl_status evaluate(const ref_device *ref, const icl__pnode *v, double **
   icl__call call = {.op = v->op, .attr = &v->attr, .inputs = v->inputs, .out = view_of(v, data), .parts = 1};
   for (int j = 0; j < v->inputs; j++)
     call.in[j] = view_of(v->in[j], values[v->in[j]->index]);
-  icl__ref_kernel(v->op)(&call);
+  if (icl__plan_sends(v))
+    ICL__TRY(all_reduce(&call, bindings->group));
+  else
+    icl__ref_kernel(v->op)(&call);
   if (v->dtype == ICL_BF16 || v->dtype == ICL_F16)
     for (int64_t i = 0; i < count; i++) {
       uint16_t rounded;
@@ -81,6 +111,15 @@ static icl_status evaluate(const ref_device *ref, const icl__pnode *v, double **
       data[i] = icl__load_f64(v->dtype, &rounded, 0);
     }
   return ref->check_nan ? check_finite(v, data, count) : ICL_OK;
+}
+
+/* Outputs are written if no rank has failed. */
+static icl_status agree(const icl__bindings *bindings, icl_status status) {
+  unsigned none = 0;
+  if (status == ICL_OK)
+    return icl__flags_exchange(bindings->group, bindings->flags ? bindings->flags : &none);
+  icl_group_abort(bindings->group, icl_message());
+  return status;
 }
 
 static icl_status run(void *device, void *program, const icl__bindings *bindings) {
@@ -91,8 +130,8 @@ static icl_status run(void *device, void *program, const icl__bindings *bindings
   for (int i = 0; i < plan->nodes && status == ICL_OK; i++) {
     const icl__pnode *v = plan->node[i];
     left[i] = v->uses;
-    status = icl__stop_wanted(bindings) ? icl__fail(ICL_EINTERRUPTED, "interrupted")
-                                                           : evaluate(device, v, values, bindings);
+    status =
+        icl__stop_wanted(bindings) ? icl__fail(ICL_EINTERRUPTED, "interrupted") : evaluate(device, v, values, bindings);
     for (int j = 0; j < v->inputs && status == ICL_OK; j++) {
       int u = v->in[j]->index;
       if (--left[u] || plan->node[u]->output >= 0)
@@ -101,6 +140,8 @@ static icl_status run(void *device, void *program, const icl__bindings *bindings
       values[u] = NULL;
     }
   }
+  if (plan->sends)
+    status = agree(bindings, status);
   for (int i = 0; i < plan->nodes && status == ICL_OK; i++) {
     const icl__pnode *v = plan->node[i];
     if (v->output >= 0)
@@ -118,6 +159,7 @@ const icl__backend icl__ref_backend = {
     .name = "ref",
     .precisions = "f32",
     .unplanned = true,
+    .groups = true,
     .open = open_device,
     .close = close_device,
     .describe = describe,

@@ -53,7 +53,7 @@ void icl__ref_randint(const icl__call *call) {
 void icl__ref_dropout(const icl__call *call) {
   double probability = values(&call->in[2])[0];
   for (int64_t i = 0; i < icl__view_count(&call->out); i++) {
-    place p = place_of(call, &call->in[1], NULL, i);
+    place p = place_of(call, &call->in[1], input(call, 3), i);
     bool dropped = icl__draw_bernoulli(p.key, p.id, p.j, (float)probability);
     values(&call->out)[i] = dropped ? 0 : values(&call->in[0])[i] / (1 - probability);
   }

@@ -126,6 +126,8 @@ ICL__REF_KERNEL(dropout);
 
 ICL__REF_KERNEL(crop);
 ICL__REF_KERNEL(flip);
+ICL__REF_KERNEL(adjust);
+ICL__REF_KERNEL(warp);
 ICL__REF_KERNEL(normalize);
 #undef ICL__REF_KERNEL
 

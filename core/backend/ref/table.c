@@ -3,11 +3,12 @@
 #include "backend/ref/ref.h"
 #include "ops/ops.h"
 
-/* Leaves and aliases compute nothing. */
-#define icl__ref_constant NULL
-#define icl__ref_state    NULL
-#define icl__ref_detach   NULL
-#define icl__ref_custom   NULL
+/* Leaves and aliases compute nothing, and what goes through other processes is no kernel's. */
+#define icl__ref_constant   NULL
+#define icl__ref_state      NULL
+#define icl__ref_detach     NULL
+#define icl__ref_custom     NULL
+#define icl__ref_all_reduce NULL
 
 icl__kernel icl__ref_kernel(int op) {
   static const icl__kernel kernels[ICL__OP_COUNT] = {

@@ -3,23 +3,46 @@ local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local datasets = require "icl.internal.datasets"
 local folder = require "icl.data.folder"
+local affine = require "icl.augment.affine"
+local auto_augment = require "icl.augment.auto_augment"
 local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
+local color_jitter = require "icl.augment.color_jitter"
 local cutmix = require "icl.augment.cutmix"
 local cutout = require "icl.augment.cutout"
 local dual_cutout = require "icl.augment.dual_cutout"
+local gaussian_blur = require "icl.augment.gaussian_blur"
+local grayscale = require "icl.augment.grayscale"
 local hflip = require "icl.augment.hflip"
 local mixup = require "icl.augment.mixup"
+local mixup_or_cutmix = require "icl.augment.mixup_or_cutmix"
 local normalize = require "icl.augment.normalize"
+local rand_augment = require "icl.augment.rand_augment"
 local random_crop = require "icl.augment.random_crop"
 local random_erasing = require "icl.augment.random_erasing"
 local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
+local rotate = require "icl.augment.rotate"
+local trivial_augment = require "icl.augment.trivial_augment"
+local vflip = require "icl.augment.vflip"
 local groups = require "icl.options.groups"
 local stored_as = require "icl.internal.stored_as"
 local usage = require "icl.internal.usage"
 
--- The stages behind normalize in their order: the flag that asks for one, and what the names of its options begin with.
+-- The stages between hflip and normalize in their order, and those behind it: the flag that asks for one, and what the
+-- names of its options begin with.
+local before_normalize = {
+  { flag = "vflip", stage = vflip, prefix = "vflip_" },
+  { flag = "rotate", stage = rotate, prefix = "rotate_" },
+  { flag = "affine", stage = affine, prefix = "affine_" },
+  { flag = "auto_augment", stage = auto_augment, prefix = "auto_augment_" },
+  { flag = "rand_augment", stage = rand_augment, prefix = "rand_augment_" },
+  { flag = "trivial_augment", stage = trivial_augment, prefix = "trivial_augment_" },
+  { flag = "color_jitter", stage = color_jitter, prefix = "color_jitter_" },
+  { flag = "grayscale", stage = grayscale, prefix = "grayscale_" },
+  { flag = "gaussian_blur", stage = gaussian_blur, prefix = "gaussian_blur_" },
+}
+
 local behind_normalize = {
   { flag = "cutout", stage = cutout, prefix = "cutout_" },
   { flag = "random_erasing", stage = random_erasing, prefix = "random_erasing_" },
@@ -27,6 +50,7 @@ local behind_normalize = {
   { flag = "mixup", stage = mixup, prefix = "mixup_" },
   { flag = "cutmix", stage = cutmix, prefix = "cutmix_" },
   { flag = "ricap", stage = ricap, prefix = "ricap_" },
+  { flag = "mixup_or_cutmix", stage = mixup_or_cutmix, prefix = "mixup_or_cutmix_" },
 }
 
 local function training_chain(options, set)
@@ -41,11 +65,15 @@ local function training_chain(options, set)
     stages[#stages + 1] = made
   end
   if options.random_crop then add(set.folder and random_resized_crop or random_crop, "crop_") end
-  if mirror then add(hflip, "hflip_") end
-  stages[#stages + 1] = normalize { dtype = stored_as[options.precision] }
-  for _, entry in ipairs(behind_normalize) do
-    if options[entry.flag] then add(entry.stage, entry.prefix) end
+  local function add_chosen(list)
+    for _, entry in ipairs(list) do
+      if options[entry.flag] then add(entry.stage, entry.prefix) end
+    end
   end
+  if mirror then add(hflip, "hflip_") end
+  add_chosen(before_normalize)
+  stages[#stages + 1] = normalize { dtype = stored_as[options.precision] }
+  add_chosen(behind_normalize)
   return chain(stages)
 end
 

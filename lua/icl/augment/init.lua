@@ -11,6 +11,8 @@
 local augment = { chain = require "icl.augment.chain" }
 
 return require "icl.internal.lazy"(augment, "icl.augment", {
-  "center_crop", "cutmix", "cutout", "dual_cutout", "from_options", "hflip", "mixup", "normalize", "random_crop",
-  "random_erasing", "random_resized_crop", "ricap",
+  "affine", "auto_augment", "autocontrast", "center_crop", "color_jitter", "cutmix", "cutout", "dual_cutout",
+  "equalize", "from_options", "gaussian_blur", "grayscale", "hflip", "invert", "mixup", "mixup_or_cutmix", "normalize",
+  "perspective", "posterize", "rand_augment", "random_crop", "random_erasing", "random_resized_crop", "ricap", "rotate",
+  "sharpness", "solarize", "trivial_augment", "vflip",
 })

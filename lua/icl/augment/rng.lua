@@ -40,20 +40,20 @@ end
 -- ---- one row for each image: the first size of a shape is the number of images ----
 
 function Rng:uniform(shape)
-  return ops.uniform(image_key(self), self.batch.index, { shape = shape })
+  return ops.uniform(image_key(self), self.batch.id, { shape = shape })
 end
 
 function Rng:normal(shape)
-  return ops.normal(image_key(self), self.batch.index, { shape = shape })
+  return ops.normal(image_key(self), self.batch.id, { shape = shape })
 end
 
 function Rng:bernoulli(p, shape)
-  return ops.bernoulli(image_key(self), p, self.batch.index, { shape = shape })
+  return ops.bernoulli(image_key(self), p, self.batch.id, { shape = shape })
 end
 
 -- rng:randint(low, high, shape): both ends included.
 function Rng:randint(low, high, shape)
-  return ops.randint(image_key(self), self.batch.index, { shape = shape, low = low, high = high })
+  return ops.randint(image_key(self), self.batch.id, { shape = shape, low = low, high = high })
 end
 
 -- ---- for the batch ----

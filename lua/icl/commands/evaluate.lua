@@ -27,7 +27,8 @@ local function options_of(words)
     : value("eval_resize", nil, "the shorter side before the middle is cut out; 0: as it is (default: as trained)",
         { type = "integer", min = 0, max = 16384, only = in_folder })
     : value("workers", 0, "threads that decode; 0: one for each core", { min = 0, max = 1024, only = in_folder })
-    : flag("skip_bad_images", false, "go on without files that cannot be read", { only = in_folder })
+    : flag("skip_bad_images", false, "go on without files that cannot be read (default: as trained)",
+        { only = in_folder })
     : flag("json", false, "print JSON, with the whole confusion matrix")
     : value("csv", nil, "write a file: a line for each class, with what its images were taken for", { type = "path" })
     : value("predictions", nil, "write an .npz file: names, probabilities, truth; without a value into the "
@@ -63,6 +64,7 @@ local function complete(opt, options, about, shape)
   if problem then usage.wrong("icl evaluate", problem) end
   local same = opt.dataset == (options.dataset or about.name)
   if not opt.data and same then opt.data = options.data end
+  if same and origin.given.skip_bad_images == nil then opt.skip_bad_images = options.skip_bad_images or false end
   opt.val_ratio = same and options.val_ratio or 0
   opt.image_size = math.tointeger(shape and shape[1] or 224) or 224
   if same and options.seed then random.seed(options.seed) end
@@ -80,17 +82,25 @@ local function names_of(net, set)
   return names
 end
 
-local function check_set(net, set)
+-- An error about images that the network is not for; a wrong command line where that chose them.
+local function misfit(opt, format, ...)
+  local given = usage.origin(opt).given
+  local name = given.data ~= nil and "data" or given.dataset ~= nil and "dataset" or nil
+  if not name then fail(format, ...) end
+  fail(("{%s} %%s: "):format(name) .. format, core.printable(opt[name]), ...)
+end
+
+local function check_set(net, set, opt)
   if table.concat(net.shape, " x ") ~= table.concat(set.shape, " x ") then
-    fail("the network takes images of %s, and those of %s are %s", table.concat(net.shape, " x "), set.name,
+    misfit(opt, "the network takes images of %s, and those of %s are %s", table.concat(net.shape, " x "), set.name,
       table.concat(set.shape, " x "))
   end
   if net.classes ~= set.classes then
-    fail("the network has %d classes, and %s has %d", net.classes, set.name, set.classes)
+    misfit(opt, "the network has %d classes, and %s has %d", net.classes, set.name, set.classes)
   end
   for i, name in ipairs(net.class_names and set.class_names or {}) do
     if name ~= net.class_names[i] then
-      fail("class %d of the images is %s, and of the network %s", i, name, net.class_names[i])
+      misfit(opt, "class %d of the images is %s, and of the network %s", i, name, net.class_names[i])
     end
   end
 end
@@ -106,7 +116,7 @@ end
 -- The set and its loader.
 local function loader_of(net, opt, options)
   local set = as_trained(sets.open(opt, datasets.folders), net)
-  check_set(net, set)
+  check_set(net, set, opt)
   local augment = icl.augment
   local chain = { augment.normalize {} }
   if set.folder then
@@ -133,11 +143,12 @@ end
 
 local function report(opt, of, where, set)
   if opt.json then
-    of.network, of.data, of.split = where.path, set.name, opt.split
+    of.network, of.ema, of.data, of.split = where.path, opt.ema, set.name, opt.split
     return json.encode(of) .. "\n"
   end
-  local lines = { ("Network: %s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path), set.name,
-    opt.split, summary.grouped(of.count), #of.classes, show.text(of)) }
+  local lines = { ("Network: %s%s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path),
+    opt.ema and ", averages of its weights" or "", set.name, opt.split, summary.grouped(of.count), #of.classes,
+    show.text(of)) }
   if opt.csv then lines[#lines + 1] = ("\nTable: %s\n"):format(core.printable(opt.csv)) end
   if opt.predictions then lines[#lines + 1] = ("\nPredictions: %s\n"):format(core.printable(opt.predictions)) end
   return table.concat(lines)

@@ -28,9 +28,9 @@ local function options_of(words)
     : example "icl export pytorch.safetensors --model resnet --depth 20 --safetensors net.safetensors"
 end
 
--- The tensors of the file as they are there, and the large constants of the description.
-local function tensors_of(found)
-  local list, names = weights.read(found.path), {}
+-- The tensors of the file as they are there, or the averages of them, and the large constants of the description.
+local function tensors_of(found, opt)
+  local list, names = (opt.ema and weights.averages or weights.read)(found.path), {}
   for _, item in ipairs(list) do names[item.name] = true end
   for _, item in ipairs(found.net:constants()) do
     if not names[item.name] then list[#list + 1] = item end
@@ -50,9 +50,9 @@ local function write_onnx(path, found, opt)
   if not ok then fail("%s", message) end
 end
 
-local function write_npz(path, found)
+local function write_npz(path, found, opt)
   local arrays = {}
-  for _, item in ipairs(tensors_of(found)) do
+  for _, item in ipairs(tensors_of(found, opt)) do
     arrays[item.name] = item.tensor:dtype() == "bf16" and item.tensor:float() or item.tensor
   end
   core.npz_write(path, arrays)
@@ -61,9 +61,9 @@ end
 local function export(word, opt)
   local found = source.network(word, opt)
   if opt.onnx then write_onnx(opt.onnx, found, opt) end
-  if opt.npz then write_npz(opt.npz, found) end
+  if opt.npz then write_npz(opt.npz, found, opt) end
   if opt.safetensors then
-    core.safetensors_write(opt.safetensors, tensors_of(found),
+    core.safetensors_write(opt.safetensors, tensors_of(found, opt),
       { format = "pt", checksum = "crc32", icl = json.encode(found.net:about()) })
   end
   for _, path in ipairs { opt.onnx or false, opt.npz or false, opt.safetensors or false } do

@@ -20,6 +20,7 @@ local function options_of(family)
         { type = "list", min = 1 })
     : value("classes", nil, "(default 10; imagenet: 1000)", { type = "integer", min = 1 })
     : value("batch_size", 128, "images of a training step", { min = 1 })
+    : choice("optimizer", "sgd", icl.optim.from_options.names, "what the memory of a training step is told for")
     : flag("json", false, "print JSON")
     : check(function(values)
         local input = values.input
@@ -29,7 +30,7 @@ local function options_of(family)
       end)
 end
 
-local dtype_bytes = { f32 = 4, i64 = 8 }
+local dtype_bytes = { f32 = 4, f64 = 8, i64 = 8 }
 
 local function state_bytes(list)
   local bytes = 0
@@ -37,7 +38,7 @@ local function state_bytes(list)
   return bytes
 end
 
--- Bytes that one training step with SGD and momentum works in, which is planned but not run.
+-- Bytes that one training step works in, which is planned but not run.
 local function step_bytes(model, optimizer, batch_size)
   local images = core.full({ batch_size, table.unpack(model.input) }, 0)
   local labels = core.full({ batch_size }, 0, "i64")
@@ -49,11 +50,17 @@ local function step_bytes(model, optimizer, batch_size)
   return core.step_memory()
 end
 
-local function facts_of(model, batch_size)
-  local layers = summary.list(model)
-  local optimizer = icl.optim.sgd(model)
+-- An optimizer with the options that recipes have unless told otherwise.
+local function make_optimizer(name, model)
+  local options = icl.options.training:defaults()
+  options.optimizer = name
+  return icl.optim.from_options(options, model)
+end
+
+local function facts_of(model, batch_size, name)
+  local layers, optimizer = summary.list(model), make_optimizer(name, model)
   local memory = {
-    batch_size = batch_size,
+    batch_size = batch_size, optimizer_name = name,
     states = state_bytes(model:named_states()), optimizer = state_bytes(optimizer:named_states()),
     working = step_bytes(model, optimizer, batch_size),
   }
@@ -77,7 +84,7 @@ local function text_of(model, facts)
     ("training step      %s for %d images"):format(megabytes(memory.total), memory.batch_size),
     ("                   %s activations, gradients, scratch of the kernels"):format(megabytes(memory.working)),
     ("                   %s weights and statistics"):format(megabytes(memory.states)),
-    ("                   %s momentum of SGD"):format(megabytes(memory.optimizer)),
+    ("                   %s what %s keeps"):format(megabytes(memory.optimizer), memory.optimizer_name),
   }, "\n") .. "\n"
 end
 
@@ -102,7 +109,7 @@ return function(words)
   local family = models[name]
   local opt = options_of(family):parse(table.move(words, 2, #words, 1, { [0] = "icl info" }))
   local model = models.from_options(opt, { shape = opt.input, classes = opt.classes }, name)
-  local facts = facts_of(model, opt.batch_size)
+  local facts = facts_of(model, opt.batch_size, opt.optimizer)
   io.stdout:write(opt.json and json.encode(facts) .. "\n" or text_of(model, facts))
   return 0
 end

@@ -70,10 +70,11 @@ function folder.pair(options)
   return train, val
 end
 
--- folder.stream(loader, order, epoch, batch_size) -> the decoded images of these numbers, batch by batch: stream:next()
--- and stream:close().
+-- folder.stream(loader, order, epoch, batch_size) -> the decoded images of these numbers or ids (data/order.lua), batch
+-- by batch: stream:next() and stream:close().
 function folder.stream(loader, order, epoch, batch_size)
   local set, options = loader.set, loader.decoder:decoding(epoch or 0)
+  options.repeated = loader.repeats > 1 or loader.sums ~= nil
   options.size, options.batch, options.threads = set.shape[1], batch_size, set.workers
   return core.image_stream(set.folder, order, options)
 end

@@ -13,7 +13,10 @@ local loader = require "icl.data.loader"
 local sets = require "icl.data.sets"
 local usage = require "icl.internal.usage"
 
-local data = { set = sets.set, part = sets.part, split = sets.split, folder = folder.open, loader = loader }
+local data = {
+  set = sets.set, generate = sets.generate, concat = sets.concat, part = sets.part, split = sets.split,
+  folder = folder.open, loader = loader,
+}
 
 local function read_pair(options)
   if datasets.folders[options.dataset] then return folder.pair(options) end

@@ -8,6 +8,7 @@ local models = require "icl.models"
 local network = require "icl.network"
 local new_options = require "icl.options.list"
 local usage = require "icl.internal.usage"
+local weights = require "icl.weights"
 
 local source = {}
 
@@ -32,6 +33,7 @@ function source.options(words)
                                                                                 only = with_model })
     : value("mean", nil, "of each channel, for bytes divided by 255", { type = "list", only = with_model })
     : value("std", nil, "of each channel, for bytes divided by 255", { type = "list", only = with_model })
+    : flag("ema", false, "the moving averages of the weights, which checkpoints of runs with --ema hold")
   for _, name in ipairs(models.names) do
     if name == model_in(words) then list:add(models[name].options, "") end
   end
@@ -60,7 +62,11 @@ local function build(path, opt, set)
   about.shape = shape_of(opt.input) or about.shape
   local model = models.from_options(opt, { shape = about.shape, form = about.form,
     classes = opt.classes or classes_in(core.safetensors_read(path)) or about.classes })
-  model:load(path)
+  if opt.ema then
+    weights.load_state_dict(model, weights.averages(path), { source = path })
+  else
+    model:load(path)
+  end
   about.mean, about.std, about.shape = opt.mean or about.mean, opt.std or about.std, model.input
   for _, name in ipairs { "mean", "std" } do
     if about[name] then arguments.channels("{" .. name .. "}", about[name], model.input[3]) end
@@ -71,8 +77,9 @@ end
 -- source.network(word, opt [, set]) -> the network that a word stands for, { path =, run =, options = of the run, net =
 -- }.
 function source.network(word, opt, set)
-  local found = find(word)
-  found.net = opt.model and usage.during(opt, build, found.path, opt, set) or network.open(found.path)
+  local found = find(word, opt.ema)
+  found.net = opt.model and usage.during(opt, build, found.path, opt, set)
+    or network.open(found.path, { ema = opt.ema })
   return found
 end
 

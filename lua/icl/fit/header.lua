@@ -1,6 +1,7 @@
 -- fit/header.lua: the lines that a training begins with: what is trained, on what, and how.
 local core = require "icl.core"
 local help = require "icl.options.help"
+local processes = require "icl.internal.processes"
 local random = require "icl.random"
 local settings = require "icl.fit.settings"
 local summary = require "icl.nn.summary"
@@ -38,6 +39,18 @@ local function model_line(model, layers)
     grouped(layers[1].parameters), grouped(layers[1].macs))
 end
 
+-- How many processes there are, and what a batch is to them; nil where there is one.
+local function processes_line(loader)
+  if not processes.are_several() then return nil end
+  local group, hosts, known = processes.group(), 0, {}
+  for rank = 0, processes.size() - 1 do
+    local host = group:host(rank)
+    if not known[host] then hosts, known[host] = hosts + 1, true end
+  end
+  return ("Processes: %d on %d machine%s; a batch has %d images, %d of each at most"):format(processes.size(), hosts,
+    hosts > 1 and "s" or "", loader.global_batch_size or loader.batch_size * processes.size(), loader.batch_size)
+end
+
 -- The options, in lines that keep a switch and its value together.
 local function add_options(list, changed)
   local glued = {}
@@ -47,13 +60,14 @@ local function add_options(list, changed)
 end
 
 -- header.lines(fit, layers, folder) -> list of texts. fit: model, train, val, test, given (the options as they were
--- given), notes; folder: that of the run, or nil.
+-- given), train_loader, notes; folder: that of the run, or nil.
 local function lines(fit, layers, folder)
   local changed, presets, result = settings.changed(fit.given)
   local list = { data_line(fit) }
   add_left_out(list, fit)
   list[#list + 1] = model_line(fit.model, layers)
   list[#list + 1] = ("Device: %s; seed %d"):format(core.describe_device():gsub("\n.*", ""), random.current_seed())
+  list[#list + 1] = processes_line(fit.train_loader)
   if folder then list[#list + 1] = "Folder: " .. core.printable(folder) end
   if #presets > 0 then list[#list + 1] = "Preset: " .. table.concat(presets, ", ") end
   if result then list[#list + 1] = "Result: " .. result end

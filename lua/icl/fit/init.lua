@@ -9,6 +9,8 @@ local metrics = require "icl.metrics"
 local new_run = require "icl.run"
 local numbers = require "icl.internal.numbers"
 local outcome = require "icl.internal.outcome"
+local part = require "icl.internal.part"
+local places = require "icl.internal.places"
 local prepare = require "icl.fit.prepare"
 local settings = require "icl.fit.settings"
 local stored_as = require "icl.internal.stored_as"
@@ -30,17 +32,20 @@ local function predict(model, images)
   return views
 end
 
--- Leaves the gradients of a batch for the optimizer; -> loss, accuracies and metrics as a table for run:log.
+-- Leaves the gradients of a batch for the optimizer; -> loss, accuracies and metrics as a table for run:log. Each part
+-- draws what the whole batch would.
 local function learn(self, batch, is_first)
-  local o, sums = self.options, { loss = 0 }
-  for _, chunk in ipairs(batch:chunks(o.subdivision)) do
+  local o, sums, drawn = self.options, {}, places.counted()
+  for _, chunk in ipairs(batch:chunks(o.subdivision, o.as_published)) do
     local share = chunk:size() / batch:size()
+    local computed <close> = o.subdivision > 1 and part.enter(chunk:part()) or nil
+    places.recount(drawn)
     check_stored(type(chunk.image) == "table" and chunk.image[1] or chunk.image, o.precision)
     local logits = predict(self.model, chunk.image)
-    local part = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
-    if share < 1 and not o.as_published then part = part * share end
-    self.scaler:backward(part)
-    sums.loss = sums.loss + part
+    local loss = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
+    if share < 1 and not o.as_published then loss = part.weighed(loss, chunk:size(), batch:size()) end
+    self.scaler:backward(loss)
+    sums.loss = sums.loss and sums.loss + loss or loss
     for name, value in pairs(is_first and metrics.figures(logits, chunk.target, self.train_metrics) or {}) do
       sums[name] = (sums[name] or 0) + value * share
     end
@@ -175,7 +180,7 @@ end
 
 -- Calls what was given for each step.
 local function step_sink(self)
-  return { turn = function(_, run, loop)
+  return { everywhere = true, turn = function(_, run, loop)
     if loop.training then self.on_step(run, run.last) end
   end }
 end

@@ -4,11 +4,13 @@ local augment = require "icl.augment"
 local check_metrics = require "icl.internal.check_metrics"
 local core = require "icl.core"
 local data = require "icl.data"
+local distributed = require "icl.distributed"
 local fail = require "icl.internal.fail"
 local is_loader = require "icl.internal.is_loader"
 local loss = require "icl.loss"
 local find_weights = require "icl.network.find"
 local metrics = require "icl.metrics"
+local numbers = require "icl.internal.numbers"
 local new_ema = require "icl.ema"
 local new_scaler = require "icl.grad_scaler"
 local optim = require "icl.optim"
@@ -81,7 +83,9 @@ local function training_loader(given, o)
   local loader, set = given.loader, given.train
   if not loader then
     local chain = given.chain or augment.from_options(o, set, { training = true })
-    return data.loader(set, { batch_size = o.batch_size, training = true, drop_last = o.drop_last, chain = chain })
+    return data.loader(set, { batch_size = o.batch_size, global_batch_size = o.global_batch_size, training = true,
+                              drop_last = o.drop_last, chain = chain, mix_with = o.mix_with,
+                              balanced = o.balanced, repeats = o.repeats })
   end
   if not is_loader(loader) then
     fail("icl.fit: loader is %s; it must be icl.data.loader(set, { training = true })", arguments.described(loader))
@@ -92,8 +96,17 @@ local function training_loader(given, o)
   elseif set and set ~= loader.set then
     fail "icl.fit: the loader is one of another set than train; give one of them"
   end
-  o.batch_size, o.drop_last = loader.batch_size, loader.drop_last
+  o.drop_last = loader.drop_last
   return loader
+end
+
+-- The rate is meant for another batch than the loader's.
+local function scale_rate(o, loader, notes)
+  if not o.scale_lr then return end
+  local images, base = loader.global_batch_size or loader.batch_size, o.base_lr
+  o.base_lr = base * images / o.scale_lr
+  notes[#notes + 1] = numbers.format("base_lr %.6g, which is %g for %d images, for %d", o.base_lr, base, o.scale_lr,
+    images)
 end
 
 -- Puts the weights of options.weights, a file or a run, into the model, but for the layers of options.weights_except.
@@ -156,10 +169,14 @@ local function training(given)
   self.of_epoch = of_epoch(self.train_metrics)
   self.train_loader = training_loader(given, o)
   self.train = self.train_loader.set
+  o.batch_size = self.train_loader.batch_size
+  scale_rate(o, self.train_loader, notes)
   if o.weights then notes[#notes + 1] = start_from_weights(self.model, o) end
   if o.precision == "f16-pure" then make_pure(given) end
   if o.ema > 0 then self.ema = new_ema(self.model, { decay = o.ema, warmup = o.ema_warmup }) end
   if o.tta ~= "none" then self.views = o.tta end
+  if o.sync_bn then distributed.sync_batch_norm(self.model) end
+  if o.average_bn then distributed.average_batch_norm(self.model) end
   choose_sets(self, given)
   check_evaluated(self)
   self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
@@ -170,7 +187,7 @@ local function training(given)
     return loss.cross_entropy(logits, target, o.label_smoothing)
   end
   self.layers = layers_of(given.model, self.train.shape)
-  parts.check(self.layers, self.train.count, o)
+  parts.check(self.layers, self.train_loader, o)
   return self
 end
 

@@ -36,10 +36,10 @@ function numbers.round(x)
   return below
 end
 
--- numbers.sequence(n) -> the list 0, 1, ..., n - 1.
-function numbers.sequence(n)
+-- numbers.sequence(n [, first]) -> the list 0, 1, ..., n - 1, or n numbers from `first` on.
+function numbers.sequence(n, first)
   local list = {}
-  for i = 1, n do list[i] = i - 1 end
+  for i = 1, n do list[i] = (first or 0) + i - 1 end
   return list
 end
 

@@ -83,6 +83,19 @@ function places.rewind()
   place.counts = {}
 end
 
+-- places.counted() -> the draws that were counted at this place so far, for places.recount(it): they are counted on
+-- from there, so that what parts of a batch draw one after another is what the whole of it would.
+function places.counted()
+  local counts = {}
+  for name, count in pairs(place.counts) do counts[name] = count end
+  return counts
+end
+
+function places.recount(counts)
+  place.counts = {}
+  for name, count in pairs(counts) do place.counts[name] = count end
+end
+
 -- places.words(name [, number [, place]]) -> the four words of the key that this name has at the place of this name and
 -- number, the current one unless they are given. All keys are made here.
 function places.words(name, number, at)

@@ -1,5 +1,6 @@
 -- loss/reduce.lua: what becomes of the losses of single elements or images.
 local arguments = require "icl.internal.arguments"
+local part = require "icl.internal.part"
 
 local reduce = {}
 
@@ -15,7 +16,9 @@ end
 
 function ways.mean(values, divisor)
   if divisor then return values:sum() / divisor end
-  return values:mean()
+  local mean = values:mean()
+  part.is_mean(mean, values)
+  return mean
 end
 
 -- By the images, as PyTorch calls it.

@@ -3,6 +3,8 @@
 local arguments = require "icl.internal.arguments"
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local part = require "icl.internal.part"
+local processes = require "icl.internal.processes"
 
 local accumulated = {}
 
@@ -14,17 +16,26 @@ function accumulated.class(name)
   local class = { name = name }
   class.__index = class
 
-  -- metric:update(logits, target): takes in a batch; in a step it is part of it.
+  -- metric:update(logits, target): takes in a batch; in a step it is part of it. Where several processes train, a batch
+  -- of training is taken in as a whole.
   function class:update(logits, target, ...)
     arguments.no_more(self.name .. ": update", "logits and a target", ...)
     arguments.tensor(self.name .. ": update: logits", logits)
-    self.sums:write(self.sums + self:add(logits, target):cast "f64")
+    local sums = self:add(logits, target):cast "f64"
+    if part.is_shared() then sums = processes.reduce(sums) end
+    self.sums:write(self.sums + sums)
   end
 
   -- metric:value() -> the figure of what was taken in so far; outside of steps.
   function class:value()
     if core.in_step() then fail("%s: value: a step is open; read it behind the loop", self.name) end
     return self:read(self.sums:get())
+  end
+
+  -- metric:merge(): takes in what this metric has taken in in the other processes.
+  function class:merge()
+    local own = self.sums:read():reshape(-1):totable()
+    self.sums:set(core.new_tensor(processes.sum(own), "f64"):bytes())
   end
 
   -- metric:reset(): nothing was taken in.

@@ -12,7 +12,8 @@
 --   for batch in run:batches(loader) do confusion:update(model(batch.image), batch.target) end
 --   local matrix = confusion:value()                            -- confusion:reset() begins anew
 --
--- A metric of one's own is a table with update(self, logits, target), value(self), reset(self) and clone(self).
+-- A metric of one's own is a table with update(self, logits, target), value(self), reset(self) and clone(self); and
+-- merge(self), if several processes can put together what each found.
 local core = require "icl.core"
 local calibration_error = require "icl.metrics.calibration"
 local confusion = require "icl.metrics.confusion"

@@ -156,4 +156,12 @@ function Preact:forward(x)
   return y + (self.shortcut and self.shortcut(shortcut) or shortcut)
 end
 
+-- blocks.torchvision_name(name) -> what torchvision calls a state of a residual network for large images.
+function blocks.torchvision_name(name)
+  local stage, block, rest = name:match "^stage(%d+)%.block(%d+)%.(.*)$"
+  if not stage then return (name:gsub("^conv%.", "conv1."):gsub("^bn%.", "bn1.")) end
+  rest = rest:gsub("^shortcut%.conv%.", "downsample.0."):gsub("^shortcut%.bn%.", "downsample.1.")
+  return ("layer%s.%d.%s"):format(stage, block - 1, rest)
+end
+
 return blocks

@@ -124,4 +124,28 @@ function DenseNet:init(...)
   })
 end
 
+-- What torchvision calls the parts of a network with bottleneck blocks.
+local torchvision_parts = {
+  { "^conv%.", "features.conv0." }, { "^bn%.", "features.norm0." }, { "^bn_last%.", "features.norm5." },
+  { "^fc%.", "classifier." }, { "^stage(%d+)%.transition%.bn%.", "features.transition%1.norm." },
+  { "^stage(%d+)%.transition%.", "features.transition%1." },
+  { "^stage(%d+)%.block(%d+)%.bn(%d)%.", "features.denseblock%1.denselayer%2.norm%3." },
+  { "^stage(%d+)%.block(%d+)%.", "features.denseblock%1.denselayer%2." },
+}
+
+-- What torchvision calls a state, for files.
+function DenseNet:torchvision_name(name)
+  local o = self.settings
+  if o.type ~= "imagenet" or o.block_type ~= "bottleneck" then return nil end
+  for _, part in ipairs(torchvision_parts) do
+    local foreign, count = name:gsub(part[1], part[2])
+    if count > 0 then return foreign end
+  end
+end
+
+-- Files of old versions have norm.1 for norm1.
+function DenseNet:torchvision_alias(name)
+  return (name:gsub("%.(%l+)%.([12])%.", ".%1%2."))
+end
+
 return DenseNet

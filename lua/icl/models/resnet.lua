@@ -37,4 +37,9 @@ function ResNet:init(...)
   })
 end
 
+-- What torchvision calls a state, for files.
+function ResNet:torchvision_name(name)
+  return self.settings.type == "imagenet" and blocks.torchvision_name(name) or nil
+end
+
 return ResNet

@@ -33,4 +33,9 @@ function ResNeXt:init(...)
   })
 end
 
+-- What torchvision calls a state, for files.
+function ResNeXt:torchvision_name(name)
+  return self.settings.type == "imagenet" and blocks.torchvision_name(name) or nil
+end
+
 return ResNeXt

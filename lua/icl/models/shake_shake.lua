@@ -5,6 +5,7 @@ local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local autograd = require "icl.autograd"
 local check_input = require "icl.nn.input"
+local part = require "icl.internal.part"
 local random = require "icl.random"
 local Network = require "icl.models.network"
 local blocks = require "icl.models.blocks"
@@ -85,7 +86,10 @@ end
 -- The share of the first branch: "alpha" in the forward pass, "beta" in the backward pass; (images, 1, 1, 1), or one
 -- number as (1, 1, 1, 1). A block can be given a function of its own in this place.
 function Block:draw(name, images)
-  return core.ops.uniform(random.key(name), { shape = { self.shake_image and images or 1, 1, 1, 1 } })
+  local shape = { self.shake_image and images or 1, 1, 1, 1 }
+  local options = { shape = shape }
+  if not self.shake_image then return core.ops.uniform(random.key(name), options) end
+  return core.ops.uniform(random.key(name), part.draw_of(shape, options))
 end
 
 function Block:mixed(a, b)

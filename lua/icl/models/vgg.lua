@@ -94,4 +94,18 @@ function VGG:forward(x)
   return self.fc3(x)
 end
 
+local classifier = { fc1 = "classifier.0", fc2 = "classifier.3", fc3 = "classifier.6" }
+
+-- What torchvision calls a state, for files: it counts all layers, those without states too.
+function VGG:torchvision_name(name)
+  local o = self.settings
+  if o.type ~= "imagenet" then return nil end
+  local layer, rest = name:match "^(fc%d)(%..*)$"
+  if layer then return classifier[layer] .. rest end
+  local stage, kind, number, field = name:match "^stage(%d+)%.(%l+)(%d+)(%..*)$"
+  local each, place = o.use_bn and 3 or 2, 0
+  for before = 1, tonumber(stage) - 1 do place = place + each * o.n_layers[before] + 1 end
+  return ("features.%d%s"):format(place + each * number + (kind == "bn" and 1 or 0), field)
+end
+
 return VGG

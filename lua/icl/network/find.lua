@@ -5,17 +5,18 @@ local fail = require "icl.internal.fail"
 local read_options = require "icl.runs.options_file".read
 local runs = require "icl.runs"
 
--- What a run leaves, the one that is wanted most first.
-local files = { "weights.safetensors", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
-                "checkpoints/previous.safetensors" }
+-- What a run leaves, the one that is wanted most first; averages are in checkpoints alone.
+local checkpoints = { "checkpoints/best.safetensors", "checkpoints/last.safetensors",
+                      "checkpoints/previous.safetensors" }
+local files = { "weights.safetensors", table.unpack(checkpoints) }
 
 local function is_file(path)
   return exists(path) and core.list_folder(path) == nil
 end
 
--- The weights in the folder of a run; nil if there are none.
-local function weights_in(folder)
-  for _, name in ipairs(files) do
+-- The first of these files in the folder of a run; nil if there are none.
+local function weights_in(folder, names)
+  for _, name in ipairs(names) do
     local path = folder .. "/" .. name
     if is_file(path) then return path end
   end
@@ -23,7 +24,7 @@ end
 
 -- The folder of the run that a word stands for: itself, or the newest of those in it, also in the folder runs.
 local function folder_of(word)
-  if core.list_folder(word) and weights_in(word) then return word end
+  if core.list_folder(word) and weights_in(word, files) then return word end
   return runs.newest(runs.find({ word }, "file or run")).path
 end
 
@@ -35,14 +36,15 @@ local function folder_around(path)
   return is_file(folder .. "/options.lua") and folder or nil
 end
 
--- find(word) -> { path = of the file, run = the folder of its run or nil, options = those of the run, by name }.
-local function find(word)
-  local is_path = is_file(word)
+-- find(word [, averages]) -> { path = of the file, run = the folder of its run or nil, options = those of the run, by
+-- name }. averages: the file is to hold averages of weights.
+local function find(word, averages)
+  local is_path, names = is_file(word), averages and checkpoints or files
   local folder = (is_path and folder_around or folder_of)(word)
   if not folder then return { path = word, options = {} } end
-  local path = is_path and word or weights_in(folder)
+  local path = is_path and word or weights_in(folder, names)
   if not path then
-    fail("%s: this run has no weights yet: there is neither %s", core.printable(folder), table.concat(files, " nor "))
+    fail("%s: this run has no weights yet: there is neither %s", core.printable(folder), table.concat(names, " nor "))
   end
   local values = read_options(folder .. "/options.lua")
   return { path = path, run = folder, options = values and values.options or {} }

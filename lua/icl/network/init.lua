@@ -76,7 +76,7 @@ end
 function network.metadata(description, info)
   local whole = {}
   for key, value in pairs(info or {}) do whole[key] = value end
-  whole.version, whole.network = 1, core.json_decode(description)
+  whole.version, whole.network = 1, json.verbatim(description)
   if whole.data then whole.data = network.data(whole.data) end
   return json.encode(whole)
 end
@@ -181,16 +181,27 @@ function network.of(model, info)
   return Opened(core.network_make(metadata.icl, list))
 end
 
--- network.open(path) -> a network that was saved by network.save or a run, whose folder will do: a module for
--- evaluation only. Its fields: shape { height, width, channels }, classes, class_names, mean, std (nil if they are not
--- known), resize and crop (see image). It takes f32 images that are normalised, or bytes. A file that was damaged since
--- it was saved is an error.
-function network.open(path, ...)
-  arguments.no_more("network.open", "a path", ...)
-  if core.list_folder(arguments.path("network.open", path)) then path = find(path).path end
+-- The network of a checkpoint with the averages that it holds instead of the weights.
+local function open_averages(path)
   local whole, message = core.safetensors_verify(path)
   if not whole then fail("%s", message) end
-  return Opened(core.network_read(path))
+  local list = weights.averages(path)
+  local contents, metadata = core.safetensors_read(path)
+  for _, item in ipairs(weights.under("model", contents)) do
+    if item.name:find "^icl%.constant%." then list[#list + 1] = item end
+  end
+  return Opened(core.network_make(metadata.icl, list))
+end
+
+-- network.open(path [, { ema = false }]) -> a network that was saved by network.save or a run, whose folder will do: a
+-- module for evaluation only. Its fields: shape { height, width, channels }, classes, class_names, mean, std (nil if
+-- they are not known), resize and crop (see image). It takes f32 images that are normalised, or bytes. A file that was
+-- damaged since it was saved is an error. ema = true: with the averages that a checkpoint holds beside the weights.
+function network.open(path, options, ...)
+  arguments.no_more("network.open", "a path and a table of options", ...)
+  local averages = arguments.options("network.open", options, { ema = false }).ema
+  if core.list_folder(arguments.path("network.open", path)) then path = find(path, averages).path end
+  return averages and open_averages(path) or Opened(core.network_read(path))
 end
 
 return network

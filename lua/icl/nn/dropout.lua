@@ -4,6 +4,7 @@ local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local numbers = require "icl.internal.numbers"
+local part = require "icl.internal.part"
 local random = require "icl.random"
 local check_input = require "icl.nn.input"
 local Dropout = require "icl.nn.module".class "dropout"
@@ -20,7 +21,7 @@ end
 -- x with whole parts of it dropped: `shape`, of the rank of x, has size 1 along the axes that share a draw. For
 -- dropout2d and drop_path.
 function Dropout:drop(x, shape)
-  local mask = core.ops.dropout(core.full(shape, 1), random.key(self.class_name), self.p)
+  local mask = core.ops.dropout(core.full(shape, 1), random.key(self.class_name), self.p, part.rows(shape))
   return (x * mask):cast(x:dtype())
 end
 
@@ -32,7 +33,7 @@ end
 function Dropout:forward(x)
   check_input(self, x)
   if self:is_idle() then return x end
-  return core.ops.dropout(x, random.key "dropout", self.p)
+  return core.ops.dropout(x, random.key "dropout", self.p, part.rows(x:shape()))
 end
 
 return Dropout

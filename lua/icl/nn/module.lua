@@ -309,6 +309,15 @@ function Module:parameters()
   return list
 end
 
+-- m:buffers() -> list of the states that are not trained, such as statistics.
+function Module:buffers()
+  local list = {}
+  for _, entry in ipairs(self:named_states()) do
+    if records[entry.module].buffers[entry.key] then list[#list + 1] = entry.state end
+  end
+  return list
+end
+
 -- m:count() -> how many numbers are trained.
 function Module:count()
   local count = 0
@@ -417,17 +426,19 @@ function Module:clone(...)
   return copy
 end
 
--- m:save(path): all states as a safetensors file in PyTorch's layouts and names.
-function Module:save(path)
-  require "icl.weights".save(self, path)
+-- m:save(path [, { names = "torchvision" }]): all states as a safetensors file in PyTorch's layouts and names; for
+-- networks that torchvision has too, with its names, if they are asked for.
+function Module:save(...)
+  require "icl.weights".save(self, ...)
 end
 
--- m:load(path [, { strict = true, rename = function(name), except = }]) -> { missing, unexpected, unreadable, wrong,
--- left }, lists of names: the states from such a file. strict = false takes what fits; rename gives the name in the
+-- m:load(path [, { strict = true, rename = function(name), except =, names = }]) -> { missing, unexpected, unreadable,
+-- wrong, left }, lists of names: the states from such a file, or from one with torchvision's names where the network is
+-- one of torchvision's (names = "own" or "torchvision" where the file should not decide). strict = false takes what fits; rename gives the name in the
 -- module for one in the file, or nil to leave it out; except = "fc", or a list, names layers that stay as they are:
 -- where the number of classes is another, the rest is loaded.
-function Module:load(path, options)
-  return require "icl.weights".load(self, path, options)
+function Module:load(...)
+  return require "icl.weights".load(self, ...)
 end
 
 return Module

@@ -29,9 +29,10 @@ local function prepare(s)
 end
 
 local function update(p, g, own, s)
-  local m, v = moments.update(s.decoupled and g or g + s.weight_decay * p, own, s)
-  local moved = (s.rate / (v:sqrt() + s.eps)):clamp(s.lower, s.upper) * m
-  return s.decoupled and p - moved - s.weight_decay * p or p - moved
+  local all = moments.numbers(s)
+  local m, v = moments.update(s.decoupled and g or g + all.weight_decay * p, own, s)
+  local moved = (s.rate / (v:sqrt() + all.eps)):clamp(s.lower, s.upper) * m
+  return s.decoupled and p - moved - all.weight_decay * p or p - moved
 end
 
 return require "icl.optim.define"("adabound", {

@@ -8,7 +8,7 @@ local moments = require "icl.optim.moments"
 local defaults = { betas = { 0.9, 0.999 }, eps = 1e-8, amsgrad = false }
 
 local function update(p, g, own, s)
-  return p - moments.adam(g + s.weight_decay * p, own, s)
+  return p - moments.adam(g + moments.numbers(s).weight_decay * p, own, s)
 end
 
 return require "icl.optim.define"("adam", {

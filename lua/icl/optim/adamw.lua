@@ -9,7 +9,7 @@ local moments = require "icl.optim.moments"
 local defaults = { betas = { 0.9, 0.999 }, eps = 1e-8, amsgrad = false }
 
 local function update(p, g, own, s)
-  return p - s.lr * s.weight_decay * p - moments.adam(g, own, s)
+  return p - moments.numbers(s).decay * p - moments.adam(g, own, s)
 end
 
 return require "icl.optim.define"("adamw", {

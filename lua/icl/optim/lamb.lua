@@ -15,10 +15,11 @@ end
 
 local function update(p, g, own, s)
   local m, v = moments.update(g, own, s)
-  local u = m / s.first / (v:sqrt() / s.root + s.eps) + s.weight_decay * p
+  local all = s.all
+  local u = m / s.first / (v:sqrt() / s.root + all.eps) + all.weight_decay * p
   local norm, moved = p:norm(), u:norm()
   local none = (norm * moved):eq(0)
-  return p - s.lr * ops.where(none, 1, norm / ops.where(none, 1, moved)) * u
+  return p - all.lr * ops.where(none, 1, norm / ops.where(none, 1, moved)) * u
 end
 
 return require "icl.optim.define"("lamb", {

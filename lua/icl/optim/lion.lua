@@ -7,9 +7,9 @@ local moments = require "icl.optim.moments"
 local defaults = { betas = { 0.9, 0.99 } }
 
 local function update(p, g, own, s)
-  local beta1, beta2, m = s.betas[1], s.betas[2], own.exp_avg:read()
-  own.exp_avg:write(beta2 * m + (1 - beta2) * g)
-  return p - s.lr * s.weight_decay * p - s.lr * (beta1 * m + (1 - beta1) * g):sign()
+  local all, m = moments.numbers(s), own.exp_avg:read()
+  own.exp_avg:write(all.beta2 * m + all.rest2 * g)
+  return p - all.decay * p - all.lr * (all.beta1 * m + all.rest1 * g):sign()
 end
 
 return require "icl.optim.define"("lion", {

@@ -1,5 +1,6 @@
 -- optim/moments.lua: the running means of the gradient and of its square that Adam and its kin share.
 local fail = require "icl.internal.fail"
+local leaves = require "icl.optim.leaves"
 
 local moments = {}
 
@@ -17,11 +18,22 @@ function moments.corrections(s)
   return 1 - s.betas[1] ^ s.t, 1 - s.betas[2] ^ s.t
 end
 
+-- moments.numbers(s) -> the numbers of all updates of a group as tensors: beta1, beta2, and what is left of 1, rest1
+-- and rest2; eps, weight_decay, lr, and decay, lr times weight_decay.
+function moments.numbers(s)
+  local beta1, beta2 = s.betas[1], s.betas[2]
+  s.all = s.all or leaves {
+    beta1 = beta1, rest1 = 1 - beta1, beta2 = beta2, rest2 = 1 - beta2, eps = s.eps, weight_decay = s.weight_decay,
+    lr = s.lr, decay = s.lr * s.weight_decay,
+  }
+  return s.all
+end
+
 -- Takes in a gradient; -> the means, exp_avg and exp_avg_sq.
 function moments.update(g, own, s)
-  local beta1, beta2 = s.betas[1], s.betas[2]
-  local m = beta1 * own.exp_avg + (1 - beta1) * g
-  local v = beta2 * own.exp_avg_sq + (1 - beta2) * (g * g)
+  local all = moments.numbers(s)
+  local m = all.beta1 * own.exp_avg + all.rest1 * g
+  local v = all.beta2 * own.exp_avg_sq + all.rest2 * (g * g)
   own.exp_avg:write(m)
   own.exp_avg_sq:write(v)
   return m, v
@@ -47,7 +59,7 @@ function moments.adam(g, own, s)
     v = own.max_exp_avg_sq:maximum(v)
     own.max_exp_avg_sq:write(v)
   end
-  return s.rate * m / (v:sqrt() / s.root + s.eps)
+  return s.rate * m / (v:sqrt() / s.root + s.all.eps)
 end
 
 return moments

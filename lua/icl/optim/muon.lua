@@ -18,6 +18,7 @@
 local ops = require "icl.core".ops
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local leaves = require "icl.optim.leaves"
 local moments = require "icl.optim.moments"
 
 local defaults = {
@@ -72,16 +73,19 @@ local function prepare(s)
   s.adamw_lr = s.lr * s.adamw_lr_scale
   local first, second = moments.corrections(s)
   s.rate, s.root = (s.adamw_lr / first):cast "f32", second:sqrt():cast "f32"
+  s.own = leaves { momentum = s.momentum, rest = 1 - s.momentum, decay = s.lr * s.weight_decay,
+                   adamw_decay = s.adamw_lr * s.weight_decay }
 end
 
 local function update(p, g, own, s)
-  if not is_matrix(p, s) then return p - s.adamw_lr * s.weight_decay * p - moments.adam(g, own, s) end
-  local m = s.momentum * own.momentum_buffer + (1 - s.momentum) * g
+  if not is_matrix(p, s) then return p - s.own.adamw_decay * p - moments.adam(g, own, s) end
+  local momentum, rest = s.own.momentum, s.own.rest
+  local m = momentum * own.momentum_buffer + rest * g
   own.momentum_buffer:write(m)
   local shape = p:shape()
-  local u = (s.nesterov and (1 - s.momentum) * g + s.momentum * m or m):reshape(-1, shape[#shape])
+  local u = (s.nesterov and rest * g + momentum * m or m):reshape(-1, shape[#shape])
   local scale = scales[s.adjust_lr](u:size(1), u:size(2))
-  return p - s.lr * s.weight_decay * p - s.lr * scale * orthogonal(u, s.ns_steps):reshape(shape)
+  return p - s.own.decay * p - s.lr * scale * orthogonal(u, s.ns_steps):reshape(shape)
 end
 
 return require "icl.optim.define"("muon", {

@@ -20,10 +20,11 @@ local function prepare(s)
 end
 
 local function update(p, g, own, s)
-  if not s.decoupled then g = g + s.weight_decay * p end
+  local all = moments.numbers(s)
+  if not s.decoupled then g = g + all.weight_decay * p end
   local m, v = moments.update(g, own, s)
-  local moved = (s.of_gradient * g + s.of_mean * m) / (v:sqrt() / s.root + s.eps)
-  return (s.decoupled and p - s.lr * s.weight_decay * p or p) - moved
+  local moved = (s.of_gradient * g + s.of_mean * m) / (v:sqrt() / s.root + all.eps)
+  return (s.decoupled and p - all.decay * p or p) - moved
 end
 
 return require "icl.optim.define"("nadam", {

@@ -4,6 +4,7 @@
 -- With centered, v - a^2 is in the place of v, a = alpha a + (1 - alpha) g (Graves 2013).
 -- icl.optim.rmsprop(module or groups [, options]) -> an optimizer. What all of them share: help(icl.optim.define).
 local fail = require "icl.internal.fail"
+local leaves = require "icl.optim.leaves"
 
 local defaults = { alpha = 0.99, eps = 1e-8, momentum = 0, centered = false }
 
@@ -18,21 +19,29 @@ local function check(what, o)
   if o.alpha >= 1 then fail("%s: alpha is %s; it must be less than 1", what, o.alpha) end
 end
 
+local function prepare(s)
+  s.all = leaves { alpha = s.alpha, rest = 1 - s.alpha, eps = s.eps, momentum = s.momentum, lr = s.lr,
+                   weight_decay = s.weight_decay }
+end
+
 local function update(p, g, own, s)
-  g = g + s.weight_decay * p
-  local v = s.alpha * own.square_avg + (1 - s.alpha) * (g * g)
+  local all = s.all
+  g = g + all.weight_decay * p
+  local v = all.alpha * own.square_avg + all.rest * (g * g)
   own.square_avg:write(v)
   if s.centered then
-    local mean = s.alpha * own.grad_avg + (1 - s.alpha) * g
+    local mean = all.alpha * own.grad_avg + all.rest * g
     own.grad_avg:write(mean)
     v = (v - mean * mean):maximum(0)  -- rounding may leave less
   end
-  local moved = g / (v:sqrt() + s.eps)
+  local moved = g / (v:sqrt() + all.eps)
   if own.momentum_buffer then
-    moved = s.momentum * own.momentum_buffer + moved
+    moved = all.momentum * own.momentum_buffer + moved
     own.momentum_buffer:write(moved)
   end
-  return p - s.lr * moved
+  return p - all.lr * moved
 end
 
-return require "icl.optim.define"("rmsprop", { defaults = defaults, states = states, check = check, update = update })
+return require "icl.optim.define"("rmsprop", {
+  defaults = defaults, states = states, check = check, prepare = prepare, update = update,
+})

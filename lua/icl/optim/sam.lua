@@ -71,16 +71,6 @@ end
 
 Sam.settings = wrapped.settings
 
--- The states of a module that are not parameters.
-local function find_buffers(model)
-  local trained, buffers = {}, {}
-  for _, entry in ipairs(model:named_parameters()) do trained[entry.state] = true end
-  for _, entry in ipairs(model:named_states()) do
-    if not trained[entry.state] then buffers[#buffers + 1] = entry.state end
-  end
-  return buffers
-end
-
 -- icl.optim.sam(optimizer [, { rho = 0.05, adaptive = false, model = }]) -> an optimizer whose steps take two passes:
 --
 --   local optimizer = icl.optim.sam(icl.optim.sgd(model), { rho = 0.05, model = model })
@@ -105,7 +95,7 @@ return function(base, given, ...)
   if model ~= nil and not (type(model) == "table" and model.named_parameters) then
     fail("icl.optim.sam: model is %s; it must be a module", arguments.described(model))
   end
-  self.buffers = model and find_buffers(model) or {}
+  self.buffers = model and model:buffers() or {}
   self.options = settings.new("icl.optim.sam", rule, options)
   return self
 end

@@ -2,20 +2,15 @@
 --   g = gradient + weight_decay p;  v = momentum v + g;  p = p - lr v
 -- or, with Nesterov's look-ahead, p = p - lr (g + momentum v).
 -- icl.optim.sgd(module or groups [, options]) -> an optimizer. What all of them share: help(icl.optim.define).
-local core = require "icl.core"
-local ops = core.ops
+local ops = require "icl.core".ops
 local fail = require "icl.internal.fail"
+local leaves = require "icl.optim.leaves"
 
 local defaults = { momentum = 0.9, nesterov = true }
 local buffer_names, no_names = { "momentum_buffer" }, {}
 
--- One tensor each of the numbers that all parameters are updated with.
 local function prepare(s)
-  s.all = {}
-  for _, name in ipairs { "lr", "momentum", "weight_decay" } do
-    local value = s[name]
-    s.all[name] = type(value) == "number" and core.number(value) or value
-  end
+  s.all = leaves { lr = s.lr, momentum = s.momentum, weight_decay = s.weight_decay }
 end
 
 local function update(p, g, own, s)

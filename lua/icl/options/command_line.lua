@@ -21,7 +21,7 @@ end
 -- The option of a word such as "--no-flip": its description and, for flags, the value it stands for.
 local function find(list, word)
   local name = word:sub(3):gsub("-", "_")
-  local spec = list.specs[name]
+  local spec = list.specs[name] or list.aliases[name]
   if spec then return spec, true end
   spec = list.specs[name:match "^no_(.+)$"]
   if spec and spec.type == "boolean" then return spec, false end

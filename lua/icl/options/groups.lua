@@ -1,14 +1,25 @@
 -- options/groups.lua: the options that many recipes share, as groups for :include.
 local core = require "icl.core"
+local affine = require "icl.augment.affine"
+local auto_augment = require "icl.augment.auto_augment"
+local color_jitter = require "icl.augment.color_jitter"
 local cutmix = require "icl.augment.cutmix"
 local cutout = require "icl.augment.cutout"
+local gaussian_blur = require "icl.augment.gaussian_blur"
+local grayscale = require "icl.augment.grayscale"
 local hflip = require "icl.augment.hflip"
 local mixup = require "icl.augment.mixup"
+local mixup_or_cutmix = require "icl.augment.mixup_or_cutmix"
+local rand_augment = require "icl.augment.rand_augment"
 local random_crop = require "icl.augment.random_crop"
 local random_erasing = require "icl.augment.random_erasing"
 local random_resized_crop = require "icl.augment.random_resized_crop"
 local ricap = require "icl.augment.ricap"
+local rotate = require "icl.augment.rotate"
+local trivial_augment = require "icl.augment.trivial_augment"
+local vflip = require "icl.augment.vflip"
 local datasets = require "icl.internal.datasets"
+local distributed = require "icl.distributed"
 local folder = require "icl.data.folder"
 local options = require "icl.options.list"
 local optimizers = require "icl.optim.from_options".names
@@ -39,9 +50,15 @@ groups.data = options "data"
       { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
   : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
       { only = in_folder })
-  : value("batch_size", 128, "images a step", { min = 1 })
+  : value("batch_size", 128, "images a step; of several processes each has as many",
+      { min = 1, alias = "batch",
+        only = { "no {global_batch_size}", function(values) return values.global_batch_size == nil end } })
+  : value("global_batch_size", nil, "images a step of all processes together, in place of that",
+      { type = "integer", min = 1 })
   : value("eval_batch_size", 256, "images a step of evaluation", { min = 1, may_change = true, neutral = true })
   : flag("drop_last", true, "leave out a last smaller batch in training")
+  : flag("balanced", false, "draw the images of an epoch so that all classes are as frequent")
+  : value("repeats", 1, "how often an image comes in an epoch, of fewer images (Hoffer et al. 2020)", { min = 1 })
   : flag("use_test_as_val", true,
       "evaluate on the test images after each epoch; off: on a part of the training images, on the test images at last")
   : value("val_ratio", 0.0, "that part, as a fraction", { min = 0, max = 0.999, only = { use_test_as_val = false } })
@@ -74,7 +91,13 @@ end
 
 -- A batch is mixed in one way, and two views of an image are not mixed.
 local function check_mixing(values)
-  local names = chosen(values, { "dual_cutout", "mixup", "cutmix", "ricap" })
+  local names = chosen(values, { "dual_cutout", "mixup", "cutmix", "ricap", "mixup_or_cutmix" })
+  if #names > 1 then return ("%s exclude each other; choose one"):format(table.concat(names, " and ")) end
+end
+
+-- A policy is one of those that were searched for, drawn at random, or drawn with its strength.
+local function check_policies(values)
+  local names = chosen(values, { "auto_augment", "rand_augment", "trivial_augment" })
   if #names > 1 then return ("%s exclude each other; choose one"):format(table.concat(names, " and ")) end
 end
 
@@ -92,6 +115,24 @@ groups.augmentation = options "augmentation"
     end })
   : flag("hflip", nil, "mirror images left to right; by default not the digits of mnist and kmnist")
   : add(hflip.options, "hflip_", { "{hflip}", is_mirrored })
+  : flag("vflip", false, "mirror images top to bottom")
+  : add(vflip.options, "vflip_", { vflip = true })
+  : flag("rotate", false, "turn each image by a random angle")
+  : add(rotate.options, "rotate_", { rotate = true })
+  : flag("affine", false, "turn, move, scale and shear each image at random")
+  : add(affine.options, "affine_", { affine = true })
+  : flag("auto_augment", false, "one of 25 searched pairs of operations (Cubuk et al. 2019)")
+  : add(auto_augment.options, "auto_augment_", { auto_augment = true })
+  : flag("rand_augment", false, "some of 14 operations, of one strength (Cubuk et al. 2020)")
+  : add(rand_augment.options, "rand_augment_", { rand_augment = true })
+  : flag("trivial_augment", false, "one of 14 operations, of any strength (Mueller and Hutter 2021)")
+  : add(trivial_augment.options, "trivial_augment_", { trivial_augment = true })
+  : flag("color_jitter", false, "change brightness, contrast, saturation and hue at random")
+  : add(color_jitter.options, "color_jitter_", { color_jitter = true })
+  : flag("grayscale", false, "make some images grey")
+  : add(grayscale.options, "grayscale_", { grayscale = true })
+  : flag("gaussian_blur", false, "blur each image")
+  : add(gaussian_blur.options, "gaussian_blur_", { gaussian_blur = true })
   : flag("cutout", false, "fill a square of each image (DeVries and Taylor 2017)")
   : add(cutout.options, "cutout_", { { cutout = true }, { dual_cutout = true } })
   : flag("dual_cutout", false, "train on two views of each image, with a cutout each")
@@ -105,8 +146,15 @@ groups.augmentation = options "augmentation"
   : add(cutmix.options, "cutmix_", { cutmix = true })
   : flag("ricap", false, "patch four images together (Takahashi et al. 2018)")
   : add(ricap.options, "ricap_", { ricap = true })
+  : flag("mixup_or_cutmix", false, "one of these two, drawn for each batch")
+  : add(mixup_or_cutmix.options, "mixup_or_cutmix_", { mixup_or_cutmix = true })
+  : choice("mix_with", "process", { "process", "batch", "part" },
+      "where the others come from that images are mixed with: the part of the batch that is their process's; the batch "
+      .. "of all processes; the part of it that is computed at a time, of --subdivision",
+      { only = { { mixup = true }, { cutmix = true }, { ricap = true }, { mixup_or_cutmix = true } } })
   : value("label_smoothing", 0.0, "share of the target spread over all classes", { min = 0, max = 1 })
   : check(check_mixing)
+  : check(check_policies)
 
 -- Milestones keep their places relative to the epochs they were meant for.
 local function move_milestones(values, given, base)
@@ -141,7 +189,9 @@ local averaged = { "an {ema} above 0", function(values) return values.ema > 0 en
 
 groups.training = options "training"
   : value("epochs", 160, "passes over the training images", { min = 1, may_change = true })
-  : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0 })
+  : value("base_lr", 0.1, "learning rate before the schedule's factor", { min = 0, alias = "lr" })
+  : value("scale_lr", nil, "images of a batch that base_lr is meant for: the rate is base_lr times the images of a "
+      .. "batch of all processes over this (Goyal et al. 2017)", { type = "integer", min = 1 })
   : choice("schedule", "multistep", schedule.types, "how the rate changes")
   : value("milestones", { 80, 120 },
       "epochs after the warm-up at which it drops; not given, they move in proportion when --epochs is",
@@ -199,7 +249,7 @@ groups.training = options "training"
   : value("final_lr", 0.1, "what its rates end at, before the schedule's factor", { min = 0, only = bounded })
   : value("gamma", 1e-3, "how fast they do so", { min = 0, only = bounded })
   : value("weight_decay", 1e-4, "added to the gradient, times the parameter; adamw, adaboundw, lion, lamb, muon: to "
-      .. "the move instead", { min = 0 })
+      .. "the move instead", { min = 0, alias = "wd" })
   : choice("weight_decay_of", "all", { "all", "weights", "conv.weight" },
       "what decays: everything, all but BN and biases, or only names with conv.weight", { only = decays })
   : value("gradient_clip", 0.0, "largest norm of the whole gradient; 0: no limit", { min = 0 })
@@ -214,6 +264,9 @@ groups.training = options "training"
       { min = 0 })
   : flag("ema_warmup", false, "a smaller decay at first, (1 + t) / (10 + t) behind t updates", { only = averaged })
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
+  : flag("sync_bn", false, "of several processes: batch norm with the statistics of the batch of all, not of each")
+  : flag("average_bn", false, "of several processes: running statistics are the mean of those of all, not those of "
+      .. "process 0", { only = { sync_bn = false } })
   : flag("as_published", false,
       "schedule, clipping and subdivision as in the code the published figures were made with")
   : value("weights", nil, "what to start from: a file of weights (safetensors), a checkpoint or the folder of a run",
@@ -254,6 +307,29 @@ groups.engine = options "engine"
   : neutral()
   : check(function(values) return values.device and core.device_problem(values.device) end)
   : after(configure)
+
+local of_several = { "{world_size}", function(values) return values.world_size ~= nil end }
+local is_numbered = { "{rank}", function(values) return values.rank ~= nil end }
+
+-- Those of a launcher that tells processes nothing itself.
+groups.processes = options "several processes"
+  : value("world_size", nil, "how many processes train together, one a device; a launcher says so itself",
+      { type = "integer", min = 1, transient = true })
+  : value("rank", nil, "the number of this one, from 0",
+      { type = "integer", min = 0, transient = true, neutral = true, only = of_several })
+  : value("local_rank", nil, "its number on its machine, from 0, which chooses the device",
+      { type = "integer", min = 0, transient = true, neutral = true, only = is_numbered })
+  : value("master", nil, "HOST:PORT of process 0, where they meet",
+      { type = "string", transient = true, neutral = true, only = is_numbered })
+  : flag("fast_reduce", false, "sums in an order that the communicator chooses, which may be faster",
+      { transient = true, neutral = true })
+  : check(function(values)
+      if values.rank and values.rank >= values.world_size then
+        return ("{rank} %d: of %d processes the last has %d"):format(values.rank, values.world_size,
+          values.world_size - 1)
+      end
+    end)
+  : after(distributed.from_options)
 
 local resumes = { "{resume}", function(values) return values.resume ~= nil end }
 local by_epochs = { "{save_every} N epochs", function(values) return values.save_every:find "ep" ~= nil end }
@@ -309,7 +385,10 @@ groups.precision = options "precision"
 
 groups.runtime = options "runtime"
   : value("seed", 0, "of every random draw", { min = 0, neutral = true })
-  : include(groups.precision, groups.output, groups.logging, groups.engine)
-  : after(function(opt) random.seed(opt.seed) end)
+  : include(groups.processes, groups.precision, groups.output, groups.logging, groups.engine)
+  : after(function(opt)
+      distributed.attach()
+      random.seed(opt.seed)
+    end)
 
 return groups

@@ -69,7 +69,8 @@ local function note(spec)
 end
 
 local function add_option(lines, spec)
-  add_entry(lines, "  " .. usage(spec), spec.help .. note(spec), 30)
+  local alias = spec.alias and (", --%s for short"):format(spec.alias:gsub("_", "-")) or ""
+  add_entry(lines, "  " .. usage(spec), spec.help .. alias .. note(spec), 30)
 end
 
 -- help.written(key, value) -> an option as it would be typed.

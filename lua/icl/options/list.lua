@@ -20,7 +20,7 @@ local function type_of(default)
 end
 
 -- What may be said of an option besides its name, default and help; see :value.
-local limit_names = { "min", "max", "type", "only", "neutral", "may_change", "transient", "optional" }
+local limit_names = { "min", "max", "type", "only", "neutral", "may_change", "transient", "optional", "alias" }
 
 local function check_spec(spec)
   if type(spec.name) ~= "string" or not spec.name:find "^%a[%w_]*$" then
@@ -40,12 +40,13 @@ local function declare(self, spec, limits)
   limits = arguments.options("options: " .. tostring(spec.name), limits, {}, limit_names)
   check_spec(spec)
   spec.only = spec.only or { limits.only }
-  for _, name in ipairs { "may_change", "neutral", "optional", "transient" } do
+  for _, name in ipairs { "alias", "may_change", "neutral", "optional", "transient" } do
     spec[name] = spec[name] or limits[name]
   end
   if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
   if help.is_common(spec.name) then fail("options: every list has --%s; choose another name", spec.name) end
   self.specs[spec.name] = spec
+  if spec.alias then self.aliases[spec.alias] = spec end
   self.order[#self.order + 1] = spec
   return self
 end
@@ -56,7 +57,7 @@ end
 -- something only with these values of others, and is an error when it is typed without; see options/condition.lua.
 -- neutral = true: the figures of a run do not depend on it; may_change = true: a run that goes on may have another
 -- value; transient = true: it is about this call alone and not kept with a run; optional = true: the switch may stand
--- without a value, which is "" then.
+-- without a value, which is "" then; alias = "lr": what it may be called on the command line, too.
 function Options:value(name, default, text, limits)
   local given = type(limits) == "table" and limits or {}
   return declare(self, { name = name, default = default, help = text, type = given.type or type_of(default),
@@ -114,7 +115,7 @@ function Options:add(others, prefix, only)
   for _, spec in ipairs(others.order) do
     local copy = {}
     for key, value in pairs(spec) do copy[key] = value end
-    copy.name, copy.only = prefix .. spec.name, { only }
+    copy.name, copy.only, copy.alias = prefix .. spec.name, { only }, nil
     for _, inner in ipairs(spec.only) do copy.only[#copy.only + 1] = condition.prefixed(inner, prefix) end
     declare(self, copy)
   end
@@ -310,7 +311,7 @@ end
 
 -- new(title) -> an empty list of options.
 local function new(title)
-  local self = { title = title, specs = {}, order = {}, presets = {}, preset_order = {}, tables = {}, cells = {},
+  local self = { title = title, specs = {}, aliases = {}, order = {}, presets = {}, preset_order = {}, tables = {}, cells = {},
                  examples = {}, actions = {}, checks = {}, derived = {} }
   return setmetatable(self, Options)
 end

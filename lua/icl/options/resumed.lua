@@ -14,14 +14,18 @@ local function changeable(list)
   return table.concat(names, ", ")
 end
 
--- The values of a run as the options of the list have them; or nil and what does not fit.
-local function saved_values(list, path, saved)
+-- The values of a run as the options of the list have them, with `anyway` those that there are; or nil and what does
+-- not fit.
+local function saved_values(list, path, saved, anyway)
   local values = list:defaults()
   for _, name in ipairs(arguments.names(saved)) do
     local spec = list.specs[name]
-    if not spec then return nil, ("--resume: %s has the option %s, which this recipe has not"):format(path, name) end
-    local value, expected = rules.check(spec, saved[name])
-    if expected then
+    local value, expected
+    if spec then value, expected = rules.check(spec, saved[name]) end
+    if not spec and not anyway then
+      return nil, ("--resume: the run was begun by another version of this recipe: %s has the option %s, which is not "
+        .. "there any more; --resume-anyway goes on without it"):format(path, name)
+    elseif expected then
       return nil, ("--resume: %s: %s is %s; it must be %s"):format(path, name, rules.shown(saved[name]), expected)
     end
     values[name] = value
@@ -82,7 +86,7 @@ local function resumed(list, script, given, preset, result)
   if not given.resume_anyway then message = other_recipe(saved.recipe, script, folder) end
   if message then return nil, message end
   local values
-  values, message = saved_values(list, folder .. "/options.lua", saved.options)
+  values, message = saved_values(list, folder .. "/options.lua", saved.options, given.resume_anyway)
   message = message or merge(list, values, given, folder)
   if message then return nil, message end
   values.resume = given.resume ~= "" and given.resume or folder

@@ -10,7 +10,7 @@ local statistics = require "icl.runs.statistics"
 local usage = require "icl.internal.usage"
 
 local WRONG, SIGNALLED = 2, 128
-local stops = { [SIGNALLED + 1] = "HUP", [SIGNALLED + 2] = "INT", [SIGNALLED + 15] = "TERM" }
+local stops = { [SIGNALLED + 1] = true, [SIGNALLED + 2] = true, [SIGNALLED + 15] = true }  -- HUP, INT, TERM
 
 -- Folders that `--output` may mean without being one.
 local no_folder = { none = true, [""] = true }
@@ -82,7 +82,7 @@ local function seeds(words, origin)
   local text = #values > 0 and summary(what, values) or "no seed ended with a figure"
   if code == 0 then usage.leave(0, "\n" .. text) end
   if #values > 0 then print("\n" .. text) end
-  if stops[code] then usage.leave(code, ("%s: stopped by %s"):format(origin.program, stops[code])) end
+  if stops[code] then usage.leave(code, "") end  -- the program with the seed has said it
   usage.leave(code, ("%s: failed with seed %s"):format(origin.program, table.concat(failed, ", ")))
 end
 

@@ -2,6 +2,8 @@
 local core = require "icl.core"
 local locals = require "icl.program.locals"
 local outcome = require "icl.internal.outcome"
+local processes = require "icl.internal.processes"
+local recipes = require "icl.internal.recipes"
 local signals = require "icl.run.signals"
 local usage = require "icl.internal.usage"
 
@@ -9,6 +11,7 @@ local help_text = [[
 icl %s: trains image classifiers from short Lua recipes
 
   icl [options] FILE.lua [arguments]   run a recipe; `icl FILE.lua --help` lists its options
+  icl [options] train NAME [arguments] run recipes/NAME.lua, which the program has inside; `icl recipes` lists them
   icl [options] COMMAND [arguments]    one of the commands below; `icl COMMAND --help` tells more
   icl [options] - [arguments]          run what comes from standard input; without `-` too, if that is no terminal
   icl                                  the prompt
@@ -119,12 +122,15 @@ local function run(f, ...)
   local ok, result, signal, failure = core.call(f, ...)
   if ok then return math.type(result) == "integer" and result or 0 end
   local code = usage.code(failure)
+  local own = processes.are_several() and ("process %d: "):format(processes.rank()) or ""
+  processes.abort(code and failure.text or tostring(result))
   if code then
     local out = code == 0 and io.stdout or io.stderr
-    out:write(failure.text, "\n")
+    if failure.text ~= "" then out:write(failure.text, "\n") end
     return code
   end
-  io.stderr:write("icl: ", require "icl.repl.print".failure(result, failure), "\n")
+  if signal and outcome.stopped then return 128 + signal end
+  io.stderr:write("icl: ", own, require "icl.repl.print".failure(result, failure), "\n")
   return signal and 128 + signal or 1
 end
 
@@ -147,10 +153,15 @@ end
 
 -- The function that a file is.
 local function load_recipe(path, interactive)
-  if path == "-" or not interactive then return loadfile(path ~= "-" and path or nil) end
-  local file, reason = io.open(path, "rb")
-  local text = file and file:read "a"
-  if file then file:close() end
+  if path == "-" then return loadfile() end
+  if not interactive then return recipes.load(path) end
+  local text = recipes.source(path)
+  local file, reason
+  if not text then
+    file, reason = io.open(path, "rb")
+    text = file and file:read "a"
+    if file then file:close() end
+  end
   if not text then return nil, ("cannot read %s: %s"):format(path, reason or "it is no file") end
   return locals.load(text, "@" .. path)
 end
@@ -175,10 +186,12 @@ local function run_word(word, interactive)
     for _, name in ipairs(names) do
       if name == word then return run(require(COMMANDS .. name), arg) end
     end
+    if recipes.source(word) then return run_recipe(word, interactive) end
     local file, _, reason = io.open(word)
     if file then
       file:close()
     elseif reason == ABSENT then
+      names[#names + 1] = "train"
       usage_error("there is no file or command '%s'%s", word, require "icl.internal.arguments".suggestion(word, names))
     end
   end
@@ -200,6 +213,20 @@ local function prompt()
   end)
 end
 
+-- `train NAME` at place i stands for the path of a recipe.
+local function take_recipe(words, i)
+  if words[i] ~= "train" then return end
+  local name = words[i + 1]
+  if not name or name:sub(1, 1) == "-" then usage_error "train needs the name of a recipe; `icl recipes` lists them" end
+  local path = recipes.path(name:match "^recipes/(.*)%.lua$" or name)
+  if not path then
+    usage_error("there is no recipe '%s'%s; `icl recipes` lists them", name,
+      require "icl.internal.arguments".suggestion(name, recipes.names()))
+  end
+  table.remove(words, i)
+  words[i] = path
+end
+
 -- Does what the command line says; -> exit code.
 local function obey(words)
   local request = parse(words)
@@ -208,6 +235,7 @@ local function obey(words)
     return 0
   end
   if #request.engine > 0 then engine_options():parse(request.engine) end
+  if not request.code then take_recipe(words, request.rest) end
   local word, code = words[request.rest], 0
   set_arguments(words, request.code and request.rest - 1 or word and request.rest or 0)
   if request.code then arg[0] = "-e" end  -- code is no name

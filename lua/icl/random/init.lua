@@ -4,6 +4,7 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local beta = require "icl.random.beta"
+local part = require "icl.internal.part"
 local places = require "icl.internal.places"
 local scope = require "icl.internal.scope"
 
@@ -34,30 +35,39 @@ function random.key(stream)
   return places.key_of(table.unpack(next_words(stream)))
 end
 
--- icl.random.uniform(shape): f32 in [0, 1).
+-- What an op of draws takes behind its other inputs. What a module draws is of images where axis 1 of the shape counts
+-- them.
+local function of(shape, options)
+  if type(shape) == "table" and scope.is_called() then return part.draw_of(shape, options) end
+  return options
+end
+
+-- icl.random.uniform(shape): f32 in [0, 1). As for the others, in a module whose batch is computed in parts, or by
+-- several processes, the rows of a shape that begins with the images are those that the whole batch would draw.
 function random.uniform(shape, ...)
   arguments.no_more("icl.random.uniform", "a shape", ...)
-  return core.ops.uniform(random.key "uniform", { shape = shape })
+  return core.ops.uniform(random.key "uniform", of(shape, { shape = shape }))
 end
 
 -- icl.random.normal(shape): f32, mean 0, variance 1.
 function random.normal(shape, ...)
   arguments.no_more("icl.random.normal", "a shape; mean + deviation * normal(shape) has others", ...)
-  return core.ops.normal(random.key "normal", { shape = shape })
+  return core.ops.normal(random.key "normal", of(shape, { shape = shape }))
 end
 
 -- icl.random.randint(shape, { low =, high = }): i64, both ends included.
 function random.randint(shape, options, ...)
   arguments.no_more("icl.random.randint", "a shape and { low =, high = }", ...)
   options = arguments.options("icl.random.randint", options, {}, { "low", "high" })
-  return core.ops.randint(random.key "randint", { shape = shape, low = options.low, high = options.high })
+  local bounds = { shape = shape, low = options.low, high = options.high }
+  return core.ops.randint(random.key "randint", of(shape, bounds))
 end
 
 -- icl.random.bernoulli(shape, p): bool, true with probability p.
 function random.bernoulli(shape, p, ...)
   arguments.no_more("icl.random.bernoulli", "a shape and p", ...)
   if p == nil then fail "icl.random.bernoulli: p is missing; it is the probability of true, from 0 to 1" end
-  return core.ops.bernoulli(random.key "bernoulli", p, { shape = shape })
+  return core.ops.bernoulli(random.key "bernoulli", p, of(shape, { shape = shape }))
 end
 
 -- icl.random.permutation(n): i64 (n), 0 to n - 1 in a random order: x:gather(icl.random.permutation(#x)).

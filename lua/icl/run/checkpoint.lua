@@ -8,6 +8,7 @@ local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local description = require "icl.run.description"
 local exists = require "icl.internal.exists"
+local form = require "icl.run.form"
 local json = require "icl.json"
 local find = require "icl.runs.find"
 local loop = require "icl.run.loop"
@@ -87,10 +88,17 @@ local function parse(path)
   if type(about) ~= "table" or type(about.state) ~= "table" then
     error(("%s holds no state of a run"):format(path), 0)
   elseif about.version ~= VERSION then
-    error(("%s has version %s of checkpoints; this program reads version %d"):format(path, about.version, VERSION), 0)
+    error(("%s was written by icl %s, whose checkpoints are of version %s, and this icl reads version %d: go on with "
+      .. "that one, or begin anew with its weights, --weights %s"):format(path, about.icl, about.version, VERSION,
+      path), 0)
   end
   local state = about.state
-  for _, name in ipairs { "loops", "memory", "best" } do state[name] = plain.unpack(state[name]) end
+  for _, name in ipairs { "loops", "memory", "best" } do
+    local ok, value = pcall(plain.unpack, state[name])
+    state[name] = ok and value or nil
+  end
+  local wrong = form.wrong(about)
+  if wrong then error(("%s is damaged: %s in its metadata is not what a run writes"):format(path, wrong), 0) end
   if not state.best.name then state.best = nil end
   return { path = path, tensors = list, metadata = metadata, about = about, state = state }
 end
@@ -164,7 +172,10 @@ local function load_kept(run, before, anyway)
       end
     end
     local settings = before.about.settings[name]
-    if checkpoint.has_settings(thing) and settings then thing:settings(settings) end
+    if checkpoint.has_settings(thing) and settings then
+      local ok, message = pcall(thing.settings, thing, settings)
+      if not ok then fail("resume: %s: the settings of %s cannot be used: %s", before.path, name, message) end
+    end
   end
   for _, name in ipairs(names_in(before)) do
     if not run.kept[name] then differences[#differences + 1] = ("it holds %s, and keep has none"):format(name) end
@@ -207,7 +218,12 @@ function checkpoint.notes(run, before)
   if before.damage then lines[1] = ("Note: %s; %s is used"):format(before.damage, before.path) end
   lines[#lines + 1] = ("Goes on from %s: epoch %d, step %d"):format(before.path, run.epoch, run.step)
   local now = description.machine()
-  if about.threads ~= now.threads then
+  local processes = about.processes or 1
+  if processes ~= now.processes then
+    lines[#lines + 1] = ("Note: it was begun by %d process%s and goes on with %d: in each step the same images in the "
+      .. "same order, spread in another way; their sums are added in another order, so the bytes will differ"):format(
+      processes, processes > 1 and "es" or "", now.processes)
+  elseif about.threads ~= now.threads then
     lines[#lines + 1] = ("Note: it was begun with %d threads and goes on with %d; sums are split among threads, so the "
       .. "bytes will differ from those of a run that was never interrupted"):format(about.threads, now.threads)
   end
@@ -229,6 +245,9 @@ function checkpoint.check_loader(run, number, loader)
       end
     end
     run.expected[number] = nil
+    if before.batch_size ~= now.batch_size and (run.before.about.processes or 1) ~= description.machine().processes then
+      differences[#differences + 1] = ("{global_batch_size} %d keeps the batches"):format(before.batch_size)
+    end
     if #differences > 0 and not run.anyway then differ(run, run.before.path, differences, false) end
     if #differences > 0 then run:line("Note: goes on although it differs: " .. table.concat(differences, "; ")) end
   end

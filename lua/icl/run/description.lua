@@ -2,8 +2,10 @@
 -- of files, and to find out what differs where a run goes on.
 local core = require "icl.core"
 local find = require "icl.runs.find"
+local json = require "icl.json"
 local network = require "icl.network"
 local places = require "icl.internal.places"
+local processes = require "icl.internal.processes"
 local usage = require "icl.internal.usage"
 
 local description = {}
@@ -24,24 +26,24 @@ function description.loader(loader)
   local chain = getmetatable(loader.chain) or {}
   return {
     training = loader.training == true, images = loader.set.count, labels = digest_of(loader.set),
-    batch_size = loader.batch_size, batches = loader.batches,
+    batch_size = loader.global_batch_size or loader.batch_size, batches = loader.batches,
     chain = chain.__tostring and tostring(loader.chain) or type(loader.chain),
   }
 end
 
 -- description.machine() -> what the bytes of results depend on besides the program.
 function description.machine()
-  return { threads = core.threads(), build = core.build_id() }
+  return { threads = core.threads(), processes = processes.size(), build = core.build_id() }
 end
 
--- description.network(run) -> what the evaluation of the run's model computes, for JSON, and the constants that it
+-- description.network(run) -> what the evaluation of the run's model computes, as JSON, and the constants that it
 -- needs, a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
 function description.network(run)
   local model, set = run.kept.model, run.train_set
   if not (model and set) then return nil, {} end
   if not run.described then
     local ok, text, constants = pcall(network.describe, model, set.shape)
-    run.described = ok and { network = core.json_decode(text), constants = constants } or { constants = {} }
+    run.described = ok and { network = json.verbatim(text), constants = constants } or { constants = {} }
     if not ok then
       run:line(("Note: only this recipe can use the weights, since the network cannot be described: %s"):format(text))
     end
@@ -54,6 +56,7 @@ function description.of(run)
   local program, machine = run.program, description.machine()
   return {
     version = 1, icl = core.version, build = machine.build, threads = machine.threads, seed = places.current_seed(),
+    processes = machine.processes,
     recipe = program.recipe, preset = program.preset, result = program.result, options = program.options,
     data = run.train_set and network.data(run.train_set, run.evaluation_chain), epoch = run.epoch, step = run.step,
     figures = run.reports.latest,

@@ -18,13 +18,16 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local adopt = require "icl.run.adopt"
+local agreement = require "icl.run.agreement"
 local arguments = require "icl.internal.arguments"
 local changes = require "icl.run.changes"
 local checkpoint = require "icl.run.checkpoint"
+local dtypes = require "icl.internal.dtypes"
 local is_loader = require "icl.internal.is_loader"
 local loop = require "icl.run.loop"
 local new_output = require "icl.run.output"
 local places = require "icl.internal.places"
+local processes = require "icl.internal.processes"
 local reports = require "icl.run.reports"
 local saver = require "icl.run.saver"
 local signals = require "icl.run.signals"
@@ -59,6 +62,13 @@ local function check_others(options)
   arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
 end
 
+-- The states of a thing that is kept.
+local function states_of(thing)
+  local list = {}
+  for i, entry in ipairs(thing.named_states and thing:named_states() or {}) do list[i] = entry.state end
+  return list
+end
+
 local function begin(given)
   local options = arguments.options("icl.run", given, defaults, others)
   check_others(options)
@@ -72,6 +82,8 @@ local function begin(given)
   local before = options.resume and checkpoint.open(options.resume) or nil
   local state = before and before.state
   if state then checkpoint.restore(self, before, options.resume_anyway) end
+  agreement(self, options.options or usage.latest())
+  for _, name in ipairs(arguments.names(self.kept)) do processes.spread(states_of(self.kept[name])) end
   self.reports = reports.new(options.best, state and state.best, state and before.about.figures)
   self.best = self.reports.best
   self.output = new_output(self, options, before)
@@ -102,8 +114,8 @@ end
 -- by epochs have files of their own, of which the last keep_epochs stay (0: all). best: the figure of reports that
 -- decides, "test.top1" or "val.loss"; otherwise top1 or else loss of val or else test. options: the options of a
 -- command line, for the folder's options.lua; those that were parsed last unless given. sinks: a list of things that
--- are told what happens, see lua/icl/sinks. quiet = true: nothing is shown, as in a run without output and without a
--- command line.
+-- are told what happens, see lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is
+-- shown, as in a run without output and without a command line.
 --
 -- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
 -- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table
@@ -163,7 +175,11 @@ local epochs_class = {
     local deferred <close> = self.deferred
     if not loop.was_left(failure) then
       run.goes_on = run.inside and true
-      if not run.ending then run:close(ending_of(failure)) end
+      if not run.ending then
+        local ending = ending_of(failure)
+        processes.abort(ending.message)
+        run:close(ending)
+      end
     elseif run.inside then
       end_epoch(run)
       finish(run)
@@ -229,7 +245,7 @@ function Run:turned(at)
   elseif at.training then
     self.saver:turned()
   end
-  signals.attend()
+  signals.attend(at.training)
 end
 
 -- Called by loops that are left.
@@ -240,11 +256,16 @@ function Run:left(at)
 end
 
 -- run:log { name = value, ... }: values of this pass, numbers or tensors of one element, which are kept. In training a
--- `loss` that is not finite stops the run.
+-- `loss` that is not finite stops the run; and where several processes train, a tensor is taken for a mean over the
+-- images of this one, and what is logged is that over the whole batch.
 function Run:log(values)
   if not self.pending then fail "run:log: it belongs into the body of a loop over run:batches()" end
-  for name, value in pairs(values) do
-    if type(value) == "userdata" then value:keep() end
+  for _, name in ipairs(arguments.names(values)) do
+    local value = values[name]
+    if type(value) == "userdata" then
+      if dtypes.floats[value:dtype()] then value = processes.mean(value) end
+      value:keep()
+    end
     self.pending[name] = value
   end
 end

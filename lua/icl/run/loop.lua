@@ -4,7 +4,11 @@
 -- loop, one that is entered with that record goes on behind the last pass that was finished.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local part = require "icl.internal.part"
 local places = require "icl.internal.places"
+local processes = require "icl.internal.processes"
+local shared = require "icl.run.shared"
+local signals = require "icl.run.signals"
 
 -- loop.record(of_epoch) -> the record of a loop that has not begun. of_epoch: which loop of its epoch it is, from 1.
 -- finished: passes; images: in these; last, average, logged: the values that were logged, by name, their averages, and
@@ -20,18 +24,27 @@ local function check_loss(run, loss)
   end
 end
 
--- Reads what a pass logged and adds it to the averages.
-local function collect(loop)
-  local run, record, images = loop.run, loop.record, loop.batch:size()
-  for name, value in pairs(run.pending) do
-    if type(value) == "userdata" then value = value:item() end
-    if name == "loss" and loop.training then check_loss(run, value) end
+-- Adds values of so many images to the averages.
+local function add(record, values, images)
+  for name, value in pairs(values) do
     local average, seen = record.average[name] or value, (record.logged[name] or 0) + images
     record.last[name], record.average[name] = value, average + (value - average) * images / seen
     record.logged[name] = seen
   end
   record.images = record.images + images
-  loop.images = record.images
+end
+
+-- Reads what a pass logged and adds it to the averages.
+local function collect(loop)
+  local run, values, images = loop.run, {}, loop.batch:whole_size()
+  for name, value in pairs(run.pending) do
+    if type(value) == "userdata" then value = value:item() end
+    if name == "loss" and loop.training then check_loss(run, value) end
+    values[name] = value
+  end
+  add(loop.record, values, images)
+  loop.images = loop.record.images
+  if loop.loader.shared then shared.note(loop.record, loop.number, images, values) end
 end
 
 -- Counts a pass whose step has ended. Ctrl-C may come between any two lines, and then this is done once more.
@@ -45,6 +58,7 @@ end
 local function leave(loop)
   local inside = loop.inside
   loop.inside = nil
+  part.leave()
   if inside then places.leave(inside) end
 end
 
@@ -53,6 +67,7 @@ local function commit(loop)
   if not loop.batch then return end
   local run = loop.run
   leave(loop)
+  if loop.training then signals.tell() end
   core.step_end(loop)
   loop.open = false
   count(loop)
@@ -69,10 +84,33 @@ local function cancel(loop)
   loop.open, loop.batch, loop.run.pending = false, nil, nil
 end
 
+-- Of a batch that all processes train on this one computes a part.
+local function enter_part(loop)
+  if not (loop.training and processes.are_several()) then return end
+  local own = loop.batch:part()
+  own.own = own.count
+  part.enter(own)
+end
+
+-- The end of an evaluation that is shared out. All leave it, and the run, where one came to a signal to stop.
+local function join(loop, stop)
+  local record = loop.record
+  local signal = shared.join(record, loop.loader.batches, stop, function(values, images)
+    add(record, values, images)
+  end)
+  loop.images = record.images
+  if signal then signals.obey(signal) end
+end
+
 local function advance(loop)
   commit(loop)
-  local index, number, decoded = loop.next()
-  if not index then return nil end
+  local index, number, decoded, fields
+  local stop = loop.loader.shared and signals.stopping()
+  if not stop then index, number, decoded, fields = loop.next() end
+  if not index then
+    if loop.loader.shared then join(loop, stop) end
+    return nil
+  end
   local run, training = loop.run, loop.training
   if run.model and run.model.training ~= training then run.model:train(training) end
   loop.ended = false  -- before what count() takes changes
@@ -81,7 +119,8 @@ local function advance(loop)
   core.step_begin()
   run.pending = {}
   loop.inside = places.enter_step(loop.place, number)
-  loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place)
+  loop.batch = loop.loader:batch(index, run.epoch, number, decoded, loop.place, fields)
+  enter_part(loop)
   return loop.batch
 end
 

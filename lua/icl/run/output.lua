@@ -1,7 +1,9 @@
 -- run/output.lua: what a run tells, and whom: sinks (icl.sinks), things that are called when something happens.
 local description = require "icl.run.description"
 local folder = require "icl.run.folder"
+local processes = require "icl.internal.processes"
 local sinks = require "icl.sinks"
+local trouble = require "icl.sinks.trouble"
 local usage = require "icl.internal.usage"
 
 local Output = {}
@@ -14,25 +16,53 @@ local function each(self, name, ...)
   end
 end
 
+-- The folder that the main process writes into, or nil, as text.
+local function main_folder(self, options, before)
+  local run, path = self.run, nil
+  if processes.is_main() then path = folder.open(options.output, before, run.program) end
+  path = processes.broadcast(path or "")
+  return path ~= "" and path or nil
+end
+
+-- What the main process shows and writes.
+local function main_sinks(self, settings, options)
+  local list = sinks.from_options(settings or {}, { quiet = self.quiet })
+  return table.move(options.sinks or {}, 1, #(options.sinks or {}), #list + 1, list)
+end
+
+-- Others write only where something goes wrong; functions of one's own are called in all.
+local function other_sinks(path, options)
+  local list = { trouble(path) }
+  for _, sink in ipairs(options.sinks or {}) do
+    if sink.everywhere then list[#list + 1] = sink end
+  end
+  return list
+end
+
 -- output(run, options, before) -> the output of a run; options: those of icl.run; before: the checkpoint that it goes
 -- on from, or nil.
 local function new(run, options, before)
   local self = setmetatable({ run = run, sinks = {} }, Output)
   run.program = description.program(options.options)
-  local path = folder.open(options.output, before, run.program)
+  local path, is_main = main_folder(self, options, before), processes.is_main()
+  run.writes = path ~= nil
+  local settings, quiet = options.options or usage.latest(), options.quiet
+  if quiet == nil then quiet = not (path or settings) end
+  self.quiet = quiet
+  run.output = self  -- a sink may warn while it is opened
+  if not is_main then
+    self.sinks = other_sinks(path, options)
+    each(self, "open", run)
+    return self
+  end
   self.folder, run.folder = path, path
   local goes_on = path and before and path == before.folder
   if path then
     self:begin()
     if goes_on then folder.describe_again(path, run.program) else folder.describe(path, run.program) end
   end
-  local settings, quiet = options.options or usage.latest(), options.quiet
-  if quiet == nil then quiet = not (path or settings) end
-  self.quiet = quiet
-  self.sinks = sinks.from_options(settings or {}, { quiet = quiet })
-  table.move(options.sinks or {}, 1, #(options.sinks or {}), #self.sinks + 1, self.sinks)
+  self.sinks = main_sinks(self, settings, options)
   if goes_on then each(self, "cut", run.resumed_step or -1, run.epoch) end
-  run.output = self  -- a sink may warn while it is opened
   each(self, "open", run)
   if self.unlocked then run:warn(self.unlocked .. "; no other process must write here") end
   return self
@@ -58,7 +88,7 @@ end
 -- A line about something that went wrong; it is seen where nothing else is shown, too.
 function Output:warn(text)
   each(self, "line", "Warning: " .. text)
-  if self.quiet then io.stderr:write("icl: warning: ", text, "\n") end
+  if self.quiet and processes.is_main() then io.stderr:write("icl: warning: ", text, "\n") end
 end
 
 function Output:close(record)

@@ -72,7 +72,9 @@ local function loader_of(set, o)
   if o.evaluation then
     return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set) })
   end
-  return data.loader(set, { batch_size = o.batch_size, training = true, drop_last = o.drop_last,
+  return data.loader(set, { batch_size = o.batch_size, global_batch_size = o.global_batch_size, training = true,
+                            drop_last = o.drop_last, mix_with = o.mix_with,
+                            balanced = o.balanced, repeats = o.repeats,
                             chain = augment.from_options(o, set, { training = true }) })
 end
 

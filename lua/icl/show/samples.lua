@@ -95,8 +95,8 @@ end
 
 -- One batch of an epoch of a loader, as a loop over all would have it.
 local function read_batch(loader, epoch, number, loop)
-  for index, k, decoded in loader:indices(epoch, number - 1) do
-    return loader:batch(index, epoch, k, decoded, loop)
+  for index, k, decoded, fields in loader:indices(epoch, number - 1) do
+    return loader:batch(index, epoch, k, decoded, loop, fields)
   end
 end
 

@@ -59,7 +59,7 @@ local function picture(self, run, loop, room)
   add(parts, 4, "%s", bar(loop.number / batches))
   add(parts, 1, "%d/%d", loop.number, batches)
   if run.average.loss then add(parts, 3, "loss %.4f", run.average.loss) end
-  add(parts, 6, "%.0f images/s", loop.loader.batch_size / math.max(self.pace.a_pass, 1e-9))
+  add(parts, 6, "%.0f images/s", values.images(loop) / math.max(self.pace.a_pass, 1e-9))
   add(parts, 2, "%s left", duration(self.pace:loop_left(loop)))
   if run_left and run.last_epoch > 1 then add(parts, 5, "(run %s)", duration(run_left)) end
   return joined(parts, room)
@@ -96,7 +96,7 @@ function Progress:turn(run, loop)
   estimate(self, run, loop)
   if values.is_due(loop, self.log_period) then
     local text = numbers.format("%s %.0f images/s, %s left", values.line(run, loop),
-      loop.loader.batch_size / math.max(self.pace.a_pass, 1e-9), duration(self.pace:run_left(run, loop)))
+      values.images(loop) / math.max(self.pace.a_pass, 1e-9), duration(self.pace:run_left(run, loop)))
     tell(self, text, not self.terminal)
   end
   if self.terminal then draw(self, run, loop) end

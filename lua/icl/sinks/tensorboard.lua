@@ -62,13 +62,12 @@ end
 -- The augmented images of the batch of a pass that has ended. What is drawn depends on the place, so that these are the
 -- images of the pass, and the draws of others are not moved.
 local function images_of(run, loop)
-  local loader, first = loop.loader, (loop.number - 1) * loop.loader.batch_size
   places.enter(loop.place, loop.number)
   local outside <close> = places.leaving
-  local count = math.min(loader.batch_size, loader.set.count - first)
-  local index = loader:order(run.epoch):narrow(1, first + 1, count)
-  local image = loader:batch(index, run.epoch, loop.number, nil, loop.place).image
-  return type(image) == "table" and image[1] or image
+  for index, number, decoded, fields in loop.loader:indices(run.epoch, loop.number - 1) do
+    local image = loop.loader:batch(index, run.epoch, number, decoded, loop.place, fields).image
+    return type(image) == "table" and image[1] or image
+  end
 end
 
 -- A chain may hold functions of the user's that do not bear to be called once more; a picture is not worth a run.

@@ -4,9 +4,9 @@ local output = require "icl.sinks.output"
 local Text = {}
 Text.__index = Text
 
--- icl.sinks.text() -> a sink.
-local function new()
-  return setmetatable({}, Text)
+-- icl.sinks.text([name = "log.txt"]) -> a sink.
+local function new(name)
+  return setmetatable({ name = name or "log.txt" }, Text)
 end
 
 -- A last line that a killed run left without its end is ended first.
@@ -21,7 +21,7 @@ end
 -- sink:open(run): once, before the first line.
 function Text:open(run)
   if not run.folder then return end
-  local path = run.folder .. "/log.txt"
+  local path = run.folder .. "/" .. self.name
   self.output = output.new(run, path, function() return open(path) end)
 end
 

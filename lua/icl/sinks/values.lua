@@ -19,6 +19,11 @@ function values.is_due(loop, period)
   return period > 0 and loop.loader.training == true and loop.number % period == 0
 end
 
+-- values.images(loop) -> the images of a whole pass, of all processes.
+function values.images(loop)
+  return loop.loader.global_batch_size or loop.loader.batch_size
+end
+
 -- values.tag(name) -> "Loss" for "loss", "ImagesPerSecond" for "images_per_second".
 function values.tag(name)
   if by_name[name] then return by_name[name].tag end

@@ -1,7 +1,7 @@
 /* coefficients.c - batch norm between its passes over images: small tables with one column a channel, computed in f64.
  *
  * Formulas: backend/ref/norm.c. */
-#include "backend/cpu/bn_sums.h"
+#include "backend/bn_sums.h"
 #include "backend/cpu/kernels/rows.h"
 
 #include <math.h>

@@ -44,7 +44,8 @@ extern const icl__kernel_set icl__kernels_avx512bf16, icl__kernels_avx512, icl__
   X(along)                                                                                                             \
   X(cast)                                                                                                              \
   X(coefficients)                                                                                                      \
-  X(loss) X(matmul) X(norm) X(norm_sums) X(permute) X(pointwise) X(pool) X(random) X(reduce) X(sample) X(shape)
+  X(loss)                                                                                                              \
+  X(matmul) X(norm) X(norm_sums) X(permute) X(picture) X(pointwise) X(pool) X(random) X(reduce) X(sample) X(shape)
 
 #define DECLARE(name) bool ISA_NAME(icl__choose_##name)(const icl__call *prototype, icl__choice *choice);
 FAMILIES(DECLARE)

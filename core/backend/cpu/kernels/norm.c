@@ -1,5 +1,5 @@
 /* norm.c - the elementwise half of batch norm. */
-#include "backend/cpu/bn_sums.h"
+#include "backend/bn_sums.h"
 #include "backend/cpu/kernels/lines.h"
 #include "ops/attributes.h"
 #include "ops/ops.h"

@@ -2,7 +2,7 @@
  *
  * Sums are kept by lane (lines.h), in f32 for a number of lines, then added in f64. Those of x and its square are taken
  * around a pivot from the data itself, so that f32 holds them whatever the mean is. */
-#include "backend/cpu/bn_sums.h"
+#include "backend/bn_sums.h"
 #include "backend/cpu/kernels/lines.h"
 #include "backend/cpu/kernels/elementwise.h"
 #include "ops/attributes.h"

@@ -204,7 +204,7 @@ static void uniform(const icl__call *call) { run(call, &call->in[0], input(call,
 static void normal(const icl__call *call) { run(call, &call->in[0], input(call, 1), NULL, put_normal); }
 static void randint(const icl__call *call) { run(call, &call->in[0], input(call, 1), NULL, put_integer); }
 static void bernoulli(const icl__call *call) { run(call, &call->in[0], input(call, 2), &call->in[1], put_bernoulli); }
-static void dropout(const icl__call *call) { run(call, &call->in[1], NULL, &call->in[2], put_dropped); }
+static void dropout(const icl__call *call) { run(call, &call->in[1], input(call, 3), &call->in[2], put_dropped); }
 
 bool ISA_NAME(icl__choose_random)(const icl__call *prototype, icl__choice *choice) {
   choice->splits = true;

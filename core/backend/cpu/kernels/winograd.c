@@ -316,24 +316,32 @@ static void prepare(const icl__conv_shape *shape, const float *hwio, float *weig
   }
 }
 
-/* 36 positions of a gradient, summed over `count` of them -> 3x3 */
-static void transform_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot) {
+/* 36 positions of a gradient -> 3x3, added to the nine sums */
+static inline void transform_back(const float *u, size_t position, vec sum[9]) {
   vec t[6][3];
   for (int b = 0; b < 6; b++) {
     vec d[6];
-    for (int a = 0; a < 6; a++) {
+    for (int a = 0; a < 6; a++)
       d[a] = load(ICL_F32, u + (size_t)(6 * a + b) * position, 0);
-      for (int n = 1; n < count; n++)
-        d[a] += load(ICL_F32, u + (size_t)n * stride + (size_t)(6 * a + b) * position, 0);
-    }
     weight_3(t[b], d);
   }
   for (int a = 0; a < 3; a++) {
     vec d[6] = {t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]}, o[3];
     weight_3(o, d);
     for (int b = 0; b < 3; b++)
-      store(ICL_F32, hwio + (size_t)(3 * a + b) * spot, 0, o[b]);
+      sum[3 * a + b] += o[b];
   }
+}
+
+/* Gradients of `count` threads, each brought back before it is added: so a process may have any of them. */
+static void add_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot) {
+  vec sum[9];
+  for (int i = 0; i < 9; i++)
+    sum[i] = -(vec){0};
+  for (int n = 0; n < count; n++)
+    transform_back(u + (size_t)n * stride, position, sum);
+  for (int i = 0; i < 9; i++)
+    store(ICL_F32, hwio + (size_t)i * spot, 0, sum[i]);
 }
 
 static void finish(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
@@ -348,8 +356,8 @@ static void finish(const icl__conv_shape *shape, const float *gradients, int cou
     const float *u = gradients + group * POSITIONS * in * out + panel_start(s, n % panels);
     for (size_t i = 0; i < in; i++)
       for (int q = 0; q < vectors; q++)
-        transform_back(u + (i * (size_t)vectors + (size_t)q) * LANES, in * out, count, stride,
-                       hwio + i * row + o + (size_t)q * LANES, in * row);
+        add_back(u + (i * (size_t)vectors + (size_t)q) * LANES, in * out, count, stride,
+                 hwio + i * row + o + (size_t)q * LANES, in * row);
   }
 }
 

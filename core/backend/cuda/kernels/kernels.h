@@ -247,6 +247,11 @@ cudaError_t icl__cuda_crop(const uint8_t *x, const int64_t *offset, const icl__c
 /* Pixels of `bytes`. */
 cudaError_t icl__cuda_flip(const void *x, const uint8_t *which, int32_t n, int32_t h, int32_t w, int32_t bytes, void *y,
                            cudaStream_t stream);
+/* Images of `shape`, (n, h, w, c). */
+cudaError_t icl__cuda_adjust(const uint8_t *x, const double *amount, const int64_t *kind, const int32_t *shape,
+                             uint8_t *y, cudaStream_t stream);
+cudaError_t icl__cuda_warp(const uint8_t *x, const float *coefficients, const int32_t *shape, bool bilinear, int fill,
+                           uint8_t *y, cudaStream_t stream);
 cudaError_t icl__cuda_normalize(const uint8_t *x, const double *mean, const double *std, int64_t pixels, int32_t c,
                                 icl__cuda_out y, cudaStream_t stream);
 

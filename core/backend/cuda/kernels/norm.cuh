@@ -13,8 +13,10 @@ template <int V> DEVICE void load_row(const float *table, int channels, int row,
   load(table, ICL_F32, (int64_t)row * channels + column, x);
 }
 
-template <int V> DEVICE void load_row(const double *table, int channels, int row, int column, float (&x)[V]) {
-  load(table, ICL_F64, (int64_t)row * channels + column, x);
+/* The mean of column i that sums are of, less something. */
+DEVICE float mean_less(const double *sums, int channels, int i, float less) {
+  const uint64_t *bits = (const uint64_t *)sums;
+  return quotient_less(bits[BN_SUMS_SUM * channels + i], bits[BN_SUMS_COUNT * channels + i], less);
 }
 
 /* V columns of the coefficients. */
@@ -37,9 +39,10 @@ template <int V> struct columns {
 struct center {
   float mean, rest;
 
-  static DEVICE_MEMBER center of(double sum, double count) {
-    double mean = sum / count;
-    return {(float)mean, (float)(mean - (double)(float)mean)};
+  /* Of the bits of f64. */
+  static DEVICE_MEMBER center of(uint64_t sum, uint64_t count) {
+    float mean = quotient_less(sum, count, 0);
+    return {mean, quotient_less(sum, count, mean)};
   }
 };
 
@@ -61,21 +64,22 @@ DEVICE float moved(float old, float measured, float momentum, float factor) {
 /* What the gradient of one channel is made of, as it lies in memory. */
 struct channel {
   float a, inverse_std, mean;
-  double count, sum; /* 0: statistics were constants */
+  uint64_t count, sum; /* bits of f64; 0: statistics were constants */
 
   static DEVICE_MEMBER channel read(const float *coefficients, const double *sums, int channels, int i) {
+    const uint64_t *bits = (const uint64_t *)sums;
     return {coefficients[BN_A * channels + i], coefficients[BN_INVERSE_STD * channels + i],
-            coefficients[BN_MEAN * channels + i], sums ? sums[BN_SUMS_COUNT * channels + i] : 0,
-            sums ? sums[BN_SUMS_SUM * channels + i] : 0};
+            coefficients[BN_MEAN * channels + i], bits ? bits[BN_SUMS_COUNT * channels + i] : 0,
+            bits ? bits[BN_SUMS_SUM * channels + i] : 0};
   }
 
   /* From the sums `s` of g and `q` of g (x - mean). */
   DEVICE_MEMBER void set_gradients(float *out, int channels, int i, float s, float q) const {
     float products = q, k0 = 0, k1 = 0;
-    if (count > 0) {
-      float rows = (float)count, rest = (float)(sum - count * mean) / rows; /* of the mean, which is rounded */
+    if (count) {
+      float rows = narrow(count), rest = quotient_less(sum, count, mean); /* the mean is rounded */
       products = fmaf(-rest, s, q);
-      k1 = a * inverse_std * (inverse_std * products / rows); /* so that no product becomes subnormal */
+      k1 = a * inverse_std * (inverse_std * products / rows); /* so that no product is subnormal */
       k0 = fmaf(k1, rest, -(a * s / rows));
     }
     out[BN_K1 * channels + i] = k1;

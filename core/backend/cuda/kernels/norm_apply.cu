@@ -10,16 +10,6 @@ DEVICE constexpr bool reads_x(op f) { return f != SCALE; }
 DEVICE constexpr bool reads_k(op f) { return f == SUMS_GRAD || f == INPUT_GRAD || f == INPUT_GRAD_MASK; }
 DEVICE constexpr bool is_masked(op f) { return f == INPUT_GRAD_MASK || f == SCALE_MASK; }
 
-/* The means that k0 - k1 (x - mean) is around. */
-template <int V> DEVICE void means_of(const double *sums, int channels, int column, float (&mean)[V]) {
-  float count[V], sum[V];
-  load_row(sums, channels, BN_SUMS_COUNT, column, count);
-  load_row(sums, channels, BN_SUMS_SUM, column, sum);
-  UNROLL
-  for (int j = 0; j < V; j++)
-    mean[j] = sum[j] / count[j];
-}
-
 /* One group of V values of each image. */
 template <op f, int V> struct group {
   raw<V> g, x, rest;
@@ -77,8 +67,11 @@ __global__ void THREADS_A_BLOCK(THREADS)
   float k0[V], k1[V];
   if (f != SUMS_GRAD)
     c = columns<V>(o.coefficients, channels, column);
-  else
-    means_of(o.sums, channels, column, c.mean);
+  else {
+    UNROLL
+    for (int j = 0; j < V; j++)
+      c.mean[j] = mean_less(o.sums, channels, column + j, 0);
+  }
   if (reads_k(f)) {
     load_row(o.k, channels, BN_K0, column, k0);
     load_row(o.k, channels, BN_K1, column, k1);

@@ -138,18 +138,21 @@ __global__ void THREADS_A_BLOCK(THREADS)
 
 template <class Values, int V>
 __global__ void THREADS_A_BLOCK(TILE) global_pool(icl__cuda_in x, int64_t pixels, int c, int lanes, icl__cuda_out y) {
-  typedef join_sums_of<typename Values::real> join_sums;
+  typedef typename Values::real real;
   int channel = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V, mine = column_of<V>((int)threadIdx.x, lanes);
-  typename Values::real sum[join_sums::N][V] = {}, v[V], joined[join_sums::N];
+  real sum[join_sums::N][V] = {}, joined[join_sums::N];
   for (int64_t i = tile_row(lanes); channel < c && i < pixels; i += TILE / lanes) {
+    real v[V];
     Values::read_all(x.data, x.dtype, (blockIdx.x * pixels + i) * c + channel, v);
     UNROLL
     for (int j = 0; j < V; j++)
       sum[0][j] += v[j];
   }
   join_tile<join_sums>(joined, sum, lanes);
-  if ((int)threadIdx.x < lanes * V && mine < c)
-    Values::write(y.data, y.dtype, (int64_t)blockIdx.x * c + mine, joined[0] / (typename Values::real)pixels);
+  if ((int)threadIdx.x >= lanes * V || mine >= c)
+    return;
+  real mean[] = {joined[0] / (real)pixels};
+  Values::write_all(y.data, y.dtype, (int64_t)blockIdx.x * c + mine, mean);
 }
 
 template <class Values, int V>
@@ -222,7 +225,7 @@ cudaError_t NAME(avg_pool2d_grad)(icl__cuda_in g, const icl__cuda_pool *p, icl__
 cudaError_t NAME(global_avg_pool)(icl__cuda_in x, int32_t n, int64_t pixels, int32_t c, icl__cuda_out y,
                                   cudaStream_t stream) {
   int v = c % VALUES::AT_ONCE ? 1 : VALUES::AT_ONCE;
-  tiling t = icl__tiling(pixels, c, v, join_sums_of<VALUES::real>::N, 0);
+  tiling t = icl__tiling(pixels, c, v, join_sums::N, 0);
   dim3 grid((unsigned)n, t.grid.y);
   if (v == 1)
     return ICL_LAUNCH((global_pool<VALUES, 1>), grid, dim3(TILE), 0, stream, x, pixels, c, t.lanes, y);

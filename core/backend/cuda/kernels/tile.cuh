@@ -21,11 +21,10 @@ template <int V> DEVICE int column_of(int i, int lanes) {
   return ((int)blockIdx.y * lanes + i % lanes) * V + i / lanes;
 }
 
-/* A join makes one of M partial results of N floats or doubles, in their order; all zeros are nothing. */
-template <class Real> struct join_sums_of {
-  typedef Real real;
+/* A join makes one of M partial results of N floats, in their order; all zeros are nothing. */
+struct join_sums {
   enum { N = 1 };
-  template <int M> static DEVICE_MEMBER void join(Real (&a)[N], const Real (&part)[M][N]) {
+  template <int M, class T> static DEVICE_MEMBER void join(T (&a)[N], const T (&part)[M][N]) {
     a[0] = 0;
     UNROLL
     for (int i = 0; i < M; i++)
@@ -35,9 +34,9 @@ template <class Real> struct join_sums_of {
 
 /* Parts first, first + step and so on below `count`, at(i, k) being float k of part i. So many reads are under way at
  * once as a thread joins at once. */
-template <class Join, int AT_ONCE, class At>
-DEVICE void join_parts(typename Join::real (&a)[Join::N], int first, int step, int count, At at) {
-  typename Join::real part[1 + AT_ONCE][Join::N];
+template <class Join, int AT_ONCE, class T, class At>
+DEVICE void join_parts(T (&a)[Join::N], int first, int step, int count, At at) {
+  T part[1 + AT_ONCE][Join::N];
   UNROLL
   for (int k = 0; k < Join::N; k++)
     a[k] = 0;
@@ -54,8 +53,8 @@ DEVICE void join_parts(typename Join::real (&a)[Join::N], int first, int step, i
 }
 
 /* Joins what groups of `columns` threads have, one column each; the result is that of the first group. */
-template <class Join> DEVICE void join_groups(typename Join::real (&a)[Join::N], int columns) {
-  ICL_SHARED(typename Join::real, shared, Join::N * TILE);
+template <class Join, class T> DEVICE void join_groups(T (&a)[Join::N], int columns) {
+  ICL_SHARED(T, shared, Join::N * TILE);
   __syncthreads(); /* it may be called twice */
   UNROLL
   for (int k = 0; k < Join::N; k++)
@@ -68,9 +67,8 @@ template <class Join> DEVICE void join_groups(typename Join::real (&a)[Join::N],
 
 /* Joins the rows of a tile, of which each thread has `values` of V columns. The result is that of the first
  * lanes * V threads, a column each. */
-template <class Join, int V>
-DEVICE void join_tile(typename Join::real (&a)[Join::N], const typename Join::real (&values)[Join::N][V], int lanes) {
-  ICL_SHARED(typename Join::real, shared, Join::N * V * (TILE + LANES_MOST));
+template <class Join, class T, int V> DEVICE void join_tile(T (&a)[Join::N], const T (&values)[Join::N][V], int lanes) {
+  ICL_SHARED(T, shared, Join::N * V * (TILE + LANES_MOST));
   int columns = lanes * V, pitch = TILE + lanes; /* the V values of a lane lie in different banks */
   UNROLL
   for (int k = 0; k < Join::N; k++) {
@@ -103,9 +101,9 @@ DEVICE bool is_last_block(unsigned *ticket, unsigned blocks) {
 /* Joins the tiles of all blocks that differ in blockIdx.x. True in the threads that hold the result: one a column, of
  * the last block. `partial` has N floats for each column of each block. */
 template <class Join, int V>
-DEVICE bool join_blocks(typename Join::real (&a)[Join::N], int lanes, typename Join::real *partial, unsigned *tickets) {
+DEVICE bool join_blocks(float (&a)[Join::N], int lanes, float *partial, unsigned *tickets) {
   int columns = lanes * V, column = (int)threadIdx.x % columns, group = (int)threadIdx.x / columns;
-  typename Join::real *of_column = partial + (int64_t)blockIdx.y * gridDim.x * Join::N * columns + column;
+  float *of_column = partial + (int64_t)blockIdx.y * gridDim.x * Join::N * columns + column;
   if (gridDim.x == 1)
     return group == 0;
   if (group == 0) {

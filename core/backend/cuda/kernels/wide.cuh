@@ -34,4 +34,27 @@ DEVICE float narrow(uint64_t bits) {
   return __uint_as_float(sign | (unsigned)exponent << F32_FRACTION | fraction);
 }
 
+/* An f64 as the sum of two f32: its first 24 bits, and the rest. */
+struct halves {
+  float high, low;
+
+  DEVICE_MEMBER halves(uint64_t bits) {
+    enum { DROPPED = F64_FRACTION - F32_FRACTION };
+    uint64_t rest = bits & (((uint64_t)1 << DROPPED) - 1);
+    high = narrow(bits - rest);
+    int exponent = (int)(__float_as_uint(high) >> F32_FRACTION & F32_SPECIAL) - F64_FRACTION; /* of the last bit */
+    bool is_there = exponent > 0 && exponent < F32_SPECIAL - F64_FRACTION;
+    low = is_there ? copysignf((float)(int64_t)rest * __uint_as_float((unsigned)exponent << F32_FRACTION), high) : 0;
+  }
+};
+
+/* a / b - c, rounded to f32 once. */
+DEVICE float quotient_less(uint64_t a, uint64_t b, float c) {
+  halves x(a), y(b);
+  float whole = x.high / y.high, rest = fmaf(-whole, y.high, x.high);
+  rest = fmaf(-whole, y.low, rest + x.low);
+  float result = whole - c + rest / y.high;
+  return result - result == 0 ? result : whole - c; /* infinite or not a number */
+}
+
 #endif

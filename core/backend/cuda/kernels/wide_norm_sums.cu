@@ -1,4 +1,4 @@
-/* wide_norm_sums.cu - sums over rows for batch norm: of x, and of gradients.
+/* wide_norm_sums.cu - moments over rows for batch norm.
  *
  * Moments are count, mean and sum of squared deviations, so that no large numbers cancel, however far from 0 the mean
  * is. A thread adds up deviations from its first row; means are taken from the first row of all on, and rounded to f32
@@ -8,7 +8,6 @@
 
 /* Joins count, mean, and sum of squared deviations: Chan, Golub and LeVeque 1979, for several at once. */
 struct join_moments {
-  typedef float real;
   enum { N = 3 };
   template <int M> static DEVICE_MEMBER void join(float (&a)[N], const float (&part)[M][N]) {
     float count = 0, sum = 0, squares = 0;
@@ -27,22 +26,8 @@ struct join_moments {
   }
 };
 
-/* The sums of g and of g (x - mean). */
-struct join_products {
-  typedef float real;
-  enum { N = 2 };
-  template <int M> static DEVICE_MEMBER void join(float (&a)[N], const float (&part)[M][N]) {
-    a[0] = a[1] = 0;
-    UNROLL
-    for (int i = 0; i < M; i++) {
-      a[0] += part[i][0];
-      a[1] += part[i][1];
-    }
-  }
-};
-
 /* Rows that a thread reads before it takes the first in: so many loads are under way at once. */
-enum { ROWS = 4, PAIRED_ROWS = 2 };
+enum { ROWS = 4 };
 
 /* What a thread has seen of V columns: deviations from the first row, `start`. */
 template <int V> struct seen {
@@ -133,53 +118,8 @@ __global__ void THREADS_A_BLOCK(TILE)
   sums[BN_SUMS_SUM * channels + mine] = sum;
   sums[BN_SUMS_SQUARES * channels + mine] = a[2];
   if (f.coefficients)
-    last.set(f, channels, mine, center::of(sum, count), a[2] / (float)count);
-}
-
-template <int V>
-__global__ void THREADS_A_BLOCK(TILE)
-    bn_scale_sums(icl__cuda_in g, icl__cuda_in x, const float *__restrict__ coefficients, int mask, int64_t rows,
-                  int channels, int lanes, double *__restrict__ sums, const icl__cuda_bn_finish_grad f, float *partial,
-                  unsigned *tickets) {
-  int column = ((int)blockIdx.y * lanes + tile_lane(lanes)) * V, mine = column_of<V>((int)threadIdx.x, lanes);
-  bool inside = column < channels, has_channel = (int)threadIdx.x < lanes * V && mine < channels;
-  channel last = {};
-  if (has_channel && f.k)
-    last = channel::read(coefficients, f.sums, channels, mine);
-  columns<V> c;
-  if (inside)
-    c = columns<V>(coefficients, channels, column);
-  float values[join_products::N][V] = {}, a[join_products::N];
-  int64_t first = (int64_t)blockIdx.x * (TILE / lanes) + tile_row(lanes), step = (int64_t)gridDim.x * (TILE / lanes);
-  for (int64_t row = first; inside && row < rows; row += PAIRED_ROWS * step) {
-    raw<V> gs[PAIRED_ROWS], xs[PAIRED_ROWS];
-    UNROLL
-    for (int k = 0; k < PAIRED_ROWS; k++)
-      if (row + k * step < rows) {
-        gs[k].read(g.data, g.dtype, (row + k * step) * channels + column);
-        xs[k].read(x.data, x.dtype, (row + k * step) * channels + column);
-      }
-    UNROLL
-    for (int k = 0; k < PAIRED_ROWS; k++)
-      if (row + k * step < rows) {
-        float u[V], v[V];
-        gs[k].unpack(g.dtype, u);
-        xs[k].unpack(x.dtype, v);
-        UNROLL
-        for (int j = 0; j < V; j++) {
-          float passed = !mask || c.normalized(j, v[j]) > 0 ? u[j] : 0;
-          values[0][j] += passed;
-          values[1][j] = fmaf(passed, v[j] - c.mean[j], values[1][j]);
-        }
-      }
-  }
-  join_tile<join_products>(a, values, lanes);
-  if (!join_blocks<join_products, V>(a, lanes, partial, tickets) || !has_channel)
-    return;
-  sums[BN_SCALE_SUM * channels + mine] = a[0];
-  sums[BN_SCALE_PRODUCTS * channels + mine] = a[1];
-  if (f.k)
-    last.set_gradients(f.k, channels, mine, a[0], a[1]);
+    last.set(f, channels, mine, center::of(__double_as_longlong(sum), __double_as_longlong(count)),
+             a[2] / (float)count);
 }
 
 template <int V>
@@ -190,26 +130,9 @@ static cudaError_t sums(icl__cuda_in x, icl__cuda_table size, double *out, icl__
                     out, finish, scratch.partial, scratch.tickets);
 }
 
-template <int V>
-static cudaError_t scale_sums(icl__cuda_in g, icl__cuda_in x, const float *coefficients, bool mask,
-                              icl__cuda_table size, double *out, icl__cuda_bn_finish_grad finish,
-                              icl__cuda_scratch scratch, cudaStream_t stream) {
-  tiling t = icl__tiling(size.rows, size.channels, V, join_products::N, ICL__CUDA_PARTIAL_FLOATS);
-  return ICL_LAUNCH(bn_scale_sums<V>, t.grid, dim3(TILE), 0, stream, g, x, coefficients, (int)mask, size.rows,
-                    (int)size.channels, t.lanes, out, finish, scratch.partial, scratch.tickets);
-}
-
 cudaError_t icl__cuda_bn_sums(icl__cuda_in x, icl__cuda_table size, double *out, const icl__cuda_bn_finish *finish,
                               icl__cuda_scratch scratch, cudaStream_t stream) {
   icl__cuda_bn_finish f = finish ? *finish : icl__cuda_bn_finish{};
   return size.channels % EIGHT ? sums<1>(x, size, out, f, scratch, stream)
                                : sums<EIGHT>(x, size, out, f, scratch, stream);
-}
-
-cudaError_t icl__cuda_bn_scale_sums(icl__cuda_in g, icl__cuda_in x, const float *coefficients, bool mask,
-                                    icl__cuda_table size, double *out, const icl__cuda_bn_finish_grad *finish,
-                                    icl__cuda_scratch scratch, cudaStream_t stream) {
-  icl__cuda_bn_finish_grad f = finish ? *finish : icl__cuda_bn_finish_grad{};
-  return size.channels % EIGHT ? scale_sums<1>(g, x, coefficients, mask, size, out, f, scratch, stream)
-                               : scale_sums<EIGHT>(g, x, coefficients, mask, size, out, f, scratch, stream);
 }

@@ -1,4 +1,4 @@
-/* wide_norm_tables.cu - the ops of batch norm on tables: one thread a channel. */
+/* norm_tables.cu - the ops of batch norm on tables: one thread a channel. */
 #include "norm.cuh"
 
 enum { THREADS = 128 };
@@ -10,8 +10,9 @@ __global__ void bn_coefficients(const double *__restrict__ sums, const float *__
   int i = this_channel();
   if (i >= channels)
     return;
-  double count = sums[BN_SUMS_COUNT * channels + i], sum = sums[BN_SUMS_SUM * channels + i];
-  float variance = (float)sums[BN_SUMS_SQUARES * channels + i] / (float)count;
+  const uint64_t *bits = (const uint64_t *)sums;
+  uint64_t count = bits[BN_SUMS_COUNT * channels + i], sum = bits[BN_SUMS_SUM * channels + i];
+  float variance = narrow(bits[BN_SUMS_SQUARES * channels + i]) / narrow(count);
   set_coefficients(out, channels, i, weight[i], bias[i], center::of(sum, count), variance, eps);
 }
 
@@ -36,7 +37,8 @@ __global__ void bn_coefficients_grad(const double *__restrict__ scale_sums, cons
   int i = this_channel();
   if (i >= channels)
     return;
-  float s = (float)scale_sums[BN_SCALE_SUM * channels + i], q = (float)scale_sums[BN_SCALE_PRODUCTS * channels + i];
+  const uint64_t *bits = (const uint64_t *)scale_sums;
+  float s = narrow(bits[BN_SCALE_SUM * channels + i]), q = narrow(bits[BN_SCALE_PRODUCTS * channels + i]);
   channel::read(coefficients, sums, channels, i).set_gradients(out, channels, i, s, q);
 }
 

@@ -2,8 +2,8 @@
  *
  * A table of bn_sums holds the squares of deviations from the mean of its own part, so that nothing cancels when the
  * variance is computed. Two tables are one by the formula of Chan, Golub and LeVeque (1983). */
-#ifndef ICL_BACKEND_CPU_BN_SUMS_H
-#define ICL_BACKEND_CPU_BN_SUMS_H
+#ifndef ICL_BACKEND_BN_SUMS_H
+#define ICL_BACKEND_BN_SUMS_H
 
 #include "backend/kernel.h"
 #include "ops/batch_norm.h"

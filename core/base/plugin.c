@@ -1,5 +1,5 @@
-/* plugin.c - see plugin.h. Plug-ins stay loaded. */
-#include "backend/plugin.h"
+/* plugin.c - see plugin.h. */
+#include "base/plugin.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -54,22 +54,12 @@ static places *find_places(void) {
 
 /* ---- opening ---- */
 
-static icl_status open_file(const char *path, const icl__host *host, const icl__backend **result) {
+static icl_status open_file(const char *path, const char *function, void **symbol) {
   void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!handle)
     return icl__fail(ICL_ENOTSUP, "%s", dlerror()); /* begins with the path */
-  icl__plugin_open_fn *open;
-  void *symbol = dlsym(handle, ICL__PLUGIN_OPEN);
-  memcpy(&open, &symbol, sizeof open);
-  if (!symbol)
-    return icl__fail(ICL_ENOTSUP, "%s has no function %s", path, ICL__PLUGIN_OPEN);
-  const icl__backend *backend = open(host);
-  if (!backend)
-    return ICL_ENOTSUP;
-  if (backend->abi != ICL__BACKEND_ABI)
-    return icl__fail(ICL_ENOTSUP, "%s was built for another version of icl; build both from one source", path);
-  *result = backend;
-  return ICL_OK;
+  *symbol = dlsym(handle, function);
+  return *symbol ? ICL_OK : icl__fail(ICL_ENOTSUP, "%s has no function %s", path, function);
 }
 
 static icl_status missing(const char *name, const places *p) {
@@ -82,7 +72,7 @@ static icl_status missing(const char *name, const places *p) {
   return status;
 }
 
-icl_status icl__plugin_open(const char *name, const icl__host *host, const icl__backend **result) {
+icl_status icl__plugin_open(const char *name, const char *function, void **symbol) {
   places *p = find_places();
   if (!p)
     return ICL_ENOMEM;
@@ -91,10 +81,14 @@ icl_status icl__plugin_open(const char *name, const icl__host *host, const icl__
     char path[ICL__PATH + 64];
     int length = snprintf(path, sizeof path, "%s/libicl_%s.so", p->path[i], name);
     if (length < (int)sizeof path && access(path, F_OK) == 0)
-      status = open_file(path, host, result);
+      status = open_file(path, function, symbol);
   }
   icl__free(p);
   return status;
+}
+
+icl_status icl__plugin_outdated(const char *name) {
+  return icl__fail(ICL_ENOTSUP, "libicl_%s.so was built for another version of icl; build both from one source", name);
 }
 
 /* ---- listing ---- */

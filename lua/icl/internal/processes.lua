@@ -1,0 +1,97 @@
+-- internal/processes.lua: the processes that train together, of which this is one: a group of core, or none.
+--
+-- What waits for the others must be called by all of them, in the same order.
+local core = require "icl.core"
+local part = require "icl.internal.part"
+
+local processes = {}
+
+local group  -- nil: this process is alone
+
+-- processes.use(other): the group from now on; nil for none.
+function processes.use(other)
+  group = other
+end
+
+-- processes.group() -> the group, or nil.
+function processes.group()
+  return group
+end
+
+-- processes.size() -> how many there are.
+function processes.size()
+  return group and group:size() or 1
+end
+
+-- processes.rank() -> the number of this one, from 0.
+function processes.rank()
+  return group and group:rank() or 0
+end
+
+-- processes.are_several() -> are there others?
+function processes.are_several()
+  return processes.size() > 1
+end
+
+-- processes.is_main() -> is this the one that writes and tells?
+function processes.is_main()
+  return processes.rank() == 0
+end
+
+-- processes.barrier(): waits until all have come here.
+function processes.barrier()
+  if processes.are_several() then group:barrier() end
+end
+
+-- processes.broadcast(text) -> the text that the main process gave.
+function processes.broadcast(text)
+  return processes.are_several() and group:broadcast(text, 0) or text
+end
+
+-- processes.gather(text) -> the list of what all gave, in their order.
+function processes.gather(text)
+  return processes.are_several() and group:gather(text) or { text }
+end
+
+-- processes.sum(list) -> the sums of what all gave, number by number.
+function processes.sum(list)
+  return processes.are_several() and #list > 0 and group:sum(list) or list
+end
+
+-- processes.abort(why): all others fail, and say that it was here.
+function processes.abort(why)
+  if processes.are_several() then group:abort(why) end
+end
+
+-- processes.reduce(x [, options]) -> in a step that all record: the sum of what all have.
+function processes.reduce(x, options)
+  return processes.are_several() and core.ops.all_reduce(x, options or {}) or x
+end
+
+-- processes.mean(x) -> in a pass of training: the mean over the images of the whole batch of what is a mean over those
+-- of this process.
+function processes.mean(x)
+  return part.is_shared() and processes.reduce(part.weighed_own(x)) or x
+end
+
+-- ---- states ----
+
+-- processes.spread(states): states get the values that they have in the main process; nothing is sent where they are
+-- the same in all.
+function processes.spread(states)
+  if not processes.are_several() or #states == 0 then return end
+  local bytes, digests = {}, {}
+  for i, state in ipairs(states) do
+    bytes[i] = state:read():bytes()
+    digests[i] = ("<I4"):pack(core.hash32(bytes[i]))
+  end
+  local all, differs = processes.gather(table.concat(digests)), {}
+  for i = 1, #states do
+    for _, text in ipairs(all) do
+      differs[i] = differs[i] or text:sub(4 * i - 3, 4 * i) ~= all[1]:sub(4 * i - 3, 4 * i)
+    end
+    if differs[i] then states[i]:set(processes.broadcast(bytes[i])) end
+  end
+end
+
+return processes

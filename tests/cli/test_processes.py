@@ -1,0 +1,346 @@
+"""Several processes that train together, started as torchrun starts them: the bytes of one process, faults, signals,
+going on with another number of them."""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+from harness import (ICL, PATIENCE, close, contains, environment, equal, failure, folder, lacks, read_bytes, run,
+                     success, test, write_image_folder, write_mnist)
+
+NET = """
+local icl = require "icl"
+local opt = icl.options "a small network"
+  : choice("net", "plain", { "plain", "dropout", "shake" }, "what is drawn in it")
+  : value("pause", 0.0, "seconds behind each step", { min = 0, neutral = true, may_change = true })
+  : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
+  : default { dataset = "mnist", epochs = 2, base_lr = 0.1, schedule = "cosine", batch_size = 24 }
+  : parse(arg)
+local train, val, test = icl.data.open(opt)
+local nn, model = icl.nn, nil
+if opt.net == "shake" then
+  model = icl.models.shake_shake { depth = 8, initial_channels = 4, input = train.shape, classes = train.classes }
+else
+  model = nn.sequential {
+    nn.conv2d(train.shape[3], 8, 3, { stride = 2 }), nn.batch_norm(8), nn.relu(),
+    opt.net == "dropout" and nn.dropout(0.3) or nn.identity(), nn.conv2d(8, 16, 3, { stride = 2 }), nn.batch_norm(16),
+    nn.relu(), nn.global_avg_pool(), nn.linear(16, train.classes),
+  }
+end
+icl.fit { model = model, train = train, val = val, test = test, options = opt, on_step = function(run)
+  if opt.pause > 0 then
+    io.stdout:write("step ", run.step, "\\n")
+    io.stdout:flush()
+    local till = os.clock() + opt.pause
+    while os.clock() < till do end
+  end
+end }
+"""
+
+
+def free_port():
+  with socket.socket() as listening:
+    listening.bind(("127.0.0.1", 0))
+    return listening.getsockname()[1]
+
+
+class Place(folder):
+  """A temporary folder with the network and a data set."""
+
+  def __enter__(self):
+    super().__enter__()
+    self.recipe = self.write("net.lua", NET)
+    self.data = self / "data"
+    os.mkdir(self.data)
+    write_mnist(self.data, train=100, test_images=70)
+    return self
+
+  def words(self, output, *arguments):
+    return [self.recipe, "--data", self.data, "--output", self / output, *arguments]
+
+
+def start_all(count, *words, threads=1, variables=None):
+  """Starts icl in so many processes, as torchrun does."""
+  port = free_port()
+  return [subprocess.Popen([ICL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, env=environment(
+                               ICL_THREADS=str(threads), RANK=str(rank), WORLD_SIZE=str(count), LOCAL_RANK=str(rank),
+                               LOCAL_WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
+                               **(variables or {})))
+          for rank in range(count)]
+
+
+def end_all(processes):
+  """Waits for their ends; -> a list of (code, output, messages)."""
+  ends = []
+  try:
+    for process in processes:
+      output, errors = process.communicate(timeout=PATIENCE)
+      ends.append((process.returncode, output, errors))
+  finally:
+    for process in processes:
+      if process.poll() is None:
+        process.kill()
+  return ends
+
+
+def all_end_well(processes):
+  ends = end_all(processes)
+  for code, output, errors in ends:
+    equal(code, 0, output + errors)
+  return [output for _, output, _ in ends]
+
+
+def tensors_by_name(path):
+  content = read_bytes(path)
+  length = struct.unpack("<Q", content[:8])[0]
+  header, data = json.loads(content[8:8 + length]), content[8 + length:]
+  return {name: data[slice(*entry["data_offsets"])] for name, entry in header.items() if name != "__metadata__"}
+
+
+def states(run_folder, name="last"):
+  return tensors_by_name(os.path.join(run_folder, "checkpoints", name + ".safetensors"))
+
+
+def reports(run_folder):
+  with open(os.path.join(run_folder, "metrics.jsonl"), encoding="utf-8") as file:
+    return [json.loads(line) for line in file]
+
+
+def is_statistic(name):
+  return "running_" in name or "num_batches" in name
+
+
+def differing(a, b, but=lambda name: False):
+  equal(sorted(a), sorted(b))
+  return [name for name in a if a[name] != b[name] and not but(name)]
+
+
+# ---- the bytes of one process ----
+
+# Processes, images of a batch, and what else is asked for. 19 images are no equal parts, and leave a smaller last batch.
+CASES = [
+  (2, 24, []),
+  (3, 19, ["--no-drop-last"]),
+  (4, 24, ["--net", "dropout", "--label-smoothing", "0.1"]),
+  (2, 19, ["--net", "shake", "--no-drop-last"]),
+  (2, 24, ["--mixup", "--mix-with", "batch"]),
+  (3, 24, ["--ricap", "--no-random-crop", "--mix-with", "batch"]),
+  (2, 24, ["--optimizer", "lars", "--gradient-clip", "0.1"]),
+  (2, 24, ["--sam-rho", "0.05", "--ema", "0.9"]),
+]
+
+
+@test
+def without_synchronised_batch_norm_they_are_the_parts_of_a_batch():
+  with Place() as place:
+    for number, (count, batch, more) in enumerate(CASES + [(2, 24, ["--cutmix"])]):
+      several, one = f"several{number}", f"one{number}"
+      all_end_well(start_all(count, *place.words(several, "--global-batch-size", str(batch), *more)))
+      parts = ["--mix-with", "part"] if "--cutmix" in more else []
+      success(run(*place.words(one, "--batch-size", str(batch), "--subdivision", str(count), *more, *parts),
+                  env=environment(ICL_THREADS="1")))
+      equal(differing(states(place / several), states(place / one), is_statistic), [], str(more))
+      for own, other in zip(reports(place / several)[:2], reports(place / one)[:2]):
+        equal(own["train"], other["train"])
+
+
+@test
+def with_it_they_are_the_threads_of_one_process():
+  with Place() as place:
+    for number, (count, batch, more) in enumerate(CASES[:-1]):
+      several, one = f"several{number}", f"one{number}"
+      all_end_well(start_all(count, *place.words(several, "--sync-bn", "--global-batch-size", str(batch), *more)))
+      success(run(*place.words(one, "--batch-size", str(batch), *more), env=environment(ICL_THREADS=str(count))))
+      equal(differing(states(place / several), states(place / one)), [], str(more))
+      for own, other in zip(reports(place / several)[:2], reports(place / one)[:2]):
+        equal(own["test"]["top1"], other["test"]["top1"])
+        assert abs(own["test"]["loss"] - other["test"]["loss"]) < 1e-6
+
+
+@test
+def running_statistics_are_those_of_process_0_or_the_mean_of_all():
+  with Place() as place:
+    all_end_well(start_all(2, *place.words("first", "--epochs", "1")))
+    all_end_well(start_all(2, *place.words("mean", "--epochs", "1", "--average-bn")))
+    first, mean = states(place / "first"), states(place / "mean")
+    equal(differing(first, mean, is_statistic), [])
+    changed = differing(first, mean)
+    equal([name for name in first if "running_" in name], changed)
+    losses = [reports(place / name)[0]["test"]["loss"] for name in ("first", "mean")]
+    assert losses[0] != losses[1], losses
+
+
+@test
+def an_evaluation_is_that_of_one_process():
+  with Place() as place:
+    all_end_well(start_all(3, *place.words("run", "--epochs", "1", "--eval-batch-size", "9")))
+    output = success(run("evaluate", place / "run", "--data", place.data, "--batch-size", "9",
+                         env=environment(ICL_THREADS="1")))
+    record = reports(place / "run")[0]["test"]
+    contains(output, f"{record['loss']:.4f}")
+    equal(record["count"], 70)
+
+
+@test
+def images_of_a_folder_are_shared_out_too():
+  with Place() as place:
+    write_image_folder(place / "photos", train=9, val=5)
+    words = ["--dataset", "folder", "--data", place / "photos", "--image-size", "32", "--epochs", "1"]
+    for number, more in enumerate(([], ["--mixup", "--mix-with", "batch"])):
+      all_end_well(start_all(2, place.recipe, *words, "--output", place / f"two{number}", "--global-batch-size", "6",
+                             *more))
+      success(run(place.recipe, *words, "--output", place / f"one{number}", "--batch-size", "6", "--subdivision", "2",
+                  *more, env=environment(ICL_THREADS="1")))
+      equal(differing(states(place / f"two{number}"), states(place / f"one{number}"), is_statistic), [])
+
+
+# ---- who tells and writes ----
+
+
+@test
+def process_0_writes_and_tells():
+  with Place() as place:
+    outputs = all_end_well(start_all(2, *place.words("run", "--epochs", "1")))
+    contains(outputs[0], "by torchrun", "Processes: 2 on 1 machine; a batch has 48 images, 24 of each at most",
+             "Epoch 1")
+    equal(outputs[1], "")
+    lacks(" ".join(os.listdir(place / "run")), "log.1.txt")
+
+
+@test
+def processes_that_were_started_in_different_ways_are_told_so():
+  with Place() as place:
+    port = str(free_port())
+    common = place.words("run", "--world-size", "2", "--master", f"127.0.0.1:{port}")
+    processes = [subprocess.Popen([ICL, *common, "--rank", str(rank), "--base-lr", rate], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+                 for rank, rate in ((0, "0.1"), (1, "0.2"))]
+    for code, _, errors in end_all(processes):
+      equal(code, 1, errors)
+      contains(errors, "--base-lr differs between processes: it is 0.1 in process 0 and 0.2 in process 1")
+
+
+@test
+def a_number_of_processes_that_are_not_there_is_a_wrong_command_line():
+  with Place() as place:
+    errors = failure(run(*place.words("run", "--world-size", "4")), 2)
+    contains(errors, "--world-size 4: there is one process", "icl launch -n 4")
+    contains(failure(run(*place.words("run", "--rank", "1")), 2), "--rank 1 means nothing without --world-size")
+
+
+# ---- ends ----
+
+
+def wait_for_step(process, least):
+  for line in process.stdout:
+    if line.startswith("step ") and int(line[5:]) >= least:
+      return
+  raise AssertionError(process.stderr.read())
+
+
+def long_run(place, *more):
+  return place.words("run", "--epochs", "500", "--pause", "0.01", "--save-every", "5steps", *more)
+
+
+@test
+def a_signal_to_one_ends_all_behind_the_same_step_and_others_go_on():
+  with Place() as place:
+    processes = start_all(3, *long_run(place, "--global-batch-size", "24"))
+    wait_for_step(processes[0], 6)
+    processes[2].send_signal(signal.SIGTERM)
+    ends = end_all(processes)
+    equal([code for code, _, _ in ends], [-signal.SIGTERM] * 3, str(ends))
+    contains(ends[0][1], "Stopped by TERM in epoch", "--resume")
+    steps = [re.findall(r"^step (\d+)$", output, re.MULTILINE)[-1] for _, output, _ in ends]
+    equal(len(set(steps)), 1, str(ends))
+    # Two go on, then one: the images of a batch stay the same.
+    words = [place.recipe, "--resume", place / "run", "--pause", "0"]
+    step = reports(place / "run")[-1]["step"]
+    last = str(step // 4 + 2)
+    outputs = all_end_well(start_all(2, *words, "--epochs", last))
+    contains(outputs[0], "begun by 3 processes and goes on with 2", "the same images")
+    output = success(run(*words, "--epochs", str(int(last) + 1)))
+    contains(output, "begun by 2 processes and goes on with 1")
+    equal(reports(place / "run")[-2]["step"], 4 * (int(last) + 1))
+
+
+@test
+def with_another_number_of_processes_the_images_come_in_the_same_order():
+  with Place() as place:
+    all_end_well(start_all(2, *place.words("run", "--sync-bn", "--batch-size", "12", "--epochs", "1", "--base-lr",
+                                           "0.01")))
+    for count, name in ((1, "alone"), (3, "three"), (2, "again")):
+      words = [place.recipe, "--resume", place / "run", "--output", place / name, "--epochs", "2"]
+      all_end_well(start_all(count, *words))
+    own = reports(place / "again")[-2]["train"]
+    for name in ("alone", "three"):
+      other = reports(place / name)[-2]["train"]
+      assert abs(own["loss"] - other["loss"]) < 1e-5, (own, other)
+
+
+def check_faulty(place, processes, lost, seconds, *texts):
+  """All but the lost one end in time and name it; what was saved last is whole."""
+  begin = time.monotonic()
+  others = [process for rank, process in enumerate(processes) if rank != lost]
+  ends = end_all(others)
+  passed = time.monotonic() - begin
+  assert passed < seconds, f"it took {passed} s"
+  for code, output, errors in ends:
+    equal(code, 1, output + errors)
+    contains(errors, f"rank {lost} on {socket.gethostname()}", *texts)
+  for rank in range(len(processes)):
+    name = os.path.join(place / "run", f"log.{rank}.txt")
+    if rank not in (0, lost) and os.path.isdir(place / "run"):
+      contains(read_bytes(name).decode(), f"rank {lost} on")
+
+
+@test
+def one_that_dies_at_any_moment_ends_all_and_leaves_the_state_whole():
+  draw = random.Random(7)
+  with Place() as place:
+    for turn in range(6):
+      processes = start_all(3, *long_run(place, "--resume" if turn else "--seed", place / "run" if turn else "0"))
+      wait_for_step(processes[0], 6)
+      time.sleep(draw.random() * 0.5)
+      lost = draw.randrange(3)
+      processes[lost].kill()
+      check_faulty(place, processes, lost, 30)
+      processes[lost].communicate()
+      assert states(place / "run"), "no state"
+
+
+@test
+def one_that_stops_is_told_of():
+  with Place() as place:
+    processes = start_all(2, *long_run(place))
+    wait_for_step(processes[0], 6)
+    processes[1].send_signal(signal.SIGSTOP)
+    try:
+      check_faulty(place, processes, 1, 30)
+    finally:
+      processes[1].kill()
+      processes[1].communicate()
+
+
+@test
+def an_error_in_one_is_told_by_all():
+  with Place() as place:
+    recipe = place.write("broken.lua", NET.replace("if opt.pause > 0", """
+  if icl.distributed.rank() == 1 and run.step == 3 then error "out of paper" end
+  if opt.pause > 0"""))
+    ends = end_all(start_all(2, recipe, "--data", place.data, "--output", place / "run"))
+    for code, output, errors in ends:
+      equal(code, 1, output + errors)
+      contains(errors, "out of paper")
+    contains(ends[0][2], "rank 1 on ")
+    contains(read_bytes(place / "run/log.1.txt").decode(), "out of paper")
+
+
+close()

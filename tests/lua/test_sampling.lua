@@ -1,0 +1,166 @@
+-- test_sampling.lua: which images an epoch takes, and sets made of others.
+local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local icl = require "icl"
+local augment, data = icl.augment, icl.data
+
+-- n images of 4 x 4 pixels of the value k - 1; of four images one is of class 1, the others of class 0.
+local function make_set(n, classes)
+  return data.generate(n, function(k)
+    return icl.full({ 4, 4, 1 }, k - 1, "u8"), k % 4 == 0 and 1 or 0
+  end, { classes = classes or 2, mean = { 0.5 }, std = { 0.25 } })
+end
+
+local set = make_set(40)
+
+local function epoch(loader, number)
+  local all, ids = {}, {}
+  for index, _, _, id in loader:indices(number) do
+    table.move(index:totable(), 1, index:size(1), #all + 1, all)
+    if id then table.move(id:totable(), 1, id:size(1), #ids + 1, ids) end
+  end
+  return all, ids
+end
+
+local function text(list) return table.concat(list, " ") end
+
+local function train(options, of)
+  options.training, options.batch_size = true, options.batch_size or 10
+  return data.loader(of or set, options)
+end
+
+check("a balanced epoch has as many of each class, the same for the same seed and epoch", function()
+  icl.random.seed(1)
+  local loader, counts = train { balanced = true }, { [0] = 0, [1] = 0 }
+  for number = 1, 30 do
+    for _, image in ipairs((epoch(loader, number))) do
+      local class = image % 4 == 3 and 1 or 0
+      counts[class] = counts[class] + 1
+    end
+  end
+  check.near(counts[1] / 1200, 0.5, 0.05)
+  local first = text((epoch(loader, 1)))
+  check.equal(text((epoch(train { balanced = true }, 1))), first)
+  check.equal(text((epoch(loader, 2))) == first, false)
+end)
+
+check("weights: images of weight 0 never come, others in proportion", function()
+  icl.random.seed(2)
+  local weights = {}
+  for i = 1, 40 do weights[i] = i == 5 and 3 or i == 9 and 1 or 0 end
+  local counts = {}
+  for _, given in ipairs { weights, icl.tensor(weights) } do
+    for number = 1, 20 do
+      for _, image in ipairs((epoch(train { weights = given }, number))) do
+        counts[image] = (counts[image] or 0) + 1
+      end
+    end
+  end
+  check.equal(counts[4] + counts[8], 1600)
+  check.near(counts[4] / 1600, 0.75, 0.04)
+end)
+
+check("weights of a part of a set are those of its images", function()
+  local part = data.part(set, icl.tensor({ 30, 31, 32, 33 }, { dtype = "i64" }))
+  local found = epoch(train({ weights = { 0, 1, 0, 0 }, batch_size = 2 }, part), 1)
+  check.equal(text(found), "31 31 31 31")
+  local seen = {}
+  for number = 1, 20 do
+    for _, image in ipairs((epoch(train({ balanced = true, batch_size = 2 }, part), number))) do
+      seen[image] = (seen[image] or 0) + 1
+    end
+  end
+  check.near(seen[31] / 80, 0.5, 0.15)
+end)
+
+check("repeats: fewer images, each so many times in a row", function()
+  local loader = train { repeats = 3 }
+  local found, ids = epoch(loader, 1)
+  check.equal(#found, 40)
+  local distinct = {}
+  for i = 1, 40 do
+    check.equal(found[i], found[(i - 1) // 3 * 3 + 1])
+    check.equal(ids[i], found[i] + (i - 1) % 3 * 40)
+    distinct[found[i]] = true
+  end
+  local count = 0
+  for _ in pairs(distinct) do count = count + 1 end
+  check.equal(count, 14)
+end)
+
+check("an image that comes again is augmented anew, also in parts of a batch and under a partner", function()
+  icl.random.seed(3)
+  local noise = function(batch, rng) batch.image = batch.image:float() * 0 + rng:normal(batch.image:shape()) end
+  local loader = train { weights = { 1, table.unpack(icl.zeros { 39 }:totable()) }, chain = augment.chain { noise } }
+  for index, number, decoded, id in loader:indices(1) do
+    local batch = loader:batch(index, 1, number, decoded, nil, id)
+    local rows = batch.image:mean { 2, 3, 4 }:totable()
+    for i = 2, #rows do check.equal(rows[i] ~= rows[1], true) end
+    local parts = {}
+    for _, part in ipairs(loader:batch(index, 1, number, decoded, nil, id):chunks(3)) do
+      for _, mean in ipairs(part.image:mean { 2, 3, 4 }:totable()) do parts[#parts + 1] = mean end
+    end
+    check.equal(text(parts), text(rows))
+  end
+  local plain = train { chain = augment.chain { noise } }
+  local index = icl.tensor({ 7, 7 }, { dtype = "i64" })
+  local same = plain:batch(index, 1).image:mean { 2, 3, 4 }:totable()
+  check.equal(same[1], same[2])
+end)
+
+check("what cannot be sampled is an error", function()
+  check.raises(function() train { weights = { 1, 2 } } end, "2 weights for 40 images")
+  check.raises(function() train { weights = icl.zeros { 40 } } end, "all weights are 0")
+  check.raises(function() train { weights = icl.ones { 40 } * -1 } end, "weight 1 is %-1")
+  check.raises(function() train { weights = 3 } end, "a list or a tensor")
+  check.raises(function() train { weights = icl.ones { 40 }, balanced = true } end, "give one of them")
+  check.raises(function() train { repeats = 0 } end, "repeats")
+  check.raises(function() data.loader(set, { balanced = true }) end, "are for training = true")
+end)
+
+check("batches without a run", function()
+  local loader = data.loader(set, { batch_size = 16 })
+  check.equal(loader:first().image:size(1), 16)
+  local sizes, first = {}, nil
+  for batch in loader:each() do
+    sizes[#sizes + 1] = batch:size()
+    first = first or batch.target:totable()
+  end
+  check.equal(text(sizes), "16 16 8")
+  check.equal(text(first), "0 0 0 1 0 0 0 1 0 0 0 1 0 0 0 1")
+  check.raises(function() loader:each(0) end, "epoch")
+end)
+
+-- ---- sets of other sets ----
+
+check("sets put together, and a part of one", function()
+  local odd = data.part(set, icl.tensor({ 1, 3, 5 }, { dtype = "i64" }))
+  local both = data.concat { odd, make_set(5) }
+  check.equal(both.count, 8)
+  check.equal(both.classes, 2)
+  check.equal(text(both.labels:totable()), "0 1 0 0 0 0 1 0")
+  local values = {}
+  for i, image in ipairs(both.images:totable()) do values[i] = image[2][3][1] end
+  check.equal(text(values), "1 3 5 0 1 2 3 4")
+  check.equal(data.concat { set, set, set, set, set, set, set, set, set, set }.count, 400)
+end)
+
+check("what cannot be put together is an error", function()
+  check.raises(function() data.concat {} end, "a list of sets")
+  check.raises(function() data.concat { set, 3 } end, "item 2 is 3")
+  check.raises(function() data.concat { set, make_set(5, 3) } end, "set 2 has images of %(4, 4, 1%) in 3 classes")
+end)
+
+check("a set from a function", function()
+  check.equal(set.count, 40)
+  check.equal(text(set.shape), "4 4 1")
+  local options = { classes = 2, mean = { 0 }, std = { 1 } }
+  local function image(size, dtype) return icl.zeros({ size, size, 1 }, dtype or "u8") end
+  check.raises(function() data.generate(3, function(i) return image(i), 0 end, options) end, "image 2 is %(2, 2, 1%)")
+  check.raises(function() data.generate(3, function() return image(2, "f32"), 0 end, options) end, "image 1 is f32")
+  check.raises(function() data.generate(3, function() return image(2), 5 end, options) end, "has the label 5")
+  check.raises(function() data.generate(3, function() return image(2) end, options) end, "label 1")
+  check.raises(function() data.generate(3, function() return 3, 1 end, options) end, "image 1")
+  check.raises(function() data.generate(3, function() return image(2), 0 end) end, "a table of options")
+end)
+
+check.close()
