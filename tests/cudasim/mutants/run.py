@@ -145,7 +145,7 @@ MUTANTS = [
   ("an entry past the end of a series", "sort.cu",
    "if (c.second >= of.size)\n    return;",
    "",
-   ["sort"], ["argsort"], "asan"),
+   ["sort"], ["argsort"], "plain"),
   ("the draw of another image", "draw.cuh",
    "d.first + image",
    "d.first + image + 1",
