@@ -18,7 +18,9 @@ local function talk()
   local sums, all = group:sum(numbers), group:gather(texts[rank + 1])
   for i = 1, 3000 do assert(sums[i] == i * size * (size + 1) // 2) end
   for r = 1, size do assert(all[r] == texts[r]) end
-  for root = 0, size - 1 do assert(group:broadcast(rank == root and texts[root + 1] or nil, root) == texts[root + 1]) end
+  for root = 0, size - 1 do
+    assert(group:broadcast(rank == root and texts[root + 1] or nil, root) == texts[root + 1])
+  end
   for _ = 1, 20 do group:barrier() end
   return sums[1]
 end
