@@ -1,12 +1,13 @@
--- launched.lua WHAT [SECONDS]: one of several processes, for test_launch.py. It meets the others as its launcher says,
--- and does WHAT.
+-- launched.lua WHAT [SECONDS [SECONDS]]: one of several processes, for test_launch.py. It meets the others as its
+-- launcher says, and does WHAT. The seconds are those of silence, and until all must be there.
 local core = require "icl.core"
 local launcher = require "icl.internal.launcher"
 
 local what, timeout = arg[1], tonumber(arg[2])
 local found = launcher.find() or { kind = "tcp", rank = 0, size = 1, by = "nobody" }
 local group = core.group_open { kind = found.kind, rank = found.rank, size = found.size, address = found.address,
-                                timeout = timeout, start_timeout = 60, fast_reduce = what == "fast" }
+                                timeout = timeout, start_timeout = tonumber(arg[3]) or 60,
+                                fast_reduce = what == "fast" }
 local rank, size = group:rank(), group:size()
 io.stdout:setvbuf "line"
 
