@@ -76,10 +76,13 @@ ACCESS(16)
 void __tsan_read_range(void *address, unsigned long bytes) { touch(address, bytes, false); }
 void __tsan_write_range(void *address, unsigned long bytes) { touch(address, bytes, true); }
 
-/* Tickets. */
+/* Tickets and counts. */
 unsigned __tsan_atomic32_load(const unsigned *address, int) { return *address; }
 unsigned __tsan_atomic32_exchange(unsigned *address, unsigned value, int) { return std::exchange(*address, value); }
 unsigned __tsan_atomic32_fetch_add(unsigned *address, unsigned value, int) {
+  return std::exchange(*address, *address + value);
+}
+uint64_t __tsan_atomic64_fetch_add(uint64_t *address, uint64_t value, int) {
   return std::exchange(*address, *address + value);
 }
 int __tsan_atomic32_compare_exchange_weak(unsigned *address, unsigned *expected, unsigned value, int, int) {

@@ -261,7 +261,8 @@ def link(build, folder, flavour, objects):
 def verdict(program, ops):
   """What the tests said, None if nothing."""
   try:
-    run = subprocess.run([program, *ops], capture_output=True, text=True, errors="replace", timeout=TIMEOUT)
+    run = subprocess.run([program, *ops], capture_output=True, text=True, errors="replace", timeout=TIMEOUT,
+                         env=os.environ | {"TSAN_OPTIONS": "halt_on_error=1"})
   except subprocess.TimeoutExpired:
     return "hangs"
   if run.returncode == 0:
