@@ -1,5 +1,5 @@
 -- test_run_files.lua [COUNT [FIRST [options|reports|state]]]: whatever a run's options.lua, metrics.jsonl or checkpoint
--- says, it is read, or the message is one for people. Input number i is always the same.
+-- says, it is read, or the message is one for people. The input that failed is shown.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "../lua/check.lua")
 local icl = require "icl"
 local core = require "icl.core"
@@ -117,7 +117,7 @@ local path = folder .. "/checkpoints/last.safetensors"
 local tensors, metadata = core.safetensors_read(path)
 local copies = {}
 for i, item in ipairs(tensors) do copies[i] = { name = item.name, tensor = item.tensor + 0 } end
-each_input("state", metadata.icl, function(input)
+local function restores(input)
   if not utf8.len(input) or input:find "\0" then return end
   core.safetensors_write(path, copies, { icl = input })
   local ok, before = pcall(checkpoint.open, path)
@@ -129,6 +129,11 @@ each_input("state", metadata.icl, function(input)
     reports.new(nil, before.state.best, before.about.figures)
   end)
   if not restored then for_people(message) end
+end
+each_input("state", metadata.icl, restores)
+check("settings of another kind", function()
+  restores((metadata.icl:gsub('"scaler":{"options":%[%]}', '"scaler":{"options":1.5}')))
+  restores((metadata.icl:gsub('"scaler":{"options":%[%]}', '"scaler":1.5')))
 end)
 
 os.execute(("rm -rf '%s'"):format(folder))

@@ -173,8 +173,9 @@ local function load_kept(run, before, anyway)
     end
     local settings = before.about.settings[name]
     if checkpoint.has_settings(thing) and settings then
-      local ok, message = pcall(thing.settings, thing, settings)
-      if not ok then fail("resume: %s: the settings of %s cannot be used: %s", before.path, name, message) end
+      if not pcall(thing.settings, thing, settings) then
+        fail("resume: %s: the settings of %s in its metadata are not what a run writes", before.path, name)
+      end
     end
   end
   for _, name in ipairs(names_in(before)) do

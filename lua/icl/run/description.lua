@@ -43,6 +43,8 @@ function description.network(run)
   if not (model and set) then return nil, {} end
   if not run.described then
     local ok, text, constants = pcall(network.describe, model, set.shape)
+    local whole, why = pcall(core.json_decode, text)  -- what is wrong in it would make each checkpoint unreadable
+    if ok and not whole then ok, text = false, why end
     run.described = ok and { network = json.verbatim(text), constants = constants } or { constants = {} }
     if not ok then
       run:line(("Note: only this recipe can use the weights, since the network cannot be described: %s"):format(text))
