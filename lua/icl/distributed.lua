@@ -131,8 +131,8 @@ function distributed.init(given)
   distributed.attach()
 end
 
--- distributed.settings(settings): of those of the engine, threads and device that nobody chose: the processes of a machine
--- share its cores, and each has the device of its own number.
+-- distributed.settings(settings): of those of the engine, threads and device that nobody chose: the processes of a
+-- machine share its cores, and each has the device of its own number.
 function distributed.settings(settings)
   if not processes.are_several() then return end
   if not settings.threads and not os.getenv "ICL_THREADS" then settings.threads = opened:threads() end
