@@ -16,6 +16,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "group/group.h"
+
 static lua_State *volatile main_thread; /* NULL: no handlers are installed */
 static icl_engine *volatile watched;
 static atomic_int pending;
@@ -100,6 +102,7 @@ static void watch_coroutines(lua_State *L) {
 static void ask_to_stop(void) {
   if (watched)
     icl_engine_interrupt(watched);
+  icl__group_interrupt();
   lua_sethook(main_thread, stop, EVERY_EVENT, 1);
 }
 

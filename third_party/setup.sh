@@ -11,7 +11,10 @@ packages="gcc make cmake pkgconf libc6-dev liblua5.4-dev libdnnl-dev zlib1g-dev 
   libjansson-dev libedit-dev libzip-dev libcurl4-openssl-dev libmd-dev libwebp-dev libtiff-dev dataset-fashion-mnist"
 case ${1:-} in
   "") ;;
-  tests) packages="$packages libopenmpi-dev openmpi-bin lua5.4 python3 python3-venv chromium fonts-dejavu-core patchelf xz-utils" ;;
+  tests)
+    packages="$packages libopenmpi-dev openmpi-bin lua5.4 python3 python3-venv chromium fonts-dejavu-core patchelf"
+    packages="$packages xz-utils"
+    ;;
   *) echo "setup.sh: '$1' is not known; there is: tests" >&2 && exit 2 ;;
 esac
 

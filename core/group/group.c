@@ -71,11 +71,17 @@ static void note_failure(icl_group *g, icl_status status, const char *text) {
   snprintf(g->failure, sizeof g->failure, "%s", text);
 }
 
-/* Notes what the communicator reports. EINTERRUPTED is what a caller noted, or the end. */
+/* Notes what the communicator reports. EINTERRUPTED: a caller has noted why, or else a signal came. */
 static void take_failure(icl_group *g, icl_status status) {
-  pthread_mutex_lock(&g->lock);
+  char text[MESSAGE];
   if (status != ICL_EINTERRUPTED)
-    note_failure(g, status, icl_message());
+    snprintf(text, sizeof text, "%s", icl_message());
+  else if (g->roster.host)
+    snprintf(text, sizeof text, "rank %d on %s: it was interrupted", g->roster.rank, g->roster.host[g->roster.rank]);
+  else
+    snprintf(text, sizeof text, "it was interrupted before the group was there");
+  pthread_mutex_lock(&g->lock);
+  note_failure(g, status, text);
   pthread_mutex_unlock(&g->lock);
 }
 
@@ -130,10 +136,10 @@ static icl_status meet(icl_group *g) {
 
 /* Says what became of the opening to the one who waits for it. */
 static void tell_opened(icl_group *g, icl_status status) {
+  if (status != ICL_OK)
+    take_failure(g, status);
   pthread_mutex_lock(&g->lock);
   g->open = true;
-  if (status != ICL_OK)
-    note_failure(g, status, icl_message());
   pthread_cond_broadcast(&g->change);
   pthread_mutex_unlock(&g->lock);
 }
@@ -183,6 +189,24 @@ static void *work(void *argument) {
   if (g->state)
     g->communicator->close(g->state);
   return NULL;
+}
+
+/* ---- waiting ---- */
+
+static atomic_int waited_for = -1; /* what ends the group that a call waits for */
+
+void icl__group_interrupt(void) {
+  int stop = waited_for;
+  if (stop >= 0)
+    raise_event(stop);
+}
+
+/* Until it is true; lock held. */
+static void wait_until(icl_group *g, const bool *done) {
+  int outer = atomic_exchange(&waited_for, g->meeting.stop);
+  while (!*done)
+    pthread_cond_wait(&g->change, &g->lock);
+  waited_for = outer;
 }
 
 /* ---- opening ---- */
@@ -261,8 +285,7 @@ icl_status icl_group_open(const icl_group_options *options, icl_group **result) 
     return icl__fail(ICL_EIO, "cannot start the thread of a group: %s", strerror(error));
   }
   pthread_mutex_lock(&g->lock);
-  while (!g->open)
-    pthread_cond_wait(&g->change, &g->lock);
+  wait_until(g, &g->open);
   icl_status status = failure_of(g);
   pthread_mutex_unlock(&g->lock);
   if (status == ICL_OK) {
@@ -364,8 +387,7 @@ icl_status icl__group_wait(icl_group *group, icl__request *request) {
     return ICL_OK;
   ICL__TRY(check_process(group));
   pthread_mutex_lock(&group->lock);
-  while (!request->done)
-    pthread_cond_wait(&group->change, &group->lock);
+  wait_until(group, &request->done);
   icl_status status = failure_of(group);
   pthread_mutex_unlock(&group->lock);
   icl__free(request);

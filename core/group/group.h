@@ -19,6 +19,10 @@ icl_status icl__group_start_gather(icl_group *group, const void *mine, size_t by
 /* Waits for the end of a request and frees it. NULL is allowed. */
 icl_status icl__group_wait(icl_group *group, icl__request *request);
 
+/* Ends the call that waits for others now, if one does, with EINTERRUPTED: they are told, and the group is lost. May be
+ * called from a signal handler. */
+void icl__group_interrupt(void);
+
 /* EIO, with its message, if the group has failed; at once, for those who compute long between two calls. */
 icl_status icl__group_check(icl_group *group);
 

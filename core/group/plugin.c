@@ -42,5 +42,9 @@ icl_status icl__communicator_find(const char *kind, const icl__communicator **re
   if (!icl__communicator_is_plugin(kind))
     return icl__fail(ICL_EINVAL, "groups do not talk by '%s'; choose tcp or mpi", kind);
   icl_status status = open_plugin(kind, result);
-  return status == ICL_OK ? status : icl__wrap(status, "groups cannot talk by %s here; tcp is built in", kind);
+  return status == ICL_OK
+             ? status
+             : icl__wrap(status,
+                         "groups cannot talk by %s here; icl needs libopenmpi-dev when it is built, and openmpi-bin",
+                         kind);
 }

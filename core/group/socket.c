@@ -126,7 +126,7 @@ icl_status icl__socket_accept(int listening, double until, int stop, int *fd, ch
     *fd = accept4(listening, (struct sockaddr *)&at, &bytes, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (*fd < 0) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-        return icl__fail(ICL_EIO, "cannot take a connection: %s", strerror(errno));
+        return icl__fail(ICL_ENOTSUP, "cannot take a connection: %s", strerror(errno));
       continue; /* whoever it was is gone again */
     }
     int one = 1;

@@ -20,12 +20,13 @@ icl_status icl__address_parse(const char *text, icl__address *result);
 icl_status icl__socket_listen(const icl__address *address, int *fd);
 int icl__socket_port(int fd); /* of the near end */
 
-/* The status of a wait, ICL_OK when `fd` is ready for `events` of poll(); EIO, without a message: it is too late. */
+/* The status of a wait, ICL_OK when `fd` is ready for `events` of poll(); EIO: it is too late. */
 icl_status icl__socket_wait(int fd, short events, double until, int stop);
 
 /* Tries until someone takes the connection. */
 icl_status icl__socket_connect(const icl__address *address, double until, int stop, int *fd);
-/* The next connection, and in `from` the address of its far end as numbers. EIO, without a message: it is too late. */
+/* The next connection, and in `from` the address of its far end as numbers. EIO: it is too late;
+ * ENOTSUP: the system has no room for another one. */
 icl_status icl__socket_accept(int listening, double until, int stop, int *fd, char from[ICL__NUMERIC_ADDRESS]);
 
 /* All the bytes or an error with no more than the reason in its message: "it ended", "it is silent". */

@@ -1,12 +1,13 @@
--- launched.lua WHAT [SECONDS]: one of several processes, for test_launch.py. It meets the others as its launcher says,
--- and does WHAT.
+-- launched.lua WHAT [SECONDS [SECONDS]]: one of several processes, for test_launch.py. It meets the others as its
+-- launcher says, and does WHAT. The seconds are those of silence, and until all must be there.
 local core = require "icl.core"
 local launcher = require "icl.internal.launcher"
 
 local what, timeout = arg[1], tonumber(arg[2])
 local found = launcher.find() or { kind = "tcp", rank = 0, size = 1, by = "nobody" }
 local group = core.group_open { kind = found.kind, rank = found.rank, size = found.size, address = found.address,
-                                timeout = timeout, start_timeout = 60, fast_reduce = what == "fast" }
+                                timeout = timeout, start_timeout = tonumber(arg[3]) or 60,
+                                fast_reduce = what == "fast" }
 local rank, size = group:rank(), group:size()
 io.stdout:setvbuf "line"
 
@@ -18,7 +19,9 @@ local function talk()
   local sums, all = group:sum(numbers), group:gather(texts[rank + 1])
   for i = 1, 3000 do assert(sums[i] == i * size * (size + 1) // 2) end
   for r = 1, size do assert(all[r] == texts[r]) end
-  for root = 0, size - 1 do assert(group:broadcast(rank == root and texts[root + 1] or nil, root) == texts[root + 1]) end
+  for root = 0, size - 1 do
+    assert(group:broadcast(rank == root and texts[root + 1] or nil, root) == texts[root + 1])
+  end
   for _ = 1, 20 do group:barrier() end
   return sums[1]
 end

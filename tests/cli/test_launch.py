@@ -198,6 +198,30 @@ def errors_name_the_process():
   lacks(errors[1], "rank 1 on")
 
 
+@test
+def a_signal_ends_the_wait_for_others():
+  words = [ICL, SCRIPT, "talk", "20", "100000"]  # nobody comes
+  with subprocess.Popen(words, env=environment(**torchrun(2)[0]), text=True, stdin=subprocess.DEVNULL,
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=PATIENCE)[1]
+  contains(errors, "stopped by INT")
+  equal(process.returncode, -signal.SIGINT)
+
+
+@test
+def a_signal_to_one_ends_all():
+  started = [subprocess.Popen([ICL, SCRIPT, "wait", "60"], env=environment(**own), text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+             for own in torchrun(2)]
+  pid_of(started[1])
+  started[1].send_signal(signal.SIGTERM)
+  errors = [process.communicate(timeout=PATIENCE)[1] for process in started]
+  contains(errors[0], f"rank 1 on {socket.gethostname()}: it was interrupted")
+  contains(errors[1], "stopped by TERM")
+
+
 # ---- two machines ----
 
 

@@ -260,6 +260,23 @@ TEST(options_that_are_wrong) {
   CHECK_ERROR(icl_group_open(&options, &group), ICL_EINVAL, "'smoke'; choose tcp or mpi");
 }
 
+TEST(plugins_that_are_missing_or_wrong) {
+  char folder[] = "/tmp/icl-group-XXXXXX", path[64];
+  icl_group_options options = {.kind = "mpi"};
+  icl_group *group;
+  CHECK(mkdtemp(folder));
+  setenv("ICL_PLUGINS", folder, 1);
+  CHECK_ERROR(icl_group_open(&options, &group), ICL_ENOENT, "icl needs libopenmpi-dev");
+  snprintf(path, sizeof path, "%s/libicl_mpi.so", folder);
+  FILE *file = fopen(path, "w");
+  fputs("no library", file);
+  fclose(file);
+  icl_status status = icl_group_open(&options, &group);
+  unlink(path);
+  rmdir(folder);
+  CHECK_ERROR(status, ICL_ENOTSUP, path);
+}
+
 TEST(addresses_that_are_wrong) {
   static const char *const wrong[] = {"host",   "host:",      ":29500",      "host:port",
                                       "host:0", "host:65536", "host:123456", "[]:1"};

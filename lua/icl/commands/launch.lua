@@ -51,9 +51,9 @@ local function program()
 end
 
 local function is_root()
-  local user = io.open "/proc/self/status"
-  local text = user and user:read "a" or ""
-  if user then user:close() end
+  local status = io.open "/proc/self/status"
+  local text = status and status:read "a" or ""
+  if status then status:close() end
   return text:match "\nUid:%s+%d+%s+(%d+)" == "0"
 end
 

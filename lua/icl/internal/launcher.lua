@@ -102,8 +102,8 @@ end
 local all = { by_options, by_torchrun, by_open_mpi, by_slurm }
 
 -- launcher.find(opt) -> { by = name, kind =, rank =, size =, local_rank =, local_size =, address = }, of which the last
--- three may be nil; nil where this process was started alone. opt: rank, world_size, local_rank and master, if they were
--- given. getenv: os.getenv, or a stand-in for tests.
+-- three may be nil; nil where this process was started alone. opt: rank, world_size, local_rank and master, if these
+-- were given. getenv: os.getenv, or a stand-in for tests.
 function launcher.find(opt, getenv)
   for _, by in ipairs(all) do
     local found = by(getenv or os.getenv, opt or {})

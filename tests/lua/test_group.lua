@@ -1,0 +1,75 @@
+-- test_group.lua: groups of processes as Lua values, here of one process; tests/cli/test_launch.py has several.
+local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local core = require "icl.core"
+local icl = require "icl"
+
+local function alone()
+  return core.group_open { size = 1 }
+end
+
+check("a group of one process", function()
+  local group <close> = alone()
+  check.equal(group:rank(), 0)
+  check.equal(group:size(), 1)
+  check.equal(group:local_rank(), 0)
+  check.equal(group:local_size(), 1)
+  check.equal(#group:host(0) > 0, true)
+  check.equal(group:threads() >= 1, true)
+  group:barrier()
+  check.equal(group:check(), true)
+end)
+
+check("sums, strings and tensors", function()
+  local group <close> = alone()
+  check.equal(table.concat(group:sum { 1, 2.5, -0.0 }, " "), "1.0 2.5 -0.0")
+  check.equal(#group:sum {}, 0)
+  check.equal(table.concat(group:gather "one\0two", "|"), "one\0two")
+  check.equal(group:gather ""[1], "")
+  check.equal(group:broadcast "word", "word")
+  check.equal(group:broadcast("word", 0), "word")
+  local x = group:broadcast(icl.tensor { { 1, 2, 3 }, { 4, 5, 6 } })
+  check.equal(tostring(x:shape()[1]) .. tostring(x:shape()[2]), "23")
+  check.equal(x:sum():item(), 21)
+  check.equal(group:broadcast(icl.state { 3, 4 }):sum():item(), 7)
+end)
+
+check("wrong arguments", function()
+  local group <close> = alone()
+  check.raises(function() group:sum { 1, "x" } end, "group:sum: entry 2 is 'x'; it must be a number")
+  check.raises(function() group:sum { 1, nil, 3 } end, "a list with holes")
+  check.raises(function() group:broadcast({}) end, "tensor or string expected")
+  check.raises(function() group:broadcast("x", 1) end, "there is no rank 1")
+  check.raises(function() group:broadcast(nil) end, "string expected")
+  check.raises(function() group:host(-1) end, "there is no rank %-1")
+  check.raises(function() group:gather(nil) end, "string expected")
+  check.raises(function() core.group_open { sise = 1 } end, "there is no option 'sise' %(did you mean size%?%)")
+  check.raises(function() core.group_open { size = 1.5 } end, "size is 1.5; it must be an integer")
+  check.raises(function() core.group_open { size = 2, rank = 2 } end, "rank 2 of 2")
+  check.raises(function() core.group_open { size = 2, address = 7 } end, "address is 7; it must be a string")
+  check.raises(function() core.group_open { size = 2 } end, "needs an address")
+  check.raises(function() core.group_open() end, "needs the rank")
+  check.raises(function() core.group_open { size = 1, fast_reduce = 1 } end, "fast_reduce is 1; it must be")
+  check.raises(function() core.group_open { size = 1, kind = "nccl" } end, "choose tcp or mpi")
+end)
+
+check("what can be used", function()
+  check.equal(core.group_usable "tcp", true)
+  local usable, why = core.group_usable "smoke"
+  check.equal(usable, nil)
+  check.equal(why:find "choose tcp or mpi" ~= nil, true)
+end)
+
+check("the end of a group", function()
+  local group = alone()
+  group:close()
+  group:close()
+  check.raises(function() group:rank() end, "the group was closed")
+  local lost <close> = alone()
+  lost:abort "it went wrong"
+  check.raises(function() lost:barrier() end, "rank 0 on .*: it went wrong")
+  local fine, why = lost:check()
+  check.equal(fine, nil)
+  check.equal(why:find "it went wrong" ~= nil, true)
+end)
+
+check.close()
