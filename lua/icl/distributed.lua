@@ -131,10 +131,10 @@ function distributed.init(given)
   distributed.attach()
 end
 
--- distributed.settings(settings): of those of the engine, threads and device that nobody chose: the processes of a machine
--- share its cores, and each has the device of its own number.
+-- distributed.settings(settings): of those of the engine, threads and device that nobody chose: the processes of a
+-- machine share its cores, and each has the device of its own number.
 function distributed.settings(settings)
-  if not processes.are_several() then return end
+  if not opened or opened:size() == 1 then return end
   if not settings.threads and not os.getenv "ICL_THREADS" then settings.threads = opened:threads() end
   local device = settings.device
   if device and device ~= "cpu" and device ~= "ref" and not device:find(":", 1, true) then

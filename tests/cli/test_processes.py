@@ -124,7 +124,7 @@ def differing(a, b, but=lambda name: False):
 
 # ---- the bytes of one process ----
 
-# Processes, images of a batch, and what else is asked for. 19 images are no equal parts, and leave a smaller last batch.
+# Processes, images of a batch, and what else is asked for. 19 images are no equal parts, and leave a smaller batch.
 CASES = [
   (2, 24, []),
   (3, 19, ["--no-drop-last"]),
