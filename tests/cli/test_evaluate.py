@@ -299,7 +299,7 @@ def images_that_do_not_fit_are_a_wrong_command_line():
     os.mkdir(where / "photos")
     write_image_folder(where / "photos")
     contains(failure(run("evaluate", where / "net", "--dataset", "folder", "--data", where / "photos"), 2),
-             f"--data {where / 'photos'}: the network takes images of 28 x 28 x 1")
+             f"--data {where / 'photos'}: the network has 10 classes, and folder has 2")
     result = run("evaluate", where / "net", "--dataset", "mnist", "--data", where / "data")
     contains(failure(result, 2), f"--data {where / 'data'}: class 1 of the images is 0, and of the network T-shirt/top")
 

@@ -125,10 +125,10 @@ start_tests() {
   golden() { job "golden-$1" "$2" $icl "tests/golden/$3.lua" "$4" --device "$device" $5; }
 
   if wants training; then
-    job training-cpu 200 $icl tests/cuda/train.lua --threads 6 $images --steps $steps --cutout
-    job training-f32 120 $train --steps $steps --cutout
-    job training-bf16 120 $train --steps $steps --cutout --precision bf16
-    [ -z "$f16" ] || job training-f16 120 $train --steps $steps --cutout --precision f16
+    job training-cpu 200 $icl tests/cuda/train.lua --threads 6 $images --steps $steps
+    job training-f32 120 $train --steps $steps
+    job training-bf16 120 $train --steps $steps --precision bf16
+    [ -z "$f16" ] || job training-f16 120 $train --steps $steps --precision f16
   fi
   if wants golden; then
     golden models 150 models "$oracle" ""

@@ -6,12 +6,13 @@ local methods, ops = core.tensor_methods, core.ops
 -- A pool by its kernel and a table, or by all in one table. Windows lie side by side unless a stride is given.
 local function pool(name, x, kernel, options, ...)
   arguments.no_more(name, "a kernel and a table of options", ...)
-  if type(kernel) == "table" and kernel.kernel ~= nil then
+  if type(kernel) == "table" and kernel[1] == nil then
     arguments.no_more(name, "either a kernel and a table of options or all in one table", options)
-    kernel, options = kernel.kernel, kernel
+    options = arguments.options(name, kernel, {}, { "kernel", "stride", "padding" })
+    kernel, options.kernel = options.kernel, nil
   end
   kernel = arguments.pair(name .. ": kernel", kernel, 1)
-  options = arguments.options(name, options, { stride = kernel, padding = 0 }, { "kernel" })
+  options = arguments.options(name, options, { stride = kernel, padding = 0 })
   return ops[name](x, { kernel = kernel, stride = options.stride, padding = options.padding })
 end
 
