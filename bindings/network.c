@@ -8,7 +8,6 @@
 #include "handle.h"
 #include "owner.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -76,7 +75,7 @@ static int describe(lua_State *L) {
   int count = (int)lua_rawlen(L, 5), extras;
   lua_newtable(L);
   const icl__leaf *leaves = push_leaves(L, 5, 6, count);
-  void **text_holder = icl__lua_guard(L, free), **extra_holder = icl__lua_guard(L, icl__free);
+  void **text_holder = icl__lua_guard(L, icl__free), **extra_holder = icl__lua_guard(L, icl__free);
   char *text;
   icl_tensor **extra;
   ICL__LUA_TRY(L, icl__describe(trace, count, leaves, &text, &extras, &extra));
@@ -132,12 +131,14 @@ static int image(lua_State *L) {
 
 /* network:metadata() -> what the file says about it and the data, as JSON */
 static int metadata(lua_State *L) {
-  void **holder = icl__lua_guard(L, free);
-  char *text = json_dumps(icl__json_value(check_network(L)->metadata), JSON_COMPACT | JSON_REAL_PRECISION(17));
-  if (!text)
+  void **holder = icl__lua_guard(L, icl__free);
+  const json_t *value = icl__json_value(check_network(L)->metadata);
+  size_t bytes;
+  char *text;
+  if (icl__json_text(value, JSON_COMPACT | JSON_REAL_PRECISION(17), &text, &bytes) != ICL_OK)
     icl__lua_fail(L, "network: no memory for its metadata");
   *holder = text;
-  lua_pushstring(L, text);
+  lua_pushlstring(L, text, bytes);
   return 1;
 }
 

@@ -98,3 +98,19 @@ void icl__json_free(icl__json *json) {
   }
   icl__free(json);
 }
+
+/* ---- writing ---- */
+
+icl_status icl__json_text(const json_t *value, size_t flags, char **text, size_t *bytes) {
+  *bytes = json_dumpb(value, NULL, 0, flags);
+  *text = *bytes ? icl__alloc(*bytes + 1, 1) : NULL;
+  if (!*text)
+    return ICL_ENOMEM;
+  if (json_dumpb(value, *text, *bytes, flags) != *bytes) {
+    icl__free(*text);
+    *text = NULL;
+    return ICL_ENOMEM;
+  }
+  (*text)[*bytes] = '\0';
+  return ICL_OK;
+}

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/shape.h"
 
@@ -106,28 +105,29 @@ static icl_status add_entries(json_t *header, const icl_safetensors *contents, c
   return ICL_OK;
 }
 
-/* Length and text, padded with spaces so that the data begins at a multiple of 8. The text is written into memory that
- * is there: where jansson has to make room itself, it loses a key when memory is out. */
+/* Length and text, padded with spaces so that the data begins at a multiple of 8. */
 static icl_status frame(const json_t *header, char **start, size_t *bytes) {
-  size_t used = json_dumpb(header, NULL, 0, JSON_COMPACT);
-  if (!used)
+  char *text;
+  size_t used;
+  if (icl__json_text(header, JSON_COMPACT, &text, &used) != ICL_OK)
     return icl__fail(ICL_ENOMEM, "out of memory for the header");
   uint64_t length = (used + 7) / 8 * 8;
+  char *frame = NULL;
+  icl_status status = ICL_OK;
   if (length > ICL__SAFETENSORS_MAX_HEADER)
-    return icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
-                     ICL__SAFETENSORS_MAX_HEADER);
-  char *frame = icl__alloc(sizeof length + length, 1);
-  if (!frame)
-    return ICL_ENOMEM;
-  memcpy(frame, &length, sizeof length);
-  memset(frame + sizeof length, ' ', length);
-  if (json_dumpb(header, frame + sizeof length, length, JSON_COMPACT) != used) {
-    icl__free(frame);
-    return icl__fail(ICL_ENOMEM, "out of memory for the header");
+    status = icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
+                       ICL__SAFETENSORS_MAX_HEADER);
+  else if (!(frame = icl__alloc(sizeof length + length, 1)))
+    status = ICL_ENOMEM;
+  if (frame) {
+    memcpy(frame, &length, sizeof length);
+    memset(frame + sizeof length, ' ', length);
+    memcpy(frame + sizeof length, text, used);
+    *start = frame;
+    *bytes = sizeof length + length;
   }
-  *start = frame;
-  *bytes = sizeof length + length;
-  return ICL_OK;
+  icl__free(text);
+  return status;
 }
 
 icl_status icl__safetensors_start(const icl_safetensors *contents, const icl_array **order, char **start,

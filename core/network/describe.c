@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/dtype.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "graph/engine.h"
 #include "network/description.h"
@@ -442,9 +441,10 @@ icl_status icl__describe(const icl__trace trace[2], int leaves, const icl__leaf 
   *text = NULL;
   if (status == ICL_OK) {
     int output = origin(trace[0].logits)->slot;
-    if (json_object_set_new(whole, "output", json_integer(output)) == 0)
-      *text = json_dumps(whole, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    status = *text ? ICL_OK : no_memory();
+    size_t bytes;
+    if (json_object_set_new(whole, "output", json_integer(output)) != 0 ||
+        icl__json_text(whole, JSON_COMPACT | JSON_REAL_PRECISION(17), text, &bytes) != ICL_OK)
+      status = no_memory();
   }
   json_decref(whole);
   icl__free(w.nodes[0]);

@@ -42,8 +42,8 @@ typedef struct {
 icl_status icl__trace_begin(icl_engine *engine, bool *eager);
 void icl__trace_end(icl_engine *engine, bool eager);
 
-/* *text is freed with free(). *extra gets a list of the constants that are to be tensors ICL__EXTRA_TENSOR 0, 1, ... of
- * the file; they stay the trace's, the list is freed with icl__free(). ENOTSUP: the network is not a fixed program of
+/* *extra gets a list of the constants that are to be tensors ICL__EXTRA_TENSOR 0, 1, ... of the file; they stay the
+ * trace's. The list and *text are freed with icl__free(). ENOTSUP: the network is not a fixed program of
  * ops that draw nothing and write nothing; the message names the op and its layer. */
 icl_status icl__describe(const icl__trace trace[2], int leaves, const icl__leaf *leaf, char **text, int *extras,
                          icl_tensor ***extra);
