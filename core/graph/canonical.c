@@ -125,9 +125,11 @@ static bool put_node(icl__evaluation *e, icl__node *node) {
   enum { HEAD = 4, MOST = HEAD + sizeof node->shape + ICL_MAX_INPUTS * sizeof(int32_t) + sizeof node->attr };
   icl__canonical *form = &e->form;
   icl__listed *grown = icl__grow(form->listed, &form->capacity, (size_t)form->nodes + 1, sizeof *grown);
-  if (!grown || !reserve(form, MOST))
+  if (!grown)
     return false;
-  form->listed = grown;
+  form->listed = grown; /* also where the rest fails: what it was is gone */
+  if (!reserve(form, MOST))
+    return false;
   form->listed[form->nodes] = (icl__listed){node, form->key_bytes};
   node->slot = form->nodes++;
   icl__leaf_kind leaf = icl__leaf_kind_of(e, node);
