@@ -286,8 +286,7 @@ def at_long_work():
 @test
 def ctrl_c_stops_whatever_runs_and_hits_nothing_else():
   for terminal in at_long_work():
-    terminal.send("\x03")
-    terminal.send("\x03")  # a second one at once is the same wish
+    terminal.send("\x03\x03")  # a second one at once is the same wish
     terminal.expect(r"(stopped|interrupted).*?\nicl> ")
     terminal.send("\nprint('al' .. 'ive')\n")
     terminal.expect(r"\nalive\nicl> ")
