@@ -116,20 +116,22 @@ def an_interrupt_stops_it():
       contains(messages, "stopped by INT")
 
 
-def large_pictures(where):
-  """A folder of classes with pictures of which each takes a good part of a second to decode."""
+def large_pictures(where, count):
+  """A folder of two classes with `count` pictures of which each takes a good part of a second to decode."""
   side = 5000
   write_png_rows(where / "large.png", side, side, (b"\0" + b"\x55" * (3 * side)) * side)
-  for name in ("train/cat/1", "train/cat/2", "train/dog/1", "train/dog/2", "val/cat/1", "val/dog/1"):
-    os.makedirs(where / os.path.dirname(name), exist_ok=True)
-    os.link(where / "large.png", where / f"{name}.png")
+  for part, number in (("train", count), ("val", 2)):
+    for name in ("cat", "dog"):
+      os.makedirs(where / f"{part}/{name}")
+      for turn in range(number // 2):
+        os.link(where / "large.png", where / f"{part}/{name}/{turn}.png")
   return where.path
 
 
 @test
 def an_interrupt_while_images_are_decoded():
-  with folder() as here:
-    data = large_pictures(here)
+  with folder() as here, folder() as many:
+    data = large_pictures(here, 4)
     train = (RECIPE, "--depth", "8", "--type", "cifar", "--dataset", "folder", "--image-size", "16", "--data", data,
              "--batch-size", "4", "--epochs", "1000")
     for words, begins in (
@@ -137,7 +139,7 @@ def an_interrupt_while_images_are_decoded():
       ((*train, "--output", here / "again"), "Options that differ"),
       (("-e", "print 'begins' io.stdout:flush() while true do icl.image.read(arg[1]) end", here / "large.png"),
        "begins"),
-      (("data", "stats", data), None),
+      (("data", "stats", large_pictures(many, 400)), None),
     ):
       process = start(*words)
       if begins:
