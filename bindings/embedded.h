@@ -1,7 +1,8 @@
 /* embedded.h - the Lua library and the recipes as data inside the program.
  *
- * The build turns every lua/icl/.../NAME.lua into one entry of icl__embedded, in the order of the files' names; an
- * entry without a name ends the list; and every recipes/NAME.lua into one of icl__embedded_recipes. The sources are text, followed by a zero byte that `size` does not count. */
+ * The build turns every lua/icl/.../NAME.lua into one entry of icl__embedded, in the order of the files' names, and
+ * every recipes/NAME.lua into one of icl__embedded_recipes; an entry without a name ends a list. The sources are text,
+ * followed by a zero byte that `size` does not count. */
 #ifndef ICL_BINDINGS_EMBEDDED_H
 #define ICL_BINDINGS_EMBEDDED_H
 

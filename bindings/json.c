@@ -67,7 +67,7 @@ static int json_decode(lua_State *L) {
       icl__json_parse(text, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error, &json);
   if (status == ICL_EFORMAT)
     icl__lua_fail(L, "json_decode: line %d, column %d: %s", error.line, error.column, error.text);
-  ICL__LUA_TRY(L, status);
+  icl__lua_check(L, status);
   *guard = json;
   push_value(L, icl__json_value(json));
   return 1;

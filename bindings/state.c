@@ -10,6 +10,8 @@
 #include "op.h"
 #include "where.h"
 
+#include "base/shape.h"
+
 #include <string.h>
 
 static int state_release(lua_State *L) {
@@ -106,44 +108,29 @@ static int state_write(lua_State *L) {
 
 /* ---- numbers in and out ---- */
 
-/* Pushes "(2, 3)". */
-static const char *push_sizes(lua_State *L, int rank, const int32_t *shape) {
-  lua_pushliteral(L, "(");
-  for (int d = 0; d < rank; d++) {
-    lua_pushfstring(L, d ? ", %d" : "%d", (int)shape[d]);
-    lua_concat(L, 2);
-  }
-  lua_pushliteral(L, ")");
-  lua_concat(L, 2);
-  return lua_tostring(L, -1);
-}
-
-/* A tensor at index 2 as its elements in the dtype of the state, which must have its shape. */
-static const void *push_elements(lua_State *L, const icl_state *state) {
-  icl_tensor *t = icl__lua_check_tensor(L, 2);
-  bool same = icl_tensor_rank(t) == icl_state_rank(state);
-  for (int d = 0; same && d < icl_tensor_rank(t); d++)
-    same = icl_tensor_shape(t)[d] == icl_state_shape(state)[d];
-  if (!same)
-    icl__lua_fail(L, "set: the tensor is %s, the state is %s", push_sizes(L, icl_tensor_rank(t), icl_tensor_shape(t)),
-                  push_sizes(L, icl_state_rank(state), icl_state_shape(state)));
-  size_t count = (size_t)icl_tensor_count(t);
-  void *data = lua_newuserdatauv(L, count * icl_dtype_bytes(icl_state_dtype(state)) + 1, 0);
-  ICL__LUA_TRY(L, icl_tensor_read(t, icl_state_dtype(state), data));
-  return data;
+static void check_same_shape(lua_State *L, const icl_state *state, const icl_tensor *value) {
+  char have[ICL__SHAPE_TEXT], want[ICL__SHAPE_TEXT];
+  int rank = icl_state_rank(state), value_rank = icl_tensor_rank(value);
+  const int32_t *shape = icl_state_shape(state), *value_shape = icl_tensor_shape(value);
+  if (!icl__equal_shapes(value_rank, value_shape, rank, shape))
+    icl__lua_fail(L, "set: the tensor is %s, the state is %s", icl__sizes_text(have, value_rank, value_shape),
+                  icl__sizes_text(want, rank, shape));
 }
 
 /* s:set(value): a number for every element, a tensor, a table or a string of bytes, at once; not inside a step */
 static int state_set(lua_State *L) {
   icl__lua_no_more(L, 2, "set");
   icl_state *state = icl__lua_check_state(L, 1);
+  icl_dtype dtype = icl_state_dtype(state);
+  const void *data;
   if (icl__lua_is_tensor(L, 2)) {
-    ICL__LUA_TRY(L, icl_state_set(state, icl_state_dtype(state), push_elements(L, state)));
-    return 0;
-  }
-  const void *data =
-      icl__lua_push_array(L, 2, "set", icl_state_dtype(state), icl_state_rank(state), icl_state_shape(state));
-  ICL__LUA_TRY(L, icl_state_set(state, icl_state_dtype(state), data));
+    icl_tensor *value = icl__lua_check_tensor(L, 2);
+    check_same_shape(L, state, value);
+    dtype = icl_tensor_dtype(value);
+    data = icl__lua_push_values(L, value);
+  } else
+    data = icl__lua_push_array(L, 2, "set", dtype, icl_state_rank(state), icl_state_shape(state));
+  ICL__LUA_TRY(L, icl_state_set(state, dtype, data));
   return 0;
 }
 

@@ -5,6 +5,8 @@
 #ifndef ICL_BACKEND_BN_SUMS_H
 #define ICL_BACKEND_BN_SUMS_H
 
+#include <string.h>
+
 #include "backend/kernel.h"
 #include "ops/batch_norm.h"
 
@@ -29,6 +31,18 @@ static inline void icl__bn_sums_add(const icl__bn_sums *to, const icl__bn_sums *
     to->squares[i] += more->squares[i];
     to->sum[i] += more->sum[i];
     to->count[i] += m;
+  }
+}
+
+/* `sum` becomes what the tables of all ranks are together, which lie `stride` elements apart, each as dense as `sum`.
+ */
+static inline void icl__bn_sums_join(const icl__view *sum, double *tables, size_t stride, int ranks) {
+  const icl__bn_sums to = icl__bn_sums_at(sum);
+  memset(sum->data, 0, (size_t)(BN_SUMS_ROWS * sum->pitch) * sizeof *tables);
+  for (int r = 0; r < ranks; r++) {
+    const icl__view table = {.data = tables + (size_t)r * stride, .pitch = sum->pitch};
+    const icl__bn_sums more = icl__bn_sums_at(&table);
+    icl__bn_sums_add(&to, &more, 0, sum->pitch);
   }
 }
 

@@ -50,10 +50,19 @@ bool icl__broadcast(int *rank, int32_t *shape, int other_rank, const int32_t *ot
   return true;
 }
 
-const char *icl__shape_text(char text[ICL__SHAPE_TEXT], icl_dtype dtype, int rank, const int32_t *shape) {
-  int used = snprintf(text, ICL__SHAPE_TEXT, "%s (", icl_dtype_name(dtype));
+static void put_sizes(char text[ICL__SHAPE_TEXT], int used, int rank, const int32_t *shape) {
+  used += snprintf(text + used, (size_t)(ICL__SHAPE_TEXT - used), "(");
   for (int i = 0; i < rank; i++)
     used += snprintf(text + used, (size_t)(ICL__SHAPE_TEXT - used), i ? ", %d" : "%d", (int)shape[i]);
   snprintf(text + used, (size_t)(ICL__SHAPE_TEXT - used), ")");
+}
+
+const char *icl__sizes_text(char text[ICL__SHAPE_TEXT], int rank, const int32_t *shape) {
+  put_sizes(text, 0, rank, shape);
+  return text;
+}
+
+const char *icl__shape_text(char text[ICL__SHAPE_TEXT], icl_dtype dtype, int rank, const int32_t *shape) {
+  put_sizes(text, snprintf(text, ICL__SHAPE_TEXT, "%s ", icl_dtype_name(dtype)), rank, shape);
   return text;
 }

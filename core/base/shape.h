@@ -25,8 +25,9 @@ bool icl__equal_shapes(int rank, const int32_t *shape, int other_rank, const int
 /* Widens a shape to what it and another broadcast to, as in NumPy; false if they do not fit. */
 bool icl__broadcast(int *rank, int32_t *shape, int other_rank, const int32_t *other);
 
-/* "f32 (128, 32, 32, 3)" into `text`; returns it. For messages. */
+/* "(128, 32, 32, 3)", or "f32 (128, 32, 32, 3)", into `text`; returns it. For messages. */
 enum { ICL__SHAPE_TEXT = 96 };
+const char *icl__sizes_text(char text[ICL__SHAPE_TEXT], int rank, const int32_t *shape);
 const char *icl__shape_text(char text[ICL__SHAPE_TEXT], icl_dtype dtype, int rank, const int32_t *shape);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 void icl__collective_text(const icl__collective *what, char text[ICL__COLLECTIVE_TEXT]) {
   switch (what->kind) {
   case ICL__SUM:
@@ -21,8 +23,11 @@ void icl__collective_text(const icl__collective *what, char text[ICL__COLLECTIVE
   }
 }
 
-icl_status icl__collective_differs(const icl__roster *roster, const icl__collective *mine, int other,
-                                   const icl__collective *theirs) {
+icl_status icl__collective_check(const icl__roster *roster, const icl__collective *mine, int other,
+                                 const icl__collective *theirs) {
+  if (theirs->kind == mine->kind && theirs->dtype == mine->dtype && theirs->root == mine->root &&
+      theirs->count == mine->count)
+    return ICL_OK;
   char a[ICL__COLLECTIVE_TEXT], b[ICL__COLLECTIVE_TEXT];
   bool first = roster->rank < other; /* both say the same */
   icl__collective_text(first ? mine : theirs, a);
@@ -47,6 +52,18 @@ icl_status icl__silent(const icl__roster *roster, int rank, double seconds) {
 size_t icl__shard_first(size_t count, int size, int rank) {
   size_t most = count / (size_t)size, rest = count % (size_t)size;
   return (size_t)rank * most + ((size_t)rank < rest ? (size_t)rank : rest);
+}
+
+icl_status icl__scratch_reserve(icl__scratch *scratch, size_t bytes) {
+  if (bytes <= scratch->bytes)
+    return ICL_OK;
+  icl__free(scratch->data);
+  scratch->bytes = 0;
+  scratch->data = icl__alloc(bytes, 1);
+  if (!scratch->data)
+    return ICL_ENOMEM;
+  scratch->bytes = bytes;
+  return ICL_OK;
 }
 
 /* Elements that are added at a time, in memory of the stack: `sum` may be a source that is not yet needed. */

@@ -43,8 +43,7 @@ typedef struct {
   flow *in, *out;
   const void **source;        /* of each rank, for a sum */
   size_t shard_pieces, added; /* of this rank's shard: pieces, and how many of them are added */
-  char *scratch;
-  size_t scratch_bytes;
+  icl__scratch scratch;
 } tcp;
 
 /* ---- pieces ---- */
@@ -63,7 +62,7 @@ static bool is_apart(const flow *f) { return f->done < f->apart.pieces; }
 
 /* Where piece `index` of the shard of this rank waits until it is added. */
 static char *waiting(const tcp *t, int rank, size_t index) {
-  return t->scratch + (index % WINDOW * (size_t)t->size + (size_t)rank) * t->piece;
+  return t->scratch.data + (index % WINDOW * (size_t)t->size + (size_t)rank) * t->piece;
 }
 
 /* Does what comes next from this rank have no place yet? */
@@ -152,9 +151,7 @@ static icl_status place_piece(tcp *t, int rank) {
   /* One that does not wait for this rank may have ended here, although that rank does another thing. */
   const icl__collective *mine = head->sequence + 1 == t->sequence ? &t->before : t->what;
   flow *f = &t->in[rank];
-  if (theirs.kind != mine->kind || theirs.dtype != mine->dtype || theirs.root != mine->root ||
-      theirs.count != mine->count)
-    return icl__collective_differs(t->roster, mine, rank, &theirs);
+  ICL__TRY(icl__collective_check(t->roster, mine, rank, &theirs));
   bool apart = is_apart(f);
   size_t index = apart ? f->done : f->done - f->apart.pieces;
   const segment *s = apart ? &f->apart : &f->whole;
@@ -293,18 +290,6 @@ static icl_status turn(tcp *t, bool *woken) {
 
 /* ---- collectives ---- */
 
-static icl_status reserve(tcp *t, size_t bytes) {
-  if (bytes <= t->scratch_bytes)
-    return ICL_OK;
-  icl__free(t->scratch);
-  t->scratch_bytes = 0;
-  t->scratch = icl__alloc(bytes, 1);
-  if (!t->scratch)
-    return ICL_ENOMEM;
-  t->scratch_bytes = bytes;
-  return ICL_OK;
-}
-
 static bool is_small(const tcp *t) {
   return t->what->count * icl_dtype_bytes(t->what->dtype) <= SMALL / (size_t)t->size;
 }
@@ -313,10 +298,10 @@ static icl_status plan_sum(tcp *t) {
   const icl__collective *what = t->what;
   const size_t element = icl_dtype_bytes(what->dtype), bytes = what->count * element;
   if (is_small(t)) {
-    ICL__TRY(reserve(t, bytes * (size_t)t->size));
+    ICL__TRY(icl__scratch_reserve(&t->scratch, bytes * (size_t)t->size));
     for (int r = 0; r < t->size; r++) {
       t->out[r].whole = make_segment(t, what->mine, bytes);
-      t->in[r].whole = make_segment(t, t->scratch + (size_t)r * bytes, bytes);
+      t->in[r].whole = make_segment(t, t->scratch.data + (size_t)r * bytes, bytes);
     }
     return ICL_OK;
   }
@@ -332,7 +317,7 @@ static icl_status plan_sum(tcp *t) {
     t->out[r].whole = own;
     t->in[r].apart = (segment){NULL, own.bytes, own.pieces};
   }
-  return reserve(t, (own.pieces < WINDOW ? own.pieces : WINDOW) * (size_t)t->size * t->piece);
+  return icl__scratch_reserve(&t->scratch, (own.pieces < WINDOW ? own.pieces : WINDOW) * (size_t)t->size * t->piece);
 }
 
 static void plan_gather(tcp *t) {
@@ -387,7 +372,7 @@ static icl_status carry_out(tcp *t) {
   if (t->what->kind == ICL__SUM && !t->shard_pieces) {
     size_t bytes = t->what->count * icl_dtype_bytes(t->what->dtype);
     for (int r = 0; r < t->size; r++)
-      t->source[r] = t->scratch + (size_t)r * bytes;
+      t->source[r] = t->scratch.data + (size_t)r * bytes;
     add(t, 0, bytes);
   }
   return ICL_OK;
@@ -421,7 +406,7 @@ static void free_all(tcp *t) {
   icl__free(t->in);
   icl__free(t->out);
   icl__free(t->source);
-  icl__free(t->scratch);
+  icl__free(t->scratch.data);
   icl__free(t);
 }
 

@@ -106,26 +106,27 @@ static icl_status add_entries(json_t *header, const icl_safetensors *contents, c
 }
 
 /* Length and text, padded with spaces so that the data begins at a multiple of 8. */
+static icl_status frame_text(const char *text, size_t used, char **start, size_t *bytes) {
+  const uint64_t length = (used + 7) / 8 * 8;
+  if (length > ICL__SAFETENSORS_MAX_HEADER)
+    return icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
+                     ICL__SAFETENSORS_MAX_HEADER);
+  *start = icl__alloc(sizeof length + length, 1);
+  if (!*start)
+    return ICL_ENOMEM;
+  *bytes = sizeof length + length;
+  memcpy(*start, &length, sizeof length);
+  memset(*start + sizeof length, ' ', length);
+  memcpy(*start + sizeof length, text, used);
+  return ICL_OK;
+}
+
 static icl_status frame(const json_t *header, char **start, size_t *bytes) {
   char *text;
   size_t used;
   if (icl__json_text(header, JSON_COMPACT, &text, &used) != ICL_OK)
     return icl__fail(ICL_ENOMEM, "out of memory for the header");
-  uint64_t length = (used + 7) / 8 * 8;
-  char *frame = NULL;
-  icl_status status = ICL_OK;
-  if (length > ICL__SAFETENSORS_MAX_HEADER)
-    status = icl__fail(ICL_EINVAL, "names and metadata take %zu bytes; the format allows %d", used,
-                       ICL__SAFETENSORS_MAX_HEADER);
-  else if (!(frame = icl__alloc(sizeof length + length, 1)))
-    status = ICL_ENOMEM;
-  if (frame) {
-    memcpy(frame, &length, sizeof length);
-    memset(frame + sizeof length, ' ', length);
-    memcpy(frame + sizeof length, text, used);
-    *start = frame;
-    *bytes = sizeof length + length;
-  }
+  icl_status status = frame_text(text, used, start, bytes);
   icl__free(text);
   return status;
 }

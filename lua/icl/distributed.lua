@@ -17,6 +17,7 @@ local fail = require "icl.internal.fail"
 local launcher = require "icl.internal.launcher"
 local part = require "icl.internal.part"
 local processes = require "icl.internal.processes"
+local states_of = require "icl.internal.states_of"
 local usage = require "icl.internal.usage"
 
 local distributed = {}
@@ -51,12 +52,7 @@ end
 -- have in process 0. icl.run does it with what it keeps.
 function distributed.broadcast(thing)
   arguments.typed("icl.distributed.broadcast", thing, "table", "what has named_states(), or a list of states")
-  local states = thing
-  if thing.named_states then
-    states = {}
-    for i, entry in ipairs(thing:named_states()) do states[i] = entry.state end
-  end
-  processes.spread(states)
+  processes.spread(thing.named_states and states_of(thing) or thing)
 end
 
 -- icl.distributed.sum(number or list of numbers) -> the sum over all processes, of a list number by number; in the

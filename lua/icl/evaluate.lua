@@ -17,12 +17,8 @@ local processes = require "icl.internal.processes"
 -- The views of images that a name stands for.
 local views = {}
 
-local function mirrored(image)
-  return core.ops.flip(image, core.full({ image:size(1) }, 1, "bool"))
-end
-
 function views.flip(image)
-  return { image, mirrored(image) }
+  return { image, image:flip(3) }
 end
 
 -- The four corners and the middle, of 7 / 8 of the height and of the width, as 224 pixels of 256 are.
@@ -41,7 +37,7 @@ end
 -- These and their mirror images.
 function views.ten_crop(image)
   local list = views.five_crop(image)
-  for i = 1, 5 do list[5 + i] = mirrored(list[i]) end
+  for i = 1, 5 do list[5 + i] = list[i]:flip(3) end
   return list
 end
 

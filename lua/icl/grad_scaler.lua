@@ -11,6 +11,7 @@ local groups = require "icl.optim.groups"
 local saved = require "icl.optim.saved"
 local settings = require "icl.optim.settings"
 local squares = require "icl.optim.squares"
+local states_of = require "icl.internal.states_of"
 
 local ops = core.ops
 local what = "icl.grad_scaler"
@@ -56,13 +57,9 @@ function Scaler:backward(loss, ...)
 end
 
 -- The states that updates of an optimizer write: of its parameters those that are trained now, and all of its own.
-local function states_of(self, optimizer)
-  local own = self.own[optimizer]
-  if not own then
-    own = {}
-    for i, entry in ipairs(optimizer:named_states()) do own[i] = entry.state end
-    self.own[optimizer] = own
-  end
+local function written_by(self, optimizer)
+  local own = self.own[optimizer] or states_of(optimizer)
+  self.own[optimizer] = own
   local list = table.move(own, 1, #own, 1, {})
   groups.each(optimizer.groups, function(_, state) list[#list + 1] = state end)
   return list
@@ -121,7 +118,7 @@ end
 -- A step of which nothing remains where gradients are not finite; -> what it returns, in a table.
 local function guarded_step(self, optimizer, lr, f)
   check_optimizer(optimizer)
-  local states, before = states_of(self, optimizer), {}
+  local states, before = written_by(self, optimizer), {}
   for i, state in ipairs(states) do before[i] = state:read() end
   local results, total = run_watched_step(optimizer, lr, f)
   if total then

@@ -40,8 +40,8 @@ local plain = { [1] = image_of({}, 1), [3] = image_of({}, 3) }
 local strong = {
   affine = {}, auto_augment = { policy = "svhn" }, autocontrast = { prob = 1 }, color_jitter = { hue = 0.3 },
   equalize = { prob = 1 }, gaussian_blur = {}, grayscale = { prob = 1 }, invert = { prob = 1 },
-  perspective = { prob = 1 }, posterize = { prob = 1, bits = 2 }, rand_augment = {}, rotate = {}, sharpness = { prob = 1 }, solarize = { prob = 1 },
-  trivial_augment = {}, vflip = { prob = 1 },
+  perspective = { prob = 1 }, posterize = { prob = 1, bits = 2 }, rand_augment = {}, rotate = {},
+  sharpness = { prob = 1 }, solarize = { prob = 1 }, trivial_augment = {}, vflip = { prob = 1 },
 }
 
 check("stages keep bytes and shape, and change images of both depths", function()

@@ -71,16 +71,8 @@ icl_status icl__cpu_await(icl__cpu_worker *w, int phase) {
 /* As the tables of the threads of a process become one. */
 static void join(const icl__cpu_worker *w, const icl__pnode *v) {
   const icl__bucket *b = v->bucket;
-  int32_t channels = v->shape[1];
-  icl__view table = {.data = icl__cpu_address(w, v, false), .pitch = channels};
-  const icl__bn_sums sum = icl__bn_sums_at(&table);
-  for (int32_t i = 0; i < channels; i++)
-    sum.count[i] = sum.sum[i] = sum.squares[i] = 0;
-  for (int r = 0; r < w->plan->policy.ranks; r++) {
-    table.data = element(w, b, (size_t)(1 + r) * b->count);
-    const icl__bn_sums more = icl__bn_sums_at(&table);
-    icl__bn_sums_add(&sum, &more, 0, channels);
-  }
+  const icl__view sum = {.data = icl__cpu_address(w, v, false), .pitch = v->shape[1]};
+  icl__bn_sums_join(&sum, (double *)(void *)element(w, b, b->count), b->count, w->plan->policy.ranks);
 }
 
 void icl__cpu_receive(const icl__cpu_worker *w, const icl__pnode *v) {

@@ -68,13 +68,8 @@ static icl_status join(const icl__view *out, const double *mine, icl_group *grou
   size_t count = (size_t)icl__view_count(out), ranks = (size_t)icl_group_size(group);
   double *all = icl__alloc(ranks * count, sizeof *all);
   icl_status status = all ? icl_group_gather(group, mine, count * sizeof *mine, all) : ICL_ENOMEM;
-  const icl__bn_sums sum = icl__bn_sums_at(out);
-  memset(out->data, 0, count * sizeof *mine);
-  for (size_t r = 0; r < ranks && status == ICL_OK; r++) {
-    icl__view table = {.data = all + r * count, .pitch = out->pitch};
-    const icl__bn_sums more = icl__bn_sums_at(&table);
-    icl__bn_sums_add(&sum, &more, 0, out->pitch);
-  }
+  if (status == ICL_OK)
+    icl__bn_sums_join(out, all, count, (int)ranks);
   icl__free(all);
   return status;
 }

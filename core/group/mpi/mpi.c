@@ -39,8 +39,7 @@ typedef struct {
   card own, *cards; /* of every rank */
   int *counts, *places, *own_counts, *own_places;
   const void **source;
-  char *scratch;
-  size_t scratch_bytes;
+  icl__scratch scratch;
 } mpi;
 
 /* ---- waiting ---- */
@@ -118,9 +117,7 @@ static icl_status exchange_cards(mpi *m) {
   for (int r = 0; r < m->size; r++) {
     const card *c = &m->cards[r];
     icl__collective theirs = {(icl__collective_kind)c->kind, (icl_dtype)c->dtype, c->root, c->count, NULL, NULL};
-    if (theirs.kind != what->kind || theirs.dtype != what->dtype || theirs.root != what->root ||
-        theirs.count != what->count)
-      return icl__collective_differs(m->roster, what, r, &theirs);
+    ICL__TRY(icl__collective_check(m->roster, what, r, &theirs));
   }
   return ICL_OK;
 }
@@ -141,18 +138,6 @@ static void read_cards(mpi *m) {
 
 /* ---- what is large ---- */
 
-static icl_status reserve(mpi *m, size_t bytes) {
-  if (bytes <= m->scratch_bytes)
-    return ICL_OK;
-  icl__free(m->scratch);
-  m->scratch_bytes = 0;
-  m->scratch = icl__alloc(bytes, 1);
-  if (!m->scratch)
-    return ICL_ENOMEM;
-  m->scratch_bytes = bytes;
-  return ICL_OK;
-}
-
 /* Elements from `at` on, `count` of them. */
 static icl_status sum_round(mpi *m, size_t at, size_t count) {
   const icl_dtype dtype = m->what->dtype;
@@ -167,16 +152,16 @@ static icl_status sum_round(mpi *m, size_t at, size_t count) {
         "MPI_Iallreduce");
     return ICL_OK;
   }
-  ICL__TRY(reserve(m, (size_t)own * (size_t)m->size * element));
+  ICL__TRY(icl__scratch_reserve(&m->scratch, (size_t)own * (size_t)m->size * element));
   for (int r = 0; r < m->size; r++) {
     m->places[r] = (int)icl__shard_first(count, m->size, r);
     m->counts[r] = (int)icl__shard_first(count, m->size, r + 1) - m->places[r];
     m->own_counts[r] = own;
     m->own_places[r] = r * own;
-    m->source[r] = m->scratch + (size_t)r * (size_t)own * element;
+    m->source[r] = m->scratch.data + (size_t)r * (size_t)own * element;
   }
   START_AND_WAIT(m,
-                 MPI_Ialltoallv(mine, m->counts, m->places, type, m->scratch, m->own_counts, m->own_places, type,
+                 MPI_Ialltoallv(mine, m->counts, m->places, type, m->scratch.data, m->own_counts, m->own_places, type,
                                 m->comm, &request_),
                  "MPI_Ialltoallv");
   icl__add_in_order(dtype, result + (size_t)m->places[m->rank] * element, m->size, m->source, (size_t)own);
@@ -194,15 +179,15 @@ static icl_status sum(mpi *m) {
 
 static icl_status gather(mpi *m) {
   const size_t bytes = m->what->count, most = GATHERED;
-  ICL__TRY(reserve(m, (bytes < most ? bytes : most) * (size_t)m->size));
+  ICL__TRY(icl__scratch_reserve(&m->scratch, (bytes < most ? bytes : most) * (size_t)m->size));
   for (size_t at = 0; at < bytes; at += most) {
     const size_t length = bytes - at < most ? bytes - at : most;
     START_AND_WAIT(m,
-                   MPI_Iallgather((const char *)m->what->mine + at, (int)length, MPI_BYTE, m->scratch, (int)length,
+                   MPI_Iallgather((const char *)m->what->mine + at, (int)length, MPI_BYTE, m->scratch.data, (int)length,
                                   MPI_BYTE, m->comm, &request_),
                    "MPI_Iallgather");
     for (int r = 0; r < m->size; r++)
-      memcpy((char *)m->what->result + (size_t)r * bytes + at, m->scratch + (size_t)r * length, length);
+      memcpy((char *)m->what->result + (size_t)r * bytes + at, m->scratch.data + (size_t)r * length, length);
   }
   return ICL_OK;
 }
@@ -279,7 +264,7 @@ static void free_all(mpi *m) {
   icl__free(m->own_counts);
   icl__free(m->own_places);
   icl__free(m->source);
-  icl__free(m->scratch);
+  icl__free(m->scratch.data);
   icl__free(m);
 }
 

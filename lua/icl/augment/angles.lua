@@ -1,4 +1,4 @@
--- augment/angles.lua: sines and cosines of angles that are drawn in a step.
+-- augment/angles.lua: sines and cosines of angles that are drawn in a step, and what turns images by them.
 local angles = {}
 
 -- 1 - x^2 / (a (a + 1)) (1 - x^2 / ((a + 2) (a + 3)) (1 - ...)), to the precision of f64 for |x| up to pi.
@@ -13,6 +13,12 @@ function angles.of(degrees)
   local x = degrees * math.rad(1)
   local square = x * x
   return series(square, 1), x * series(square, 2)
+end
+
+-- angles.turning(cosine, sine, h, w) -> the eight coefficients (see op warp) that turn images of a size about their
+-- middle, against the hands of a clock; numbers or tensors.
+function angles.turning(c, s, h, w)
+  return { c, -s, (s * h - c * w + w) / 2, s, c, (-s * w - c * h + h) / 2, 0, 0 }
 end
 
 return angles

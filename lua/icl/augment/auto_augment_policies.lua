@@ -1,6 +1,6 @@
 -- augment/auto_augment_policies.lua: the policies of auto_augment: a line for each of 25 pairs of operations, each with
--- its probability and the number of its magnitude, from 0 to 9, if it has one (Cubuk et al. 2019, tables 7 to
--- 9; some lines are there twice, as in the paper).
+-- its probability and the number of its magnitude, from 0 to 9, if it has one (Cubuk et al. 2019, tables 7 to 9; some
+-- lines are there twice, as in the paper).
 local texts = {}
 
 texts.imagenet = [[

@@ -30,27 +30,27 @@ local stored_as = require "icl.internal.stored_as"
 local usage = require "icl.internal.usage"
 
 -- The stages between hflip and normalize in their order, and those behind it: the flag that asks for one, and what the
--- names of its options begin with.
+-- names of its options begin with, where that is not the flag.
 local before_normalize = {
-  { flag = "vflip", stage = vflip, prefix = "vflip_" },
-  { flag = "rotate", stage = rotate, prefix = "rotate_" },
-  { flag = "affine", stage = affine, prefix = "affine_" },
-  { flag = "auto_augment", stage = auto_augment, prefix = "auto_augment_" },
-  { flag = "rand_augment", stage = rand_augment, prefix = "rand_augment_" },
-  { flag = "trivial_augment", stage = trivial_augment, prefix = "trivial_augment_" },
-  { flag = "color_jitter", stage = color_jitter, prefix = "color_jitter_" },
-  { flag = "grayscale", stage = grayscale, prefix = "grayscale_" },
-  { flag = "gaussian_blur", stage = gaussian_blur, prefix = "gaussian_blur_" },
+  { flag = "vflip", stage = vflip },
+  { flag = "rotate", stage = rotate },
+  { flag = "affine", stage = affine },
+  { flag = "auto_augment", stage = auto_augment },
+  { flag = "rand_augment", stage = rand_augment },
+  { flag = "trivial_augment", stage = trivial_augment },
+  { flag = "color_jitter", stage = color_jitter },
+  { flag = "grayscale", stage = grayscale },
+  { flag = "gaussian_blur", stage = gaussian_blur },
 }
 
 local behind_normalize = {
-  { flag = "cutout", stage = cutout, prefix = "cutout_" },
-  { flag = "random_erasing", stage = random_erasing, prefix = "random_erasing_" },
+  { flag = "cutout", stage = cutout },
+  { flag = "random_erasing", stage = random_erasing },
   { flag = "dual_cutout", stage = dual_cutout, prefix = "cutout_" },
-  { flag = "mixup", stage = mixup, prefix = "mixup_" },
-  { flag = "cutmix", stage = cutmix, prefix = "cutmix_" },
-  { flag = "ricap", stage = ricap, prefix = "ricap_" },
-  { flag = "mixup_or_cutmix", stage = mixup_or_cutmix, prefix = "mixup_or_cutmix_" },
+  { flag = "mixup", stage = mixup },
+  { flag = "cutmix", stage = cutmix },
+  { flag = "ricap", stage = ricap },
+  { flag = "mixup_or_cutmix", stage = mixup_or_cutmix },
 }
 
 local function training_chain(options, set)
@@ -67,7 +67,7 @@ local function training_chain(options, set)
   if options.random_crop then add(set.folder and random_resized_crop or random_crop, "crop_") end
   local function add_chosen(list)
     for _, entry in ipairs(list) do
-      if options[entry.flag] then add(entry.stage, entry.prefix) end
+      if options[entry.flag] then add(entry.stage, entry.prefix or entry.flag .. "_") end
     end
   end
   if mirror then add(hflip, "hflip_") end

@@ -3,7 +3,7 @@
 -- GaussianBlur on bytes, with the image mirrored at its edges; large images need larger kernels, such as 23.
 local core = require "icl.core"
 local options = require "icl.options.list"
-local borders = require "icl.augment.borders"
+local borders = require "icl.internal.borders"
 local pictures = require "icl.augment.pictures"
 local stage = require "icl.augment.stage"
 
@@ -49,7 +49,7 @@ function gaussian_blur:blur(x, sigma)
   local size = self.options.kernel_size
   self:check_size(x:size(2), x:size(3))
   local weights = weights_of(size, sigma:reshape(x:size(1), 1, 1, 1))
-  local padded = size > 1 and borders.padded(x, size // 2, "reflect") or x
+  local padded = borders.padded(x, { size // 2, size // 2 }, "reflect")
   local sum = convolved(convolved(padded:cast "f32", 3, weights), 2, weights)
   return sum:round():clamp(0, 255):cast "u8"
 end

@@ -4,6 +4,7 @@
 -- on u8 tensors.
 local core = require "icl.core"
 local ops = core.ops
+local angles = require "icl.augment.angles"
 local numbers = require "icl.internal.numbers"
 local pictures = require "icl.augment.pictures"
 
@@ -24,7 +25,7 @@ function policy.steps(first, last, bins)
   return list
 end
 
--- policy.bits(least, bins) -> the bits that posterize keeps, from 8 down to 8 - range.
+-- policy.bits(range, bins) -> the bits that posterize keeps, from 8 down to 8 - range.
 function policy.bits(range, bins)
   local list = {}
   for i = 0, bins - 1 do list[i + 1] = 8 - numbers.round(single(i / ((bins - 1) / range))) end
@@ -44,8 +45,7 @@ function warps.translate_x(m) return { 1, 0, -whole(m), 0, 1, 0, 0, 0 } end
 function warps.translate_y(m) return { 1, 0, 0, 0, 1, -whole(m), 0, 0 } end
 
 function warps.rotate(m, h, w)
-  local c, s = math.cos(math.rad(m)), math.sin(math.rad(m))
-  return { c, -s, (s * h - c * w + w) / 2, s, c, (-s * w - c * h + h) / 2, 0, 0 }
+  return angles.turning(math.cos(math.rad(m)), math.sin(math.rad(m)), h, w)
 end
 
 -- Adjustments (see op adjust) whose amount is one more than the magnitude, and what they are called here.

@@ -1,10 +1,10 @@
 -- augment/random_crop.lua: augment.random_crop { padding = 4, fill = 0, padding_mode = "constant" }: a window of the
 -- image's size at a random place of the padded image. u8 only.
 --
--- Modes: "constant", the byte `fill`; and those of augment/borders.lua, "edge", "reflect", "symmetric".
+-- Modes: "constant", the byte `fill`; and those of internal/borders.lua, "edge", "reflect", "symmetric".
 local ops = require "icl.core".ops
 local options = require "icl.options.list"
-local borders = require "icl.augment.borders"
+local borders = require "icl.internal.borders"
 local stage = require "icl.augment.stage"
 
 local random_crop = stage.class("random_crop", options "augment.random_crop"
@@ -35,7 +35,7 @@ function random_crop:crop(x, offset)
     return ops.crop(x, offset, { size = size, padding = o.padding, fill = o.fill })
   end
   self:check_size(table.unpack(size))
-  return ops.crop(borders.padded(x, o.padding, o.padding_mode), offset, { size = size })
+  return ops.crop(borders.padded(x, { o.padding, o.padding }, o.padding_mode), offset, { size = size })
 end
 
 function random_crop:apply(batch, rng)

@@ -12,9 +12,7 @@ local rotate = stage.class("rotate", pictures.warping(options "augment.rotate"
 function rotate:turn(x, degrees)
   local n, h, w = x:size(1), x:size(2), x:size(3)
   local c, s = angles.of(degrees)
-  return pictures.warp(x, pictures.coefficients({
-    c, -s, (s * h - c * w + w) / 2, s, c, (-s * w - c * h + h) / 2, 0, 0,
-  }, n), self.options)
+  return pictures.warp(x, pictures.coefficients(angles.turning(c, s, h, w), n), self.options)
 end
 
 function rotate:apply(batch, rng)

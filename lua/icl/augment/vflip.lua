@@ -8,8 +8,9 @@ local vflip = stage.class("vflip", options "augment.vflip"
 
 function vflip:apply(batch, rng)
   local x = batch.image
-  local which = rng:bernoulli(self.options.prob, { x:size(1) })
-  batch.image = core.ops.flip(x:transpose(2, 3), which):transpose(2, 3)
+  local n, h, w, c = table.unpack(x:shape())
+  local which = rng:bernoulli(self.options.prob, { n })
+  batch.image = core.ops.flip(x:reshape(n, 1, h, w * c), which):reshape(n, h, w, c)
 end
 
 return vflip

@@ -123,7 +123,8 @@ function Loader:batch(index, epoch, number, decoded, place, fields)
     local stream <close> = folder.stream(self, fields and fields.id or index, epoch, index:size(1))
     decoded = stream:next()
   end
-  local all = { loader = self, index = index, id = index, epoch = epoch, number = number, decoded = decoded, place = place }
+  local all = { loader = self, index = index, id = index, epoch = epoch, number = number, decoded = decoded,
+                place = place }
   for name, value in pairs(fields or {}) do all[name] = value end
   return new_batch(all)
 end

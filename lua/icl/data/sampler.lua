@@ -12,6 +12,7 @@ local spread = require "icl.internal.spread"
 
 local sampler = {}
 
+-- Where the others come from that images are mixed with.
 sampler.mixes = { "process", "batch", "part" }
 
 -- The images of a batch of all processes together.
@@ -72,8 +73,8 @@ local function mixes_all(loader)
   return loader.ranks > 1 and loader.mix_with == "batch"
 end
 
--- sampler.read(loader, order, ids, number) -> the index of what this process has of a batch, and what its batch is told:
--- see data/batch.lua. ids: nil where draws go by the numbers of images.
+-- sampler.read(loader, order, ids, number) -> the index of what this process has of a batch, and what its batch is
+-- told: see data/batch.lua. ids: nil where draws go by the numbers of images.
 function sampler.read(loader, order, ids, number)
   local span = sampler.span(loader, number)
   local function own(list) return list:narrow(1, span.whole_first + span.first + 1, span.count) end

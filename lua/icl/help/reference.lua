@@ -24,15 +24,19 @@ local function holds_parts(value)
   return type(value) == "table" and type(rawget(value, "names")) == "table"
 end
 
+local function add(list, group, name, value, text)
+  list[#list + 1] = { group = group, name = name, value = value, text = text }
+end
+
 -- Functions and classes of a part and of the parts below it.
 local function add_part(list, group, name, value, text_of)
-  list[#list + 1] = { group = group, name = name, value = value, text = text_of(value) }
+  add(list, group, name, value, text_of(value))
   if type(value) ~= "table" then return end
   for _, field in ipairs(names_of(value)) do
     local inner = value[field]
     local path = ("%s%s%s"):format(name, rawget(value, "class_name") and ":" or ".", field)
     if type(inner) == "function" then
-      list[#list + 1] = { group = group, name = path, value = inner, text = text_of(inner) }
+      add(list, group, path, inner, text_of(inner))
     elseif holds_parts(value) and type(inner) == "table" and field ~= "names" and package.loaded[path] == inner then
       add_part(list, group, path, inner, text_of)
     end
@@ -42,7 +46,7 @@ end
 -- The methods of tensors and states.
 local function add_methods(list, group, prefix, methods, text_of)
   for _, name in ipairs(arguments.names(methods)) do
-    list[#list + 1] = { group = group, name = prefix .. name, value = methods[name], text = text_of(methods[name]) }
+    add(list, group, prefix .. name, methods[name], text_of(methods[name]))
   end
 end
 
@@ -54,7 +58,7 @@ local function add_objects(list)
       local name = block.title
       if name and name:find "^%l[%w_]*:%l" and not seen[name] then
         seen[name] = true
-        list[#list + 1] = { group = "methods of objects", name = name, value = name, text = block.text }
+        add(list, "methods of objects", name, name, block.text)
       end
     end
   end
@@ -64,12 +68,8 @@ end
 -- what is there under two names is there once.
 function reference.entries(text_of)
   local icl, all = require "icl", {}
-  local own = {}
   for _, name in ipairs(names_of(icl)) do
-    if name ~= "names" and type(icl[name]) == "function" then own[#own + 1] = name end
-  end
-  for _, name in ipairs(own) do
-    all[#all + 1] = { group = "icl", name = "icl." .. name, value = icl[name], text = text_of(icl[name]) }
+    if type(icl[name]) == "function" then add(all, "icl", "icl." .. name, icl[name], text_of(icl[name])) end
   end
   add_methods(all, "icl.ops", "icl.ops.", core.ops, text_of)
   add_methods(all, "tensors", "t:", core.tensor_methods, text_of)

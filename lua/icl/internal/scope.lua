@@ -4,8 +4,8 @@ local core = require "icl.core"
 
 local scope = {}
 
--- A place among modules: { path =, inner = the places in it by name }. They are kept, so that a
--- path is put together once.
+-- A place among modules: { path =, inner = the places in it by name }. They are kept, so that a path is put together
+-- once.
 local function new_place(path)
   return { path = path, inner = {} }
 end

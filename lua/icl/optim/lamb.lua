@@ -14,8 +14,8 @@ local function prepare(s)
 end
 
 local function update(p, g, own, s)
+  local all = moments.numbers(s)
   local m, v = moments.update(g, own, s)
-  local all = s.all
   local u = m / s.first / (v:sqrt() / s.root + all.eps) + all.weight_decay * p
   local norm, moved = p:norm(), u:norm()
   local none = (norm * moved):eq(0)

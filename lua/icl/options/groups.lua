@@ -25,6 +25,7 @@ local options = require "icl.options.list"
 local optimizers = require "icl.optim.from_options".names
 local random = require "icl.random"
 local rules = require "icl.internal.rules"
+local sampler = require "icl.data.sampler"
 local schedule = require "icl.schedule"
 local stored_as = require "icl.internal.stored_as"
 
@@ -149,7 +150,7 @@ groups.augmentation = options "augmentation"
   : add(ricap.options, "ricap_", { ricap = true })
   : flag("mixup_or_cutmix", false, "one of these two, drawn for each batch")
   : add(mixup_or_cutmix.options, "mixup_or_cutmix_", { mixup_or_cutmix = true })
-  : choice("mix_with", "process", { "process", "batch", "part" },
+  : choice("mix_with", "process", sampler.mixes,
       "where the others come from that images are mixed with: the part of the batch that is their process's; the batch "
       .. "of all processes; the part of it that is computed at a time, of --subdivision",
       { only = { { mixup = true }, { cutmix = true }, { ricap = true }, { mixup_or_cutmix = true } } })

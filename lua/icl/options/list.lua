@@ -313,8 +313,8 @@ end
 
 -- new(title) -> an empty list of options.
 local function new(title)
-  local self = { title = title, specs = {}, aliases = {}, order = {}, presets = {}, preset_order = {}, tables = {}, cells = {},
-                 examples = {}, actions = {}, checks = {}, derived = {} }
+  local self = { title = title, specs = {}, aliases = {}, order = {}, presets = {}, preset_order = {}, tables = {},
+                 cells = {}, examples = {}, actions = {}, checks = {}, derived = {} }
   return setmetatable(self, Options)
 end
 

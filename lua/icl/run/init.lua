@@ -28,6 +28,7 @@ local loop = require "icl.run.loop"
 local new_output = require "icl.run.output"
 local places = require "icl.internal.places"
 local processes = require "icl.internal.processes"
+local states_of = require "icl.internal.states_of"
 local reports = require "icl.run.reports"
 local saver = require "icl.run.saver"
 local signals = require "icl.run.signals"
@@ -60,13 +61,6 @@ local function check_others(options)
   if options.output ~= nil then arguments.typed("icl.run: output", options.output, "string", "the path of a folder") end
   arguments.typed("icl.run: sinks", options.sinks or {}, "table", "a list of sinks")
   arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
-end
-
--- The states of a thing that is kept.
-local function states_of(thing)
-  local list = {}
-  for i, entry in ipairs(thing.named_states and thing:named_states() or {}) do list[i] = entry.state end
-  return list
 end
 
 local function begin(given)

@@ -92,8 +92,8 @@ function methods.matmul(a, b, options, ...)
   if column then b = methods.unsqueeze(b, 2) end
   local sizes = a:rank() > 1 and b:rank() > 1 and a:size(-1) == b:size(-2) and broadcast(a:shape(), b:shape())
   if not sizes then
-    fail("matmul: (%s) and (%s) do not fit; they must be (..., m, k) and (..., k, n), and what is in front must broadcast",
-      table.concat(left, ", "), table.concat(right, ", "))
+    fail("matmul: (%s) and (%s) do not fit; they must be (..., m, k) and (..., k, n), and what is in front must "
+      .. "broadcast", table.concat(left, ", "), table.concat(right, ", "))
   end
   local y = b:rank() == 2 and methods.linear(a, b) or methods.bmm(spread(a, sizes), spread(b, sizes))
   if column then y = methods.squeeze(y, -1) end

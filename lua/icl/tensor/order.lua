@@ -13,7 +13,8 @@ end
 -- t:cumsum(dim [, reverse]): the sum of the elements up to each position of an axis, or from it on.
 function methods.cumsum(x, ...)
   local o = given.by_name("cumsum", { "dim", "reverse" }, ...)
-  return ops.cumsum(x, { dim = given.axis("cumsum", o.dim, x:rank()), reverse = flag("cumsum: reverse", o.reverse, false) })
+  local dim, reverse = given.axis("cumsum", o.dim, x:rank()), flag("cumsum: reverse", o.reverse, false)
+  return ops.cumsum(x, { dim = dim, reverse = reverse })
 end
 
 -- The axis and the direction that a sort is given.
