@@ -220,7 +220,7 @@ cuda_kernels() {
 
 # The plug-in that is shipped: its machine code, and its host code with the kernels of the simulator in their place.
 cuda_shipped() {
-  if ! cmake --build --preset release --target help | grep -q cudasim_shipped; then
+  if ! cmake --build --preset release --target help | grep cudasim_shipped >/dev/null; then
     skip "cuda plug-in" "no nvcc; CUDA_PATH names the folder of the toolkit"
     return
   fi

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* By shape: what computes it where there is no AMX, and what where there is. */
+/* By shape: what computes it with AVX-512, and what with AMX, in every direction. */
 typedef struct {
   conv_form form;
   const char *plain, *amx;
@@ -112,7 +112,7 @@ static const row small[] = {
     {{ICL_BF16, 2, 8, 8, 64, 64, {3, 3}, {3, 3}, {1, 1}, 1}, "direct", "direct"},
     {{ICL_BF16, 2, 8, 8, 32, 32, {5, 5}, {1, 1}, {2, 2}, 1}, "direct", "direct"},
     {{ICL_BF16, 2, 9, 8, 32, 64, {3, 1}, {1, 1}, {1, 0}, 1}, "direct", "direct"},
-    {{ICL_BF16, 20, 2, 2, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+    {{ICL_BF16, 20, 2, 2, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"}, /* three quarters of a tile unused */
     {{ICL_BF16, 2, 8, 8, 32, 32, {1, 1}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
     /* kernels that none of our own takes */
     {{ICL_BF16, 2, 16, 16, 32, 32, {8, 8}, {1, 1}, {0, 0}, 1}, "onednn", "onednn"},
@@ -172,16 +172,105 @@ static const row large[] = {
     {{ICL_BF16, 8, 56, 56, 64, 256, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
     {{ICL_BF16, 8, 56, 56, 256, 512, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
     {{ICL_BF16, 8, 7, 7, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
-    {{ICL_BF16, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+    {{ICL_BF16, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
 };
 enum { LARGE = sizeof large / sizeof *large };
 
+/* Layers of the model families, by what processors have: results and input gradients, then weight gradients. */
+typedef struct {
+  conv_form form;
+  const char *avx2, *avx2_weight, *half, *half_weight, *single, *single_weight; /* bf16 and f32 with AVX-512 bf16 */
+} unit_row;
+
+static const unit_row by_units[] = {
+    {{ICL_F32, 64, 32, 32, 3, 16, {3, 3}, {1, 1}, {1, 1}, 1},
+     "direct",
+     "direct",
+     "onednn",
+     "onednn",
+     "direct",
+     "onednn"},
+    {{ICL_F32, 64, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},
+     "winograd",
+     "winograd",
+     "winograd",
+     "winograd",
+     "winograd",
+     "winograd"},
+    {{ICL_F32, 64, 16, 16, 32, 64, {3, 3}, {2, 2}, {1, 1}, 1},
+     "direct",
+     "direct",
+     "onednn",
+     "onednn",
+     "direct",
+     "direct"},
+    {{ICL_F32, 8, 8, 8, 640, 640, {3, 3}, {1, 1}, {1, 1}, 1},
+     "winograd",
+     "winograd",
+     "winograd",
+     "onednn",
+     "winograd",
+     "winograd"},
+    {{ICL_F32, 2, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1},
+     "winograd",
+     "direct",
+     "onednn",
+     "onednn",
+     "winograd",
+     "direct"},
+    {{ICL_F32, 1, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1},
+     "direct",
+     "direct",
+     "onednn",
+     "onednn",
+     "direct",
+     "direct"},
+    {{ICL_F32, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1},
+     "direct",
+     "direct",
+     "onednn",
+     "onednn",
+     "direct",
+     "direct"},
+    {{ICL_F32, 32, 32, 32, 120, 48, {1, 1}, {1, 1}, {0, 0}, 1},
+     "direct",
+     "direct",
+     "onednn",
+     "onednn",
+     "direct",
+     "onednn"},
+    {{ICL_F32, 8, 32, 32, 64, 512, {1, 1}, {1, 1}, {0, 0}, 1},
+     "direct",
+     "direct",
+     "onednn",
+     "onednn",
+     "direct",
+     "direct"},
+    {{ICL_F32, 16, 32, 32, 128, 128, {3, 3}, {1, 1}, {1, 1}, 32},
+     "direct",
+     "direct",
+     "onednn",
+     "direct",
+     "onednn",
+     "direct"},
+    {{ICL_F32, 8, 16, 16, 1024, 1024, {3, 3}, {1, 1}, {1, 1}, 8},
+     "winograd",
+     "winograd",
+     "winograd",
+     "winograd",
+     "winograd",
+     "winograd"},
+};
+enum { BY_UNITS = sizeof by_units / sizeof *by_units };
+
 /* ---- the choice ---- */
 
-static const icl__processor plain[] = {
-    {0}, {.avx2 = true}, {.avx2 = true, .avx512 = true}, {.avx2 = true, .avx512 = true, .avx512_bf16 = true}};
-enum { PLAIN = sizeof plain / sizeof *plain };
-static const icl__processor amx = {.avx2 = true, .avx512 = true, .avx512_bf16 = true, .amx_bf16 = true};
+static const icl__processor none = {0}, avx2 = {.avx2 = true}, avx512 = {.avx2 = true, .avx512 = true},
+                            bf16 = {.avx2 = true, .avx512 = true, .avx512_bf16 = true, .dot_bf16 = true},
+                            amx = {
+                                .avx2 = true, .avx512 = true, .avx512_bf16 = true, .dot_bf16 = true, .amx_bf16 = true};
+static const icl__processor *const all[] = {&none, &avx2, &avx512, &bf16, &amx};
+enum { ALL = sizeof all / sizeof *all };
 
 static const char *chosen(const icl__conv_shape *shape, icl__conv_choice forced, const icl__processor *processor) {
   icl__conv c;
@@ -198,25 +287,23 @@ static void check_choice(const icl__conv_shape *s, icl__conv_choice forced, cons
               expected);
 }
 
-/* What computes a row where there is no AMX, and where there is: without oneDNN there is no difference. */
-static const char *without_amx(const row *r) {
-  return !icl__dnnl_library && !strcmp(r->plain, "onednn") ? "plain" : r->plain;
-}
-static const char *with_amx(const row *r) { return icl__dnnl_library ? r->amx : without_amx(r); }
+/* What computes a row with AVX-512, and with AMX: without oneDNN there is no difference. */
+static const char *own_of(const char *name) { return !icl__dnnl_library && !strcmp(name, "onednn") ? "plain" : name; }
+static const char *with_amx(const row *r) { return icl__dnnl_library ? r->amx : own_of(r->plain); }
 
 static void check_choices(const row *rows, int count) {
   for (int i = 0; i < count; i++) {
     icl__conv_shape s = conv_shape(&rows[i].form);
-    const char *own = without_amx(&rows[i]), *asked = icl__dnnl_library ? "onednn" : own;
+    const char *own = own_of(rows[i].plain), *asked = icl__dnnl_library ? "onednn" : own;
     for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
       s.direction = (icl__conv_direction)direction;
       s.dtype = ICL_BF16;
-      for (int p = 0; p < PLAIN; p++)
-        check_choice(&s, ICL__CONV_AUTO, &plain[p], own);
+      check_choice(&s, ICL__CONV_AUTO, &avx512, own);
       check_choice(&s, ICL__CONV_AUTO, &amx, with_amx(&rows[i]));
       /* what AMX does not suit does not run there when oneDNN is asked for */
       check_choice(&s, ICL__CONV_ONEDNN, &amx, with_amx(&rows[i]));
-      check_choice(&s, ICL__CONV_ONEDNN, &plain[PLAIN - 1], asked);
+      if (icl__dnnl_library)
+        check_choice(&s, ICL__CONV_ONEDNN, &bf16, asked);
       s.dtype = ICL_F32; /* AMX multiplies none */
       check_choice(&s, ICL__CONV_AUTO, &amx, own);
       check_choice(&s, ICL__CONV_ONEDNN, &amx, asked);
@@ -228,18 +315,42 @@ TEST(no_bf16_gradient_of_unused_kernel_columns_is_left_to_onednn) {
   for (int i = 0; i < NARROW; i++) {
     icl__conv_shape s = conv_shape(&narrow[i].form);
     s.direction = ICL__CONV_WEIGHT;
-    for (int p = 0; p < PLAIN; p++)
-      check_choice(&s, ICL__CONV_ONEDNN, &plain[p], without_amx(&narrow[i]));
+    for (int p = 0; p < ALL; p++) {
+      icl__conv c;
+      for (int choice = ICL__CONV_AUTO; choice <= ICL__CONV_DIRECT; choice++) {
+        icl__conv_open(&c, &s, (icl__conv_choice)choice, all[p], s.images);
+        CHECK(c.own || c.widen);
+      }
+    }
+    check_choice(&s, ICL__CONV_ONEDNN, &avx512, own_of(narrow[i].plain));
     check_choice(&s, ICL__CONV_ONEDNN, &amx, with_amx(&narrow[i]));
-    icl__conv c;
-    icl__conv_open(&c, &s, ICL__CONV_ONEDNN, &plain[PLAIN - 1], s.images);
-    CHECK(c.own || c.widen);
   }
 }
 
 TEST(the_kernel_follows_from_shape_and_processor) {
   check_choices(small, SMALL);
   check_choices(large, LARGE);
+}
+
+TEST(the_kernel_follows_from_the_units_that_a_processor_has) {
+  for (int i = 0; i < BY_UNITS; i++) {
+    const unit_row *r = &by_units[i];
+    icl__conv_shape s = conv_shape(&r->form);
+    for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
+      bool weight = direction == ICL__CONV_WEIGHT;
+      s.direction = (icl__conv_direction)direction;
+      for (int half = 0; half < 2; half++) {
+        s.dtype = half ? ICL_BF16 : ICL_F32;
+        check_choice(&s, ICL__CONV_AUTO, &none, weight ? r->avx2_weight : r->avx2);
+        check_choice(&s, ICL__CONV_AUTO, &avx2, weight ? r->avx2_weight : r->avx2);
+      }
+      if (!icl__dnnl_library)
+        continue;
+      check_choice(&s, ICL__CONV_AUTO, &bf16, weight ? r->half_weight : r->half);
+      s.dtype = ICL_F32;
+      check_choice(&s, ICL__CONV_AUTO, &bf16, weight ? r->single_weight : r->single);
+    }
+  }
 }
 
 TEST(on_amx_only_full_tiles_reach_onednn_in_bf16) {
@@ -355,9 +466,9 @@ TEST(units_are_named) {
   char text[128];
   icl__processor_describe(&amx, text, sizeof text);
   CHECK_STR(text, "AVX2, AVX-512, AVX-512 bf16, AMX bf16");
-  icl__processor_describe(&plain[1], text, sizeof text);
+  icl__processor_describe(&avx2, text, sizeof text);
   CHECK_STR(text, "AVX2");
-  icl__processor_describe(&plain[0], text, sizeof text);
+  icl__processor_describe(&none, text, sizeof text);
   CHECK_STR(text, "no vector units");
   icl__processor_describe(&amx, text, 8); /* cut, not written behind */
   CHECK_EQ(strlen(text), 7);

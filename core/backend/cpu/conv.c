@@ -1,98 +1,9 @@
-/* conv.c - see conv.h. */
+/* conv.c - running a convolution by the kernel that conv_choice.c took for it; see conv.h. */
 #include "backend/cpu/conv.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/conv_plain.h"
-#include "backend/cpu/kernels.h"
-
-/* ---- the choice ---- */
-
-icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
-  static const char *const names[] = {
-      [ICL__CONV_ONEDNN] = "onednn", [ICL__CONV_WINOGRAD] = "winograd", [ICL__CONV_DIRECT] = "direct"};
-  const char *text = getenv("ICL_CONV");
-  *choice = precise ? ICL__CONV_DIRECT : ICL__CONV_AUTO; /* Winograd's transforms cost a digit */
-  if (!text || !*text)
-    return ICL_OK;
-  if (precise && strcmp(text, names[ICL__CONV_DIRECT]) != 0)
-    return icl__fail(ICL_EINVAL, "ICL_CONV is '%s', but precise convolutions are direct ones; leave one of them out",
-                     text);
-  if (!icl__dnnl_library && !strcmp(text, names[ICL__CONV_ONEDNN]))
-    return icl__fail(ICL_EINVAL, "ICL_CONV is '%s', but this build is without oneDNN; use winograd or direct", text);
-  for (int i = ICL__CONV_ONEDNN; i <= ICL__CONV_DIRECT; i++)
-    if (!strcmp(text, names[i])) {
-      *choice = (icl__conv_choice)i;
-      return ICL_OK;
-    }
-  return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd or direct", text);
-}
-
-icl__processor icl__conv_processor(void) {
-  icl__processor processor = icl__processor_at_hand();
-  processor.amx_bf16 = icl__dnnl_library && icl__dnnl_library->uses_amx();
-  return processor;
-}
-
-/* Transformed weights are four times as large as the weights, and are made and turned back once a step: that pays with
- * enough tiles, of which there must be more once they no longer fit a cache. */
-static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_shape *s, int64_t images) {
-  enum { FEW = 16, ENOUGH = 64, CACHE = 16 << 20 };
-  int64_t tiles = images * ((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
-  size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
-  return tiles >= ENOUGH || (tiles >= FEW && bytes <= CACHE);
-}
-
-/* oneDNN 2.6 chooses among its kernels itself, and some of those for bf16 images fail. These two functions tell for
- * which shapes it may be trusted; it computes all others in f32, if none of our own takes them. */
-
-/* Where the stride is larger than the image is wide, whole columns of the kernel only meet zeros around the image, and
- * its weight gradients, with AMX and without, leave them unwritten. */
-static bool bf16_suits(const icl__conv_shape *s) { return s->direction != ICL__CONV_WEIGHT || s->stride[1] <= s->x[1]; }
-
-/* AMX multiplies tiles of 16 rows of 32 channels. Channels that do not fill them are left to masks and tails, and while
- * oneDNN made such a kernel (8 to 16 channels, kernel 3, stride 2) it read far outside its memory. So it gets full
- * tiles only, of the kernels that networks spend their time in; what else it would do with AMX is rare and little
- * tested. */
-static bool amx_suits(const icl__conv_shape *s) {
-  enum { TILE = 32 };
-  if (s->x[2] / s->groups % TILE || s->y[2] / s->groups % TILE) /* either is read in one direction, made in another */
-    return false;
-  if (s->kernel[0] != s->kernel[1])
-    return false;
-  for (int d = 0; d < 2; d++) {
-    bool pixel = s->kernel[d] == 1 && s->padding[d] == 0, square = s->kernel[d] == 3 && s->padding[d] == 1;
-    bool inside = s->x[d] >= s->kernel[d] && s->x[d] >= s->stride[d]; /* else all it does is borders */
-    if (!(pixel || square) || s->stride[d] > 2 || !inside)
-      return false;
-  }
-  return true;
-}
-
-/* The fastest of our own; NULL if none fits. */
-static const icl__conv_kernel *choose_own(const icl__conv_shape *s, int64_t images) {
-  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
-  if (winograd->fits(s) && prefers_winograd(winograd, s, images))
-    return winograd;
-  return direct->fits(s) ? direct : NULL;
-}
-
-void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice forced,
-                    const icl__processor *processor, int64_t images) {
-  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
-  bool half = shape->dtype == ICL_BF16, amx = half && processor->amx_bf16;
-  bool suits = !half || (bf16_suits(shape) && (!amx || amx_suits(shape)));
-  *c = (icl__conv){.shape = *shape, .widen = !suits};
-  if (forced == ICL__CONV_WINOGRAD && winograd->fits(shape))
-    c->own = winograd;
-  else if (forced == ICL__CONV_WINOGRAD || forced == ICL__CONV_DIRECT)
-    c->own = direct->fits(shape) ? direct : NULL;
-  else if (!icl__dnnl_library || !suits || !(amx || forced == ICL__CONV_ONEDNN))
-    c->own = choose_own(shape, images);
-  if (!c->own && !icl__dnnl_library)
-    c->own = &icl__conv_plain;
-}
 
 icl_status icl__conv_expect(icl__conv *c, icl__dnnl *dnnl, int32_t images) {
   for (int i = 0; i < c->counts; i++)

@@ -49,6 +49,7 @@ static icl_status check(dnnl_status_t status, const char *what) {
 }
 
 static bool uses_amx(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
+static bool uses_bf16(void) { return uses_amx() || dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_bf16; }
 
 static const char *version(void) {
   static _Thread_local char text[32];
@@ -401,6 +402,7 @@ static icl_status finish(const icl__dnnl_conv *c, int thread, const void *gradie
 static const icl__dnnl_functions functions = {
     .version = version,
     .uses_amx = uses_amx,
+    .uses_bf16 = uses_bf16,
     .open = open_engine,
     .close = close_engine,
     .get = get,

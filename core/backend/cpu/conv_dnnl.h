@@ -14,6 +14,7 @@ typedef struct icl__dnnl_conv icl__dnnl_conv; /* shared by all that asked for it
 typedef struct {
   const char *(*version)(void); /* "oneDNN 2.6.3" */
   bool (*uses_amx)(void);       /* on this processor, and the system lets it */
+  bool (*uses_bf16)(void);      /* multiplies bf16 in vectors there */
   icl_status (*open)(int threads, icl__dnnl **result);
   void (*close)(icl__dnnl *dnnl); /* after every convolution was released */
 

@@ -9,6 +9,7 @@ typedef struct {
   bool avx2;        /* and FMA */
   bool avx512;      /* F, BW, DQ and VL */
   bool avx512_bf16; /* conversion and dot products */
+  bool dot_bf16;    /* those products are used: by oneDNN's convolutions */
   bool amx_bf16;    /* products of bf16 matrices: oneDNN's convolutions use them if the system lets them */
 } icl__processor;
 

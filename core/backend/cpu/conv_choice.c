@@ -1,0 +1,156 @@
+/* conv_choice.c - which kernel computes a convolution: that which `tests/bench/choice.c` found to be the fastest one on
+ * a processor with the same units. */
+#include "backend/cpu/conv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/conv_plain.h"
+#include "backend/cpu/kernels.h"
+
+icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
+  static const char *const names[] = {
+      [ICL__CONV_ONEDNN] = "onednn", [ICL__CONV_WINOGRAD] = "winograd", [ICL__CONV_DIRECT] = "direct"};
+  const char *text = getenv("ICL_CONV");
+  *choice = precise ? ICL__CONV_DIRECT : ICL__CONV_AUTO; /* Winograd's transforms cost a digit */
+  if (!text || !*text)
+    return ICL_OK;
+  if (precise && strcmp(text, names[ICL__CONV_DIRECT]) != 0)
+    return icl__fail(ICL_EINVAL, "ICL_CONV is '%s', but precise convolutions are direct ones; leave one of them out",
+                     text);
+  if (!icl__dnnl_library && !strcmp(text, names[ICL__CONV_ONEDNN]))
+    return icl__fail(ICL_EINVAL, "ICL_CONV is '%s', but this build is without oneDNN; use winograd or direct", text);
+  for (int i = ICL__CONV_ONEDNN; i <= ICL__CONV_DIRECT; i++)
+    if (!strcmp(text, names[i])) {
+      *choice = (icl__conv_choice)i;
+      return ICL_OK;
+    }
+  return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd or direct", text);
+}
+
+icl__processor icl__conv_processor(void) {
+  icl__processor processor = icl__processor_at_hand();
+  processor.amx_bf16 = icl__dnnl_library && icl__dnnl_library->uses_amx();
+  processor.dot_bf16 = icl__dnnl_library && icl__dnnl_library->uses_bf16();
+  return processor;
+}
+
+/* ---- Winograd's or not ---- */
+
+/* Full tiles of a thread's images from which on Winograd's way pays: `enough` always, `few` where the transformed
+ * weights of a group fit a cache. They are four times as large as the weights, and are made or turned back once a step.
+ */
+typedef struct {
+  int32_t few, enough;
+} least;
+
+/* For results and input gradients, and for weight gradients; against kernels that multiply f32 and, where there are
+ * such, bf16. */
+typedef struct {
+  least convolve, differentiate, half_convolve, half_differentiate;
+} rule;
+
+/* Two units of 512 bits a core, beside which memory is slow: Intel, in a virtual machine that has AMX. */
+static const rule wide = {{16, 64}, {16, 64}, {16, 64}, {16, 64}};
+/* AMD, EPYC 9004 with AVX-512 and with AVX2 alone. */
+static const rule narrow = {{8, 8}, {16, 16}, {8, 8}, {16, 16}};
+static const rule narrow_bf16 = {{8, 8}, {16, 16}, {32, 32}, {64, 64}};
+
+static const rule *rule_of(const icl__processor *p) {
+  if (p->amx_bf16 || (p->avx512 && !p->avx512_bf16))
+    return &wide;
+  return p->dot_bf16 ? &narrow_bf16 : &narrow;
+}
+
+/* Tiles at the right and lower edge are computed as whole ones, so images that fill less than half of theirs do not
+ * count. */
+static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_shape *s,
+                             const icl__processor *processor, int64_t images) {
+  enum { TILE = 16, CACHE = 16 << 20 };
+  const rule *r = rule_of(processor);
+  bool half = s->dtype == ICL_BF16, weight = s->direction == ICL__CONV_WEIGHT;
+  const least *from =
+      half ? (weight ? &r->half_differentiate : &r->half_convolve) : (weight ? &r->differentiate : &r->convolve);
+  int64_t pixels = (int64_t)s->x[0] * s->x[1], tiles = (int64_t)((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
+  size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
+  if (2 * pixels < TILE * tiles)
+    return false;
+  return images * pixels >= TILE * (bytes <= CACHE ? from->few : from->enough);
+}
+
+/* ---- oneDNN or not ---- */
+
+/* oneDNN 2.6 chooses among its kernels itself, and some of those for bf16 images fail. These two functions tell for
+ * which shapes it may be trusted; it computes all others in f32, if none of our own takes them. */
+
+/* Where the stride is larger than the image is wide, whole columns of the kernel only meet zeros around the image, and
+ * its weight gradients, with AMX and without, leave them unwritten. */
+static bool bf16_suits(const icl__conv_shape *s) { return s->direction != ICL__CONV_WEIGHT || s->stride[1] <= s->x[1]; }
+
+/* AMX multiplies tiles of 16 rows of 32 channels. Channels that do not fill them are left to masks and tails, and while
+ * oneDNN made such a kernel (8 to 16 channels, kernel 3, stride 2) it read far outside its memory. So it gets full
+ * tiles only, of the kernels that networks spend their time in; what else it would do with AMX is rare and little
+ * tested. */
+static bool amx_suits(const icl__conv_shape *s) {
+  enum { TILE = 32 };
+  if (s->x[2] / s->groups % TILE || s->y[2] / s->groups % TILE) /* either is read in one direction, made in another */
+    return false;
+  if (s->kernel[0] != s->kernel[1])
+    return false;
+  for (int d = 0; d < 2; d++) {
+    bool pixel = s->kernel[d] == 1 && s->padding[d] == 0, square = s->kernel[d] == 3 && s->padding[d] == 1;
+    bool inside = s->x[d] >= s->kernel[d] && s->x[d] >= s->stride[d]; /* else all it does is borders */
+    if (!(pixel || square) || s->stride[d] > 2 || !inside)
+      return false;
+  }
+  return true;
+}
+
+/* Where processors of this kind multiply bf16, which is twice as fast as f32, oneDNN takes what Winograd's way does
+ * not, but for weight gradients of narrow groups. In f32 it is the faster one for narrow groups, which our own kernel
+ * fills up with zeros, and for weight gradients of pictures and of 1x1 kernels that make few channels. */
+static bool prefers_dnnl(const icl__conv_shape *s, const icl__processor *processor) {
+  enum { NARROW = 16, FEW = 128 };
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
+  bool thin = s->groups > 1 && in < NARROW && out < NARROW, weight = s->direction == ICL__CONV_WEIGHT;
+  if (!processor->dot_bf16 || processor->amx_bf16)
+    return false;
+  if (s->dtype == ICL_BF16)
+    return !(weight && thin);
+  bool pixel = s->kernel[0] == 1 && s->kernel[1] == 1 && out <= in && out <= FEW;
+  return weight ? s->groups == 1 && (in < NARROW / 4 || pixel) : thin;
+}
+
+/* ---- the choice ---- */
+
+/* NULL: oneDNN. */
+static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__processor *processor, int64_t images,
+                                       bool dnnl) {
+  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
+  if (dnnl && s->dtype == ICL_BF16 && processor->amx_bf16)
+    return NULL;
+  if (winograd->fits(s) && prefers_winograd(winograd, s, processor, images))
+    return winograd;
+  return direct->fits(s) && !(dnnl && prefers_dnnl(s, processor)) ? direct : NULL;
+}
+
+static const icl__conv_kernel *asked_for(icl__conv_choice forced, const icl__conv_shape *s) {
+  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
+  if (forced == ICL__CONV_WINOGRAD && winograd->fits(s))
+    return winograd;
+  return direct->fits(s) ? direct : NULL;
+}
+
+void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice forced,
+                    const icl__processor *processor, int64_t images) {
+  bool half = shape->dtype == ICL_BF16;
+  bool suits = !half || (bf16_suits(shape) && (!processor->amx_bf16 || amx_suits(shape)));
+  bool dnnl = icl__dnnl_library && suits;
+  *c = (icl__conv){.shape = *shape, .widen = !suits};
+  if (forced == ICL__CONV_WINOGRAD || forced == ICL__CONV_DIRECT)
+    c->own = asked_for(forced, shape);
+  else if (forced == ICL__CONV_AUTO || !dnnl)
+    c->own = fastest(shape, processor, images, dnnl);
+  if (!c->own && !icl__dnnl_library)
+    c->own = &icl__conv_plain;
+}
