@@ -4,8 +4,8 @@
 --
 --   icl test_batch_norm.lua [--device NAME]
 --
--- Other devices than the CPU sum up in f32: squares fit into it up to a spread of about 1e17, and an error of the mean
--- is one of deviations that cancel.
+-- An error of the mean is one of deviations that cancel, some hundreds of which are summed up in f32. On other devices
+-- than the CPU their squares have to fit into it as well: up to a spread of about 1e17.
 local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
 local icl = require "icl"
 
@@ -89,7 +89,7 @@ end
 local function sizes_of(g, truth, spread)
   local terms = size_of(g) * math.sqrt(ROWS)
   return { y = size_of(truth.y), gx = size_of(truth.gx), weight = terms, bias = terms,
-           running_mean = size_of(truth.running_mean) + (device and MOMENTUM * spread or 0),
+           running_mean = size_of(truth.running_mean) + MOMENTUM * spread,
            running_var = size_of(truth.running_var) }
 end
 

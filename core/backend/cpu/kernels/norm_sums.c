@@ -235,37 +235,34 @@ static void begin_sums(reduction *r, const icl__call *sums, bool adjacent, int c
   spread(pivot, r->channels, r->rows, r->coefficient[0]);
 }
 
-/* The same of numbers that f32 does not hold the squares of, or whose pivot is far from their mean. */
-INLINE void add_exactly(const icl__view *x, const icl__bn_sums *own, icl_dtype dtype) {
-  int64_t rows = icl__view_rows(x), channels = icl__view_columns(x);
-  double *mean = own->count;
-  memset(own->sum, 0, (size_t)channels * sizeof(double));
-  memset(own->squares, 0, (size_t)channels * sizeof(double));
+/* The same of a channel whose squares f32 does not hold, or whose pivot is far from its mean. */
+INLINE void add_exactly(const icl__view *x, const icl__bn_sums *own, int64_t c, icl_dtype dtype) {
+  int64_t rows = icl__view_rows(x);
+  double sum = 0, squares = 0;
   for (int64_t i = 0; i < rows; i++)
-    for (int64_t c = 0; c < channels; c++)
-      own->sum[c] += (double)load_one(dtype, row_at(x, i), c);
-  for (int64_t c = 0; c < channels; c++)
-    mean[c] = own->sum[c] / (double)rows;
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t c = 0; c < channels; c++) {
-      double deviation = (double)load_one(dtype, row_at(x, i), c) - mean[c];
-      own->squares[c] += deviation * deviation;
-    }
+    sum += (double)load_one(dtype, row_at(x, i), c);
+  for (int64_t i = 0; i < rows; i++) {
+    double deviation = (double)load_one(dtype, row_at(x, i), c) - sum / (double)rows;
+    squares += deviation * deviation;
+  }
+  own->sum[c] = sum;
+  own->squares[c] = squares;
 }
 
 /* Moves the totals from the pivot to the mean. Where the pivot is further from the mean than twice the standard
- * deviation, too much has cancelled: false. */
-static bool leave_pivot(const reduction *r, const icl__bn_sums *own, int64_t rows) {
+ * deviation, too much has cancelled: the channel is added up anew. */
+static void leave_pivot(const reduction *r, const icl__bn_sums *own, const icl__view *x) {
   const float *pivot = r->coefficient[1];
-  double n = (double)rows, one = 1 / n;
-  int64_t bad = 0;
+  double n = (double)icl__view_rows(x), one = 1 / n, *bad = own->count;
   for (int64_t c = 0; c < r->channels; c++) {
     double sum = own->sum[c], around = own->squares[c], moved = sum * sum * one, squares = around - moved;
-    bad += !(moved <= 4 * squares && around <= DBL_MAX);
+    bad[c] = !(moved <= 4 * squares && around <= DBL_MAX);
     own->sum[c] = n * (double)pivot[c] + sum;
     own->squares[c] = squares;
   }
-  return bad == 0;
+  for (int64_t c = 0; c < r->channels; c++)
+    if (bad[c] != 0)
+      FOR_FLOATS(r->dtype, add_exactly, x, own, c);
 }
 
 static void end_sums(reduction *r, const icl__call *sums, const icl__view *x) {
@@ -273,8 +270,8 @@ static void end_sums(reduction *r, const icl__call *sums, const icl__view *x) {
   icl__bn_sums own = icl__bn_sums_at(&table), all = icl__bn_sums_at(&sums->out);
   int64_t rows = icl__view_rows(x);
   end(r, (double *const[]){own.sum, own.squares}, false);
-  if (rows > 0 && !leave_pivot(r, &own, rows))
-    FOR_FLOATS(r->dtype, add_exactly, x, &own);
+  if (rows > 0)
+    leave_pivot(r, &own, x);
   for (int64_t c = 0; c < r->channels; c++)
     own.count[c] = (double)rows;
   if (!sums->accumulate)
