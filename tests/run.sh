@@ -130,7 +130,7 @@ golden() {
 other_ways() {
   cases=tests/golden/data
   [ ! -d "$oracle/models" ] || cases=$oracle
-  for way in ICL_CHUNK=1 ICL_CONV=winograd ICL_CONV=direct ICL_CONV=onednn ICL_ISA=portable; do
+  for way in ICL_CHUNK=1 ICL_CONV=winograd ICL_CONV=winograd_fused ICL_CONV=direct ICL_CONV=onednn ICL_ISA=portable; do
     suite "golden models, $way" env "$way" build/release/icl tests/golden/models.lua "$cases"
   done
   suite "golden models, op by op" build/release/icl tests/golden/models.lua "$cases" --eager

@@ -291,7 +291,7 @@ static void print_row(const layer *l, const problem *p, const contender *c) {
          l->stride, l->groups, directions[p->shape.direction], p->shape.dtype == ICL_F32 ? "f32" : "bf16");
   for (int i = 1; i < CHOICES; i++)
     printf("%9.2f", 1e3 * c[i].seconds);
-  printf("  %-9s%5.2f\n", icl__conv_name(&c[0].conv), c[0].seconds / fastest);
+  printf("  %-14s%5.2f\n", icl__conv_name(&c[0].conv), c[0].seconds / fastest);
   fflush(stdout);
 }
 
@@ -337,8 +337,8 @@ int main(int count, char **word) {
   b.evicted = memset(room(EVICTED), 0, EVICTED);
   char units[128];
   icl__processor_describe(&b.processor, units, sizeof units);
-  printf("%s; %d threads; milliseconds\n%62s%9s%9s%9s  %-9s%5s\n", units, b.threads, "", "onednn", "winograd", "direct",
-         "chosen", "lost");
+  printf("%s; %d threads; milliseconds\n%62s%9s%9s%9s%9s  %-14s%5s\n", units, b.threads, "", "onednn", "winograd",
+         "fused", "direct", "chosen", "lost");
   for (int d = 0; d < 2; d++)
     for (int i = 0; i < LAYERS; i++)
       if (wanted(&layers[i], count - at, word + at)) {

@@ -206,18 +206,18 @@ static const unit_row by_units[] = {
      "direct"},
     {{ICL_F32, 8, 8, 8, 640, 640, {3, 3}, {1, 1}, {1, 1}, 1},
      "winograd",
+     "winograd_fused",
      "winograd",
+     "winograd_fused",
      "winograd",
-     "onednn",
-     "winograd",
-     "winograd"},
+     "winograd_fused"},
     {{ICL_F32, 2, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1},
      "winograd",
-     "direct",
+     "winograd_fused",
      "onednn",
      "onednn",
      "winograd",
-     "direct"},
+     "winograd_fused"},
     {{ICL_F32, 1, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1},
      "direct",
      "direct",
@@ -255,11 +255,11 @@ static const unit_row by_units[] = {
      "direct"},
     {{ICL_F32, 8, 16, 16, 1024, 1024, {3, 3}, {1, 1}, {1, 1}, 8},
      "winograd",
+     "winograd_fused",
      "winograd",
+     "winograd_fused",
      "winograd",
-     "winograd",
-     "winograd",
-     "winograd"},
+     "winograd_fused"},
 };
 enum { BY_UNITS = sizeof by_units / sizeof *by_units };
 
@@ -291,17 +291,25 @@ static void check_choice(const icl__conv_shape *s, icl__conv_choice forced, cons
 static const char *own_of(const char *name) { return !icl__dnnl_library && !strcmp(name, "onednn") ? "plain" : name; }
 static const char *with_amx(const row *r) { return icl__dnnl_library ? r->amx : own_of(r->plain); }
 
+/* Weight gradients of few tiles are turned back at once. */
+static const char *in_direction(const row *r, const char *name, int direction) {
+  bool few = r->form.images * r->form.h * r->form.w <= 128 * 16;
+  return direction == ICL__CONV_WEIGHT && few && !strcmp(name, "winograd") ? "winograd_fused" : name;
+}
+
 static void check_choices(const row *rows, int count) {
   for (int i = 0; i < count; i++) {
     icl__conv_shape s = conv_shape(&rows[i].form);
-    const char *own = own_of(rows[i].plain), *asked = icl__dnnl_library ? "onednn" : own;
     for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
+      const char *own = in_direction(&rows[i], own_of(rows[i].plain), direction);
+      const char *asked = icl__dnnl_library ? "onednn" : own,
+                 *beside_amx = in_direction(&rows[i], with_amx(&rows[i]), direction);
       s.direction = (icl__conv_direction)direction;
       s.dtype = ICL_BF16;
       check_choice(&s, ICL__CONV_AUTO, &avx512, own);
-      check_choice(&s, ICL__CONV_AUTO, &amx, with_amx(&rows[i]));
+      check_choice(&s, ICL__CONV_AUTO, &amx, beside_amx);
       /* what AMX does not suit does not run there when oneDNN is asked for */
-      check_choice(&s, ICL__CONV_ONEDNN, &amx, with_amx(&rows[i]));
+      check_choice(&s, ICL__CONV_ONEDNN, &amx, beside_amx);
       if (icl__dnnl_library)
         check_choice(&s, ICL__CONV_ONEDNN, &bf16, asked);
       s.dtype = ICL_F32; /* AMX multiplies none */

@@ -10,7 +10,13 @@
 #include "backend/cpu/conv_dnnl.h"
 #include "backend/cpu/processor.h"
 
-typedef enum { ICL__CONV_AUTO, ICL__CONV_ONEDNN, ICL__CONV_WINOGRAD, ICL__CONV_DIRECT } icl__conv_choice;
+typedef enum {
+  ICL__CONV_AUTO,
+  ICL__CONV_ONEDNN,
+  ICL__CONV_WINOGRAD,
+  ICL__CONV_WINOGRAD_FUSED,
+  ICL__CONV_DIRECT
+} icl__conv_choice;
 
 /* What ICL_CONV asks for; EINVAL for a word that is not known, or that is not `precise` where that is wanted. */
 icl_status icl__conv_forced(bool precise, icl__conv_choice *choice);
@@ -40,7 +46,7 @@ void icl__conv_close(icl__conv *conv);
 size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a thread's weight gradient */
 size_t icl__conv_scratch_bytes(const icl__conv *conv); /* of icl__conv_run() */
 bool icl__conv_splits(const icl__conv *conv);          /* do prepare and finish work in parts? */
-const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", "direct", "plain": for profiles */
+const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", ...: for profiles */
 
 /* forward: (x, w) -> y; input: (gy, w) -> gx; weight: (x, gy) -> gw, added to what is there with `accumulate`. */
 icl_status icl__conv_run(const icl__conv *conv, int thread, int32_t images, const void *first, const void *second,

@@ -9,8 +9,10 @@
 #include "backend/cpu/kernels.h"
 
 icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
-  static const char *const names[] = {
-      [ICL__CONV_ONEDNN] = "onednn", [ICL__CONV_WINOGRAD] = "winograd", [ICL__CONV_DIRECT] = "direct"};
+  static const char *const names[] = {[ICL__CONV_ONEDNN] = "onednn",
+                                      [ICL__CONV_WINOGRAD] = "winograd",
+                                      [ICL__CONV_WINOGRAD_FUSED] = "winograd_fused",
+                                      [ICL__CONV_DIRECT] = "direct"};
   const char *text = getenv("ICL_CONV");
   *choice = precise ? ICL__CONV_DIRECT : ICL__CONV_AUTO; /* Winograd's transforms cost a digit */
   if (!text || !*text)
@@ -25,7 +27,7 @@ icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
       *choice = (icl__conv_choice)i;
       return ICL_OK;
     }
-  return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd or direct", text);
+  return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd, winograd_fused or direct", text);
 }
 
 icl__processor icl__conv_processor(void) {
@@ -36,6 +38,8 @@ icl__processor icl__conv_processor(void) {
 }
 
 /* ---- Winograd's or not ---- */
+
+enum { PIXELS = 16 }; /* of a tile */
 
 /* Full tiles of a thread's images from which on Winograd's way pays: `enough` always, `few` where the transformed
  * weights of a group fit a cache. They are four times as large as the weights, and are made or turned back once a step.
@@ -53,8 +57,8 @@ typedef struct {
 /* Two units of 512 bits a core, beside which memory is slow: Intel, in a virtual machine that has AMX. */
 static const rule wide = {{16, 64}, {16, 64}, {16, 64}, {16, 64}};
 /* AMD, EPYC 9004 with AVX-512 and with AVX2 alone. */
-static const rule narrow = {{8, 8}, {16, 16}, {8, 8}, {16, 16}};
-static const rule narrow_bf16 = {{8, 8}, {16, 16}, {32, 32}, {64, 64}};
+static const rule narrow = {{8, 8}, {8, 8}, {8, 8}, {8, 8}};
+static const rule narrow_bf16 = {{8, 8}, {8, 8}, {32, 32}, {16, 16}};
 
 static const rule *rule_of(const icl__processor *p) {
   if (p->amx_bf16 || (p->avx512 && !p->avx512_bf16))
@@ -66,16 +70,16 @@ static const rule *rule_of(const icl__processor *p) {
  * count. */
 static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_shape *s,
                              const icl__processor *processor, int64_t images) {
-  enum { TILE = 16, CACHE = 16 << 20 };
+  enum { CACHE = 16 << 20 };
   const rule *r = rule_of(processor);
   bool half = s->dtype == ICL_BF16, weight = s->direction == ICL__CONV_WEIGHT;
   const least *from =
       half ? (weight ? &r->half_differentiate : &r->half_convolve) : (weight ? &r->differentiate : &r->convolve);
   int64_t pixels = (int64_t)s->x[0] * s->x[1], tiles = (int64_t)((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
   size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
-  if (2 * pixels < TILE * tiles)
+  if (2 * pixels < PIXELS * tiles)
     return false;
-  return images * pixels >= TILE * (bytes <= CACHE ? from->few : from->enough);
+  return images * pixels >= PIXELS * (bytes <= CACHE ? from->few : from->enough);
 }
 
 /* ---- oneDNN or not ---- */
@@ -126,17 +130,22 @@ static bool prefers_dnnl(const icl__conv_shape *s, const icl__processor *process
 /* NULL: oneDNN. */
 static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__processor *processor, int64_t images,
                                        bool dnnl) {
+  enum { FUSED = 128 }; /* tiles of a thread; with more, turning gradients back for each block of them costs more */
   const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
+  bool few = images * s->x[0] * s->x[1] <= PIXELS * FUSED;
   if (dnnl && s->dtype == ICL_BF16 && processor->amx_bf16)
     return NULL;
   if (winograd->fits(s) && prefers_winograd(winograd, s, processor, images))
-    return winograd;
+    return few && s->direction == ICL__CONV_WEIGHT ? icl__cpu_winograd_fused() : winograd;
   return direct->fits(s) && !(dnnl && prefers_dnnl(s, processor)) ? direct : NULL;
 }
 
 static const icl__conv_kernel *asked_for(icl__conv_choice forced, const icl__conv_shape *s) {
-  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
-  if (forced == ICL__CONV_WINOGRAD && winograd->fits(s))
+  const icl__conv_kernel *fused = icl__cpu_winograd_fused(), *winograd = icl__cpu_winograd(),
+                         *direct = icl__cpu_direct();
+  if (forced == ICL__CONV_WINOGRAD_FUSED && fused->fits(s))
+    return fused;
+  if (forced != ICL__CONV_DIRECT && winograd->fits(s))
     return winograd;
   return direct->fits(s) ? direct : NULL;
 }
@@ -147,7 +156,7 @@ void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice
   bool suits = !half || (bf16_suits(shape) && (!processor->amx_bf16 || amx_suits(shape)));
   bool dnnl = icl__dnnl_library && suits;
   *c = (icl__conv){.shape = *shape, .widen = !suits};
-  if (forced == ICL__CONV_WINOGRAD || forced == ICL__CONV_DIRECT)
+  if (forced != ICL__CONV_AUTO && forced != ICL__CONV_ONEDNN)
     c->own = asked_for(forced, shape);
   else if (forced == ICL__CONV_AUTO || !dnnl)
     c->own = fastest(shape, processor, images, dnnl);

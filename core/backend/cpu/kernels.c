@@ -23,21 +23,22 @@ static level highest(void) {
 
 typedef struct {
   const icl__kernel_set *set;
-  const icl__conv_kernel *winograd, *direct;
+  const icl__conv_kernel *winograd, *fused, *direct;
   level needs;
 } instruction_set;
 
 static const instruction_set sets[] = {
 #if ICL_HAVE_AVX512BF16
-    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__direct_avx512bf16, AVX512BF16},
+    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__winograd_fused_avx512bf16, &icl__direct_avx512bf16,
+     AVX512BF16},
 #endif
 #if ICL_HAVE_AVX512
-    {&icl__kernels_avx512, &icl__winograd_avx512, &icl__direct_avx512, AVX512},
+    {&icl__kernels_avx512, &icl__winograd_avx512, &icl__winograd_fused_avx512, &icl__direct_avx512, AVX512},
 #endif
 #if ICL_HAVE_AVX2
-    {&icl__kernels_avx2, &icl__winograd_avx2, &icl__direct_avx2, AVX2},
+    {&icl__kernels_avx2, &icl__winograd_avx2, &icl__winograd_fused_avx2, &icl__direct_avx2, AVX2},
 #endif
-    {&icl__kernels_portable, &icl__winograd_portable, &icl__direct_portable, PORTABLE},
+    {&icl__kernels_portable, &icl__winograd_portable, &icl__winograd_fused_portable, &icl__direct_portable, PORTABLE},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -76,6 +77,7 @@ static const instruction_set *current(void) {
 static const icl__kernel_set *set(void) { return current()->set; }
 const char *icl__cpu_isa(void) { return set()->name; }
 const icl__conv_kernel *icl__cpu_winograd(void) { return current()->winograd; }
+const icl__conv_kernel *icl__cpu_winograd_fused(void) { return current()->fused; }
 const icl__conv_kernel *icl__cpu_direct(void) { return current()->direct; }
 
 /* ---- the reference kernels on operands of any dtype and pitch ---- */

@@ -26,6 +26,7 @@ void icl__cpu_add_bn_sums(const icl__call *add, const icl__call *sums);
 void icl__cpu_convert(icl_dtype from, const void *x, icl_dtype to, void *y, int64_t count);
 
 const icl__conv_kernel *icl__cpu_winograd(void);
+const icl__conv_kernel *icl__cpu_winograd_fused(void);
 const icl__conv_kernel *icl__cpu_direct(void);
 
 #endif

@@ -39,6 +39,9 @@ typedef struct {
 /* Minimal filtering: winograd.c. */
 extern const icl__conv_kernel icl__winograd_avx512bf16, icl__winograd_avx512, icl__winograd_avx2,
     icl__winograd_portable;
+/* The same, for weight gradients of few tiles: they are turned back where they are made. */
+extern const icl__conv_kernel icl__winograd_fused_avx512bf16, icl__winograd_fused_avx512, icl__winograd_fused_avx2,
+    icl__winograd_fused_portable;
 /* By the definition, as matrix products: direct.c. */
 extern const icl__conv_kernel icl__direct_avx512bf16, icl__direct_avx512, icl__direct_avx2, icl__direct_portable;
 

@@ -6,11 +6,15 @@
  *
  * Transformed weights and weight gradients: [group][36][panels of output channels][input channel][lanes of the panel].
  * Scratch of a block of tiles: [36][channels / 16][tiles][16], so that a product reads the channels of a tile one after
- * another and the channels of eight tiles from eight streams only. */
+ * another and the channels of eight tiles from eight streams only.
+ *
+ * Of weight gradients there is a second kernel, which turns pieces of them back at once, to [group][panel][input
+ * channel] [9][lanes of the panel]: four times less memory moves, but it is done for every block of tiles. So it is for
+ * few. */
 #include "backend/cpu/kernels/conv_kernel.h"
 #include "backend/cpu/kernels/winograd_tile.h"
 
-enum { SLICE = 16, POSITIONS = 36 };
+enum { SLICE = 16, POSITIONS = 36, TAPS = 9, PANEL = 2 * LANES };
 
 /* Rows of a product that are held in registers, by the vectors of a row. */
 #if defined __AVX512F__
@@ -37,7 +41,7 @@ static problem problem_of(const icl__conv_shape *s) {
 
 static int panels_of(int32_t out) { return (out / LANES + 1) / 2; }
 static int vectors_of(int32_t out, int panel) { return out / LANES - 2 * panel >= 2 ? 2 : 1; }
-static size_t panel_start(const problem *s, int panel) { return (size_t)panel * 2 * LANES * (size_t)s->in; }
+static size_t panel_start(const problem *s, int panel) { return (size_t)panel * PANEL * (size_t)s->in; }
 
 /* Where channel `c` of tile 0 lies within a position. */
 INLINE size_t slice_of(int32_t c, int32_t block) { return (size_t)(c / SLICE * block * SLICE + c % SLICE); }
@@ -108,7 +112,7 @@ static void product(const problem *s, const float *v, const float *u, float *m, 
     bool two = vectors_of(s->out, panel) == 2;
     const float *w = u + panel_start(s, panel);
     for (int32_t t = 0; t < tiles; t += two ? ROWS_OF_TWO : ROWS_OF_ONE)
-      (two ? product_of_two : product_of_one)(s, v + t * SLICE, w, m + t * SLICE, panel * 2 * LANES, block);
+      (two ? product_of_two : product_of_one)(s, v + t * SLICE, w, m + t * SLICE, panel * PANEL, block);
   }
 }
 
@@ -151,7 +155,7 @@ static void correlate(const problem *s, const float *v, const float *m, float *u
     float *w = u + panel_start(s, panel);
     for (int32_t c = 0; c < s->in; c += rows)
       (vectors == 2 ? correlate_of_two : correlate_of_one)(v + slice_of(c, block), m, w + c * vectors * LANES, tiles,
-                                                           panel * 2 * LANES, block, accumulate);
+                                                           panel * PANEL, block, accumulate);
   }
 }
 
@@ -217,7 +221,148 @@ INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m,
   }
 }
 
-/* ---- the four operations ---- */
+/* ---- transforms of weights ---- */
+
+/* 3x3 -> 36 positions, `stride` floats apart */
+static inline void transform_weights(const vec g[TAPS], float *u, size_t stride) {
+  vec t[3][6];
+  for (int b = 0; b < 3; b++)
+    weight_6(t[b], g[b], g[3 + b], g[6 + b]);
+  for (int a = 0; a < 6; a++) {
+    vec o[6];
+    weight_6(o, t[0][a], t[1][a], t[2][a]);
+    for (int b = 0; b < 6; b++)
+      store(ICL_F32, u, (int64_t)((size_t)(6 * a + b) * stride), o[b]);
+  }
+}
+
+/* 36 positions of a gradient -> 3x3, added to the nine sums */
+static inline void transform_back(const float *u, size_t position, vec sum[TAPS]) {
+  vec t[6][3];
+  for (int b = 0; b < 6; b++) {
+    vec d[6];
+    for (int a = 0; a < 6; a++)
+      d[a] = load(ICL_F32, u + (size_t)(6 * a + b) * position, 0);
+    weight_3(t[b], d);
+  }
+  for (int a = 0; a < 3; a++) {
+    vec d[6] = {t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]}, o[3];
+    weight_3(o, d);
+    for (int b = 0; b < 3; b++)
+      sum[3 * a + b] += o[b];
+  }
+}
+
+/* ---- weights and their gradients in memory ---- */
+
+/* Floats of a panel from a position, or a tap, to the next, and from an input channel to the next. */
+typedef struct {
+  size_t position, row;
+} layout;
+
+static layout layout_of(const problem *s, int vectors, bool fused) {
+  size_t lanes = (size_t)vectors * LANES;
+  return fused ? (layout){lanes, TAPS * lanes} : (layout){(size_t)s->in * (size_t)s->out, lanes};
+}
+
+/* Where the weights of a group's panel begin. */
+static size_t start_of(const problem *s, size_t group, int panel, bool fused) {
+  size_t matrix = (size_t)s->in * (size_t)s->out, start = panel_start(s, panel);
+  return fused ? TAPS * (group * matrix + start) : POSITIONS * group * matrix + start;
+}
+
+/* LANES input channels from `i` on, LANES output channels from `o` on, of weights that are read as they are: `at` is
+ * element (0, i, o), `spot` and `row` the elements from one kernel position and one input channel to the next. */
+static void prepare_straight(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
+  for (int i = 0; i < LANES; i++) {
+    vec g[TAPS];
+    for (int k = 0; k < TAPS; k++)
+      g[k] = load(ICL_F32, at + (size_t)k * spot + (size_t)i * row, 0);
+    transform_weights(g, u + (size_t)i * step, stride);
+  }
+}
+
+/* The same of weights that are read turned: `at` is element (0, o, i), `row` from one o to the next. */
+static void prepare_turned(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
+  float square[LANES][TAPS][LANES]; /* by input channel, kernel position, output channel */
+  for (int k = 0; k < TAPS; k++)
+    for (int o = 0; o < LANES; o++)
+      for (int i = 0; i < LANES; i++)
+        square[i][TAPS - 1 - k][o] = at[(size_t)k * spot + (size_t)o * row + (size_t)i];
+  for (int i = 0; i < LANES; i++) {
+    vec g[TAPS];
+    for (int k = 0; k < TAPS; k++)
+      g[k] = load(ICL_F32, square[i][k], 0);
+    transform_weights(g, u + (size_t)i * step, stride);
+  }
+}
+
+static void prepare(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts) {
+  problem p = problem_of(shape);
+  const problem *s = &p;
+  int panels = panels_of(s->out), all = s->groups * panels;
+  size_t in = (size_t)s->in, out = (size_t)s->out, groups = (size_t)s->groups;
+  for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
+    size_t group = (size_t)(n / panels), o = (size_t)(n % panels) * PANEL;
+    int vectors = vectors_of(s->out, n % panels);
+    float *u = weights + start_of(s, group, n % panels, false);
+    for (size_t q = 0; q < (size_t)vectors; q++)
+      for (size_t i = 0; i < in; i += LANES) {
+        size_t step = (size_t)vectors * LANES, c = o + q * LANES;
+        float *to = u + i * step + q * LANES;
+        if (shape->direction == ICL__CONV_INPUT)
+          prepare_turned(hwio + c * groups * in + group * in + i, out * groups * in, groups * in, to, step, in * out);
+        else
+          prepare_straight(hwio + i * groups * out + group * out + c, in * groups * out, groups * out, to, step,
+                           in * out);
+      }
+  }
+}
+
+/* Gradients of `count` threads, each brought back before it is added: so a process may have any of them. */
+INLINE void add_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot, bool fused) {
+  vec sum[TAPS];
+  for (int k = 0; k < TAPS; k++)
+    sum[k] = -(vec){0};
+  for (int n = 0; n < count; n++, u += stride) {
+    if (!fused)
+      transform_back(u, position, sum);
+    for (int k = 0; fused && k < TAPS; k++)
+      sum[k] += load(ICL_F32, u + (size_t)k * position, 0);
+  }
+  for (int k = 0; k < TAPS; k++)
+    store(ICL_F32, hwio + (size_t)k * spot, 0, sum[k]);
+}
+
+INLINE void finish_any(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
+                       int part, int parts, bool fused) {
+  problem p = problem_of(shape);
+  const problem *s = &p;
+  int panels = panels_of(s->out), all = s->groups * panels;
+  size_t in = (size_t)s->in, out = (size_t)s->out, row = (size_t)s->groups * out;
+  for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
+    size_t group = (size_t)(n / panels), o = group * out + (size_t)(n % panels) * PANEL;
+    int vectors = vectors_of(s->out, n % panels);
+    layout from = layout_of(s, vectors, fused);
+    const float *u = gradients + start_of(s, group, n % panels, fused);
+    for (size_t i = 0; i < in; i++)
+      for (size_t q = 0; q < (size_t)vectors; q++)
+        add_back(u + i * from.row + q * LANES, from.position, count, stride, hwio + i * row + o + q * LANES, in * row,
+                 fused);
+  }
+}
+
+static void finish(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
+                   int part, int parts) {
+  finish_any(shape, gradients, count, stride, hwio, part, parts, false);
+}
+
+static void finish_fused(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
+                         int part, int parts) {
+  finish_any(shape, gradients, count, stride, hwio, part, parts, true);
+}
+
+/* ---- with transformed weights ---- */
 
 static void convolve(const icl__conv_shape *shape, const void *x, const float *weights, void *y, float *scratch) {
   grid g = grid_of(shape);
@@ -254,111 +399,56 @@ static void differentiate(const icl__conv_shape *shape, const void *x, const voi
     }
 }
 
-/* ---- weights ---- */
+/* ---- weight gradients that are turned back at once: a panel and DEPTH input channels at a time ---- */
 
-static void transform_weights(const vec g[9], float *u, size_t stride) {
-  vec t[3][6];
-  for (int b = 0; b < 3; b++)
-    weight_6(t[b], g[b], g[3 + b], g[6 + b]);
-  for (int a = 0; a < 6; a++) {
-    vec o[6];
-    weight_6(o, t[0][a], t[1][a], t[2][a]);
-    for (int b = 0; b < 6; b++)
-      store(ICL_F32, u, (int64_t)((size_t)(6 * a + b) * stride), o[b]);
-  }
+enum { DEPTH = 32 };
+
+/* Positions of a piece lie so far apart, and not at a power of two. */
+static size_t piece_stride(const problem *piece) { return (size_t)piece->in * (size_t)piece->out + 16; }
+
+/* The part of the problem that makes `panel`, from input channel `i` on. */
+static problem piece_of(const problem *s, int panel, int32_t i) {
+  problem piece = *s;
+  piece.in = s->in - i < DEPTH ? s->in - i : DEPTH;
+  piece.out = vectors_of(s->out, panel) * LANES;
+  return piece;
 }
 
-/* LANES input channels from `i` on, LANES output channels from `o` on, of weights that are read as they are: `at` is
- * element (0, i, o), `spot` and `row` the elements from one kernel position and one input channel to the next. */
-static void prepare_straight(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
-  for (int i = 0; i < LANES; i++) {
-    vec g[9];
-    for (int k = 0; k < 9; k++)
-      g[k] = load(ICL_F32, at + (size_t)k * spot + (size_t)i * row, 0);
-    transform_weights(g, u + (size_t)i * step, stride);
-  }
+static void add_piece(const problem *piece, const float *u, float *gradient, bool accumulate) {
+  layout to = layout_of(piece, piece->out / LANES, true);
+  for (int32_t i = 0; i < piece->in; i++, gradient += to.row)
+    for (int32_t c = 0; c < piece->out; c += LANES) {
+      vec sum[TAPS];
+      for (int k = 0; k < TAPS; k++)
+        sum[k] = accumulate ? load(ICL_F32, gradient + (size_t)k * to.position, c) : -(vec){0};
+      transform_back(u + i * piece->out + c, piece_stride(piece), sum);
+      for (int k = 0; k < TAPS; k++)
+        store(ICL_F32, gradient + (size_t)k * to.position, c, sum[k]);
+    }
 }
 
-/* The same of weights that are read turned: `at` is element (0, o, i), `row` from one o to the next. */
-static void prepare_turned(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
-  float square[9][LANES][LANES];
-  for (int k = 0; k < 9; k++)
-    for (int o = 0; o < LANES; o++)
-      memcpy(square[8 - k][o], at + (size_t)k * spot + (size_t)o * row, sizeof square[0][0]);
-  for (int i = 0; i < LANES; i++) {
-    vec g[9];
-    for (int k = 0; k < 9; k++)
-      for (int o = 0; o < LANES; o++)
-        g[k][o] = square[k][o][i];
-    transform_weights(g, u + (size_t)i * step, stride);
-  }
-}
-
-static void prepare(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts) {
-  problem p = problem_of(shape);
-  const problem *s = &p;
-  int panels = panels_of(s->out), all = s->groups * panels;
-  size_t in = (size_t)s->in, out = (size_t)s->out, groups = (size_t)s->groups;
-  for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
-    size_t group = (size_t)(n / panels), o = (size_t)(n % panels) * 2 * LANES;
-    int vectors = vectors_of(s->out, n % panels);
-    float *u = weights + group * POSITIONS * in * out + panel_start(s, n % panels);
-    for (int q = 0; q < vectors; q++)
-      for (size_t i = 0; i < in; i += LANES) {
-        size_t step = (size_t)vectors * LANES, c = o + (size_t)q * LANES;
-        float *to = u + i * step + (size_t)q * LANES;
-        if (shape->direction == ICL__CONV_INPUT)
-          prepare_turned(hwio + c * groups * in + group * in + i, out * groups * in, groups * in, to, step, in * out);
-        else
-          prepare_straight(hwio + i * groups * out + group * out + c, in * groups * out, groups * out, to, step,
-                           in * out);
-      }
-  }
-}
-
-/* 36 positions of a gradient -> 3x3, added to the nine sums */
-static inline void transform_back(const float *u, size_t position, vec sum[9]) {
-  vec t[6][3];
-  for (int b = 0; b < 6; b++) {
-    vec d[6];
-    for (int a = 0; a < 6; a++)
-      d[a] = load(ICL_F32, u + (size_t)(6 * a + b) * position, 0);
-    weight_3(t[b], d);
-  }
-  for (int a = 0; a < 3; a++) {
-    vec d[6] = {t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]}, o[3];
-    weight_3(o, d);
-    for (int b = 0; b < 3; b++)
-      sum[3 * a + b] += o[b];
-  }
-}
-
-/* Gradients of `count` threads, each brought back before it is added: so a process may have any of them. */
-static void add_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot) {
-  vec sum[9];
-  for (int i = 0; i < 9; i++)
-    sum[i] = -(vec){0};
-  for (int n = 0; n < count; n++)
-    transform_back(u + (size_t)n * stride, position, sum);
-  for (int i = 0; i < 9; i++)
-    store(ICL_F32, hwio + (size_t)i * spot, 0, sum[i]);
-}
-
-static void finish(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
-                   int part, int parts) {
-  problem p = problem_of(shape);
-  const problem *s = &p;
-  int panels = panels_of(s->out), all = s->groups * panels;
-  size_t in = (size_t)s->in, out = (size_t)s->out, row = (size_t)s->groups * out;
-  for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
-    size_t group = (size_t)(n / panels), o = group * out + (size_t)(n % panels) * 2 * LANES;
-    int vectors = vectors_of(s->out, n % panels);
-    const float *u = gradients + group * POSITIONS * in * out + panel_start(s, n % panels);
-    for (size_t i = 0; i < in; i++)
-      for (int q = 0; q < vectors; q++)
-        add_back(u + (i * (size_t)vectors + (size_t)q) * LANES, in * out, count, stride,
-                 hwio + i * row + o + (size_t)q * LANES, in * row);
-  }
+static void differentiate_fused(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient,
+                                bool accumulate, float *scratch) {
+  grid g = grid_of(shape);
+  const problem *s = &g.problem;
+  size_t in_stride = stride_of(g.block, s->in), out_stride = stride_of(g.block, s->out);
+  float *v = scratch, *m = v + POSITIONS * in_stride, *u = m + POSITIONS * out_stride;
+  for (int32_t group = 0; group < s->groups; group++)
+    for (int32_t first = 0; first < g.tiles; first += g.block) {
+      int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
+      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->in, v);
+      FOR_FLOATS(s->dtype, gradients, &g, first, tiles, gy, (int64_t)group * s->out, m);
+      for (int panel = 0; panel < panels_of(s->out); panel++)
+        for (int32_t i = 0; i < s->in; i += DEPTH) {
+          problem piece = piece_of(s, panel, i);
+          float *own = gradient + start_of(s, (size_t)group, panel, true) + i * TAPS * piece.out;
+          for (size_t p = 0; p < POSITIONS; p++)
+            correlate(&piece, v + p * in_stride + slice_of(i, g.block),
+                      m + p * out_stride + slice_of(panel * PANEL, g.block), u + p * piece_stride(&piece), tiles,
+                      g.block, false);
+          add_piece(&piece, u, own, accumulate || first > 0);
+        }
+    }
 }
 
 /* ---- sizes ---- */
@@ -383,4 +473,12 @@ static size_t scratch(const icl__conv_shape *shape) {
 
 const icl__conv_kernel ISA_NAME(icl__winograd) = {
     "winograd", fits, weights, scratch, prepare, convolve, differentiate, finish,
+};
+
+static bool fits_fused(const icl__conv_shape *shape) { return shape->direction == ICL__CONV_WEIGHT && fits(shape); }
+static size_t weights_fused(const icl__conv_shape *shape) { return weights(shape) / POSITIONS * TAPS; }
+static size_t scratch_fused(const icl__conv_shape *shape) { return scratch(shape) + POSITIONS * (DEPTH * PANEL + 16); }
+
+const icl__conv_kernel ISA_NAME(icl__winograd_fused) = {
+    "winograd_fused", fits_fused, weights_fused, scratch_fused, NULL, NULL, differentiate_fused, finish_fused,
 };
