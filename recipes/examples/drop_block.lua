@@ -22,7 +22,7 @@ function DropBlock:forward(x)
   local h, w = x:size(2), x:size(3)
   local size = math.min(self.size, h, w)
   local gamma = self.drop_prob / size ^ 2 * (h * w) / ((h - size + 1) * (w - size + 1))
-  local middles = icl.random.bernoulli({ x:size(1), h, w, x:size(4) }, gamma):float()
+  local middles = icl.random.bernoulli(gamma, { x:size(1), h, w, x:size(4) }):float()
   local mask = 1 - middles:max_pool2d { kernel = size, stride = 1, padding = size // 2 }
   return x * mask / mask:mean():maximum(1e-3)
 end

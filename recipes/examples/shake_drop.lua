@@ -27,7 +27,7 @@ end
 function ShakeDrop:forward(x)
   if not self.training then return x * self.p end
   local shape = { x:size(1), 1, 1, 1 }
-  local b = icl.random.bernoulli({ 1, 1, 1, 1 }, self.p):float()
+  local b = icl.random.bernoulli(self.p, { 1, 1, 1, 1 }):float()
   return shake(x, b, icl.random.uniform(shape) * 2 - 1, icl.random.uniform(shape))
 end
 

@@ -147,8 +147,8 @@ local Noise = icl.nn.layer "noise"
 
 function Noise:forward(x)
   local shape = { x:size(1), 1, 1, x:size(4) }
-  return x * icl.random.uniform(shape) + icl.random.normal(shape) * icl.random.bernoulli(shape, 0.5):float()
-    + icl.random.randint(shape, { low = 0, high = 9 }):float()
+  return x * icl.random.uniform(shape) + icl.random.normal(shape) * icl.random.bernoulli(0.5, shape):float()
+    + icl.random.randint(0, 9, shape):float()
 end
 
 local drawing = {

@@ -44,10 +44,35 @@ end)
 check("ranges", function()
   for _, value in ipairs(random.uniform({ 100 }):totable()) do check.equal(value >= 0 and value < 1, true) end
   local seen = {}
-  for _, value in ipairs(random.randint({ 100 }, { low = 2, high = 4 }):totable()) do seen[value] = true end
+  for _, value in ipairs(random.randint(2, 4, { 100 }):totable()) do seen[value] = true end
   check.equal(seen[2] and seen[3] and seen[4] and not seen[1] and not seen[5], true)
   check.near(random.normal({ 4000 }):var():item(), 1, 0.1)
-  check.near(random.bernoulli({ 4000 }, 0.25):float():mean():item(), 0.25, 0.03)
+  check.near(random.bernoulli(0.25, { 4000 }):float():mean():item(), 0.25, 0.03)
+end)
+
+check("parameters of a draw come before its shape, in a chain as elsewhere", function()
+  for _, draws in ipairs { random, require "icl.augment.rng" ({ id = icl.arange(3) }) } do
+    if draws ~= random then draws:enter(1, "own") end
+    local what = draws == random and "icl%.random%." or "rng:"
+    local function draw(name, ...)
+      if draws == random then return random[name](...) end
+      return draws[name](draws, ...)
+    end
+    check.equal(numbers(draw("randint", 7, 7, { 3 })), "7 7 7")
+    check.equal(draw("bernoulli", 1, { 3 }):all():item(), true)
+    local function refused(pattern, ...)
+      local given = table.pack(...)
+      check.raises(function() draw(table.unpack(given, 1, given.n)) end, what .. pattern)
+    end
+    refused("randint: the shape is the last of low, high and shape, .*randint%(0, 9, { 3 }%)", "randint", { 3 },
+      { low = 0, high = 9 })
+    refused("randint: the shape is the last", "randint", 10, { 3 })
+    refused("randint: high is 1; it must be an integer from 2", "randint", 2, 1, { 3 })
+    refused("randint: low is 0.5", "randint", 0.5, 1, { 3 })
+    refused("randint: a table is an argument too many", "randint", 0, 1, { 3 }, {})
+    refused("bernoulli: the shape is the last of p and shape: .*bernoulli%(0.5, { 3 }%)", "bernoulli", { 3 }, 0.5)
+    refused("bernoulli: p is missing", "bernoulli", nil, { 3 })
+  end
 end)
 
 check("numbers and orders for Lua", function()

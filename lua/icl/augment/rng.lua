@@ -7,6 +7,7 @@ local core = require "icl.core"
 local ops = core.ops
 local fail = require "icl.internal.fail"
 local beta = require "icl.random.beta"
+local given = require "icl.random.given"
 local places = require "icl.internal.places"
 
 local Rng = {}
@@ -47,13 +48,14 @@ function Rng:normal(shape)
   return ops.normal(image_key(self), self.batch.id, { shape = shape })
 end
 
-function Rng:bernoulli(p, shape)
-  return ops.bernoulli(image_key(self), p, self.batch.id, { shape = shape })
+-- rng:bernoulli(p, shape): bool, true with probability p.
+function Rng:bernoulli(p, shape, ...)
+  return ops.bernoulli(image_key(self), p, self.batch.id, given.bernoulli("rng:bernoulli", p, shape, ...))
 end
 
--- rng:randint(low, high, shape): both ends included.
-function Rng:randint(low, high, shape)
-  return ops.randint(image_key(self), self.batch.id, { shape = shape, low = low, high = high })
+-- rng:randint(low, high, shape): i64 from low to high, both included.
+function Rng:randint(low, high, shape, ...)
+  return ops.randint(image_key(self), self.batch.id, given.randint("rng:randint", low, high, shape, ...))
 end
 
 -- ---- for the batch ----

@@ -28,5 +28,6 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   transforms          transforms.v2 on one image         icl.augment: ops of the step, on the whole batch
   weights             torch.save, load_state_dict        model:save(path), model:load(path), safetensors
   devices             x.to("cuda")                       icl --device cuda FILE.lua: all tensors are on one device
+  random integers     torch.randint(0, 10, (3,))         icl.random.randint(0, 9, { 3 }): both ends, as math.random's
   randomness          torch.manual_seed(0)               icl.random.seed(0); draws depend on their place alone
 ]]

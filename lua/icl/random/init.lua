@@ -4,6 +4,7 @@ local fail = require "icl.internal.fail"
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local beta = require "icl.random.beta"
+local given = require "icl.random.given"
 local part = require "icl.internal.part"
 local places = require "icl.internal.places"
 local scope = require "icl.internal.scope"
@@ -55,19 +56,16 @@ function random.normal(shape, ...)
   return core.ops.normal(random.key "normal", of(shape, { shape = shape }))
 end
 
--- icl.random.randint(shape, { low =, high = }): i64, both ends included.
-function random.randint(shape, options, ...)
-  arguments.no_more("icl.random.randint", "a shape and { low =, high = }", ...)
-  options = arguments.options("icl.random.randint", options, {}, { "low", "high" })
-  local bounds = { shape = shape, low = options.low, high = options.high }
+-- icl.random.randint(low, high, shape): i64 from low to high, both included, as math.random has them.
+function random.randint(low, high, shape, ...)
+  local bounds = given.randint("icl.random.randint", low, high, shape, ...)
   return core.ops.randint(random.key "randint", of(shape, bounds))
 end
 
--- icl.random.bernoulli(shape, p): bool, true with probability p.
-function random.bernoulli(shape, p, ...)
-  arguments.no_more("icl.random.bernoulli", "a shape and p", ...)
-  if p == nil then fail "icl.random.bernoulli: p is missing; it is the probability of true, from 0 to 1" end
-  return core.ops.bernoulli(random.key "bernoulli", p, of(shape, { shape = shape }))
+-- icl.random.bernoulli(p, shape): bool, true with probability p.
+function random.bernoulli(p, shape, ...)
+  local sizes = given.bernoulli("icl.random.bernoulli", p, shape, ...)
+  return core.ops.bernoulli(random.key "bernoulli", p, of(shape, sizes))
 end
 
 -- icl.random.permutation(n): i64 (n), 0 to n - 1 in a random order: x:gather(icl.random.permutation(#x)).
