@@ -107,6 +107,11 @@ check("constructors check what they are given", function()
   refused("nn.batch_norm: eps is %-1", nn.batch_norm, 3, { eps = -1 })
   refused("nn.max_pool2d: kernel is 0", nn.max_pool2d, 0)
   refused("nn.max_pool2d: kernel is nil", nn.max_pool2d)
+  refused("nn.max_pool2d: it takes a kernel and a table: nn.max_pool2d%(3, { stride = 2, padding = 1 }%), not 2",
+    nn.max_pool2d, 3, 2, 1)
+  refused("nn.avg_pool2d: there is no option 'kernel_size'; there are kernel, stride, padding", nn.avg_pool2d,
+    { kernel_size = 2 })
+  refused("nn.max_pool2d: a table is an argument too many", nn.max_pool2d, { kernel = 2 }, { stride = 1 })
   refused("nn.avg_pool2d: stride is 0", nn.avg_pool2d, 2, { stride = 0 })
   refused("nn.avg_pool2d: padding is a", nn.avg_pool2d, 2, { padding = "a" })
   refused("nn.dropout: p is nil", nn.dropout)
@@ -339,6 +344,12 @@ check("pools", function()
   local x = icl.arange(16, "f32"):reshape(1, 4, 4, 1)
   check.equal(nn.max_pool2d(2)(x):sum():item(), 5 + 7 + 13 + 15)
   check.equal(nn.avg_pool2d(2)(x):sum():item(), 30)
+  for _, name in ipairs { "max_pool2d", "avg_pool2d" } do
+    local all = { kernel = 3, stride = { 2, 1 }, padding = 1 }
+    local layer, method = nn[name](all)(x), x[name](x, all)
+    check.equal((layer - nn[name](3, { stride = { 2, 1 }, padding = 1 })(x)):abs():max():item(), 0)
+    check.equal((layer - method):abs():max():item(), 0)
+  end
   check.equal(nn.global_avg_pool()(x):item(), 7.5)
   check.equal(nn.flatten()(x):size(2), 16)
   check.equal(table.concat(nn.max_pool2d(3, { stride = 2, padding = 1 })(x):shape(), " "), "1 2 2 1")

@@ -1,16 +1,13 @@
 -- nn/avg_pool2d.lua: the mean over windows, padding counted; (n, h, w, c) -> (n, h', w', c), sizes rounded down.
 local core = require "icl.core"
-local arguments = require "icl.internal.arguments"
 local check_input = require "icl.nn.input"
+local window = require "icl.internal.window"
 local Pool = require "icl.nn.module".class "avg_pool2d"
 
--- nn.avg_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width }.
-function Pool:init(kernel, options, ...)
-  arguments.no_more("nn.avg_pool2d", "a kernel and a table of options", ...)
-  kernel = arguments.pair("nn.avg_pool2d: kernel", kernel, 1)
-  options = arguments.options("nn.avg_pool2d", options, { stride = kernel, padding = 0 })
-  self.attributes = { kernel = kernel, stride = arguments.pair("nn.avg_pool2d: stride", options.stride, 1),
-                      padding = arguments.pair("nn.avg_pool2d: padding", options.padding, 0) }
+-- nn.avg_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width };
+-- nn.avg_pool2d { kernel = 3, stride = 2 } is the same.
+function Pool:init(...)
+  self.attributes = window("nn.avg_pool2d", ...)
 end
 
 function Pool:forward(x)

@@ -1,16 +1,13 @@
 -- nn/max_pool2d.lua: the largest over windows; (n, h, w, c) -> (n, h', w', c), sizes rounded down.
 local core = require "icl.core"
-local arguments = require "icl.internal.arguments"
 local check_input = require "icl.nn.input"
+local window = require "icl.internal.window"
 local Pool = require "icl.nn.module".class "max_pool2d"
 
--- nn.max_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width }.
-function Pool:init(kernel, options, ...)
-  arguments.no_more("nn.max_pool2d", "a kernel and a table of options", ...)
-  kernel = arguments.pair("nn.max_pool2d: kernel", kernel, 1)
-  options = arguments.options("nn.max_pool2d", options, { stride = kernel, padding = 0 })
-  self.attributes = { kernel = kernel, stride = arguments.pair("nn.max_pool2d: stride", options.stride, 1),
-                      padding = arguments.pair("nn.max_pool2d: padding", options.padding, 0) }
+-- nn.max_pool2d(kernel [, { stride = kernel, padding = 0 }]): each a number or { height, width };
+-- nn.max_pool2d { kernel = 3, stride = 2 } is the same.
+function Pool:init(...)
+  self.attributes = window("nn.max_pool2d", ...)
 end
 
 function Pool:forward(x)
