@@ -117,6 +117,27 @@ check("sigma, angles and corners are within their limits", function()
   check.equal(corners[3].y:totable()[1], HEIGHT - 4)
 end)
 
+check("the policy of auto_augment is that of the set, unless it is given", function()
+  local function image_as(name, options)
+    local set = setmetatable({ name = name }, { __index = sets[3] })
+    local chain = augment.chain { augment.auto_augment(options) }
+    return data.loader(set, { batch_size = 4, chain = chain }):batch(icl.arange(COUNT), 1, 1).image
+  end
+  icl.random.seed(3)
+  local imagenet, cifar = image_as("own", { policy = "imagenet" }), image_as("own", { policy = "cifar10" })
+  check.equal(differing(imagenet, cifar) > 0, true)
+  for name, right in pairs { cifar10 = cifar, cifar100 = cifar, imagenet = imagenet, folder = imagenet } do
+    check.equal(differing(image_as(name), right), 0)
+  end
+  check.equal(differing(image_as("cifar10", { policy = "imagenet" }), imagenet), 0)
+  local stage = augment.auto_augment {}  -- used for one set after another
+  for _, name in ipairs { "cifar10", "folder", "cifar100" } do
+    local set = setmetatable({ name = name }, { __index = sets[3] })
+    local x = data.loader(set, { batch_size = 4, chain = augment.chain { stage } }):batch(icl.arange(COUNT), 1, 1).image
+    check.equal(differing(x, name == "folder" and imagenet or cifar), 0)
+  end
+end)
+
 check("sines and cosines", function()
   local degrees = { -180, -120.5, -45, 0, 1e-3, 30, 89, 179.9 }
   local c, s = require "icl.augment.angles".of(icl.tensor(degrees, { dtype = "f64" }))

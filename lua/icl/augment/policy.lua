@@ -88,12 +88,13 @@ function policy.apply(x, tables, rows, o)
   return ops.adjust(x, ops.gather(tables.amounts, rows), ops.gather(tables.kinds, rows))
 end
 
--- policy.by_size(make) -> a function (stage, x) that gives make(stage, h, w) for the size of images x, made once.
+-- policy.by_size(make) -> a function (stage, x [, name]) that gives make(stage, h, w, name) for the size of images x,
+-- made once.
 function policy.by_size(make)
-  return function(stage, x)
-    local key = ("%d x %d"):format(x:size(2), x:size(3))
+  return function(stage, x, name)
+    local key = ("%d x %d %s"):format(x:size(2), x:size(3), name or "")
     stage.sizes = stage.sizes or {}
-    stage.sizes[key] = stage.sizes[key] or make(stage, x:size(2), x:size(3))
+    stage.sizes[key] = stage.sizes[key] or make(stage, x:size(2), x:size(3), name)
     return stage.sizes[key]
   end
 end

@@ -6,6 +6,8 @@ local datasets = {
   folders = { imagenet = true, folder = true },
   -- Mirrored digits are others, or none.
   not_mirrored = { mnist = true, kmnist = true },
+  -- Policies of auto_augment that were found for such images; for others it is that of ImageNet.
+  policies = { cifar10 = "cifar10", cifar100 = "cifar10" },
   -- Sets of one's own, which no figures were published for.
   own = { folder = true, own = true },
 }
