@@ -95,21 +95,13 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value) {
   lua_setfield(L, -2, name);
 }
 
-/* image_folder(path [, { check = false, drop = false, threads = 0 }]) -> folder, { labels = i64 (n), count, classes,
- * class_names, skipped, dropped }. check: looks at every image; the table then has `bad`, how many cannot be read, and
- * `report`, lines about the first of them or nil. drop: the folder is without them. See icl.h. */
-static int image_folder(lua_State *L) {
+static void **new_folder(lua_State *L) {
   static const luaL_Reg methods[] = {{"file", folder_file}, {NULL, NULL}};
-  static const char *const options[] = {"check", "drop", "threads", NULL};
-  const char *path = luaL_checkstring(L, 1);
-  icl__lua_check_options(L, 2, "image_folder", options);
-  lua_settop(L, 2);
-  icl_engine *engine = icl__lua_engine(L);
-  void **slot = new_holder(L, folder_type, release_folder, methods);
-  ICL__LUA_TRY(L, icl_image_folder_open(path, (icl_image_folder **)slot));
-  icl_image_folder *folder = *slot;
-  lua_newtable(L);
-  check_images(L, 2, folder, engine);
+  return new_holder(L, folder_type, release_folder, methods);
+}
+
+/* Adds what a folder has to the table on top. */
+static void describe_folder(lua_State *L, const icl_image_folder *folder, icl_engine *engine) {
   icl_tensor **labels = icl__lua_new_tensor(L);
   ICL__LUA_TRY(L, icl_tensor_new(engine, ICL_I64, 1, (int32_t[]){folder->count}, folder->labels, labels));
   lua_setfield(L, -2, "labels");
@@ -123,6 +115,40 @@ static int image_folder(lua_State *L) {
   set_integer(L, "count", folder->count);
   set_integer(L, "skipped", folder->skipped);
   set_integer(L, "dropped", folder->dropped);
+}
+
+/* image_folder(path [, { check = false, drop = false, threads = 0 }]) -> folder, { labels = i64 (n), count, classes,
+ * class_names, skipped, dropped }. check: looks at every image; the table then has `bad`, how many cannot be read, and
+ * `report`, lines about the first of them or nil. drop: the folder is without them. See icl.h. */
+static int image_folder(lua_State *L) {
+  static const char *const options[] = {"check", "drop", "threads", NULL};
+  const char *path = luaL_checkstring(L, 1);
+  icl__lua_check_options(L, 2, "image_folder", options);
+  lua_settop(L, 2);
+  icl_engine *engine = icl__lua_engine(L);
+  void **slot = new_folder(L);
+  ICL__LUA_TRY(L, icl_image_folder_open(path, (icl_image_folder **)slot));
+  lua_newtable(L);
+  check_images(L, 2, *slot, engine);
+  describe_folder(L, *slot, engine);
+  return 2;
+}
+
+/* image_folder_concat({ folder, ... }) -> folder, what image_folder tells of it: their images one after another */
+static int image_folder_concat(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  icl_engine *engine = icl__lua_engine(L);
+  int count = (int)lua_rawlen(L, 1);
+  const icl_image_folder **folders = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *folders, 0);
+  for (int i = 0; i < count; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    folders[i] = icl__lua_check_image_folder(L, -1);
+    lua_pop(L, 1); /* the list keeps it */
+  }
+  void **slot = new_folder(L);
+  ICL__LUA_TRY(L, icl_image_folder_concat(count, folders, (icl_image_folder **)slot));
+  lua_newtable(L);
+  describe_folder(L, *slot, engine);
   return 2;
 }
 
@@ -336,12 +362,18 @@ static int png_encode(lua_State *L) {
 }
 
 void icl__lua_image_functions(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"image_folder", image_folder},       {"image_folder_compare", image_folder_compare},
-      {"image_stream", image_stream},       {"image_read", image_read},
-      {"images_clipped", images_clipped},   {"is_image_name", is_image_name},
-      {"image_resize", image_resize},       {"image_center", image_center},
-      {"image_crop_size", image_crop_size}, {"image_largest_crop", image_largest_crop},
-      {"png_encode", png_encode},           {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"image_folder", image_folder},
+                                       {"image_folder_compare", image_folder_compare},
+                                       {"image_folder_concat", image_folder_concat},
+                                       {"image_stream", image_stream},
+                                       {"image_read", image_read},
+                                       {"images_clipped", images_clipped},
+                                       {"is_image_name", is_image_name},
+                                       {"image_resize", image_resize},
+                                       {"image_center", image_center},
+                                       {"image_crop_size", image_crop_size},
+                                       {"image_largest_crop", image_largest_crop},
+                                       {"png_encode", png_encode},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

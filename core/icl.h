@@ -377,6 +377,10 @@ icl_status icl_image_folder_check(icl_image_folder *folder, const icl_engine *en
 /* EINVAL, with its name, if one of two folders has a class that the other has not. */
 icl_status icl_image_folder_compare(const icl_image_folder *a, const icl_image_folder *b);
 
+/* All images of some folders as one, in their order, with the path of the first. EINVAL: a class is in one of them and
+ * not in another; ENOTSUP: there are 2^31 images or more. */
+icl_status icl_image_folder_concat(int count, const icl_image_folder *const *folders, icl_image_folder **result);
+
 /* What images become: bytes of red, green and blue, size x size. */
 typedef struct {
   int size;

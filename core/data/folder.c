@@ -240,14 +240,9 @@ static icl_status check_level(const folder *f, const char *root) {
                    class_name(f, 0), class_name(f, 1), root, class_name(f, 0));
 }
 
-static icl_status list(folder *f, const char *root) {
-  size_t classes, path;
-  ICL__TRY(add_text(f, root, &path));
-  ICL__TRY(list_classes(f, root));
-  classes = f->classes.count;
-  for (size_t k = 0; k < classes; k++)
-    ICL__TRY(list_images(f, root, k));
-  ICL__TRY(check_level(f, root));
+/* What users see of a folder whose text no longer moves; `path` is where that of the whole is in it. */
+static icl_status finish(folder *f, size_t path) {
+  size_t classes = f->classes.count;
   f->names = icl__alloc(classes, sizeof *f->names);
   if (!f->names)
     return ICL_ENOMEM;
@@ -258,7 +253,18 @@ static icl_status list(folder *f, const char *root) {
   f->set.classes = (int)classes;
   f->set.class_names = f->names;
   f->set.labels = f->labels;
-  return icl__class_names_check(root, (int)classes, f->names);
+  return ICL_OK;
+}
+
+static icl_status list(folder *f, const char *root) {
+  size_t path;
+  ICL__TRY(add_text(f, root, &path));
+  ICL__TRY(list_classes(f, root));
+  for (size_t k = 0; k < f->classes.count; k++)
+    ICL__TRY(list_images(f, root, k));
+  ICL__TRY(check_level(f, root));
+  ICL__TRY(finish(f, path));
+  return icl__class_names_check(root, f->set.classes, f->names);
 }
 
 icl_status icl_image_folder_open(const char *path, icl_image_folder **result) {
@@ -271,6 +277,55 @@ icl_status icl_image_folder_open(const char *path, icl_image_folder **result) {
   else if (f)
     icl_image_folder_free(&f->set);
   return status == ICL_ENOMEM ? icl__wrap(status, "%s", path) : status;
+}
+
+/* ---- folders one after another ---- */
+
+static icl_status append(folder *to, const folder *from) {
+  size_t text = to->text_bytes, count = (size_t)from->set.count, total = to->images.count + count;
+  if (total > INT32_MAX)
+    return icl__fail(ICL_ENOTSUP, "%s: more than 2^31 - 1 images with those of other folders", from->set.path);
+  char *grown_text = icl__grow(to->text, &to->text_capacity, text + from->text_bytes, 1);
+  to->text = grown_text ? grown_text : to->text;
+  entry *grown = icl__grow(to->images.item, &to->images.capacity, total, sizeof *grown);
+  to->images.item = grown ? grown : to->images.item;
+  int64_t *grown_labels = icl__grow(to->labels, &to->label_capacity, total, sizeof *grown_labels);
+  to->labels = grown_labels ? grown_labels : to->labels;
+  if (!grown_text || !grown || !grown_labels)
+    return ICL_ENOMEM;
+  memcpy(to->text + text, from->text, from->text_bytes);
+  memcpy(to->labels + to->images.count, from->labels, count * sizeof *to->labels);
+  for (size_t i = 0; i < count; i++) {
+    entry e = from->images.item[i];
+    to->images.item[to->images.count++] = (entry){text + e.folder, text + e.name};
+  }
+  to->text_bytes += from->text_bytes;
+  to->set.skipped += from->set.skipped;
+  to->set.dropped += from->set.dropped;
+  return ICL_OK;
+}
+
+static icl_status concat(folder *f, int count, const icl_image_folder *const *folders) {
+  const folder *first = (const folder *)folders[0];
+  for (int k = 0; k < count; k++) {
+    ICL__TRY(icl_image_folder_compare(folders[0], folders[k]));
+    ICL__TRY(append(f, (const folder *)folders[k]));
+  }
+  for (size_t k = 0; k < first->classes.count; k++)
+    ICL__TRY(add_entry(f, &f->classes, 0, class_name(first, k)));
+  return finish(f, (size_t)(first->set.path - first->text)); /* its text came first */
+}
+
+icl_status icl_image_folder_concat(int count, const icl_image_folder *const *folders, icl_image_folder **result) {
+  if (count < 1)
+    return icl__fail(ICL_EINVAL, "image folders: there are none to put together");
+  folder *f = icl__calloc(1, sizeof *f);
+  icl_status status = f ? concat(f, count, folders) : ICL_ENOMEM;
+  if (status == ICL_OK)
+    *result = &f->set;
+  else if (f)
+    icl_image_folder_free(&f->set);
+  return status == ICL_ENOMEM ? icl__wrap(status, "%s", folders[0]->path) : status;
 }
 
 void icl_image_folder_free(icl_image_folder *set) {

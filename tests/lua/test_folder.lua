@@ -277,6 +277,43 @@ check("the form of a model follows the set", function()
   check.raises(function() icl.models.from_options({ depth = 10 }, train, "wrn") end, "wrn has no form imagenet")
 end)
 
+check("folders and parts of them are put together", function()
+  local raw = augment.chain { augment.center_crop {} }
+  local function images(set) return (epoch(data.loader(set, { batch_size = 4, chain = raw }), 1)) end
+  local set = open()
+  local both, found = data.concat { set, data.folder(root .. "/val", { image_size = SIZE }) }, nil
+  check.equal(both.count, 2 * COUNT)
+  check.equal(text(both.class_names), text(CLASSES))
+  check.equal(both.labels:size(1), 2 * COUNT)
+  check.equal(both.folder:file(COUNT + 1), root .. "/val/cat/1.png")
+  local single = images(set)
+  found = images(both)
+  for k = 0, COUNT - 1 do
+    check.equal(found[k] == single[k] and found[COUNT + k] == single[k], true)
+  end
+  local some = data.concat { data.part(set, icl.tensor({ 8, 2 }, { dtype = "i64" })), data.part(both,
+    icl.tensor({ 13 }, { dtype = "i64" })) }
+  check.equal(some.count, 3)
+  check.equal(text(some.indices:totable()), "8 2 23")
+  found = images(some)
+  check.equal(found[8] == single[8] and found[2] == single[2] and found[23] == single[3], true)
+  local batch = data.loader(some, { batch_size = 3 }):first()
+  check.equal(text(batch.target:totable()), text(icl.ops.gather(some.labels, some.indices):totable()))
+end)
+
+check("folders of other classes, sizes or kinds are not put together", function()
+  shell("mkdir -p %s/other && cp -r %s/train/cat %s/other/emu && cp -r %s/train/dog %s/other/dog", root, root, root, root,
+    root)
+  local set = open()
+  check.raises(function() data.concat { set, data.folder(root .. "/other", { image_size = SIZE }) } end,
+    "icl.data.concat: set 2 has other classes than the first one: it lacks cat, cow; it has besides emu")
+  check.raises(function() data.concat { set, open(0, 9) } end, "set 2 has images of %(9, 9, 3%) in 3 classes")
+  local own = data.set { images = icl.zeros({ 1, SIZE, SIZE, 3 }, "u8"), labels = icl.zeros({ 1 }, "i64"), classes = 3,
+                         mean = { 0, 0, 0 }, std = { 1, 1, 1 } }
+  check.raises(function() data.concat { set, own } end, "set 2 is in memory, the first one is an image folder")
+  check.raises(function() data.concat { own, set } end, "set 2 is an image folder, the first one is in memory")
+end)
+
 check("fit trains on it, the same for any threads", function()
   local function fit(workers, more)
     icl.random.seed(1)

@@ -149,6 +149,13 @@ check("what cannot be put together is an error", function()
   check.raises(function() data.concat {} end, "a list of sets")
   check.raises(function() data.concat { set, 3 } end, "item 2 is 3")
   check.raises(function() data.concat { set, make_set(5, 3) } end, "set 2 has images of %(4, 4, 1%) in 3 classes")
+  local function named(...) return setmetatable({ class_names = { ... } }, { __index = set }) end
+  check.equal(data.concat { named("a", "b"), set, named("a", "b") }.class_names[2], "b")
+  check.raises(function() data.concat { named("a", "b"), named("a", "c") } end,
+    "set 2 has other classes than the first one: it lacks b; it has besides c")
+  check.raises(function() data.concat { named("a", "b"), named("b", "a") } end,
+    "set 2 has the classes in another order: b, a, in the first one a, b")
+  check.raises(function() data.concat({ set }, { set }) end, "a table is an argument too many")
 end)
 
 check("a set from a function", function()

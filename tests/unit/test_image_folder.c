@@ -208,6 +208,53 @@ TEST(folders_of_one_set_have_the_same_classes) {
   icl_image_folder_free(three);
 }
 
+TEST(folders_one_after_another) {
+  PUT_IMAGES("one/cat", "one/dog", "two/cat", "two/dog", "other/cat");
+  icl_image_folder *one, *two, *other, *both = NULL;
+  char path[4096];
+  CHECK_OK(icl_image_folder_open(file_path("one"), &one));
+  CHECK_OK(icl_image_folder_open(file_path("two"), &two));
+  CHECK_OK(icl_image_folder_open(file_path("other"), &other));
+  CHECK_OK(icl_image_folder_concat(2, (const icl_image_folder *[]){one, two}, &both));
+  CHECK_OK(icl_image_folder_file(two, 1, path, sizeof path));
+  icl_image_folder_free(two); /* nothing is shared */
+  CHECK_EQ(both->count, 4);
+  CHECK_EQ(both->classes, 2);
+  CHECK_STR(both->class_names[1], "dog");
+  CHECK_STR(both->path, file_path("one"));
+  for (int i = 0; i < 4; i++)
+    CHECK_EQ(both->labels[i], i % 2);
+  char found[4096];
+  CHECK_OK(icl_image_folder_file(both, 3, found, sizeof found));
+  CHECK_STR(found, path);
+  CHECK_ERROR(icl_image_folder_file(both, 4, path, sizeof path), ICL_EINVAL, "/one: there is no image 4");
+  icl_image_folder_free(both);
+  CHECK_ERROR(icl_image_folder_concat(2, (const icl_image_folder *[]){one, other}, &both), ICL_EINVAL,
+              "class dog is in ");
+  CHECK_ERROR(icl_image_folder_concat(0, NULL, &both), ICL_EINVAL, "there are none to put together");
+  icl_image_folder_free(one);
+  icl_image_folder_free(other);
+}
+
+TEST(putting_folders_together_without_memory) {
+  PUT_IMAGES("set/cat");
+  icl_image_folder *one = open_folder(), *both;
+  size_t before = icl__memory_in_use();
+  int allowed = 0;
+  for (icl_status status = ICL_ENOMEM; status != ICL_OK; allowed++) {
+    icl__alloc_fail_after(allowed);
+    status = icl_image_folder_concat(2, (const icl_image_folder *[]){one, one}, &both);
+    icl__alloc_fail_after(-1);
+    if (status == ICL_OK)
+      icl_image_folder_free(both);
+    else
+      CHECK_CONTAINS(icl_message(), "out of memory");
+    CHECK_EQ(icl__memory_in_use(), before);
+  }
+  CHECK(allowed > 4);
+  icl_image_folder_free(one);
+}
+
 TEST(names_reach_messages_escaped) {
   file_make_folder("set/c\x1b[31mat");
   check_refused(ICL_ENOENT, "/set/c\\x1b[31mat: no image is in the folder");

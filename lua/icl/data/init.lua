@@ -6,6 +6,7 @@
 -- validation has is_validation.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local concat = require "icl.data.concat"
 local datasets = require "icl.internal.datasets"
 local fail = require "icl.internal.fail"
 local folder = require "icl.data.folder"
@@ -14,7 +15,7 @@ local sets = require "icl.data.sets"
 local usage = require "icl.internal.usage"
 
 local data = {
-  set = sets.set, generate = sets.generate, concat = sets.concat, part = sets.part, split = sets.split,
+  set = sets.set, generate = sets.generate, concat = concat, part = sets.part, split = sets.split,
   folder = folder.open, loader = loader,
 }
 

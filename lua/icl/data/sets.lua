@@ -2,7 +2,6 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
-local parts = require "icl.tensor.parts"
 local places = require "icl.internal.places"
 
 local sets = {}
@@ -62,37 +61,6 @@ function sets.generate(count, f, options)
   set.images = core.new_tensor(table.concat(bytes), "u8", { count, shape[1], shape[2], shape[3] })
   set.labels = core.new_tensor(labels, "i64")
   return sets.set(set)
-end
-
--- Images and labels of a set in memory, those of a part alone.
-local function contents(set)
-  if not set.indices then return set.images, set.labels end
-  return core.ops.gather(set.images, set.indices), core.ops.gather(set.labels, set.indices)
-end
-
--- icl.data.concat { set, set, ... } -> all of their images as one set, with the classes and statistics of the first.
--- They must be in memory, of one shape and one number of classes.
-function sets.concat(list)
-  local what = "icl.data.concat"
-  local first = arguments.typed(what, list, "table", "a list of sets")[1]
-  if not first then fail("%s: it takes a list of sets", what) end
-  local images, labels = {}, {}
-  for i, set in ipairs(list) do
-    if type(set) ~= "table" or not set.count then
-      fail("%s: item %d is %s; it must be a set", what, i, arguments.described(set))
-    elseif set.folder then
-      fail("%s: set %d is an image folder, which is not in memory; put its images into one folder", what, i)
-    end
-    for k = 1, 3 do
-      if set.shape[k] ~= first.shape[k] or set.classes ~= first.classes then
-        fail("%s: set %d has images of (%s) in %d classes, the first one of (%s) in %d", what, i,
-          table.concat(set.shape, ", "), set.classes, table.concat(first.shape, ", "), first.classes)
-      end
-    end
-    images[i], labels[i] = contents(set)
-  end
-  return sets.set { images = parts.concat(images, 1), labels = parts.concat(labels, 1), classes = first.classes,
-                    class_names = first.class_names, mean = first.mean, std = first.std, name = first.name }
 end
 
 -- icl.data.part(set, indices): the images whose numbers are in `indices`, an i64 tensor.
