@@ -33,5 +33,6 @@ ICL__CUDA_OP(gather_along) {
 ICL__CUDA_OP(gather_along_grad) {
   icl__cuda_series s = series_of(op, &op->call->out);
   return ICL__CUDA_EITHER(op, gather_along_grad)(icl__cuda_input(op, 0), op->call->in[1].data, &s,
-                                                 op->call->in[0].shape[axis_of(op)], icl__cuda_output(op), op->stream);
+                                                 op->call->in[0].shape[axis_of(op)], icl__cuda_output(op), op->scratch,
+                                                 op->stream);
 }

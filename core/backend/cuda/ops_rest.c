@@ -20,7 +20,7 @@ ICL__CUDA_OP(gather) {
 ICL__CUDA_OP(gather_grad) {
   const icl__view *g = &op->call->in[0];
   return ICL__CUDA_EITHER(op, gather_grad)(icl__cuda_input(op, 0), data(op, 1), g->shape[0], op->call->out.shape[0],
-                                           row_size(g), icl__cuda_output(op), op->stream);
+                                           row_size(g), icl__cuda_output(op), op->scratch, op->stream);
 }
 
 ICL__CUDA_OP(one_hot) {

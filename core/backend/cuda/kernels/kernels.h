@@ -209,9 +209,9 @@ cudaError_t icl__cuda_find_nan(icl__cuda_in x, int64_t count, int32_t *flag, cud
 /* Rows of `bytes`: y[i] = x[index[i]], index kept within 0 ... limit - 1. */
 cudaError_t icl__cuda_gather(const void *x, const int64_t *index, int64_t rows, int64_t limit, int64_t bytes, void *y,
                              cudaStream_t stream);
-/* Rows of `columns`: y[r] = sum of g[i] with index[i] = r, in the order of i. */
+/* Rows of `columns`: y[r] = sum of g[i] with index[i] = r. */
 ICL__CUDA_BOTH(gather_grad, icl__cuda_in g, const int64_t *index, int64_t rows, int64_t size, int64_t columns,
-               icl__cuda_out y, cudaStream_t stream);
+               icl__cuda_out y, icl__cuda_scratch scratch, cudaStream_t stream);
 cudaError_t icl__cuda_one_hot(const int64_t *labels, int64_t n, int32_t classes, float *y, cudaStream_t stream);
 
 /* ---- along an axis: x or, of gather_along_grad, y is `s`; `length` is the size of the axis of the others ---- */
@@ -222,7 +222,7 @@ cudaError_t icl__cuda_argsort(icl__cuda_in x, const icl__cuda_series *s, int64_t
 cudaError_t icl__cuda_gather_along(const void *x, const int64_t *index, const icl__cuda_series *s, int64_t length,
                                    int bytes, void *y, cudaStream_t stream);
 ICL__CUDA_BOTH(gather_along_grad, icl__cuda_in g, const int64_t *index, const icl__cuda_series *s, int64_t length,
-               icl__cuda_out y, cudaStream_t stream);
+               icl__cuda_out y, icl__cuda_scratch scratch, cudaStream_t stream);
 
 /* ---- random draws: of `images`, each of `size` elements; ids NULL: images count from `first` ---- */
 

@@ -3,6 +3,7 @@
  * Elements of every dtype are ranked as unsigned integers. A short series is sorted by a block in shared memory, a long
  * one by a launch for each step of the same network. Where only the first few of a long series are wanted, a block
  * looks for one after another. */
+#include "network.cuh"
 #include "pointers.cuh"
 #include "values.cuh"
 
@@ -14,7 +15,7 @@ struct entry {
   int64_t position;
 };
 
-DEVICE bool is_before(const entry &a, const entry &b) {
+DEVICE bool operator<(const entry &a, const entry &b) {
   return a.rank < b.rank || (a.rank == b.rank && a.position < b.position);
 }
 
@@ -50,18 +51,6 @@ DEVICE entry entry_at(icl__cuda_in x, const series &s, int64_t position, int des
   return {descending ? ~rank : rank, position};
 }
 
-/* Pair number `pair` of the step of a network that joins runs of width / 2: their entries `apart` from each other, in
- * the first step of a width mirrored, so that the first is always to be the lesser. */
-struct compared {
-  int64_t first, second;
-
-  DEVICE_MEMBER compared(int64_t pair, int64_t width, int64_t apart) {
-    int64_t begin = pair / apart * 2 * apart, at = pair % apart;
-    first = begin + at;
-    second = 2 * apart == width ? begin + width - 1 - at : first + apart;
-  }
-};
-
 __global__ void THREADS_A_BLOCK(THREADS)
     sort_short(icl__cuda_in x, icl__cuda_series s, int64_t length, int descending, int64_t *__restrict__ y) {
   ICL_SHARED(entry, entries, SHORT);
@@ -71,19 +60,7 @@ __global__ void THREADS_A_BLOCK(THREADS)
     count *= 2;
   for (int i = threadIdx.x; i < count; i += THREADS)
     entries[i] = i < s.size ? entry_at(x, from, i, descending) : nothing();
-  __syncthreads();
-  for (int width = 2; width <= count; width *= 2)
-    for (int apart = width / 2; apart > 0; apart /= 2) {
-      for (int pair = threadIdx.x; pair < count / 2; pair += THREADS) {
-        compared c(pair, width, apart);
-        entry a = entries[c.first], b = entries[c.second];
-        if (is_before(b, a)) {
-          entries[c.first] = b;
-          entries[c.second] = a;
-        }
-      }
-      __syncthreads();
-    }
+  sort_entries(entries, count);
   for (int i = threadIdx.x; i < length; i += THREADS)
     y[to.begin + i * to.step] = entries[i].position;
 }
@@ -107,7 +84,7 @@ __global__ void THREADS_A_BLOCK(THREADS)
     return;
   int64_t *first = &y[of.begin + c.first * of.step], *second = &y[of.begin + c.second * of.step];
   entry a = entry_at(x, of, *first, descending), b = entry_at(x, of, *second, descending);
-  if (is_before(b, a)) {
+  if (b < a) {
     *first = b.position;
     *second = a.position;
   }
@@ -122,13 +99,13 @@ __global__ void THREADS_A_BLOCK(THREADS)
     entry next = nothing();
     for (int64_t i = threadIdx.x; i < from.size; i += THREADS) {
       entry e = entry_at(x, from, i, descending);
-      if (is_before(last, e) && is_before(e, next))
+      if (last < e && e < next)
         next = e;
     }
     found[threadIdx.x] = next;
     __syncthreads();
     for (int half = THREADS / 2; half > 0; half /= 2) {
-      if ((int)threadIdx.x < half && is_before(found[threadIdx.x + half], found[threadIdx.x]))
+      if ((int)threadIdx.x < half && found[threadIdx.x + half] < found[threadIdx.x])
         found[threadIdx.x] = found[threadIdx.x + half];
       __syncthreads();
     }
