@@ -280,6 +280,23 @@ function weights.read(path)
   return ok and type(about) == "table" and about.state and weights.under("model", list) or list
 end
 
+-- weights.write(path, list of { name =, tensor = }): a safetensors file of tensors as they are, with a checksum; read
+-- gives them back. The file is replaced as a whole or not at all.
+function weights.write(path, list, ...)
+  local what = "icl.weights.write"
+  arguments.no_more(what, "a path and a list of { name =, tensor = }", ...)
+  arguments.path(what, path)
+  for i, item in ipairs(arguments.typed(what, list, "table", "a list of { name =, tensor = } behind the path")) do
+    if type(item) ~= "table" or type(item.name) ~= "string" then
+      fail("%s: item %d is %s; it must be { name =, tensor = }", what, i, arguments.described(item))
+    end
+    arguments.tensor(("%s: tensor of item %d, %s,"):format(what, i, item.name), item.tensor)
+  end
+  if #list == 0 then fail("%s: the list is empty; it must be one of { name =, tensor = }", what) end
+  core.refuse_suspended(what)
+  core.safetensors_write(path, list, { format = "pt", checksum = "crc32" })
+end
+
 -- weights.averages(path) -> list of { name =, tensor = }: the averages in a checkpoint of a run that keeps an icl.ema
 -- under the name ema.
 function weights.averages(path)

@@ -100,6 +100,22 @@ check("products of many matrices", function()
   check.raises(function() a[1][1]:bmm(b[1][1]) end, "do not fit")
 end)
 
+check("a vector is one row of linear", function()
+  local w, b = icl.tensor { { 1, 2, 3 }, { 4, 5, 6 } }, icl.tensor { 0, 0, 1 }
+  same(icl.tensor({ 2, 1 }):linear(w, b), { 6, 9, 13 }, "3")
+  check.equal(table.concat(icl.nn.linear(4, 3)(icl.random.normal { 4 }):shape(), " "), "3")
+  check.raises(function() icl.tensor({ 2, 1, 1 }):linear(w) end, "matmul: ")
+end)
+
+check("the condition of where comes first", function()
+  local x = icl.tensor { -1, 2, -3 }
+  same(x:gt(0):where(x, 0), { 0, 2, 0 })
+  same(icl.tensor({ 0, 1, 2 }):where(x, 9), { 9, 2, -3 })
+  check.equal(x:gt(0):where(x:lt(5), x:lt(-2)):all():item(), false)
+  check.raises(function() x:where(x:gt(0), 0) end,
+    "where: the condition comes first, condition:where%(x, y%), and here it is f32 %(3%) before bool %(3%)")
+end)
+
 check("slopes may be trained", function()
   local slope = icl.state({ 0.25 }, { trainable = true })
   icl.step(function()

@@ -42,11 +42,17 @@ check("the walk comes to all parts", function()
   for _, name in ipairs { "icl.fit", "icl.tensor", "icl.concat", "t:backward", "t:split", "s:write", "icl.ops.adjust",
                           "icl.nn.conv2d", "icl.models.resnet", "icl.optim.muon", "icl.data.concat", "icl.random.seed",
                           "icl.augment.rand_augment", "icl.loss.focal", "icl.metrics.f1", "icl.image.read", "run:log",
-                          "loader:first", "m:save", "optimizer:step", "icl.weights.read" } do
+                          "loader:first", "m:save", "optimizer:step", "icl.weights.read", "icl.weights.write" } do
     if not names[name] then error(name .. " is not there") end
   end
   for _, name in ipairs(icl.augment.names) do check.equal(names["icl.augment." .. name], true) end
   for _, name in ipairs(icl.nn.names) do check.equal(names["icl.nn." .. name], true) end
+end)
+
+check("words are found as recipes write them", function()
+  check.equal(help.text "nn.max_pool2d", help.text "icl.nn.max_pool2d")
+  check.equal(help.text "x:gather":find("t:gather(dim, index)", 1, true) ~= nil, true)
+  check.equal(help.text "x:gather", help.text "t:gather")
 end)
 
 -- The methods of the class of an object, its metatable's __index, with those it inherits.

@@ -341,6 +341,8 @@ check("a group has a rate and options of its own", function()
   a:set { 1 }
   for k = 1, 2 do step(betas, 0.5, { a, k }, { b, k }) end
   check.near(a:get()[1], 0, 1e-6)
+  check.raises(function() icl.optim.adamw(icl.nn.linear(2, 3), { lr = 0.1 }) end,
+    "icl.optim.adamw: the learning rate is given to each step: optimizer:step%(0.1%)")
   for pattern, own in pairs {
     ["group 1: there is no option 'lr' %(did you mean lr_scale%?%)"] = { lr = 0 },
     ["group 1: there is no option 'weight_decy' %(did you mean weight_decay%?%)"] = { weight_decy = 0 },

@@ -154,6 +154,25 @@ check("some layers stay as they are", function()
   check.raises(function() b:load(path, { except = "fc" }) end, "2 not in the file: extra.weight, extra.bias")
 end)
 
+check("a list of tensors is written and read", function()
+  local list = { { name = "b.weight", tensor = icl.tensor { { 1, 2 }, { 3, 4 } } },
+                 { name = "a", tensor = icl.tensor({ 7 }, { dtype = "i64" }) } }
+  icl.weights.write(path, list)
+  local found = by_name(icl.weights.read(path))
+  check.equal(table.concat(found["b.weight"]:reshape(4):totable(), " "), "1.0 2.0 3.0 4.0")
+  check.equal(found.a:dtype(), "i64")
+  local renamed = icl.weights.read(path)
+  for _, item in ipairs(renamed) do item.name = "x." .. item.name end
+  icl.weights.write(path, renamed)
+  check.equal(by_name(icl.weights.read(path))["x.a"]:item(), 7)
+  check.raises(function() icl.weights.write(path, { { name = "a" } }) end,
+    "icl.weights.write: tensor of item 1, a, is nil; it must be a tensor")
+  check.raises(function() icl.weights.write(path, { icl.zeros { 1 } }) end, "item 1 is .*; it must be { name =, tensor = }")
+  check.raises(function() icl.weights.write(path, { a = icl.zeros { 1 } }) end, "the list is empty")
+  check.raises(function() icl.weights.write(list, path) end, "icl.weights.write: a path is needed, not a table")
+  check.equal(by_name(icl.weights.read(path))["x.a"]:item(), 7)
+end)
+
 check("a renamed file with another head", function()
   local a, b = net(), net(7)
   write_renamed(a, function(name) return "module." .. name:gsub("^fc", "classifier") end)

@@ -225,7 +225,9 @@ local function word_text(word)
   local search = require "icl.help.search"
   if word == "pytorch" then return require "icl.help.pytorch" end
   local value = resolve(word)
+  if value == nil and word:find "%." then value = resolve("icl." .. word) end
   if value ~= nil then return text_of(value) end
+  word = word:gsub("^x:", "t:")  -- as the texts call a tensor
   local op = op_help.text(word)
   local found = search.find(word, op and "icl.ops." .. word)
   if not op and found[1] and found[1].exact then op = table.remove(found, 1).text end

@@ -10,6 +10,7 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   comparison          x == y is elementwise              x:eq(y); x == y asks whether both are the same tensor
   in conditions       if (x > 0).all():                  if x:gt(0):all():item() then; a tensor is always true
   and, or, not        a & b, ~a                          a * b, a:logical_not()
+  torch.where         x.where(mask, y)                   mask:where(x, y); torch.where is icl.ops.where
   in place            x[0] = 1, x.add_(1)                tensors do not change: icl.ops.where, x:masked_fill, states
   assignment          self.a, self.b = A(), B()          sets b first, which then comes first in lists: one a line
   parameters          nn.Parameter(t)                    icl.state(t, { trainable = true }); self.w = ... in a layer

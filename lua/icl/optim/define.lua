@@ -51,7 +51,8 @@ local function rules_of(rule)
   end
   local of_group = merged(defaults, { lr_scale = 1 })
   for name in pairs(of_all) do of_group[name] = nil end
-  return { defaults = defaults, check = check, settled = { weight_decay_of = true } },
+  local elsewhere = { lr = "the learning rate is given to each step: optimizer:step(0.1)" }
+  return { defaults = defaults, check = check, settled = { weight_decay_of = true }, elsewhere = elsewhere },
     { defaults = of_group, check = rule.check, settled = {} }
 end
 

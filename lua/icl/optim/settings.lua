@@ -26,6 +26,7 @@ end
 -- What `rule`, { defaults =, settled =, check = }, says of a change of `values` (and of what lies behind them).
 local function accept(what, rule, values, name, value)
   if rule.defaults[name] == nil then
+    if rule.elsewhere and rule.elsewhere[name] then fail("%s: %s", what, rule.elsewhere[name]) end
     fail("%s: there is no option '%s'%s; there are %s", what, tostring(name),
       arguments.suggestion(tostring(name), arguments.names(rule.defaults)),
       table.concat(arguments.names(rule.defaults), ", "))
@@ -36,7 +37,8 @@ local function accept(what, rule, values, name, value)
 end
 
 -- settings.new(what, rule, given [, behind]) -> a table of options. rule = { defaults = all options, check =
--- function(what, options) or nil, settled = { name = true } of those that cannot be changed later }. What is not given
+-- function(what, options) or nil, settled = { name = true } of those that cannot be changed later, elsewhere = { name =
+-- where it is given that is none of them } or nil }. What is not given
 -- is that of the table `behind`, at any time, or without one the default.
 function settings.new(what, rule, given, behind)
   local values = setmetatable({}, { __index = function(_, name)
@@ -47,7 +49,7 @@ function settings.new(what, rule, given, behind)
   for name, value in pairs(behind and {} or rule.defaults) do
     if type(value) == "table" then values[name] = copy(value) end
   end
-  local unchecked = { defaults = rule.defaults }
+  local unchecked = { defaults = rule.defaults, elsewhere = rule.elsewhere }
   for name, value in pairs(given or {}) do values[name] = accept(what, unchecked, values, name, value) end
   if rule.check then rule.check(what, values) end
   local result = setmetatable({}, {

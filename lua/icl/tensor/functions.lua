@@ -19,11 +19,12 @@ function methods.float(x)
   return methods.cast(x, "f32")
 end
 
--- t:linear(w [, b]): x (..., in), w (in, out), b (out) -> (..., out).
+-- t:linear(w [, b]): x (..., in), w (in, out), b (out) -> (..., out), of a vector, too.
 function methods.linear(x, w, b, ...)
   arguments.no_more("linear", "w and b", ...)
   arguments.tensor("linear: w", w)
   local shape, rank = x:shape(), x:rank()
+  if rank == 1 then return methods.squeeze(methods.linear(methods.unsqueeze(x, 1), w, b), 1) end
   local flat = rank > 2 and ops.reshape(x, { shape = { x:count() // math.max(shape[rank], 1), shape[rank] } }) or x
   local y = ops.matmul(flat, methods.cast(w, x:dtype()))
   if b then y = y + b end
@@ -113,6 +114,16 @@ function methods.masked_fill(x, mask, value, ...)
   arguments.no_more("masked_fill", "a mask and a value", ...)
   arguments.tensor("masked_fill: the mask", mask)
   return methods.cast(ops.where(mask, value, x), x:dtype())
+end
+
+-- t:where(x, y): x where t is not 0, else y; numbers or tensors that broadcast.
+function methods.where(condition, x, y, ...)
+  arguments.no_more("where", "what is taken where the condition is true, and where it is false", ...)
+  if condition:dtype() ~= "bool" and type(x) == "userdata" and x:dtype() == "bool" then
+    fail("where: the condition comes first, condition:where(x, y), and here it is %s (%s) before bool (%s)",
+      condition:dtype(), table.concat(condition:shape(), ", "), table.concat(x:shape(), ", "))
+  end
+  return ops.where(condition, x, y)
 end
 
 -- t:one_hot(classes): labels i64 of any shape, which count from 0 -> f32 (..., classes), 1 at the label, else 0.
