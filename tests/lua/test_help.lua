@@ -99,12 +99,30 @@ check("a name is explained in full, and the best match comes first", function()
 end)
 
 check("the page holds everything and escapes it", function()
-  local page = require "icl.help.html".page()
+  local html = require "icl.help.html"
+  local page = html.page()
   for _, entry in ipairs(entries) do has(page, ('id="%s"'):format(entry.name)) end
   has(page, "<!doctype html>", core.version, "-&gt;", "pytorch")
   check.equal(page:find "<link" or page:find ' src="', nil)
   check.equal(select(2, page:gsub("<section", "")), select(2, page:gsub("</section>", "")))
   check.equal(select(2, page:gsub("<div>", "")), select(2, page:gsub("</div>", "")))
+  has(page, "dynamic loss scaling, which trainings with f16 need")  -- a line that a narrow terminal would cut
+end)
+
+check("the page is a file, in a folder or of a name that is given", function()
+  local html, folder = require "icl.help.html", os.tmpname()
+  os.remove(folder)
+  local function read(path)
+    local file <close> = assert(io.open(path))
+    return file:read "a"
+  end
+  check.equal(html.write(folder), folder .. "/index.html")
+  check.equal(html.write(folder .. "/"), folder .. "/index.html")
+  check.equal(html.write(folder .. "/other.html"), folder .. "/other.html")
+  check.equal(read(folder .. "/index.html") == html.page(), true)
+  check.equal(read(folder .. "/other.html") == html.page(), true)
+  check.raises(function() html.write(folder .. "/other.html/below") end, "icl help: .*other.html")
+  assert(os.execute("rm -r " .. folder))
 end)
 
 check.close()

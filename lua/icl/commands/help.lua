@@ -1,17 +1,17 @@
 -- commands/help.lua: `icl help [WORD]`: what help() at the prompt says about a word or a name such as icl.nn.conv2d,
--- and where a command explains itself; `icl help --html [FILE]`: the whole reference as a page.
+-- and where a command explains itself; `icl help --html [DIR]`: the whole reference as a page.
 local core = require "icl.core"
 local help = require "icl.help"
 
 local usage = [[
 icl help                  what there is
 icl help WORD             about a word or a name: icl help conv2d, icl help m:save, icl help pytorch
-icl help --html [FILE]    the whole reference as one page with a search (default: icl.html)
+icl help --html [DIR]     the whole reference as one page with a search: DIR/index.html, or a file NAME.html
+                          (default: icl.html)
 ]]
 
 local function write_page(path)
-  require "icl.help.html".write(path)
-  io.stdout:write(path, "\n")
+  io.stdout:write(require "icl.help.html".write(path), "\n")
   return 0
 end
 
@@ -23,7 +23,7 @@ return function(words)
     return 0
   end
   if #words > 1 or word and word:sub(1, 1) == "-" then
-    io.stderr:write("icl help: one word, for example icl help conv2d, or --html FILE\n")
+    io.stderr:write("icl help: one word, for example icl help conv2d, or --html DIR\n")
     return 2
   end
   if word and core.modules()["icl.commands." .. word] then

@@ -1,8 +1,10 @@
 -- help/html.lua: the whole reference as one page that asks for nothing else, with a search over all of it.
 local core = require "icl.core"
+local fail = require "icl.internal.fail"
 local help = require "icl.help"
 local markup = require "icl.internal.markup"
 local reference = require "icl.help.reference"
+local width = require "icl.internal.width"
 
 local page = [==[
 <!doctype html>
@@ -11,11 +13,12 @@ local page = [==[
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>icl $version: reference</title>
 <style>
+:root { color-scheme: light dark }
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; display: flex }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; width: 15em; flex: none; padding: 1em;
       background: #f4f4f2; box-sizing: border-box }
 nav a { display: block; color: #225; text-decoration: none }
-main { padding: 1em 2em 40vh; max-width: 62em; min-width: 0 }
+main { padding: 1em 2em 40vh; max-width: 70em; min-width: 0 }
 input { width: 100%; box-sizing: border-box; font: inherit; padding: 0.3em }
 h2 { margin: 2em 0 0.5em; border-bottom: 1px solid #ccc }
 section { margin: 1em 0 }
@@ -27,6 +30,13 @@ pre { margin: 0.3em 0 0 1em; white-space: pre-wrap; font: 13px/1.45 ui-monospace
   body { color: #ddd; background: #1b1b1b }
   nav { background: #252525 }
   nav a { color: #9bf }
+}
+@media (max-width: 50em) {
+  body { display: block }
+  nav { position: static; height: auto; width: auto }
+  nav a { display: inline-block; margin-right: 0.8em }
+  main { padding: 0.5em 1em 40vh }
+  pre { margin-left: 0; overflow-wrap: anywhere }
 }
 @media print { nav { display: none } }
 </style>
@@ -69,10 +79,7 @@ local function heading(name)
   return markup.fill('<h2 id="group-$name">$name</h2>', { name = name })
 end
 
-local html = {}
-
--- html.page() -> the text of the page.
-function html.page()
+local function make()
   local links, parts, group = {}, {}, nil
   local function enter(name)
     if group then parts[#parts + 1] = "</div>" end
@@ -92,10 +99,23 @@ function html.page()
                              body = table.concat(parts, "\n") })
 end
 
--- html.write(path): the page as a file.
+local html = {}
+
+-- html.page() -> the text of the page, in lines of 120 characters.
+function html.page()
+  return width.during(120, make)
+end
+
+-- html.write(path) -> the file of the page: `path` if that ends in .html, else index.html in a folder of this name.
 function html.write(path)
-  local file <close> = assert(io.open(path, "w"))
-  assert(file:write(html.page()))
+  if not path:lower():find "%.html?$" then
+    local made, message = core.make_folder(path)
+    if not made then fail("icl help: %s", message) end
+    path = path:gsub("/*$", "") .. "/index.html"
+  end
+  local done, message = core.file_write(path, html.page())
+  if not done then fail("icl help: %s", message) end
+  return path
 end
 
 return html

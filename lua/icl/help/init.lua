@@ -6,6 +6,7 @@ local columns = require "icl.internal.columns"
 local docs = require "icl.help.docs"
 local method_help = require "icl.help.methods"
 local op_help = require "icl.help.ops"
+local width = require "icl.internal.width"
 
 local overview = [[
 At the prompt:
@@ -86,8 +87,8 @@ end
 
 -- The first sentence of a block, shortened to the width of the terminal.
 local function line_about(block)
-  local line, width = "  " .. docs.first_sentence(block.text), core.terminal_width()
-  return #line < width and line or line:sub(1, math.max(width - 4, 20)) .. "..."
+  local line, most = "  " .. docs.first_sentence(block.text), width.get()
+  return #line < most and line or line:sub(1, math.max(most - 4, 20)) .. "..."
 end
 
 -- A line for each block with a title.

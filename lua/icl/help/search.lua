@@ -4,6 +4,7 @@ local arguments = require "icl.internal.arguments"
 local docs = require "icl.help.docs"
 local method_help = require "icl.help.methods"
 local op_help = require "icl.help.ops"
+local width = require "icl.internal.width"
 
 local search = {}
 
@@ -81,8 +82,8 @@ end
 
 -- A name and the first sentence about it, on one line.
 local function line(name, text)
-  local result, width = ("  %-24s %s"):format(name, docs.first_sentence(text)), core.terminal_width()
-  return #result < width and result or result:sub(1, math.max(width - 4, 20)) .. "..."
+  local result, most = ("  %-24s %s"):format(name, docs.first_sentence(text)), width.get()
+  return #result < most and result or result:sub(1, math.max(most - 4, 20)) .. "..."
 end
 
 -- search.lines(found) -> a line for each result, as many as fit on a screen.

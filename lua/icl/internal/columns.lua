@@ -1,11 +1,11 @@
 -- internal/columns.lua: words in columns that fill the width of the terminal.
-local core = require "icl.core"
+local width = require "icl.internal.width"
 
 -- columns(words) -> text, indented by two, without a line end.
 local function columns(words)
-  local width, cell = core.terminal_width(), 0
+  local line, cell = width.get(), 0
   for _, word in ipairs(words) do cell = math.max(cell, #word + 2) end
-  local across, lines = math.max((width - 2) // math.max(cell, 1), 1), {}
+  local across, lines = math.max((line - 2) // math.max(cell, 1), 1), {}
   for first = 1, #words, across do
     local cells, last = {}, math.min(first + across - 1, #words)
     for i = first, last do cells[#cells + 1] = ("%-" .. cell .. "s"):format(words[i]) end
