@@ -21,6 +21,7 @@ function DropBlock:forward(x)
   if not self.training or self.drop_prob == 0 then return x end
   local h, w = x:size(2), x:size(3)
   local size = math.min(self.size, h, w)
+  size = size - 1 + size % 2
   local gamma = self.drop_prob / size ^ 2 * (h * w) / ((h - size + 1) * (w - size + 1))
   local middles = icl.random.bernoulli(gamma, { x:size(1), h, w, x:size(4) }):float()
   local mask = 1 - middles:max_pool2d { kernel = size, stride = 1, padding = size // 2 }
