@@ -17,6 +17,12 @@ int icl__lua_argument_error(lua_State *L, int arg, const char *text) {
   return icl__lua_fail(L, "bad argument #%d to '%s' (%s)", arg, name, text);
 }
 
+/* "a tensor" for icl.tensor, "an image_folder". */
+static const char *push_kind(lua_State *L, const char *name) {
+  name += strncmp(name, "icl.", 4) == 0 ? 4 : 0;
+  return lua_pushfstring(L, "%s %s", strchr("aeiou", *name) ? "an" : "a", name);
+}
+
 const char *icl__lua_describe(lua_State *L, int index) {
   index = lua_absindex(L, index);
   switch (lua_type(L, index)) {
@@ -31,7 +37,7 @@ const char *icl__lua_describe(lua_State *L, int index) {
   default:
     if (luaL_getmetafield(L, index, "__name") != LUA_TSTRING)
       lua_pushstring(L, luaL_typename(L, index));
-    return lua_pushfstring(L, "a %s", lua_tostring(L, -1));
+    return push_kind(L, lua_tostring(L, -1));
   }
 }
 

@@ -107,6 +107,8 @@ static int push_size(lua_State *L, const icl_tensor *t, lua_Integer dim) {
 /* t:size(dim) */
 static int tensor_size(lua_State *L) {
   icl__lua_no_more(L, 2, "size");
+  if (lua_isnoneornil(L, 2))
+    icl__lua_fail(L, "size: an axis is missing; shape() gives all sizes");
   return push_size(L, icl__lua_check_tensor(L, 1), luaL_checkinteger(L, 2));
 }
 

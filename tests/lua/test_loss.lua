@@ -262,7 +262,7 @@ check("mistakes", function()
     { function() loss.l1(a, a, { reduction = "avg" }) end, "loss.l1: reduction is avg; it must be one of mean, sum" },
     { function() loss.l1(a, a, { reduction = "batchmean" }) end, "must be one of mean, sum, none" },
     { function() loss.l1(a, a, { beta = 1 }) end, "loss.l1: there is no option 'beta'" },
-    { function() loss.huber(a, a, { delta = 0 }) end, "loss.huber: delta is 0; it must be above" },
+    { function() loss.huber(a, a, { delta = 0 }) end, "loss.huber: delta is 0; it must be above 0" },
     { function() loss.smooth_l1(a, a, { beta = "x" }) end, "loss.smooth_l1: beta is x; it must be a number" },
     { function() loss.bce_with_logits(a, a, { pos_weight = { 1, 2 } }) end,
       "pos_weight is %(2%), but there are 3 classes" },

@@ -341,6 +341,7 @@ check("a group has a rate and options of its own", function()
   a:set { 1 }
   for k = 1, 2 do step(betas, 0.5, { a, k }, { b, k }) end
   check.near(a:get()[1], 0, 1e-6)
+  check.raises(function() icl.optim.adamw {} end, "icl.optim.adamw: the list of parameter groups is empty")
   check.raises(function() icl.optim.adamw(icl.nn.linear(2, 3), { lr = 0.1 }) end,
     "icl.optim.adamw: the learning rate is given to each step: optimizer:step%(0.1%)")
   for pattern, own in pairs {

@@ -71,6 +71,8 @@ check("parameters of a draw come before its shape, in a chain as elsewhere", fun
     refused("randint: low is 0.5", "randint", 0.5, 1, { 3 })
     refused("randint: a table is an argument too many", "randint", 0, 1, { 3 }, {})
     refused("bernoulli: the shape is the last of p and shape: .*bernoulli%(0.5, { 3 }%)", "bernoulli", { 3 }, 0.5)
+    refused("bernoulli: p is 1.5; it is the probability", "bernoulli", 1.5, { 3 })
+    refused("bernoulli: p is %-?nan", "bernoulli", 0 / 0, { 3 })
     refused("bernoulli: p is missing", "bernoulli", nil, { 3 })
   end
 end)

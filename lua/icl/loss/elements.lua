@@ -40,7 +40,7 @@ end
 
 -- elements.above_zero(what, value) -> the number; an error unless it is one above 0.
 function elements.above_zero(what, value)
-  if arguments.number(what, value, 0) == 0 then fail("%s is 0; it must be above", what) end
+  if arguments.number(what, value, 0) == 0 then fail("%s is 0; it must be above 0", what) end
   return value
 end
 

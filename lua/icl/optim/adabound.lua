@@ -16,7 +16,7 @@ local defaults = {
 local function check(what, o)
   moments.check(what, o)
   for _, name in ipairs { "base_lr", "gamma" } do
-    if o[name] == 0 then fail("%s: {" .. name .. "} is 0; it must be above", what) end
+    if o[name] == 0 then fail("%s: {" .. name .. "} is 0; it must be above 0", what) end
   end
 end
 

@@ -57,6 +57,7 @@ function groups.of(what, given, rule, options)
   elseif options.weight_decay_of ~= "all" then
     fail("%s: weight_decay_of chooses among the parameters of a module; groups made by hand say weight_decay", what)
   end
+  if #list == 0 and list == given then fail("%s: the list of parameter groups is empty", what) end
   local result = {}
   for i, group in ipairs(list) do
     check_group(what, i, group)

@@ -21,6 +21,9 @@ function given.bernoulli(what, p, shape, ...)
   if type(p) == "table" then fail("%s: the shape is the last of p and shape: %s(0.5, { 3 })", what, what) end
   arguments.no_more(what, "p and a shape", ...)
   if p == nil then fail("%s: p is missing; it is the probability of true, from 0 to 1", what) end
+  if type(p) == "number" and not (p >= 0 and p <= 1) then
+    fail("%s: p is %s; it is the probability of true, from 0 to 1", what, p)
+  end
   return { shape = shape }
 end
 

@@ -1,6 +1,7 @@
 -- tensor/functions.lua: functions of elements and rows that are made of ops, as methods of tensors.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local dtypes = require "icl.internal.dtypes"
 local fail = require "icl.internal.fail"
 local given = require "icl.tensor.given"
 local products = require "icl.tensor.products"
@@ -113,6 +114,10 @@ end
 function methods.masked_fill(x, mask, value, ...)
   arguments.no_more("masked_fill", "a mask and a value", ...)
   arguments.tensor("masked_fill: the mask", mask)
+  local fraction = math.type(value) == "float" and not math.tointeger(value)
+  if not dtypes.floats[x:dtype()] and (fraction or type(value) == "userdata" and dtypes.floats[value:dtype()]) then
+    fail("masked_fill: %s is no value of %s; cast the tensor first", arguments.described(value), x:dtype())
+  end
   return methods.cast(ops.where(mask, value, x), x:dtype())
 end
 
@@ -124,6 +129,17 @@ function methods.where(condition, x, y, ...)
       condition:dtype(), table.concat(condition:shape(), ", "), table.concat(x:shape(), ", "))
   end
   return ops.where(condition, x, y)
+end
+
+-- t:clamp([low [, high]]): x within [low, high], numbers or tensors; nil: no limit. Its gradient is 0 outside.
+function methods.clamp(x, low, high, ...)
+  arguments.no_more("clamp", "a lower and an upper limit", ...)
+  if type(low) == "number" and type(high) == "number" and low > high then
+    fail("clamp: the lower limit %s is above the upper one, %s", low, high)
+  end
+  if low == nil and high == nil then fail "clamp: it takes a lower limit, an upper one, or both" end
+  if low == nil then return ops.minimum(x, high) end
+  return high == nil and ops.maximum(x, low) or ops.clamp(x, low, high)
 end
 
 -- t:one_hot(classes): labels i64 of any shape, which count from 0 -> f32 (..., classes), 1 at the label, else 0.

@@ -28,16 +28,24 @@ end
 -- t:transpose([a, b]): two axes exchanged, the last two unless given.
 function methods.transpose(x, a, b, ...)
   arguments.no_more("transpose", "two axes", ...)
+  if a and not b then fail("transpose: it takes two axes, or none, and only %s was given", arguments.described(a)) end
   local rank, order = x:rank(), given.axes("transpose", x)
   a, b = given.axis("transpose", a or -2, rank), given.axis("transpose", b or -1, rank)
   order[a], order[b] = b, a
   return ops.permute(x, { dims = order })
 end
 
--- t:squeeze(dim): without an axis of size 1.
+-- t:squeeze([dim]): without an axis of size 1; without all of them unless one is given.
 function methods.squeeze(x, dim, ...)
   arguments.no_more("squeeze", "an axis", ...)
   local shape = x:shape()
+  if dim == nil then
+    local kept = {}
+    for _, size in ipairs(shape) do
+      if size ~= 1 then kept[#kept + 1] = size end
+    end
+    return ops.reshape(x, { shape = kept })
+  end
   local at = given.axis("squeeze", dim, #shape)
   if shape[at] ~= 1 then fail("squeeze: axis %d is of size %d, not 1", dim, shape[at]) end
   table.remove(shape, at)
@@ -127,8 +135,12 @@ function methods.flip(x, first, ...)
   if type(first) == "userdata" then return ops.flip(x, first, ...) end
   local axes = given.list("flip", first, ...)
   if #axes == 0 then fail "flip: it takes axes, or a tensor of bools" end
-  for _, axis in ipairs(given.axes("flip", x, axes)) do x = mirrored(x, axis) end
-  return x
+  local done, y = {}, x
+  for _, axis in ipairs(given.axes("flip", x, axes)) do
+    if done[axis] then fail("flip: axis %d is given twice", axis) end
+    done[axis], y = true, mirrored(y, axis)
+  end
+  return y
 end
 
 -- t:roll(shift [, dim]): every position `shift` further along an axis, what leaves at the end coming in at its
