@@ -299,6 +299,8 @@ check("inputs of other shapes", function()
   refused("multi_head_attention: its input is %(2, 3, 6%)", nn.multi_head_attention(4, 2), 2, 3, 6)
   refused("upsample: its input is %(2, 3%); it must be %(n, h, w, c%)", nn.upsample { scale = 2 }, 2, 3)
   refused("adaptive_avg_pool2d: its input is %(2, 3%)", nn.adaptive_avg_pool2d(2), 2, 3)
+  refused("instance_norm: its input is %(2, 4%), of which each group has one number", nn.instance_norm(4), 2, 4)
+  refused("group_norm: its input is %(2, 1, 1, 4%), of which each group", nn.group_norm(4, 4), 2, 1, 1, 4)
   refused("a padding of 1 leaves nothing of 2 pixels", nn.conv_transpose2d(1, 1, 1, { padding = 1 }), 1, 2, 2, 1)
   refused("%(in layer 0%)", nn.sequential { nn.layer_norm(4) }, 2, 3)
   check.raises(function() nn.conv_transpose2d(1, 1, 3, { output_padding = 1 }) end,

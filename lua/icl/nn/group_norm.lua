@@ -36,7 +36,13 @@ end
 function GroupNorm:forward(x)
   check_input(self, x, ("(n, ..., %d)"):format(self.channels), nil, self.channels)
   local shape = x:shape()
-  local flat = x:reshape(shape[1], -1, self.channels)
+  local positions = 1
+  for axis = 2, #shape - 1 do positions = positions * shape[axis] end
+  if positions * self.channels == self.groups then
+    fail("%s: its input is (%s), of which each group has one number, and that is always 0 when it is normalised",
+      self.class_name, table.concat(shape, ", "))
+  end
+  local flat = x:reshape(shape[1], positions, self.channels)
   local deviation = flat - group_means(flat, self.groups)
   local scale = 1 / (group_means(deviation * deviation, self.groups) + self.eps):sqrt()
   local y = self.weight and deviation * (scale * self.weight) + self.bias or deviation * scale
