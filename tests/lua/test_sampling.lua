@@ -145,6 +145,23 @@ check("sets put together, and a part of one", function()
   check.equal(data.concat { set, set, set, set, set, set, set, set, set, set }.count, 400)
 end)
 
+check("a part is of images that are there", function()
+  local function refused(pattern, ...)
+    local given = table.pack(...)
+    check.raises(function() data.part(table.unpack(given)) end, pattern)
+  end
+  local function numbers(list) return icl.tensor(list, { dtype = "i64" }) end
+  refused("icl.data.part: this table is no set of images", {}, numbers { 0 })
+  refused("indices are from 0 to 40; the set has 40 images, which count from 0", set, numbers { 0, 40 })
+  refused("indices are from %-1 to 3", set, numbers { 3, -1 })
+  refused("indices are f32 %(1%); they must be i64 %(n%)", set, icl.tensor { 1 })
+  refused("indices are i64 %(1, 1%)", set, numbers { { 1 } })
+  local few = data.part(set, numbers { 7, 8 })
+  refused("the set has 2 images", few, numbers { 2 })
+  check.equal(text(data.part(few, numbers { 1 }).indices:totable()), "8")
+  check.equal(data.part(set, icl.arange(0)).count, 0)
+end)
+
 check("what cannot be put together is an error", function()
   check.raises(function() data.concat {} end, "a list of sets")
   check.raises(function() data.concat { set, 3 } end, "item 2 is 3")

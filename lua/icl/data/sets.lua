@@ -63,10 +63,19 @@ function sets.generate(count, f, options)
   return sets.set(set)
 end
 
--- icl.data.part(set, indices): the images whose numbers are in `indices`, an i64 tensor.
-function sets.part(set, indices)
-  arguments.typed("icl.data.part", set, "table", "a set")
-  arguments.tensor("icl.data.part: indices", indices)
+-- icl.data.part(set, indices): the images whose numbers are in `indices`, i64 (n), which count from 0.
+function sets.part(set, indices, ...)
+  local what = "icl.data.part"
+  arguments.no_more(what, "a set and indices", ...)
+  arguments.typed(what, set, "table", "a set")
+  if not set.count then fail("%s: this table is no set of images", what) end
+  arguments.tensor(what .. ": indices", indices)
+  if indices:dtype() ~= "i64" or indices:rank() ~= 1 then
+    fail("%s: indices are %s (%s); they must be i64 (n)", what, indices:dtype(), table.concat(indices:shape(), ", "))
+  elseif indices:size(1) > 0 and (indices:min():item() < 0 or indices:max():item() >= set.count) then
+    fail("%s: indices are from %d to %d; the set has %d images, which count from 0", what, indices:min():item(),
+      indices:max():item(), set.count)
+  end
   if set.indices then indices = core.ops.gather(set.indices, indices) end
   return setmetatable({ indices = indices, count = indices:size(1) }, { __index = set })
 end
