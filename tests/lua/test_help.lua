@@ -93,7 +93,7 @@ check("a name is explained in full, and the best match comes first", function()
   has(help.text "t:backward", "gradients of this one number")
   local first = help.text("gradient"):match "%S+"
   check.equal(first == "t:backward" or first == "icl.grad", true)
-  has(help.text "pytorch", "x:sum(2)", "icl.data.loader")
+  has(help.text "pytorch", "x:sum(2)", "icl.data.loader", "divided by n,", "momentum 0.9, nesterov = true")
   has(help.text(icl.nn.relu), "max(x, 0)")
   has(help.text(icl.nn.conv2d.forward), "icl.nn.conv2d:forward", "convolution; x (n, h, w, input)")
 end)

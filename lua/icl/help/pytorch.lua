@@ -10,6 +10,9 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   comparison          x == y is elementwise              x:eq(y); x == y asks whether both are the same tensor
   in conditions       if (x > 0).all():                  if x:gt(0):all():item() then; a tensor is always true
   and, or, not        a & b, ~a                          a * b, a:logical_not()
+  without an axis     x.argmax(): of all elements        x:argmax(), x:sort(), x:topk(k), x:softmax(): the last axis
+  variance            x.var(): divided by n - 1          x:var(): divided by n, x:var(dims, false, 1) by n - 1
+  maximum             values, at = x.max(1)              x:max(2), x:argmax(2)
   torch.where         x.where(mask, y)                   mask:where(x, y); torch.where is icl.ops.where
   in place            x[0] = 1, x.add_(1)                tensors do not change: icl.ops.where, x:masked_fill, states
   assignment          self.a, self.b = A(), B()          sets b first, which then comes first in lists: one a line
@@ -19,9 +22,11 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   sequential          nn.Sequential(a, b)                nn.sequential { a, b }, also of functions
   layers              class Net(nn.Module)               local Net = nn.layer "net"; function Net:init(...), :forward(x)
   loss                F.cross_entropy(logits, y)         icl.loss.cross_entropy(logits, y)
+                      label_smoothing=0.1                smoothing = 0.1
   a step              opt.zero_grad(); loss.backward();  icl.step(function() ... loss:backward()
                       opt.step()                         optimizer:step(0.1) end); gradients are used up by the step
   learning rate       in the optimizer                   given to each step: optimizer:step(schedule(run.step))
+  SGD                 no momentum unless it is given     icl.optim.sgd: momentum 0.9, nesterov = true unless given
   no gradient         with torch.no_grad():              icl.no_grad(function() ... end)
   evaluation          model.eval()                       model:eval(); icl.evaluate does it by itself
   data                Dataset, DataLoader                icl.data.set, icl.data.folder, icl.data.loader
