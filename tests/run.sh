@@ -18,10 +18,10 @@ oracle=${ICL_ORACLE:-$root/../shared/oracle}
 export ICL_DATA="${ICL_DATA:-$root/../shared/data}"
 export ICL_RUNS=none
 stages=${*:-release asan tsan bare}
-total_passed=0
-total_failed=0
-total_skipped=0
 mkdir -p "$logs"
+counts=$logs/counts # of each suite: passed, failed, skipped
+places=$logs/places
+rm -f "$counts" "$places"
 
 # number WORD TEXT: the number before WORD in a closing line, 0 if there is none.
 number() {
@@ -29,8 +29,8 @@ number() {
   echo "${n:-0}"
 }
 
-# suite NAME COMMAND...: runs a suite, prints its line, adds up.
-suite() {
+# run_suite NAME COMMAND...: runs a suite and prints its line; what it counted goes to $counts.
+run_suite() {
   name=$1
   shift
   log=$logs/$(printf '%s' "$name" | tr -c 'a-zA-Z0-9_.-' '_').log
@@ -47,9 +47,7 @@ suite() {
     reason=" (exit code $code)"
   fi
   [ -z "$reason" ] || failed=$((failed + 1))
-  total_passed=$((total_passed + passed))
-  total_failed=$((total_failed + failed))
-  total_skipped=$((total_skipped + skipped))
+  echo "$passed $failed $skipped" >>"$counts"
   line="$passed passed, $failed failed"
   [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
   printf '%-44s %s%s\n' "$name" "$line" "$reason"
@@ -57,10 +55,33 @@ suite() {
   [ "$failed" -eq 0 ] || tail -n 40 "$log" | sed 's/^/    /'
 }
 
+# Suites run beside each other, as many as there are cores: each takes a line from this pipe and puts it back.
+mkfifo "$places"
+exec 3<>"$places"
+rm "$places"
+for _ in $(seq "$(nproc)"); do echo >&3; done
+
+# suite NAME COMMAND...: as run_suite, as soon as there is a place; does not wait for the end.
+suite() {
+  read -r _ <&3
+  {
+    text=$(run_suite "$@")
+    printf '%s\n' "$text"
+    echo >&3
+  } &
+}
+
 # skip NAME WHY: a suite that cannot run here.
 skip() {
-  total_skipped=$((total_skipped + 1))
+  echo "0 0 1" >>"$counts"
   printf '%-44s %s\n' "$1" "skipped: $2"
+}
+
+# broken NAME LOG: what has to be built first and failed; the end of its log.
+broken() {
+  echo "0 1 0" >>"$counts"
+  tail -n 40 "$2"
+  echo "the $1 build failed; all of its output is in $2"
 }
 
 # build PRESET TARGET [OPTION...]: configures and builds; a failure is a failed test that ends the run.
@@ -72,19 +93,18 @@ build() {
   if ! { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" -j "$(nproc)" --target "$target"; } \
     >"$logs/$preset-build.log" 2>&1
   then
-    tail -n 40 "$logs/$preset-build.log"
-    echo "the $preset build failed; all of its output is in $logs/$preset-build.log"
-    total_failed=$((total_failed + 1))
+    broken "$preset" "$logs/$preset-build.log"
     finish
   fi
 }
 
+# finish: waits for all suites, sums up and ends.
 finish() {
-  line="$total_passed passed, $total_failed failed"
-  [ "$total_skipped" -eq 0 ] || line="$line, $total_skipped skipped"
-  echo "$line"
-  [ "$total_failed" -eq 0 ] && exit 0
-  exit 1
+  wait
+  awk '{ passed += $1; failed += $2; skipped += $3 }
+       END { printf "%d passed, %d failed%s\n", passed, failed, skipped ? ", " skipped " skipped" : ""; exit failed > 0 }' \
+    "$counts"
+  exit
 }
 
 unit_tests() {
@@ -197,9 +217,7 @@ cuda_kernels() {
     return
   fi
   if ! cmake --build --preset release -j "$(nproc)" --target cudasim >"$logs/cudasim-build.log" 2>&1; then
-    tail -n 40 "$logs/cudasim-build.log"
-    echo "the cudasim build failed"
-    total_failed=$((total_failed + 1))
+    broken cudasim "$logs/cudasim-build.log"
     return
   fi
   for flavour in plain asan tsan; do
@@ -225,9 +243,7 @@ cuda_shipped() {
     return
   fi
   if ! cmake --build --preset release -j "$(nproc)" --target cudasim_shipped >"$logs/cudasim_shipped-build.log" 2>&1; then
-    tail -n 40 "$logs/cudasim_shipped-build.log"
-    echo "the build of the CUDA plug-in failed"
-    total_failed=$((total_failed + 1))
+    broken "CUDA plug-in" "$logs/cudasim_shipped-build.log"
     return
   fi
   shipped=$root/build/release/tests/cudasim-shipped
