@@ -246,13 +246,17 @@ class delayed:
         near = self.listening.accept()[0]
       except OSError:
         return
-      try:
-        far = socket.create_connection(("127.0.0.1", self.port))
-      except OSError:
-        near.close()
-        continue
+      far = self.connect()
       for ends in ((near, far), (far, near)):
         threading.Thread(target=self.carry, args=ends, daemon=True).start()
+
+  def connect(self):
+    """The port behind the way, as soon as somebody listens there."""
+    while True:
+      try:
+        return socket.create_connection(("127.0.0.1", self.port))
+      except OSError:
+        time.sleep(0.02)
 
   def carry(self, source, target):
     line = queue.Queue()
