@@ -310,10 +310,12 @@ icl_status icl_group_barrier(icl_group *group);
 /* All others fail with "rank R on HOST: why", at their next call or in the one that they wait in. */
 void icl_group_abort(icl_group *group, const char *why);
 
-/* From now on the engine works as one of a group, which it holds on to; NULL: alone. Not inside a step. Each rank
- * records the same program for images of its own and weighs its loss by its share of all images: gradients of states
- * are added up over the ranks, in their order, when they are taken, and are the same on each. Where a rank fails in a
- * step the group is aborted, and no rank stores what the step has written. ENOTSUP: the device cannot. */
+/* From now on the engine works as one of a group, which it holds on to; NULL: alone. Not inside a step. All ranks call
+ * it, with devices of one kind; on "cuda" each has a GPU to itself. Each rank records the same program for images of
+ * its own and weighs its loss by its share of all images: gradients of states are added up over the ranks, in their
+ * order, when they are taken, and are the same on each. Where a rank fails in a step the group is aborted, and no rank
+ * stores what the step has written. EINVAL: the devices do not fit together; ENOTSUP: they cannot work in a group, or
+ * need a library that is not there. */
 icl_status icl_engine_set_group(icl_engine *engine, icl_group *group);
 icl_group *icl_engine_group(const icl_engine *engine); /* NULL: there is none; stays the engine's */
 /* Inside of a step: sets bits that all ranks see behind it. Either none or all of the ranks call it in a step. */

@@ -10,6 +10,8 @@
 #include "backend/ref/device.h"
 #include "base/memory.h"
 #include "base/plugin.h"
+#include "base/threads.h"
+#include "group/group.h"
 #include "group/plugin.h"
 
 /* ---- names ---- */
@@ -50,6 +52,15 @@ static const icl__host host = {
     .allocate = icl__alloc,
     .release = icl__free,
     .built_in = built_in,
+    .thread_start = icl__thread_start,
+    .rank = icl_group_rank,
+    .size = icl_group_size,
+    .host_of = icl_group_host,
+    .fast_reduce = icl__group_fast_reduce,
+    .broadcast = icl_group_broadcast,
+    .gather = icl_group_gather,
+    .check = icl__group_check,
+    .abort = icl_group_abort,
 };
 
 static icl_status open_plugin(const char *name, const icl__backend **result) {

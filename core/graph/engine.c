@@ -90,25 +90,71 @@ icl_status icl_engine_new(const icl_config *config, icl_engine **result) {
   return ICL_OK;
 }
 
+/* ---- groups ---- */
+
+/* Every rank tells the others what it computes on. */
+static icl_status check_devices(const icl_engine *engine, icl_group *group) {
+  enum { NAME = 32 };
+  int size = icl_group_size(group), other = 1;
+  char mine[NAME] = "", *all = icl__alloc((size_t)size, NAME);
+  if (!all)
+    return ICL_ENOMEM;
+  snprintf(mine, sizeof mine, "%s", engine->backend->name);
+  icl_status status = icl_group_gather(group, mine, NAME, all);
+  while (status == ICL_OK && other < size && !strcmp(all, all + other * NAME))
+    other++;
+  if (status == ICL_OK && other < size)
+    status = icl__fail(ICL_EINVAL,
+                       "all processes of a group must compute on devices of one kind: rank 0 on %s has %s, rank %d on "
+                       "%s has %s",
+                       icl_group_host(group, 0), all, other, icl_group_host(group, other), all + other * NAME);
+  icl__free(all);
+  return status;
+}
+
+/* Plans are made for a number of ranks, and programs for a group. */
+static void forget_plans(icl_engine *engine) {
+  engine->last_plan = NULL;
+  icl__plan_cache_clear(&engine->plans);
+}
+
+static void leave_group(icl_engine *engine) {
+  if (engine->group && engine->backend->join)
+    engine->backend->join(engine->device, NULL);
+  icl_group_release(engine->group);
+  engine->group = NULL;
+  engine->policy.ranks = 1;
+}
+
 icl_status icl_engine_set_group(icl_engine *engine, icl_group *group) {
   int ranks = group ? icl_group_size(group) : 1;
   if (engine->in_step)
     return icl__fail(ICL_EINVAL, "the group of an engine cannot change inside a step");
   if (ranks > 1 && !engine->backend->groups)
-    return icl__fail(ICL_ENOTSUP, "device %s cannot work in a group of processes yet; use device cpu, or one process",
+    return icl__fail(ICL_ENOTSUP, "device %s cannot work in a group of processes; use device cpu, or one process",
                      engine->backend->name);
+  if (ranks > 1)
+    ICL__TRY(check_devices(engine, group));
   if (group)
     icl_group_retain(group);
-  icl_group_release(engine->group);
+  forget_plans(engine);
+  leave_group(engine);
+  engine->joins = false;
+  if (ranks > 1 && engine->backend->join) {
+    icl_status status = engine->backend->join(engine->device, group);
+    if (status != ICL_OK) {
+      icl_group_release(group);
+      return status;
+    }
+  }
   engine->group = group;
   engine->policy.ranks = ranks;
-  engine->joins = false;
-  engine->last_plan = NULL; /* plans are made for a number of ranks */
-  icl__plan_cache_clear(&engine->plans);
   return ICL_OK;
 }
 
 icl_group *icl_engine_group(const icl_engine *engine) { return engine->group; }
+
+/* ---- the end ---- */
 
 void icl__engine_retain(icl_engine *engine) { engine->references++; }
 
@@ -137,9 +183,8 @@ void icl_engine_free(icl_engine *engine) {
     icl_step_cancel(engine);
   while (engine->touched) /* gradients that were asked for outside of a step */
     icl__state_reset(engine->touched);
-  icl__plan_cache_clear(&engine->plans);
-  icl_group_release(engine->group);
-  engine->group = NULL;
+  forget_plans(engine);
+  leave_group(engine);
   icl__engine_release(engine);
 }
 

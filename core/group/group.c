@@ -320,6 +320,8 @@ void icl_group_release(icl_group *group) {
 int icl_group_rank(const icl_group *group) { return group->roster.rank; }
 int icl_group_size(const icl_group *group) { return group->roster.size; }
 
+bool icl__group_fast_reduce(const icl_group *group) { return group->meeting.fast_reduce; }
+
 /* Ranks below `rank` on this rank's host. */
 static int count_here(const icl_group *g, int rank) {
   int count = 0;

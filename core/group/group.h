@@ -26,6 +26,9 @@ void icl__group_interrupt(void);
 /* EIO, with its message, if the group has failed; at once, for those who compute long between two calls. */
 icl_status icl__group_check(icl_group *group);
 
+/* May sums be added in another order than that of ranks? */
+bool icl__group_fast_reduce(const icl_group *group);
+
 /* Seconds that collectives took so far, from when each could begin; for profiles. */
 double icl__group_busy(icl_group *group);
 

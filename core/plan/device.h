@@ -49,7 +49,7 @@ typedef struct icl__backend {
   bool slow_f16;          /* it computes with f16, but has no kernels for it: trainings are not to store it */
   bool unplanned;         /* runs the recorded nodes in order: no phases and no storage are planned for it, and it
                              writes outputs behind everything else */
-  bool groups;            /* it has all_reduce */
+  bool groups;            /* it has all_reduce, by the group that a run is given or by means of its own: join() */
   bool slots;             /* addresses are part of its programs: what is not written in place gets a place in the arena,
                              and the engine copies it out */
 
@@ -71,6 +71,9 @@ typedef struct icl__backend {
   icl_status (*upload)(void *device, void *memory, const void *host, size_t bytes);
   icl_status (*download)(void *device, void *host, const void *memory, size_t bytes);
   icl_status (*copy)(void *device, void *to, const void *from, size_t bytes);
+  /* from now on all_reduce is over the ranks of this group, of which all call it; NULL: there is none. No program is
+   * there meanwhile (optional: the group that a run is given is all it needs) */
+  icl_status (*join)(void *device, icl_group *group);
   /* until all is done. It and download() fail for what failed meanwhile, with the name of its op; the engine is then of
    * no more use (optional: nothing is done late) */
   icl_status (*wait)(void *device);

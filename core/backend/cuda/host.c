@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/threads.h"
+#include "group/group.h"
 
 static const icl__host *host;
 
@@ -39,3 +41,24 @@ icl_status icl__wrap(icl_status status, const char *format, ...) {
 
 void *icl__alloc(size_t count, size_t bytes) { return host->allocate(count, bytes); }
 void icl__free(void *memory) { host->release(memory); }
+
+/* ---- base/threads.h ---- */
+
+int icl__thread_start(pthread_t *thread, void *(*body)(void *), void *argument) {
+  return host->thread_start(thread, body, argument);
+}
+
+/* ---- group/group.h, and what icl.h has of groups ---- */
+
+int icl_group_rank(const icl_group *group) { return host->rank(group); }
+int icl_group_size(const icl_group *group) { return host->size(group); }
+const char *icl_group_host(const icl_group *group, int rank) { return host->host_of(group, rank); }
+bool icl__group_fast_reduce(const icl_group *group) { return host->fast_reduce(group); }
+icl_status icl_group_broadcast(icl_group *group, int root, void *data, size_t bytes) {
+  return host->broadcast(group, root, data, bytes);
+}
+icl_status icl_group_gather(icl_group *group, const void *mine, size_t bytes, void *all) {
+  return host->gather(group, mine, bytes, all);
+}
+icl_status icl__group_check(icl_group *group) { return host->check(group); }
+void icl_group_abort(icl_group *group, const char *why) { host->abort(group, why); }

@@ -1,5 +1,5 @@
 /* host.h - what the plug-in takes from the library that opens it: the message of an error and memory, which are one for
- * both. host.c defines icl__fail(), icl__wrap(), icl__alloc() and icl__free() by the table of backend/host.h. */
+ * both, threads, and groups of processes. host.c defines their functions by the table of backend/host.h. */
 #ifndef ICL_BACKEND_CUDA_HOST_H
 #define ICL_BACKEND_CUDA_HOST_H
 
