@@ -11,6 +11,9 @@ void cudasim_set(const char *order, const char *streams, unsigned seed) __attrib
 /* The allocation of this number fails, counted from the next one on as 1. */
 void cudasim_refuse(long number) __attribute__((weak));
 
+/* From now on there seem to be so many devices. */
+void cudasim_devices(int count) __attribute__((weak));
+
 /* Allocations, streams, events and graphs that were not given back. */
 int cudasim_live(void) __attribute__((weak));
 

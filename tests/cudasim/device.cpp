@@ -1,9 +1,12 @@
 /* device.cpp - the simulated device, which looks like an H100, and errors. */
 #include "simulator.h"
 
+#include <stdio.h>
+
 namespace sim {
 
 static cudaError_t last;
+static std::atomic<int> current_device(-1); /* -1: none was chosen */
 cudaError_t late_error;
 
 cudaError_t result(cudaError_t error) {
@@ -62,27 +65,35 @@ using namespace sim;
 extern "C" {
 
 cudaError_t cudaGetDeviceCount(int *count) {
-  *count = 1;
+  *count = setting.devices;
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : result(cudaErrorInvalidDevice); }
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= setting.devices)
+    return result(cudaErrorInvalidDevice);
+  int before = current_device.exchange(device);
+  if (before >= 0 && before != device)
+    fail("cudaSetDevice(%d): this process uses device %d; a second one is not simulated", device, before);
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetDevice(int *device) {
-  *device = 0;
+  *device = current_device < 0 ? 0 : current_device.load();
   return cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device) {
   *value = value_of(attribute);
-  return device == 0 ? cudaSuccess : result(cudaErrorInvalidDevice);
+  return device >= 0 && device < setting.devices ? cudaSuccess : result(cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
-  if (device != 0)
+  if (device < 0 || device >= setting.devices)
     return result(cudaErrorInvalidDevice);
   *properties = {};
   strcpy(properties->name, "Simulated H100");
+  snprintf(properties->uuid.bytes, sizeof properties->uuid.bytes, "cuda:%d", device);
   properties->totalGlobalMem = CAPACITY;
   properties->major = value_of(cudaDevAttrComputeCapabilityMajor);
   properties->minor = value_of(cudaDevAttrComputeCapabilityMinor);

@@ -5,7 +5,8 @@
 
 namespace sim {
 
-static int captures;
+static int captures;   /* that go on */
+static unsigned begun; /* so far */
 
 bool is_capturing() { return captures > 0; }
 
@@ -89,6 +90,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (!stream || stream->graph)
     return result(cudaErrorStreamCaptureUnsupported);
   cudaGraph_t graph = new CUgraph_st{};
+  graph->number = ++begun;
   graph->origin = stream;
   begin_capture(stream, graph);
   captures++;

@@ -66,7 +66,7 @@ cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream) {
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *result_pool, int device) {
   *result_pool = pool();
-  return device == 0 ? cudaSuccess : result(cudaErrorInvalidDevice);
+  return device >= 0 && device < setting.devices ? cudaSuccess : result(cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t given, cudaMemPoolAttr attribute, void *value) {

@@ -10,7 +10,7 @@
 namespace sim {
 
 settings setting;
-int live_things;
+std::atomic<int> live_things;
 
 /* The place of a value among `words`. */
 static int choose(const char *what, const char *value, const char *const words[3]) {
@@ -37,6 +37,7 @@ __attribute__((constructor)) static void read_settings() {
   set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
   setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
+  setting.devices = (int)atol(variable("CUDASIM_DEVICES", "1"));
   setting.coarse = getenv("CUDASIM_COARSE");
   setting.bad = getenv("CUDASIM_BAD");
 }
@@ -45,7 +46,7 @@ __attribute__((constructor)) static void read_settings() {
 __attribute__((destructor)) static void look_at_end() {
   if (live_things > 0 && getenv("CUDASIM_LIVE")) {
     fprintf(stderr, "cudasim: %d allocations, streams, events, graphs or descriptors were not given back\n",
-            live_things);
+            live_things.load());
     _exit(77);
   }
 }
@@ -70,3 +71,4 @@ void fail(const char *format, ...) {
 void cudasim_set(const char *order, const char *streams, unsigned seed) { sim::set(order, streams, seed); }
 void cudasim_refuse(long number) { sim::setting.refused = number; }
 int cudasim_live(void) { return sim::live_things; }
+void cudasim_devices(int count) { sim::setting.devices = count; }

@@ -4,6 +4,7 @@
 
 #include "language.h"
 
+#include <atomic>
 #include <functional>
 
 namespace sim {
@@ -17,6 +18,7 @@ struct settings {
   schedule streams; /* CUDASIM_STREAMS: lazy runs when the host waits, eager at once, random in between */
   unsigned seed;    /* CUDASIM_SEED */
   long refused;     /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
+  int devices;      /* CUDASIM_DEVICES: how many there seem to be; a process uses one of them */
   bool coarse;      /* CUDASIM_COARSE: for the thread sanitizer all threads of a launch are one */
   const char *bad;  /* CUDASIM_BAD: kernels whose name begins so fail when they run; NULL: none does */
 };
@@ -36,7 +38,7 @@ cudaError_t result(cudaError_t error);
 extern cudaError_t late_error;
 
 /* Things that the program has to give back. */
-extern int live_things;
+extern std::atomic<int> live_things;
 
 /* ---- memory.cpp ---- */
 
@@ -104,6 +106,8 @@ cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()>
 /* Fails if it is no stream. */
 void check_stream(cudaStream_t stream, const char *call);
 bool is_captured(cudaStream_t stream);
+/* The number of the capture that a stream is in, of all that were begun; 0: it is in none. */
+unsigned capture_of(cudaStream_t stream);
 /* Fails if a stream is being captured. */
 void refuse_in_capture(const char *call);
 /* Runs all that is on the streams, or on one of them. */

@@ -102,6 +102,7 @@ cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()>
 }
 
 bool is_captured(cudaStream_t stream) { return stream->graph; }
+unsigned capture_of(cudaStream_t stream) { return stream->graph ? stream->graph->number : 0; }
 
 void refuse_in_capture(const char *call) {
   if (is_capturing())

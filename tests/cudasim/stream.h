@@ -33,6 +33,7 @@ struct node {
 
 struct CUgraph_st {
   std::deque<sim::node> nodes;
+  unsigned number;                /* of the capture that makes it, of all that were begun */
   cudaStream_t origin;            /* of the capture that makes it */
   std::set<cudaStream_t> streams; /* that it was forked to */
 };

@@ -1,5 +1,5 @@
-/* test_doubles.cpp - the doubles of cuDNN and cuBLAS: every rule is broken once and must be noticed. That what they
- * compute is right, tests/cuda/test_conv.c and tests/ops find out. */
+/* test_doubles.cpp - the doubles of cuDNN and cuBLAS: every rule is broken once and must be noticed, those of NCCL in
+ * test_nccl.cpp. That what they compute is right, tests/cuda/test_conv.c and tests/ops find out. */
 #include "cudasim.h"
 #include "noticed.h"
 
@@ -15,6 +15,8 @@ enum { TSAN = 1 };
 #else
 enum { TSAN = 0 };
 #endif
+
+void test_nccl(); /* test_nccl.cpp */
 
 static cudaStream_t stream;
 
@@ -259,6 +261,7 @@ int main(int argc, char **argv) {
   test_descriptors();
   test_plans();
   test_products();
+  test_nccl();
   if (TSAN)
     test_races();
   cudnnDestroy(cudnn);
