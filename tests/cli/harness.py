@@ -213,7 +213,7 @@ def sanitized():
 def environment(**changes):
   """The variables a program gets: two threads, no history of the user, no colour settings, no folder for runs."""
   kept = {name: value for name, value in os.environ.items()
-          if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LD_", "ICL_")) or name in ("PATH", "TMPDIR")}
+          if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LD_", "ICL_", "CUDASIM_", "XDG_CACHE_")) or name in ("PATH", "TMPDIR")}
   kept.pop("ICL_DATA", None)
   kept.update(HOME="/nonexistent", LANG="C.UTF-8", TERM="xterm", OMP_NUM_THREADS="2", ICL_RUNS="none")
   kept.update(changes)

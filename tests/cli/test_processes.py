@@ -1,5 +1,8 @@
 """Several processes that train together, started as torchrun starts them: the bytes of one process, faults, signals,
-going on with another number of them."""
+going on with another number of them.
+
+With `--device NAME` they compute there, and only what a device may do differently is looked at.
+"""
 
 import json
 import os
@@ -12,7 +15,20 @@ import subprocess
 import time
 
 from harness import (ICL, PATIENCE, close, contains, environment, equal, failure, folder, lacks, read_bytes, run,
-                     success, test, write_image_folder, write_mnist)
+                     success, test, word_behind, write_image_folder, write_mnist)
+
+DEVICE = word_behind("--device", None)
+
+
+def on_the_cpu(function):
+  """A test that is not run with --device."""
+  return function if DEVICE else test(function)
+
+
+def on_a_device(function):
+  """A test that is run with --device alone."""
+  return test(function) if DEVICE else function
+
 
 NET = """
 local icl = require "icl"
@@ -62,7 +78,8 @@ class Place(folder):
     return self
 
   def words(self, output, *arguments):
-    return [self.recipe, "--data", self.data, "--output", self / output, *arguments]
+    device = ["--device", DEVICE] if DEVICE else []
+    return [self.recipe, "--data", self.data, "--output", self / output, *device, *arguments]
 
 
 def start_all(count, *words, threads=1, variables=None):
@@ -126,6 +143,10 @@ def differing(a, b, but=lambda name: False):
 
 # Processes, images of a batch, and what else is asked for. 19 images are no equal parts, and leave a smaller batch.
 CASES = [
+  (3, 19, ["--no-drop-last"]),
+  (2, 24, ["--mixup", "--mix-with", "batch"]),
+  (2, 24, ["--net", "dropout", "--label-smoothing", "0.1", "--optimizer", "lars", "--gradient-clip", "0.1"]),
+] if DEVICE else [
   (2, 24, []),
   (3, 19, ["--no-drop-last"]),
   (4, 24, ["--net", "dropout", "--label-smoothing", "0.1"]),
@@ -135,12 +156,14 @@ CASES = [
   (2, 24, ["--optimizer", "lars", "--gradient-clip", "0.1"]),
   (2, 24, ["--sam-rho", "0.05", "--ema", "0.9"]),
 ]
+# Subdivided parts are mixed by themselves alone.
+ALONE = [] if DEVICE else [(2, 24, ["--cutmix"])]
 
 
 @test
 def without_synchronised_batch_norm_they_are_the_parts_of_a_batch():
   with Place() as place:
-    for number, (count, batch, more) in enumerate(CASES + [(2, 24, ["--cutmix"])]):
+    for number, (count, batch, more) in enumerate(CASES + ALONE):
       several, one = f"several{number}", f"one{number}"
       all_end_well(start_all(count, *place.words(several, "--global-batch-size", str(batch), *more)))
       parts = ["--mix-with", "part"] if "--cutmix" in more else []
@@ -151,7 +174,7 @@ def without_synchronised_batch_norm_they_are_the_parts_of_a_batch():
         equal(own["train"], other["train"])
 
 
-@test
+@on_the_cpu
 def with_it_they_are_the_threads_of_one_process():
   with Place() as place:
     for number, (count, batch, more) in enumerate(CASES[:-1]):
@@ -164,7 +187,36 @@ def with_it_they_are_the_threads_of_one_process():
         assert abs(own["test"]["loss"] - other["test"]["loss"]) < 1e-6
 
 
+def numbers(tensors):
+  """Of f32, all that are not integers."""
+  return {name: struct.unpack(f"<{len(data) // 4}f", data) for name, data in tensors.items()
+          if "num_batches" not in name and len(data) % 4 == 0}
+
+
+def differ_by_rounding(a, b):
+  a, b = numbers(a), numbers(b)
+  equal(sorted(a), sorted(b))
+  for name, values in a.items():
+    for x, y in zip(values, b[name]):
+      assert abs(x - y) < 1e-3 * max(1, abs(x)), (name, x, y)
+
+
 @test
+def sums_in_any_order_and_batch_norm_of_all_change_last_digits():
+  with Place() as place:
+    more = ["--epochs", "1", "--base-lr", "0.01"]
+    all_end_well(start_all(2, *place.words("fast", "--fast-reduce", "--global-batch-size", "24", *more)))
+    all_end_well(start_all(2, *place.words("sync", "--sync-bn", "--global-batch-size", "24", *more)))
+    for name, words in (("fast", ["--subdivision", "2"]), ("sync", [])):
+      success(run(*place.words(name + " alone", "--batch-size", "24", *words, *more),
+                  env=environment(ICL_THREADS="1")))
+      both = [states(place / name), states(place / (name + " alone"))]
+      if name == "fast":  # statistics are those of the parts that process 0 has
+        both = [{key: value for key, value in one.items() if not is_statistic(key)} for one in both]
+      differ_by_rounding(*both)
+
+
+@on_the_cpu
 def running_statistics_are_those_of_process_0_or_the_mean_of_all():
   with Place() as place:
     all_end_well(start_all(2, *place.words("first", "--epochs", "1")))
@@ -177,7 +229,7 @@ def running_statistics_are_those_of_process_0_or_the_mean_of_all():
     assert losses[0] != losses[1], losses
 
 
-@test
+@on_the_cpu
 def an_evaluation_is_that_of_one_process():
   with Place() as place:
     all_end_well(start_all(3, *place.words("run", "--epochs", "1", "--eval-batch-size", "9")))
@@ -188,7 +240,7 @@ def an_evaluation_is_that_of_one_process():
     equal(record["count"], 70)
 
 
-@test
+@on_the_cpu
 def images_of_a_folder_are_shared_out_too():
   with Place() as place:
     write_image_folder(place / "photos", train=9, val=5)
@@ -201,7 +253,7 @@ def images_of_a_folder_are_shared_out_too():
       equal(differing(states(place / f"two{number}"), states(place / f"one{number}"), is_statistic), [])
 
 
-@test
+@on_the_cpu
 def sixty_four_share_out_every_image():
   with Place() as place:
     words = ["--global-batch-size", "96", "--epochs", "1", "--net", "dropout"]
@@ -244,7 +296,7 @@ print(table.concat(own:value(), " "), icl.distributed.sum(1))
 """
 
 
-@test
+@on_the_cpu
 def a_loop_of_ones_own_is_that_of_one_process():
   with Place() as place:
     recipe = place.write("own.lua", OWN)
@@ -261,7 +313,7 @@ def a_loop_of_ones_own_is_that_of_one_process():
           assert abs(value - other[part][name]) < 1e-6, (name, own, other)
 
 
-@test
+@on_the_cpu
 def op_by_op_and_in_other_precisions_it_is_the_same_training():
   with Place() as place:
     for number, more in enumerate((["--eager"], ["--precision", "bf16"], ["--device", "ref", "--precision", "f16"])):
@@ -275,7 +327,7 @@ def op_by_op_and_in_other_precisions_it_is_the_same_training():
 # ---- who tells and writes ----
 
 
-@test
+@on_the_cpu
 def process_0_writes_and_tells():
   with Place() as place:
     outputs = all_end_well(start_all(2, *place.words("run", "--epochs", "1")))
@@ -285,7 +337,7 @@ def process_0_writes_and_tells():
     lacks(" ".join(os.listdir(place / "run")), "log.1.txt")
 
 
-@test
+@on_the_cpu
 def processes_that_were_started_in_different_ways_are_told_so():
   with Place() as place:
     port = str(free_port())
@@ -298,7 +350,7 @@ def processes_that_were_started_in_different_ways_are_told_so():
       contains(errors, "--base-lr differs between processes: it is 0.1 in process 0 and 0.2 in process 1")
 
 
-@test
+@on_the_cpu
 def a_number_of_processes_that_are_not_there_is_a_wrong_command_line():
   with Place() as place:
     errors = failure(run(*place.words("run", "--world-size", "4")), 2)
@@ -320,7 +372,7 @@ def long_run(place, *more):
   return place.words("run", "--epochs", "500", "--pause", "0.01", "--save-every", "5steps", *more)
 
 
-@test
+@on_the_cpu
 def a_signal_to_one_ends_all_behind_the_same_step_and_others_go_on():
   with Place() as place:
     processes = start_all(3, *long_run(place, "--global-batch-size", "24"))
@@ -342,7 +394,7 @@ def a_signal_to_one_ends_all_behind_the_same_step_and_others_go_on():
     equal(reports(place / "run")[-2]["step"], 4 * (int(last) + 1))
 
 
-@test
+@on_the_cpu
 def with_another_number_of_processes_the_images_come_in_the_same_order():
   with Place() as place:
     all_end_well(start_all(2, *place.words("run", "--sync-bn", "--batch-size", "12", "--epochs", "1", "--base-lr",
@@ -372,11 +424,22 @@ def check_faulty(place, processes, lost, seconds, *texts):
       contains(read_bytes(name).decode(), f"rank {lost} on")
 
 
+@on_a_device
+def one_that_dies_while_others_wait_on_the_device_ends_all():
+  with Place() as place:
+    for name, call in (("first", 1), ("later", 61)):  # the later one is of a graph
+      words = place.words(name, "--epochs", "50", "--save-every", "5steps", "--sync-bn")
+      processes = start_all(3, *words, variables={"CUDASIM_LOST": f"1:{call}"})
+      check_faulty(place, processes, 1, 30)
+      equal(end_all([processes[1]])[0][0], -signal.SIGKILL)
+    assert states(place / "later"), "no state"
+
+
 @test
 def one_that_dies_at_any_moment_ends_all_and_leaves_the_state_whole():
   draw = random.Random(7)
   with Place() as place:
-    for turn in range(6):
+    for turn in range(2 if DEVICE else 6):
       processes = start_all(3, *long_run(place, "--resume" if turn else "--seed", place / "run" if turn else "0"))
       wait_for_step(processes[0], 6)
       time.sleep(draw.random() * 0.5)
@@ -387,7 +450,7 @@ def one_that_dies_at_any_moment_ends_all_and_leaves_the_state_whole():
       assert states(place / "run"), "no state"
 
 
-@test
+@on_the_cpu
 def one_that_stops_is_told_of():
   with Place() as place:
     processes = start_all(2, *long_run(place))
@@ -400,7 +463,7 @@ def one_that_stops_is_told_of():
       processes[1].communicate()
 
 
-@test
+@on_the_cpu
 def a_signal_in_an_evaluation_ends_all():
   with Place() as place:
     recipe = place.write("slow.lua", NET.replace("icl.fit {", """
@@ -429,7 +492,7 @@ def a_signal_in_an_evaluation_ends_all():
     contains(outputs[0], "Epoch 1", "Epoch 2")
 
 
-@test
+@on_the_cpu
 def a_loss_that_is_not_finite_stops_all():
   with Place() as place:
     ends = end_all(start_all(2, *place.words("run", "--base-lr", "1e30")))
@@ -444,7 +507,8 @@ def an_error_in_one_is_told_by_all():
     recipe = place.write("broken.lua", NET.replace("if opt.pause > 0", """
   if icl.distributed.rank() == 1 and run.step == 3 then error "out of paper" end
   if opt.pause > 0"""))
-    ends = end_all(start_all(2, recipe, "--data", place.data, "--output", place / "run"))
+    place.recipe = recipe
+    ends = end_all(start_all(2, *place.words("run")))
     for code, output, errors in ends:
       equal(code, 1, output + errors)
       contains(errors, "out of paper")

@@ -1,4 +1,4 @@
-/* test_libraries.c - how cuDNN and cuBLAS are found. ICL_CUDA_LIBRARIES names the folder of their doubles. */
+/* test_libraries.c - how cuDNN, cuBLAS and NCCL are found. ICL_CUDA_LIBRARIES names the folder of their doubles. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -45,6 +45,23 @@ TEST(one_of_two_is_not_enough) {
   CHECK_EQ(symlink(target, file_path("half/libcudnn.so.9")), 0);
   setenv("ICL_CUDA_LIBRARIES", file_path("half"), 1);
   CHECK_ERROR(icl__cuda_open_libraries(&l), ICL_ENOTSUP, "cuda: libcublas.so.13 was not found in ");
+}
+
+TEST(nccl_is_opened_when_a_group_needs_it) {
+  const icl__nccl *n;
+  int version = 0;
+  CHECK_OK(icl__cuda_open_nccl(&n));
+  CHECK_CONTAINS(n->path, getenv("ICL_CUDA_LIBRARIES"));
+  CHECK_EQ(n->ncclGetVersion(&version), ncclSuccess);
+  CHECK_EQ(version / 10000, 2);
+}
+
+TEST(a_group_without_nccl_says_what_to_install) {
+  const icl__nccl *n;
+  setenv("ICL_CUDA_LIBRARIES", "/none", 1);
+  CHECK_ERROR(icl__cuda_open_nccl(&n), ICL_ENOTSUP,
+              "cuda: libnccl.so.2 was not found in /none, which ICL_CUDA_LIBRARIES names; install NCCL 2 there or set "
+              "ICL_CUDA_LIBRARIES to its folder");
 }
 
 TEST(a_damaged_library_says_what_the_loader_says) {

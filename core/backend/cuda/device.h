@@ -22,7 +22,9 @@ typedef struct {
 
 typedef struct {
   int ordinal;
-  cudaStream_t stream, beside; /* for what overlap.c takes out of the order */
+  cudaStream_t stream, beside;   /* for what overlap.c takes out of the order */
+  struct icl__cuda_group *group; /* group.c; NULL: there is none */
+  cudaStream_t talk;             /* for what is sent to its ranks */
   cudaMemPool_t pool;
   const icl__cuda_libraries *libraries;
   cudnnHandle_t cudnn; /* both on the stream */

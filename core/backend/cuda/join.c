@@ -199,6 +199,8 @@ icl_status icl__cuda_rewrite(void *context, icl__plan *plan) {
     icl__pnode *v = plan->node[i];
     if (v->behaviour == ICL__REDUCE)
       v->stored = v->dtype; /* one partial result is the result */
+    if (icl__plan_sends(v))
+      v->attr.i[ALL_REDUCE_WIDE] = 0; /* for it is not in f64 */
     if (icl__is_conv(v) && v->op != ICL__OP_conv2d_weight_grad)
       ICL__TRY(prepare_weights(plan, v, nodes));
     bool products = v->op == ICL__OP_matmul || v->op == ICL__OP_conv2d_weight_grad;

@@ -183,6 +183,8 @@ static icl_status launch_one(const icl__cuda_program *p, const icl__bindings *b,
     return icl__cuda_matmul(p->device, &call);
   case ICL__CUDA_ZERO:
     return icl__cuda_check(cudaMemsetAsync(icl__cuda_address(p, b, v), 0, icl__plan_bytes(v), stream), name);
+  case ICL__CUDA_RECEIVE:
+    return icl__cuda_receive(p, b, v);
   case ICL__CUDA_BN_FORWARD:
     return icl__cuda_check(launch_bn_forward(p, b, v), name);
   case ICL__CUDA_BN_BACKWARD:
@@ -204,12 +206,21 @@ icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, i
   bool in_order = icl__cuda_in_order(device);
   if (s->wait_for >= 0 && !in_order)
     ICL__TRY(icl__cuda_check(cudaStreamWaitEvent(device->stream, p->step[s->wait_for].done, 0), "gradients"));
+  if (s->awaits)
+    return ICL_OK;
+  if (s->sends) {
+    ICL__TRY(icl__cuda_send(p, b, s));
+    return in_order ? icl__cuda_check(cudaStreamWaitEvent(device->stream, s->done, 0), "all_reduce") : ICL_OK;
+  }
   if (s->count)
     return launch_many(p, s);
   if (!s->beside || in_order)
     return launch_one(p, b, s->node[0]);
-  ICL__TRY(icl__cuda_turn_aside(device, s));
+  ICL__TRY(icl__cuda_fork(device, s, device->beside));
+  ICL__TRY(icl__cuda_use_stream(device, device->beside));
   icl_status status = launch_one(p, b, s->node[0]);
-  icl_status back = icl__cuda_turn_back(device, s);
-  return status == ICL_OK ? back : status;
+  icl_status back = icl__cuda_use_stream(device, device->stream);
+  if (status == ICL_OK)
+    status = back;
+  return status == ICL_OK ? icl__cuda_mark_done(s, device->beside) : status;
 }

@@ -16,14 +16,14 @@
 
 typedef struct {
   const char *name;
-  size_t at; /* in icl__cuda_libraries */
+  size_t at; /* in the table that is filled */
 } function;
 
 typedef struct {
   const char *file, *product;
-  const char *needs; /* opened before it where the loader would not find that by itself */
+  const char *needs; /* opened before it where the loader would not find that by itself; NULL: nothing */
   const char *asks;  /* the function that says which version it is: the newest is taken. NULL: the first */
-  size_t path;       /* in icl__cuda_libraries */
+  size_t path;       /* in the table that is filled */
   const function *functions;
   size_t count;
 } library;
@@ -34,13 +34,20 @@ static const function cudnn_functions[] = {ICL__CUDNN_FUNCTIONS(X)};
 #define X(name) {#name, offsetof(icl__cuda_libraries, cublas.name)},
 static const function cublas_functions[] = {ICL__CUBLAS_FUNCTIONS(X)};
 #undef X
+#define X(name) {#name, offsetof(icl__nccl, name)},
+static const function nccl_functions[] = {ICL__NCCL_FUNCTIONS(X)};
+#undef X
 
 /* cuDNN opens what it is made of, and NVRTC, which some of its engines are compiled by. */
-static const library libraries[] = {
+static const library of_devices[] = {
     {"libcudnn.so.9", "cuDNN 9", "libnvrtc.so.13", "cudnnGetVersion", offsetof(icl__cuda_libraries, cudnn_path),
      cudnn_functions, sizeof cudnn_functions / sizeof *cudnn_functions},
     {"libcublas.so.13", "cuBLAS 13", "libcublasLt.so.13", NULL, offsetof(icl__cuda_libraries, cublas_path),
      cublas_functions, sizeof cublas_functions / sizeof *cublas_functions},
+};
+static const library of_groups[] = {
+    {"libnccl.so.2", "NCCL 2", NULL, NULL, offsetof(icl__nccl, path), nccl_functions,
+     sizeof nccl_functions / sizeof *nccl_functions},
 };
 
 /* ---- where they are looked for ---- */
@@ -139,7 +146,7 @@ static void *open_alone(places *p, const char *path, search *s) {
 
 /* A library that the loader does not find is often not alone in that: what it needs is opened before it. */
 static void *open_with_needs(places *p, const char *path, search *s) {
-  if (!open_file(p, s->library->needs))
+  if (s->library->needs && !open_file(p, s->library->needs))
     among(p, 0, s->library->needs, open_alone,
           s); /* stays open; else the library says what is missing, if it is missed */
   return open_file(p, path);
@@ -197,7 +204,7 @@ static icl_status missing(const places *p, const library *l) {
                    l->file, at, l->product);
 }
 
-static icl_status open_library(places *p, const library *l, icl__cuda_libraries *result) {
+static icl_status open_library(places *p, const library *l, void *result) {
   void *handle = open_anywhere(p, l);
   if (!handle)
     return missing(p, l);
@@ -214,26 +221,37 @@ static icl_status open_library(places *p, const library *l, icl__cuda_libraries 
   return ICL_OK;
 }
 
-static icl_status open_all(icl__cuda_libraries *result) {
+static icl_status open_all(const library *list, size_t count, void *result) {
   places p = {0};
   icl_status status = ICL_OK;
   find_places(&p);
-  for (size_t i = 0; i < sizeof libraries / sizeof *libraries && status == ICL_OK; i++)
-    status = open_library(&p, &libraries[i], result);
+  for (size_t i = 0; i < count && status == ICL_OK; i++)
+    status = open_library(&p, &list[i], result);
   icl__free(p.folders.text);
   icl__free(p.toolkit.text);
   icl__free(p.reasons.text);
   return status;
 }
 
-icl_status icl__cuda_open_libraries(const icl__cuda_libraries **result) {
+static icl_status open_once(const library *list, size_t count, void *result, bool *done) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&lock);
+  icl_status status = *done ? ICL_OK : open_all(list, count, result);
+  *done = status == ICL_OK;
+  pthread_mutex_unlock(&lock);
+  return status;
+}
+
+icl_status icl__cuda_open_libraries(const icl__cuda_libraries **result) {
   static icl__cuda_libraries opened;
   static bool done;
-  pthread_mutex_lock(&lock);
-  icl_status status = done ? ICL_OK : open_all(&opened);
-  done = status == ICL_OK;
-  pthread_mutex_unlock(&lock);
   *result = &opened;
-  return status;
+  return open_once(of_devices, sizeof of_devices / sizeof *of_devices, &opened, &done);
+}
+
+icl_status icl__cuda_open_nccl(const icl__nccl **result) {
+  static icl__nccl opened;
+  static bool done;
+  *result = &opened;
+  return open_once(of_groups, sizeof of_groups / sizeof *of_groups, &opened, &done);
 }

@@ -1,10 +1,11 @@
-/* libraries.h - NVIDIA's libraries, opened when the first device is: the plug-in links with none of them, so that it
- * says what is missing instead of not loading, and finds them where Python packages put them. */
+/* libraries.h - NVIDIA's libraries, opened when they are needed: the plug-in links with none of them, so that it says
+ * what is missing instead of not loading, and finds them where Python packages put them. */
 #ifndef ICL_BACKEND_CUDA_LIBRARIES_H
 #define ICL_BACKEND_CUDA_LIBRARIES_H
 
 #include <cublas_v2.h>
 #include <cudnn_graph.h>
+#include <nccl.h>
 
 #include "base/file.h"
 
@@ -33,21 +34,43 @@
   X(cublasGetStatusString)                                                                                             \
   X(cublasGetVersion_v2)
 
-typedef struct {
+#define ICL__NCCL_FUNCTIONS(X)                                                                                         \
+  X(ncclGetVersion)                                                                                                    \
+  X(ncclGetErrorString)                                                                                                \
+  X(ncclGetUniqueId)                                                                                                   \
+  X(ncclCommInitRank)                                                                                                  \
+  X(ncclCommDestroy)                                                                                                   \
+  X(ncclCommAbort)                                                                                                     \
+  X(ncclCommGetAsyncError)                                                                                             \
+  X(ncclGroupStart)                                                                                                    \
+  X(ncclGroupEnd)                                                                                                      \
+  X(ncclSend)                                                                                                          \
+  X(ncclRecv)                                                                                                          \
+  X(ncclAllGather)                                                                                                     \
+  X(ncclAllReduce)
+
 #define X(name) __typeof__(&name) name;
+typedef struct {
   struct {
     ICL__CUDNN_FUNCTIONS(X)
   } cudnn;
   struct {
     ICL__CUBLAS_FUNCTIONS(X)
   } cublas;
-#undef X
   char cudnn_path[ICL__PATH], cublas_path[ICL__PATH]; /* of the files that were opened */
 } icl__cuda_libraries;
 
-/* Opens both once a process; they stay open. Looked through are the folders of ICL_CUDA_LIBRARIES and no others if that
- * is set; else what the loader finds by name, the folders of the CUDA toolkit, and the packages of python3. The first
- * is taken, but of cuDNN the newest where the user did not name the folders. */
+typedef struct {
+  ICL__NCCL_FUNCTIONS(X)
+  char path[ICL__PATH];
+} icl__nccl;
+#undef X
+
+/* Opens cuDNN and cuBLAS once a process; they stay open. Looked through are the folders of ICL_CUDA_LIBRARIES and no
+ * others if that is set; else what the loader finds by name, the folders of the CUDA toolkit, and the packages of
+ * python3. The first is taken, but of cuDNN the newest where the user did not name the folders. */
 icl_status icl__cuda_open_libraries(const icl__cuda_libraries **result);
+/* The same for NCCL, which groups of processes need. */
+icl_status icl__cuda_open_nccl(const icl__nccl **result);
 
 #endif

@@ -58,12 +58,12 @@ static icl_status lower_conv(icl__cuda_device *device, icl__pnode *v, icl__cuda_
 
 /* ---- what the planner made ---- */
 
-/* The value of a reduction is where its one partial result is, unless it goes elsewhere. */
+/* The value of a reduction is where its one partial result is, unless it goes elsewhere, as into a bucket. */
 static void lower_finish(icl__pnode *v, icl__cuda_unit *unit) {
   icl__pnode *r = v->in[0];
   if (r->op == ICL__OP_conv2d_weight_grad) {
     unit->kind = ICL__CUDA_TRANSPOSE;
-  } else if (v->store == ICL__STORE_SHARED && !r->same) {
+  } else if (v->store == ICL__STORE_SHARED && !r->same && !v->inside) {
     unit->kind = ICL__CUDA_NONE;
     v->same = r;
     v->view = true;
@@ -77,7 +77,7 @@ static void lower_finish(icl__pnode *v, icl__cuda_unit *unit) {
 /* A row of a table is read where it lies within the table. */
 static void lower_row(icl__pnode *v, icl__cuda_unit *unit) {
   icl__pnode *table = v->in[0];
-  bool lives = table->store == ICL__STORE_SHARED && v->store == ICL__STORE_SHARED;
+  bool lives = table->store == ICL__STORE_SHARED && v->store == ICL__STORE_SHARED && !v->inside;
   unit->kind = lives ? ICL__CUDA_NONE : ICL__CUDA_KERNEL;
   if (!lives)
     return;
@@ -99,9 +99,9 @@ static bool reads_values_of_their_own(const icl__pnode *v) {
 }
 
 static bool may_wait(const icl__plan *plan, const icl__pnode *v) {
-  bool good = icl__plan_is_global(v) && v->slack && reads_values_of_their_own(v);
+  bool good = icl__plan_is_global(v) && !icl__plan_sends(v) && v->slack && reads_values_of_their_own(v);
   for (int i = 0; i < v->uses; i++)
-    good = good && (v->use[i]->visited || v->use[i]->phase == plan->phases);
+    good = good && (v->use[i]->visited || v->use[i]->phase == plan->phases) && !icl__plan_sends(v->use[i]);
   return good;
 }
 
@@ -136,6 +136,10 @@ static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
     return ICL_ENOMEM;
   if (v->leaf >= 0 || v->view || is_empty(v))
     return ICL_OK;
+  if (icl__plan_sends(v)) {
+    unit->kind = v->inside ? ICL__CUDA_NONE : ICL__CUDA_RECEIVE;
+    return ICL_OK;
+  }
   switch (v->op) {
   case ICL__PLAN_FINISH:
     lower_finish(v, unit);

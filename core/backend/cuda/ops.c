@@ -3,7 +3,7 @@
 
 #include "ops/ops.h"
 
-/* Leaves and aliases compute nothing, and groups of processes are refused; products and convolutions are cuBLAS's and
+/* Leaves and aliases compute nothing, what is sent has no kernel; products and convolutions are cuBLAS's and
  * cuDNN's. */
 #define icl__cuda_op_constant           NULL
 #define icl__cuda_op_state              NULL

@@ -42,30 +42,29 @@ icl_status icl__cuda_overlap(icl__plan *plan) {
 
 /* Steps that are computed beside others are waited for before the first step of the phase after the next. */
 void icl__cuda_place_waits(icl__cuda_program *p) {
+  int most = p->plan->sends ? p->firm - 1 : p->steps; /* nothing is beside when a rank may still fail */
   for (int i = 0; i < p->steps; i++) {
     icl__cuda_step *s = &p->step[i];
     if (!s->beside)
       continue;
     int k = i + 1;
-    while (k < p->steps && !p->step[k].last && p->step[k].phase <= s->phase + 1)
+    while (k < most && !p->step[k].last && p->step[k].phase <= s->phase + 1)
       k++;
     if (k < p->steps)
       p->step[k].wait_for = i; /* in the last section there is what reads it; those before it on its stream are done */
   }
 }
 
-icl_status icl__cuda_turn_aside(icl__cuda_device *device, icl__cuda_step *s) {
-  const char *what = "a gradient beside the rest";
+icl_status icl__cuda_fork(icl__cuda_device *device, icl__cuda_step *s, cudaStream_t other) {
+  const char *what = "work beside the rest";
   cudaEvent_t *events[] = {&s->before, &s->done};
   for (int i = 0; i < 2; i++)
     if (!*events[i])
       ICL__TRY(icl__cuda_check(cudaEventCreateWithFlags(events[i], cudaEventDisableTiming), what));
   ICL__TRY(icl__cuda_check(cudaEventRecord(s->before, device->stream), what));
-  ICL__TRY(icl__cuda_check(cudaStreamWaitEvent(device->beside, s->before, 0), what));
-  return icl__cuda_use_stream(device, device->beside);
+  return icl__cuda_check(cudaStreamWaitEvent(other, s->before, 0), what);
 }
 
-icl_status icl__cuda_turn_back(icl__cuda_device *device, icl__cuda_step *s) {
-  ICL__TRY(icl__cuda_use_stream(device, device->stream));
-  return icl__cuda_check(cudaEventRecord(s->done, device->beside), "a gradient beside the rest");
+icl_status icl__cuda_mark_done(icl__cuda_step *s, cudaStream_t other) {
+  return icl__cuda_check(cudaEventRecord(s->done, other), "work beside the rest");
 }

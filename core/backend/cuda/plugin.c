@@ -1,5 +1,6 @@
 /* plugin.c - device "cuda": the table of its functions, and how the planner is to plan for it. */
 #include "backend/cuda/conv.h"
+#include "backend/cuda/group.h"
 #include "backend/cuda/host.h"
 #include "backend/cuda/program.h"
 
@@ -23,6 +24,7 @@ static const icl__backend cuda = {
     .abi = ICL__BACKEND_ABI,
     .name = "cuda",
     .precisions = "f32 tf32",
+    .groups = true,
     .slots = true,
     .open = icl__cuda_open,
     .close = close_device,
@@ -35,6 +37,7 @@ static const icl__backend cuda = {
     .upload = icl__cuda_upload,
     .download = icl__cuda_download,
     .copy = icl__cuda_copy,
+    .join = icl__cuda_join,
     .wait = icl__cuda_wait,
     .rewrite = icl__cuda_rewrite,
     .takes_pitch = icl__cuda_takes_pitch,

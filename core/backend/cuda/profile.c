@@ -51,6 +51,8 @@ static void say_table(icl__text *out, const icl__cuda_program *p, const char *ti
 }
 
 static const char *name_of(const icl__cuda_step *s) {
+  if (!s->nodes)
+    return "all_reduce, on its way";
   const icl__pnode *v = s->node[0];
   if (icl__cuda_unit_of(v)->kind == ICL__CUDA_BN_FORWARD)
     return "bn_sums, bn_coefficients";
@@ -69,9 +71,10 @@ static void say_program(icl__text *out, const icl__cuda_program *p, table *t) {
     t->rows = 0;
     for (int i = 0; i < p->steps; i++) {
       const icl__cuda_step *s = &p->step[i];
-      const icl__pnode *v = s->node[0];
-      const char *where = v->layer && *v->layer ? v->layer : "(no layer)";
-      add(t, layer ? where : name_of(s), !layer && v->choice ? v->choice : "", s->milliseconds);
+      const icl__pnode *v = s->nodes ? s->node[0] : NULL;
+      const char *where = v && v->layer && *v->layer ? v->layer : "(no layer)";
+      if (!s->awaits) /* all steps are in order */
+        add(t, layer ? where : name_of(s), !layer && v && v->choice ? v->choice : "", s->milliseconds);
     }
     say_table(out, p, layer ? "layer" : "op", t, total);
   }

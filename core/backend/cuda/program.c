@@ -27,11 +27,12 @@ static const icl__pnode *find_running(const icl__plan *plan, const icl__pnode *t
   return found;
 }
 
-/* What a batch norm's running statistics become is known with its sums. With check_nan they wait for the verdict. */
+/* What a batch norm's running statistics become is known with its sums. With check_nan they wait for the verdict, in a
+ * group until all ranks have come so far. */
 static void join_running(const icl__cuda_program *p, icl__pnode *table) {
   icl__cuda_unit *unit = icl__cuda_unit_of(table);
   const icl__pnode *mean = find_running(p->plan, table, BN_MEAN), *variance = find_running(p->plan, table, BN_VARIANCE);
-  if (p->device->check_nan || unit->kind != ICL__CUDA_BN_FORWARD || !mean || !variance ||
+  if (p->device->check_nan || p->plan->sends || unit->kind != ICL__CUDA_BN_FORWARD || !mean || !variance ||
       mean->attr.f[BN_F_FACTOR] != 1 || mean->attr.f[BN_F_MOMENTUM] != variance->attr.f[BN_F_MOMENTUM])
     return;
   unit->running[0] = mean;
@@ -82,8 +83,31 @@ static icl__cuda_step *add_step(lister *l, int first) {
   icl__cuda_step *s = &p->step[p->steps++];
   *s = (icl__cuda_step){
       .node = &p->listed[first], .nodes = l->listed - first, .phase = l->phase, .last = l->last, .wait_for = -1};
-  s->beside = icl__cuda_unit_of(s->node[0])->beside;
+  s->beside = s->nodes && icl__cuda_unit_of(s->node[0])->beside;
   return s;
+}
+
+/* What leaves at the beginning of a phase. */
+static void add_sends(lister *l) {
+  for (int i = 0; i < l->program->plan->buckets; i++) {
+    const icl__bucket *b = l->program->plan->bucket[i];
+    if (b->start == l->phase)
+      add_step(l, l->listed)->sends = b;
+  }
+}
+
+/* What has to be there at its end. */
+static void add_awaits(lister *l) {
+  const icl__cuda_program *p = l->program;
+  for (int i = 0; i < p->plan->buckets; i++) {
+    const icl__bucket *b = p->plan->bucket[i];
+    if (b->wait != l->phase)
+      continue;
+    icl__cuda_step *s = add_step(l, l->listed);
+    s->awaits = b;
+    while (p->step[++s->wait_for].sends != b)
+      ;
+  }
 }
 
 static void add_node(lister *l, icl__pnode *v) {
@@ -156,19 +180,27 @@ static icl_status list_steps(icl__cuda_program *p) {
   size_t nodes = (size_t)plan->nodes;
   lister l = {.program = p, .depth = icl__calloc(nodes, sizeof *l.depth)};
   p->listed = icl__calloc(nodes, sizeof *p->listed);
-  p->step = icl__calloc(nodes, sizeof *p->step);
+  p->step = icl__calloc(nodes + 2 * (size_t)plan->buckets, sizeof *p->step);
   icl_status status = l.depth && p->listed && p->step ? ICL_OK : ICL_ENOMEM;
   for (int q = 0; q <= plan->phases && status == ICL_OK; q++) {
     l.phase = q;
-    if (q)
+    if (q) {
+      add_sends(&l);
       add_phase(&l, &plan->phase[q]);
+      add_awaits(&l);
+    }
     l.last = q == plan->phases;
+    if (l.last && plan->sends)
+      p->firm = p->steps;
     add_section(&l, &plan->phase[q]);
   }
   icl__free(l.depth);
-  if (status == ICL_OK)
-    icl__cuda_place_waits(p);
-  return status;
+  if (status != ICL_OK)
+    return status;
+  if (!plan->sends)
+    p->firm = p->steps;
+  icl__cuda_place_waits(p);
+  return ICL_OK;
 }
 
 /* ---- memory of the program ---- */
@@ -178,7 +210,7 @@ static size_t aligned(size_t bytes) {
   return (bytes + LINE - 1) / LINE * LINE;
 }
 
-static bool is_transposition(const icl__cuda_step *s) { return kind_of(s->node[0]) == ICL__CUDA_TRANSPOSE; }
+static bool is_transposition(const icl__cuda_step *s) { return s->nodes && kind_of(s->node[0]) == ICL__CUDA_TRANSPOSE; }
 
 static int blocks_of(const icl__pnode *v) {
   if (kind_of(v) == ICL__CUDA_CHAIN)
@@ -193,7 +225,7 @@ static void place_tables(icl__cuda_program *p) {
   for (int i = 0; i < p->steps; i++) {
     icl__cuda_step *s = &p->step[i];
     bool transposition = is_transposition(s);
-    if (!transposition && s->nodes == 1)
+    if (!transposition && s->nodes <= 1)
       continue;
     for (int k = 0; k < s->nodes; k++)
       s->count += blocks_of(s->node[k]);
@@ -227,23 +259,26 @@ static icl_status note_leaves(icl__cuda_program *p) {
 }
 
 /* Convolutions beside the others run one after another, so they share a workspace. */
-static icl_status take_workspace(icl__cuda_program *p) {
+static size_t workspace_of(const icl__cuda_program *p) {
   size_t most = 0;
-  void *memory;
   for (int i = 0; i < p->steps; i++) {
     size_t bytes = p->step[i].beside ? icl__cuda_unit_of(p->step[i].node[0])->workspace : 0;
     most = bytes > most ? bytes : most;
   }
-  if (!most)
+  return most;
+}
+
+static icl_status take_memory(icl__cuda_program *p, size_t bytes, char **result) {
+  void *memory;
+  if (!bytes)
     return ICL_OK;
-  ICL__TRY(icl__cuda_allocate(p->device, most, &memory));
-  p->workspace = memory;
-  p->plan->device_bytes += most;
+  ICL__TRY(icl__cuda_allocate(p->device, bytes, &memory));
+  *result = memory;
+  p->plan->device_bytes += bytes;
   return ICL_OK;
 }
 
 static icl_status make(icl__cuda_program *p) {
-  void *memory;
   ICL__TRY(note_leaves(p));
   for (int i = 0; i < p->plan->nodes && p->plan->policy.join; i++)
     if (p->plan->node[i]->op == ICL__OP_bn_coefficients)
@@ -251,15 +286,13 @@ static icl_status make(icl__cuda_program *p) {
   for (int i = 0; i < p->plan->nodes && p->plan->policy.join; i++)
     join_update(p->plan, p->plan->node[i]);
   ICL__TRY(list_steps(p));
-  ICL__TRY(take_workspace(p));
+  ICL__TRY(take_memory(p, workspace_of(p), &p->workspace));
+  ICL__TRY(take_memory(p, icl__cuda_room(p), &p->received));
   place_tables(p);
   p->table = icl__calloc(1, p->bytes - p->tables + 1);
   if (!p->table)
     return ICL_ENOMEM;
-  ICL__TRY(icl__cuda_allocate(p->device, p->bytes + 1, &memory));
-  p->memory = memory;
-  p->plan->device_bytes += p->bytes;
-  return ICL_OK;
+  return take_memory(p, p->bytes + 1, &p->memory);
 }
 
 icl_status icl__cuda_compile(void *device, icl__plan *plan, void **result) {
@@ -281,8 +314,7 @@ icl_status icl__cuda_compile(void *device, icl__plan *plan, void **result) {
 void icl__cuda_discard(void *device, void *program) {
   icl__cuda_program *p = program;
   icl__cuda_wait(device);
-  if (p->graph)
-    cudaGraphExecDestroy(p->graph);
+  icl__cuda_drop_graphs(p);
   for (int i = 0; i < p->steps; i++) {
     if (p->step[i].before)
       cudaEventDestroy(p->step[i].before);
@@ -296,6 +328,8 @@ void icl__cuda_discard(void *device, void *program) {
       icl__cuda_release(device, p->leaf[i].slot);
   if (p->workspace)
     icl__cuda_release(device, p->workspace);
+  if (p->received)
+    icl__cuda_release(device, p->received);
   if (p->memory)
     icl__cuda_release(device, p->memory);
   icl__free(p->table);

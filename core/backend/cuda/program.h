@@ -5,6 +5,7 @@
 
 #include "backend/cuda/conv.h"
 #include "backend/cuda/expression.h"
+#include "backend/cuda/group.h"
 #include "backend/kernel.h"
 
 enum { ICL__CUDA_ALIGNMENT = 256 }; /* of workspaces */
@@ -17,6 +18,7 @@ typedef enum {
   ICL__CUDA_MATMUL,     /* matmul.h */
   ICL__CUDA_ZERO,       /* a sum of nothing */
   ICL__CUDA_TRANSPOSE,  /* weights to the layout of cuDNN, or their gradient back */
+  ICL__CUDA_RECEIVE,    /* an all_reduce whose value does not lie in its bucket */
   ICL__CUDA_BN_FORWARD, /* bn_coefficients with the bn_sums that it reads */
   ICL__CUDA_BN_BACKWARD /* bn_coefficients_grad with the bn_scale_sums that it reads */
 } icl__cuda_kind;
@@ -33,9 +35,11 @@ typedef struct {
 
 static inline icl__cuda_unit *icl__cuda_unit_of(const icl__pnode *v) { return v->kernel; }
 
-/* Several nodes only where one launch computes them: chains in f32, or transpositions. Their descriptions are in the
+/* A step that sends a bucket, or waits for what comes for it, has no nodes. Others have several only where one launch
+ * computes them: chains in f32, or transpositions. Their descriptions are in the
  * memory of the program, at `table` the descriptions, at `blocks` which block of the launch does what. */
 typedef struct {
+  const icl__bucket *sends, *awaits;
   int nodes;
   icl__pnode **node;
   size_t table, blocks;
@@ -44,9 +48,9 @@ typedef struct {
   int phase;
   bool last;           /* in the last section, where states are written */
   bool beside;         /* on the stream beside the main one */
-  int wait_for;        /* a step beside that has to be done before; -1: none */
-  cudaEvent_t before;  /* on the main stream: for profiles, and for a step beside to begin */
-  cudaEvent_t done;    /* on the stream beside */
+  int wait_for;        /* a step on another stream that has to be done before; -1: none */
+  cudaEvent_t before;  /* on the main stream: for profiles, and for a step on another one to begin */
+  cudaEvent_t done;    /* on the other stream */
   double milliseconds; /* of all runs */
 } icl__cuda_step;
 
@@ -63,17 +67,21 @@ typedef struct {
   icl__plan *plan;
   int steps;
   icl__cuda_step *step;
+  int firm; /* steps before it store no states; the others run when no rank can fail any more. `steps` where nothing is
+               sent */
   icl__pnode **listed; /* the nodes of all steps */
   icl__cuda_leaf *leaf;
   void **output; /* in the run before */
   char *arena;   /* in the run before */
   int numbers;
   int *number_of_leaf;
+  char *received;  /* of the device: room for what ranks send to be added up, or NULL */
   char *workspace; /* of the device: that of steps beside the others, or NULL */
   char *memory;    /* of the device: numbers, flags of NaN by node, tables */
   size_t flags, tables, bytes;
-  char *table; /* on the host, as `memory` from `tables` on */
-  cudaGraphExec_t graph;
+  char *table;                       /* on the host, as `memory` from `tables` on */
+  cudaGraphExec_t graph, firm_graph; /* of the steps before `firm`, and from there on */
+  int32_t capture;                   /* of all ranks, if something is sent */
   int captures;
   uint64_t runs;
   cudaEvent_t end; /* for profiles */
@@ -90,9 +98,19 @@ void icl__cuda_forget(void *device, icl__plan *plan);
 
 icl_status icl__cuda_overlap(icl__plan *plan);    /* the last part of lower() */
 void icl__cuda_place_waits(icl__cuda_program *p); /* when all steps are listed */
-/* Around the launches of a step that is beside: on that stream, after all that is on the main one; and back. */
-icl_status icl__cuda_turn_aside(icl__cuda_device *device, icl__cuda_step *step);
-icl_status icl__cuda_turn_back(icl__cuda_device *device, icl__cuda_step *step);
+/* Around what a step puts on another stream, after all that is on the main one. */
+icl_status icl__cuda_fork(icl__cuda_device *device, icl__cuda_step *step, cudaStream_t other);
+icl_status icl__cuda_mark_done(icl__cuda_step *step, cudaStream_t other);
+
+/* ---- send.c ---- */
+
+icl_status icl__cuda_send(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *step);
+/* Makes the value of an all_reduce of what came. */
+icl_status icl__cuda_receive(const icl__cuda_program *p, const icl__bindings *b, const icl__pnode *v);
+/* Before a run and in it: which way all ranks go; the flags that the last bucket takes along and brings. */
+icl_status icl__cuda_choose_way(icl__cuda_program *p, const icl__bindings *b, bool moved, icl__cuda_way *way);
+icl_status icl__cuda_settle_flags(icl__cuda_program *p, const icl__bindings *b);
+size_t icl__cuda_room(const icl__cuda_program *p); /* bytes of `received` */
 
 /* ---- program.c ---- */
 
@@ -110,6 +128,10 @@ icl_status icl__cuda_write_tables(icl__cuda_program *p, const icl__bindings *b);
 icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *step);
 
 /* ---- run.c, profile.c ---- */
+
+/* Addresses never come to rest: the program is not worth a graph. */
+bool icl__cuda_is_restless(const icl__cuda_program *p);
+void icl__cuda_drop_graphs(icl__cuda_program *p);
 
 icl_status icl__cuda_run(void *device, void *program, const icl__bindings *bindings);
 icl_status icl__cuda_profile(void *device, void *program, char **text);

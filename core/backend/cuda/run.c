@@ -1,5 +1,6 @@
 /* run.c - one run of a program. The first launches one step after another; from the second on the steps are a graph,
- * captured again when an address in it has changed. */
+ * captured again when an address in it has changed. Where something is sent to other ranks, the steps that store
+ * states are a graph by themselves, which is launched when all ranks have come so far. */
 #include "backend/cuda/program.h"
 
 #include <stdio.h>
@@ -79,14 +80,26 @@ static place place_of(const icl__pnode *v) {
 
 static icl_status launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
   ICL__TRY(icl__cuda_launch_step(p, b, s));
-  return p->device->blocking ? icl__cuda_check(cudaStreamSynchronize(p->device->stream), place_of(s->node[0]).text)
-                             : ICL_OK;
+  if (!p->device->blocking)
+    return ICL_OK;
+  return icl__cuda_check(cudaStreamSynchronize(p->device->stream), s->nodes ? place_of(s->node[0]).text : "all_reduce");
+}
+
+static icl_status launch_steps(icl__cuda_program *p, const icl__bindings *b, int first, int end) {
+  for (int i = first; i < end; i++)
+    ICL__TRY(launch_step(p, b, &p->step[i]));
+  return ICL_OK;
+}
+
+/* Before step number i: may it run? */
+static icl_status settle_before(icl__cuda_program *p, const icl__bindings *b, int i) {
+  return p->plan->sends && i == p->firm ? icl__cuda_settle_flags(p, b) : ICL_OK;
 }
 
 static icl_status launch_all(icl__cuda_program *p, const icl__bindings *b) {
-  for (int i = 0; i < p->steps; i++)
-    ICL__TRY(launch_step(p, b, &p->step[i]));
-  return ICL_OK;
+  ICL__TRY(launch_steps(p, b, 0, p->firm));
+  ICL__TRY(settle_before(p, b, p->firm));
+  return launch_steps(p, b, p->firm, p->steps);
 }
 
 static icl_status record(icl__cuda_program *p, cudaEvent_t *event) {
@@ -97,9 +110,11 @@ static icl_status record(icl__cuda_program *p, cudaEvent_t *event) {
 
 static icl_status run_with_times(icl__cuda_program *p, const icl__bindings *b) {
   for (int i = 0; i < p->steps; i++) {
+    ICL__TRY(settle_before(p, b, i));
     ICL__TRY(record(p, &p->step[i].before));
     ICL__TRY(launch_step(p, b, &p->step[i]));
   }
+  ICL__TRY(settle_before(p, b, p->steps));
   ICL__TRY(record(p, &p->end));
   ICL__TRY(icl__cuda_wait(p->device));
   for (int i = 0; i < p->steps; i++) {
@@ -147,45 +162,75 @@ static icl_status judge(icl__cuda_program *p, int first, int end) {
   return status;
 }
 
-/* States are written in the last section, so what comes before it is judged first. */
+/* States are written in the last section, so what comes before it is judged first; in a group before the last bucket
+ * leaves, which tells the others that all is well here. */
+static bool is_firm(const icl__cuda_step *s) { return s->last || (s->sends && s->sends->flags); }
+
 static icl_status run_checked(icl__cuda_program *p, const icl__bindings *b) {
   int i = 0, first = 0;
   ICL__TRY(icl__cuda_check(
       cudaMemsetAsync(p->memory + p->flags, 0, (size_t)p->plan->nodes * sizeof(int32_t), p->device->stream),
       "flags of NaN"));
   for (; i < p->steps; i++) {
-    if (p->step[i].last && !first && i) {
+    if (is_firm(&p->step[i]) && !first && i) {
       ICL__TRY(judge(p, 0, i));
       first = i;
     }
+    ICL__TRY(settle_before(p, b, i));
     ICL__TRY(launch_step(p, b, &p->step[i]));
     ICL__TRY(find_nans(p, b, &p->step[i]));
   }
+  ICL__TRY(settle_before(p, b, i));
   return judge(p, first, i);
 }
 
 /* ---- as a graph ---- */
 
-static icl_status capture(icl__cuda_program *p, const icl__bindings *b) {
+static void drop_graph(cudaGraphExec_t *graph) {
+  if (*graph)
+    cudaGraphExecDestroy(*graph);
+  *graph = NULL;
+}
+
+void icl__cuda_drop_graphs(icl__cuda_program *p) {
+  drop_graph(&p->graph);
+  drop_graph(&p->firm_graph);
+}
+
+static icl_status capture(icl__cuda_program *p, const icl__bindings *b, int first, int end, cudaGraphExec_t *result) {
   cudaGraph_t graph = NULL;
-  if (p->graph)
-    cudaGraphExecDestroy(p->graph);
-  p->graph = NULL;
+  if (first == end)
+    return ICL_OK;
   ICL__TRY(icl__cuda_check(cudaStreamBeginCapture(p->device->stream, cudaStreamCaptureModeThreadLocal), "capture"));
-  icl_status status = launch_all(p, b);
+  icl_status status = launch_steps(p, b, first, end);
   cudaError_t error = cudaStreamEndCapture(p->device->stream, &graph);
   if (status == ICL_OK)
     status = icl__cuda_check(error, "capture");
   if (status == ICL_OK)
-    status = icl__cuda_check(cudaGraphInstantiate(&p->graph, graph, 0), "making a graph of a step");
+    status = icl__cuda_check(cudaGraphInstantiate(result, graph, 0), "making a graph of a step");
   if (graph)
     cudaGraphDestroy(graph);
-  p->captures++;
   return status;
 }
 
-/* A program whose addresses never come to rest is not worth a graph. */
-static bool is_restless(const icl__cuda_program *p) {
+static icl_status capture_all(icl__cuda_program *p, const icl__bindings *b) {
+  p->captures++;
+  icl__cuda_drop_graphs(p);
+  ICL__TRY(capture(p, b, 0, p->firm, &p->graph));
+  return capture(p, b, p->firm, p->steps, &p->firm_graph);
+}
+
+static icl_status launch_graph(const icl__cuda_program *p, cudaGraphExec_t graph) {
+  return graph ? icl__cuda_check(cudaGraphLaunch(graph, p->device->stream), "a step") : ICL_OK;
+}
+
+static icl_status launch_graphs(icl__cuda_program *p, const icl__bindings *b) {
+  ICL__TRY(launch_graph(p, p->graph));
+  ICL__TRY(settle_before(p, b, p->firm));
+  return launch_graph(p, p->firm_graph);
+}
+
+bool icl__cuda_is_restless(const icl__cuda_program *p) {
   enum { PATIENCE = 8 };
   return p->captures > PATIENCE && 2 * (uint64_t)p->captures > p->runs;
 }
@@ -193,27 +238,47 @@ static bool is_restless(const icl__cuda_program *p) {
 static icl_status run_program(icl__cuda_program *p, const icl__bindings *b) {
   bool moved = false;
   ICL__TRY(note_addresses(p, b, &moved));
+  if (moved)
+    icl__cuda_drop_graphs(p);
   ICL__TRY(bind_leaves(p, b));
   bool again = moved || !p->runs, one_by_one = !p->runs || icl__cuda_in_order(p->device);
+  icl__cuda_way way = one_by_one || (moved && icl__cuda_is_restless(p)) ? ICL__CUDA_ONE_BY_ONE
+                      : p->graph                                        ? ICL__CUDA_LAUNCH
+                                                                        : ICL__CUDA_CAPTURE;
   if (again)
     ICL__TRY(icl__cuda_write_tables(p, b));
+  if (p->plan->sends)
+    ICL__TRY(icl__cuda_choose_way(p, b, moved, &way));
   if (p->device->check_nan)
     return run_checked(p, b);
   if (p->device->profile)
     return run_with_times(p, b);
-  if (one_by_one || (moved && is_restless(p)))
+  if (way == ICL__CUDA_ONE_BY_ONE)
     return launch_all(p, b);
-  if (moved || !p->graph)
-    ICL__TRY(capture(p, b));
-  return icl__cuda_check(cudaGraphLaunch(p->graph, p->device->stream), "a step");
+  if (way == ICL__CUDA_CAPTURE)
+    ICL__TRY(capture_all(p, b));
+  return launch_graphs(p, b);
+}
+
+static icl_status run(icl__cuda_program *p, const icl__bindings *b) {
+  if (icl__stop_wanted(b))
+    return icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped");
+  ICL__TRY(icl__cuda_enter(p->device));
+  return run_program(p, b);
+}
+
+/* Other ranks wait for what this one does not send. */
+static icl_status give_up(const icl__bindings *b, icl_status status) {
+  char why[512];
+  snprintf(why, sizeof why, "%s", icl_message());
+  icl_group_abort(b->group, why);
+  return icl__fail(status, "%s", why);
 }
 
 icl_status icl__cuda_run(void *device, void *program, const icl__bindings *bindings) {
   icl__cuda_program *p = program;
-  if (icl__stop_wanted(bindings))
-    return icl__fail(ICL_EINTERRUPTED, "interrupted; the step was dropped");
-  ICL__TRY(icl__cuda_enter(device));
-  ICL__TRY(run_program(p, bindings));
-  p->runs++;
-  return ICL_OK;
+  (void)device;
+  icl_status status = run(p, bindings);
+  p->runs += status == ICL_OK;
+  return status != ICL_OK && p->plan->sends ? give_up(bindings, status) : status;
 }

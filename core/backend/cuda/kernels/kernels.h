@@ -183,6 +183,23 @@ static inline int32_t icl__cuda_transpose_tiles(int32_t rows, int32_t columns) {
 cudaError_t icl__cuda_transposes(const icl__cuda_transpose *matrices, const icl__cuda_transpose_tile *tiles, int count,
                                  cudaStream_t stream);
 
+/* ---- over the ranks of a group ---- */
+
+/* An array of all ranks is ranks * shard + rest elements. This one adds its own shard and, as all do, the rest, and
+ * puts the sums into `data`, in which its own elements are. What it needs of rank r lies in `received`, r times
+ * shard + rest elements from its beginning; its own place there holds nothing. */
+typedef struct {
+  void *data;
+  const void *received;
+  int64_t shard, rest;
+  int32_t rank, ranks;
+} icl__cuda_shares;
+/* Added in the order of ranks; f32, f64, i64. */
+cudaError_t icl__cuda_add_shares(const icl__cuda_shares *s, icl_dtype dtype, cudaStream_t stream);
+/* Tables of bn_sums, `stride` elements apart, of all ranks become that of their images together. */
+cudaError_t icl__cuda_join_tables(const double *tables, int64_t stride, int32_t ranks, int32_t channels, double *out,
+                                  cudaStream_t stream);
+
 /* ---- around a graph ---- */
 
 /* Before it runs: the first `number_count` of `number` go to `numbers`, and pieces of any length, aligned to 16 bytes,
