@@ -113,6 +113,19 @@ static void move_to_end(const icl__plan *plan, icl__pnode *v) {
     icl__plan_keep_until(v->in[j], now);
 }
 
+static bool is_weight_gradient(const icl__pnode *v) {
+  return v->op == ICL__PLAN_FINISH && v->in[0]->op == ICL__OP_conv2d_weight_grad;
+}
+
+/* One that is sent goes to the section before its bucket leaves. */
+static void move_to_bucket(icl__pnode *v) {
+  const icl__bucket *b = v->uses == 1 && icl__plan_sends(v->use[0]) ? v->use[0]->bucket : NULL;
+  if (!b || b->start - 1 <= v->phase)
+    return;
+  v->phase = b->start - 1;
+  icl__plan_keep_until(v->in[0], icl__plan_made_at(v));
+}
+
 /* Gradients of weights, and what follows from them where no phase waits for it, go to the last section, where one
  * launch computes many of a kind. */
 static void postpone_gradients(icl__plan *plan) {
@@ -120,7 +133,9 @@ static void postpone_gradients(icl__plan *plan) {
     plan->node[i]->visited = may_wait(plan, plan->node[i]);
   for (int i = 0; i < plan->nodes; i++) {
     icl__pnode *v = plan->node[i];
-    bool follows = v->op == ICL__PLAN_FINISH && v->in[0]->op == ICL__OP_conv2d_weight_grad;
+    bool follows = is_weight_gradient(v);
+    if (follows && v->store == ICL__STORE_SHARED)
+      move_to_bucket(v);
     for (int j = 0; j < v->inputs; j++)
       follows |= icl__plan_is_global(v->in[j]) && v->in[j]->phase == plan->phases;
     if (v->visited && follows)

@@ -1,7 +1,8 @@
 /* overlap.c - which gradients of weights are computed beside the rest of a step, on a stream of their own.
  *
- * Nothing waits for them before the last section, and with few channels neither they nor what runs meanwhile fill the
- * GPU. They have until the end of the next phase, so what they read stays for so long. */
+ * Nothing waits for them before the last section, or for long before they are sent, and with few channels neither they
+ * nor what runs meanwhile fill the GPU. They have until the end of the next phase, so what they read stays for so long.
+ */
 #include "backend/cuda/program.h"
 
 #include "base/memory.h"
@@ -9,7 +10,8 @@
 
 static bool may_wait(const icl__plan *plan, const icl__pnode *v) {
   return v->op == ICL__OP_conv2d_weight_grad && icl__cuda_unit_of(v)->kind == ICL__CUDA_CONV && v->uses == 1 &&
-         v->use[0]->op == ICL__PLAN_FINISH && v->use[0]->phase == plan->phases && v->phase < plan->phases;
+         v->use[0]->op == ICL__PLAN_FINISH && v->phase < plan->phases &&
+         (v->use[0]->phase > v->phase + 1 || (v->use[0]->phase == plan->phases && !plan->sends));
 }
 
 /* Does nothing but u lie, now or later, where u lies? */
