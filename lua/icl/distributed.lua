@@ -127,13 +127,19 @@ function distributed.init(given)
   distributed.attach()
 end
 
+-- Does the launcher let this process see a single GPU?
+local function has_one_gpu()
+  local visible = os.getenv "CUDA_VISIBLE_DEVICES"
+  return visible ~= nil and visible:find "^[^,]+$" ~= nil
+end
+
 -- distributed.settings(settings): of those of the engine, threads and device that nobody chose: the processes of a
--- machine share its cores, and each has the device of its own number.
+-- machine share its cores, and each has the device of its own number, or the only one that it sees.
 function distributed.settings(settings)
   if not opened or opened:size() == 1 then return end
   if not settings.threads and not os.getenv "ICL_THREADS" then settings.threads = opened:threads() end
   local device = settings.device
-  if device and device ~= "cpu" and device ~= "ref" and not device:find(":", 1, true) then
+  if device and device ~= "cpu" and device ~= "ref" and not device:find(":", 1, true) and not has_one_gpu() then
     settings.device = ("%s:%d"):format(device, distributed.local_rank())
   end
 end

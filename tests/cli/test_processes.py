@@ -82,10 +82,10 @@ class Place(folder):
     return [self.recipe, "--data", self.data, "--output", self / output, *device, *arguments]
 
 
-def start_all(count, *words, threads=1, variables=None):
-  """Starts icl in so many processes, as torchrun does."""
+def start_all(count, *words, threads=1, variables=None, own=None):
+  """Starts icl in so many processes, as torchrun does; each may have words of its own."""
   port = free_port()
-  return [subprocess.Popen([ICL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+  return [subprocess.Popen([ICL, *words, *(own[rank] if own else [])], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            text=True, env=environment(
                                ICL_THREADS=str(threads), RANK=str(rank), WORLD_SIZE=str(count), LOCAL_RANK=str(rank),
                                LOCAL_WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
@@ -448,6 +448,25 @@ def one_that_dies_at_any_moment_ends_all_and_leaves_the_state_whole():
       check_faulty(place, processes, lost, 30)
       processes[lost].communicate()
       assert states(place / "run"), "no state"
+
+
+@on_a_device
+def processes_need_a_device_each_of_one_kind_and_its_library():
+  with Place() as place:
+    for code, output, errors in end_all(start_all(2, *place.words("run", "--device", DEVICE + ":0"))):
+      equal(code, 1, output + errors)
+      contains(errors, f"cuda: ranks 0 and 1 on {socket.gethostname()} share a GPU")
+    processes = start_all(2, *place.words("run"), own=[[], ["--device", "cpu"]])
+    for code, output, errors in end_all(processes):
+      equal(code, 1, output + errors)
+      contains(errors, "devices of one kind", " has cuda, rank 1 on ", " has cpu")
+    for library in ("libcudnn.so.9", "libcublas.so.13"):
+      os.symlink(os.path.join(os.environ["ICL_CUDA_LIBRARIES"], library), place / library)
+    variables = {"ICL_CUDA_LIBRARIES": place.path}
+    success(run(*place.words("alone", "--epochs", "1"), env=environment(**variables)))
+    for code, output, errors in end_all(start_all(2, *place.words("run"), variables=variables)):
+      equal(code, 1, output + errors)
+      contains(errors, "libnccl.so.2 was not found", "install NCCL 2")
 
 
 @on_the_cpu
