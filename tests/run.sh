@@ -185,9 +185,13 @@ cuda_device() {
   folder=$root/build/release/tests/cudasim
   cuda="env ICL_PLUGINS=$folder-plain ICL_CUDA_LIBRARIES=$folder-plain XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
   asan="env ICL_PLUGINS=$folder-asan ICL_CUDA_LIBRARIES=$folder-asan XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
-  asan="$asan LD_PRELOAD=$(cc -print-file-name=libasan.so):$(cc -print-file-name=libubsan.so)"
+  sanitizers=$(cc -print-file-name=libasan.so):$(cc -print-file-name=libubsan.so)
+  asan_processes="$asan ICL_PRELOAD=$sanitizers"
+  asan="$asan LD_PRELOAD=$sanitizers"
   tsan="env ICL_PLUGINS=$folder-tsan ICL_CUDA_LIBRARIES=$folder-tsan XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
-  tsan="$tsan CUDASIM_COARSE=1 LD_PRELOAD=$(cc -print-file-name=libtsan.so)"
+  tsan="$tsan CUDASIM_COARSE=1"
+  tsan_processes="$tsan ICL_PRELOAD=$(cc -print-file-name=libtsan.so)"
+  tsan="$tsan LD_PRELOAD=$(cc -print-file-name=libtsan.so)"
   random="$cuda CUDASIM_ORDER=random CUDASIM_STREAMS=random"
   models="build/release/icl tests/golden/models.lua tests/golden/data --device cuda"
   suite "cuda device, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
@@ -203,10 +207,16 @@ cuda_device() {
   suite "cuda device, golden optim" $cuda build/release/icl tests/golden/optim.lua tests/golden/data --device cuda
   suite "cuda device, batch norm" $cuda build/release/icl tests/lua/test_batch_norm.lua --device cuda
   suite "cuda device, copies" $cuda build/release/icl tests/cuda/copies.lua --device cuda
+  suite "cuda device, states that move" $cuda build/release/icl tests/cuda/moves.lua --device cuda
   suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
   suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
     --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic
   suite "cuda device, late errors" $cuda sh tests/cudasim/late.sh build/release/icl
+  processes="CUDASIM_DEVICES=3 ICL=$root/build/release/icl $python tests/cli/test_processes.py --device cuda"
+  suite "cuda device, processes" $cuda $processes
+  suite "cuda device, processes at random" $random $processes the_parts_of sums
+  suite "cuda device, processes, asan" $asan_processes $processes sums wait_on
+  suite "cuda device, processes, tsan" $tsan_processes $processes sums
 }
 
 # The kernels of the CUDA backend: run by the simulator, and as machine code. `asan` and `tsan` are flavours of the same

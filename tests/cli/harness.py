@@ -211,10 +211,13 @@ def sanitized():
 
 
 def environment(**changes):
-  """The variables a program gets: two threads, no history of the user, no colour settings, no folder for runs."""
+  """The variables a program gets: two threads, no history of the user, no colour settings, no folder for runs; what
+  the variable ICL_PRELOAD names is loaded before it."""
   kept = {name: value for name, value in os.environ.items()
           if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LD_", "ICL_", "CUDASIM_", "XDG_CACHE_")) or name in ("PATH", "TMPDIR")}
   kept.pop("ICL_DATA", None)
+  if "ICL_PRELOAD" in kept:  # which Python itself may not run with
+    kept["LD_PRELOAD"] = kept["ICL_PRELOAD"]
   kept.update(HOME="/nonexistent", LANG="C.UTF-8", TERM="xterm", OMP_NUM_THREADS="2", ICL_RUNS="none")
   kept.update(changes)
   return kept

@@ -10,7 +10,11 @@
 
 static const icl__host *host;
 
-void icl__cuda_set_host(const icl__host *given) { host = given; }
+/* Every search for the device opens the plug-in again, while threads of it may run. */
+void icl__cuda_set_host(const icl__host *given) {
+  if (host != given)
+    host = given;
+}
 
 /* ---- base/status.h ---- */
 

@@ -24,6 +24,10 @@ template <class Visitor> void each_pointer(const icl__cuda_bind &b, Visitor visi
     visit(b.piece[i].to);
   }
 }
+template <class Visitor> void each_pointer(const icl__cuda_shares &s, Visitor visit) {
+  visit(s.data);
+  visit(s.received);
+}
 template <class Visitor> void each_pointer(const icl__cuda_draw &d, Visitor visit) {
   visit(d.key);
   visit(d.ids);

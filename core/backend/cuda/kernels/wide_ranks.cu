@@ -5,13 +5,6 @@
 
 enum { THREADS = 256 };
 
-#if !defined __CUDACC__
-template <class Visitor> void each_pointer(const icl__cuda_shares &s, Visitor visit) {
-  visit(s.data);
-  visit(s.received);
-}
-#endif
-
 /* Where element i of what this rank adds lies among all. */
 DEVICE int64_t place_of(const icl__cuda_shares &s, int64_t i) {
   return i < s.shard ? s.rank * s.shard + i : s.ranks * s.shard + (i - s.shard);
