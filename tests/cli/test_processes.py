@@ -1,7 +1,8 @@
 """Several processes that train together, started as torchrun starts them: the bytes of one process, faults, signals,
 going on with another number of them.
 
-With `--device NAME` they compute there, and only what a device may do differently is looked at.
+With `--device NAME` they compute there, and only what a device may do differently is looked at; `--devices N` says how
+many there are (3).
 """
 
 import json
@@ -18,6 +19,7 @@ from harness import (ICL, PATIENCE, close, contains, environment, equal, failure
                      success, test, word_behind, write_image_folder, write_mnist)
 
 DEVICE = word_behind("--device", None)
+THREE = min(3, int(word_behind("--devices", "3")))
 
 
 def on_the_cpu(function):
@@ -78,15 +80,15 @@ class Place(folder):
     return self
 
   def words(self, output, *arguments):
-    device = ["--device", DEVICE] if DEVICE else []
+    device = ["--device", DEVICE, "--deterministic"] if DEVICE else []
     return [self.recipe, "--data", self.data, "--output", self / output, *device, *arguments]
 
 
 def start_all(count, *words, threads=1, variables=None, own=None):
   """Starts icl in so many processes, as torchrun does; each may have words of its own."""
   port = free_port()
-  return [subprocess.Popen([ICL, *words, *(own[rank] if own else [])], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           text=True, env=environment(
+  return [subprocess.Popen([ICL, *words, *(own[rank] if own else [])], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(
                                ICL_THREADS=str(threads), RANK=str(rank), WORLD_SIZE=str(count), LOCAL_RANK=str(rank),
                                LOCAL_WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
                                **(variables or {})))
@@ -143,7 +145,7 @@ def differing(a, b, but=lambda name: False):
 
 # Processes, images of a batch, and what else is asked for. 19 images are no equal parts, and leave a smaller batch.
 CASES = [
-  (3, 19, ["--no-drop-last"]),
+  (THREE, 19, ["--no-drop-last"]),
   (2, 24, ["--mixup", "--mix-with", "batch"]),
   (2, 24, ["--net", "dropout", "--label-smoothing", "0.1", "--optimizer", "lars", "--gradient-clip", "0.1"]),
 ] if DEVICE else [
@@ -440,10 +442,10 @@ def one_that_dies_at_any_moment_ends_all_and_leaves_the_state_whole():
   draw = random.Random(7)
   with Place() as place:
     for turn in range(2 if DEVICE else 6):
-      processes = start_all(3, *long_run(place, "--resume" if turn else "--seed", place / "run" if turn else "0"))
+      processes = start_all(THREE, *long_run(place, "--resume" if turn else "--seed", place / "run" if turn else "0"))
       wait_for_step(processes[0], 6)
       time.sleep(draw.random() * 0.5)
-      lost = draw.randrange(3)
+      lost = draw.randrange(THREE)
       processes[lost].kill()
       check_faulty(place, processes, lost, 30)
       processes[lost].communicate()

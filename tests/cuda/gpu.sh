@@ -3,7 +3,7 @@
 #
 #   sh tests/cuda/gpu.sh [--short] [STAGE...]
 #
-# The stages: machine ops programs golden half python sanitizer bytes training bench profile; without any, all of them.
+# The stages: machine ops programs golden half python group sanitizer bytes training bench profile; without any, all of them.
 #
 # It runs in a checkout or in the folder that pack.sh makes. The stages up to training run side by side while PyTorch
 # compiles its networks, each job with a limit of its own; then the bench has the machine for itself. What fails does
@@ -27,11 +27,11 @@ stages=""
 for word; do
   case $word in
     --short) short=yes ;;
-    machine | ops | programs | golden | half | python | sanitizer | bytes | training | bench | profile) stages="$stages $word" ;;
+    machine | ops | programs | golden | half | python | group | sanitizer | bytes | training | bench | profile) stages="$stages $word" ;;
     *) echo "gpu.sh: '$word' is not known" >&2 && exit 2 ;;
   esac
 done
-stages=${stages:-machine ops programs golden half python sanitizer bytes training bench profile}
+stages=${stages:-machine ops programs golden half python group sanitizer bytes training bench profile}
 wants() { case " $stages " in *" $1 "*) true ;; *) false ;; esac }
 
 mkdir -p "$out"
@@ -116,6 +116,23 @@ describe_machine() {
 
 # ---- tests ----
 
+# NCCL by itself needs one GPU, processes need one each.
+start_groups() {
+  if [ -x build/release/tests/test_cuda_conv ]; then
+    job group-nccl 100 build/release/tests/test_cuda_conv what_nccl_does_becomes_part_of_a_graph \
+      a_communicator_can_be_aborted
+  else
+    say "skipped: group: test_cuda_conv was not built"
+  fi
+  gpus=$(nvidia-smi -L 2>/dev/null | grep -c '^GPU ')
+  if [ "$gpus" -ge 2 ]; then
+    job group-processes 200 "$python" tests/cli/test_processes.py --device "$device" --devices "$gpus" \
+      parts_of sums dies_at
+  else
+    say "skipped: group: processes that train together need two GPUs, and there are $gpus"
+  fi
+}
+
 start_tests() {
   steps=300
   [ -z "$short" ] || steps=100
@@ -154,6 +171,7 @@ start_tests() {
       job python-$suite 150 "$python" tests/cli/test_$suite.py
     done
   fi
+  ! wants group || start_groups
   ! wants ops || job ops 200 build/release/tests/test_ops --device "$device" $f16 --jobs 6
   if wants programs; then
     job programs-1 150 build/release/tests/test_programs --device "$device" --seconds 60 --seed 1

@@ -51,11 +51,12 @@ mkdir -p "$there/tests" "$there/lib"
 # Programs, laid out as in a checkout, so that the same script runs in both.
 cp "$build/icl" ${plugin:+"$build/$plugin"} "$there"
 cp "$build/tests/test_ops" "$build/tests/test_programs" "$build/tests/libicl_far.so" "$there/tests"
+[ ! -e "$build/tests/test_cuda_conv" ] || cp "$build/tests/test_cuda_conv" "$there/tests"
 cp -r recipes "$folder"
 mkdir "$folder/tests"
 cp -r tests/golden tests/bench tests/cuda "$folder/tests"
 mkdir "$folder/tests/cli"
-for file in harness test_export test_tensorboard; do # against packages of Python that the machine has
+for file in harness test_export test_processes test_tensorboard; do # two need packages of Python that the machine has
   cp "tests/cli/$file.py" "$folder/tests/cli"
 done
 rm -rf "$folder"/tests/*/__pycache__
@@ -64,7 +65,7 @@ rm -rf "$folder"/tests/*/__pycache__
 is_there_already() {
   case $1 in
     linux-vdso.* | ld-linux* | libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | libresolv.so*) ;;
-    libstdc++.so* | libgcc_s.so* | libcuda.so* | libcudnn* | libcublas* | libnvrtc*) ;;
+    libstdc++.so* | libgcc_s.so* | libcuda.so* | libcudnn* | libnccl* | libcublas* | libnvrtc*) ;;
     *) return 1 ;;
   esac
 }
