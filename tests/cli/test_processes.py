@@ -374,7 +374,7 @@ def long_run(place, *more):
   return place.words("run", "--epochs", "500", "--pause", "0.01", "--save-every", "5steps", *more)
 
 
-@on_the_cpu
+@test
 def a_signal_to_one_ends_all_behind_the_same_step_and_others_go_on():
   with Place() as place:
     processes = start_all(3, *long_run(place, "--global-batch-size", "24"))

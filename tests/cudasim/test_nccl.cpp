@@ -133,9 +133,8 @@ void test_nccl() {
   });
   fails("memory that is too small", "not in device memory",
         [](const rank &r) { ncclAllGather(r.data, r.data + 1, ROOM, ncclFloat32, r.comm, r.stream); });
-  fails("a result over what is given", "overlaps", [](const rank &r) {
-    ncclAllReduce(r.data, r.data + 1, 4, ncclFloat32, ncclSum, r.comm, r.stream);
-  });
+  fails("a result over what is given", "overlaps",
+        [](const rank &r) { ncclAllReduce(r.data, r.data + 1, 4, ncclFloat32, ncclSum, r.comm, r.stream); });
   fails("two calls of a group on one place", "overlaps", [](const rank &r) {
     ncclGroupStart();
     ncclSend(r.data, 4, ncclFloat32, !r.number, r.comm, r.stream);
