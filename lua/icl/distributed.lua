@@ -113,6 +113,20 @@ function distributed.attach()
   if opened then core.set_group(opened) end
 end
 
+-- Does the launcher let this process see a single GPU?
+local function has_one_gpu()
+  local visible = os.getenv "CUDA_VISIBLE_DEVICES"
+  return visible ~= nil and visible:find "^[^,]+$" ~= nil
+end
+
+-- The device of this process, where nobody gave it a number.
+local function own_device(device)
+  if not device or device == "cpu" or device == "ref" or device:find(":", 1, true) or has_one_gpu() then
+    return device
+  end
+  return ("%s:%d"):format(device, distributed.local_rank())
+end
+
 -- icl.distributed.init { rank =, size =, address = "host:port" [, kind = "tcp", timeout = 20, fast_reduce = false] }:
 -- meets the other processes, for scripts without options; before the first tensor is made. The address is one of
 -- process 0, which listens there.
@@ -124,13 +138,8 @@ function distributed.init(given)
   arguments.integer(what .. ": rank", given.rank, 0, given.size - 1)
   if given.size > 1 then arguments.typed(what .. ": address", given.address, "string", "host:port of process 0") end
   open(what, given)
+  if given.size > 1 then core.configure { device = own_device(core.configured().device) } end
   distributed.attach()
-end
-
--- Does the launcher let this process see a single GPU?
-local function has_one_gpu()
-  local visible = os.getenv "CUDA_VISIBLE_DEVICES"
-  return visible ~= nil and visible:find "^[^,]+$" ~= nil
 end
 
 -- distributed.settings(settings): of those of the engine, threads and device that nobody chose: the processes of a
@@ -138,10 +147,7 @@ end
 function distributed.settings(settings)
   if not opened or opened:size() == 1 then return end
   if not settings.threads and not os.getenv "ICL_THREADS" then settings.threads = opened:threads() end
-  local device = settings.device
-  if device and device ~= "cpu" and device ~= "ref" and not device:find(":", 1, true) and not has_one_gpu() then
-    settings.device = ("%s:%d"):format(device, distributed.local_rank())
-  end
+  settings.device = own_device(settings.device)
 end
 
 -- The images of a batch of all processes are the same where a run goes on with another number of them.

@@ -452,6 +452,35 @@ def one_that_dies_at_any_moment_ends_all_and_leaves_the_state_whole():
       assert states(place / "run"), "no state"
 
 
+STEPS = """
+local icl = require "icl"
+local rank = tonumber(os.getenv "RANK")
+icl.distributed.init { rank = rank, size = 2, address = "127.0.0.1:" .. os.getenv "MASTER_PORT" }
+local w = icl.state({ 0.5, -0.5 }, { trainable = true })
+local function step(factor)
+  return pcall(icl.step, function()
+    (w:read() * icl.tensor { factor, 1 }):exp():sum():backward()
+    w:write(w:read() - w.grad * 0.1)
+  end)
+end
+for _ = 1, 4 do assert(step(1)) end
+local before = w:read():bytes()
+local fine, why = step(rank == 1 and 0 / 0 or 1)
+print(fine, why, w:read():bytes() == before, require "icl.core".configured().device)
+"""
+
+
+@on_a_device
+def where_one_fails_in_a_step_none_stores_it():
+  with Place() as place:
+    recipe = place.write("steps.lua", STEPS)
+    ends = end_all(start_all(2, "--check-nan", "--device", DEVICE, recipe))
+    for rank, (code, output, errors) in enumerate(ends):
+      equal(code, 0, output + errors)
+      contains(output, "false\t", "made a NaN", f"\ttrue\t{DEVICE}:{rank}\n")
+    contains(ends[0][1], "rank 1 on ")
+
+
 @on_a_device
 def processes_need_a_device_each_of_one_kind_and_its_library():
   with Place() as place:
