@@ -1,11 +1,11 @@
-"""A contender of the benchmark: a process that trains one network and answers requests, as README.md describes."""
+"""A contender of the benchmark: a process that runs one network and answers requests, as README.md describes."""
 
 import os
 import subprocess
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Iterator
 
@@ -22,10 +22,10 @@ class ContenderFailed(Exception):
 
 @dataclass(frozen=True)
 class Turn:
-    """Some training steps in a row."""
+    """Some steps in a row."""
 
     seconds: list[float]
-    loss: float  # of the last step
+    loss: float  # of the last step; in evaluation the mean of its logits
     foreign: float  # share of the machine's cores that other processes used meanwhile
 
 
@@ -72,7 +72,7 @@ class Contender:
         self._log.close()
 
     def steps(self, count: int) -> Turn:
-        with self._precedence():
+        with self.precedence():
             start, busy, own = time.perf_counter(), busy_ticks(), process_ticks(self._process.pid)
             answer = self.ask(f"step {count}")
             elapsed = time.perf_counter() - start
@@ -86,7 +86,7 @@ class Contender:
         return Turn(seconds, loss, foreign / TICKS_PER_SECOND / (elapsed * os.cpu_count()))
 
     @contextmanager
-    def _precedence(self) -> Iterator[None]:
+    def precedence(self) -> Iterator[None]:
         """Real-time priority for the contender and, so that it is not kept waiting, for this process."""
         if not self._real_time:
             yield
@@ -94,13 +94,20 @@ class Contender:
         time.sleep(REAL_TIME_PAUSE)
         set_policy(os.getpid(), os.SCHED_FIFO, 2)
         set_policy(self._process.pid, os.SCHED_FIFO, 1)
-        yield
-        set_policy(self._process.pid, os.SCHED_OTHER, 0)
-        set_policy(os.getpid(), os.SCHED_OTHER, 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # the contender may have ended
+                set_policy(self._process.pid, os.SCHED_OTHER, 0)
+            set_policy(os.getpid(), os.SCHED_OTHER, 0)
+
+    def numbers(self, request: str) -> dict[str, float]:
+        """The answer to a request whose answer is `name=number` for each of some numbers."""
+        return {name: float(value) for name, value in (word.split("=") for word in self.ask(request).split())}
 
     def statistics(self) -> dict[str, float]:
         """What it counted since it started."""
-        return {name: float(value) for name, value in (word.split("=") for word in self.ask("statistics").split())}
+        return self.numbers("statistics")
 
     def profile(self) -> str:
         """The times icl took by op, layer and phase, if it was started with --profile."""

@@ -1,4 +1,4 @@
-"""The networks that are measured, and how the contenders that train them are started."""
+"""The networks that are measured, and how the contenders that run them are started."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -14,6 +14,12 @@ class Network:
     options: str
     batch: int
     lr: float = 0.01  # small enough for the loss to fall within a few steps
+    size: int = 32  # height and width of the images
+
+    def arguments(self, batch: int, precision: str) -> list[str]:
+        """Those that all contenders take."""
+        return ["--model", self.family, "--options", self.options, "--size", str(self.size), "--batch", str(batch),
+                "--lr", str(self.lr), "--precision", precision]
 
 
 NETWORKS = {
@@ -24,7 +30,12 @@ NETWORKS = {
     "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16, 0.0001),
     "resnext-29-32x4d": Network("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32, 0.001),
     "densenet_bc-100-12": Network("DenseNet-BC-100 k=12", "densenet", "depth=100,growth_rate=12", 64),
+    "vgg-15": Network("VGG-15", "vgg", "", 128),
+    "pyramidnet-110-84": Network("PyramidNet-110 alpha=84", "pyramidnet", "depth=110,block_type=basic,alpha=84", 64),
+    "se_resnet_preact-110": Network("SE-ResNet-preact-110", "se_resnet_preact", "depth=110", 128),
+    "resnet-50": Network("ResNet-50, 224 x 224", "resnet", "type=imagenet,depth=50", 16, size=224),
 }
+EVALUATION_BATCHES = (256, 1)
 
 # On a GPU, the most telling ones first.
 DEVICE_NETWORKS = {
@@ -66,18 +77,26 @@ class Task:
     icl: Path | None  # None: it does not take part
     venv: Path | None  # with the PyTorch of pip
     compile: bool  # torch.compile takes part
+    evaluates: bool = False  # forward passes in evaluation mode, in place of training steps
+    torch: bool = True  # PyTorch takes part
+
+    @property
+    def title(self) -> str:
+        work = ", evaluation" if self.evaluates else ""
+        return f"{self.network.title}, batch {self.batch}, {self.precision}{work}"
 
     def entries(self, cache: str) -> list[Entry]:
         """`cache` is the folder where torch.compile puts its kernels."""
-        options = ["--model", self.network.family, "--options", self.network.options, "--batch", str(self.batch),
-                   "--lr", str(self.network.lr), "--precision", self.precision, "--threads", str(self.threads)]
+        options = [*self.network.arguments(self.batch, self.precision), "--threads", str(self.threads),
+                   *(["--evaluate"] if self.evaluates else [])]
         threads = {"OMP_NUM_THREADS": str(self.threads)}
         torch = [str(FOLDER / "torch_serve.py"), *options]
         found = []
         if self.icl:
             found.append(Entry("icl", [str(self.icl), str(FOLDER / "serve.lua"), *options], threads))
-        found.append(Entry("PyTorch of Debian", ["/usr/bin/python3", *torch], threads))
-        if self.venv:
+        if self.torch:
+            found.append(Entry("PyTorch of Debian", ["/usr/bin/python3", *torch], threads))
+        if self.torch and self.venv:
             python = str(self.venv / "bin/python")
             found.append(Entry("PyTorch of pip", [python, *torch], threads))
             if self.compile:
@@ -103,8 +122,7 @@ class DeviceTask:
         return f"{self.network.title}, batch {self.network.batch}, {self.precision}"
 
     def entries(self) -> list[Entry]:
-        options = ["--model", self.network.family, "--options", self.network.options,
-                   "--batch", str(self.network.batch), "--lr", str(self.network.lr), "--precision", self.precision]
+        options = self.network.arguments(self.network.batch, self.precision)
         torch = [sys.executable, "-W", "ignore", str(FOLDER / "torch_serve.py"), *options, "--threads", "2"]
         compiler = {"TORCHINDUCTOR_CACHE_DIR": str(self.cache), "TORCHINDUCTOR_COMPILE_THREADS": "4"}
         found = []

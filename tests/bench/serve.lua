@@ -1,20 +1,22 @@
 -- serve.lua: icl as a contender of the benchmark. It trains one network on a set of images made up here, through the
--- loader and the augmentation of the recipes, or with --ready on one batch without them, and answers requests on
--- standard input, as README.md describes.
+-- loader and the augmentation of the recipes, or with --ready on one batch without them, or with --evaluate passes such
+-- a batch forward, and answers requests on standard input, as README.md describes.
 local core = require "icl.core"
 local icl = require "icl"
 
 local opt = icl.options "A contender of the benchmark"
   : choice("model", "resnet_preact", icl.models.names, "the network")
-  : value("options", "depth=20", "its options: NAME=NUMBER,NAME=NUMBER")
-  : value("batch", 128, "images a step", { min = 2 })
+  : value("options", "depth=20", "its options: NAME=VALUE,NAME=VALUE")
+  : value("size", 32, "height and width of the images", { min = 1 })
+  : value("batch", 128, "images a step", { min = 1 })
   : value("lr", 0.01, "learning rate", { min = 0 })
   : flag("ready", false, "train on one batch, which lies on the device, and take the time of a turn as a whole")
+  : flag("evaluate", false, "pass one batch forward in evaluation mode")
   : include(icl.options.augmentation, icl.options.runtime)
   : parse(arg)
 
 math.randomseed(0)
-local CLASSES, COPIES = 10, 500  -- as many pictures as classes, each that many times
+local CLASSES = 10  -- and as many pictures
 
 -- Half of the labels are random: a loss that falls to nothing would make gradients so small that processors are slow
 -- with them.
@@ -24,21 +26,32 @@ local function make_labels(count)
   return icl.tensor(labels, { dtype = "i64" })
 end
 
--- Random pictures of 32 x 32 x 3, 15 MB of them, so that gathering a batch does not find it in a core's own cache.
+local image_shape = { opt.size, opt.size, 3 }
+
+-- Random pictures, each many times: two batches at least, and 15 MB, so that gathering a batch does not find it in a
+-- core's own cache.
 local function make_set()
-  local bytes = {}
-  for i = 1, CLASSES * 32 * 32 * 3 do bytes[i] = string.char(math.random(0, 255)) end
+  local bytes, length = {}, opt.size * opt.size * 3
+  for i = 1, CLASSES * length do bytes[i] = string.char(math.random(0, 255)) end
+  local copies = math.max(15360000 // length, 2 * opt.batch) // CLASSES + 1
   return icl.data.set {
-    images = icl.tensor(table.concat(bytes):rep(COPIES), { dtype = "u8", shape = { CLASSES * COPIES, 32, 32, 3 } }),
-    labels = make_labels(CLASSES * COPIES),
+    images = icl.tensor(table.concat(bytes):rep(copies),
+      { dtype = "u8", shape = { CLASSES * copies, table.unpack(image_shape) } }),
+    labels = make_labels(CLASSES * copies),
     classes = CLASSES, mean = { 0.5, 0.5, 0.5 }, std = { 0.29, 0.29, 0.29 },
   }
 end
 
-local function make_model(set)
-  local options = { input = set.shape, classes = set.classes }
-  for name, number in opt.options:gmatch "([%w_]+)=(%d+)" do options[name] = math.tointeger(number) end
+local function make_model()
+  local options = { input = image_shape, classes = CLASSES }
+  for name, value in opt.options:gmatch "([%w_]+)=(%w+)" do options[name] = math.tointeger(value) or value end
   return icl.models[opt.model](options)
+end
+
+-- A batch that needs no loader.
+local function make_images()
+  local dtype = opt.precision == "tf32" and "f32" or opt.precision
+  return icl.random.normal { opt.batch, table.unpack(image_shape) }:cast(dtype)
 end
 
 local host_seconds = 0  -- of a step of the last turn, until all of it was handed to the device
@@ -71,9 +84,8 @@ local function requested_steps()
 end
 
 -- Turns as a whole: a device may compute while steps are recorded, so only the end of the last one is known.
-local function serve_ready(model, optimizer, scaler)
-  local dtype = opt.precision == "tf32" and "f32" or opt.precision
-  local images, labels = icl.random.normal { opt.batch, 32, 32, 3 }:cast(dtype), {}
+local function serve_ready(images, model, optimizer, scaler)
+  local labels = {}
   for i = 1, 8 do labels[i] = make_labels(opt.batch) end
   local function step(target)
     local loss = icl.loss.cross_entropy(model(images), target)
@@ -95,6 +107,21 @@ local function serve_ready(model, optimizer, scaler)
   end
 end
 
+-- The time of a pass ends when its logits are known.
+local function serve_evaluation(images, model)
+  model:eval()
+  local function pass() return model(images) end
+  for count in requested_steps do
+    local seconds, logits = {}, nil
+    for i = 1, count do
+      local started = core.clock()
+      logits = icl.step(icl.no_grad, pass)
+      seconds[i] = ("%.6f"):format(core.clock() - started)
+    end
+    say(("%.6f"):format(logits:cast("f32"):mean():item()), table.unpack(seconds))
+  end
+end
+
 local last_loss -- run.last begins anew with each epoch
 local seconds, left, started = {}, 0, nil
 
@@ -111,7 +138,7 @@ local function clock_turn()
   return true
 end
 
-local function serve_loader(model, optimizer, scaler, set)
+local function serve_loader(set, model, optimizer, scaler)
   local loader = icl.data.loader(set, { batch_size = opt.batch, training = true,
                                         chain = icl.augment.from_options(opt, set, { training = true }) })
   local run = icl.run { epochs = math.maxinteger, quiet = true,
@@ -127,10 +154,10 @@ local function serve_loader(model, optimizer, scaler, set)
   end
 end
 
-local set = opt.ready and { shape = { 32, 32, 3 }, classes = CLASSES } or make_set()
-local model = make_model(set)
+local model = make_model()
 local optimizer = icl.optim.sgd(model, { momentum = 0.9, nesterov = true, weight_decay = 1e-4 })
+local serve = opt.evaluate and serve_evaluation or opt.ready and serve_ready or serve_loader
+local data = (opt.evaluate or opt.ready) and make_images() or make_set()
 collectgarbage()
 say("ready", model:count(), "icl")
-local serve = opt.ready and serve_ready or serve_loader
-serve(model, optimizer, icl.grad_scaler { enabled = opt.precision == "f16" }, set)
+serve(data, model, optimizer, icl.grad_scaler { enabled = opt.precision == "f16" })

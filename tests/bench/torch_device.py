@@ -34,7 +34,7 @@ def make_step(args: Namespace, model: nn.Module, labels: list[Tensor]) -> Callab
     torch.backends.cudnn.benchmark = True
     half = HALVES.get(args.precision)
     model.to(device)
-    images = torch.randn(args.batch, 3, 32, 32, device=device).to(memory_format=LAYOUTS[args.layout])
+    images = torch.randn(args.batch, 3, args.size, args.size, device=device).to(memory_format=LAYOUTS[args.layout])
     targets = itertools.cycle([each.to(device) for each in labels])
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, nesterov=True, weight_decay=1e-4,
                                 fused=True)

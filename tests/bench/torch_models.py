@@ -1,5 +1,6 @@
-"""The benchmarked networks in PyTorch, written the way the field writes them: CIFAR images of 3 x 32 x 32, ten classes,
-convolutions without bias, ReLU in place. `build` makes one by the name of its family."""
+"""The benchmarked networks in PyTorch, written the way the field writes them: CIFAR images of 3 x 32 x 32 (ResNet:
+larger), ten classes, convolutions without bias (VGG: with), ReLU in place. `build` makes one by the name of its family.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -30,37 +31,55 @@ class Network(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(self.layers(x), 1).flatten(1))
 
 
+class SqueezeExcite(nn.Module):
+    """Each channel times a number that two small layers make of all channels' means (Hu et al. 2018)."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        scale = torch.sigmoid(self.fc2(F.relu(self.fc1(means), inplace=True)))
+        return x * scale[:, :, None, None]
+
+
 class PreactBlock(nn.Module):
     """Two 3x3 convolutions, each after batch norm and ReLU (He et al. 2016, Zagoruyko and Komodakis 2016). The first
     block of a stage normalises its shortcut too."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, first: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, first: bool, squeeze: bool) -> None:
         super().__init__()
         self.first = first
         self.bn1, self.conv1 = nn.BatchNorm2d(inputs), conv(inputs, outputs, stride=stride)
         self.bn2, self.conv2 = nn.BatchNorm2d(outputs), conv(outputs, outputs)
+        self.se = SqueezeExcite(outputs) if squeeze else nn.Identity()
         self.shortcut = nn.Identity() if inputs == outputs else conv(inputs, outputs, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.relu(self.bn1(x), inplace=True)
-        y = self.conv2(F.relu(self.bn2(self.conv1(h)), inplace=True))
+        y = self.se(self.conv2(F.relu(self.bn2(self.conv1(h)), inplace=True)))
         return y + self.shortcut(h if self.first else x)
 
 
-def preact_network(stem: int, channels: int, blocks: int) -> Network:
+def preact_network(stem: int, channels: int, blocks: int, squeeze: bool = False) -> Network:
     layers: list[nn.Module] = [conv(3, stem)]
     inputs = stem
     for stage in range(3):
         outputs = channels << stage
         for block in range(blocks):
             stride = 2 if stage > 0 and block == 0 else 1
-            layers.append(PreactBlock(inputs, outputs, stride, block == 0))
+            layers.append(PreactBlock(inputs, outputs, stride, block == 0, squeeze))
             inputs = outputs
     return Network(layers + [nn.BatchNorm2d(inputs), relu()], inputs)
 
 
 def resnet_preact(depth: int, initial_channels: int = 16) -> Network:
     return preact_network(initial_channels, initial_channels, (depth - 2) // 6)
+
+
+def se_resnet_preact(depth: int) -> Network:
+    return preact_network(16, 16, (depth - 2) // 6, squeeze=True)
 
 
 def wrn(depth: int, widening_factor: int) -> Network:
@@ -112,7 +131,8 @@ class ShakeBlock(nn.Module):
         self.shortcut = nn.Identity() if inputs == outputs else ShakeSkip(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + ShakeMix.apply(self.path1(x), self.path2(x))
+        a, b = self.path1(x), self.path2(x)
+        return self.shortcut(x) + (ShakeMix.apply(a, b) if self.training else 0.5 * (a + b))
 
 
 def shake_shake(depth: int, initial_channels: int) -> Network:
@@ -127,7 +147,7 @@ def shake_shake(depth: int, initial_channels: int) -> Network:
 
 
 class ResNeXtBlock(nn.Module):
-    """1x1, grouped 3x3, 1x1 (Xie et al. 2017)."""
+    """1x1, grouped 3x3, 1x1 (Xie et al. 2017); with a cardinality of 1 that of ResNet (He et al. 2016)."""
 
     def __init__(self, inputs: int, outputs: int, width: int, stride: int, cardinality: int) -> None:
         super().__init__()
@@ -153,6 +173,60 @@ def resnext(depth: int, cardinality: int, base_channels: int) -> Network:
             stride = 2 if stage > 0 and block == 0 else 1
             layers.append(ResNeXtBlock(inputs, outputs, width, stride, cardinality))
             inputs = outputs
+    return Network(layers, inputs)
+
+
+def resnet(type: str, depth: int) -> Network:
+    """For images of 224 x 224: the stem divides sizes by 4."""
+    counts = {("imagenet", 50): (3, 4, 6, 3)}[type, depth]
+    layers: list[nn.Module] = [conv(3, 64, 7, 2), nn.BatchNorm2d(64), relu(), nn.MaxPool2d(3, 2, 1)]
+    inputs = 64
+    for stage, count in enumerate(counts):
+        outputs, width = 256 << stage, 64 << stage
+        for block in range(count):
+            layers.append(ResNeXtBlock(inputs, outputs, width, 2 if stage > 0 and block == 0 else 1, 1))
+            inputs = outputs
+    return Network(layers, inputs)
+
+
+class PyramidBlock(nn.Module):
+    """Batch norm, 3x3, batch norm, ReLU, 3x3, batch norm; the shortcut is a mean and zeros (Han et al. 2017)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.new = outputs - inputs
+        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), conv(inputs, outputs, stride=stride)
+        self.bn2, self.conv2 = nn.BatchNorm2d(outputs), conv(outputs, outputs)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.pool = nn.AvgPool2d(2) if stride > 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn2(self.conv1(self.bn1(x))), inplace=True)
+        return self.bn3(self.conv2(y)) + F.pad(self.pool(x), (0, 0, 0, 0, 0, self.new))
+
+
+def pyramidnet(depth: int, block_type: str, alpha: int) -> Network:
+    if block_type != "basic":
+        raise ValueError(f"no blocks of the type {block_type}")
+    count = (depth - 2) // 6
+    layers: list[nn.Module] = [conv(3, 16), nn.BatchNorm2d(16)]
+    inputs = 16
+    for block in range(3 * count):
+        outputs = round(16 + alpha * (block + 1) / (3 * count))
+        layers.append(PyramidBlock(inputs, outputs, 2 if block in (count, 2 * count) else 1))
+        inputs = outputs
+    return Network(layers + [nn.BatchNorm2d(inputs), relu()], inputs)
+
+
+def vgg() -> Network:
+    """Thirteen 3x3 convolutions (Simonyan and Zisserman 2015) with batch norm, and one linear layer."""
+    layers: list[nn.Module] = []
+    inputs = 3
+    for outputs, count in (64, 2), (128, 2), (256, 3), (512, 3), (512, 3):
+        for _ in range(count):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), relu()]
+            inputs = outputs
+        layers.append(nn.MaxPool2d(2))
     return Network(layers, inputs)
 
 
@@ -185,15 +259,21 @@ def densenet(depth: int, growth_rate: int) -> Network:
 
 FAMILIES = {
     "densenet": densenet,
+    "pyramidnet": pyramidnet,
+    "resnet": resnet,
     "resnet_preact": resnet_preact,
     "resnext": resnext,
+    "se_resnet_preact": se_resnet_preact,
     "shake_shake": shake_shake,
+    "vgg": vgg,
     "wrn": wrn,
 }
 
 
-def build(family: str, options: dict[str, int]) -> Network:
-    return FAMILIES[family](**options)
+def build(family: str, options: str) -> Network:
+    """options: NAME=VALUE,NAME=VALUE"""
+    pairs = (pair.split("=") for pair in options.split(",") if pair)
+    return FAMILIES[family](**{name: int(value) if value.isdigit() else value for name, value in pairs})
 
 
 def count(model: nn.Module) -> int:

@@ -1,5 +1,5 @@
-"""A PyTorch contender of the benchmark: trains one network on one fixed random batch and answers requests on standard
-input, as README.md describes. It runs under any PyTorch from 1.13 on."""
+"""A PyTorch contender of the benchmark: trains one network on one fixed random batch, or passes it forward, and answers
+requests on standard input, as README.md describes. It runs under any PyTorch from 1.13 on."""
 
 import argparse
 import itertools
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import torch_device
+import torch_evaluation
 import torch_models
 
 
@@ -20,11 +21,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, choices=sorted(torch_models.FAMILIES))
     parser.add_argument("--options", default="", help="options of the model, such as depth=20,initial_channels=64")
+    parser.add_argument("--size", type=int, default=32, help="height and width of the images")
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--lr", type=float, default=0.01)
     parser.add_argument("--precision", choices=("f32", "tf32", "bf16", "f16"), required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--compile", nargs="?", const="default", metavar="MODE", help="train through torch.compile")
+    parser.add_argument("--compile", nargs="?", const="default", metavar="MODE", help="through torch.compile")
+    parser.add_argument("--evaluate", action="store_true", help="forward passes without gradients in place of training")
     parser.add_argument("--device", help="train there as on a GPU: with autocast, turns timed as a whole")
     parser.add_argument("--layout", choices=torch_device.LAYOUTS, default="channels_last")
     return parser.parse_args()
@@ -67,7 +70,7 @@ def make_labels(batch: int) -> list[Tensor]:
 
 
 def make_step(args: argparse.Namespace, model: nn.Module) -> Callable[[], Tensor]:
-    images = torch.randn(args.batch, 3, 32, 32).to(memory_format=torch.channels_last)
+    images = torch.randn(args.batch, 3, args.size, args.size).to(memory_format=torch.channels_last)
     labels = itertools.cycle(make_labels(args.batch))
     originals = {}
     if args.precision == "bf16":
@@ -96,24 +99,24 @@ def serve(step: Callable[[], Tensor], requests: Iterable[str]) -> None:
         seconds = []
         for _ in range(int(line.split()[1])):
             start = time.perf_counter()
-            loss = step()
+            result = step()
             seconds.append(time.perf_counter() - start)
-        print(f"{loss.item():.6f}", *(f"{value:.6f}" for value in seconds), flush=True)
+        print(f"{result.float().mean().item():.6f}", *(f"{value:.6f}" for value in seconds), flush=True)
 
 
 def main() -> None:
     args = arguments()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    options = {name: int(value) for name, value in (pair.split("=") for pair in args.options.split(",") if pair)}
-    model = torch_models.build(args.model, options).to(memory_format=torch_device.LAYOUTS[args.layout])
+    model = torch_models.build(args.model, args.options).to(memory_format=torch_device.LAYOUTS[args.layout])
     if args.device:
         step = torch_device.make_step(args, model, make_labels(args.batch))
         print("ready", torch_models.count(model), torch_device.description(args.device), flush=True)
         torch_device.serve(step, args.device, sys.stdin)
     else:
-        step = make_step(args, model)
-        print("ready", torch_models.count(model), description(), flush=True)
+        parameters = torch_models.count(model)
+        step = torch_evaluation.make_step(args, model) if args.evaluate else make_step(args, model)
+        print("ready", parameters, description(), flush=True)
         serve(step, sys.stdin)
 
 
