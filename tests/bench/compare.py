@@ -1,5 +1,4 @@
-"""Compares training steps of icl with those of PyTorch: the contenders take turns, a few steps each, so that a drift of
-the clock hits all of them alike. README.md says what is measured and how."""
+"""Compares training steps of icl, or forward passes, with those of PyTorch. README.md says what is measured and how."""
 
 import argparse
 import os
@@ -8,19 +7,21 @@ import re
 import statistics
 import sys
 import tempfile
-import time
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Iterator
 
+import callgrind
+import clock
 import inside
 import startup
-from contender import Contender, ContenderFailed, Turn
-from lineup import FOLDER, NETWORKS, Entry, Task
+from contender import Contender, ContenderFailed
+from intervals import estimate
+from lineup import EVALUATION_BATCHES, FOLDER, NETWORKS, Entry, Task
+from turns import Limits, Match
 
-TURN_SECONDS = 0.6  # about; long enough for the ticks of /proc/stat to show 4 % of two cores
-FOREIGN_LIMIT = 0.04
-TRIES = 6  # how often a turn is repeated when other processes took more than FOREIGN_LIMIT of the cores
+BUILT = FOLDER.parents[1] / "build/release"
 NEVER_RETURN_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
@@ -48,21 +49,44 @@ def arguments() -> argparse.Namespace:
     table = "\n".join(f"  {name:22}{network.title}, batch {network.batch}" for name, network in NETWORKS.items())
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__, epilog="models:\n" + table,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", choices=NETWORKS, metavar="MODEL")
+    parser.add_argument("models", nargs="*", default=["resnet_preact-20"], metavar="MODEL",
+                        help="default: resnet_preact-20")
     parser.add_argument("--precision", choices=("f32", "bf16", "both"), default="both")
     parser.add_argument("--batch", type=int, help="images a step in place of the model's own")
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=8, help="of turns, at least; default: %(default)s")
+    parser.add_argument("--most-rounds", type=int, default=24,
+                        help="while the ratio is not known within 5 %%; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=1800,
+                        help="of a table, after which no round beyond --rounds begins; default: %(default)s")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    parser.add_argument("--evaluate", action="store_true", help="forward passes without gradients, of "
+                        + " and ".join(map(str, EVALUATION_BATCHES)) + " images unless --batch is given")
+    measured = parser.add_mutually_exclusive_group()
+    measured.add_argument("--scaling", action="store_true", help="the throughput on --threads threads against one")
+    measured.add_argument("--callgrind", action="store_true",
+                          help=f"the instructions of a step of icl on one thread, with {callgrind.BATCH} images unless "
+                          "--batch is given; nothing is timed")
     parser.add_argument("--no-icl", action="store_true", help="measure PyTorch alone")
+    parser.add_argument("--no-torch", action="store_true", help="measure icl alone")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
     parser.add_argument("--real-time", action="store_true",
                         help="stop everything else during a turn, on a machine that is never quiet; needs root")
     parser.add_argument("--profile", action="store_true", help="print the whole profile of icl as well")
-    parser.add_argument("--icl", type=Path, default=FOLDER.parents[1] / "build/release/icl", help="the executable")
+    parser.add_argument("--icl", type=Path, default=BUILT / "icl", help="the executable")
+    parser.add_argument("--clock", type=Path, default=BUILT / "tests/bench_clock", help="the executable of clock.c")
     parser.add_argument("--venv", type=absolute, help="folder with the PyTorch of pip, made by torch_setup.sh")
     args = parser.parse_args()
-    if args.rounds < 1 or args.threads < 1 or (args.batch is not None and args.batch < 2):
-        parser.error("--rounds and --threads are at least 1, --batch at least 2")
+    for name in args.models:
+        if name not in NETWORKS:
+            parser.error(f"{name} is not known; there are {', '.join(NETWORKS)}")
+    least = 1 if args.evaluate else 2
+    if args.rounds < 1 or args.threads < 1 or (args.batch is not None and args.batch < least):
+        parser.error(f"--rounds and --threads are at least 1, --batch at least {least}")
+    if args.no_icl and (args.no_torch or args.callgrind):
+        parser.error("--no-icl leaves nothing to measure")
+    if args.scaling and args.threads < 2:
+        parser.error("--scaling compares one thread with several: --threads must be 2 at least")
+    args.limits = Limits(args.rounds, max(args.rounds, args.most_rounds), args.seconds)
     return args
 
 
@@ -89,76 +113,47 @@ def probe_all(candidates: list[Entry]) -> list[Probe]:
     return probes
 
 
-def quiet_turn(contender: Contender, count: int) -> Turn:
-    """The first turn that other processes leave alone; if there is none, the least disturbed."""
-    turns: list[Turn] = []
-    while len(turns) < TRIES and (not turns or turns[-1].foreign > FOREIGN_LIMIT):
-        if turns:
-            time.sleep(0.5)
-        turns.append(contender.steps(count))
-    return min(turns, key=lambda turn: turn.foreign)
+def fastest(seconds: list[list[float]]) -> int:
+    """The index of the fastest PyTorch; icl is the first."""
+    return min(range(1, len(seconds)), key=lambda index: statistics.median(seconds[index]))
 
 
-def few_steps(contender: Contender) -> tuple[float, float]:
-    """Mean loss and least seconds of four steps. Labels differ from step to step, so one loss says little."""
-    turns = [contender.steps(1) for _ in range(4)]
-    return statistics.mean(turn.loss for turn in turns), min(turn.seconds[0] for turn in turns)
+def gains(seconds: list[list[float]], index: int | None = None) -> list[float]:
+    """How many times as fast as the contender of this index icl is in each round; of the fastest without one."""
+    others = seconds[fastest(seconds) if index is None else index]
+    return [other / own for own, other in zip(seconds[0], others)]
 
 
-def play(contenders: list[Contender], rounds: int) -> list[list[Turn]]:
-    """The turns of each round, in the order of the contenders."""
-    first_losses, counts = [], []
-    for contender in contenders:
-        loss, seconds = few_steps(contender)
-        first_losses.append(loss)
-        counts.append(min(20, max(2, round(TURN_SECONDS / seconds))))
-    played = [[quiet_turn(c, count) for c, count in zip(contenders, counts)] for _ in range(rounds)]
-    for contender, first in zip(contenders, first_losses):
-        last, _ = few_steps(contender)
-        if not last < first:
-            sys.exit(f"compare.py: {contender.label} does not learn: its loss went from {first} to {last}")
-    return played
-
-
-def middle(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f}..{max(values):.2f})"
-
-
-def report(probes: list[Probe], played: list[list[Turn]], batch: int) -> None:
-    quiet = [turns for turns in played if all(turn.foreign <= FOREIGN_LIMIT for turn in turns)]
-    rates = [[batch / statistics.median(turn.seconds) for turn in turns] for turns in zip(*(quiet or played))]
-    with_icl = probes[0].entry.label == "icl"
-
-    def gains(index: int) -> list[float]:
-        return [own / other for own, other in zip(rates[0], rates[index])]
-
+def report(probes: list[Probe], match: Match, batch: int) -> None:
+    seconds = match.seconds()
+    against = probes[0].entry.label == "icl" and len(probes) > 1
     print(f"{'':34}{'images/s':>9}{'ms/step':>9}{'peak MiB':>10}{'start s':>9}{'1st step s':>12}  icl is faster by")
     for index, p in enumerate(probes):
-        rate = statistics.median(rates[index])
+        step = statistics.median(seconds[index])
         label = p.description.split(",")[0] + p.entry.label.partition("PyTorch")[2]
-        gain = middle(gains(index)) if with_icl and index > 0 else ""
-        print(f"{label:34}{rate:9.0f}{1e3 * batch / rate:9.1f}{p.peak_mib:10.0f}{p.start_seconds:9.2f}"
+        gain = str(estimate(gains(seconds, index))) if against and index > 0 else ""
+        print(f"{label:34}{batch / step:9.0f}{1e3 * step:9.2f}{p.peak_mib:10.0f}{p.start_seconds:9.2f}"
               f"{p.first_step_seconds:12.2f}  {gain}")
-    if with_icl and len(probes) > 1:
-        fastest = max(range(1, len(probes)), key=lambda index: statistics.median(rates[index]))
+    if against:
+        gain = estimate(gains(seconds))
         leanest = min(probes[1:], key=lambda p: p.peak_mib)
-        print(f"speed against {probes[fastest].entry.label}, the fastest: {middle(gains(fastest))}")
+        print(f"speed against {probes[fastest(seconds)].entry.label}, the fastest: {gain}; {gain.meaning}")
         print(f"peak memory against {leanest.entry.label}, the leanest: {probes[0].peak_mib / leanest.peak_mib:.2f}")
-    print(f"rounds without other load: {len(quiet)} of {len(played)}"
-          + ("" if quiet else "; the figures are from rounds with other load"))
+    print(match.summary(), flush=True)
 
 
-def report_inside(contender: Contender, entry: Entry, args: argparse.Namespace) -> None:
+def report_inside(contender: Contender, task: Task, entry: Entry, args: argparse.Namespace) -> None:
     print(inside.overhead(contender))
     text = inside.profile(entry, args.real_time)
-    print(inside.augmentation(text))
+    if not task.evaluates:
+        print(inside.augmentation(text))
     if args.profile:
         print(text)
 
 
-def compare(task: Task, args: argparse.Namespace, cache: str) -> bool:
+def compare(task: Task, args: argparse.Namespace, timer: clock.Clock, cache: str) -> bool:
     """Measures and prints one table; false if a contender was left out."""
-    print(f"\n== {task.network.title}, batch {task.batch}, {task.precision}, {task.threads} threads ==", flush=True)
+    print(f"\n== {task.title}, {task.threads} threads ==", flush=True)
     candidates = task.entries(cache)
     probes = probe_all(candidates)
     for p in probes:
@@ -169,10 +164,39 @@ def compare(task: Task, args: argparse.Namespace, cache: str) -> bool:
             contender = Contender(p.entry, NEVER_RETURN_MEMORY, args.real_time)
             contenders.append(stack.enter_context(closing(contender)))
         if contenders:
-            report(probes, play(contenders, args.rounds), task.batch)
-            if probes[0].entry.label == "icl":
-                report_inside(contenders[0], probes[0].entry, args)
+            with_icl = probes[0].entry.label == "icl"
+            match = Match(contenders, timer, task.evaluates)
+            match.play(args.limits, gains if with_icl and len(probes) > 1 else None)
+            report(probes, match, task.batch)
+            if with_icl:
+                report_inside(contenders[0], task, probes[0].entry, args)
     return len(probes) == len(candidates)
+
+
+def scaled(few: Entry, many: Entry, args: argparse.Namespace, timer: clock.Clock, task: Task) -> None:
+    """Prints one contender's row: on one thread, and on many."""
+    with closing(Contender(few, NEVER_RETURN_MEMORY, args.real_time)) as one, \
+            closing(Contender(many, NEVER_RETURN_MEMORY, args.real_time)) as several:
+        match = Match([several, one], timer, task.evaluates)
+        match.play(args.limits, gains)
+        rates = [task.batch / statistics.median(seconds) for seconds in match.seconds()]
+        gain = estimate(gains(match.seconds()))
+        print(f"{few.label:34}{rates[1]:12.0f}{rates[0]:12.0f}  {gain}; {gain.meaning}")
+        print(match.summary(), flush=True)
+
+
+def scale(task: Task, args: argparse.Namespace, timer: clock.Clock, cache: str) -> bool:
+    """Prints how much faster more threads make each contender; false if one was left out."""
+    print(f"\n== {task.title}, 1 and {task.threads} threads ==")
+    print(f"{'images/s':34}{'1 thread':>12}{f'{task.threads} threads':>12}  ratio", flush=True)
+    complete = True
+    for few, many in zip(replace(task, threads=1).entries(cache), task.entries(cache)):
+        try:
+            scaled(few, many, args, timer, task)
+        except (ContenderFailed, OSError) as error:
+            print(f"skipped: {error}", flush=True)
+            complete = False
+    return complete
 
 
 def processor() -> str:
@@ -182,22 +206,44 @@ def processor() -> str:
     return f"{fields.get('model name', platform.machine())} ({kind}), {os.cpu_count()} cores"
 
 
+def tasks(args: argparse.Namespace) -> Iterator[Task]:
+    for name in args.models:
+        network = NETWORKS[name]
+        own = (callgrind.BATCH,) if args.callgrind else EVALUATION_BATCHES if args.evaluate else (network.batch,)
+        for precision in ("f32", "bf16") if args.precision == "both" else (args.precision,):
+            for batch in (args.batch,) if args.batch else own:
+                yield Task(network, batch, precision, args.threads, None if args.no_icl else args.icl, args.venv,
+                           not args.no_compile, args.evaluate, not args.no_torch)
+
+
+def measure(args: argparse.Namespace) -> bool:
+    """Prints all tables; false if a contender was left out of one."""
+    if not args.no_icl:
+        print(f'start-up of icl -e "": {1e3 * startup.seconds(str(args.icl)):.1f} ms')
+    table = scale if args.scaling else compare
+    # The cache is that of torch.compile, whose first step so compiles.
+    with tempfile.TemporaryDirectory() as cache, \
+            closing(clock.start(args.clock, args.threads, args.real_time)) as timer:
+        return all([table(task, args, timer, cache) for task in tasks(args)])
+
+
+def count_instructions(args: argparse.Namespace) -> bool:
+    """Prints a line for each task; false if one could not be counted."""
+    complete = True
+    for task in tasks(args):
+        try:
+            millions = callgrind.of_a_step(replace(task, threads=1).entries("")[0]) / 1e6
+            print(f"{task.title}: {millions:.2f} million instructions a step, with AVX2 on one thread", flush=True)
+        except callgrind.NotCounted as error:
+            print(f"skipped: {error}", flush=True)
+            complete = False
+    return complete
+
+
 def main() -> None:
     args = arguments()
     print(processor())
-    icl = None if args.no_icl else args.icl
-    if icl:
-        print(f'start-up of icl -e "": {1e3 * startup.seconds(str(icl)):.1f} ms')
-    complete = True
-    precisions = ("f32", "bf16") if args.precision == "both" else (args.precision,)
-    with tempfile.TemporaryDirectory() as cache:  # compiled kernels, so that the first step compiles
-        for name in args.models:
-            for precision in precisions:
-                network = NETWORKS[name]
-                task = Task(network, args.batch or network.batch, precision, args.threads, icl, args.venv,
-                            not args.no_compile)
-                complete = compare(task, args, cache) and complete
-    sys.exit(0 if complete else 1)
+    sys.exit(0 if (count_instructions if args.callgrind else measure)(args) else 1)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,14 @@ class Estimate:
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.low:.2f}..{self.high:.2f})"
 
+    @property
+    def meaning(self) -> str:
+        """What the parentheses are."""
+        if not self.known:
+            return f"smallest and largest; an interval takes {LEAST} rounds"
+        reached = "" if self.precise else "NOT "
+        return f"{CONFIDENCE:.0%} interval, {reached}within {PRECISION:.0%} of the median"
+
 
 def estimate(values: Sequence[float]) -> Estimate:
     ordered, found = sorted(values), ranks(len(values))

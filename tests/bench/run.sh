@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh - measures training steps of icl against PyTorch: sh tests/bench/run.sh MODEL... [OPTION...]
+# run.sh - measures steps of icl against those of PyTorch: sh tests/bench/run.sh [MODEL...] [OPTION...]
 #
 # README.md says what is measured. Installs what is missing, builds icl, then runs compare.py, which knows the options
 # (--help lists them). One more:
@@ -7,7 +7,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 venv=build/torch
-build=yes
+torch=yes
+build="bench_clock icl"
 for argument; do
   shift
   case $argument in
@@ -15,16 +16,19 @@ for argument; do
     *) set -- "$@" "$argument" ;;
   esac
   case $argument in
-    --no-icl) build=no ;;
+    --no-icl) build=bench_clock ;;
+    --no-torch | --callgrind) torch=no ;;
     -h | --help) exec python3 tests/bench/compare.py --help ;;
   esac
 done
 
-if ! sh tests/bench/torch_setup.sh $venv; then
+if [ $torch = no ]; then
+  venv=""
+elif ! sh tests/bench/torch_setup.sh $venv; then
   echo "run.sh: PyTorch could not be installed (its reason is above)" >&2
   [ -n "$venv" ] || exit 1
   echo "run.sh: going on without the PyTorch of pip" >&2
   venv=""
 fi
-[ $build = no ] || sh tests/bench/build.sh icl
+sh tests/bench/build.sh $build
 exec /usr/bin/python3 tests/bench/compare.py ${venv:+--venv $venv} "$@"
