@@ -30,10 +30,10 @@ NETWORKS = {
     "resnext-29-8x64d": Network("ResNeXt-29 8x64d", "resnext", "depth=29,cardinality=8,base_channels=64", 16, 0.0001),
     "resnext-29-32x4d": Network("ResNeXt-29 32x4d", "resnext", "depth=29,cardinality=32,base_channels=4", 32, 0.001),
     "densenet_bc-100-12": Network("DenseNet-BC-100 k=12", "densenet", "depth=100,growth_rate=12", 64),
-    "vgg-15": Network("VGG-15", "vgg", "", 128),
+    "vgg-15": Network("VGG-15", "vgg", "", 128, 0.001),
     "pyramidnet-110-84": Network("PyramidNet-110 alpha=84", "pyramidnet", "depth=110,block_type=basic,alpha=84", 64),
     "se_resnet_preact-110": Network("SE-ResNet-preact-110", "se_resnet_preact", "depth=110", 128),
-    "resnet-50": Network("ResNet-50, 224 x 224", "resnet", "type=imagenet,depth=50", 16, size=224),
+    "resnet-50": Network("ResNet-50, 224 x 224", "resnet", "type=imagenet,depth=50", 16, 0.001, 224),
 }
 EVALUATION_BATCHES = (256, 1)
 
