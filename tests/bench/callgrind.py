@@ -10,7 +10,7 @@ from pathlib import Path
 from lineup import Entry
 
 BATCH = 4  # images, unless told otherwise
-BEFORE, COUNTED = 2, 2  # steps; the plans are made in the first ones
+BEFORE, COUNTED = 2, 4  # steps; the plans are made in the first ones
 AVX2 = {"ICL_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 
