@@ -1,5 +1,5 @@
-"""Forward passes of PyTorch in evaluation mode, in the forms its manuals recommend: without torch.compile batch norms
-are folded into the convolutions in front of them, with it the weights are frozen, which does that too."""
+"""Forward passes of PyTorch in evaluation mode: without torch.compile batch norms are folded into the convolutions in
+front of them, with it the weights are frozen, which does that too."""
 
 from argparse import Namespace
 from typing import Callable
