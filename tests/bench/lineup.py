@@ -33,7 +33,7 @@ NETWORKS = {
     "vgg-15": Network("VGG-15", "vgg", "", 128, 0.001),
     "pyramidnet-110-84": Network("PyramidNet-110 alpha=84", "pyramidnet", "depth=110,block_type=basic,alpha=84", 64),
     "se_resnet_preact-110": Network("SE-ResNet-preact-110", "se_resnet_preact", "depth=110", 128),
-    "resnet-50": Network("ResNet-50, 224 x 224", "resnet", "type=imagenet,depth=50", 16, 0.001, 224),
+    "resnet-50": Network("ResNet-50, 224 x 224", "resnet", "type=imagenet,depth=50", 16, 0.0001, 224),
 }
 EVALUATION_BATCHES = (256, 1)
 
