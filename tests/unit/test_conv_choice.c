@@ -176,37 +176,18 @@ static const row large[] = {
 };
 enum { LARGE = sizeof large / sizeof *large };
 
-/* Layers of the model families, by what processors have: results and input gradients, then weight gradients. */
+/* Layers of the model families, by what processors have: results and input gradients, then weight gradients; without
+ * products of bf16, and of bf16 where there are such. */
 typedef struct {
   conv_form form;
-  const char *avx2, *avx2_weight, *half, *half_weight, *single, *single_weight; /* bf16 and f32 with AVX-512 bf16 */
+  const char *single, *single_weight, *half, *half_weight;
 } unit_row;
 
 static const unit_row by_units[] = {
-    {{ICL_F32, 64, 32, 32, 3, 16, {3, 3}, {1, 1}, {1, 1}, 1},
-     "direct",
-     "direct",
-     "onednn",
-     "onednn",
-     "direct",
-     "onednn"},
-    {{ICL_F32, 64, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},
-     "winograd",
-     "winograd",
-     "winograd",
-     "winograd",
-     "winograd",
-     "winograd"},
-    {{ICL_F32, 64, 16, 16, 32, 64, {3, 3}, {2, 2}, {1, 1}, 1},
-     "direct",
-     "direct",
-     "onednn",
-     "onednn",
-     "direct",
-     "direct"},
+    {{ICL_F32, 64, 32, 32, 3, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
+    {{ICL_F32, 64, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd", "winograd", "winograd"},
+    {{ICL_F32, 64, 16, 16, 32, 64, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
     {{ICL_F32, 8, 8, 8, 640, 640, {3, 3}, {1, 1}, {1, 1}, 1},
-     "winograd",
-     "winograd_fused",
      "winograd",
      "winograd_fused",
      "winograd",
@@ -214,52 +195,14 @@ static const unit_row by_units[] = {
     {{ICL_F32, 2, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1},
      "winograd",
      "winograd_fused",
-     "onednn",
-     "onednn",
      "winograd",
      "winograd_fused"},
-    {{ICL_F32, 1, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1},
-     "direct",
-     "direct",
-     "onednn",
-     "onednn",
-     "direct",
-     "direct"},
-    {{ICL_F32, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1},
-     "direct",
-     "direct",
-     "onednn",
-     "onednn",
-     "direct",
-     "direct"},
-    {{ICL_F32, 32, 32, 32, 120, 48, {1, 1}, {1, 1}, {0, 0}, 1},
-     "direct",
-     "direct",
-     "onednn",
-     "onednn",
-     "direct",
-     "onednn"},
-    {{ICL_F32, 8, 32, 32, 64, 512, {1, 1}, {1, 1}, {0, 0}, 1},
-     "direct",
-     "direct",
-     "onednn",
-     "onednn",
-     "direct",
-     "direct"},
-    {{ICL_F32, 16, 32, 32, 128, 128, {3, 3}, {1, 1}, {1, 1}, 32},
-     "direct",
-     "direct",
-     "onednn",
-     "direct",
-     "onednn",
-     "direct"},
-    {{ICL_F32, 8, 16, 16, 1024, 1024, {3, 3}, {1, 1}, {1, 1}, 8},
-     "winograd",
-     "winograd_fused",
-     "winograd",
-     "winograd_fused",
-     "winograd",
-     "winograd_fused"},
+    {{ICL_F32, 1, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd_fused", "onednn", "onednn"},
+    {{ICL_F32, 3, 4, 4, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
+    {{ICL_F32, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
+    {{ICL_F32, 32, 32, 32, 120, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct", "onednn", "onednn"},
+    {{ICL_F32, 16, 32, 32, 128, 128, {3, 3}, {1, 1}, {1, 1}, 32}, "direct", "direct", "onednn", "direct"},
+    {{ICL_F32, 8, 16, 16, 1024, 1024, {3, 3}, {1, 1}, {1, 1}, 8}, "winograd", "winograd", "winograd", "winograd"},
 };
 enum { BY_UNITS = sizeof by_units / sizeof *by_units };
 
@@ -291,10 +234,10 @@ static void check_choice(const icl__conv_shape *s, icl__conv_choice forced, cons
 static const char *own_of(const char *name) { return !icl__dnnl_library && !strcmp(name, "onednn") ? "plain" : name; }
 static const char *with_amx(const row *r) { return icl__dnnl_library ? r->amx : own_of(r->plain); }
 
-/* Weight gradients of few tiles are turned back at once. */
+/* Weight gradients of small images are turned back at once. */
 static const char *in_direction(const row *r, const char *name, int direction) {
-  bool few = r->form.images * r->form.h * r->form.w <= 128 * 16;
-  return direction == ICL__CONV_WEIGHT && few && !strcmp(name, "winograd") ? "winograd_fused" : name;
+  bool tiny = r->form.h * r->form.w <= 64;
+  return direction == ICL__CONV_WEIGHT && tiny && !strcmp(name, "winograd") ? "winograd_fused" : name;
 }
 
 static void check_choices(const row *rows, int count) {
@@ -346,17 +289,16 @@ TEST(the_kernel_follows_from_the_units_that_a_processor_has) {
     icl__conv_shape s = conv_shape(&r->form);
     for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
       bool weight = direction == ICL__CONV_WEIGHT;
+      const char *single = weight ? r->single_weight : r->single, *half = weight ? r->half_weight : r->half;
       s.direction = (icl__conv_direction)direction;
-      for (int half = 0; half < 2; half++) {
-        s.dtype = half ? ICL_BF16 : ICL_F32;
-        check_choice(&s, ICL__CONV_AUTO, &none, weight ? r->avx2_weight : r->avx2);
-        check_choice(&s, ICL__CONV_AUTO, &avx2, weight ? r->avx2_weight : r->avx2);
-      }
-      if (!icl__dnnl_library)
-        continue;
-      check_choice(&s, ICL__CONV_AUTO, &bf16, weight ? r->half_weight : r->half);
       s.dtype = ICL_F32;
-      check_choice(&s, ICL__CONV_AUTO, &bf16, weight ? r->single_weight : r->single);
+      check_choice(&s, ICL__CONV_AUTO, &none, single);
+      check_choice(&s, ICL__CONV_AUTO, &avx2, single);
+      check_choice(&s, ICL__CONV_AUTO, &bf16, single);
+      s.dtype = ICL_BF16;
+      check_choice(&s, ICL__CONV_AUTO, &avx2, single);
+      if (icl__dnnl_library)
+        check_choice(&s, ICL__CONV_AUTO, &bf16, half);
     }
   }
 }

@@ -43,22 +43,21 @@ enum { PIXELS = 16 }; /* of a tile */
 
 /* Full tiles of a thread's images from which on Winograd's way pays: `enough` always, `few` where the transformed
  * weights of a group fit a cache. They are four times as large as the weights, and are made or turned back once a step.
- */
+ *
+ * Ranks, and threads, whose numbers of images differ by one ought to compute with the same kernel: then they are as one
+ * process is, to the byte. So the numbers are low. */
 typedef struct {
   int32_t few, enough;
 } least;
 
-/* For results and input gradients, and for weight gradients; against kernels that multiply f32 and, where there are
- * such, bf16. */
 typedef struct {
-  least convolve, differentiate, half_convolve, half_differentiate;
+  least single, half; /* against kernels that multiply f32, and bf16 where there are such */
 } rule;
 
 /* Two units of 512 bits a core, beside which memory is slow: Intel, in a virtual machine that has AMX. */
-static const rule wide = {{16, 64}, {16, 64}, {16, 64}, {16, 64}};
+static const rule wide = {{16, 64}, {16, 64}};
 /* AMD, EPYC 9004 with AVX-512 and with AVX2 alone. */
-static const rule narrow = {{8, 8}, {8, 8}, {8, 8}, {8, 8}};
-static const rule narrow_bf16 = {{8, 8}, {8, 8}, {32, 32}, {16, 16}};
+static const rule narrow = {{4, 4}, {4, 4}}, narrow_bf16 = {{4, 4}, {8, 8}};
 
 static const rule *rule_of(const icl__processor *p) {
   if (p->amx_bf16 || (p->avx512 && !p->avx512_bf16))
@@ -72,14 +71,20 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
                              const icl__processor *processor, int64_t images) {
   enum { CACHE = 16 << 20 };
   const rule *r = rule_of(processor);
-  bool half = s->dtype == ICL_BF16, weight = s->direction == ICL__CONV_WEIGHT;
-  const least *from =
-      half ? (weight ? &r->half_differentiate : &r->half_convolve) : (weight ? &r->differentiate : &r->convolve);
+  const least *from = s->dtype == ICL_BF16 ? &r->half : &r->single;
   int64_t pixels = (int64_t)s->x[0] * s->x[1], tiles = (int64_t)((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
   size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
   if (2 * pixels < PIXELS * tiles)
     return false;
   return images * pixels >= PIXELS * (bytes <= CACHE ? from->few : from->enough);
+}
+
+/* Images of a few tiles come in numbers that make few of them in all; larger ones have gradients that are better turned
+ * back at the end. */
+static const icl__conv_kernel *winograd_for(const icl__conv_shape *s) {
+  enum { FEW = 4 };
+  bool few = s->x[0] * s->x[1] <= FEW * PIXELS;
+  return few && s->direction == ICL__CONV_WEIGHT ? icl__cpu_winograd_fused() : icl__cpu_winograd();
 }
 
 /* ---- oneDNN or not ---- */
@@ -111,18 +116,11 @@ static bool amx_suits(const icl__conv_shape *s) {
 }
 
 /* Where processors of this kind multiply bf16, which is twice as fast as f32, oneDNN takes what Winograd's way does
- * not, but for weight gradients of narrow groups. In f32 it is the faster one for narrow groups, which our own kernel
- * fills up with zeros, and for weight gradients of pictures and of 1x1 kernels that make few channels. */
+ * not, but for weight gradients of narrow groups. */
 static bool prefers_dnnl(const icl__conv_shape *s, const icl__processor *processor) {
-  enum { NARROW = 16, FEW = 128 };
-  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
-  bool thin = s->groups > 1 && in < NARROW && out < NARROW, weight = s->direction == ICL__CONV_WEIGHT;
-  if (!processor->dot_bf16 || processor->amx_bf16)
-    return false;
-  if (s->dtype == ICL_BF16)
-    return !(weight && thin);
-  bool pixel = s->kernel[0] == 1 && s->kernel[1] == 1 && out <= in && out <= FEW;
-  return weight ? s->groups == 1 && (in < NARROW / 4 || pixel) : thin;
+  enum { NARROW = 16 };
+  bool thin = s->groups > 1 && s->x[2] / s->groups < NARROW && s->y[2] / s->groups < NARROW;
+  return s->dtype == ICL_BF16 && processor->dot_bf16 && !(thin && s->direction == ICL__CONV_WEIGHT);
 }
 
 /* ---- the choice ---- */
@@ -130,13 +128,11 @@ static bool prefers_dnnl(const icl__conv_shape *s, const icl__processor *process
 /* NULL: oneDNN. */
 static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__processor *processor, int64_t images,
                                        bool dnnl) {
-  enum { FUSED = 128 }; /* tiles of a thread; with more, turning gradients back for each block of them costs more */
   const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
-  bool few = images * s->x[0] * s->x[1] <= PIXELS * FUSED;
   if (dnnl && s->dtype == ICL_BF16 && processor->amx_bf16)
     return NULL;
   if (winograd->fits(s) && prefers_winograd(winograd, s, processor, images))
-    return few && s->direction == ICL__CONV_WEIGHT ? icl__cpu_winograd_fused() : winograd;
+    return winograd_for(s);
   return direct->fits(s) && !(dnnl && prefers_dnnl(s, processor)) ? direct : NULL;
 }
 
