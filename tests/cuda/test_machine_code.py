@@ -17,7 +17,7 @@ ARCHITECTURES = ["75", "80", "86", "89", "90", "100", "120"]
 # (kernels whose name matches, what must hold). A count that is not there is 0.
 RULES = [
   (r"", "local == 0, frame == 0, registers <= 128"),
-  (r"^(?!.*(normal|f64|bn_sums))", "double == 0"),
+  (r"^(?!.*(normal|f64|<double>|bn_sums|join_tables))", "double == 0"),
   (r"bn_sums<8>", "ldg128 >= 4, registers <= 128, double <= 32"),
   (r"bn_scale_sums<8>", "ldg128 >= 4, registers <= 128"),
   (r"bn_apply<.*, 8, 2>", "ldg128 >= 2, stg128 >= 2, ldg_narrow == 0, stg_narrow == 0, registers <= 128"),
