@@ -8,9 +8,8 @@
  * Scratch of a block of tiles: [36][channels / 16][tiles][16], so that a product reads the channels of a tile one after
  * another and the channels of eight tiles from eight streams only.
  *
- * Of weight gradients there is a second kernel, which turns pieces of them back at once, to [group][panel][input
- * channel] [9][lanes of the panel]: four times less memory moves, but it is done for every block of tiles. So it is for
- * few. */
+ * Of weight gradients there is a second kernel, which turns pieces of them back at once: [group][panel][input channel]
+ * [9][lanes of the panel]. Four times less memory moves, but it is done for every block of tiles, so it is for few. */
 #include "backend/cpu/kernels/conv_kernel.h"
 #include "backend/cpu/kernels/winograd_tile.h"
 
@@ -362,7 +361,7 @@ static void finish_fused(const icl__conv_shape *shape, const float *gradients, i
   finish_any(shape, gradients, count, stride, hwio, part, parts, true);
 }
 
-/* ---- with transformed weights ---- */
+/* ---- results, and input gradients ---- */
 
 static void convolve(const icl__conv_shape *shape, const void *x, const float *weights, void *y, float *scratch) {
   grid g = grid_of(shape);
@@ -378,24 +377,6 @@ static void convolve(const icl__conv_shape *shape, const void *x, const float *w
       for (size_t p = 0; p < POSITIONS; p++)
         product(s, v + p * in_stride, u + p * matrix, m + p * out_stride, tiles, g.block);
       FOR_FLOATS(s->dtype, results, &g, first, tiles, m, y, (int64_t)group * s->out);
-    }
-}
-
-static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient, bool accumulate,
-                          float *scratch) {
-  grid g = grid_of(shape);
-  const problem *s = &g.problem;
-  size_t in_stride = stride_of(g.block, s->in), out_stride = stride_of(g.block, s->out);
-  size_t matrix = (size_t)s->in * (size_t)s->out;
-  float *v = scratch, *m = scratch + POSITIONS * in_stride;
-  for (int32_t group = 0; group < s->groups; group++)
-    for (int32_t first = 0; first < g.tiles; first += g.block) {
-      int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
-      float *u = gradient + (size_t)group * POSITIONS * matrix;
-      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->in, v);
-      FOR_FLOATS(s->dtype, gradients, &g, first, tiles, gy, (int64_t)group * s->out, m);
-      for (size_t p = 0; p < POSITIONS; p++)
-        correlate(s, v + p * in_stride, m + p * out_stride, u + p * matrix, tiles, g.block, accumulate || first > 0);
     }
 }
 
@@ -427,28 +408,62 @@ static void add_piece(const problem *piece, const float *u, float *gradient, boo
     }
 }
 
-static void differentiate_fused(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient,
-                                bool accumulate, float *scratch) {
+/* What a block of tiles adds to the weight gradient of a group, piece by piece. */
+static void add_pieces(const grid *g, size_t group, int32_t tiles, const float *v, const float *m, float *u,
+                       float *gradient, bool accumulate) {
+  const problem *s = &g->problem;
+  size_t in_stride = stride_of(g->block, s->in), out_stride = stride_of(g->block, s->out);
+  for (int panel = 0; panel < panels_of(s->out); panel++)
+    for (int32_t i = 0; i < s->in; i += DEPTH) {
+      problem piece = piece_of(s, panel, i);
+      float *own = gradient + start_of(s, group, panel, true) + i * TAPS * piece.out;
+      for (size_t p = 0; p < POSITIONS; p++)
+        correlate(&piece, v + p * in_stride + slice_of(i, g->block),
+                  m + p * out_stride + slice_of(panel * PANEL, g->block), u + p * piece_stride(&piece), tiles, g->block,
+                  false);
+      add_piece(&piece, u, own, accumulate);
+    }
+}
+
+/* ---- weight gradients ---- */
+
+/* What it adds to the 36 positions of that gradient. */
+static void add_positions(const grid *g, size_t group, int32_t tiles, const float *v, const float *m, float *gradient,
+                          bool accumulate) {
+  const problem *s = &g->problem;
+  size_t in_stride = stride_of(g->block, s->in), out_stride = stride_of(g->block, s->out);
+  size_t matrix = (size_t)s->in * (size_t)s->out;
+  float *u = gradient + start_of(s, group, 0, false);
+  for (size_t p = 0; p < POSITIONS; p++)
+    correlate(s, v + p * in_stride, m + p * out_stride, u + p * matrix, tiles, g->block, accumulate);
+}
+
+static void differentiate_any(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient,
+                              bool accumulate, float *scratch, bool fused) {
   grid g = grid_of(shape);
   const problem *s = &g.problem;
-  size_t in_stride = stride_of(g.block, s->in), out_stride = stride_of(g.block, s->out);
-  float *v = scratch, *m = v + POSITIONS * in_stride, *u = m + POSITIONS * out_stride;
+  float *v = scratch, *m = v + POSITIONS * stride_of(g.block, s->in), *u = m + POSITIONS * stride_of(g.block, s->out);
   for (int32_t group = 0; group < s->groups; group++)
     for (int32_t first = 0; first < g.tiles; first += g.block) {
       int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
+      bool add = accumulate || first > 0;
       FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->in, v);
       FOR_FLOATS(s->dtype, gradients, &g, first, tiles, gy, (int64_t)group * s->out, m);
-      for (int panel = 0; panel < panels_of(s->out); panel++)
-        for (int32_t i = 0; i < s->in; i += DEPTH) {
-          problem piece = piece_of(s, panel, i);
-          float *own = gradient + start_of(s, (size_t)group, panel, true) + i * TAPS * piece.out;
-          for (size_t p = 0; p < POSITIONS; p++)
-            correlate(&piece, v + p * in_stride + slice_of(i, g.block),
-                      m + p * out_stride + slice_of(panel * PANEL, g.block), u + p * piece_stride(&piece), tiles,
-                      g.block, false);
-          add_piece(&piece, u, own, accumulate || first > 0);
-        }
+      if (fused)
+        add_pieces(&g, (size_t)group, tiles, v, m, u, gradient, add);
+      else
+        add_positions(&g, (size_t)group, tiles, v, m, gradient, add);
     }
+}
+
+static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient, bool accumulate,
+                          float *scratch) {
+  differentiate_any(shape, x, gy, gradient, accumulate, scratch, false);
+}
+
+static void differentiate_fused(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient,
+                                bool accumulate, float *scratch) {
+  differentiate_any(shape, x, gy, gradient, accumulate, scratch, true);
 }
 
 /* ---- sizes ---- */
