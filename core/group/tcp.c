@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { LEAST_PIECE = 64 << 10, MOST_PIECE = 256 << 10, PIECES = 4 << 20, WINDOW = 4, SMALL = 64 << 10 };
+enum { LEAST_PIECE = 64 << 10, MOST_PIECE = 512 << 10, PIECES = 4 << 20, WINDOW = 4, SMALL = 64 << 10 };
 
 /* Bytes that go or come in pieces; no bytes are one empty piece. */
 typedef struct {

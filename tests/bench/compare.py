@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import re
+import socket
 import statistics
 import sys
 import tempfile
@@ -63,6 +64,8 @@ def arguments() -> argparse.Namespace:
                         + " and ".join(map(str, EVALUATION_BATCHES)) + " images unless --batch is given")
     measured = parser.add_mutually_exclusive_group()
     measured.add_argument("--scaling", action="store_true", help="the throughput on --threads threads against one")
+    measured.add_argument("--ranks", action="store_true", help="the throughput of icl in --threads processes of one "
+                          "thread each, which share the batch, against one process")
     measured.add_argument("--callgrind", action="store_true",
                           help=f"the instructions of a step of icl on one thread, with {callgrind.BATCH} images unless "
                           "--batch is given; nothing is timed")
@@ -84,8 +87,10 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--rounds and --threads are at least 1, --batch at least {least}")
     if args.no_icl and (args.no_torch or args.callgrind):
         parser.error("--no-icl leaves nothing to measure")
-    if args.scaling and args.threads < 2:
-        parser.error("--scaling compares one thread with several: --threads must be 2 at least")
+    if (args.scaling or args.ranks) and args.threads < 2:
+        parser.error("--scaling and --ranks compare one with several: --threads must be 2 at least")
+    if args.ranks and (args.evaluate or args.no_icl):
+        parser.error("--ranks measures training steps of icl: leave out --evaluate and --no-icl")
     args.limits = Limits(args.rounds, max(args.rounds, args.most_rounds), args.seconds)
     return args
 
@@ -174,7 +179,7 @@ def compare(task: Task, args: argparse.Namespace, timer: clock.Clock, cache: str
 
 
 def scaled(few: Entry, many: Entry, args: argparse.Namespace, timer: clock.Clock, task: Task) -> None:
-    """Prints one contender's row: on one thread, and on many."""
+    """Prints a row: the rates of few and of many, and how many times as fast many are."""
     with closing(Contender(few, NEVER_RETURN_MEMORY, args.real_time)) as one, \
             closing(Contender(many, NEVER_RETURN_MEMORY, args.real_time)) as several:
         match = Match([several, one], timer, task.evaluates)
@@ -199,6 +204,16 @@ def scale(task: Task, args: argparse.Namespace, timer: clock.Clock, cache: str) 
     return complete
 
 
+def share(task: Task, args: argparse.Namespace, timer: clock.Clock, cache: str) -> bool:
+    """Prints what the step keeps of its speed as several processes."""
+    print(f"\n== {task.title}, one process of {task.threads} threads and {task.threads} of one ==")
+    print(f"{'images/s':34}{'threads':>12}{'processes':>12}  ratio", flush=True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]  # free, until somebody takes it
+    scaled(task.entries(cache)[0], task.ranks(port), args, timer, task)
+    return True
+
+
 def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     fields = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in lines if ":" in line)
@@ -220,7 +235,7 @@ def measure(args: argparse.Namespace) -> bool:
     """Prints all tables; false if a contender was left out of one."""
     if not args.no_icl:
         print(f'start-up of icl -e "": {1e3 * startup.seconds(str(args.icl)):.1f} ms')
-    table = scale if args.scaling else compare
+    table = scale if args.scaling else share if args.ranks else compare
     # The cache is that of torch.compile, whose first step so compiles.
     with tempfile.TemporaryDirectory() as cache, \
             closing(clock.start(args.clock, args.threads, args.real_time)) as timer:

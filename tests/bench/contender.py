@@ -36,15 +36,31 @@ def busy_ticks() -> int:
     return user + nice + system + irq + softirq + steal
 
 
+def family(pid: int) -> list[int]:
+    """The process and its children, as far as they run."""
+    members = [pid]
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:
+            for child in file.read().split():
+                with suppress(OSError):  # it may end meanwhile
+                    members += family(int(child))
+    return members
+
+
 def process_ticks(pid: int) -> int:
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    ticks = 0
+    for member in family(pid):
+        with suppress(OSError), open(f"/proc/{member}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks
 
 
 def set_policy(pid: int, policy: int, priority: int) -> None:
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+    for member in family(pid):
+        for thread in os.listdir(f"/proc/{member}/task"):
+            with suppress(ProcessLookupError):  # a thread may end meanwhile
+                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
 
 
 class Contender:

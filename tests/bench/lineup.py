@@ -1,5 +1,6 @@
 """The networks that are measured, and how the contenders that run them are started."""
 
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,15 @@ class Task:
                 compiler = {"CXX": str(self.venv / "bin/g++"), "TORCHINDUCTOR_CACHE_DIR": cache}
                 found.append(Entry("PyTorch of pip, compiled", [python, *torch, "--compile"], threads | compiler))
         return found
+
+    def ranks(self, port: int) -> Entry:
+        """icl as so many processes of one thread each, which share the batch. The first one answers requests, and is
+        the parent of the others."""
+        options = [*self.network.arguments(self.batch // self.threads, self.precision), "--threads", "1"]
+        group = ["--world-size", str(self.threads), "--master", f"127.0.0.1:{port}"]
+        command = shlex.join([str(self.icl), str(FOLDER / "serve.lua"), *options, *group, "--rank"])
+        others = "".join(f"{command} {rank} >&2 </dev/null &\n" for rank in range(1, self.threads))
+        return Entry("icl", ["sh", "-c", f"{others}exec {command} 0"], {"OMP_NUM_THREADS": "1"})
 
 
 @dataclass(frozen=True)

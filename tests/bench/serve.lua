@@ -4,6 +4,9 @@
 local core = require "icl.core"
 local icl = require "icl"
 
+-- Standard output is for answers.
+function print(...) io.stderr:write(table.concat({ ... }, "\t"), "\n") end
+
 local opt = icl.options "A contender of the benchmark"
   : choice("model", "resnet_preact", icl.models.names, "the network")
   : value("options", "depth=20", "its options: NAME=VALUE,NAME=VALUE")
@@ -74,8 +77,10 @@ local function say(...)
   io.flush()
 end
 
--- Answers requests up to the next for training: how many steps that is, or nil at the end of the input.
+-- Answers requests up to the next for training: how many steps that is, or nil at the end of the input. Of several
+-- processes the first one is asked, and the others follow it.
 local function requested_steps()
+  if icl.distributed.rank() > 0 then return math.maxinteger end
   for line in io.lines() do
     local count = math.tointeger(line:match "^step (%d+)$")
     if count then return count end
