@@ -4,6 +4,7 @@
  * results, each over all positions of the reduced axes. Results are f32 over a few rows at a time, and f64 across. */
 #include "backend/cpu/kernels/axes.h"
 #include "backend/cpu/kernels/rows.h"
+#include "backend/cpu/kernels/transpose.h"
 #include "backend/cpu/kernels/vector.h"
 
 #include <math.h>
@@ -228,19 +229,66 @@ INLINE void reduce_group(operation op, const icl__call *call, const nest *n, int
   }
 }
 
+/* ---- short rows of x, each into one result ---- */
+
+/* Is all that is reduced along rows that f32 adds up? The first axis, which may be cut into ranges, is kept; with size
+ * 1 it is not among the axes, and one row is summed as each of many. */
+static bool has_short_rows(const icl__call *call, const nest *n) {
+  bool one_axis = n->kept == 0 || (n->kept == 1 && n->keep[0].to == 1);
+  return call->in[0].rank > 1 && place_of(call, 0, 0) >= 0 && one_axis && n->column.size == 1 && n->reduced == 1 &&
+         n->over[0].from == 1 && n->over[0].size > 0 && n->over[0].size <= FLUSH;
+}
+
+/* LANES of them at a time, turned so that each has a lane. */
+INLINE void reduce_short_rows(operation op, const icl__call *call, const nest *n, double factor, icl_dtype dtype) {
+  axis rows = n->kept ? n->keep[0] : n->column;
+  share own = part_of(call, rows.size);
+  for (int64_t first = own.begin; first < own.end; first += LANES) {
+    int64_t count = own.end - first < LANES ? own.end - first : LANES, columns;
+    double results[LANES];
+    vec so_far = {0};
+    for (int64_t k = 0; k < n->over[0].size; k += columns) {
+      vec r[LANES] = {{0}};
+      columns = n->over[0].size - k < LANES ? n->over[0].size - k : LANES;
+      for (int64_t i = 0; i < count; i++)
+        r[i] = load_part(dtype, call->in[0].data, (first + i) * rows.from + k, columns);
+      transpose(r);
+      for (int64_t i = 0; i < columns; i++)
+        so_far = k + i == 0 ? r[i] : combine(op, so_far, r[i]);
+    }
+    set_identity(op, results, LANES);
+    take(op, results, so_far, LANES);
+    put_results(call, first, results, count, factor);
+  }
+}
+
+/* ---- sums, maxima and means ---- */
+
 static void sum_group(const icl__call *call, const nest *n, int64_t from, int64_t to) {
   FOR_FLOATS(call->in[0].dtype, reduce_group, SUM, call, n, from, to, 1);
+}
+static void max_group(const icl__call *call, const nest *n, int64_t from, int64_t to) {
+  FOR_FLOATS(call->in[0].dtype, reduce_group, MAX, call, n, from, to, 1);
 }
 static void mean_group(const icl__call *call, const nest *n, int64_t from, int64_t to) {
   double factor = 1.0 / ((double)call->in[0].shape[1] * call->in[0].shape[2]);
   FOR_FLOATS(call->in[0].dtype, reduce_group, SUM, call, n, from, to, factor);
 }
-static void max_group(const icl__call *call, const nest *n, int64_t from, int64_t to) {
-  FOR_FLOATS(call->in[0].dtype, reduce_group, MAX, call, n, from, to, 1);
-}
 
-static void sum(const icl__call *call) { each_group(call, sum_group); }
-static void max(const icl__call *call) { each_group(call, max_group); }
+static void sum(const icl__call *call) {
+  nest n = nest_of(call);
+  if (has_short_rows(call, &n))
+    FOR_FLOATS(call->in[0].dtype, reduce_short_rows, SUM, call, &n, 1);
+  else
+    each_group(call, sum_group);
+}
+static void max(const icl__call *call) {
+  nest n = nest_of(call);
+  if (has_short_rows(call, &n))
+    FOR_FLOATS(call->in[0].dtype, reduce_short_rows, MAX, call, &n, 1);
+  else
+    each_group(call, max_group);
+}
 static void global_avg_pool(const icl__call *call) { each_group(call, mean_group); }
 
 /* ---- sums of integers ---- */

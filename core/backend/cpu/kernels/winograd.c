@@ -11,6 +11,7 @@
  * Of weight gradients there is a second kernel, which turns pieces of them back at once: [group][panel][input channel]
  * [9][lanes of the panel]. Four times less memory moves, but it is done for every block of tiles, so it is for few. */
 #include "backend/cpu/kernels/conv_kernel.h"
+#include "backend/cpu/kernels/transpose.h"
 #include "backend/cpu/kernels/winograd_tile.h"
 
 enum { SLICE = 16, POSITIONS = 36, TAPS = 9, PANEL = 2 * LANES };
@@ -283,17 +284,17 @@ static void prepare_straight(const float *at, size_t spot, size_t row, float *u,
 
 /* The same of weights that are read turned: `at` is element (0, o, i), `row` from one o to the next. */
 static void prepare_turned(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
-  float square[LANES][TAPS][LANES]; /* by input channel, kernel position, output channel */
-  for (int k = 0; k < TAPS; k++)
-    for (int o = 0; o < LANES; o++)
-      for (int i = 0; i < LANES; i++)
-        square[i][TAPS - 1 - k][o] = at[(size_t)k * spot + (size_t)o * row + (size_t)i];
-  for (int i = 0; i < LANES; i++) {
-    vec g[TAPS];
-    for (int k = 0; k < TAPS; k++)
-      g[k] = load(ICL_F32, square[i][k], 0);
-    transform_weights(g, u + (size_t)i * step, stride);
+  vec square[LANES][TAPS]; /* by input channel; lanes are output channels */
+  for (size_t k = 0; k < TAPS; k++) {
+    vec r[LANES];
+    for (size_t o = 0; o < LANES; o++)
+      r[o] = load(ICL_F32, at + k * spot + o * row, 0);
+    transpose(r);
+    for (int i = 0; i < LANES; i++)
+      square[i][TAPS - 1 - k] = r[i];
   }
+  for (size_t i = 0; i < LANES; i++)
+    transform_weights(square[i], u + i * step, stride);
 }
 
 static void prepare(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts) {
