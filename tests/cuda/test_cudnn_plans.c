@@ -1,9 +1,10 @@
 /* test_cudnn_plans.c - cuDNN itself is asked for a plan of every convolution that the recipes train with, for GPUs that
  * are not there: it takes a description of a device in the place of one.
  *
- *   test_cudnn_plans SHAPES LIBCUDA    SHAPES is what conv_shapes.lua prints, LIBCUDA the double of libcuda.c
+ *   test_cudnn_plans SHAPES LIBCUDA [--long]    SHAPES is what conv_shapes.lua prints, LIBCUDA the double of libcuda.c
  *
- * Graphs, filters and choice are those of the backend. Nothing is computed. */
+ * Without --long it asks about some of the shapes, which are sorted: neighbours differ in a size. Graphs, filters and
+ * choice are those of the backend. Nothing is computed. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 /* ---- what was asked for, and how it went ---- */
 
 static int passed, failed;
+static bool is_long;
 
 static void result(bool good, const char *what) {
   if (!good)
@@ -33,16 +35,16 @@ static int finish(const char *skipped) {
 typedef struct {
   const char *name;
   int version, processors, shared_bytes, threads, blocks, gigabytes, cache_megabytes, clock, memory_clock;
-  int every; /* all shapes on one device, each n-th on the others */
+  int every, every_long; /* each n-th shape; with --long all on one device */
   bool no_bf16;
 } device;
 
 static const device devices[] = {
-    {"H100", 900, 132, 232448, 2048, 32, 80, 50, 1980000, 2619000, 1, false},
-    {"T4", 750, 40, 65536, 1024, 16, 15, 4, 1590000, 5001000, 11, true},
-    {"A100", 800, 108, 166912, 2048, 32, 40, 40, 1410000, 1215000, 11, false},
-    {"B200", 1000, 148, 232448, 2048, 32, 180, 126, 1965000, 3996000, 11, false},
-    {"RTX 5090", 1200, 170, 101376, 1536, 24, 32, 96, 2407000, 14001000, 11, false},
+    {"H100", 900, 132, 232448, 2048, 32, 80, 50, 1980000, 2619000, 5, 1, false},
+    {"T4", 750, 40, 65536, 1024, 16, 15, 4, 1590000, 5001000, 23, 11, true},
+    {"A100", 800, 108, 166912, 2048, 32, 40, 40, 1410000, 1215000, 23, 11, false},
+    {"B200", 1000, 148, 232448, 2048, 32, 180, 126, 1965000, 3996000, 23, 11, false},
+    {"RTX 5090", 1200, 170, 101376, 1536, 24, 32, 96, 2407000, 14001000, 23, 11, false},
 };
 
 /* False: cuDNN does not take such a description. */
@@ -136,13 +138,13 @@ static const char *ask(const icl__cudnn_source *source, const icl__cuda_conv_sha
   return wrong;
 }
 
-/* Every convolution of the recipes in one dtype and direction. */
+/* The convolutions of the recipes in one dtype and direction. */
 static void ask_for_all(const icl__cudnn_source *source, const device *d, int count, icl_dtype dtype,
                         icl__cuda_conv_direction direction) {
   static const char *directions[] = {"forward", "gradient of the input", "gradient of the weights"};
   icl__cudnn_plan plan;
   int bad = 0, asked = 0;
-  for (int i = 0; i < count; i += d->every, asked++) {
+  for (int i = 0; i < count; i += is_long ? d->every_long : d->every, asked++) {
     icl__cuda_conv_shape shape = shape_of(&lines[i], direction, dtype);
     const char *wrong = ask(source, &shape, false, &plan);
     if (wrong && bad++ < 5)
@@ -187,8 +189,9 @@ static void ask_about(const icl__cudnn_source *source, const device *d, int coun
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: test_cudnn_plans SHAPES LIBCUDA\n");
+  is_long = argc == 4 && !strcmp(argv[3], "--long");
+  if (argc != 3 && !is_long) {
+    fprintf(stderr, "usage: test_cudnn_plans SHAPES LIBCUDA [--long]\n");
     return 2;
   }
   icl__cudnn_source source = {0};

@@ -1,6 +1,8 @@
 -- common.lua: what the golden scripts share: command line, files, building a case's model, comparing, the closing line.
 --
---   icl tests/golden/NAME.lua DIR [--device NAME] [--precision NAME] [--eager] [--chunk N]
+--   icl tests/golden/NAME.lua DIR [--device NAME] [--precision NAME] [--eager] [--chunk N] [--long]
+--
+-- --long computes cases that are left out otherwise, where there are such.
 local core = require "icl.core"
 local icl = require "icl"
 local weights = require "icl.weights"
@@ -13,7 +15,7 @@ function common.fail(format, ...)
 end
 
 local function usage(message)
-  local text = "%s: %s\nusage: icl %s DIR [--device NAME] [--precision NAME] [--eager] [--chunk N]\n"
+  local text = "%s: %s\nusage: icl %s DIR [--device NAME] [--precision NAME] [--eager] [--chunk N] [--long]\n"
   io.stderr:write(text:format(arg[0], message, arg[0]))
   os.exit(2, true)
 end
@@ -24,6 +26,8 @@ function common.folder()
   while arg[i] do
     if arg[i] == "--eager" then
       settings.eager = true
+    elseif arg[i] == "--long" then
+      common.long = true
     elseif arg[i] == "--device" or arg[i] == "--precision" or arg[i] == "--chunk" then
       local value = arg[i + 1] or usage(arg[i] .. " needs a value")
       if arg[i] == "--chunk" then value = math.tointeger(tonumber(value)) or usage "--chunk needs an integer" end
