@@ -4,9 +4,11 @@
 #   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan, then the
 #                               build without oneDNN
 #   sh tests/run.sh release     only one of the builds: release, asan, tsan or bare
+#   sh tests/run.sh --long ...  all cases of all suites in all builds, which takes half as long again
 #
 # A suite is a program that closes with the line `N passed, N failed` (`, N skipped` may follow); one line is printed for
-# each, and the end of its log if something failed. The last line sums all of them up. Logs: build/test-logs.
+# each, with the seconds that it took beside the others, and the end of its log if something failed. The last line sums
+# all of them up. Logs: build/test-logs.
 #
 # Golden cases are looked for in the folder that ICL_ORACLE names, image sets in the one that ICL_DATA names; by default
 # ../shared/oracle and ../shared/data beside the checkout.
@@ -17,6 +19,11 @@ logs=$root/build/test-logs
 oracle=${ICL_ORACLE:-$root/../shared/oracle}
 export ICL_DATA="${ICL_DATA:-$root/../shared/data}"
 export ICL_RUNS=none
+long=""
+if [ "${1:-}" = --long ]; then
+  long=--long
+  shift
+fi
 stages=${*:-release asan tsan bare}
 mkdir -p "$logs"
 counts=$logs/counts # of each suite: passed, failed, skipped
@@ -34,8 +41,10 @@ run_suite() {
   name=$1
   shift
   log=$logs/$(printf '%s' "$name" | tr -c 'a-zA-Z0-9_.-' '_').log
+  begin=$(date +%s)
   timeout 600 "$@" >"$log" 2>&1 </dev/null
   code=$?
+  seconds=$(($(date +%s) - begin))
   closing=$(grep -aE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -n 1)
   passed=$(number passed "$closing")
   failed=$(number failed "$closing")
@@ -50,7 +59,7 @@ run_suite() {
   echo "$passed $failed $skipped" >>"$counts"
   line="$passed passed, $failed failed"
   [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
-  printf '%-44s %s%s\n' "$name" "$line" "$reason"
+  printf '%-44s %s, %s s%s\n' "$name" "$line" "$seconds" "$reason"
   grep -a '^skipped: ' "$log" | head -n 5 | sed 's/^/    /'
   [ "$failed" -eq 0 ] || tail -n 40 "$log" | sed 's/^/    /'
 }
@@ -121,10 +130,21 @@ fuzz_tests() {
   done
 }
 
+# What the address sanitizer would see once more: many settings and large models for code in C that small ones reach in
+# other suites, and tests that do not run the program.
+repeats="lua/test_models lua/test_recipes cli/test_recipes cli/test_examples cli/test_export cli/test_torchvision
+  cli/test_bench cli/test_layers"
+
+# is_left_out BUILD FOLDER/NAME: whether a suite is left to the release build.
+is_left_out() {
+  [ -z "$long" ] && [ "$1" = asan ] && printf ' %s ' $repeats | grep -qF " $2 "
+}
+
 # scripts BUILD FOLDER: each script of a folder of Lua tests.
 scripts() {
   for file in tests/"$2"/test_*.lua; do
-    [ ! -e "$file" ] || suite "$1 $2 $(basename "$file" .lua)" "build/$1/icl" "$file"
+    name=$(basename "$file" .lua)
+    [ ! -e "$file" ] || is_left_out "$1" "$2/$name" || suite "$1 $2 $name" "build/$1/icl" "$file"
   done
 }
 
@@ -137,6 +157,7 @@ golden() {
     cases=${script#*:}
     script=${script%%:*}
     run="build/$build_name/icl tests/golden/$script.lua"
+    [ "$script" != formula ] || run="$run $long"
     [ ! -d "tests/golden/data/$cases" ] || suite "$build_name golden $script (own cases)" $run tests/golden/data
     if [ -d "$oracle/$cases" ]; then
       suite "$build_name golden $script" $run "$oracle"
@@ -175,7 +196,9 @@ other_ways() {
 command_line() {
   for file in tests/cli/test_*.py tests/fault/test_*.py; do
     folder=$(basename "$(dirname "$file")")
-    suite "$1 $folder $(basename "$file" .py)" env ICL="$root/build/$1/icl" "$python" "$file"
+    name=$(basename "$file" .py)
+    is_left_out "$1" "$folder/$name" ||
+      suite "$1 $folder $name" env ICL="$root/build/$1/icl" "$python" "$file"
   done
 }
 
@@ -243,25 +266,29 @@ cuda_kernels() {
       "build/release/tests/test_cuda_conv_$flavour"
   done
   cuda_device
-  cuda_shipped
 }
 
-# The plug-in that is shipped: its machine code, and its host code with the kernels of the simulator in their place.
+# The plug-in that is shipped: its machine code, and its host code with the kernels of the simulator in their place,
+# which the release build has made.
 cuda_shipped() {
-  if ! cmake --build --preset release --target help | grep cudasim_shipped >/dev/null; then
+  shipped=$root/build/release/tests/cudasim-shipped
+  if ! cmake --build --preset bare-tests --target help | grep -w icl_cuda >/dev/null; then
     skip "cuda plug-in" "no nvcc; CUDA_PATH names the folder of the toolkit"
     return
-  fi
-  if ! cmake --build --preset release -j "$(nproc)" --target cudasim_shipped >"$logs/cudasim_shipped-build.log" 2>&1; then
-    broken "CUDA plug-in" "$logs/cudasim_shipped-build.log"
+  elif [ ! -e "$shipped/libcudart.so.13" ]; then
+    skip "cuda plug-in" "no doubles of NVIDIA's libraries in build/release"
     return
   fi
-  shipped=$root/build/release/tests/cudasim-shipped
+  if ! cmake --build --preset bare-tests -j "$(nproc)" --target icl_cuda >"$logs/icl_cuda-build.log" 2>&1; then
+    broken "CUDA plug-in" "$logs/icl_cuda-build.log"
+    return
+  fi
+  cp build/bare-tests/libicl_cuda.so "$shipped"
   cuda="env ICL_PLUGINS=$shipped ICL_CUDA_LIBRARIES=$shipped XDG_CACHE_HOME=$logs/cache CUDASIM_LIVE=1"
+  suite "cuda plug-in, ops" $cuda build/bare-tests/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
   suite "cuda plug-in, machine code" "$python" tests/cuda/test_machine_code.py "$shipped/libicl_cuda.so" \
-    "$shipped/libcudart.so.13"
-  suite "cuda plug-in, ops" $cuda build/release/tests/test_ops --device cuda --f16 --jobs "$(nproc)"
-  suite "cuda plug-in, golden models" $cuda build/release/icl tests/golden/models.lua tests/golden/data --device cuda
+    "$shipped/libcudart.so.13" $architectures
+  suite "cuda plug-in, golden models" $cuda build/bare-tests/icl tests/golden/models.lua tests/golden/data --device cuda
 }
 
 # Plans of cuDNN for what the recipes compute. The library is asked; there need be no GPU.
@@ -273,7 +300,7 @@ cudnn_plans() {
   else
     build/release/icl tests/cuda/conv_shapes.lua >"$logs/conv_shapes.txt"
     suite "cudnn plans" build/release/tests/test_cudnn_plans "$logs/conv_shapes.txt" \
-      build/release/tests/libcuda_driver.so
+      build/release/tests/libcuda_driver.so $long
   fi
 }
 
@@ -281,7 +308,9 @@ everything() {
   unit_tests "$1"
   fuzz_tests "$1"
   suite "$1 ops" "build/$1/tests/test_ops"
-  suite "$1 programs" "build/$1/tests/test_programs"
+  count=""
+  [ -n "$long" ] || [ "$1" = release ] || count="--count 100"
+  suite "$1 programs" "build/$1/tests/test_programs" $count
   if [ -x "build/$1/icl" ]; then
     scripts "$1" lua
     scripts "$1" fuzz
@@ -316,11 +345,14 @@ for stage in $stages; do
       done
       ;;
     bare)
-      build bare bare_tests -DICL_WERROR=ON
-      suite "bare unit test_conv_choice" build/bare/tests/test_conv_choice
-      suite "bare ops" build/bare/tests/test_ops compare
-      suite "bare golden models" build/bare/icl tests/golden/models.lua tests/golden/data
-      suite "bare pack.sh and gpu.sh" env GPU_PYTHON="$python" sh tests/cuda/test_gpu_script.sh build/bare
+      architectures="75 80 90 120"
+      [ -z "$long" ] || architectures="75 80 86 89 90 100 120"
+      build bare-tests bare_tests -DICL_WERROR=ON "-DICL_CUDA_ARCHITECTURES=$(echo $architectures | tr ' ' ';')"
+      suite "bare pack.sh and gpu.sh" env GPU_PYTHON="$python" sh tests/cuda/test_gpu_script.sh build/bare-tests
+      suite "bare unit test_conv_choice" build/bare-tests/tests/test_conv_choice
+      suite "bare ops" build/bare-tests/tests/test_ops compare
+      suite "bare golden models" build/bare-tests/icl tests/golden/models.lua tests/golden/data
+      cuda_shipped
       ;;
     *)
       echo "run.sh: no build is called $stage; there are release, asan, tsan and bare" >&2
