@@ -68,7 +68,7 @@ void icl__lua_check_options(lua_State *L, int arg, const char *what, const char 
   if (lua_isnoneornil(L, arg))
     return;
   if (!lua_istable(L, arg))
-    icl__lua_type_error(L, arg, "table of options");
+    icl__lua_fail(L, "%s: options must be a table, not %s", what, icl__lua_describe(L, arg));
   for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
     if (lua_type(L, -2) == LUA_TSTRING && is_among(lua_tostring(L, -2), names))
       continue;

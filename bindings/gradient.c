@@ -71,9 +71,10 @@ static void refuse_states(lua_State *L, int arg, int count) {
 static int grad(lua_State *L) {
   icl__lua_no_more(L, 2, "icl.grad");
   icl_tensor *loss = icl__lua_check_tensor(L, 1);
-  luaL_checktype(L, 2, LUA_TTABLE);
+  if (!lua_istable(L, 2))
+    icl__lua_fail(L, "icl.grad: it takes a list of tensors behind the loss, { x }, not %s", icl__lua_describe(L, 2));
   lua_settop(L, 2);
-  int count = (int)lua_rawlen(L, 2);
+  int count = (int)icl__lua_list_length(L, 2, "icl.grad");
   refuse_states(L, 2, count);
   icl_tensor **with_respect_to = lua_newuserdatauv(L, (size_t)count * sizeof *with_respect_to + 1, 0);
   icl_tensor **gradients = lua_newuserdatauv(L, (size_t)count * sizeof *gradients + 1, 0);

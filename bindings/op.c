@@ -98,26 +98,28 @@ static int operate(lua_State *L) {
   return record(L, op, least, NULL);
 }
 
-/* Lua makes one boolean of what a comparison gives. */
-static int compare(lua_State *L) {
-  return icl__lua_fail(L, "tensors are compared by methods: write a:%s(b) or a:%s(b), which give a tensor of bools",
-                       lua_tostring(L, lua_upvalueindex(1)), lua_tostring(L, lua_upvalueindex(2)));
-}
+/* An operator that tensors do not have; what to write instead. */
+static int refuse_operator(lua_State *L) { return icl__lua_fail(L, "%s", lua_tostring(L, lua_upvalueindex(1))); }
 
 void icl__lua_operators(lua_State *L) {
   static const char *const arithmetic[][2] = {{"__add", "add"}, {"__sub", "sub"}, {"__mul", "mul"},
                                               {"__div", "div"}, {"__pow", "pow"}, {"__unm", "neg"}};
-  static const char *const comparisons[][3] = {{"__lt", "lt", "gt"}, {"__le", "le", "ge"}};
+  static const char *const refused[][2] = {
+      /* Lua makes one boolean of what a comparison gives */
+      {"__lt", "tensors are compared by methods: write a:lt(b) or a:gt(b), which give a tensor of bools"},
+      {"__le", "tensors are compared by methods: write a:le(b) or a:ge(b), which give a tensor of bools"},
+      {"__idiv", "tensors have no operator //: write (a / b):floor()"},
+      {"__mod", "tensors have no operator %: write a - b * (a / b):floor()"},
+      {"__concat", "tensors have no operator ..: write tostring(x), or icl.concat for one tensor of several"}};
   for (size_t i = 0; i < sizeof arithmetic / sizeof *arithmetic; i++) {
     lua_pushlightuserdata(L, (void *)icl_op_find(arithmetic[i][1]));
     lua_pushcclosure(L, operate, 1);
     lua_setfield(L, -2, arithmetic[i][0]);
   }
-  for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++) {
-    lua_pushstring(L, comparisons[i][1]);
-    lua_pushstring(L, comparisons[i][2]);
-    lua_pushcclosure(L, compare, 2);
-    lua_setfield(L, -2, comparisons[i][0]);
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    lua_pushstring(L, refused[i][1]);
+    lua_pushcclosure(L, refuse_operator, 1);
+    lua_setfield(L, -2, refused[i][0]);
   }
 }
 

@@ -44,6 +44,13 @@ static void *push_first_value(lua_State *L, icl_dtype *dtype, int *rank, int32_t
   return icl__lua_push_array(L, 1, "state", *dtype, *rank, shape);
 }
 
+/* Raises unless the option is missing or of this type; pushes it. */
+static void push_option(lua_State *L, const char *name, int type, const char *expected) {
+  int given = lua_getfield(L, 2, name);
+  if (given != LUA_TNIL && given != type)
+    icl__lua_fail(L, "icl.state: %s is %s; it must be %s", name, icl__lua_describe(L, -1), expected);
+}
+
 /* state(value [, { name =, trainable = false, dtype = }]) */
 static int new_state(lua_State *L) {
   static const char *const options[] = {"name", "trainable", "dtype", NULL};
@@ -51,16 +58,18 @@ static int new_state(lua_State *L) {
   int32_t shape[ICL_MAX_RANK];
   icl_dtype dtype;
   int rank;
-  icl__lua_check_options(L, 2, "state", options);
+  icl__lua_check_options(L, 2, "icl.state", options);
   lua_settop(L, 2);
   if (lua_isnil(L, 2)) {
     lua_newtable(L);
     lua_replace(L, 2);
   }
-  lua_getfield(L, 2, "name");
-  const char *name = lua_isstring(L, 3) ? lua_tostring(L, 3) : "unnamed";
-  lua_getfield(L, 2, "trainable");
+  push_option(L, "name", LUA_TSTRING, "a string");
+  const char *name = luaL_optstring(L, 3, "unnamed");
+  push_option(L, "trainable", LUA_TBOOLEAN, "true or false");
   bool trainable = lua_toboolean(L, 4);
+  push_option(L, "dtype", LUA_TSTRING, "the name of a dtype");
+  lua_pop(L, 1);
   const void *data = push_first_value(L, &dtype, &rank, shape);
   icl_state **result = icl__lua_new_state(L);
   ICL__LUA_TRY(L, icl_state_new(engine, name, dtype, rank, shape, data, trainable, result));

@@ -177,7 +177,7 @@ check("wrong targets are named", function()
   local loss = icl.loss.cross_entropy
   check.raises(function() loss() end, "loss.cross_entropy: logits is nil; it must be a tensor")
   check.raises(function() loss(logits, 3) end, "loss: a target is a tensor of labels or a table with labels.*not 3")
-  check.raises(function() loss(logits, labels, "a") end, "loss: smoothing is a; it must be a number")
+  check.raises(function() loss(logits, labels, "a") end, "loss: smoothing is 'a'; it must be a number from 0 to 1")
   check.raises(function() loss(logits, { labels = { labels }, weights = {} }) end, "has 1 labels and 0 weights")
   check.raises(function() loss(logits, { labels = labels, weights = {} }) end, "labels of a mixture: it takes a list")
   check.raises(function() icl.step(loss, logits, icl.tensor({ 0, 5 }, { dtype = "i64" })) end,

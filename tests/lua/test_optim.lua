@@ -312,7 +312,7 @@ check("options that are changed between steps act, and are checked", function()
   for pattern, change in pairs {
     ["there is no option 'weight_decy' %(did you mean weight_decay%?%)"] = function(o) o.weight_decy = 1 end,
     ["weight_decay is %-1; it must be a number of at least 0"] = function(o) o.weight_decay = -1 end,
-    ["weight_decay is x; it must be a number"] = function(o) o.weight_decay = "x" end,
+    ["weight_decay is 'x'; it must be a number"] = function(o) o.weight_decay = "x" end,
     ["nesterov needs a momentum above 0"] = function(o) o.nesterov = true end,
     ["weight_decay_of is settled when the optimizer is made"] = function(o) o.weight_decay_of = "all" end,
   } do
@@ -348,7 +348,7 @@ check("a group has a rate and options of its own", function()
     ["group 1: there is no option 'lr' %(did you mean lr_scale%?%)"] = { lr = 0 },
     ["group 1: there is no option 'weight_decy' %(did you mean weight_decay%?%)"] = { weight_decy = 0 },
     ["group 1: there is no option 'gradient_clip'"] = { gradient_clip = 1 },
-    ["group 1: lr_scale is x; it must be a number"] = { lr_scale = "x" },
+    ["group 1: lr_scale is 'x'; it must be a number"] = { lr_scale = "x" },
     ["group 1: betas must be two numbers"] = { betas = { 1, 1 } },
   } do
     check.raises(function() icl.optim.adam { group(a, own) } end, "icl.optim.adam: " .. pattern)
@@ -477,14 +477,14 @@ check("mistakes", function()
   for _, case in ipairs {
     { "sgd", { momentum = 0 }, "nesterov needs a momentum" },
     { "sgd", { momentun = 0 }, "did you mean momentum" },
-    { "sgd", { momentum = "0.9" }, "momentum is 0.9; it must be a number" },
+    { "sgd", { momentum = "0.9" }, "momentum is '0.9'; it must be a number" },
     { "sgd", { nesterov = 1 }, "nesterov is 1; it must be a boolean" },
     { "lars", { weight_decay = -1 }, "weight_decay is %-1; it must be a number of at least 0" },
     { "lars", { eps = math.huge }, "eps is inf; it must be a number of at least 0" },
     { "lars", { eps = 0 / 0 }, "eps is .*nan; it must be a number" },
     { "adam", { betas = { 0.9 } }, "betas must be two numbers from 0 to less than 1, not { 0.9 }" },
     { "adam", { betas = { 0.9, 1 } }, "betas must be two numbers" },
-    { "adam", { betas = { 0.9, "x" } }, "betas is x; it must be a number" },
+    { "adam", { betas = { 0.9, "x" } }, "betas is 'x'; it must be a number" },
     { "adabound", { base_lr = 0 }, "base_lr is 0; it must be above" },
     { "adabound", { gamma = 0 }, "gamma is 0; it must be above" },
     { "adabound", { divide = 0 }, "divide is 0" },

@@ -76,6 +76,31 @@ check("arguments too many are named", function()
   refused("icl.zeros: 'x' is an argument too many", function() icl.zeros({ 1 }, "f32", "x") end)
 end)
 
+check("operators that tensors do not have", function()
+  check.raises(function() return x // 2 end, "no operator //: write %(a / b%):floor%(%)")
+  check.raises(function() return 7 % x end, "no operator %%: write a %- b %* %(a / b%):floor%(%)")
+  check.raises(function() return "x is " .. x end, "no operator %.%.: write tostring%(x%)")
+  check.raises(function() return icl.state { 1 } // x end, "no operator //")
+end)
+
+check("arguments of another type are named", function()
+  local function refused(pattern, f) check.raises(f, pattern) end
+  local w = icl.tensor({ 1 }):requires_grad()
+  refused("icl.grad: it takes a list of tensors behind the loss, { x }, not a tensor", function()
+    icl.grad(w:sum(), w)
+  end)
+  refused("icl.grad: it is a list, and has no place for the key 'b'", function() icl.grad(w:sum(), { w, b = w }) end)
+  refused("icl.state: name is 5; it must be a string", function() icl.state({ 1 }, { name = 5 }) end)
+  refused("icl.state: trainable is 1; it must be true or false", function() icl.state({ 1 }, { trainable = 1 }) end)
+  refused("icl.state: dtype is true; it must be the name of a dtype", function() icl.state({ 1 }, { dtype = true }) end)
+  refused("icl.state: options must be a table, not 5", function() icl.state({ 1 }, 5) end)
+  refused("icl.configure: options must be a table, not 5", function() icl.configure(5) end)
+  refused("icl.data.loader: batch_size is '2'; it must be an integer", function()
+    icl.data.loader(icl.data.set { images = icl.zeros({ 2, 1, 1, 1 }, "u8"), labels = icl.arange(2), classes = 2,
+      mean = { 0 }, std = { 1 } }, { batch_size = "2" })
+  end)
+end)
+
 check("sizes that cannot be", function()
   local function refused(pattern, f) check.raises(f, pattern) end
   refused("icl.arange: n is 1e%+300; it must be an integer from 0 to 2%^31 %- 1", function() icl.arange(1e300) end)

@@ -54,6 +54,7 @@ check("all differences are in one error, and nothing is loaded", function()
   check.raises(function() b:load(path) end, "2 not in the file: extra.weight, extra.bias; "
     .. "2 not in the model: other.*; 2 of another shape: fc.weight: %(12, 4%) in the file, %(12, 5%) in the model")
   check.equal(b.conv.weight:bytes() == before, true)
+  check.raises(function() b:load(path, { strict = "no" }) end, "load: strict is 'no'; it must be true or false")
   local differences = b:load(path, { strict = false })
   check.equal(#differences.missing, 2)
   check.equal(#differences.wrong, 2)

@@ -23,7 +23,9 @@ end
 local function checked(what, value, rule, expected)
   local accepted, wrong = rules.check(rule, value)
   if accepted ~= nil then return accepted end
-  fail(what:gsub("%%", "%%%%") .. " is %s; it must be %s", rules.shown(value), expected or wrong)
+  local is_text = type(value) == "string" and rule.type ~= "choice"  -- '2', which is no number
+  local given = is_text and core.describe_value(value) or rules.shown(value)
+  fail(what:gsub("%%", "%%%%") .. " is %s; it must be %s", given, expected or wrong)
 end
 
 -- What a message calls a value: 3, 'text', a table, a conv2d.
@@ -91,9 +93,11 @@ function arguments.no_more(what, taken, ...)
   end
 end
 
--- A number of at least `least`, as a float.
-function arguments.number(what, value, least)
-  return checked(what, value, { type = "float", min = least }, numbers.format("a number of at least %g", least))
+-- A number of at least `least`, and of at most `most` if that is given, as a float.
+function arguments.number(what, value, least, most)
+  local range = most and numbers.format("a number from %g to %g", least, most)
+    or numbers.format("a number of at least %g", least)
+  return checked(what, value, { type = "float", min = least, max = most }, range)
 end
 
 -- A finite number, as a float.
@@ -103,7 +107,7 @@ end
 
 -- true or false.
 function arguments.boolean(what, value)
-  checked(what, value, { type = "boolean" })
+  checked(what, value, { type = "boolean" }, "true or false")
   return value
 end
 
@@ -122,7 +126,8 @@ local function hint(name, known)
 end
 
 -- A copy of `given` in which what is missing comes from `defaults`. Every key must be one of `defaults` or of the list
--- `others` (options without a default). `what` names the function for messages.
+-- `others` (options without a default); one whose default is true or false must be one of these. `what` names the
+-- function for messages.
 function arguments.options(what, given, defaults, others)
   if given ~= nil and type(given) ~= "table" then
     fail("%s: options must be a table, not %s", what, arguments.described(given))
@@ -136,6 +141,7 @@ function arguments.options(what, given, defaults, others)
     if not set[name] then
       fail("%s: there is no option '%s'%s", what, tostring(name), hint(tostring(name), known))
     end
+    if type(defaults[name]) == "boolean" then arguments.boolean(("%s: %s"):format(what, name), value) end
     result[name] = value
   end
   return result

@@ -56,7 +56,7 @@ end
 -- `smoothing` is the share of it that is spread over all classes (Szegedy et al. 2016).
 function loss.distribution(target, classes, smoothing)
   local q
-  smoothing = arguments.number("loss: smoothing", smoothing or 0, 0)
+  smoothing = arguments.number("loss: smoothing", smoothing or 0, 0, 1)
   if loss.is_distribution(target) then
     q = check_distribution(target, classes)
   elseif type(target) == "userdata" then

@@ -14,7 +14,7 @@ end
 -- `value` for the option `name`, whose default is of its type; a list as a copy.
 local function checked(what, name, value, default)
   if type(value) ~= type(default) then
-    fail("%s: %s is %s; it must be a %s", what, name, tostring(value), type(default))
+    fail("%s: %s is %s; it must be a %s", what, name, arguments.described(value), type(default))
   end
   local label = ("%s: %s"):format(what, name)
   if type(value) == "number" then arguments.number(label, value, 0) end
