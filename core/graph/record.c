@@ -92,9 +92,14 @@ static icl_status check_inputs(icl_engine *engine, int op, int inputs, icl__node
   return ICL_OK;
 }
 
-/* Indices that are known already must lie within their axis. */
+/* Indices that are known already, if in another shape, must lie within their axis. */
 static icl_status check_indices(const icl__node *node) {
-  icl__buffer *index = node->index_limit ? icl__leaf_buffer(node->in[node->inputs - 1]) : NULL;
+  if (!node->index_limit)
+    return ICL_OK;
+  const icl__node *from = node->in[node->inputs - 1];
+  while (from->op == ICL__OP_reshape && from->inputs)
+    from = from->in[0];
+  icl__buffer *index = icl__leaf_buffer(from);
   return index ? icl__buffer_check_indices(index, node) : ICL_OK;
 }
 

@@ -109,6 +109,12 @@ check("embedding", function()
     layer(index):sum():backward()
     same(layer.weight.grad:sum(2), { 3, 3, 0, 0, 6 })
   end)
+  local beyond = icl.tensor({ { 4, 0 }, { 5, 1 } }, { dtype = "i64" })
+  for _, where in ipairs { beyond, icl.state(beyond) } do
+    local function rows() return layer(where) end
+    check.raises(rows, "index 5 at position 2 must be from 0 to 4")
+    check.raises(function() icl.step(rows) end, "index 5 at position 2 must be from 0 to 4")
+  end
 end)
 
 check("adaptive pooling", function()
