@@ -26,7 +26,12 @@ function methods.linear(x, w, b, ...)
   arguments.tensor("linear: w", w)
   local shape, rank = x:shape(), x:rank()
   if rank == 1 then return methods.squeeze(methods.linear(methods.unsqueeze(x, 1), w, b), 1) end
-  local flat = rank > 2 and ops.reshape(x, { shape = { x:count() // math.max(shape[rank], 1), shape[rank] } }) or x
+  local flat = x
+  if rank > 2 then
+    local rows = 1
+    for i = 1, rank - 1 do rows = rows * shape[i] end
+    flat = ops.reshape(x, { shape = { rows, shape[rank] } })
+  end
   local y = ops.matmul(flat, methods.cast(w, x:dtype()))
   if b then y = y + b end
   if rank <= 2 then return y end
