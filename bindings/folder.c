@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -73,6 +74,17 @@ static int list_folder(lua_State *L) {
 
 /* ---- files ---- */
 
+/* file_kind(path) -> "file", "folder" or "other", a named pipe or a device, where opening may wait without end; nil
+ * where nothing is */
+static int file_kind(lua_State *L) {
+  struct stat about;
+  if (stat(luaL_checkstring(L, 1), &about) != 0)
+    lua_pushnil(L);
+  else
+    lua_pushstring(L, S_ISREG(about.st_mode) ? "file" : S_ISDIR(about.st_mode) ? "folder" : "other");
+  return 1;
+}
+
 /* file_write(path, text) -> true; nil and a message. The file is replaced as a whole, durably, or not at all. */
 static int file_write(lua_State *L) {
   size_t bytes;
@@ -124,13 +136,8 @@ static void make_lock_type(lua_State *L) {
 
 void icl__lua_folder_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"make_folder", make_folder},
-      {"new_folder", new_folder},
-      {"list_folder", list_folder},
-      {"file_write", file_write},
-      {"file_lock", file_lock},
-      {"file_locked", file_locked},
-      {NULL, NULL},
+      {"make_folder", make_folder}, {"new_folder", new_folder}, {"list_folder", list_folder}, {"file_kind", file_kind},
+      {"file_write", file_write},   {"file_lock", file_lock},   {"file_locked", file_locked}, {NULL, NULL},
   };
   make_lock_type(L);
   luaL_setfuncs(L, functions, 0);

@@ -65,6 +65,22 @@ def runs_are_listed():
 
 
 @test
+def nobody_waits_for_a_pipe_in_the_folder_of_a_run():
+  with folder() as where:
+    make(where, SEEDS)
+    for name in ("wrn/001/metrics.jsonl", "wrn/002/options.lua", "wrn/003/env.txt"):
+      if os.path.exists(where / f"runs/{name}"):
+        os.remove(where / f"runs/{name}")
+      os.mkfifo(where / f"runs/{name}")
+    result = icl("runs", cwd=where.path)
+    contains(success(result), "vgg/001", "wrn/003")
+    contains(result.stderr, "wrn/002/options.lua: not a regular file")
+    success(icl("report", "runs", cwd=where.path))
+    os.mkfifo(where / "pipe")
+    contains(failure(icl("evaluate", "pipe", cwd=where.path)), "there is no file or run pipe")
+
+
+@test
 def where_no_runs_are_the_next_step_is_said():
   with folder() as where:
     contains(success(icl("runs", cwd=where.path)), "there are no runs in the folder runs; a recipe makes one")

@@ -1,5 +1,6 @@
--- internal/exists.lua: exists(path) -> is there something of this name that can be opened?
+-- internal/exists.lua: exists(path) -> is there something of this name?
+local core = require "icl.core"
+
 return function(path)
-  local file = io.open(path, "rb")
-  return file ~= nil and file:close()
+  return core.file_kind(path) ~= nil
 end

@@ -1,6 +1,5 @@
 -- network/find.lua: the file of weights that a word of a command line stands for: a file, or the folder of a run.
 local core = require "icl.core"
-local exists = require "icl.internal.exists"
 local fail = require "icl.internal.fail"
 local read_options = require "icl.runs.options_file".read
 local runs = require "icl.runs"
@@ -11,7 +10,7 @@ local checkpoints = { "checkpoints/best.safetensors", "checkpoints/last.safetens
 local files = { "weights.safetensors", table.unpack(checkpoints) }
 
 local function is_file(path)
-  return exists(path) and core.list_folder(path) == nil
+  return core.file_kind(path) == "file"
 end
 
 -- The first of these files in the folder of a run; nil if there are none.

@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local markup = require "icl.internal.markup"
 local numbers = require "icl.internal.numbers"
+local open_file = require "icl.internal.open_file"
 local pictures = require "icl.report.pictures"
 local predictions = require "icl.report.predictions"
 local tables = require "icl.report.tables"
@@ -153,7 +154,7 @@ local LARGEST = 1 << 24  -- bytes of the header of a file of weights
 
 -- The names of the classes in the metadata of a file of weights; nil without.
 local function names_in_weights(path)
-  local file = io.open(path, "rb")
+  local file = open_file(path)
   if not file then return nil end
   local length = file:read(8)
   local size = length and #length == 8 and ("<I8"):unpack(length) or 0

@@ -8,6 +8,7 @@ local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local figures = require "icl.runs.figures"
 local metrics = require "icl.runs.metrics"
+local open_file = require "icl.internal.open_file"
 local read_options = require "icl.runs.options_file".read
 
 local runs = { figures = figures }
@@ -83,7 +84,7 @@ end
 
 -- run:text(name) -> the text of a file of the folder, such as env.txt; nil if it is not there.
 function Run:text(name)
-  local file = io.open(self.path .. "/" .. name, "rb")
+  local file = open_file(self.path .. "/" .. name)
   if not file then return nil end
   local text = file:read "a"
   file:close()

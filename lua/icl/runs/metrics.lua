@@ -1,5 +1,6 @@
 -- runs/metrics.lua: metrics.jsonl of a run, which may be growing: reports, one a line, and how it ended.
 local core = require "icl.core"
+local open_file = require "icl.internal.open_file"
 
 local Metrics = {}
 Metrics.__index = Metrics
@@ -54,7 +55,7 @@ end
 -- :update() -> has something been added to the file since the last call? It is read on from there, or from its
 -- beginning if it is shorter than it was.
 function Metrics:update()
-  local file = io.open(self.path, "rb")
+  local file = open_file(self.path)
   if not file then return false end
   local size = file:seek "end" or 0
   if size < self.offset then

@@ -2,6 +2,8 @@
 --
 -- A folder may come from anywhere, so nothing in it is executed: of the file only a table of constants is accepted,
 -- token by token, and that table alone is given to Lua, which then has nothing to call and nothing to repeat.
+local open_file = require "icl.internal.open_file"
+
 local options_file = {}
 
 local LARGEST = 1 << 20  -- bytes; a file of ours has a few thousand
@@ -114,7 +116,7 @@ end
 -- options_file.read(path) -> recipe, preset, result, arguments and options of a run, the last two tables; nil and a
 -- message.
 function options_file.read(path)
-  local file, reason = io.open(path, "rb")
+  local file, reason = open_file(path)
   if not file then return nil, reason end
   local text = file:read(LARGEST + 1) or ""
   file:close()
