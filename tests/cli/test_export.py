@@ -2,7 +2,7 @@
 
 import json
 
-from harness import Skip, close, contains, equal, folder, run, success, test
+from harness import Skip, close, contains, equal, folder, read_bytes, run, success, test
 
 try:
   import numpy
@@ -252,6 +252,14 @@ def wrong_command_lines_are_named():
       contains(result.stderr, message)
     success(run(where.write("make.lua", MAKE.replace("%s", FAMILIES["resnet"])), where / "net"))
     contains(run("export", where / "net", "--onnx", where / "no/such/folder.onnx").stderr, "no/such/folder.onnx")
+    before = read_bytes(where / "net")
+    result = run("export", where / "net", "--onnx", f"{where.path}/.//net")
+    equal(result.returncode, 2, result.stderr)
+    contains(result.stderr, "--onnx", "it is the file that is read")
+    equal(read_bytes(where / "net"), before)
+    result = run("export", where / "net", "--onnx", where / "two", "--npz", where / "two")
+    equal(result.returncode, 2, result.stderr)
+    contains(result.stderr, "--onnx and --npz name one file")
 
 
 close()

@@ -58,8 +58,27 @@ local function write_npz(path, found, opt)
   core.npz_write(path, arrays)
 end
 
+local function plain(path)
+  return (path:gsub("//+", "/"):gsub("/%./", "/"):gsub("^%./", ""))
+end
+
+-- One name for two files, or that of the file that is read, would cost one of them.
+local function check_names(source_path, opt)
+  local taken = { [plain(source_path)] = "" }
+  for _, name in ipairs { "onnx", "npz", "safetensors" } do
+    local path = opt[name] and plain(opt[name])
+    if taken[path] == "" then
+      fail("{" .. name .. "} %s: it is the file that is read; give another name", opt[name])
+    elseif taken[path] then
+      fail("{" .. taken[path] .. "} and {" .. name .. "} name one file, %s", opt[name])
+    end
+    if path then taken[path] = name end
+  end
+end
+
 local function export(word, opt)
   local found = source.network(word, opt)
+  check_names(found.path, opt)
   if opt.onnx then write_onnx(opt.onnx, found, opt) end
   if opt.npz then write_npz(opt.npz, found, opt) end
   if opt.safetensors then
