@@ -226,6 +226,9 @@ check("mistakes", function()
     { function() metrics.confusion { classes = 3 }:update(x, y) end,
       "metrics.confusion: the logits are %(1, 2%), but it was made for 3 classes" },
     { function() metrics.calibration_error { bins = 0 } end, "bins is 0" },
+    { function() metrics.accuracy(x, y, 0) end, "metrics.accuracy: k is 0; it must be an integer of at least 1" },
+    { function() metrics.accuracy(x:reshape(1, 1, 1, 2), y) end,
+      "metrics.accuracy: the logits are %(1, 1, 1, 2%); they must be %(n, classes%)" },
     { function() icl.step(function() metrics.f1 { classes = 2 } end) end, "metrics.f1: a step is open" },
     { function() icl.step(function() return metrics.f1 { classes = 2 } end) end, "make it before the loop" },
     { function()

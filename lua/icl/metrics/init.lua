@@ -64,7 +64,10 @@ end
 function metrics.accuracy(logits, target, k)
   logits = metrics.mean_of_views(logits)
   arguments.tensor("metrics.accuracy: logits", logits)
-  k = math.min(k or 1, logits:size(-1))
+  if logits:rank() ~= 2 then
+    fail("metrics.accuracy: the logits are (%s); they must be (n, classes)", table.concat(logits:shape(), ", "))
+  end
+  k = math.min(arguments.integer("metrics.accuracy: k", k or 1, 1), logits:size(-1))
   if type(target) == "userdata" then
     return hits(logits, loss.is_distribution(target) and target:argmax() or target, k):mean()
   end
