@@ -154,6 +154,7 @@ LAYERS = {
                    nn.conv_transpose2d(8, 8, 3, { stride = 2, padding = 1, output_padding = 1, groups = 2 })""",
   "sizes": """nn.upsample { scale = 2 }, nn.adaptive_avg_pool2d(3), nn.conv2d(8, 8, 3, { dilation = 2 }),
               nn.upsample { size = 5, mode = 'bilinear' }""",
+  "borders": """nn.conv2d(8, 8, 3, { padding_mode = 'reflect' }), nn.prelu(8), function(x) return x:flip(2, 4) end""",
   "attention": """function(x) return x:reshape(x:size(1), -1, 8) end, nn.multi_head_attention(8, 2),
                   function(x) return x:reshape(x:size(1), 6, 6, 8) end""",
 }
@@ -196,12 +197,12 @@ def other_layers():
 def what_onnx_has_not_is_named():
   with folder() as where:
     make = """own(function(self, x)
-      return self.fc(self.conv(x):flip(3):mean { 2, 3 })
+      return self.fc(self.conv(x):mean { 2, 3 }:argmax(2):one_hot(4))
     end)"""
     success(run(where.write("make.lua", MAKE.replace("%s", make)), where / "net"))
     result = run("export", where / "net", "--onnx", where / "out.onnx")
     equal(result.returncode, 1)
-    contains(result.stderr, "op flip of the network has no counterpart in ONNX")
+    contains(result.stderr, "op one_hot of the network has no counterpart in ONNX")
 
 
 @test

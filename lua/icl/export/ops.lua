@@ -92,7 +92,15 @@ local function with_alpha(op)
     result.name = g:node(op, { operand(g, inputs[1], result.nchw, result.dtype) }, { alpha = alpha + 0.0 })
   end
 end
-ops.leaky_relu = with_alpha "LeakyRelu"
+local leaky_relu = with_alpha "LeakyRelu"
+-- Factors of the channels, which are learned, are an input.
+function ops.leaky_relu(g, node, inputs, result)
+  if inputs[2].number then return leaky_relu(g, node, inputs, result) end
+  result.nchw = are_images(inputs, result)
+  local names = {}
+  for i, value in ipairs(inputs) do names[i] = operand(g, value, result.nchw, result.dtype) end
+  result.name = g:node("PRelu", names)
+end
 ops.elu = with_alpha "Elu"
 
 -- The dtype in which values are compared: that of the first which is no number, unless they differ.
@@ -339,6 +347,16 @@ function ops.narrow(g, node, inputs, result)
   start = math.max(math.min(start, inputs[1].shape[a.dim + 1] - a.length), 0)
   result.name = g:node("Slice", { operand(g, inputs[1], result.nchw, result.dtype), g:integers { start },
     g:integers { start + a.length }, g:integers { axis_in(result, a.dim) } })
+end
+
+-- Every image from its right edge on, and of these those that are to be mirrored.
+function ops.flip(g, _, inputs, result)
+  result.nchw = inputs[1].nchw
+  local x, last = operand(g, inputs[1], result.nchw, result.dtype), -1
+  local mirrored = g:node("Slice", { x, g:integers { last }, g:integers { math.mininteger },
+    g:integers { axis_in(result, 2) }, g:integers { -1 } })
+  local which = g:node("Reshape", { operand(g, inputs[2], false, "bool"), g:integers { -1, 1, 1, 1 } })
+  result.name = g:node("Where", { which, mirrored, x })
 end
 
 function ops.broadcast_to(g, node, inputs, result)
