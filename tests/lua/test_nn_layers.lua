@@ -228,6 +228,7 @@ check("attention", function()
   local wide = causal:reshape(1, 1, 4, 4):expand(3, 2, 4, 4)
   check.equal(difference(attention(x, wide), masked), 0)
   check.raises(function() nn.multi_head_attention(6, 4) end, "4 heads do not divide a width of 6")
+  check.equal(table.concat(attention(icl.zeros { 0, 5, 6 }):shape(), " "), "0 5 6")  -- an empty batch
 end)
 
 check("a step trains them all, image by image too", function()

@@ -35,5 +35,6 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   weights             torch.save, load_state_dict        model:save(path), model:load(path), safetensors
   devices             x.to("cuda")                       icl --device cuda FILE.lua: all tensors are on one device
   random integers     torch.randint(0, 10, (3,))         icl.random.randint(0, 9, { 3 }): both ends, as math.random's
+  whole numbers       i64 is exact                       as sums and indices; arithmetic on i64 is that of f64, to 2^53
   randomness          torch.manual_seed(0)               icl.random.seed(0); draws depend on their place alone
 ]]
