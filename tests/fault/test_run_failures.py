@@ -136,6 +136,8 @@ def a_file_that_may_not_grow():
     where = here / "now"
     result = run("--threads", "1", PROGRAM, "--output", where, "--no-tensorboard", before=limit)
     trains_on_unsaved(result, 1)
+    listed = run("runs", where).stdout
+    equal("failed" in listed, True, listed)
     success(attempt("--resume", where))
     here.ends_as_whole()
 

@@ -134,8 +134,8 @@ end
 -- The end of the run: everything is in files.
 local function finish(run)
   if run.ending then return end
-  run.saver:finish()
-  run:close { state = "finished" }
+  local saved, message = run.saver:finish()
+  run:close(saved and { state = "finished" } or { state = "failed", message = message })
 end
 
 local function next_epoch(run)

@@ -193,12 +193,16 @@ function Saver:stop(by)
   end
 end
 
--- saver:finish(): the last save, and the weights of the best epoch. What cannot be saved is a failure of the program.
+-- saver:finish() -> true, or nil and why not: the last save, and the weights of the best epoch. What cannot be saved is a
+-- failure of the program.
 function Saver:finish()
-  if not self.folder then return end
+  if not self.folder then return true end
   local ok, message = self:save_and_wait()
   if ok then ok, message = weights_file.write(self.run) end
-  if not ok then outcome.fail(("the end of the run could not be saved: %s"):format(message)) end
+  if ok then return true end
+  message = ("the end of the run could not be saved: %s"):format(message)
+  outcome.fail(message)
+  return nil, message
 end
 
 return { new = new, plan = plan }
