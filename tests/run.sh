@@ -131,9 +131,9 @@ fuzz_tests() {
 }
 
 # What the address sanitizer would see once more: many settings and large models for code in C that small ones reach in
-# other suites, and tests that do not run the program.
+# other suites, processes that units of the group start as well, runs that are killed, and tests of Lua alone.
 repeats="lua/test_models lua/test_recipes cli/test_recipes cli/test_examples cli/test_export cli/test_torchvision
-  cli/test_bench cli/test_layers"
+  cli/test_bench cli/test_layers cli/test_processes cli/test_report cli/test_seeds fault/test_kills"
 
 # is_left_out BUILD FOLDER/NAME: whether a suite is left to the release build.
 is_left_out() {
