@@ -4,7 +4,7 @@
 #   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan, then the
 #                               build without oneDNN
 #   sh tests/run.sh release     only one of the builds: release, asan, tsan or bare
-#   sh tests/run.sh --long ...  all cases of all suites in all builds, which takes half as long again
+#   sh tests/run.sh --long ...  all cases of all suites in all builds, which takes longer
 #
 # A suite is a program that closes with the line `N passed, N failed` (`, N skipped` may follow); one line is printed for
 # each, with the seconds that it took beside the others, and the end of its log if something failed. The last line sums

@@ -92,8 +92,7 @@ static int64_t offset_in_x(const axis *axes, int count, const int64_t *at) {
 /* Computes the row of results from element `to` of the result on, which begins at element `from` of x. */
 typedef void (*group_fn)(const icl__call *call, const nest *n, int64_t from, int64_t to);
 
-static void each_group(const icl__call *call, group_fn group) {
-  nest n = nest_of(call);
+static void each_group_of(nest n, const icl__call *call, group_fn group) {
   axis *split = n.kept > 0 ? &n.keep[0] : &n.column;
   share own = part_of(call, split->size);
   split->size = own.end - own.begin;
@@ -108,6 +107,8 @@ static void each_group(const icl__call *call, group_fn group) {
     group(call, &n, first_from + offset_in_x(n.keep, n.kept, at), to);
   } while (next(n.keep, n.kept, at));
 }
+
+static void each_group(const icl__call *call, group_fn group) { each_group_of(nest_of(call), call, group); }
 
 /* ---- rows of f32 or bf16 into one row ---- */
 
@@ -240,7 +241,7 @@ static bool has_short_rows(const icl__call *call, const nest *n) {
 }
 
 /* LANES of them at a time, turned so that each has a lane. */
-INLINE void reduce_short_rows(operation op, const icl__call *call, const nest *n, double factor, icl_dtype dtype) {
+INLINE void reduce_short_rows(operation op, const icl__call *call, const nest *n, icl_dtype dtype) {
   axis rows = n->kept ? n->keep[0] : n->column;
   share own = part_of(call, rows.size);
   for (int64_t first = own.begin; first < own.end; first += LANES) {
@@ -258,7 +259,7 @@ INLINE void reduce_short_rows(operation op, const icl__call *call, const nest *n
     }
     set_identity(op, results, LANES);
     take(op, results, so_far, LANES);
-    put_results(call, first, results, count, factor);
+    put_results(call, first, results, count, 1);
   }
 }
 
@@ -275,20 +276,16 @@ static void mean_group(const icl__call *call, const nest *n, int64_t from, int64
   FOR_FLOATS(call->in[0].dtype, reduce_group, SUM, call, n, from, to, factor);
 }
 
-static void sum(const icl__call *call) {
+INLINE void reduce(operation op, const icl__call *call, group_fn group) {
   nest n = nest_of(call);
   if (has_short_rows(call, &n))
-    FOR_FLOATS(call->in[0].dtype, reduce_short_rows, SUM, call, &n, 1);
+    FOR_FLOATS(call->in[0].dtype, reduce_short_rows, op, call, &n);
   else
-    each_group(call, sum_group);
+    each_group_of(n, call, group);
 }
-static void max(const icl__call *call) {
-  nest n = nest_of(call);
-  if (has_short_rows(call, &n))
-    FOR_FLOATS(call->in[0].dtype, reduce_short_rows, MAX, call, &n, 1);
-  else
-    each_group(call, max_group);
-}
+
+static void sum(const icl__call *call) { reduce(SUM, call, sum_group); }
+static void max(const icl__call *call) { reduce(MAX, call, max_group); }
 static void global_avg_pool(const icl__call *call) { each_group(call, mean_group); }
 
 /* ---- sums of integers ---- */
