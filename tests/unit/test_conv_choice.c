@@ -234,10 +234,11 @@ static void check_choice(const icl__conv_shape *s, icl__conv_choice forced, cons
 static const char *own_of(const char *name) { return !icl__dnnl_library && !strcmp(name, "onednn") ? "plain" : name; }
 static const char *with_amx(const row *r) { return icl__dnnl_library ? r->amx : own_of(r->plain); }
 
-/* Weight gradients of small images are turned back at once. */
+/* Weight gradients of small images, and large ones, are turned back at once. */
 static const char *in_direction(const row *r, const char *name, int direction) {
-  bool tiny = r->form.h * r->form.w <= 64;
-  return direction == ICL__CONV_WEIGHT && tiny && !strcmp(name, "winograd") ? "winograd_fused" : name;
+  const conv_form *f = &r->form;
+  bool tiny = f->h * f->w <= 64, wide = f->in / f->groups * (f->out / f->groups) >= 1 << 15;
+  return direction == ICL__CONV_WEIGHT && (tiny || wide) && !strcmp(name, "winograd") ? "winograd_fused" : name;
 }
 
 static void check_choices(const row *rows, int count) {

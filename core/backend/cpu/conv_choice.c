@@ -79,12 +79,12 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
   return images * pixels >= PIXELS * (bytes <= CACHE ? from->few : from->enough);
 }
 
-/* Images of a few tiles come in numbers that make few of them in all; larger ones have gradients that are better turned
- * back at the end. */
+/* Images of a few tiles come in numbers that make few of them in all, and large gradients are four times larger in the
+ * other form; those of narrow convolutions of large images are better turned back at the end. */
 static const icl__conv_kernel *winograd_for(const icl__conv_shape *s) {
-  enum { FEW = 4 };
-  bool few = s->x[0] * s->x[1] <= FEW * PIXELS;
-  return few && s->direction == ICL__CONV_WEIGHT ? icl__cpu_winograd_fused() : icl__cpu_winograd();
+  enum { FEW = 4, LARGE = 1 << 15 };
+  bool few = s->x[0] * s->x[1] <= FEW * PIXELS, large = s->x[2] / s->groups * (s->y[2] / s->groups) >= LARGE;
+  return (few || large) && s->direction == ICL__CONV_WEIGHT ? icl__cpu_winograd_fused() : icl__cpu_winograd();
 }
 
 /* ---- oneDNN or not ---- */

@@ -126,6 +126,22 @@ INLINE void store_pair(icl_dtype dtype, void *data, int64_t i, vec a, vec b) {
   store(dtype, data, i + LANES, b);
 }
 
+/* Lanes of f32 that will not be read soon. Where they are a whole line, the line goes straight to memory, and what it
+ * replaces is not fetched from there first; `p` is aligned to lines. Another thread may read it after end_streams. */
+INLINE void stream(float *p, vec v) {
+#if defined __AVX512F__
+  _mm512_stream_ps(p, v);
+#else
+  store(ICL_F32, p, 0, v);
+#endif
+}
+
+INLINE void end_streams(void) {
+#if defined __AVX512F__
+  _mm_sfence();
+#endif
+}
+
 /* ---- memory: only `n` lanes, 0 <= n <= LANES; the other lanes are 0, and what lies behind is not touched ---- */
 
 #if defined __AVX512F__

@@ -49,11 +49,13 @@ INLINE size_t slice_of(int32_t c, int32_t block) { return (size_t)(c / SLICE * b
 /* ---- blocks of tiles: sizes ---- */
 
 /* Tiles that are transformed together: their 36 positions of input and result take about half of a 2 MB cache, and they
- * are no fewer than make the reading of large weights worth it. */
-static int32_t block_of(const problem *s) {
+ * are no fewer than make the reading of large weights worth it. Large gradients of weights are read and written again
+ * for each block, so they get more. */
+static int32_t block_of(const problem *s, icl__conv_direction direction) {
+  bool large = (int64_t)s->in * s->out >= 1 << 15;
   int64_t tiles = (int64_t)s->images * ((s->h + 3) / 4) * ((s->w + 3) / 4);
-  int64_t fit = (1 << 20) / (POSITIONS * 4 * (s->in + s->out)), least = (int64_t)s->in * s->out >= 1 << 15 ? 32 : 16;
-  int64_t block = fit < least ? least : fit > 64 ? 64 : fit / 16 * 16;
+  int64_t fit = (large && direction == ICL__CONV_WEIGHT ? 8 << 20 : 1 << 20) / (POSITIONS * 4 * (s->in + s->out));
+  int64_t least = large ? 32 : 16, block = fit < least ? least : fit > 64 ? 64 : fit / 16 * 16;
   return (int32_t)(tiles < block ? (tiles + 15) / 16 * 16 : block);
 }
 
@@ -169,7 +171,7 @@ typedef struct {
 static grid grid_of(const icl__conv_shape *shape) {
   problem s = problem_of(shape);
   int32_t across = (s.w + 3) / 4, per_image = (s.h + 3) / 4 * across;
-  return (grid){s, across, per_image, s.images * per_image, block_of(&s)};
+  return (grid){s, across, per_image, s.images * per_image, block_of(&s, shape->direction)};
 }
 
 /* The patch of tile `t`: `border` pixels around its 4x4 results. */
@@ -223,8 +225,15 @@ INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m,
 
 /* ---- transforms of weights ---- */
 
+INLINE void put(float *p, vec v, bool large) {
+  if (large)
+    stream(p, v);
+  else
+    store(ICL_F32, p, 0, v);
+}
+
 /* 3x3 -> 36 positions, `stride` floats apart */
-static inline void transform_weights(const vec g[TAPS], float *u, size_t stride) {
+INLINE void transform_weights(const vec g[TAPS], float *u, size_t stride, bool large) {
   vec t[3][6];
   for (int b = 0; b < 3; b++)
     weight_6(t[b], g[b], g[3 + b], g[6 + b]);
@@ -232,7 +241,7 @@ static inline void transform_weights(const vec g[TAPS], float *u, size_t stride)
     vec o[6];
     weight_6(o, t[0][a], t[1][a], t[2][a]);
     for (int b = 0; b < 6; b++)
-      store(ICL_F32, u, (int64_t)((size_t)(6 * a + b) * stride), o[b]);
+      put(u + (size_t)(6 * a + b) * stride, o[b], large);
   }
 }
 
@@ -273,17 +282,18 @@ static size_t start_of(const problem *s, size_t group, int panel, bool fused) {
 
 /* LANES input channels from `i` on, LANES output channels from `o` on, of weights that are read as they are: `at` is
  * element (0, i, o), `spot` and `row` the elements from one kernel position and one input channel to the next. */
-static void prepare_straight(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
+INLINE void prepare_straight(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride,
+                             bool large) {
   for (int i = 0; i < LANES; i++) {
     vec g[TAPS];
     for (int k = 0; k < TAPS; k++)
       g[k] = load(ICL_F32, at + (size_t)k * spot + (size_t)i * row, 0);
-    transform_weights(g, u + (size_t)i * step, stride);
+    transform_weights(g, u + (size_t)i * step, stride, large);
   }
 }
 
 /* The same of weights that are read turned: `at` is element (0, o, i), `row` from one o to the next. */
-static void prepare_turned(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride) {
+INLINE void prepare_turned(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride, bool large) {
   vec square[LANES][TAPS]; /* by input channel; lanes are output channels */
   for (size_t k = 0; k < TAPS; k++) {
     vec r[LANES];
@@ -294,10 +304,11 @@ static void prepare_turned(const float *at, size_t spot, size_t row, float *u, s
       square[i][TAPS - 1 - k] = r[i];
   }
   for (size_t i = 0; i < LANES; i++)
-    transform_weights(square[i], u + i * step, stride);
+    transform_weights(square[i], u + i * step, stride, large);
 }
 
-static void prepare(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts) {
+INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts,
+                        bool large) {
   problem p = problem_of(shape);
   const problem *s = &p;
   int panels = panels_of(s->out), all = s->groups * panels;
@@ -311,11 +322,28 @@ static void prepare(const icl__conv_shape *shape, const float *hwio, float *weig
         size_t step = (size_t)vectors * LANES, c = o + q * LANES;
         float *to = u + i * step + q * LANES;
         if (shape->direction == ICL__CONV_INPUT)
-          prepare_turned(hwio + c * groups * in + group * in + i, out * groups * in, groups * in, to, step, in * out);
+          prepare_turned(hwio + c * groups * in + group * in + i, out * groups * in, groups * in, to, step, in * out,
+                         large);
         else
           prepare_straight(hwio + i * groups * out + group * out + c, in * groups * out, groups * out, to, step,
-                           in * out);
+                           in * out, large);
       }
+  }
+}
+
+static size_t weights(const icl__conv_shape *shape) {
+  problem s = problem_of(shape);
+  return POSITIONS * (size_t)s.groups * (size_t)s.in * (size_t)s.out;
+}
+
+/* What outgrows the cache of a core has left it when it is read. */
+static void prepare(const icl__conv_shape *shape, const float *hwio, float *to, int part, int parts) {
+  enum { CACHE = 1 << 20 };
+  if (weights(shape) * sizeof *to > CACHE) {
+    prepare_any(shape, hwio, to, part, parts, true);
+    end_streams();
+  } else {
+    prepare_any(shape, hwio, to, part, parts, false);
   }
 }
 
@@ -405,7 +433,7 @@ static void add_piece(const problem *piece, const float *u, float *gradient, boo
         sum[k] = accumulate ? load(ICL_F32, gradient + (size_t)k * to.position, c) : -(vec){0};
       transform_back(u + i * piece->out + c, piece_stride(piece), sum);
       for (int k = 0; k < TAPS; k++)
-        store(ICL_F32, gradient + (size_t)k * to.position, c, sum[k]);
+        put(gradient + (size_t)k * to.position + c, sum[k], !accumulate);
     }
 }
 
@@ -476,14 +504,9 @@ static bool fits(const icl__conv_shape *s) {
   return s->x[2] / s->groups % 16 == 0 && s->y[2] / s->groups % 16 == 0;
 }
 
-static size_t weights(const icl__conv_shape *shape) {
-  problem s = problem_of(shape);
-  return POSITIONS * (size_t)s.groups * (size_t)s.in * (size_t)s.out;
-}
-
 static size_t scratch(const icl__conv_shape *shape) {
   problem s = problem_of(shape);
-  int32_t block = block_of(&s);
+  int32_t block = block_of(&s, shape->direction);
   return POSITIONS * (stride_of(block, s.in) + stride_of(block, s.out));
 }
 
