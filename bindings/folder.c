@@ -85,6 +85,14 @@ static int file_kind(lua_State *L) {
   return 1;
 }
 
+/* file_same(path, other) -> are both there, and one file? */
+static int file_same(lua_State *L) {
+  struct stat first, second;
+  bool there = stat(luaL_checkstring(L, 1), &first) == 0 && stat(luaL_checkstring(L, 2), &second) == 0;
+  lua_pushboolean(L, there && first.st_dev == second.st_dev && first.st_ino == second.st_ino);
+  return 1;
+}
+
 /* file_write(path, text) -> true; nil and a message. The file is replaced as a whole, durably, or not at all. */
 static int file_write(lua_State *L) {
   size_t bytes;
@@ -136,8 +144,9 @@ static void make_lock_type(lua_State *L) {
 
 void icl__lua_folder_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"make_folder", make_folder}, {"new_folder", new_folder}, {"list_folder", list_folder}, {"file_kind", file_kind},
-      {"file_write", file_write},   {"file_lock", file_lock},   {"file_locked", file_locked}, {NULL, NULL},
+      {"make_folder", make_folder}, {"new_folder", new_folder},   {"list_folder", list_folder},
+      {"file_kind", file_kind},     {"file_write", file_write},   {"file_same", file_same},
+      {"file_lock", file_lock},     {"file_locked", file_locked}, {NULL, NULL},
   };
   make_lock_type(L);
   luaL_setfuncs(L, functions, 0);

@@ -1,6 +1,7 @@
 """icl export: networks as ONNX models, which onnxruntime must compute as icl does, and as weights."""
 
 import json
+import os
 
 from harness import Skip, close, contains, equal, folder, read_bytes, run, success, test
 
@@ -259,6 +260,15 @@ def wrong_command_lines_are_named():
     contains(result.stderr, "--onnx", "it is the file that is read")
     equal(read_bytes(where / "net"), before)
     result = run("export", where / "net", "--onnx", where / "two", "--npz", where / "two")
+    equal(result.returncode, 2, result.stderr)
+    contains(result.stderr, "--onnx and --npz name one file")
+    os.symlink(where / "net", where / "link")
+    result = run("export", where / "net", "--npz", where / "link")
+    equal(result.returncode, 2, result.stderr)
+    contains(result.stderr, "--npz", "it is the file that is read")
+    where.write("one", "")
+    os.symlink("one", where / "another")
+    result = run("export", where / "net", "--onnx", where / "one", "--npz", where / "another")
     equal(result.returncode, 2, result.stderr)
     contains(result.stderr, "--onnx and --npz name one file")
 

@@ -54,6 +54,7 @@ def help_about_a_word():
   contains(success(run("help", "conv2d")), "icl.ops.conv2d(", "icl.nn.conv2d")
   contains(success(run("help", "predict")), "There is a command of that name: icl predict --help\n")
   failure(run("help", "two", "words"), 2)
+  contains(failure(run("help", "nosuchword"), 1), "icl help: nothing is called 'nosuchword'")
 
 
 @test

@@ -136,6 +136,18 @@ def a_seed_counts_once():
 
 
 @test
+def a_run_without_its_options_makes_no_columns():
+  with folder() as where:
+    make(where, """f.finished(root .. "runs/a/001", { dataset = "x", lr = 1 }, { 0.5 })
+                   f.finished(root .. "runs/b/001", { dataset = "x", lr = 2 }, { 0.6 })
+                   f.finished(root .. "runs/c/001", { dataset = "x", lr = 2 }, { 0.7 })""")
+    os.remove(where / "runs/c/001/options.lua")
+    lines = success(icl("compare", "runs", cwd=where.path)).splitlines()
+    equal(re.split(r"\s{2,}", lines[0]), ["settings", "runs", "figure", "best", "last", "lr"])
+    equal(re.split(r"\s{2,}", lines[3].rstrip())[0], "c")
+
+
+@test
 def settings_that_differ_are_said_once():
   with folder() as where:
     make(where, """f.finished(root .. "runs/a/001", { dataset = "x", padding = 4 }, { 0.5 })

@@ -129,6 +129,24 @@ check("a loop that ended as it should begins anew", function()
   check.equal(passes(), 3)
 end)
 
+check("a loop over epochs has no other one of its run within", function()
+  local run, seen = icl.run { epochs = 3 }, {}
+  for epoch in run:epochs() do
+    seen[#seen + 1] = epoch
+    check.raises(function()
+      for _ in run:epochs() do end
+    end, "run:epochs: a loop over the epochs of this run is being run")
+  end
+  check.equal(table.concat(seen, " "), "1 2 3")
+end)
+
+check("figures of reports have names", function()
+  local run = icl.run {}
+  check.raises(function() run:report { 5 } end, "run:report: 5 has no name")
+  check.raises(function() run:report { test = { 5 } } end, "run:report: 5 has no name")
+  check.raises(function() run:report { test = { loss = "low" } } end, "figures are numbers")
+end)
+
 check("the model of a run is in the mode of the loader", function()
   local model = icl.nn.sequential { icl.nn.linear(1, 1) }
   local run, modes = icl.run { model = model }, {}

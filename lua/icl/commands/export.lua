@@ -62,17 +62,22 @@ local function plain(path)
   return (path:gsub("//+", "/"):gsub("/%./", "/"):gsub("^%./", ""))
 end
 
--- One name for two files, or that of the file that is read, would cost one of them.
+local function is_same(path, other)
+  return plain(path) == plain(other) or core.file_same(path, other)
+end
+
+-- One file of two names, or that which is read, would cost one of them.
 local function check_names(source_path, opt)
-  local taken = { [plain(source_path)] = "" }
+  local taken = {}
   for _, name in ipairs { "onnx", "npz", "safetensors" } do
-    local path = opt[name] and plain(opt[name])
-    if taken[path] == "" then
-      fail("{" .. name .. "} %s: it is the file that is read; give another name", opt[name])
-    elseif taken[path] then
-      fail("{" .. taken[path] .. "} and {" .. name .. "} name one file, %s", opt[name])
+    local path = opt[name]
+    if path and is_same(path, source_path) then
+      fail("{" .. name .. "} %s: it is the file that is read; give another name", path)
     end
-    if path then taken[path] = name end
+    for _, other in ipairs(path and taken or {}) do
+      if is_same(path, opt[other]) then fail("{" .. other .. "} and {" .. name .. "} name one file, %s", path) end
+    end
+    taken[#taken + 1] = path and name or nil
   end
 end
 

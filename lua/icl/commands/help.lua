@@ -26,8 +26,13 @@ return function(words)
     io.stderr:write("icl help: one word, for example icl help conv2d, or --html DIR\n")
     return 2
   end
-  if word and core.modules()["icl.commands." .. word] then
-    io.stdout:write(("There is a command of that name: icl %s --help\n\n"):format(word))
+  local is_command = word and core.modules()["icl.commands." .. word]
+  if is_command then io.stdout:write(("There is a command of that name: icl %s --help\n\n"):format(word)) end
+  local text, is_nothing = help.text(table.unpack(words))
+  if is_nothing and not is_command then
+    io.stderr:write("icl help: ", text, "\n")
+    return 1
   end
-  io.stdout:write(help.text(table.unpack(words)), "\n")
+  io.stdout:write(text, "\n")
+  return 0
 end

@@ -69,4 +69,4 @@ function data.open(options)
   return usage.during(options, open, options)
 end
 
-return data
+return require "icl.internal.strict".module(data, "icl.data")

@@ -232,13 +232,14 @@ local function word_text(word)
   local op = op_help.text(word)
   local found = search.find(word, op and "icl.ops." .. word)
   if not op and found[1] and found[1].exact then op = table.remove(found, 1).text end
-  if #found == 0 then return op or search.nothing(word) end
+  if #found == 0 then return op or search.nothing(word), not op end
   return joined(op, (op and "see also:\n" or "") .. table.concat(search.lines(found), "\n"))
 end
 
 local help = {}
 
--- help.text(x) -> what help(x) at the prompt prints; about a string, what a search for it finds.
+-- help.text(x) -> what help(x) at the prompt prints; about a string, what a search for it finds, and true if that is
+-- nothing.
 function help.text(...)
   if select("#", ...) == 0 then
     return overview .. table.concat(require "icl.help.search".modules(require "icl".names), "\n")

@@ -9,7 +9,7 @@ local function number(getenv, name)
   local text = getenv(name)
   if text == nil or text == "" then return nil end
   local value = math.tointeger(tonumber(text))
-  if not value or value < 0 then fail("%s is '%s' in the environment; a launcher sets an integer", name, text) end
+  if not value or value < 0 then fail("%s is '%s' in the environment; a launcher sets an integer from 0", name, text) end
   return value
 end
 

@@ -1,7 +1,6 @@
 -- internal/lazy.lua: tables whose fields are modules that are loaded when they are first used, so that a program starts
 -- fast.
-local arguments = require "icl.internal.arguments"
-local fail = require "icl.internal.fail"
+local strict = require "icl.internal.strict"
 
 -- lazy(module, prefix, names) -> module, in which each of `names` stands for the module prefix.NAME; `names` becomes
 -- a field. Other names that are not there are errors.
@@ -11,11 +10,7 @@ local function lazy(module, prefix, names)
   module.names = names
   return setmetatable(module, {
     __index = function(self, name)
-      if not known[name] then
-        local there = arguments.names(self)
-        table.move(names, 1, #names, #there + 1, there)
-        fail("%s: there is no '%s'%s", prefix, tostring(name), arguments.suggestion(tostring(name), there))
-      end
+      if not known[name] then strict.absent(self, prefix, name, names) end
       local value = require(prefix .. "." .. name)
       rawset(self, name, value)
       return value

@@ -207,4 +207,4 @@ loss.kl_div = elements.define("loss.kl_div", { log_target = false }, function(x,
   return ops.where(absent, 0, y * (ops.where(absent, 1, y):log() - x))
 end, { "batchmean" })
 
-return loss
+return require "icl.internal.strict".module(loss, "icl.loss")

@@ -88,4 +88,4 @@ function random.beta(a, ...)
   return beta(places.numbers(next_words "beta"), a)
 end
 
-return random
+return require "icl.internal.strict".module(random, "icl.random")

@@ -186,6 +186,9 @@ local epochs_class = {
 -- behind a `break`, the run is finished. An epoch that an error ended goes on when the loop is entered again, and what
 -- was finished in it is not done again.
 function Run:epochs()
+  if self.inside and not self.goes_on then
+    fail "run:epochs: a loop over the epochs of this run is being run; leave it first, with break"
+  end
   self.output:begin()
   self.ending = nil
   return next_epoch, self, nil, setmetatable({ run = self, deferred = signals.defer(self) }, epochs_class)

@@ -28,9 +28,16 @@ local function new(name, best, latest)
   return setmetatable({ name = name, best = best, latest = latest }, Reports)
 end
 
+local function check_name(name, value)
+  if type(name) ~= "string" then
+    fail("run:report: %s has no name; figures are given as { name = number }", arguments.described(value))
+  end
+end
+
 local function copy(values)
   local result = {}
   for key, value in pairs(values) do
+    check_name(key, value)
     if type(value) ~= "number" then
       fail("run:report: %s is %s; figures are numbers", key, arguments.described(value))
     end
@@ -64,6 +71,7 @@ function Reports:add(run, figures)
   local record = { epoch = run.epoch, epochs = run.last_epoch, step = run.step, seconds = run:elapsed(),
                    time = os.time(), steps_per_epoch = run.steps_per_epoch, images_per_second = run.images_per_second }
   for name, values in pairs(figures) do
+    check_name(name, values)
     if record[name] ~= nil then fail("run:report: %s is a name that reports have already", name) end
     if type(values) == "table" then
       record[name] = copy(values)

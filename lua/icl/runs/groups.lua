@@ -31,16 +31,17 @@ local function key_of(run)
 end
 
 -- groups.differing(list) -> the sorted names of the settings whose values are not the same in all groups or runs of a
--- list.
+-- list, of which those without any, whose file of options is lost, do not count.
 function groups.differing(list)
-  local seen = {}
+  local seen, known = {}, {}
   for _, entry in ipairs(list) do
+    if next(entry.options) then known[#known + 1] = entry end
     for name in pairs(entry.options) do seen[name] = true end
   end
   local names = {}
   for _, name in ipairs(arguments.names(seen)) do
-    local first, differs = groups.shown(list[1].options[name]), false
-    for _, entry in ipairs(list) do differs = differs or groups.shown(entry.options[name]) ~= first end
+    local first, differs = groups.shown(known[1].options[name]), false
+    for _, entry in ipairs(known) do differs = differs or groups.shown(entry.options[name]) ~= first end
     if differs and not apart[name] then names[#names + 1] = name end
   end
   return names

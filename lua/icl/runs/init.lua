@@ -197,4 +197,4 @@ function runs.newest(list)
   return newest
 end
 
-return runs
+return require "icl.internal.strict".module(runs, "icl.runs")

@@ -13,6 +13,7 @@ local arguments = require "icl.internal.arguments"
 local numbers = require "icl.internal.numbers"
 local picture = require "icl.schedule.picture"
 local plateau = require "icl.schedule.plateau"
+local strict = require "icl.internal.strict"
 local types = require "icl.schedule.types"
 
 local defaults = {
@@ -246,4 +247,10 @@ function schedule.problem(options)
   return mismatch(settings_of(options))
 end
 
-return setmetatable(schedule, { __call = function(_, given) return new(given) end })
+return setmetatable(schedule, {
+  __call = function(_, given) return new(given) end,
+  __index = function(self, name)
+    if types.segments[name] then fail('icl.schedule: the types are options: icl.schedule { type = "%s" }', name) end
+    strict.absent(self, "icl.schedule", name)
+  end,
+})
