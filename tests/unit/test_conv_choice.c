@@ -201,7 +201,6 @@ static const unit_row by_units[] = {
     {{ICL_F32, 3, 4, 4, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
     {{ICL_F32, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
     {{ICL_F32, 32, 32, 32, 120, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct", "onednn", "onednn"},
-    {{ICL_F32, 16, 32, 32, 128, 128, {3, 3}, {1, 1}, {1, 1}, 32}, "direct", "direct", "onednn", "direct"},
     {{ICL_F32, 8, 16, 16, 1024, 1024, {3, 3}, {1, 1}, {1, 1}, 8}, "winograd", "winograd", "winograd", "winograd"},
 };
 enum { BY_UNITS = sizeof by_units / sizeof *by_units };
@@ -256,8 +255,9 @@ static void check_choices(const row *rows, int count) {
       check_choice(&s, ICL__CONV_ONEDNN, &amx, beside_amx);
       if (icl__dnnl_library)
         check_choice(&s, ICL__CONV_ONEDNN, &bf16, asked);
-      s.dtype = ICL_F32; /* AMX multiplies none */
-      check_choice(&s, ICL__CONV_AUTO, &amx, own);
+      s.dtype = ICL_F32;                      /* AMX multiplies none */
+      if (s.groups == 1 || s.groups < s.x[2]) /* by_groups has those of one channel */
+        check_choice(&s, ICL__CONV_AUTO, &amx, own);
       check_choice(&s, ICL__CONV_ONEDNN, &amx, asked);
     }
   }
@@ -300,6 +300,51 @@ TEST(the_kernel_follows_from_the_units_that_a_processor_has) {
       check_choice(&s, ICL__CONV_AUTO, &avx2, single);
       if (icl__dnnl_library)
         check_choice(&s, ICL__CONV_AUTO, &bf16, half);
+    }
+  }
+}
+
+/* Groups of few channels: results and input gradients, then weight gradients, of f32 and of bf16. */
+typedef struct {
+  conv_form form;
+  const icl__processor *processor;
+  const char *single, *single_weight, *half, *half_weight;
+} group_row;
+
+#define EACH_CHANNEL(kernel)                                                                                           \
+  { ICL_F32, 4, 16, 16, 64, 64, {kernel, kernel}, {1, 1}, {kernel / 2, kernel / 2}, 64 }
+#define GROUPS_OF(n)                                                                                                   \
+  { ICL_F32, 4, 16, 16, 64, 64, {3, 3}, {1, 1}, {1, 1}, 64 / n }
+
+static const group_row by_groups[] = {
+    {EACH_CHANNEL(3), &none, "direct", "direct", "direct", "direct"},
+    {EACH_CHANNEL(3), &avx2, "onednn", "onednn", "direct", "direct"},
+    {EACH_CHANNEL(3), &avx512, "onednn", "onednn", "direct", "direct"},
+    {EACH_CHANNEL(3), &bf16, "onednn", "onednn", "onednn", "onednn"},
+    {EACH_CHANNEL(3), &amx, "onednn", "onednn", "direct", "direct"},
+    {EACH_CHANNEL(5), &avx2, "onednn", "direct", "direct", "direct"},
+    {EACH_CHANNEL(7), &bf16, "onednn", "direct", "onednn", "direct"},
+    {GROUPS_OF(4), &avx2, "direct", "direct", "direct", "direct"},
+    {GROUPS_OF(4), &avx512, "direct", "direct", "direct", "direct"},
+    {GROUPS_OF(4), &bf16, "onednn", "direct", "onednn", "direct"},
+    {GROUPS_OF(4), &amx, "direct", "direct", "direct", "direct"},
+    {GROUPS_OF(16), &avx2, "winograd", "winograd", "winograd", "winograd"},
+    {GROUPS_OF(16), &bf16, "onednn", "winograd", "onednn", "winograd"},
+    {GROUPS_OF(32), &bf16, "winograd", "winograd", "winograd", "winograd"},
+};
+enum { BY_GROUPS = sizeof by_groups / sizeof *by_groups };
+
+TEST(narrow_groups_are_left_to_onednn_where_it_is_faster) {
+  for (int i = 0; i < BY_GROUPS && icl__dnnl_library; i++) {
+    const group_row *r = &by_groups[i];
+    icl__conv_shape s = conv_shape(&r->form);
+    for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
+      bool weight = direction == ICL__CONV_WEIGHT;
+      s.direction = (icl__conv_direction)direction;
+      s.dtype = ICL_F32;
+      check_choice(&s, ICL__CONV_AUTO, r->processor, weight ? r->single_weight : r->single);
+      s.dtype = ICL_BF16;
+      check_choice(&s, ICL__CONV_AUTO, r->processor, weight ? r->half_weight : r->half);
     }
   }
 }

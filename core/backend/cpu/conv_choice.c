@@ -123,13 +123,27 @@ static bool prefers_dnnl(const icl__conv_shape *s, const icl__processor *process
   return s->dtype == ICL_BF16 && processor->dot_bf16 && !(thin && s->direction == ICL__CONV_WEIGHT);
 }
 
+/* Groups of few channels have matrices that are mostly zeros to kernels of our own, which merge them. oneDNN has
+ * kernels for groups of one channel, but no fast ones for gradients of more than 3x3 weights of those; and where
+ * AVX-512 counts as `narrow` above, it is the faster one for wider groups, too, but for their weights. */
+static bool leaves_groups(const icl__conv_shape *s, const icl__processor *processor) {
+  enum { FEW = 16, TAPS = 9 };
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
+  bool weight = s->direction == ICL__CONV_WEIGHT;
+  if (s->groups == 1 || !(s->dtype == ICL_BF16 ? processor->dot_bf16 : processor->avx2))
+    return false;
+  if (in == 1 && out == 1)
+    return !weight || s->kernel[0] * s->kernel[1] <= TAPS;
+  return processor->avx512 && rule_of(processor) != &wide && in <= FEW && out <= FEW && !weight;
+}
+
 /* ---- the choice ---- */
 
 /* NULL: oneDNN. */
 static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__processor *processor, int64_t images,
                                        bool dnnl) {
   const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
-  if (dnnl && s->dtype == ICL_BF16 && processor->amx_bf16)
+  if (dnnl && ((s->dtype == ICL_BF16 && processor->amx_bf16) || leaves_groups(s, processor)))
     return NULL;
   if (winograd->fits(s) && prefers_winograd(winograd, s, processor, images))
     return winograd_for(s);
