@@ -229,6 +229,12 @@ check("mistakes", function()
     { function() metrics.accuracy(x, y, 0) end, "metrics.accuracy: k is 0; it must be an integer of at least 1" },
     { function() metrics.accuracy(x:reshape(1, 1, 1, 2), y) end,
       "metrics.accuracy: the logits are %(1, 1, 1, 2%); they must be %(n, classes%)" },
+    { function() metrics.accuracy(x, 3) end, "a tensor of labels or a table with labels and weights, not 3" },
+    { function() metrics.accuracy(x) end, "a target is a tensor .*, not nil" },
+    { function() metrics.accuracy(x, { labels = { y }, weights = {} }) end, "has 1 labels and 0 weights" },
+    { function() metrics.accuracy(x, icl.tensor({ 0, 1 }, { dtype = "i64" })) end,
+      "metrics: there are 1 rows of logits, but labels %(2%); they must be %(1%)" },
+    { function() metrics.ranks(3, y) end, "metrics.ranks: logits is 3; it must be a tensor" },
     { function() icl.step(function() metrics.f1 { classes = 2 } end) end, "metrics.f1: a step is open" },
     { function() icl.step(function() return metrics.f1 { classes = 2 } end) end, "make it before the loop" },
     { function()

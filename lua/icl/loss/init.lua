@@ -28,7 +28,13 @@ local function one_hot(labels, classes)
   return ops.one_hot(labels, { classes = classes })
 end
 
-local function check_mixture(target)
+-- loss.check_target(target) fails unless it is a tensor or a mixture.
+function loss.check_target(target)
+  if type(target) == "userdata" then return end
+  if type(target) ~= "table" or not (target.labels and target.weights) then
+    fail("loss: a target is a tensor of labels or a table with labels and weights, not %s",
+      arguments.described(target))
+  end
   arguments.typed("loss: labels of a mixture", target.labels, "table", "a list of tensors")
   arguments.typed("loss: weights of a mixture", target.weights, "table", "a list of numbers")
   local labels, weights = #target.labels, #target.weights
@@ -57,19 +63,16 @@ end
 function loss.distribution(target, classes, smoothing)
   local q
   smoothing = arguments.number("loss: smoothing", smoothing or 0, 0, 1)
+  loss.check_target(target)
   if loss.is_distribution(target) then
     q = check_distribution(target, classes)
   elseif type(target) == "userdata" then
     q = one_hot(target, classes)
-  elseif type(target) == "table" and target.labels and target.weights then
-    check_mixture(target)
+  else
     for k, labels in ipairs(target.labels) do
       local part = one_hot(labels, classes) * target.weights[k]
       q = q and q + part or part
     end
-  else
-    fail("loss: a target is a tensor of labels or a table with labels and weights, not %s",
-      arguments.described(target))
   end
   if smoothing > 0 then q = q * (1 - smoothing) + smoothing / classes end
   return q

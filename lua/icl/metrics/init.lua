@@ -30,9 +30,22 @@ local function positions(classes)
   return core.new_tensor(list, "i64")
 end
 
+local function check_logits(what, logits)
+  arguments.tensor(what .. ": logits", logits)
+  if logits:rank() ~= 2 then
+    fail("%s: the logits are (%s); they must be (n, classes)", what, table.concat(logits:shape(), ", "))
+  end
+end
+
 -- metrics.ranks(logits, labels) -> how many logits of each image are ahead of that of its label, f32 (n). Of equal
 -- logits the first counts as the larger, as for argmax; all are ahead of a label whose logit is NaN.
 function metrics.ranks(logits, labels)
+  check_logits("metrics.ranks", logits)
+  arguments.tensor("metrics.ranks: labels", labels)
+  if labels:rank() ~= 1 or labels:size(1) ~= logits:size(1) then
+    fail("metrics: there are %d rows of logits, but labels (%s); they must be (%d)", logits:size(1),
+      table.concat(labels:shape(), ", "), logits:size(1))
+  end
   local classes = logits:size(-1)
   local own = ops.where(ops.one_hot(labels, { classes = classes }), logits, -math.huge):max(-1, true)
   local earlier = ops.lt(positions(classes), labels:unsqueeze(-1))
@@ -63,10 +76,8 @@ end
 -- comes first. A label whose logit is NaN is a miss, and so is one that k others with NaN stand before.
 function metrics.accuracy(logits, target, k)
   logits = metrics.mean_of_views(logits)
-  arguments.tensor("metrics.accuracy: logits", logits)
-  if logits:rank() ~= 2 then
-    fail("metrics.accuracy: the logits are (%s); they must be (n, classes)", table.concat(logits:shape(), ", "))
-  end
+  check_logits("metrics.accuracy", logits)
+  loss.check_target(target)
   k = math.min(arguments.integer("metrics.accuracy: k", k or 1, 1), logits:size(-1))
   if type(target) == "userdata" then
     return hits(logits, loss.is_distribution(target) and target:argmax() or target, k):mean()
