@@ -9,6 +9,7 @@
 #include "backend/cpu/kernels/vector.h"
 
 enum { GROUP = 4 }; /* registers side by side */
+enum { AHEAD = 4 }; /* lines that are fetched before they are read: by itself a processor follows no lines with gaps */
 
 static inline int64_t whole_registers(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
 
@@ -49,6 +50,15 @@ static inline void spread(const void *from, int64_t channels, int64_t rows, floa
 /* The register at element i, or the first `part` lanes of it; 0: all. */
 INLINE vec read(icl_dtype dtype, const void *data, int64_t i, int64_t part) {
   return part ? load_part(dtype, data, i, part) : load(dtype, data, i);
+}
+
+/* Fetches `columns` registers from element i on, which may lie behind the memory. */
+INLINE void fetch(icl_dtype dtype, const void *data, int64_t i, int columns) {
+  enum { LINE = 64 };
+  int64_t bytes = dtype == ICL_BF16 ? 2 : 4;
+  UNROLL(4)
+  for (int64_t b = 0; b < columns * LANES * bytes; b += LINE)
+    __builtin_prefetch((const char *)((uintptr_t)data + (uintptr_t)(i * bytes + b)));
 }
 
 #endif

@@ -63,7 +63,8 @@ INLINE vec scale(const registers *r) { return r->coefficient[0] * X; }
 
 /* ---- loops ---- */
 
-/* Columns j to j + columns * LANES - 1 of lines first to end - 1, or the first `part` of these columns. */
+/* Columns j to j + columns * LANES - 1 of lines first to end - 1; of the last register only the first `part`, unless
+ * that is 0. */
 INLINE void map_columns(const operands *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t first,
                         int64_t end, int64_t j, int columns, int64_t part) {
   registers r[GROUP];
@@ -71,37 +72,52 @@ INLINE void map_columns(const operands *p, formula f, int images, int coefficien
   for (int v = 0; v < columns; v++)
     UNROLL(4)
   for (int k = 0; k < coefficients; k++)
-    r[v].coefficient[k] = read(ICL_F32, p->coefficient[k], j + v * LANES, part);
+    r[v].coefficient[k] = load(ICL_F32, p->coefficient[k], j + v * LANES);
   for (int64_t i = first; i < end; i++) {
+    UNROLL(3)
+    for (int k = 0; k < images; k++)
+      fetch(dtype, p->image[k], (i + AHEAD) * p->pitch[k] + j, columns);
     UNROLL(4)
     for (int v = 0; v < columns; v++)
       UNROLL(3)
     for (int k = 0; k < images; k++)
-      r[v].image[k] = read(dtype, p->image[k], i * p->pitch[k] + j + v * LANES, part);
+      r[v].image[k] = read(dtype, p->image[k], i * p->pitch[k] + j + v * LANES, v + 1 < columns ? 0 : part);
     int64_t at = i * p->out_pitch + j;
-    if (part)
-      store_part(dtype, p->out, at, part, f(&r[0]));
-    else if (columns == 1)
-      store(dtype, p->out, at, f(&r[0]));
-    else
-      UNROLL(2)
-    for (int v = 0; v < columns; v += 2)
+    int pairs = part ? (columns - 1) / 2 * 2 : columns / 2 * 2;
+    UNROLL(2)
+    for (int v = 0; v < pairs; v += 2)
       store_pair(dtype, p->out, at + v * LANES, f(&r[v]), f(&r[v + 1]));
+    UNROLL(2)
+    for (int v = pairs; v < columns; v++)
+      store_part(dtype, p->out, at + v * LANES, v + 1 < columns || !part ? LANES : part, f(&r[v]));
   }
 }
 
-/* Groups of registers a few lines at a time, so that memory is read about in order and coefficients are loaded once for
- * all of these lines; the registers at the end of all lines after that, since they are few. */
+/* A few lines at a time, each from its beginning to its end, so that memory is read about in order and coefficients are
+ * loaded once for all of these lines. */
 INLINE void map_lines(const operands *p, formula f, int images, int coefficients, icl_dtype dtype, int64_t lines) {
   enum { FEW = 4 };
-  int64_t j = 0, groups = p->length / (GROUP * LANES) * (GROUP * LANES);
-  for (int64_t i = 0; i < lines; i += FEW)
-    for (j = 0; j < groups; j += GROUP * LANES)
-      map_columns(p, f, images, coefficients, dtype, i, i + FEW < lines ? i + FEW : lines, j, GROUP, 0);
-  for (; j + LANES <= p->length; j += LANES)
-    map_columns(p, f, images, coefficients, dtype, 0, lines, j, 1, 0);
-  if (j < p->length)
-    map_columns(p, f, images, coefficients, dtype, 0, lines, j, 1, p->length - j);
+  int64_t groups = p->length / (GROUP * LANES) * (GROUP * LANES), rest = p->length - groups, part = rest % LANES;
+  for (int64_t i = 0; i < lines; i += FEW) {
+    int64_t end = i + FEW < lines ? i + FEW : lines;
+    for (int64_t j = 0; j < groups; j += GROUP * LANES)
+      map_columns(p, f, images, coefficients, dtype, i, end, j, GROUP, 0);
+    switch ((rest + LANES - 1) / LANES) {
+    case 0:
+      break;
+    case 1:
+      map_columns(p, f, images, coefficients, dtype, i, end, groups, 1, part);
+      break;
+    case 2:
+      map_columns(p, f, images, coefficients, dtype, i, end, groups, 2, part);
+      break;
+    case 3:
+      map_columns(p, f, images, coefficients, dtype, i, end, groups, 3, part);
+      break;
+    default:
+      map_columns(p, f, images, coefficients, dtype, i, end, groups, GROUP, part);
+    }
+  }
 }
 
 typedef void (*loop)(const operands *p, icl_dtype dtype, int64_t lines);
