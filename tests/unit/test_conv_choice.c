@@ -49,7 +49,7 @@ static const row small[] = {
     {{ICL_BF16, 3, 28, 28, 7, 7, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
     {{ICL_BF16, 3, 28, 28, 8, 8, {3, 3}, {1, 1}, {1, 1}, 2}, "direct", "direct"},
     {{ICL_BF16, 3, 28, 28, 16, 4, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
-    {{ICL_BF16, 3, 28, 28, 19, 19, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 3, 28, 28, 19, 19, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
     {{ICL_BF16, 3, 28, 28, 4, 8, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
     {{ICL_BF16, 3, 28, 28, 7, 10, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct"},
     {{ICL_BF16, 3, 28, 28, 16, 16, {3, 3}, {2, 2}, {1, 1}, 2}, "direct", "direct"},
@@ -150,10 +150,10 @@ static const row large[] = {
     {{ICL_BF16, 8, 8, 8, 640, 640, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "onednn"},
     /* DenseNet-BC, PyramidNet */
     {{ICL_BF16, 32, 32, 32, 24, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
-    {{ICL_BF16, 32, 32, 32, 48, 12, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 32, 32, 32, 48, 12, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
     {{ICL_BF16, 32, 16, 16, 204, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct"},
-    {{ICL_BF16, 32, 32, 32, 16, 18, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
-    {{ICL_BF16, 32, 16, 16, 41, 43, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct"},
+    {{ICL_BF16, 32, 32, 32, 16, 18, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
+    {{ICL_BF16, 32, 16, 16, 41, 43, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
     /* ResNeXt 8x64d and 32x4d */
     {{ICL_BF16, 8, 32, 32, 64, 512, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
     {{ICL_BF16, 8, 32, 32, 512, 512, {3, 3}, {1, 1}, {1, 1}, 8}, "winograd", "onednn"},
@@ -183,7 +183,16 @@ typedef struct {
   const char *single, *single_weight, *half, *half_weight;
 } unit_row;
 
+#define ODD(in, out)                                                                                                   \
+  { ICL_F32, 32, 16, 16, in, out, {3, 3}, {1, 1}, {1, 1}, 1 }
+
 static const unit_row by_units[] = {
+    /* channels that are no whole slices */
+    {ODD(11, 64), "direct", "direct", "onednn", "onednn"},
+    {ODD(12, 12), "winograd", "winograd", "onednn", "onednn"},
+    {ODD(48, 12), "winograd", "winograd", "onednn", "winograd"},
+    {ODD(41, 43), "winograd", "winograd", "onednn", "winograd"},
+    {ODD(49, 48), "winograd", "winograd", "winograd", "winograd"},
     {{ICL_F32, 64, 32, 32, 3, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
     {{ICL_F32, 64, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd", "winograd", "winograd"},
     {{ICL_F32, 64, 16, 16, 32, 64, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
@@ -203,6 +212,7 @@ static const unit_row by_units[] = {
     {{ICL_F32, 32, 32, 32, 120, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct", "onednn", "onednn"},
     {{ICL_F32, 8, 16, 16, 1024, 1024, {3, 3}, {1, 1}, {1, 1}, 8}, "winograd", "winograd", "winograd", "winograd"},
 };
+#undef ODD
 enum { BY_UNITS = sizeof by_units / sizeof *by_units };
 
 /* ---- the choice ---- */

@@ -25,6 +25,11 @@ static const conv_form minimal[] = {
     {ICL_F32, 17, 8, 8, 32, 64, {3, 3}, {1, 1}, {1, 1}, 1},
     {ICL_BF16, 3, 9, 10, 32, 48, {3, 3}, {1, 1}, {1, 1}, 1},
     {ICL_BF16, 2, 4, 3, 32, 64, {3, 3}, {1, 1}, {1, 1}, 2},
+    /* channels that are no whole slices */
+    {ICL_F32, 2, 7, 9, 41, 43, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 3, 5, 4, 3, 1, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_BF16, 2, 9, 8, 17, 70, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_F32, 20, 5, 6, 200, 190, {3, 3}, {1, 1}, {1, 1}, 1},
     /* weights that pass the caches; gradients that get larger blocks of tiles, one whole and one not */
     {ICL_F32, 1, 5, 4, 112, 80, {3, 3}, {1, 1}, {1, 1}, 1},
     {ICL_F32, 70, 2, 3, 176, 192, {3, 3}, {1, 1}, {1, 1}, 1},

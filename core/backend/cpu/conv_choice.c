@@ -65,16 +65,28 @@ static const rule *rule_of(const icl__processor *p) {
   return p->dot_bf16 ? &narrow_bf16 : &narrow;
 }
 
+/* Channels are computed in whole slices of 16. What is added to others pays from 12 on, against kernels that multiply
+ * bf16 from 48 on, and from 28 on one side where the gradient is that of weights. */
+static bool fills_slices(const icl__conv_shape *s, bool against_bf16) {
+  enum { SLICE = 16, LEAST = 12, LEAST_BESIDE_BF16 = 48, LARGER_BESIDE_BF16 = 28 };
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, less = in < out ? in : out;
+  if (in % SLICE == 0 && out % SLICE == 0)
+    return true;
+  if (against_bf16 && s->direction != ICL__CONV_WEIGHT)
+    return less >= LEAST_BESIDE_BF16;
+  return less >= LEAST && (!against_bf16 || in + out - less >= LARGER_BESIDE_BF16);
+}
+
 /* Tiles at the right and lower edge are computed as whole ones, so images that fill less than half of theirs do not
  * count. */
 static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_shape *s,
-                             const icl__processor *processor, int64_t images) {
+                             const icl__processor *processor, int64_t images, bool dnnl) {
   enum { CACHE = 16 << 20 };
   const rule *r = rule_of(processor);
   const least *from = s->dtype == ICL_BF16 ? &r->half : &r->single;
   int64_t pixels = (int64_t)s->x[0] * s->x[1], tiles = (int64_t)((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
   size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
-  if (2 * pixels < PIXELS * tiles)
+  if (2 * pixels < PIXELS * tiles || !fills_slices(s, dnnl && s->dtype == ICL_BF16 && processor->dot_bf16))
     return false;
   return images * pixels >= PIXELS * (bytes <= CACHE ? from->few : from->enough);
 }
@@ -145,7 +157,7 @@ static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__proc
   const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
   if (dnnl && ((s->dtype == ICL_BF16 && processor->amx_bf16) || leaves_groups(s, processor)))
     return NULL;
-  if (winograd->fits(s) && prefers_winograd(winograd, s, processor, images))
+  if (winograd->fits(s) && prefers_winograd(winograd, s, processor, images, dnnl))
     return winograd_for(s);
   return direct->fits(s) && !(dnnl && prefers_dnnl(s, processor)) ? direct : NULL;
 }

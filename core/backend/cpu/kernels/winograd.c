@@ -1,8 +1,8 @@
 /* winograd.c - 3x3 convolutions of stride 1 and padding 1 by minimal filtering, F(4x4, 3x3) (Lavin and Gray 2016).
  *
  * A tile of 4x4 results needs a tile of 6x6 pixels. Both, and the weights, are transformed to 36 positions, at each of
- * which the sum over channels is a matrix product: 4 times fewer products than by the definition. Channels of a group
- * come in multiples of 16.
+ * which the sum over channels is a matrix product: 4 times fewer products than by the definition. Channels are rounded
+ * up to multiples of 16; those that there are not are 0.
  *
  * Transformed weights and weight gradients: [group][36][panels of output channels][input channel][lanes of the panel].
  * Scratch of a block of tiles: [36][channels / 16][tiles][16], so that a product reads the channels of a tile one after
@@ -28,13 +28,18 @@ enum { ROWS_OF_TWO = 4, ROWS_OF_ONE = 8 };
 typedef struct {
   icl_dtype dtype;
   int32_t images, h, w;    /* the result is as large */
-  int32_t in, out, groups; /* channels of a group */
+  int32_t in, out, groups; /* channels of a group, in whole slices */
+  int32_t read, made;      /* those of them that there are */
 } problem;
+
+static int32_t whole_slices(int32_t count) { return (count + SLICE - 1) / SLICE * SLICE; }
 
 static problem problem_of(const icl__conv_shape *s) {
   bool back = s->direction == ICL__CONV_INPUT;
   const int32_t *from = back ? s->y : s->x, *to = back ? s->x : s->y;
-  return (problem){s->dtype, s->images, s->x[0], s->x[1], from[2] / s->groups, to[2] / s->groups, s->groups};
+  int32_t read = from[2] / s->groups, made = to[2] / s->groups;
+  return (problem){s->dtype,           s->images, s->x[0], s->x[1], whole_slices(read),
+                   whole_slices(made), s->groups, read,    made};
 }
 
 /* ---- panels: the output channels of two vectors, of one at the end if their number is odd ---- */
@@ -187,39 +192,65 @@ static patch patch_of(const grid *g, int32_t t, const void *images, int32_t chan
                  pitch};
 }
 
-static int32_t whole_slices(int32_t tiles) { return (tiles + SLICE - 1) / SLICE * SLICE; }
+/* How many of LANES channels, from `c` on, there are among `count`. */
+static int lanes_at(int32_t count, int32_t c) { return count - c > LANES ? LANES : count > c ? count - c : 0; }
+
+/* The last channels, where they fill no register: apart from the loops over the others, which they would slow down. */
+static __attribute__((noinline)) void input_rest(const patch *at, int64_t channel, int lanes, float *v, size_t stride,
+                                                 icl_dtype dtype) {
+  FOR_FLOATS(dtype, transform_input, at, channel, lanes, v, stride);
+}
+
+static __attribute__((noinline)) void gradient_rest(const patch *at, int64_t channel, int lanes, float *m,
+                                                    size_t stride, icl_dtype dtype) {
+  FOR_FLOATS(dtype, transform_gradient, at, channel, lanes, m, stride);
+}
+
+static __attribute__((noinline)) void result_rest(const float *m, size_t stride, const patch *y, int64_t channel,
+                                                  int lanes, icl_dtype dtype) {
+  FOR_FLOATS(dtype, transform_result, m, stride, y, channel, lanes);
+}
 
 INLINE void inputs(const grid *g, int32_t first, int32_t tiles, const void *x, int64_t channel, float *v,
                    icl_dtype dtype) {
   size_t stride = stride_of(g->block, g->problem.in);
-  for (int32_t t = 0; t < tiles; t++) {
-    patch at = patch_of(g, first + t, x, g->problem.in, 1);
-    for (int32_t c = 0; c < g->problem.in; c += LANES)
-      transform_input(&at, channel + c, v + slice_of(c, g->block) + t * SLICE, stride, dtype);
+  for (int32_t t = 0; t < tiles; t++, v += SLICE) {
+    patch at = patch_of(g, first + t, x, g->problem.read, 1);
+    int32_t c = 0;
+    for (; c + LANES <= g->problem.read; c += LANES)
+      transform_input(&at, channel + c, LANES, v + slice_of(c, g->block), stride, dtype);
+    for (; c < g->problem.in; c += LANES)
+      input_rest(&at, channel + c, lanes_at(g->problem.read, c), v + slice_of(c, g->block), stride, dtype);
   }
-  for (int32_t t = tiles; t < whole_slices(tiles); t++) /* products take whole slices of tiles */
+  for (int32_t t = tiles; t < whole_slices(tiles); t++, v += SLICE) /* products take whole slices of tiles */
     for (int32_t c = 0; c < g->problem.in; c += SLICE)
       for (int p = 0; p < POSITIONS; p++)
-        memset(v + (size_t)p * stride + slice_of(c, g->block) + t * SLICE, 0, SLICE * sizeof *v);
+        memset(v + (size_t)p * stride + slice_of(c, g->block), 0, SLICE * sizeof *v);
 }
 
 INLINE void gradients(const grid *g, int32_t first, int32_t tiles, const void *gy, int64_t channel, float *m,
                       icl_dtype dtype) {
   size_t stride = stride_of(g->block, g->problem.out);
-  for (int32_t t = 0; t < tiles; t++) {
-    patch at = patch_of(g, first + t, gy, g->problem.out, 0);
-    for (int32_t c = 0; c < g->problem.out; c += LANES)
-      transform_gradient(&at, channel + c, m + slice_of(c, g->block) + t * SLICE, stride, dtype);
+  for (int32_t t = 0; t < tiles; t++, m += SLICE) {
+    patch at = patch_of(g, first + t, gy, g->problem.made, 0);
+    int32_t c = 0;
+    for (; c + LANES <= g->problem.made; c += LANES)
+      transform_gradient(&at, channel + c, LANES, m + slice_of(c, g->block), stride, dtype);
+    for (; c < g->problem.out; c += LANES)
+      gradient_rest(&at, channel + c, lanes_at(g->problem.made, c), m + slice_of(c, g->block), stride, dtype);
   }
 }
 
 INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m, void *y, int64_t channel,
                     icl_dtype dtype) {
   size_t stride = stride_of(g->block, g->problem.out);
-  for (int32_t t = 0; t < tiles; t++) {
-    patch at = patch_of(g, first + t, y, g->problem.out, 0);
-    for (int32_t c = 0; c < g->problem.out; c += LANES)
-      transform_result(m + slice_of(c, g->block) + t * SLICE, stride, &at, channel + c, dtype);
+  for (int32_t t = 0; t < tiles; t++, m += SLICE) {
+    patch at = patch_of(g, first + t, y, g->problem.made, 0);
+    int32_t c = 0;
+    for (; c + LANES <= g->problem.made; c += LANES)
+      transform_result(m + slice_of(c, g->block), stride, &at, channel + c, LANES, dtype);
+    if (c < g->problem.made)
+      result_rest(m + slice_of(c, g->block), stride, &at, channel + c, g->problem.made - c, dtype);
   }
 }
 
@@ -280,53 +311,62 @@ static size_t start_of(const problem *s, size_t group, int panel, bool fused) {
   return fused ? TAPS * (group * matrix + start) : POSITIONS * group * matrix + start;
 }
 
-/* LANES input channels from `i` on, LANES output channels from `o` on, of weights that are read as they are: `at` is
- * element (0, i, o), `spot` and `row` the elements from one kernel position and one input channel to the next. */
-INLINE void prepare_straight(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride,
-                             bool large) {
+/* Weights of LANES input and LANES output channels, of which `in` and `out` are there: `at` is the first, `spot` and
+ * `row` are the elements from one kernel position, and from one row of channels, to the next. */
+typedef struct {
+  const float *at;
+  size_t spot, row;
+  int in, out;
+} square;
+
+/* A row is an input channel. */
+INLINE void prepare_straight(const square *w, float *u, size_t step, size_t stride, bool large) {
   for (int i = 0; i < LANES; i++) {
     vec g[TAPS];
-    for (int k = 0; k < TAPS; k++)
-      g[k] = load(ICL_F32, at + (size_t)k * spot + (size_t)i * row, 0);
+    for (size_t k = 0; k < TAPS; k++)
+      g[k] = load_part(ICL_F32, w->at, (int64_t)(k * w->spot + (size_t)i * w->row), i < w->in ? w->out : 0);
     transform_weights(g, u + (size_t)i * step, stride, large);
   }
 }
 
-/* The same of weights that are read turned: `at` is element (0, o, i), `row` from one o to the next. */
-INLINE void prepare_turned(const float *at, size_t spot, size_t row, float *u, size_t step, size_t stride, bool large) {
-  vec square[LANES][TAPS]; /* by input channel; lanes are output channels */
+/* A row is an output channel, and positions are turned. */
+INLINE void prepare_turned(const square *w, float *u, size_t step, size_t stride, bool large) {
+  vec g[LANES][TAPS]; /* by input channel; lanes are output channels */
   for (size_t k = 0; k < TAPS; k++) {
     vec r[LANES];
-    for (size_t o = 0; o < LANES; o++)
-      r[o] = load(ICL_F32, at + k * spot + o * row, 0);
+    for (int o = 0; o < LANES; o++)
+      r[o] = load_part(ICL_F32, w->at, (int64_t)(k * w->spot + (size_t)o * w->row), o < w->out ? w->in : 0);
     transpose(r);
     for (int i = 0; i < LANES; i++)
-      square[i][TAPS - 1 - k] = r[i];
+      g[i][TAPS - 1 - k] = r[i];
   }
   for (size_t i = 0; i < LANES; i++)
-    transform_weights(square[i], u + i * step, stride, large);
+    transform_weights(g[i], u + i * step, stride, large);
 }
 
 INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts,
                         bool large) {
   problem p = problem_of(shape);
   const problem *s = &p;
+  bool back = shape->direction == ICL__CONV_INPUT;
   int panels = panels_of(s->out), all = s->groups * panels;
-  size_t in = (size_t)s->in, out = (size_t)s->out, groups = (size_t)s->groups;
+  size_t read = (size_t)s->read, made = (size_t)s->made, groups = (size_t)s->groups;
+  square w = {.spot = read * groups * made, .row = groups * (back ? read : made)};
   for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
-    size_t group = (size_t)(n / panels), o = (size_t)(n % panels) * PANEL;
-    int vectors = vectors_of(s->out, n % panels);
+    size_t group = (size_t)(n / panels), step = (size_t)vectors_of(s->out, n % panels) * LANES;
     float *u = weights + start_of(s, group, n % panels, false);
-    for (size_t q = 0; q < (size_t)vectors; q++)
-      for (size_t i = 0; i < in; i += LANES) {
-        size_t step = (size_t)vectors * LANES, c = o + q * LANES;
-        float *to = u + i * step + q * LANES;
-        if (shape->direction == ICL__CONV_INPUT)
-          prepare_turned(hwio + c * groups * in + group * in + i, out * groups * in, groups * in, to, step, in * out,
-                         large);
+    for (int32_t q = 0; q < (int32_t)step; q += LANES)
+      for (int32_t i = 0; i < s->in; i += LANES) {
+        int32_t o = n % panels * PANEL + q;
+        float *to = u + (size_t)i * step + q;
+        w.at =
+            hwio + (back ? (size_t)o * w.row + group * read + (size_t)i : (size_t)i * w.row + group * made + (size_t)o);
+        w.in = lanes_at(s->read, i);
+        w.out = lanes_at(s->made, o);
+        if (back)
+          prepare_turned(&w, to, step, (size_t)s->in * (size_t)s->out, large);
         else
-          prepare_straight(hwio + i * groups * out + group * out + c, in * groups * out, groups * out, to, step,
-                           in * out, large);
+          prepare_straight(&w, to, step, (size_t)s->in * (size_t)s->out, large);
       }
   }
 }
@@ -348,7 +388,8 @@ static void prepare(const icl__conv_shape *shape, const float *hwio, float *to, 
 }
 
 /* Gradients of `count` threads, each brought back before it is added: so a process may have any of them. */
-INLINE void add_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot, bool fused) {
+INLINE void add_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot, int lanes,
+                     bool fused) {
   vec sum[TAPS];
   for (int k = 0; k < TAPS; k++)
     sum[k] = -(vec){0};
@@ -359,7 +400,7 @@ INLINE void add_back(const float *u, size_t position, int count, size_t stride, 
       sum[k] += load(ICL_F32, u + (size_t)k * position, 0);
   }
   for (int k = 0; k < TAPS; k++)
-    store(ICL_F32, hwio + (size_t)k * spot, 0, sum[k]);
+    store_part(ICL_F32, hwio + (size_t)k * spot, 0, lanes, sum[k]);
 }
 
 INLINE void finish_any(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
@@ -367,16 +408,16 @@ INLINE void finish_any(const icl__conv_shape *shape, const float *gradients, int
   problem p = problem_of(shape);
   const problem *s = &p;
   int panels = panels_of(s->out), all = s->groups * panels;
-  size_t in = (size_t)s->in, out = (size_t)s->out, row = (size_t)s->groups * out;
+  size_t read = (size_t)s->read, made = (size_t)s->made, row = (size_t)s->groups * made;
   for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
-    size_t group = (size_t)(n / panels), o = group * out + (size_t)(n % panels) * PANEL;
-    int vectors = vectors_of(s->out, n % panels);
-    layout from = layout_of(s, vectors, fused);
+    size_t group = (size_t)(n / panels);
+    int32_t first = n % panels * PANEL;
+    layout from = layout_of(s, vectors_of(s->out, n % panels), fused);
     const float *u = gradients + start_of(s, group, n % panels, fused);
-    for (size_t i = 0; i < in; i++)
-      for (size_t q = 0; q < (size_t)vectors; q++)
-        add_back(u + i * from.row + q * LANES, from.position, count, stride, hwio + i * row + o + q * LANES, in * row,
-                 fused);
+    for (size_t i = 0; i < read; i++)
+      for (int32_t o = first; o < s->made && o < first + PANEL; o += LANES)
+        add_back(u + i * from.row + (o - first), from.position, count, stride,
+                 hwio + i * row + group * made + (size_t)o, read * row, lanes_at(s->made, o), fused);
   }
 }
 
@@ -402,10 +443,10 @@ static void convolve(const icl__conv_shape *shape, const void *x, const float *w
     for (int32_t first = 0; first < g.tiles; first += g.block) {
       int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
       const float *u = weights + (size_t)group * POSITIONS * matrix;
-      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->in, v);
+      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->read, v);
       for (size_t p = 0; p < POSITIONS; p++)
         product(s, v + p * in_stride, u + p * matrix, m + p * out_stride, tiles, g.block);
-      FOR_FLOATS(s->dtype, results, &g, first, tiles, m, y, (int64_t)group * s->out);
+      FOR_FLOATS(s->dtype, results, &g, first, tiles, m, y, (int64_t)group * s->made);
     }
 }
 
@@ -476,8 +517,8 @@ static void differentiate_any(const icl__conv_shape *shape, const void *x, const
     for (int32_t first = 0; first < g.tiles; first += g.block) {
       int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
       bool add = accumulate || first > 0;
-      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->in, v);
-      FOR_FLOATS(s->dtype, gradients, &g, first, tiles, gy, (int64_t)group * s->out, m);
+      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->read, v);
+      FOR_FLOATS(s->dtype, gradients, &g, first, tiles, gy, (int64_t)group * s->made, m);
       if (fused)
         add_pieces(&g, (size_t)group, tiles, v, m, u, gradient, add);
       else
@@ -501,7 +542,7 @@ static bool fits(const icl__conv_shape *s) {
   for (int d = 0; d < 2; d++)
     if (s->kernel[d] != 3 || s->stride[d] != 1 || s->padding[d] != 1)
       return false;
-  return s->x[2] / s->groups % 16 == 0 && s->y[2] / s->groups % 16 == 0;
+  return s->groups == 1 || (s->x[2] / s->groups % SLICE == 0 && s->y[2] / s->groups % SLICE == 0);
 }
 
 static size_t scratch(const icl__conv_shape *shape) {

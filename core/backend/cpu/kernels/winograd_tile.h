@@ -81,22 +81,22 @@ typedef struct {
   int64_t pitch; /* elements from pixel to pixel */
 } patch;
 
-INLINE vec pixel(const patch *at, int i, int j, int64_t channel, icl_dtype dtype) {
+INLINE vec pixel(const patch *at, int i, int j, int64_t channel, int lanes, icl_dtype dtype) {
   int32_t row = at->top + i, column = at->left + j;
   if ((uint32_t)row >= (uint32_t)at->h || (uint32_t)column >= (uint32_t)at->w)
     return (vec){0};
-  return load(dtype, at->data, ((int64_t)row * at->w + column) * at->pitch + channel);
+  return load_part(dtype, at->data, ((int64_t)row * at->w + column) * at->pitch + channel, lanes);
 }
 
-/* 6x6 pixels -> 36 positions, `stride` floats apart. All pixels are loaded first: between their branches a product and
- * the sum it belongs to would not become one instruction. */
-INLINE void transform_input(const patch *at, int64_t channel, float *v, size_t stride, icl_dtype dtype) {
+/* 6x6 pixels -> 36 positions, `stride` floats apart, of `lanes` channels; those after them are 0. All pixels are loaded
+ * first: between their branches a product and the sum it belongs to would not become one instruction. */
+INLINE void transform_input(const patch *at, int64_t channel, int lanes, float *v, size_t stride, icl_dtype dtype) {
   vec x[6][6], t[6][6];
   UNROLL(6)
   for (int i = 0; i < 6; i++)
     UNROLL(6)
   for (int j = 0; j < 6; j++)
-    x[i][j] = pixel(at, i, j, channel, dtype);
+    x[i][j] = pixel(at, i, j, channel, lanes, dtype);
   UNROLL(6)
   for (int i = 0; i < 6; i++)
     input_6(t[i], x[i]);
@@ -111,13 +111,13 @@ INLINE void transform_input(const patch *at, int64_t channel, float *v, size_t s
 }
 
 /* 4x4 gradients of results -> 36 positions */
-INLINE void transform_gradient(const patch *at, int64_t channel, float *m, size_t stride, icl_dtype dtype) {
+INLINE void transform_gradient(const patch *at, int64_t channel, int lanes, float *m, size_t stride, icl_dtype dtype) {
   vec y[4][4], t[4][6];
   UNROLL(4)
   for (int i = 0; i < 4; i++)
     UNROLL(4)
   for (int j = 0; j < 4; j++)
-    y[i][j] = pixel(at, i, j, channel, dtype);
+    y[i][j] = pixel(at, i, j, channel, lanes, dtype);
   UNROLL(4)
   for (int i = 0; i < 4; i++)
     gradient_6(t[i], y[i]);
@@ -131,8 +131,9 @@ INLINE void transform_gradient(const patch *at, int64_t channel, float *m, size_
   }
 }
 
-/* 36 positions -> 4x4 results, those within the image */
-INLINE void transform_result(const float *m, size_t stride, const patch *y, int64_t channel, icl_dtype dtype) {
+/* 36 positions -> 4x4 results, those within the image, of `lanes` channels */
+INLINE void transform_result(const float *m, size_t stride, const patch *y, int64_t channel, int lanes,
+                             icl_dtype dtype) {
   vec t[4][6];
   UNROLL(6)
   for (int j = 0; j < 6; j++) {
@@ -153,7 +154,7 @@ INLINE void transform_result(const float *m, size_t stride, const patch *y, int6
     UNROLL(4)
     for (int j = 0; j < 4; j++)
       if (row < y->h && y->left + j < y->w)
-        store(dtype, y->data, ((int64_t)row * y->w + y->left + j) * y->pitch + channel, o[j]);
+        store_part(dtype, y->data, ((int64_t)row * y->w + y->left + j) * y->pitch + channel, lanes, o[j]);
   }
 }
 
