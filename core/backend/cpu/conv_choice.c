@@ -178,6 +178,7 @@ void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice
   bool suits = !half || (bf16_suits(shape) && (!processor->amx_bf16 || amx_suits(shape)));
   bool dnnl = icl__dnnl_library && suits;
   *c = (icl__conv){.shape = *shape, .widen = !suits};
+  c->shape.cache = processor->cache;
   if (forced != ICL__CONV_AUTO && forced != ICL__CONV_ONEDNN)
     c->own = asked_for(forced, shape);
   else if (forced == ICL__CONV_AUTO || !dnnl)

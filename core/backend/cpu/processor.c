@@ -2,6 +2,7 @@
 #include "backend/cpu/processor.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 icl__processor icl__processor_at_hand(void) {
   icl__processor p = {0};
@@ -10,6 +11,10 @@ icl__processor icl__processor_at_hand(void) {
   p.avx512 = p.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   p.avx512_bf16 = p.avx512 && __builtin_cpu_supports("avx512bf16");
+#endif
+#if defined _SC_LEVEL2_CACHE_SIZE
+  long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  p.cache = cache > 0 ? (size_t)cache : 0;
 #endif
   return p;
 }

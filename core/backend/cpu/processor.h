@@ -11,6 +11,7 @@ typedef struct {
   bool avx512_bf16; /* conversion and dot products */
   bool dot_bf16;    /* those products are used: by oneDNN's convolutions */
   bool amx_bf16;    /* products of bf16 matrices: oneDNN's convolutions use them if the system lets them */
+  size_t cache;     /* bytes of the second level, which a core has for itself; 0: the system does not say */
 } icl__processor;
 
 /* Without what oneDNN alone uses: icl__conv_processor() of conv.h tells of that, too. */

@@ -14,6 +14,7 @@ typedef struct {
   icl_dtype dtype;            /* of images and their gradients: f32 or bf16 */
   int32_t images, x[3], y[3]; /* h, w, c of input and output */
   int32_t kernel[2], stride[2], padding[2], groups;
+  size_t cache; /* bytes of a core's own cache, for sizes of blocks; 0: it is not known */
 } icl__conv_shape;
 
 typedef struct {

@@ -53,14 +53,17 @@ INLINE size_t slice_of(int32_t c, int32_t block) { return (size_t)(c / SLICE * b
 
 /* ---- blocks of tiles: sizes ---- */
 
-/* Tiles that are transformed together: their 36 positions of input and result take about half of a 2 MB cache, and they
- * are no fewer than make the reading of large weights worth it. Large gradients of weights are read and written again
- * for each block, so they get more. */
-static int32_t block_of(const problem *s, icl__conv_direction direction) {
-  bool large = (int64_t)s->in * s->out >= 1 << 15;
+/* Tiles that are transformed together: their 36 positions of input and result share a core's cache with the weights,
+ * where those fit; larger weights are read again for each block, from a cache of all cores or, the largest, from
+ * memory. Large gradients of weights are read and written, so they get larger blocks. */
+static int32_t block_of(const problem *s, const icl__conv_shape *shape) {
+  enum { USUAL = 1 << 20, SHARED = 16 << 20, LARGE = 1 << 15, ROOM = 8 << 20 };
+  bool gradient = shape->direction == ICL__CONV_WEIGHT, large = s->in * s->out >= LARGE;
+  int64_t cache = shape->cache ? (int64_t)shape->cache : USUAL, weights = POSITIONS * 4 * (int64_t)s->in * s->out;
+  int64_t room = gradient && large ? ROOM : cache - weights, fit = room / (POSITIONS * 4 * (s->in + s->out));
+  int64_t least = weights > (gradient ? cache : SHARED) ? 32 : 16;
+  int64_t block = fit < least ? least : fit > 64 ? 64 : fit / 16 * 16;
   int64_t tiles = (int64_t)s->images * ((s->h + 3) / 4) * ((s->w + 3) / 4);
-  int64_t fit = (large && direction == ICL__CONV_WEIGHT ? 8 << 20 : 1 << 20) / (POSITIONS * 4 * (s->in + s->out));
-  int64_t least = large ? 32 : 16, block = fit < least ? least : fit > 64 ? 64 : fit / 16 * 16;
   return (int32_t)(tiles < block ? (tiles + 15) / 16 * 16 : block);
 }
 
@@ -176,7 +179,7 @@ typedef struct {
 static grid grid_of(const icl__conv_shape *shape) {
   problem s = problem_of(shape);
   int32_t across = (s.w + 3) / 4, per_image = (s.h + 3) / 4 * across;
-  return (grid){s, across, per_image, s.images * per_image, block_of(&s, shape->direction)};
+  return (grid){s, across, per_image, s.images * per_image, block_of(&s, shape)};
 }
 
 /* The patch of tile `t`: `border` pixels around its 4x4 results. */
@@ -547,7 +550,7 @@ static bool fits(const icl__conv_shape *s) {
 
 static size_t scratch(const icl__conv_shape *shape) {
   problem s = problem_of(shape);
-  int32_t block = block_of(&s, shape->direction);
+  int32_t block = block_of(&s, shape);
   return POSITIONS * (stride_of(block, s.in) + stride_of(block, s.out));
 }
 
