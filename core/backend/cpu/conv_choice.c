@@ -95,7 +95,8 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
  * other form; those of narrow convolutions of large images are better turned back at the end. */
 static const icl__conv_kernel *winograd_for(const icl__conv_shape *s) {
   enum { FEW = 4, LARGE = 1 << 15 };
-  bool few = s->x[0] * s->x[1] <= FEW * PIXELS, large = s->x[2] / s->groups * (s->y[2] / s->groups) >= LARGE;
+  bool few = (int64_t)s->x[0] * s->x[1] <= FEW * PIXELS,
+       large = (int64_t)s->x[2] / s->groups * (s->y[2] / s->groups) >= LARGE;
   return (few || large) && s->direction == ICL__CONV_WEIGHT ? icl__cpu_winograd_fused() : icl__cpu_winograd();
 }
 

@@ -9,12 +9,10 @@
  * another and the channels of eight tiles from eight streams only.
  *
  * Of weight gradients there is a second kernel, which turns pieces of them back at once: [group][panel][input channel]
- * [9][lanes of the panel]. Four times less memory moves, but it is done for every block of tiles, so it is for few. */
-#include "backend/cpu/kernels/conv_kernel.h"
+ * [9][lanes of the panel]. Four times less memory moves, but it is done for every block of tiles, so it is for few, or
+ * for large weights. */
 #include "backend/cpu/kernels/transpose.h"
-#include "backend/cpu/kernels/winograd_tile.h"
-
-enum { SLICE = 16, POSITIONS = 36, TAPS = 9, PANEL = 2 * LANES };
+#include "backend/cpu/kernels/winograd_problem.h"
 
 /* Rows of a product that are held in registers, by the vectors of a row. */
 #if defined __AVX512F__
@@ -22,54 +20,6 @@ enum { ROWS_OF_TWO = 8, ROWS_OF_ONE = 16 };
 #else
 enum { ROWS_OF_TWO = 4, ROWS_OF_ONE = 8 };
 #endif
-
-/* The convolution that is computed: for an input gradient that of the result's gradient with weights that are turned by
- * 180 degrees and whose channels have changed sides. */
-typedef struct {
-  icl_dtype dtype;
-  int32_t images, h, w;    /* the result is as large */
-  int32_t in, out, groups; /* channels of a group, in whole slices */
-  int32_t read, made;      /* those of them that there are */
-} problem;
-
-static int32_t whole_slices(int32_t count) { return (count + SLICE - 1) / SLICE * SLICE; }
-
-static problem problem_of(const icl__conv_shape *s) {
-  bool back = s->direction == ICL__CONV_INPUT;
-  const int32_t *from = back ? s->y : s->x, *to = back ? s->x : s->y;
-  int32_t read = from[2] / s->groups, made = to[2] / s->groups;
-  return (problem){s->dtype,           s->images, s->x[0], s->x[1], whole_slices(read),
-                   whole_slices(made), s->groups, read,    made};
-}
-
-/* ---- panels: the output channels of two vectors, of one at the end if their number is odd ---- */
-
-static int panels_of(int32_t out) { return (out / LANES + 1) / 2; }
-static int vectors_of(int32_t out, int panel) { return out / LANES - 2 * panel >= 2 ? 2 : 1; }
-static size_t panel_start(const problem *s, int panel) { return (size_t)panel * PANEL * (size_t)s->in; }
-
-/* Where channel `c` of tile 0 lies within a position. */
-INLINE size_t slice_of(int32_t c, int32_t block) { return (size_t)(c / SLICE * block * SLICE + c % SLICE); }
-
-/* ---- blocks of tiles: sizes ---- */
-
-/* Tiles that are transformed together: their 36 positions of input and result share a core's cache with the weights,
- * where those fit; larger weights are read again for each block, from a cache of all cores or, the largest, from
- * memory. Large gradients of weights are read and written, so they get larger blocks. */
-static int32_t block_of(const problem *s, const icl__conv_shape *shape) {
-  enum { USUAL = 1 << 20, SHARED = 16 << 20, LARGE = 1 << 15, ROOM = 8 << 20 };
-  bool gradient = shape->direction == ICL__CONV_WEIGHT, large = s->in * s->out >= LARGE;
-  int64_t cache = shape->cache ? (int64_t)shape->cache : USUAL, weights = POSITIONS * 4 * (int64_t)s->in * s->out;
-  int64_t room = gradient && large ? ROOM : cache - weights, fit = room / (POSITIONS * 4 * (s->in + s->out));
-  int64_t least = weights > (gradient ? cache : SHARED) ? 32 : 16;
-  int64_t block = fit < least ? least : fit > 64 ? 64 : fit / 16 * 16;
-  int64_t tiles = (int64_t)s->images * ((s->h + 3) / 4) * ((s->w + 3) / 4);
-  return (int32_t)(tiles < block ? (tiles + 15) / 16 * 16 : block);
-}
-
-/* A position's values lie 16 floats further apart than they are long: powers of two would meet in the same sets of the
- * cache. */
-static size_t stride_of(int32_t block, int32_t channels) { return (size_t)block * (size_t)channels + 16; }
 
 /* ---- products ---- */
 
@@ -170,33 +120,6 @@ static void correlate(const problem *s, const float *v, const float *m, float *u
 }
 
 /* ---- blocks of tiles ---- */
-
-typedef struct {
-  problem problem;
-  int32_t across, per_image, tiles, block; /* tiles of a row, of an image, of all; of a block */
-} grid;
-
-static grid grid_of(const icl__conv_shape *shape) {
-  problem s = problem_of(shape);
-  int32_t across = (s.w + 3) / 4, per_image = (s.h + 3) / 4 * across;
-  return (grid){s, across, per_image, s.images * per_image, block_of(&s, shape)};
-}
-
-/* The patch of tile `t`: `border` pixels around its 4x4 results. */
-static patch patch_of(const grid *g, int32_t t, const void *images, int32_t channels, int32_t border) {
-  const problem *s = &g->problem;
-  int32_t image = t / g->per_image, within = t % g->per_image;
-  int64_t pitch = (int64_t)channels * s->groups, first = (int64_t)image * s->h * s->w * pitch;
-  return (patch){(char *)(uintptr_t)images + (size_t)first * icl_dtype_bytes(s->dtype),
-                 s->h,
-                 s->w,
-                 within / g->across * 4 - border,
-                 within % g->across * 4 - border,
-                 pitch};
-}
-
-/* How many of LANES channels, from `c` on, there are among `count`. */
-static int lanes_at(int32_t count, int32_t c) { return count - c > LANES ? LANES : count > c ? count - c : 0; }
 
 /* The last channels, where they fill no register: apart from the loops over the others, which they would slow down. */
 static __attribute__((noinline)) void input_rest(const patch *at, int64_t channel, int lanes, float *v, size_t stride,
@@ -381,8 +304,7 @@ static size_t weights(const icl__conv_shape *shape) {
 
 /* What outgrows the cache of a core has left it when it is read. */
 static void prepare(const icl__conv_shape *shape, const float *hwio, float *to, int part, int parts) {
-  enum { CACHE = 1 << 20 };
-  if (weights(shape) * sizeof *to > CACHE) {
+  if (weights(shape) * sizeof *to > cache_of(shape)) {
     prepare_any(shape, hwio, to, part, parts, true);
     end_streams();
   } else {
