@@ -224,7 +224,7 @@ end
 
 local function word_text(word)
   local search = require "icl.help.search"
-  if word == "pytorch" then return require "icl.help.pytorch" end
+  if word == "pytorch" then return (require "icl.help.pytorch") end  -- without where it was found
   local value = resolve(word)
   if value == nil and word:find "%." then value = resolve("icl." .. word) end
   if value ~= nil then return text_of(value) end
