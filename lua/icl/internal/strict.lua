@@ -8,7 +8,7 @@ local strict = {}
 -- are not among its fields, though one may use them.
 function strict.absent(module, called, name, more)
   local there = arguments.names(module)
-  table.move(more or {}, 1, #(more or {}), #there + 1, there)
+  if more then table.move(more, 1, #more, #there + 1, there) end
   fail("%s: there is no '%s'%s", called, tostring(name), arguments.suggestion(tostring(name), there))
 end
 

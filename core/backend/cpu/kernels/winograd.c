@@ -449,6 +449,7 @@ static void differentiate_any(const icl__conv_shape *shape, const void *x, const
       else
         add_positions(&g, (size_t)group, tiles, v, m, gradient, add);
     }
+  end_streams(); /* of add_piece */
 }
 
 static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient, bool accumulate,
