@@ -18,10 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #if defined __x86_64__
-#include <cpuid.h>
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 enum { BLOCK = 128 << 20, PIECE = 1 << 20, PIECES = BLOCK / PIECE, MOST_THREADS = PIECES };
@@ -101,16 +98,6 @@ static void copy_pieces(place *p, long times) {
 enum { TILE_ROWS = 16, TILE_BYTES = 64 }; /* of each row */
 
 #if defined __x86_64__
-/* Linux keeps tiles only for programs that ask for them. */
-static bool has_tiles(void) {
-  enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
-    return false;
-  bool tiles = d >> 24 & 1, of_bf16 = d >> 22 & 1;
-  return tiles && of_bf16 && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
-}
-
 /* Two tiles by two. The compiler does not know what memory these instructions touch. */
 __attribute__((target("amx-tile,amx-bf16"))) static void products_of_tiles(place *p, long times) {
   struct {
@@ -148,7 +135,6 @@ __attribute__((target("amx-tile,amx-bf16"))) static void products_of_tiles(place
   p->result += sums[0];
 }
 #else
-static bool has_tiles(void) { return false; }
 static void products_of_tiles(place *p, long times) {
   (void)p;
   (void)times;
@@ -231,7 +217,7 @@ int main(int count, char **word) {
       {"copies", 2e-9 * PIECE, copy_pieces, 0, places},
       {"tiles", 4 * 2e-9 * TILE_ROWS * (TILE_BYTES / 4) * (TILE_BYTES / 2), products_of_tiles, 0, places},
   };
-  int kinds = has_tiles() ? 3 : 2;
+  int kinds = icl__processor_at_hand().amx_bf16 ? 3 : 2;
   for (int k = 0; k < kinds; k++)
     adjust(&meters[k], threads);
   printf("ready %d %s%s\n", threads, vectors.name, kinds > 2 ? " and tiles" : "");

@@ -218,9 +218,13 @@ enum { BY_UNITS = sizeof by_units / sizeof *by_units };
 /* ---- the choice ---- */
 
 static const icl__processor none = {0}, avx2 = {.avx2 = true}, avx512 = {.avx2 = true, .avx512 = true},
-                            bf16 = {.avx2 = true, .avx512 = true, .avx512_bf16 = true, .dot_bf16 = true},
-                            amx = {
-                                .avx2 = true, .avx512 = true, .avx512_bf16 = true, .dot_bf16 = true, .amx_bf16 = true};
+                            bf16 = {.avx2 = true, .avx512 = true, .avx512_bf16 = true, .dnnl_dot = true},
+                            amx = {.avx2 = true,
+                                   .avx512 = true,
+                                   .avx512_bf16 = true,
+                                   .dnnl_dot = true,
+                                   .amx_bf16 = true,
+                                   .dnnl_amx = true};
 static const icl__processor *const all[] = {&none, &avx2, &avx512, &bf16, &amx};
 enum { ALL = sizeof all / sizeof *all };
 
@@ -250,6 +254,16 @@ static const char *in_direction(const row *r, const char *name, int direction) {
   return direction == ICL__CONV_WEIGHT && (tiny || wide) && !strcmp(name, "winograd") ? "winograd_fused" : name;
 }
 
+/* Those of bf16 images are products of the unit, where a quarter of what it multiplies are channels. */
+static bool is_for_amx(const conv_form *f, const icl__conv_shape *s) {
+  int in = f->in / f->groups, out = f->out / f->groups, merged = 16 / (in > out ? in : out);
+  while (merged > 1 && f->groups % merged)
+    merged--;
+  merged = merged ? merged : 1;
+  int whole = (merged * in + 15) / 16 * 16 * ((merged * out + 15) / 16 * 16);
+  return s->direction == ICL__CONV_WEIGHT && s->y[0] * s->y[1] >= 16 && whole <= 4 * merged * in * out;
+}
+
 static void check_choices(const row *rows, int count) {
   for (int i = 0; i < count; i++) {
     icl__conv_shape s = conv_shape(&rows[i].form);
@@ -260,12 +274,18 @@ static void check_choices(const row *rows, int count) {
       s.direction = (icl__conv_direction)direction;
       s.dtype = ICL_BF16;
       check_choice(&s, ICL__CONV_AUTO, &avx512, own);
-      check_choice(&s, ICL__CONV_AUTO, &amx, beside_amx);
-      /* what AMX does not suit does not run there when oneDNN is asked for */
+      if (is_for_amx(&rows[i].form, &s)) {
+        check_choice(&s, ICL__CONV_AUTO, &amx, "amx");
+        if (strcmp(beside_amx, "onednn") != 0 || !strcmp(rows[i].plain, "onednn"))
+          beside_amx = "amx";
+      } else {
+        check_choice(&s, ICL__CONV_AUTO, &amx, beside_amx);
+      }
+      /* what oneDNN's AMX does not suit does not run there when oneDNN is asked for */
       check_choice(&s, ICL__CONV_ONEDNN, &amx, beside_amx);
       if (icl__dnnl_library)
         check_choice(&s, ICL__CONV_ONEDNN, &bf16, asked);
-      s.dtype = ICL_F32;                      /* AMX multiplies none */
+      s.dtype = ICL_F32;                      /* the unit multiplies none */
       if (s.groups == 1 || s.groups < s.x[2]) /* by_groups has those of one channel */
         check_choice(&s, ICL__CONV_AUTO, &amx, own);
       check_choice(&s, ICL__CONV_ONEDNN, &amx, asked);
@@ -337,7 +357,7 @@ static const group_row by_groups[] = {
     {GROUPS_OF(4), &avx2, "direct", "direct", "direct", "direct"},
     {GROUPS_OF(4), &avx512, "direct", "direct", "direct", "direct"},
     {GROUPS_OF(4), &bf16, "onednn", "direct", "onednn", "direct"},
-    {GROUPS_OF(4), &amx, "direct", "direct", "direct", "direct"},
+    {GROUPS_OF(4), &amx, "direct", "direct", "direct", "amx"},
     {GROUPS_OF(16), &avx2, "winograd", "winograd", "winograd", "winograd"},
     {GROUPS_OF(16), &bf16, "onednn", "winograd", "onednn", "winograd"},
     {GROUPS_OF(32), &bf16, "winograd", "winograd", "winograd", "winograd"},

@@ -79,6 +79,37 @@ static const conv_form wide[] = {
     {ICL_BF16, 2, 16, 16, 6, 5, {8, 8}, {1, 1}, {0, 0}, 1},
 };
 
+/* What Intel's unit and its imitation take. */
+static const conv_form half[] = {
+    /* one pixel a kernel: whole slices and not, strided, an odd number of rows, images that are cut, groups */
+    {ICL_BF16, 2, 8, 8, 16, 32, {1, 1}, {1, 1}, {0, 0}, 1},
+    {ICL_BF16, 3, 7, 9, 36, 49, {1, 1}, {2, 2}, {0, 0}, 1},
+    {ICL_BF16, 1, 90, 121, 64, 33, {1, 1}, {1, 1}, {0, 0}, 1},
+    {ICL_BF16, 5, 1, 1, 40, 33, {1, 1}, {1, 1}, {0, 0}, 1},
+    {ICL_BF16, 3, 5, 4, 40, 80, {1, 1}, {1, 1}, {0, 0}, 2},
+    /* one and two slices on each side, an odd number of them, more images than are packed together */
+    {ICL_BF16, 2, 32, 32, 16, 16, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_BF16, 3, 9, 10, 32, 48, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_BF16, 20, 16, 16, 80, 17, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_BF16, 2, 5, 5, 70, 64, {5, 5}, {1, 1}, {2, 2}, 1},
+    {ICL_BF16, 9, 4, 4, 200, 190, {3, 3}, {1, 1}, {1, 1}, 1},
+    {ICL_BF16, 1, 3, 700, 9, 11, {1, 3}, {1, 1}, {0, 1}, 1},
+    /* strides, zeros outside, a kernel that is larger than the images */
+    {ICL_BF16, 2, 17, 12, 24, 40, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_BF16, 1, 23, 30, 3, 64, {7, 7}, {2, 2}, {3, 3}, 1},
+    {ICL_BF16, 2, 12, 13, 5, 6, {5, 2}, {3, 1}, {0, 1}, 1},
+    {ICL_BF16, 2, 9, 8, 6, 10, {2, 3}, {1, 2}, {0, 0}, 1},
+    {ICL_BF16, 2, 5, 4, 7, 8, {1, 2}, {1, 1}, {2, 3}, 1},
+    {ICL_BF16, 2, 5, 1, 7, 8, {1, 1}, {7, 9}, {3, 3}, 1},
+    {ICL_BF16, 2, 4, 5, 17, 16, {9, 8}, {2, 1}, {4, 4}, 1},
+    /* groups: merged ones, a number that does not merge evenly, wide ones */
+    {ICL_BF16, 2, 9, 8, 32, 32, {3, 3}, {1, 1}, {1, 1}, 8},
+    {ICL_BF16, 2, 9, 8, 24, 24, {3, 3}, {2, 2}, {1, 1}, 24},
+    {ICL_BF16, 2, 6, 7, 14, 21, {3, 3}, {1, 1}, {1, 1}, 7},
+    {ICL_BF16, 2, 7, 6, 60, 40, {3, 3}, {1, 1}, {1, 1}, 10},
+    {ICL_BF16, 3, 8, 8, 96, 128, {3, 3}, {2, 2}, {1, 1}, 2},
+};
+
 /* In the 2-norm; f32 sums of up to 500 products, and Winograd's transforms, stay within one part in a million,
  * and the errors of longer ones grow with the root of their length. */
 static double bound_of(const icl__conv_shape *s, icl_dtype dtype) {
@@ -194,6 +225,29 @@ static void check_weight_gradients(const char *set, const icl__conv_kernel *kern
 }
 
 TEST(weight_gradient) { on_every_set(check_weight_gradients); }
+
+/* With the unit itself where it is, then with its imitations; pieces of images are as large as the cache is. */
+TEST(weight_gradient_by_amx) {
+  static const size_t caches[] = {0, 64 << 10, 8 << 10};
+  int ran = 0;
+  for (size_t set = 0; set < sizeof sets / sizeof *sets; set++) {
+    setenv("ICL_ISA", sets[set], 1);
+    if (icl__cpu_select() != ICL_OK)
+      continue;
+    ran++;
+    for (size_t i = 0; i < sizeof half / sizeof *half; i++) {
+      conv_layer l = conv_layer_new(&half[i]);
+      CHECK(!icl__cpu_amx_gradient()->fits(&l.shape));
+      for (size_t c = 0; c < sizeof caches / sizeof *caches; c++) {
+        l.shape.cache = caches[c];
+        check_weight_gradient(sets[set], icl__cpu_amx_gradient(), &l);
+      }
+      CHECK(icl__cpu_amx_gradient()->fits(&l.shape));
+      conv_layer_free(&l);
+    }
+  }
+  CHECK(ran > 0);
+}
 
 TEST(an_unknown_instruction_set_is_an_error) {
   setenv("ICL_ISA", "avx1024", 1);

@@ -15,13 +15,14 @@ typedef enum {
   ICL__CONV_ONEDNN,
   ICL__CONV_WINOGRAD,
   ICL__CONV_WINOGRAD_FUSED,
+  ICL__CONV_AMX,
   ICL__CONV_DIRECT
 } icl__conv_choice;
 
 /* What ICL_CONV asks for; EINVAL for a word that is not known, or that is not `precise` where that is wanted. */
 icl_status icl__conv_forced(bool precise, icl__conv_choice *choice);
 
-/* The processor at hand, with the units that oneDNN uses. */
+/* The processor at hand, with the units that kernels for convolutions use. */
 icl__processor icl__conv_processor(void);
 
 enum { ICL__CONV_COUNTS = 4 };

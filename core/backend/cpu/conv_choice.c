@@ -12,6 +12,7 @@ icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
   static const char *const names[] = {[ICL__CONV_ONEDNN] = "onednn",
                                       [ICL__CONV_WINOGRAD] = "winograd",
                                       [ICL__CONV_WINOGRAD_FUSED] = "winograd_fused",
+                                      [ICL__CONV_AMX] = "amx",
                                       [ICL__CONV_DIRECT] = "direct"};
   const char *text = getenv("ICL_CONV");
   *choice = precise ? ICL__CONV_DIRECT : ICL__CONV_AUTO; /* Winograd's transforms cost a digit */
@@ -27,13 +28,14 @@ icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
       *choice = (icl__conv_choice)i;
       return ICL_OK;
     }
-  return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd, winograd_fused or direct", text);
+  return icl__fail(ICL_EINVAL, "ICL_CONV is '%s'; it must be onednn, winograd, winograd_fused, amx or direct", text);
 }
 
 icl__processor icl__conv_processor(void) {
   icl__processor processor = icl__processor_at_hand();
-  processor.amx_bf16 = icl__dnnl_library && icl__dnnl_library->uses_amx();
-  processor.dot_bf16 = icl__dnnl_library && icl__dnnl_library->uses_bf16();
+  processor.amx_bf16 = processor.amx_bf16 && icl__cpu_uses_amx();
+  processor.dnnl_amx = icl__dnnl_library && icl__dnnl_library->uses_amx();
+  processor.dnnl_dot = icl__dnnl_library && icl__dnnl_library->uses_bf16();
   return processor;
 }
 
@@ -60,9 +62,9 @@ static const rule wide = {{16, 64}, {16, 64}};
 static const rule narrow = {{4, 4}, {4, 4}}, narrow_bf16 = {{4, 4}, {8, 8}};
 
 static const rule *rule_of(const icl__processor *p) {
-  if (p->amx_bf16 || (p->avx512 && !p->avx512_bf16))
+  if (p->amx_bf16 || p->dnnl_amx || (p->avx512 && !p->avx512_bf16))
     return &wide;
-  return p->dot_bf16 ? &narrow_bf16 : &narrow;
+  return p->dnnl_dot ? &narrow_bf16 : &narrow;
 }
 
 /* Channels are computed in whole slices of 16. What is added to others pays from 12 on, against kernels that multiply
@@ -86,7 +88,7 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
   const least *from = s->dtype == ICL_BF16 ? &r->half : &r->single;
   int64_t pixels = (int64_t)s->x[0] * s->x[1], tiles = (int64_t)((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
   size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
-  if (2 * pixels < PIXELS * tiles || !fills_slices(s, dnnl && s->dtype == ICL_BF16 && processor->dot_bf16))
+  if (2 * pixels < PIXELS * tiles || !fills_slices(s, dnnl && s->dtype == ICL_BF16 && processor->dnnl_dot))
     return false;
   return images * pixels >= PIXELS * (bytes <= CACHE ? from->few : from->enough);
 }
@@ -133,7 +135,7 @@ static bool amx_suits(const icl__conv_shape *s) {
 static bool prefers_dnnl(const icl__conv_shape *s, const icl__processor *processor) {
   enum { NARROW = 16 };
   bool thin = s->groups > 1 && s->x[2] / s->groups < NARROW && s->y[2] / s->groups < NARROW;
-  return s->dtype == ICL_BF16 && processor->dot_bf16 && !(thin && s->direction == ICL__CONV_WEIGHT);
+  return s->dtype == ICL_BF16 && processor->dnnl_dot && !(thin && s->direction == ICL__CONV_WEIGHT);
 }
 
 /* Groups of few channels have matrices that are mostly zeros to kernels of our own, which merge them. oneDNN has
@@ -143,11 +145,21 @@ static bool leaves_groups(const icl__conv_shape *s, const icl__processor *proces
   enum { FEW = 16, TAPS = 9 };
   int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
   bool weight = s->direction == ICL__CONV_WEIGHT;
-  if (s->groups == 1 || !(s->dtype == ICL_BF16 ? processor->dot_bf16 : processor->avx2))
+  if (s->groups == 1 || !(s->dtype == ICL_BF16 ? processor->dnnl_dot : processor->avx2))
     return false;
   if (in == 1 && out == 1)
     return !weight || s->kernel[0] * s->kernel[1] <= TAPS;
   return processor->avx512 && rule_of(processor) != &wide && in <= FEW && out <= FEW && !weight;
+}
+
+/* ---- AMX of our own or not ---- */
+
+/* oneDNN leaves nine tenths of the unit idle in weight gradients. But its slices of 16 channels must not be mostly
+ * zeros, nor its steps of 32 pixels. */
+static bool prefers_amx(const icl__conv_kernel *amx, const icl__conv_shape *s) {
+  enum { FEWEST_PIXELS = 16 };
+  size_t weights = (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)(s->x[2] / s->groups) * (size_t)s->y[2];
+  return s->y[0] * s->y[1] >= FEWEST_PIXELS && amx->weights(s) <= 4 * weights;
 }
 
 /* ---- the choice ---- */
@@ -155,8 +167,10 @@ static bool leaves_groups(const icl__conv_shape *s, const icl__processor *proces
 /* NULL: oneDNN. */
 static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__processor *processor, int64_t images,
                                        bool dnnl) {
-  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct();
-  if (dnnl && ((s->dtype == ICL_BF16 && processor->amx_bf16) || leaves_groups(s, processor)))
+  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct(), *amx = icl__cpu_amx_gradient();
+  if (processor->amx_bf16 && amx->fits(s) && prefers_amx(amx, s))
+    return amx;
+  if (dnnl && ((s->dtype == ICL_BF16 && processor->dnnl_amx) || leaves_groups(s, processor)))
     return NULL;
   if (winograd->fits(s) && prefers_winograd(winograd, s, processor, images, dnnl))
     return winograd_for(s);
@@ -165,7 +179,9 @@ static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__proc
 
 static const icl__conv_kernel *asked_for(icl__conv_choice forced, const icl__conv_shape *s) {
   const icl__conv_kernel *fused = icl__cpu_winograd_fused(), *winograd = icl__cpu_winograd(),
-                         *direct = icl__cpu_direct();
+                         *direct = icl__cpu_direct(), *amx = icl__cpu_amx_gradient();
+  if (forced == ICL__CONV_AMX && amx->fits(s))
+    return amx;
   if (forced == ICL__CONV_WINOGRAD_FUSED && fused->fits(s))
     return fused;
   if (forced != ICL__CONV_DIRECT && winograd->fits(s))
@@ -176,7 +192,7 @@ static const icl__conv_kernel *asked_for(icl__conv_choice forced, const icl__con
 void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice forced,
                     const icl__processor *processor, int64_t images) {
   bool half = shape->dtype == ICL_BF16;
-  bool suits = !half || (bf16_suits(shape) && (!processor->amx_bf16 || amx_suits(shape)));
+  bool suits = !half || (bf16_suits(shape) && (!processor->dnnl_amx || amx_suits(shape)));
   bool dnnl = icl__dnnl_library && suits;
   *c = (icl__conv){.shape = *shape, .widen = !suits};
   c->shape.cache = processor->cache;

@@ -13,32 +13,39 @@
 
 /* ---- instruction sets, best first ---- */
 
-typedef enum { PORTABLE, AVX2, AVX512, AVX512BF16 } level;
+typedef enum { PORTABLE, AVX2, AVX512, AVX512BF16, AMX } level;
 
 /* The highest level whose instructions this processor has. */
 static level highest(void) {
   icl__processor p = icl__processor_at_hand();
-  return p.avx512_bf16 ? AVX512BF16 : p.avx512 ? AVX512 : p.avx2 ? AVX2 : PORTABLE;
+  return p.amx_bf16 ? AMX : p.avx512_bf16 ? AVX512BF16 : p.avx512 ? AVX512 : p.avx2 ? AVX2 : PORTABLE;
 }
 
 typedef struct {
   const icl__kernel_set *set;
-  const icl__conv_kernel *winograd, *fused, *direct;
+  const icl__conv_kernel *winograd, *fused, *direct, *amx;
   level needs;
 } instruction_set;
 
 static const instruction_set sets[] = {
 #if ICL_HAVE_AVX512BF16
+#if ICL_HAVE_AMX
     {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__winograd_fused_avx512bf16, &icl__direct_avx512bf16,
-     AVX512BF16},
+     &icl__amx_gradient_amx, AMX},
+#endif
+    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__winograd_fused_avx512bf16, &icl__direct_avx512bf16,
+     &icl__amx_gradient_avx512bf16, AVX512BF16},
 #endif
 #if ICL_HAVE_AVX512
-    {&icl__kernels_avx512, &icl__winograd_avx512, &icl__winograd_fused_avx512, &icl__direct_avx512, AVX512},
+    {&icl__kernels_avx512, &icl__winograd_avx512, &icl__winograd_fused_avx512, &icl__direct_avx512,
+     &icl__amx_gradient_avx512, AVX512},
 #endif
 #if ICL_HAVE_AVX2
-    {&icl__kernels_avx2, &icl__winograd_avx2, &icl__winograd_fused_avx2, &icl__direct_avx2, AVX2},
+    {&icl__kernels_avx2, &icl__winograd_avx2, &icl__winograd_fused_avx2, &icl__direct_avx2, &icl__amx_gradient_avx2,
+     AVX2},
 #endif
-    {&icl__kernels_portable, &icl__winograd_portable, &icl__winograd_fused_portable, &icl__direct_portable, PORTABLE},
+    {&icl__kernels_portable, &icl__winograd_portable, &icl__winograd_fused_portable, &icl__direct_portable,
+     &icl__amx_gradient_portable, PORTABLE},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -57,15 +64,19 @@ icl_status icl__cpu_select(void) {
     atomic_store(&selected, best());
     return ICL_OK;
   }
+  bool built = false;
   for (int i = 0; i < SETS; i++) {
     if (strcmp(sets[i].set->name, name) != 0)
       continue;
+    built = true;
     if (sets[i].needs > highest())
-      return icl__fail(ICL_ENOTSUP, "ICL_ISA is %s, which this processor does not have; the best it has is %s", name,
-                       best()->set->name);
+      continue;
     atomic_store(&selected, &sets[i]);
     return ICL_OK;
   }
+  if (built)
+    return icl__fail(ICL_ENOTSUP, "ICL_ISA is %s, which this processor does not have; the best it has is %s", name,
+                     best()->set->name);
   return icl__fail(ICL_EINVAL, "ICL_ISA is '%s'; it must be avx512bf16, avx512, avx2 or portable, and built in", name);
 }
 
@@ -79,6 +90,8 @@ const char *icl__cpu_isa(void) { return set()->name; }
 const icl__conv_kernel *icl__cpu_winograd(void) { return current()->winograd; }
 const icl__conv_kernel *icl__cpu_winograd_fused(void) { return current()->fused; }
 const icl__conv_kernel *icl__cpu_direct(void) { return current()->direct; }
+const icl__conv_kernel *icl__cpu_amx_gradient(void) { return current()->amx; }
+bool icl__cpu_uses_amx(void) { return current()->needs == AMX; }
 
 /* ---- the reference kernels on operands of any dtype and pitch ---- */
 

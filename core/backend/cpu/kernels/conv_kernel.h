@@ -21,6 +21,8 @@ typedef struct {
   const char *name; /* for profiles */
   bool (*fits)(const icl__conv_shape *shape);
 
+  /* Functions of a direction that never fits are NULL. */
+
   /* Floats: of prepared weights, or of a weight gradient until it is finished; of what a call needs for itself. */
   size_t (*weights)(const icl__conv_shape *shape);
   size_t (*scratch)(const icl__conv_shape *shape);
@@ -43,6 +45,9 @@ extern const icl__conv_kernel icl__winograd_avx512bf16, icl__winograd_avx512, ic
 /* The same, for weight gradients of few tiles: they are turned back where they are made. */
 extern const icl__conv_kernel icl__winograd_fused_avx512bf16, icl__winograd_fused_avx512, icl__winograd_fused_avx2,
     icl__winograd_fused_portable;
+/* Weight gradients of bf16 images by Intel's AMX, and by its imitation: amx_gradient.c. */
+extern const icl__conv_kernel icl__amx_gradient_amx, icl__amx_gradient_avx512bf16, icl__amx_gradient_avx512,
+    icl__amx_gradient_avx2, icl__amx_gradient_portable;
 /* By the definition, as matrix products: direct.c. */
 extern const icl__conv_kernel icl__direct_avx512bf16, icl__direct_avx512, icl__direct_avx2, icl__direct_portable;
 
