@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "backend/cpu/conv.h"
+#include "backend/cpu/kernels.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -254,14 +255,14 @@ static const char *in_direction(const row *r, const char *name, int direction) {
   return direction == ICL__CONV_WEIGHT && (tiny || wide) && !strcmp(name, "winograd") ? "winograd_fused" : name;
 }
 
-/* Those of bf16 images are products of the unit, where a quarter of what it multiplies are channels. */
-static bool is_for_amx(const conv_form *f, const icl__conv_shape *s) {
-  int in = f->in / f->groups, out = f->out / f->groups, merged = 16 / (in > out ? in : out);
-  while (merged > 1 && f->groups % merged)
-    merged--;
-  merged = merged ? merged : 1;
-  int whole = (merged * in + 15) / 16 * 16 * ((merged * out + 15) / 16 * 16);
-  return s->direction == ICL__CONV_WEIGHT && s->y[0] * s->y[1] >= 16 && whole <= 4 * merged * in * out;
+/* Where oneDNN does not get it, or wastes the unit, and an eighth of what is multiplied are channels. */
+static bool is_for_amx(const icl__conv_shape *s, const char *other) {
+  bool weight = s->direction == ICL__CONV_WEIGHT,
+       wasted = weight || (s->direction == ICL__CONV_INPUT && s->stride[0] == 2);
+  const icl__conv_kernel *kernel = icl__cpu_amx(s->direction);
+  int weights = s->kernel[0] * s->kernel[1] * (s->x[2] / s->groups) * s->y[2];
+  return kernel->fits(s) && (wasted || strcmp(other, "onednn") != 0) && s->y[0] * s->y[1] >= 16 &&
+         (int)kernel->weights(s) <= 8 * weights / (weight ? 1 : 2);
 }
 
 static void check_choices(const row *rows, int count) {
@@ -274,7 +275,7 @@ static void check_choices(const row *rows, int count) {
       s.direction = (icl__conv_direction)direction;
       s.dtype = ICL_BF16;
       check_choice(&s, ICL__CONV_AUTO, &avx512, own);
-      if (is_for_amx(&rows[i].form, &s)) {
+      if (is_for_amx(&s, beside_amx)) {
         check_choice(&s, ICL__CONV_AUTO, &amx, "amx");
         if (strcmp(beside_amx, "onednn") != 0 || !strcmp(rows[i].plain, "onednn"))
           beside_amx = "amx";
@@ -357,7 +358,7 @@ static const group_row by_groups[] = {
     {GROUPS_OF(4), &avx2, "direct", "direct", "direct", "direct"},
     {GROUPS_OF(4), &avx512, "direct", "direct", "direct", "direct"},
     {GROUPS_OF(4), &bf16, "onednn", "direct", "onednn", "direct"},
-    {GROUPS_OF(4), &amx, "direct", "direct", "direct", "amx"},
+    {GROUPS_OF(4), &amx, "direct", "direct", "amx", "amx"},
     {GROUPS_OF(16), &avx2, "winograd", "winograd", "winograd", "winograd"},
     {GROUPS_OF(16), &bf16, "onednn", "winograd", "onednn", "winograd"},
     {GROUPS_OF(32), &bf16, "winograd", "winograd", "winograd", "winograd"},

@@ -227,8 +227,9 @@ static void check_weight_gradients(const char *set, const icl__conv_kernel *kern
 TEST(weight_gradient) { on_every_set(check_weight_gradients); }
 
 /* With the unit itself where it is, then with its imitations; pieces of images are as large as the cache is. */
-TEST(weight_gradient_by_amx) {
+TEST(amx) {
   static const size_t caches[] = {0, 64 << 10, 8 << 10};
+  static layer_check *const checks[] = {check_forward, check_input_gradient, check_weight_gradient};
   int ran = 0;
   for (size_t set = 0; set < sizeof sets / sizeof *sets; set++) {
     setenv("ICL_ISA", sets[set], 1);
@@ -237,12 +238,16 @@ TEST(weight_gradient_by_amx) {
     ran++;
     for (size_t i = 0; i < sizeof half / sizeof *half; i++) {
       conv_layer l = conv_layer_new(&half[i]);
-      CHECK(!icl__cpu_amx_gradient()->fits(&l.shape));
-      for (size_t c = 0; c < sizeof caches / sizeof *caches; c++) {
-        l.shape.cache = caches[c];
-        check_weight_gradient(sets[set], icl__cpu_amx_gradient(), &l);
-      }
-      CHECK(icl__cpu_amx_gradient()->fits(&l.shape));
+      for (size_t c = 0; c < sizeof caches / sizeof *caches; c++)
+        for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
+          const icl__conv_kernel *kernel = icl__cpu_amx((icl__conv_direction)direction);
+          l.shape.cache = caches[c];
+          l.shape.direction = (icl__conv_direction)direction;
+          if (kernel->fits(&l.shape))
+            checks[direction](sets[set], kernel, &l);
+          else /* only weight gradients are of any kernel */
+            CHECK(half[i].kernel[0] > 7 && direction != ICL__CONV_WEIGHT);
+        }
       conv_layer_free(&l);
     }
   }

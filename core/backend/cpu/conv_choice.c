@@ -154,12 +154,16 @@ static bool leaves_groups(const icl__conv_shape *s, const icl__processor *proces
 
 /* ---- AMX of our own or not ---- */
 
-/* oneDNN leaves nine tenths of the unit idle in weight gradients. But its slices of 16 channels must not be mostly
- * zeros, nor its steps of 32 pixels. */
-static bool prefers_amx(const icl__conv_kernel *amx, const icl__conv_shape *s) {
-  enum { FEWEST_PIXELS = 16 };
-  size_t weights = (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)(s->x[2] / s->groups) * (size_t)s->y[2];
-  return s->y[0] * s->y[1] >= FEWEST_PIXELS && amx->weights(s) <= 4 * weights;
+/* oneDNN leaves most of the unit idle in weight gradients and in input gradients with a stride, and does not get what
+ * it cannot be trusted with. Registers must not be mostly zeros: of channels, or of pixels between rows. */
+static bool prefers_amx(const icl__conv_shape *s, bool dnnl) {
+  enum { FEWEST_PIXELS = 16, MOST_ZEROS = 8 };
+  bool weight = s->direction == ICL__CONV_WEIGHT, strided = s->stride[0] > 1 || s->stride[1] > 1;
+  size_t weights = (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)(s->x[2] / s->groups) * (size_t)s->y[2],
+         floats = weight ? weights : weights / 2;
+  if (dnnl && !weight && !(strided && s->direction == ICL__CONV_INPUT))
+    return false;
+  return s->y[0] * s->y[1] >= FEWEST_PIXELS && icl__cpu_amx(s->direction)->weights(s) <= MOST_ZEROS * floats;
 }
 
 /* ---- the choice ---- */
@@ -167,8 +171,9 @@ static bool prefers_amx(const icl__conv_kernel *amx, const icl__conv_shape *s) {
 /* NULL: oneDNN. */
 static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__processor *processor, int64_t images,
                                        bool dnnl) {
-  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct(), *amx = icl__cpu_amx_gradient();
-  if (processor->amx_bf16 && amx->fits(s) && prefers_amx(amx, s))
+  const icl__conv_kernel *winograd = icl__cpu_winograd(), *direct = icl__cpu_direct(),
+                         *amx = icl__cpu_amx(s->direction);
+  if (processor->amx_bf16 && amx->fits(s) && prefers_amx(s, dnnl))
     return amx;
   if (dnnl && ((s->dtype == ICL_BF16 && processor->dnnl_amx) || leaves_groups(s, processor)))
     return NULL;
@@ -179,7 +184,7 @@ static const icl__conv_kernel *fastest(const icl__conv_shape *s, const icl__proc
 
 static const icl__conv_kernel *asked_for(icl__conv_choice forced, const icl__conv_shape *s) {
   const icl__conv_kernel *fused = icl__cpu_winograd_fused(), *winograd = icl__cpu_winograd(),
-                         *direct = icl__cpu_direct(), *amx = icl__cpu_amx_gradient();
+                         *direct = icl__cpu_direct(), *amx = icl__cpu_amx(s->direction);
   if (forced == ICL__CONV_AMX && amx->fits(s))
     return amx;
   if (forced == ICL__CONV_WINOGRAD_FUSED && fused->fits(s))

@@ -23,30 +23,32 @@ static level highest(void) {
 
 typedef struct {
   const icl__kernel_set *set;
-  const icl__conv_kernel *winograd, *fused, *direct, *amx;
+  const icl__conv_kernel *winograd, *fused, *direct, *amx_convolve, *amx_gradient;
   level needs;
 } instruction_set;
+
+#define SET(isa, amx, needs)                                                                                           \
+  {                                                                                                                    \
+    &icl__kernels_##isa, &icl__winograd_##isa, &icl__winograd_fused_##isa, &icl__direct_##isa,                         \
+        &icl__amx_convolve_##amx, &icl__amx_gradient_##amx, needs                                                      \
+  }
 
 static const instruction_set sets[] = {
 #if ICL_HAVE_AVX512BF16
 #if ICL_HAVE_AMX
-    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__winograd_fused_avx512bf16, &icl__direct_avx512bf16,
-     &icl__amx_gradient_amx, AMX},
+    SET(avx512bf16, amx, AMX),
 #endif
-    {&icl__kernels_avx512bf16, &icl__winograd_avx512bf16, &icl__winograd_fused_avx512bf16, &icl__direct_avx512bf16,
-     &icl__amx_gradient_avx512bf16, AVX512BF16},
+    SET(avx512bf16, avx512bf16, AVX512BF16),
 #endif
 #if ICL_HAVE_AVX512
-    {&icl__kernels_avx512, &icl__winograd_avx512, &icl__winograd_fused_avx512, &icl__direct_avx512,
-     &icl__amx_gradient_avx512, AVX512},
+    SET(avx512, avx512, AVX512),
 #endif
 #if ICL_HAVE_AVX2
-    {&icl__kernels_avx2, &icl__winograd_avx2, &icl__winograd_fused_avx2, &icl__direct_avx2, &icl__amx_gradient_avx2,
-     AVX2},
+    SET(avx2, avx2, AVX2),
 #endif
-    {&icl__kernels_portable, &icl__winograd_portable, &icl__winograd_fused_portable, &icl__direct_portable,
-     &icl__amx_gradient_portable, PORTABLE},
+    SET(portable, portable, PORTABLE),
 };
+#undef SET
 enum { SETS = sizeof sets / sizeof *sets };
 
 static _Atomic(const instruction_set *) selected;
@@ -90,7 +92,9 @@ const char *icl__cpu_isa(void) { return set()->name; }
 const icl__conv_kernel *icl__cpu_winograd(void) { return current()->winograd; }
 const icl__conv_kernel *icl__cpu_winograd_fused(void) { return current()->fused; }
 const icl__conv_kernel *icl__cpu_direct(void) { return current()->direct; }
-const icl__conv_kernel *icl__cpu_amx_gradient(void) { return current()->amx; }
+const icl__conv_kernel *icl__cpu_amx(icl__conv_direction direction) {
+  return direction == ICL__CONV_WEIGHT ? current()->amx_gradient : current()->amx_convolve;
+}
 bool icl__cpu_uses_amx(void) { return current()->needs == AMX; }
 
 /* ---- the reference kernels on operands of any dtype and pitch ---- */

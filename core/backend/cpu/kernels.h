@@ -28,7 +28,7 @@ void icl__cpu_convert(icl_dtype from, const void *x, icl_dtype to, void *y, int6
 const icl__conv_kernel *icl__cpu_winograd(void);
 const icl__conv_kernel *icl__cpu_winograd_fused(void);
 const icl__conv_kernel *icl__cpu_direct(void);
-const icl__conv_kernel *icl__cpu_amx_gradient(void);
-bool icl__cpu_uses_amx(void); /* or does that kernel imitate it? */
+const icl__conv_kernel *icl__cpu_amx(icl__conv_direction direction);
+bool icl__cpu_uses_amx(void); /* or do those kernels imitate it? */
 
 #endif

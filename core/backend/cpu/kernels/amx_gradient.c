@@ -11,7 +11,7 @@
  * 16 channels][piece][step of 16 pairs][channel][16 pairs of numbers]. A weight gradient, until it is finished:
  * [group][slice of y][slice of x][tap][channel of y][channel of x]. */
 #include "backend/cpu/kernels/amx_unit.h"
-#include "backend/cpu/kernels/conv_kernel.h"
+#include "backend/cpu/kernels/scan.h"
 #include "backend/cpu/kernels/transpose.h"
 
 #define NOINLINE static __attribute__((noinline))
@@ -26,10 +26,6 @@ typedef struct {
   int32_t steps, pairs;           /* of a piece: products over 16 pairs; pairs of a plane that they reach */
   int32_t at_once;                /* pieces that are packed together */
 } problem;
-
-static int32_t ceiling(int32_t a, int32_t b) { return (a + b - 1) / b; }
-static int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
-static int32_t larger_of(int32_t a, int32_t b) { return a > b ? a : b; }
 
 /* ---- sizes ---- */
 
@@ -47,20 +43,12 @@ static void set_rows(problem *l, int32_t rows, int32_t across) {
   l->pairs = l->steps * UNIT + l->reach[0] / 2 * l->pitch + l->reach[1];
 }
 
-/* The largest number of groups that divides them all and makes one slice. */
-static int32_t merged_groups(int32_t groups, int32_t in, int32_t out) {
-  int32_t most = UNIT / larger_of(in, out);
-  while (most > 1 && groups % most)
-    most--;
-  return larger_of(most, 1);
-}
-
 /* A piece fits half of a cache; so do all that are packed together, but as many are as make it worth while to fetch
  * and store large gradients. */
 static problem problem_of(const icl__conv_shape *s) {
   enum { CACHE = 1 << 20, WORTH = 4 };
   int64_t fits = (int64_t)(s->cache ? s->cache : CACHE) / 2 / (int64_t)sizeof(float);
-  problem l = {.merged = merged_groups(s->groups, s->x[2] / s->groups, s->y[2] / s->groups),
+  problem l = {.merged = merged_groups(s->groups, s->x[2] / s->groups, s->y[2] / s->groups, UNIT),
                .taps = s->kernel[0] * s->kernel[1]};
   l.groups = s->groups / l.merged;
   for (int i = 0; i < 2; i++) {
@@ -109,10 +97,10 @@ INLINE vec_bits pair_up(const uint16_t *above, const uint16_t *below, int32_t c,
 INLINE void pack_pixels(row above, row below, int32_t count, int64_t step, int32_t channels, uint32_t *to) {
   for (int32_t i = 0; i < count; i++, to += UNIT)
     UNROLL(4)
-    for (int32_t c = 0; c < UNIT; c += LANES) {
-      vec_bits pairs = pair_up(above.first + i * step * above.pixel, below.first + i * step * below.pixel, c, channels);
-      memcpy(to + c, &pairs, sizeof pairs);
-    }
+  for (int32_t c = 0; c < UNIT; c += LANES) {
+    vec_bits pairs = pair_up(above.first + i * step * above.pixel, below.first + i * step * below.pixel, c, channels);
+    memcpy(to + c, &pairs, sizeof pairs);
+  }
 }
 
 /* One row of pairs: pixels `shift` columns from where the stride leads, zeros where there are none. */

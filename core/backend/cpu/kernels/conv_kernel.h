@@ -45,7 +45,9 @@ extern const icl__conv_kernel icl__winograd_avx512bf16, icl__winograd_avx512, ic
 /* The same, for weight gradients of few tiles: they are turned back where they are made. */
 extern const icl__conv_kernel icl__winograd_fused_avx512bf16, icl__winograd_fused_avx512, icl__winograd_fused_avx2,
     icl__winograd_fused_portable;
-/* Weight gradients of bf16 images by Intel's AMX, and by its imitation: amx_gradient.c. */
+/* Of bf16 images, by Intel's AMX and by its imitation: amx_convolve.c, and for weight gradients amx_gradient.c. */
+extern const icl__conv_kernel icl__amx_convolve_amx, icl__amx_convolve_avx512bf16, icl__amx_convolve_avx512,
+    icl__amx_convolve_avx2, icl__amx_convolve_portable;
 extern const icl__conv_kernel icl__amx_gradient_amx, icl__amx_gradient_avx512bf16, icl__amx_gradient_avx512,
     icl__amx_gradient_avx2, icl__amx_gradient_portable;
 /* By the definition, as matrix products: direct.c. */

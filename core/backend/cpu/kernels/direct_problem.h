@@ -10,7 +10,7 @@
 #ifndef ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
 #define ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
 
-#include "backend/cpu/kernels/conv_kernel.h"
+#include "backend/cpu/kernels/scan.h"
 #include "backend/cpu/kernels/vector.h"
 
 enum {
@@ -21,47 +21,6 @@ enum {
   FEW = 48,             /* and at least, where there are as many */
   GRADIENT_BLOCK = 128, /* the same for a weight gradient, whose pixels pass through a cache of 32 KB */
 };
-
-static inline int32_t ceiling(int32_t a, int32_t b) { return (a + b - 1) / b; }
-static inline int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
-static inline int32_t larger_of(int32_t a, int32_t b) { return a > b ? a : b; }
-static inline int32_t floor_of(int32_t a, int32_t b) { return a >= 0 ? a / b : -ceiling(-a, b); }
-
-/* ---- one axis of the images ---- */
-
-/* Made pixel `phase + step * j` reads pixels `advance * j + shift`: tap t does if phase + t - lead is divisible by
- * `step`, and the quotient is its shift. `step` or `advance` is 1. */
-typedef struct {
-  int32_t from, to; /* pixels read, pixels made */
-  int32_t kernel, step, advance, lead;
-  int32_t before, reach; /* zeros needed before the first pixel; the largest shift */
-} scan;
-
-static inline scan scan_of(const icl__conv_shape *s, int d) {
-  bool back = s->direction == ICL__CONV_INPUT;
-  scan a = {.from = back ? s->y[d] : s->x[d],
-            .to = back ? s->x[d] : s->y[d],
-            .kernel = s->kernel[d],
-            .step = back ? s->stride[d] : 1,
-            .advance = back ? 1 : s->stride[d],
-            .lead = back ? s->kernel[d] - 1 - s->padding[d] : s->padding[d]};
-  a.before = a.lead > 0 ? a.lead / a.step : 0;
-  a.reach = floor_of(a.step - 1 + a.kernel - 1 - a.lead, a.step);
-  return a;
-}
-
-/* Pixels of a phase; of phase 0, which has most. */
-static inline int32_t pixels_of_phase(const scan *a, int32_t phase) { return floor_of(a->to - 1 - phase, a->step) + 1; }
-static inline int32_t pixels_of(const scan *a) { return pixels_of_phase(a, 0); }
-
-/* Pixels, zeros among them, that `count` pixels of every phase read. */
-static inline int32_t extent(const scan *a, int32_t count) {
-  return (count - 1) * a->advance + a->reach + a->before + 1;
-}
-
-static inline bool needs_zeros(const scan *a) {
-  return a->before > 0 || floor_of((a->to - 1) * a->advance + a->kernel - 1 - a->lead, a->step) >= a->from;
-}
 
 /* ---- the whole ---- */
 
@@ -75,14 +34,6 @@ typedef struct {
   int32_t strip_images, strip_rows; /* whole images, or rows of one; rows are those of a phase */
   int32_t block;                    /* pixels */
 } problem;
-
-/* The largest number of groups that divides them all and stays narrow. */
-static inline int32_t merged_groups(int32_t groups, int32_t in, int32_t out) {
-  int32_t most = NARROW / (in > out ? in : out);
-  while (most > 1 && groups % most)
-    most--;
-  return most > 1 ? most : 1;
-}
 
 static inline void choose_strip(problem *l) {
   const scan *y = &l->scan[0], *x = &l->scan[1];
@@ -104,7 +55,7 @@ static inline void choose_strip(problem *l) {
 
 static inline problem problem_of(const icl__conv_shape *s) {
   bool back = s->direction == ICL__CONV_INPUT;
-  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, merged = merged_groups(s->groups, in, out);
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, merged = merged_groups(s->groups, in, out, NARROW);
   problem l = {.dtype = s->dtype,
                .scan = {scan_of(s, 0), scan_of(s, 1)},
                .images = s->images,

@@ -17,7 +17,8 @@
  *   tile      4x4 results of minimal filtering; a patch is the pixels that it reads or makes (winograd_tile.h)
  *   window    the pixels of an input that pooling makes one result of
  *   strip     rows of an image that are copied with zeros around them (direct_problem.h)
- *   scan      how a convolution goes along one axis of its images (direct_problem.h)
+ *   scan      how a convolution goes along one axis of its images (scan.h)
+ *   piece     rows of an image that are copied for Intel's unit; a plane is one of several copies that its taps read
  *   problem   a convolution as its kernel sees it: what is read, what is made, in which portions */
 #ifndef ICL_BACKEND_CPU_KERNELS_FAMILIES_H
 #define ICL_BACKEND_CPU_KERNELS_FAMILIES_H
