@@ -27,7 +27,7 @@ typedef struct {
   int32_t merged, groups;        /* groups of the layer in one of these; of these */
   int32_t depth, made;           /* channels of one that are read, that are made */
   int32_t slices, values;        /* values of a pixel in a slice: 16 or 32 */
-  int32_t tiles;                 /* registers of made channels */
+  int32_t registers;             /* registers of made channels */
   int32_t remainders[2], planes; /* of a stride, that there are taps for; planes of all of them */
   int32_t further[2];            /* how far the last tap is from the first in a plane */
   int32_t across, pitch;         /* pixels of a phase in a row; pixels of a row in a plane */
@@ -80,7 +80,7 @@ static int64_t weights_before(const problem *l, int32_t phase) {
   int64_t count = 0;
   for (int32_t p = 0; p < phase; p++)
     count += steps_of(l, p, steps);
-  return count * l->slices * l->tiles;
+  return count * l->slices * l->registers;
 }
 
 /* A piece fits a quarter of a cache, as do all that are copied together, but where weights do not stay in one they meet
@@ -97,7 +97,7 @@ static problem problem_of(const icl__conv_shape *s) {
                .made = merged * (back ? in : out)};
   l.slices = ceiling(l.depth, DEPTH);
   l.values = l.depth <= UNIT ? UNIT : DEPTH;
-  l.tiles = ceiling(l.made, UNIT);
+  l.registers = ceiling(l.made, UNIT);
   for (int d = 0; d < 2; d++) {
     const scan *a = &l.scan[d];
     l.remainders[d] = smaller(a->advance, a->reach + a->before + 1);
@@ -136,21 +136,19 @@ INLINE void copy_pixels(const uint16_t *from, int64_t pitch, int32_t count, int3
 static void copy_row(const problem *l, const uint16_t *from, int64_t pixel, int32_t shift, int32_t channels,
                      uint16_t *to) {
   const scan *a = &l->scan[1];
-  int32_t advance = a->advance, first = smaller(shift < 0 ? ceiling(-shift, advance) : 0, l->pitch);
-  int32_t end = larger_of(smaller(a->from > shift ? ceiling(a->from - shift, advance) : 0, l->pitch), first);
-  if (!from)
-    first = end = l->pitch;
+  places at = {l->pitch, l->pitch};
   size_t bytes = (size_t)l->values * sizeof *to;
-  memset(to, 0, (size_t)first * bytes);
-  if (first < end) {
-    const uint16_t *begin = from + ((int64_t)first * advance + shift) * pixel;
-    uint16_t *at = to + (int64_t)first * l->values;
+  if (from)
+    at = places_inside(l->pitch, a->advance, shift, a->from);
+  memset(to, 0, (size_t)at.first * bytes);
+  if (at.first < at.end) {
+    from += ((int64_t)at.first * a->advance + shift) * pixel;
     if (l->values == UNIT)
-      copy_pixels(begin, advance * pixel, end - first, channels, UNIT, at);
+      copy_pixels(from, a->advance * pixel, at.end - at.first, channels, UNIT, to + (int64_t)at.first * UNIT);
     else
-      copy_pixels(begin, advance * pixel, end - first, channels, DEPTH, at);
+      copy_pixels(from, a->advance * pixel, at.end - at.first, channels, DEPTH, to + (int64_t)at.first * DEPTH);
   }
-  memset(to + (int64_t)end * l->values, 0, (size_t)(l->pitch - end) * bytes);
+  memset(to + (int64_t)at.end * l->values, 0, (size_t)(l->pitch - at.end) * bytes);
 }
 
 /* Channels from `channel` on of a piece that begins with row `begin` of every phase. */
@@ -302,15 +300,15 @@ static void make_phase(const problem *l, int32_t phase, int32_t first, int32_t c
                .steps = steps_of(l, phase, steps),
                .step = steps};
   target t = {.row = y->step * row, .column = x->step * pixel, .across = pixels_of_phase(x, right), .pitch = l->pitch};
-  for (int32_t tile = 0; tile < l->tiles; tile += 2) {
-    t.channels = l->made - tile * UNIT;
-    m.weights = weights + (int64_t)tile * l->slices * m.steps * UNIT_VALUES;
+  for (int32_t at = 0; at < l->registers; at += 2) {
+    t.channels = l->made - at * UNIT;
+    m.weights = weights + (int64_t)at * l->slices * m.steps * UNIT_VALUES;
     for (int32_t p = 0; p < count && t.across > 0; p++) {
       int32_t image = (first + p) / l->pieces, begin = (first + p) % l->pieces * l->rows;
       m.from = copies + p * values_of_piece(l);
       t.rows = smaller(all - begin, l->rows);
       t.first = to + (((int64_t)image * y->to + begin * y->step + down) * x->to + right) * pixel + channel +
-                (int64_t)tile * UNIT;
+                (int64_t)at * UNIT;
       if (t.rows > 0)
         (t.channels > UNIT ? make_whole : make_half)(&m, &t);
     }
@@ -379,19 +377,19 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *weights,
   problem l = problem_of(s);
   step steps[KERNEL * KERNEL];
   float square[DEPTH][UNIT];
-  int64_t group_weights = weights_before(&l, phases_of(&l)) * UNIT_VALUES, all = (int64_t)l.groups * l.tiles;
+  int64_t group_weights = weights_before(&l, phases_of(&l)) * UNIT_VALUES, all = (int64_t)l.groups * l.registers;
   for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++) {
-    int32_t group = (int32_t)(n / l.tiles), tile = (int32_t)(n % l.tiles), panel = tile / 2 * 2,
-            wide = smaller(l.tiles - panel, 2);
+    int32_t group = (int32_t)(n / l.registers), at = (int32_t)(n % l.registers), panel = at / 2 * 2,
+            wide = smaller(l.registers - panel, 2);
     bool back = s->direction == ICL__CONV_INPUT;
     const float *from = hwio + group * (back ? l.depth : l.made);
     for (int32_t phase = 0; phase < phases_of(&l); phase++) {
       int count = steps_of(&l, phase, steps);
       uint32_t *to = (uint32_t *)weights + group * group_weights + weights_before(&l, phase) * UNIT_VALUES;
-      to += ((int64_t)panel * l.slices * count + tile - panel) * UNIT_VALUES;
+      to += ((int64_t)panel * l.slices * count + at - panel) * UNIT_VALUES;
       for (int32_t slice = 0; slice < l.slices; slice++)
         for (int i = 0; i < count; i++, to += wide * UNIT_VALUES) {
-          fill_register(s, &l, from, &steps[i], slice, tile * UNIT, square);
+          fill_register(s, &l, from, &steps[i], slice, at * UNIT, square);
           round_pairs(square, to);
         }
     }

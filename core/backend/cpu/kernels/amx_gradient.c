@@ -106,17 +106,16 @@ INLINE void pack_pixels(row above, row below, int32_t count, int64_t step, int32
 /* One row of pairs: pixels `shift` columns from where the stride leads, zeros where there are none. */
 static void pack_row(const icl__conv_shape *s, row above, row below, int32_t shift, int32_t pitch, int32_t channels,
                      uint32_t *to) {
-  int32_t step = s->stride[1], first = smaller(shift < 0 ? ceiling(-shift, step) : 0, pitch),
-          end = larger_of(smaller(s->x[1] > shift ? ceiling(s->x[1] - shift, step) : 0, pitch), first);
-  int64_t at = (int64_t)first * step + shift;
-  memset(to, 0, (size_t)first * UNIT_ROW);
-  above.first += at * above.pixel;
-  below.first += at * below.pixel;
+  int32_t step = s->stride[1];
+  places at = places_inside(pitch, step, shift, s->x[1]);
+  memset(to, 0, (size_t)at.first * UNIT_ROW);
+  above.first += ((int64_t)at.first * step + shift) * above.pixel;
+  below.first += ((int64_t)at.first * step + shift) * below.pixel;
   if (channels >= UNIT)
-    pack_pixels(above, below, end - first, step, UNIT, to + (int64_t)first * UNIT);
+    pack_pixels(above, below, at.end - at.first, step, UNIT, to + (int64_t)at.first * UNIT);
   else
-    pack_pixels(above, below, end - first, step, channels, to + (int64_t)first * UNIT);
-  memset(to + (int64_t)end * UNIT, 0, (size_t)(pitch - end) * UNIT_ROW);
+    pack_pixels(above, below, at.end - at.first, step, channels, to + (int64_t)at.first * UNIT);
+  memset(to + (int64_t)at.end * UNIT, 0, (size_t)(pitch - at.end) * UNIT_ROW);
 }
 
 /* Channels from `channel` on of a piece that begins with row `begin` of pairs. */

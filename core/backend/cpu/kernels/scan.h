@@ -43,6 +43,17 @@ static inline bool needs_zeros(const scan *a) {
   return a->before > 0 || floor_of((a->to - 1) * a->advance + a->kernel - 1 - a->lead, a->step) >= a->from;
 }
 
+/* Of `count` places in a row, `advance` pixels apart and the first of them at pixel `shift`, those from `first` to
+ * end - 1 are pixels of an image, which is `size` wide. */
+typedef struct {
+  int32_t first, end;
+} places;
+
+static inline places places_inside(int32_t count, int32_t advance, int32_t shift, int32_t size) {
+  int32_t first = smaller(shift < 0 ? ceiling(-shift, advance) : 0, count);
+  return (places){first, larger_of(smaller(size > shift ? ceiling(size - shift, advance) : 0, count), first)};
+}
+
 /* The largest number of groups that divides them all and has at most `narrow` channels that are read, and made. */
 static inline int32_t merged_groups(int32_t groups, int32_t in, int32_t out, int32_t narrow) {
   int32_t most = narrow / larger_of(in, out);
