@@ -1,11 +1,13 @@
 /* test_conv_kernels.c - our own convolutions against the reference, on every instruction set that this processor has.
  */
+#include "amx_emulation.h"
 #include "convs.h"
 #include "numbers.h"
 #include "unit.h"
 
 #include "backend/cpu/conv_plain.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/processor.h"
 #include "backend/ref/kernels.h"
 #include "base/memory.h"
 #include "ops/ops.h"
@@ -226,33 +228,50 @@ static void check_weight_gradients(const char *set, const icl__conv_kernel *kern
 
 TEST(weight_gradient) { on_every_set(check_weight_gradients); }
 
-/* With the unit itself where it is, then with its imitations; pieces of images are as large as the cache is. */
+/* Pieces of images are as large as the cache is. */
+static void check_amx(const char *set, const icl__conv_kernel *convolve, const icl__conv_kernel *gradient,
+                      size_t cache) {
+  static layer_check *const checks[] = {check_forward, check_input_gradient, check_weight_gradient};
+  for (size_t i = 0; i < sizeof half / sizeof *half; i++) {
+    conv_layer l = conv_layer_new(&half[i]);
+    l.shape.cache = cache;
+    for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
+      const icl__conv_kernel *kernel = direction == ICL__CONV_WEIGHT ? gradient : convolve;
+      l.shape.direction = (icl__conv_direction)direction;
+      if (kernel->fits(&l.shape))
+        checks[direction](set, kernel, &l);
+      else /* only weight gradients are of any kernel */
+        CHECK(half[i].kernel[0] > 7 && direction != ICL__CONV_WEIGHT);
+    }
+    conv_layer_free(&l);
+  }
+}
+
+/* With the unit itself where it is, else with what imitates it in C. */
 TEST(amx) {
   static const size_t caches[] = {0, 64 << 10, 8 << 10};
-  static layer_check *const checks[] = {check_forward, check_input_gradient, check_weight_gradient};
   int ran = 0;
-  for (size_t set = 0; set < sizeof sets / sizeof *sets; set++) {
-    setenv("ICL_ISA", sets[set], 1);
+  for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+    setenv("ICL_ISA", sets[i], 1);
     if (icl__cpu_select() != ICL_OK)
       continue;
     ran++;
-    for (size_t i = 0; i < sizeof half / sizeof *half; i++) {
-      conv_layer l = conv_layer_new(&half[i]);
-      for (size_t c = 0; c < sizeof caches / sizeof *caches; c++)
-        for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
-          const icl__conv_kernel *kernel = icl__cpu_amx((icl__conv_direction)direction);
-          l.shape.cache = caches[c];
-          l.shape.direction = (icl__conv_direction)direction;
-          if (kernel->fits(&l.shape))
-            checks[direction](sets[set], kernel, &l);
-          else /* only weight gradients are of any kernel */
-            CHECK(half[i].kernel[0] > 7 && direction != ICL__CONV_WEIGHT);
-        }
-      conv_layer_free(&l);
-    }
+    for (size_t c = 0; c < sizeof caches / sizeof *caches; c++)
+      check_amx(sets[i], icl__cpu_amx(ICL__CONV_FORWARD), icl__cpu_amx(ICL__CONV_WEIGHT), caches[c]);
   }
   CHECK(ran > 0);
 }
+
+#if ICL_HAVE_AMX
+/* The instructions for the unit where there is none, one by one. */
+TEST(amx_emulated) {
+  icl__processor processor = icl__processor_at_hand();
+  if (!processor.avx512_bf16 || processor.amx_bf16)
+    return;
+  amx_emulate();
+  check_amx("emulated AMX", &icl__amx_convolve_amx, &icl__amx_gradient_amx, 64 << 10);
+}
+#endif
 
 TEST(an_unknown_instruction_set_is_an_error) {
   setenv("ICL_ISA", "avx1024", 1);
