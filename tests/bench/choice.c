@@ -305,25 +305,33 @@ static void print_row(const layer *l, const problem *p, const contender *c) {
   printf("%-21s%4d x%3d %5d->%-5d%d/%d/%-3d%-8s %-5s", l->network, l->images, l->size, l->in, l->out, l->kernel,
          l->stride, l->groups, directions[p->shape.direction], p->shape.dtype == ICL_F32 ? "f32" : "bf16");
   for (int i = 1; i < CHOICES; i++)
-    printf("%9.2f", 1e3 * c[i].seconds);
+    if (c[i].problem)
+      printf("%9.2f", 1e3 * c[i].seconds);
+    else
+      printf("%9s", "-");
   printf("  %-14s%5.2f\n", icl__conv_name(&c[0].conv), c[0].seconds / fastest);
   fflush(stdout);
 }
 
-/* What cannot be asked for gives way to another kernel, so that a kernel may take part twice. */
+/* AMX is not imitated. What cannot be asked for gives way to another kernel, so that a kernel may take part twice. */
 static void measure(bench *b, const layer *l, icl__conv_direction direction, icl_dtype dtype) {
   problem p = problem_of(l, direction, dtype, b->threads);
   contender c[CHOICES];
   for (int i = 0; i < CHOICES; i++)
-    c[i] = contender_of(&p, (icl__conv_choice)i, &b->processor);
+    if (i == ICL__CONV_AMX && !b->processor.amx_bf16)
+      c[i] = (contender){.seconds = HUGE_VAL};
+    else
+      c[i] = contender_of(&p, (icl__conv_choice)i, &b->processor);
   for (int round = 0; round < b->rounds; round++)
     for (int i = 0; i < CHOICES; i++)
-      take_turn(&c[i], b->evicted);
+      if (c[i].problem)
+        take_turn(&c[i], b->evicted);
   print_row(l, &p, c);
   double fastest = c[0].seconds;
   for (int i = 0; i < CHOICES; i++) {
     fastest = c[i].seconds < fastest ? c[i].seconds : fastest;
-    contender_free(&c[i]);
+    if (c[i].problem)
+      contender_free(&c[i]);
   }
   b->chosen += l->times * c[0].seconds;
   b->fastest += l->times * fastest;
@@ -352,8 +360,8 @@ int main(int count, char **word) {
   b.evicted = memset(room(EVICTED), 0, EVICTED);
   char units[128];
   icl__processor_describe(&b.processor, units, sizeof units);
-  printf("%s; %d threads; milliseconds\n%62s%9s%9s%9s%9s  %-14s%5s\n", units, b.threads, "", "onednn", "winograd",
-         "fused", "direct", "chosen", "lost");
+  printf("%s; %d threads; milliseconds\n%62s%9s%9s%9s%9s%9s  %-14s%5s\n", units, b.threads, "", "onednn", "winograd",
+         "fused", "amx", "direct", "chosen", "lost");
   for (int d = 0; d < 2; d++)
     for (int i = 0; i < LAYERS; i++)
       if (wanted(&layers[i], count - at, word + at)) {
