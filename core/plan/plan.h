@@ -211,8 +211,11 @@ bool icl__plan_reads_images(const icl__pnode *v, int input); /* image by image; 
 bool icl__plan_same_shape(const icl__pnode *a, const icl__pnode *b);
 size_t icl__plan_bytes(const icl__pnode *v);
 size_t icl__plan_image_bytes(const icl__pnode *v);
-size_t icl__plan_image_stride(const icl__pnode *v);  /* bytes from one image to the next in memory */
-int64_t icl__plan_pitch(const icl__pnode *v);        /* elements from one row to the next in memory */
+size_t icl__plan_image_stride(const icl__pnode *v); /* bytes from one image to the next in memory */
+int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to the next in memory */
+/* Bytes that v moves to and from memory, when all stores are known: each value once, but once a thread what threads
+ * read whole or make partial results of. What stays in chunks and blocks is not moved. */
+size_t icl__plan_traffic(const icl__plan *plan, const icl__pnode *v);
 icl__pnode *icl__plan_root(const icl__pnode *v);     /* the value in whose place it lies: often itself */
 size_t icl__bucket_bytes(const icl__bucket *bucket); /* that a rank sends */
 

@@ -9,21 +9,10 @@
 
 enum { SPLIT_BYTES = 64 << 10, PART_BYTES = 16 << 20, OP_COST = 2000 };
 
-static size_t traffic(const icl__pnode *v) { return v->opaque ? v->opaque : icl__plan_bytes(v); }
-
-/* Of v alone; what stays in blocks costs no traffic. */
-static size_t cost_of(const icl__plan *plan, const icl__pnode *v) {
-  size_t bytes = OP_COST + (v->store == ICL__STORE_BLOCK ? 0 : traffic(v));
-  for (int j = 0; j < v->inputs; j++)
-    if (v->in[j]->store != ICL__STORE_BLOCK)
-      bytes += traffic(v->in[j]) * (v->in[j]->behaviour == ICL__REDUCE ? (size_t)plan->policy.threads : 1);
-  return bytes;
-}
-
 static size_t cost(const icl__plan *plan, const icl__pnode *chain) {
   size_t bytes = 0;
   for (const icl__pnode *v = chain; v; v = v->link)
-    bytes += cost_of(plan, v);
+    bytes += OP_COST + icl__plan_traffic(plan, v);
   return bytes;
 }
 

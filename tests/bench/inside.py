@@ -35,8 +35,8 @@ def op_times(text: str) -> dict[str, float]:
     table = re.search(r"^op +ms .*\n((?:.+\n)*)", text, flags=re.M)
     if not table:
         raise ValueError(f"the profile has no table of ops:\n{text}")
-    rows = (line.rsplit(maxsplit=3) for line in table[1].splitlines())
-    return {name.strip(): float(milliseconds) for name, milliseconds, _share, _units in rows}
+    rows = (line.rsplit(maxsplit=4) for line in table[1].splitlines())
+    return {name.strip(): float(milliseconds) for name, milliseconds, _share, _units, _moved in rows}
 
 
 def augmentation(text: str) -> str:

@@ -254,7 +254,7 @@ def other_ways_to_compute_the_same():
 def a_profile_is_printed():
   with folder() as here:
     result = run(RECIPE, "--data", write_mnist(here.path, 64, 32), *SMALL, "--profile")
-    contains(success(result) + result.stderr, "conv2d")
+    contains(success(result) + result.stderr, "conv2d", "MB that are moved to and from memory")
     equal(result.stderr.count("\ncpu: ") + result.stderr.startswith("cpu: "), 1)
 
 

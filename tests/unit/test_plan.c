@@ -129,6 +129,28 @@ TEST(only_convolutions_residual_sums_and_gradients_are_kept) {
   net_free(n);
 }
 
+/* What lies in chunks moves nothing; a prepared weight is read, and a gradient of it made, by each of two threads. */
+TEST(bytes_moved_are_those_of_values_in_memory) {
+  net *n = open_net(NULL, 0);
+  const icl__plan *plan = plan_of(n, RESNET);
+  int convs = 0;
+  for (int i = 0; i < plan->nodes; i++) {
+    const icl__pnode *v = plan->node[i];
+    size_t moved = icl__plan_traffic(plan, v);
+    if (v->leaf >= 0)
+      CHECK_EQ(moved, icl__plan_bytes(v));
+    if (v->op != ICL__OP_conv2d)
+      continue;
+    convs++;
+    const icl__pnode *x = v->in[0], *w = v->in[1];
+    size_t images = (x->store == ICL__STORE_CHUNK ? 0 : icl__plan_bytes(x)) +
+                    (v->store == ICL__STORE_CHUNK ? 0 : icl__plan_bytes(v));
+    CHECK_EQ(moved, images + 2 * w->opaque);
+  }
+  CHECK(convs > 0);
+  net_free(n);
+}
+
 TEST(plans_are_what_they_were) {
   static const struct {
     graph which;

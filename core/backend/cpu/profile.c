@@ -12,6 +12,7 @@ typedef struct {
   const char *name, *choice;
   double seconds;
   int units;
+  size_t moved; /* bytes to and from memory, by the plan */
 } row;
 
 typedef struct {
@@ -19,19 +20,20 @@ typedef struct {
   size_t rows, capacity;
 } table;
 
-static icl_status add(table *t, const char *name, const char *choice, double seconds) {
-  for (size_t i = 0; i < t->rows; i++)
-    if (!strcmp(t->row[i].name, name) && !strcmp(t->row[i].choice, choice)) {
-      t->row[i].seconds += seconds;
-      t->row[i].units++;
-      return ICL_OK;
-    }
-  row *grown = icl__grow(t->row, &t->capacity, t->rows + 1, sizeof *grown);
-  if (!grown)
-    return ICL_ENOMEM;
-  t->row = grown;
-  t->row[t->rows] = (row){.name = name, .choice = choice, .seconds = seconds, .units = 1};
-  t->rows++;
+static icl_status add(table *t, const char *name, const char *choice, double seconds, size_t moved) {
+  size_t i = 0;
+  while (i < t->rows && (strcmp(t->row[i].name, name) != 0 || strcmp(t->row[i].choice, choice) != 0))
+    i++;
+  if (i == t->rows) {
+    row *grown = icl__grow(t->row, &t->capacity, t->rows + 1, sizeof *grown);
+    if (!grown)
+      return ICL_ENOMEM;
+    t->row = grown;
+    t->row[t->rows++] = (row){.name = name, .choice = choice};
+  }
+  t->row[i].seconds += seconds;
+  t->row[i].units++;
+  t->row[i].moved += moved;
   return ICL_OK;
 }
 
@@ -47,17 +49,17 @@ static double seconds_of(const icl__cpu_program *p, const icl__pnode *v) {
   return sum;
 }
 
-/* Milliseconds of a run, summed over threads. */
+/* Of a run: milliseconds, summed over threads, and megabytes that are moved. */
 static void say_table(icl__text *out, const icl__cpu_program *p, const char *title, table *t, double total) {
   if (t->rows)
     qsort(t->row, t->rows, sizeof *t->row, slowest_first);
-  icl__say(out, "%-40s %10s %7s %6s\n", title, "ms", "share", "units");
+  icl__say(out, "%-40s %10s %7s %6s %9s\n", title, "ms", "share", "units", "MB");
   for (size_t i = 0; i < t->rows; i++) {
     const row *r = &t->row[i];
     char name[128];
     snprintf(name, sizeof name, "%s%s%s", r->name, *r->choice ? ", " : "", r->choice);
-    icl__say(out, "%-40s %10.3f %6.1f%% %6d\n", name, 1e3 * r->seconds / (double)p->runs,
-             total > 0 ? 100 * r->seconds / total : 0, r->units);
+    icl__say(out, "%-40s %10.3f %6.1f%% %6d %9.2f\n", name, 1e3 * r->seconds / (double)p->runs,
+             total > 0 ? 100 * r->seconds / total : 0, r->units, (double)r->moved / 1e6);
   }
   icl__say(out, "\n");
 }
@@ -71,7 +73,7 @@ static icl_status by_name(icl__text *out, const icl__cpu_program *p, bool layer,
       continue;
     const char *where = v->layer && *v->layer ? v->layer : "(no layer)";
     const char *name = layer ? where : icl__plan_op_name(v->op), *choice = !layer && v->choice ? v->choice : "";
-    status = add(&t, name, choice, seconds_of(p, v));
+    status = add(&t, name, choice, seconds_of(p, v), icl__plan_traffic(p->plan, v));
   }
   if (status == ICL_OK)
     say_table(out, p, layer ? "layer" : "op", &t, total);
@@ -123,10 +125,16 @@ static void by_bucket(icl__text *out, const icl__cpu_program *p) {
 
 static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
   double total = 0;
-  for (int i = 0; i < p->plan->nodes; i++)
-    total += seconds_of(p, p->plan->node[i]);
-  icl__say(out, "plan of %d nodes, %d phases, run %llu times; times of a run, all threads together\n", p->plan->nodes,
-           p->plan->phases, (unsigned long long)p->runs);
+  size_t moved = 0;
+  for (int i = 0; i < p->plan->nodes; i++) {
+    const icl__pnode *v = p->plan->node[i];
+    total += seconds_of(p, v);
+    moved += icl__unit_of(v)->kind == ICL__UNIT_NONE ? 0 : icl__plan_traffic(p->plan, v);
+  }
+  icl__say(out,
+           "plan of %d nodes, %d phases, run %llu times; of a run: times of all threads together, and %.1f MB that are "
+           "moved to and from memory\n",
+           p->plan->nodes, p->plan->phases, (unsigned long long)p->runs, (double)moved / 1e6);
   ICL__TRY(by_name(out, p, false, total));
   ICL__TRY(by_name(out, p, true, total));
   by_phase(out, p, total);
