@@ -281,16 +281,17 @@ static int64_t start_of(const icl__conv_shape *s, const problem *l, int32_t tap)
   return ((int64_t)plane * l->pairs + down / 2 * l->pitch + x / s->stride[1]) * UNIT;
 }
 
-/* All taps of `wide` slices of x from `slice` on, and `high` slices of y from y[0] on. */
+/* All taps of `wide` slices of x from `slice` on, and `high` slices of y from y[0] on; columns in even portions, since
+ * a product takes as long as several that do not wait for one another. */
 static void correlate_slices(const icl__conv_shape *s, const problem *l, product *m, const uint32_t *x, int32_t slice,
                              int32_t wide, int32_t high, float *gradient) {
   static void (*const correlate[3][5])(const product *) = {
       [1] = {NULL, correlate_1x1, correlate_1x2, correlate_1x3, correlate_1x4},
       [2] = {NULL, correlate_2x1, correlate_2x2}};
   int64_t next = (int64_t)l->slices[0] * l->taps * UNIT_VALUES;
-  int32_t most = high == 1 ? 4 : 2, all = l->taps * wide;
-  for (int32_t first = 0, columns; first < all; first += columns) {
-    columns = smaller(all - first, most);
+  int32_t all = l->taps * wide, portions = ceiling(all, high == 1 ? 4 : 2);
+  for (int32_t portion = 0; portion < portions; portion++) {
+    int32_t first = all * portion / portions, columns = all * (portion + 1) / portions - first;
     for (int32_t c = 0; c < columns; c++) {
       int32_t tap = (first + c) / wide, of = slice + (first + c) % wide;
       m->x[c] = x + (int64_t)of * l->planes * l->pairs * UNIT + start_of(s, l, tap);
