@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import struct
 
 from harness import close, contains, environment, equal, failure, folder, lacks, read_bytes, run, success, tensors, test
@@ -38,8 +40,8 @@ class place(folder):
     self.write("script.lua", SCRIPT)
     return self
 
-  def icl(self, *words, cwd=".", **more):
-    return run(*words, cwd=self / cwd, env=environment(ICL_RUNS="runs", **more))
+  def icl(self, *words, cwd=".", before=None, **more):
+    return run(*words, cwd=self / cwd, env=environment(ICL_RUNS="runs", **more), before=before)
 
   def script(self, *words, **more):
     return self.icl("script.lua", *words, **more)
@@ -57,6 +59,10 @@ class place(folder):
   def lines(self, name):
     with open(self / name + "/metrics.jsonl", encoding="utf-8") as file:
       return [json.loads(line) for line in file]
+
+
+def small_files():
+  resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 
 
 @test
@@ -108,6 +114,54 @@ def a_damaged_last_does_not_become_the_previous():
       file.truncate(50)
     contains(success(here.script("--resume", "a", "--epochs", "1")), "previous.safetensors is used")
     equal(here.epoch_of("a/checkpoints/last.safetensors"), 1)
+
+
+@test
+def a_run_whose_last_states_are_gone_does_not_begin_anew():
+  with place() as here:
+    def refused(*parts):
+      before = here.lines("a")
+      errors = failure(here.script("--resume", "a"))
+      contains(errors, *parts)
+      equal(here.lines("a"), before)
+      return errors
+
+    success(here.script("--output", "a", "--epochs", "3", "--save-every", "1epoch", BEST="1"))
+    for name in ("last", "previous"):  # which are the files of epochs 3 and 2, too
+      with open(here / f"a/checkpoints/{name}.safetensors", "r+b") as file:
+        file.truncate(50)
+    goes_on = "--resume a/checkpoints/best.safetensors or a/checkpoints/epoch-0001.safetensors goes on from an older"
+    refused("last.safetensors: it is cut", "previous.safetensors: it is cut", goes_on)
+    for name in ("last", "previous"):
+      os.remove(here / f"a/checkpoints/{name}.safetensors")
+    refused("there is neither last.safetensors nor previous.safetensors in a/checkpoints", goes_on)
+    success(here.script("--resume", "a/checkpoints/best.safetensors", "--epochs", "1"))
+    shutil.rmtree(here / "a/checkpoints")
+    lacks(refused("--weights a/weights.safetensors"), "checkpoints/best")
+    os.remove(here / "a/weights.safetensors")
+    refused("wrote reports up to epoch 1", "begins anew when a/metrics.jsonl is moved away")
+    os.remove(here / "a/metrics.jsonl")
+    contains(success(here.script("--resume", "a")), "it begins anew")
+
+
+@test
+def a_report_before_the_first_save_does_not_keep_a_run_from_beginning_anew():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "1"))
+    report = read_bytes(here / "a/metrics.jsonl").splitlines()[0]
+    shutil.rmtree(here / "a/checkpoints")
+    os.remove(here / "a/weights.safetensors")
+    here.write("a/metrics.jsonl", report + b"\n")
+    contains(success(here.script("--resume", "a")), "it begins anew")
+
+
+@test
+def a_run_that_could_never_be_saved_begins_anew():
+  with place() as here:
+    failure(here.script("--output", "a", before=small_files, WIDTH="5000"))
+    equal(here.lines("a")[-1]["unsaved"], True)
+    contains(success(here.script("--resume", "a", WIDTH="5000")), "it begins anew")
+    lacks(json.dumps(here.lines("a")), "unsaved")
 
 
 @test

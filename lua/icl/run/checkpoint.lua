@@ -12,6 +12,7 @@ local form = require "icl.run.form"
 local json = require "icl.json"
 local find = require "icl.runs.find"
 local loop = require "icl.run.loop"
+local metrics = require "icl.runs.metrics"
 local places = require "icl.internal.places"
 local plain = require "icl.run.plain"
 local stand_ins = require "icl.internal.stand_ins"
@@ -112,9 +113,49 @@ local function read(path)
   return nil, tostring(result)
 end
 
+-- The files in a folder of checkpoints that can be gone on from besides the last ones: the best state, and the newest
+-- one of those that were kept of epochs.
+local function others_in(folder)
+  local names, found = core.list_folder(folder) or {}, {}
+  table.sort(names, function(a, b) return a > b end)
+  for _, pattern in ipairs { "^best%.safetensors$", "^epoch%-%d+%.safetensors$" } do
+    for _, name in ipairs(names) do
+      local path = folder .. "/" .. name
+      if name:find(pattern) and read(path) then
+        found[#found + 1] = path
+        break
+      end
+    end
+  end
+  return found
+end
+
+-- An error where neither of the last two states of a run can be gone on from, but what it reached is still there.
+-- damage: what is wrong with those that are there, or nil.
+local function check_nothing_is_lost(folder, damage)
+  local checkpoints = folder .. "/checkpoints"
+  local problem = damage or ("there is neither last.safetensors nor previous.safetensors in %s"):format(checkpoints)
+  local others = others_in(checkpoints)
+  if #others > 0 then
+    fail("resume: %s; --resume %s goes on from an older state", problem, table.concat(others, " or "))
+  elseif exists(folder .. "/weights.safetensors") then
+    fail("resume: %s; the weights that the run ended with are there, and a new one may begin with them, --weights "
+      .. "%s/weights.safetensors", problem, folder)
+  end
+  local written = metrics.open(folder .. "/metrics.jsonl")
+  written:update()
+  local last, ending = written.reports[#written.reports], written.ending
+  local was_saved = ending and not ending.unsaved or not ending and last and last.epoch > 1
+  if last and not damage and was_saved then
+    fail("resume: %s, and the run wrote reports up to epoch %g; it begins anew when %s is moved away", problem,
+      last.epoch, written.path)
+  end
+end
+
 -- checkpoint.open(path) -> the checkpoint to go on from: the file `path`, or the last one of a run's folder; of that
 -- the one before it where the last cannot be read, which `damage` says then. Its folder is that of the run. Where a run
--- ended before its first save there is a folder alone, and no state.
+-- ended before its first save there is a folder alone, and no state. One that was killed has the report of its first
+-- epoch at most then, which is written before the save at the end of that epoch.
 function checkpoint.open(path)
   arguments.path("icl.run: resume", path)
   local folder, is_file = find.folder_of(path)
@@ -137,6 +178,7 @@ function checkpoint.open(path)
       damage = damage and damage .. "; " .. problem or problem
     end
   end
+  check_nothing_is_lost(path, damage)
   if not damage and exists(path .. "/options.lua") then return { folder = path } end
   fail("resume: %s", damage or ("there is no checkpoint in %s/checkpoints"):format(path))
 end

@@ -305,10 +305,12 @@ function Run:save()
   return true
 end
 
--- Called where a run ends: record = { state = "finished", "stopped" or "failed", message = }.
+-- Called where a run ends: record = { state = "finished", "stopped" or "failed", message = }. It is told whether nothing
+-- could be saved: such a run begins anew where it is resumed.
 function Run:close(record)
   self.ending = record
   self.saver:settle()
+  record.unsaved = self.folder and not self.saver.has_saved or nil
   self.output:close(record)
 end
 

@@ -51,7 +51,7 @@ local function new(run, when)
     if not made then fail("{output}: %s", message) end
   end
   self.saved_best = run.reports.best
-  if run.before then self.saved_at = position(run) end
+  if run.before then self.saved_at, self.has_saved = position(run), true end
   return self
 end
 
@@ -80,7 +80,7 @@ local function note(self, ok, message)
   self.owed = not ok and at or nil
   if ok then
     if self.failed then run:line "The state could be saved again" end
-    self.failed, self.saved_at = nil, at.position
+    self.failed, self.saved_at, self.has_saved = nil, at.position, true
     if at.best then self.saved_best = at.best end
     prune(self)
   else
@@ -119,6 +119,7 @@ local function begin(self, names)
     { keep = self.folder .. "/previous.safetensors", links = links })
   if ok then
     self.writer = writer
+    if not self.has_saved then look(self, true) end  -- reports of a second epoch mean that there is a state
   else
     note(self, nil, writer)
   end
