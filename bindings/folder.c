@@ -5,6 +5,7 @@
 #include "guard.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -93,6 +94,17 @@ static int file_same(lua_State *L) {
   return 1;
 }
 
+/* real_path(path) -> the path from the root, without links; nil where nothing is */
+static int real_path(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  char expanded[ICL__PATH], real[PATH_MAX];
+  if (icl__path_expand(&path, expanded) == ICL_OK && realpath(path, real))
+    lua_pushstring(L, real);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 /* file_write(path, text) -> true; nil and a message. The file is replaced as a whole, durably, or not at all. */
 static int file_write(lua_State *L) {
   size_t bytes;
@@ -144,9 +156,11 @@ static void make_lock_type(lua_State *L) {
 
 void icl__lua_folder_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"make_folder", make_folder}, {"new_folder", new_folder},   {"list_folder", list_folder},
-      {"file_kind", file_kind},     {"file_write", file_write},   {"file_same", file_same},
-      {"file_lock", file_lock},     {"file_locked", file_locked}, {NULL, NULL},
+      {"make_folder", make_folder}, {"new_folder", new_folder},
+      {"list_folder", list_folder}, {"file_kind", file_kind},
+      {"file_write", file_write},   {"file_same", file_same},
+      {"file_lock", file_lock},     {"file_locked", file_locked},
+      {"real_path", real_path},     {NULL, NULL},
   };
   make_lock_type(L);
   luaL_setfuncs(L, functions, 0);

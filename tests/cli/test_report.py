@@ -341,4 +341,34 @@ def the_page_of_one_run_lies_in_its_folder():
     contains(failure(icl("report", "wrn", "--out", "none/x.html", cwd=where.path)), "none/x.html")
 
 
+# ---- what commands write ----
+
+
+@test
+def no_command_writes_over_what_a_run_keeps():
+  with folder() as where:
+    make(where, SEEDS)
+    os.mkdir(where / "runs/wrn/001/checkpoints")
+    os.mkdir(where / "elsewhere")
+    os.symlink(where / "elsewhere", where / "runs/wrn/002/checkpoints")
+    os.symlink("runs/wrn/001", where / "run")
+    os.symlink("run/metrics.jsonl", where / "link")
+    own = ["runs/wrn/001/" + name for name in ("options.lua", "env.txt", "log.txt", "metrics.jsonl", "./log.txt",
+                                               "weights.safetensors", "events.out.tfevents.1.x",
+                                               "checkpoints/best.safetensors")]
+    own += ["run/env.txt", "link", "run/checkpoints/x", "runs/wrn/002/checkpoints/last.safetensors"]
+    before = read_bytes(where / "runs/wrn/001/metrics.jsonl")
+    for command, option in (("evaluate", "csv"), ("evaluate", "predictions"), ("report", "out"), ("export", "onnx"),
+                            ("export", "npz"), ("export", "safetensors")):
+      for name in own if command == "report" else own[:1] + own[-1:]:
+        errors = failure(icl(command, "wrn/001", f"--{option}", name, cwd=where.path), 2)
+        contains(errors, f"--{option} {name}: a run keeps its own", "give another name")
+    equal(read_bytes(where / "runs/wrn/001/metrics.jsonl"), before)
+    for name in ("log.txt", "checkpoints/last.safetensors"):
+      inside = where / "runs/wrn/001" if "/" not in name else where / "runs/wrn/001/checkpoints"
+      contains(failure(icl("report", ".", "--out", os.path.basename(name), cwd=inside), 2), "a run keeps its own")
+    for name in ("runs/wrn/001/predictions.npz", "runs/wrn/001/mine.csv", "weights.safetensors", "elsewhere/log.txt"):
+      success(icl("report", "wrn", "--out", name, cwd=where.path))
+
+
 close()

@@ -7,6 +7,7 @@ local icl = require "icl"
 local json = require "icl.json"
 local sets = require "icl.evaluation.sets"
 local source = require "icl.evaluation.source"
+local own_files = require "icl.runs.own_files"
 local predictions = require "icl.evaluation.predictions"
 local random = require "icl.random"
 local show = require "icl.evaluation.show"
@@ -34,6 +35,7 @@ local function options_of(words)
     : value("predictions", nil, "write an .npz file: names, probabilities, truth; without a value into the "
         .. "run's folder", { type = "path" })
     : include(source.options(words), icl.options.engine)
+    : check(own_files.check("csv", "predictions"))
     : example "icl evaluate runs/resnet/001 --tta flip"
     : example "icl evaluate weights.safetensors --dataset folder --data photos --json"
     : example "icl evaluate resnet20.safetensors --model resnet --depth 20 --dataset cifar10"

@@ -3,6 +3,7 @@ local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local icl = require "icl"
 local json = require "icl.json"
+local own_files = require "icl.runs.own_files"
 local source = require "icl.evaluation.source"
 local split = require "icl.options.words".split
 local usage = require "icl.internal.usage"
@@ -24,6 +25,7 @@ local function options_of(words)
           return "one of {onnx}, {safetensors} and {npz} must say what to write"
         end
       end)
+    : check(own_files.check("onnx", "safetensors", "npz"))
     : example "icl export runs/resnet/001 --onnx resnet.onnx --normalize --softmax"
     : example "icl export pytorch.safetensors --model resnet --depth 20 --safetensors net.safetensors"
 end

@@ -1,12 +1,14 @@
 -- commands/report.lua: `icl report RUN... [--out FILE.html]`: runs as one page of HTML.
 local core = require "icl.core"
 local icl = require "icl"
+local own_files = require "icl.runs.own_files"
 local split = require "icl.options.words".split
 local warnings = require "icl.runs.warnings"
 
 local options = icl.options "icl report RUN...: runs as one page of HTML, with everything in it"
   : value("out", nil, "where to (default: report.html in the folder of the run; of several, in this folder)",
       { type = "path" })
+  : check(own_files.check "out")
   : example "icl report runs/wrn-28-10/001"
   : example "icl report runs/wrn-28-10 runs/wrn-28-10-dropout --out dropout.html"
 
