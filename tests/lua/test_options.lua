@@ -297,6 +297,8 @@ check("tables are shown with what runs reached", function()
   local final = ran("8/epochs=10", 0, 0.9)
   final.final = { test = { top1 = 0.75 } }
   check.equal(results.tables(options, { final }):find("5 (25.00)", 1, true) ~= nil, true)
+  final.final = { memory = { first = 1 } }
+  check.equal(results.tables(options, { final }):find("5 (10.00)", 1, true) ~= nil, true)
 end)
 
 -- ---- several seeds ----

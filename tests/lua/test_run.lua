@@ -147,6 +147,20 @@ check("figures of reports have names", function()
   check.raises(function() run:report { test = { loss = "low" } } end, "figures are numbers")
 end)
 
+check("the figures that a state has are all those of its epoch", function()
+  local run = icl.run { epochs = 2 }
+  for epoch in run:epochs() do
+    run:report { train = { loss = epoch } }
+    if epoch == 1 then run:report { test = { loss = 3 } } end
+  end
+  check.equal(run.reports.latest.train.loss, 2)
+  check.equal(run.reports.latest.test, nil)
+  run:report { test = { loss = 4 } }
+  check.equal(run.reports.latest.train.loss, 2)
+  run:report { final = true, test = { loss = 5 } }
+  check.equal(run.reports.latest.train, nil)
+end)
+
 check("the model of a run is in the mode of the loader", function()
   local model = icl.nn.sequential { icl.nn.linear(1, 1) }
   local run, modes = icl.run { model = model }, {}

@@ -70,6 +70,59 @@ check("reports of a run that was resumed take the place of later ones", function
   check.equal(#run.reports, 1)
 end)
 
+check("reports of one epoch are one, whose later figures count", function()
+  local path = place "together"
+  local function report(epoch, step, more)
+    more.epoch, more.step = epoch, step
+    return more
+  end
+  folders.make(path, { lines = {
+    report(1, 10, { train = { loss = 3, top1 = 0.1 }, lr = 0.5 }), report(1, 10, { val = { top1 = 0.2, loss = 2 } }),
+    report(1, 10, { val = { loss = 1.5, f1 = 0.3 }, lr = 0.25 }),
+    report(2, 15, { val = { top1 = 0.4 } }), report(2, 20, { train = { loss = 2 } }),
+  } })
+  local run = runs.read(path)
+  check.equal(#run.reports, 2)
+  local first = run.reports[1]
+  check.equal(first.train.loss, 3)
+  check.equal(first.lr, 0.25)
+  check.equal(first.val.top1, 0.2)
+  check.equal(first.val.loss, 1.5)
+  check.equal(first.val.f1, 0.3)
+  check.equal(run.figure, "val.top1")
+  check.equal(run.last.value, 0.4)
+  check.equal(run.reports[2].train.loss, 2)
+  assert(core.prompt.append(path .. "/metrics.jsonl", '{"epoch":2,"step":20,"test":{"top1":0.5}}\n'))
+  run:update()
+  check.equal(#run.reports, 2)
+  check.equal(run.reports[2].val.top1, 0.4)
+  check.equal(run.reports[2].test.top1, 0.5)
+  -- It goes back into epoch 2, and reports again there.
+  assert(core.prompt.append(path .. "/metrics.jsonl", '{"epoch":2,"step":15,"test":{"top1":0.6}}\n'))
+  run:update()
+  check.equal(#run.reports, 2)
+  check.equal(run.reports[2].train, nil)
+  check.equal(run.reports[2].val, nil)
+  check.equal(run.reports[2].test.top1, 0.6)
+end)
+
+check("reports of the end are one too, until the run goes on", function()
+  local path = place "ends"
+  folders.make(path, { lines = {
+    folders.report(1, 2, 0.1), { epoch = 1, step = 390, final = true, memory = { first = 1 } },
+    { epoch = 1, step = 390, final = true, test = { top1 = 0.5 } },
+  } })
+  local run = runs.read(path)
+  check.equal(run.final.memory.first, 1)
+  check.equal(run.final.test.top1, 0.5)
+  assert(core.prompt.append(path .. "/metrics.jsonl", '{"epoch":2,"step":780,"test":{"top1":0.6}}\n'))
+  run:update()
+  check.equal(run.final, nil)
+  assert(core.prompt.append(path .. "/metrics.jsonl", '{"epoch":2,"step":780,"final":true,"test":{"top1":0.6}}\n'))
+  run:update()
+  check.equal(run.final.memory, nil)
+end)
+
 check("a running run, and how long it will take", function()
   local path, locked = place "running", core.file_locked
   folders.make(path, { lines = { folders.report(1, 9, 0.1, { time = os.time() }),

@@ -3,6 +3,7 @@
 -- settings that come from different places are of one cell.
 local arguments = require "icl.internal.arguments"
 local condition = require "icl.options.condition"
+local figures = require "icl.runs.figures"
 local notation = require "icl.options.notation"
 local numbers = require "icl.internal.numbers"
 
@@ -157,9 +158,8 @@ end
 
 -- The last error of a run on test images, in percent, or nil.
 local function last_error(run)
-  local last = run.final or run.reports[#run.reports]
-  local test = last and last.test
-  return test and test.top1 and 100 * (1 - test.top1)
+  local last = figures.last({ run.final }, "test.top1") or figures.last(run.reports, "test.top1")
+  return last and figures.shown(last.figure, last.value)
 end
 
 -- What the finished runs with the settings of each cell reached: { [cell] = list of errors in percent }, one for each

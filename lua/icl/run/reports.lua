@@ -1,6 +1,7 @@
 -- run/reports.lua: the figures of epochs as records, and the best of them.
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local metrics = require "icl.runs.metrics"
 local numbers = require "icl.internal.numbers"
 
 local Reports = {}
@@ -20,7 +21,7 @@ local function figure(record, name)
 end
 
 -- reports.new(name, best, latest): name: the figure that decides, or nil; best: what was reached before, and latest:
--- the last record, or nil.
+-- the last record, or nil. The field `latest` has the figures of all records of its epoch.
 local function new(name, best, latest)
   if name ~= nil and not (type(name) == "string" and name:find "^[^.]+%..+$") then
     fail("icl.run: best is %s; it is a figure of reports, such as test.top1", arguments.described(name))
@@ -82,7 +83,9 @@ function Reports:add(run, figures)
     end
   end
   if not record.final and run.epoch > 0 then compare(self, record) end
-  self.latest = record
+  local latest = self.latest
+  local again = latest and latest.epoch == record.epoch and latest.final == record.final
+  self.latest = again and metrics.joined(latest, record) or record
   return record
 end
 
