@@ -7,7 +7,7 @@ local icl = require "icl"
 local axes = require "icl.chart.axis"
 local chart_lines = require "icl.chart.text"
 local grid = require "icl.internal.grid"
-local groups = require "icl.runs.groups"
+local groups = require "icl.report.groups"
 local markup = require "icl.internal.markup"
 local pictures = require "icl.report.pictures"
 local predictions = require "icl.report.predictions"
@@ -60,6 +60,24 @@ check("runs that differ in the seed alone are one group", function()
   check.near(measured.last.deviation, 0, 1e-9)
   check.equal(measured.final, nil)
   check.near(groups.measured(list[3], "test.loss").last.mean, 1.3, 1e-9)
+end)
+
+check("options that change no result tell no runs apart", function()
+  local place, options = root .. "/apart/", { lr = 0.1 }
+  folders.finished(place .. "a/001", options, { 0.5 })
+  local others = { eval_batch_size = 7, tensorboard = false, histograms = true, skip_bad_images = true, precise = true,
+                   data = "elsewhere", workers = 3, threads = 3, device = "ref", eager = true, profile = true,
+                   check_nan = true, deterministic = true, log_period = 9, save_every = "2h", keep = 3, seed = 8 }
+  for name, value in pairs(others) do
+    folders.finished(place .. "a/" .. name, { lr = 0.1, [name] = value }, { 0.5 })
+  end
+  local list = groups.of(icl.runs.list(place))
+  check.equal(table.concat(groups.differing(list), " "), "")
+  check.equal(#list, 1)
+  for _, name in ipairs { "batch_size", "precision", "val_period", "tta", "ema", "subdivision" } do
+    folders.finished(place .. "b/" .. name, { lr = 0.1, [name] = 2 }, { 0.5 })
+  end
+  check.equal(#groups.of(icl.runs.list(place)), 7)
 end)
 
 check("axes have round ends and ticks", function()

@@ -1,7 +1,7 @@
 -- commands/compare.lua: `icl compare RUN...`: what settings reached, over the seeds they were run with.
 local core = require "icl.core"
 local grid = require "icl.internal.grid"
-local groups = require "icl.runs.groups"
+local groups = require "icl.report.groups"
 local icl = require "icl"
 local json = require "icl.json"
 local numbers = require "icl.internal.numbers"

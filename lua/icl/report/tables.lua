@@ -1,7 +1,7 @@
 -- report/tables.lua: the tables of a report: what was reached, the settings, where the runs were made.
 local duration = require "icl.internal.duration"
 local figures = require "icl.runs.figures"
-local groups = require "icl.runs.groups"
+local groups = require "icl.report.groups"
 local markup = require "icl.internal.markup"
 local numbers = require "icl.internal.numbers"
 local plot = require "icl.chart.svg"

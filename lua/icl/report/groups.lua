@@ -1,18 +1,19 @@
--- runs/groups.lua: runs of equal settings, and what the settings of others differ in.
+-- report/groups.lua: runs of equal settings, and what the settings of others differ in.
 local arguments = require "icl.internal.arguments"
 local figures = require "icl.runs.figures"
+local option_groups = require "icl.options"
 local rules = require "icl.internal.rules"
 local statistics = require "icl.runs.statistics"
 
 local groups = {}
 
 -- Options that say which draws are made, where a run works and what it keeps: runs that differ in these alone are
--- samples of one experiment.
-local apart = {}
-for _, name in ipairs {
-  "seed", "seeds", "output", "resume", "resume_anyway", "save_every", "keep", "log_period", "histograms", "data",
-  "threads", "workers", "device", "eager", "profile", "check_nan", "deterministic",
-} do apart[name] = true end
+-- samples of one experiment. Without skip_bad_images a run with a bad image does not come to its end, so two that did
+-- had the same images.
+local apart = { skip_bad_images = true }
+for _, group in ipairs(option_groups.names) do
+  for name, spec in pairs(option_groups[group].specs) do apart[name] = apart[name] or spec.neutral end
+end
 
 local words = { [true] = "yes", [false] = "no" }
 
