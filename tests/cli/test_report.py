@@ -163,6 +163,31 @@ def settings_that_differ_are_said_once():
 
 
 @test
+def rows_have_names_from_every_folder():
+  with folder() as where:
+    make(where, """for _, name in ipairs { "cosine", "step", "001", "seed-4" } do
+                     f.finished(root .. "exp/" .. name, { schedule = name }, { 0.5 })
+                   end
+                   f.finished(root .. "one/wrn/001", { schedule = "step" }, { 0.5 }, { recipe = "one/train.lua" })
+                   f.finished(root .. "two/wrn/001", { schedule = "step" }, { 0.5 }, { recipe = "two/train.lua" })""")
+
+    def names(*words, cwd="exp"):
+      lines = success(icl("compare", *words, cwd=where / cwd)).splitlines()[1:-2]
+      rows = csv.DictReader(io.StringIO(success(icl("compare", "--csv", *words, cwd=where / cwd))))
+      equal(len({row["settings"] for row in rows}), len(lines))
+      return sorted(re.split(r"\s{2,}", line)[0] for line in lines)
+
+    for word, cwd in ((".", "exp"), ("..", "exp/step"), ("../exp", "one"), ("exp", ".")):
+      equal(names(word, cwd=cwd), ["exp", "exp", "exp/cosine", "exp/step"])
+    equal(names("cosine", "step", "001/."), ["exp", "exp/cosine", "exp/step"])
+    equal(names(".", cwd="exp/step"), ["exp/step"])
+    equal(names("../one", "../two", "step"), ["exp/step", "wrn (1)", "wrn (2)"])
+    equal(names("one", "two", "exp/cosine", cwd="."), ["exp/cosine", "wrn (1)", "wrn (2)"])
+    entries = json.loads(success(icl("runs", ".", "--json", cwd=where / "exp")))
+    equal([entry["name"] for entry in entries], ["exp/001", "exp/cosine", "exp/seed-4", "exp/step"])
+
+
+@test
 def a_report_shows_the_figures_that_there_are():
   with folder() as where:
     make(where, """local sets = { train = { loss = 1, lr = 0.5 }, test = { top1 = 0.5, top5 = 1, f1 = 0.3, count = 9 } }

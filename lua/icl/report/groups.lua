@@ -59,25 +59,25 @@ local function settings_of(list, names)
   return texts
 end
 
--- Are there as many texts as entries?
+-- How often each text occurs.
+local function counted(texts)
+  local counts = {}
+  for _, text in ipairs(texts) do counts[text] = (counts[text] or 0) + 1 end
+  return counts
+end
+
+-- Is each text there once?
 local function are_distinct(texts)
-  local seen = {}
-  for _, text in ipairs(texts) do
-    if seen[text] then return false end
-    seen[text] = true
+  for _, count in pairs(counted(texts)) do
+    if count > 1 then return false end
   end
   return true
 end
 
 -- What tells groups apart that are called the same: the settings in which they differ, without those that some have not
--- at all, which follow from others, as long as that does.
+-- at all, which follow from others, as long as that does. Groups of other recipes may have the same settings.
 local function differences(list)
   local all, common = groups.differing(list), {}
-  if #all == 0 then
-    local numbered = {}
-    for i in ipairs(list) do numbered[i] = ("(%d)"):format(i) end
-    return numbered
-  end
   for _, name in ipairs(all) do
     local everywhere = true
     for _, group in ipairs(list) do everywhere = everywhere and group.options[name] ~= nil end
@@ -87,17 +87,31 @@ local function differences(list)
   return are_distinct(texts) and texts or settings_of(list, all)
 end
 
--- Gives groups that would be called the same the settings in which they differ.
+-- Gives groups that would be called the same the settings in which they differ, and those that have these in common a
+-- number.
 local function name_apart(list)
-  local by_title = {}
+  local by_name = {}
   for _, group in ipairs(list) do
-    local same = by_title[group.title] or {}
-    same[#same + 1], by_title[group.title] = group, same
+    local same = by_name[group.name] or {}
+    same[#same + 1], by_name[group.name] = group, same
   end
-  for title, same in pairs(by_title) do
-    local texts = #same > 1 and differences(same) or {}
-    for i, text in ipairs(texts) do same[i].title = title .. " " .. text end
+  for _, same in pairs(by_name) do
+    local texts, numbers = #same > 1 and differences(same) or {}, {}
+    local counts = counted(texts)
+    for i, text in ipairs(texts) do
+      local group = same[i]
+      numbers[text] = (numbers[text] or 0) + 1
+      if counts[text] > 1 then group.name = ("%s (%d)"):format(group.name, numbers[text]) end
+      group.title = text == "" and group.name or group.name .. " " .. text
+    end
   end
+end
+
+-- What the runs of a group are called by: numbered ones, and those of --seeds, by the folder they lie in.
+local function name_of(run)
+  local folder, own = run.name:match "^(.*)/([^/]*)$"
+  local is_numbered = own and (own:find "^%d+$" or own:find "^seed%-%d+$")
+  return is_numbered and folder or run.name
 end
 
 -- Did a run come further than another one of the same seed, or as far and later?
@@ -119,7 +133,7 @@ local function add(group, run)
 end
 
 -- groups.of(list) -> the runs of a list in groups of equal settings, in the order of their first runs: { title = (no
--- two have the same), name = (of the folder of its runs), runs = (one for each seed), options = (those of the first),
+-- two have the same), name = (what two have in common that differ in settings alone), runs = (one for each seed), options = (those of the first),
 -- figure = (that by which it is judged) }.
 function groups.of(list)
   local found, by_key = {}, {}
@@ -127,7 +141,7 @@ function groups.of(list)
     local key = key_of(run)
     local group = by_key[key]
     if not group then
-      local name = run.name:gsub("/[^/]*$", "")
+      local name = name_of(run)
       group = { title = name, name = name, runs = {}, options = run.options }
       found[#found + 1], by_key[key] = group, group
     end

@@ -91,8 +91,12 @@ function Run:text(name)
   return text
 end
 
--- The last two names of a path: the recipe and the number.
+-- The last two names of a path: the recipe and the number. Where it has not as many, or they are no names (".", ".."),
+-- they are those of the path from the root.
 local function name_of(path)
+  local last = path:match "([^/]+/[^/]+)$"
+  if last and not ("/" .. last .. "/"):find "/%.%.?/" then return last end
+  path = core.real_path(path) or path
   return path:match "([^/]+/[^/]+)$" or path
 end
 
