@@ -114,6 +114,21 @@ def stopped_at_the_prompt():
 
 
 @test
+def stopped_at_the_prompt_with_several_seeds():
+  with place() as here:
+    with here.terminal("--output", "a", "--seeds", "3", STOP="5") as terminal:
+      terminal.expect(WAITS)
+      terminal.send("run:continue()\n")
+      terminal.expect("Seed 1, 2 of 3")
+      terminal.expect(WAITS)
+      terminal.send("run:stop()\n")
+      terminal.expect("Stopped at the prompt in epoch 1, step 6. `icl loop.lua --resume a/seed-1` goes on.")
+      equal(terminal.end(), -signal.SIGINT)
+      contains(terminal.new(), "loop.lua: stopped with seed 1\n")
+    equal(sorted(os.listdir(here / "a")), ["seed-0", "seed-1"])
+
+
+@test
 def what_is_changed_before_a_stop_is_kept():
   with place() as here:
     with here.terminal("--output", "a", STOP="5") as terminal:

@@ -89,6 +89,15 @@ def a_wrong_command_line_stops_all():
 
 
 @test
+def a_seed_that_was_stopped_stops_all():
+  with folder() as here:
+    result = run(recipe(here, "if opt.seed > 0 then os.exit(opt.seed < 3 and 3 or 130) end"), "--seeds", "5")
+    contains(failure(result, -signal.SIGINT), "recipe.lua: failed with seed 1, 2; stopped with seed 3\n")
+    contains(result.stdout, "Test error in % of 1 seed: 10.00")
+    lacks(result.stdout, "Seed 4")
+
+
+@test
 def signals_are_handed_on_and_stop_all():
   with folder() as here:
     path = recipe(here, "while true do end")

@@ -10,6 +10,11 @@ function outcome.fail(text)
   outcome.failure = outcome.failure or text
 end
 
+-- outcome.is_awaited() -> did another program start this one, to begin others when it is done?
+function outcome.is_awaited()
+  return os.getenv(outcome.variable) ~= nil
+end
+
 -- outcome.tell(what, value): the figure that the run ends with, such as "Test error", in percent.
 function outcome.tell(what, value)
   local path = os.getenv(outcome.variable)

@@ -47,28 +47,40 @@ end
 
 -- The exit code for a seed that ended so; a crash in its process is no crash of this one.
 local function code_of(seed, ended)
-  if ended < SIGNALLED or stops[ended] then return ended end
+  if ended < SIGNALLED then return ended end
   io.stderr:write(("Seed %d was ended by signal %d\n"):format(seed, ended - SIGNALLED))
   return 1
 end
 
--- The runs; -> list of values, what they are, list of the seeds that failed, the exit code of the first of these.
+-- The runs; -> { values = list, what = what these are, failed = list of seeds, code = the exit code of the first of
+-- these, or of stopped = the seed that was stopped, with which all end }.
 local function run_all(words, origin, path)
-  local values, what, failed, code = {}, nil, {}, 0
+  local result = { values = {}, failed = {}, code = 0 }
   for i, seed in ipairs(origin.seeds) do
     print(("%sSeed %d, %d of %d"):format(i > 1 and "\n" or "", seed, i, #origin.seeds))
     os.remove(path)
     local ended = core.spawn(command(words, origin, seed), outcome.variable .. "=" .. path)
     if ended == 0 then
       local value, name = outcome.read(path)
-      values[#values + 1], what = value, name or what
+      result.values[#result.values + 1], result.what = value, name or result.what
+    elseif stops[ended] then
+      result.stopped, result.code = seed, ended
+      break
     else
-      failed[#failed + 1] = tostring(seed)
-      if code == 0 or stops[ended] then code = code_of(seed, ended) end
+      result.failed[#result.failed + 1] = tostring(seed)
+      if result.code == 0 then result.code = code_of(seed, ended) end
+      if ended == WRONG then break end
     end
-    if stops[ended] or ended == WRONG then break end
   end
-  return values, what, failed, code
+  return result
+end
+
+-- "failed with seed 1, 3; stopped with seed 4"
+local function troubles(result)
+  local parts = {}
+  if #result.failed > 0 then parts[1] = "failed with seed " .. table.concat(result.failed, ", ") end
+  if result.stopped then parts[#parts + 1] = ("stopped with seed %d"):format(result.stopped) end
+  return table.concat(parts, "; ")
 end
 
 -- seeds(words, origin): runs the program whose options were read from `words` (usage.remember) with each of
@@ -78,12 +90,12 @@ local function seeds(words, origin)
   if wrong then usage.wrong(origin.program, wrong) end
   local path = os.tmpname()
   local remove <close> = setmetatable({}, { __close = function() os.remove(path) end })
-  local values, what, failed, code = run_all(words, origin, path)
-  local text = #values > 0 and summary(what, values) or "no seed ended with a figure"
-  if code == 0 then usage.leave(0, "\n" .. text) end
-  if #values > 0 then print("\n" .. text) end
-  if stops[code] then usage.leave(code, "") end  -- the program with the seed has said it
-  usage.leave(code, ("%s: failed with seed %s"):format(origin.program, table.concat(failed, ", ")))
+  local result = run_all(words, origin, path)
+  local has_figures = #result.values > 0
+  local text = has_figures and summary(result.what, result.values) or "no seed ended with a figure"
+  if result.code == 0 then usage.leave(0, "\n" .. text) end
+  if has_figures then print("\n" .. text) end
+  usage.leave(result.code, ("%s: %s"):format(origin.program, troubles(result)))
 end
 
 return seeds

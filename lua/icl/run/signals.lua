@@ -15,6 +15,8 @@ local signals = {}
 -- on. The program sets it where a recipe runs on a terminal.
 signals.prompt = nil
 
+local STOPPED = 130  -- the exit code by which a program that waits for this one knows that all is to end: that of INT
+
 local active = {}  -- the runs in whose loops the program is; the outermost first
 
 -- Where nothing is to be saved, and no prompt to be opened, signals act at once.
@@ -51,7 +53,7 @@ local function leave(run, signal)
   outcome.stopped = not run.output.quiet
   processes.barrier()
   core.signal_take()
-  if signal == "stop" then usage.leave(0, "") end
+  if signal == "stop" then usage.leave(outcome.is_awaited() and STOPPED or 0, "") end
   core.signal_raise(signal)
 end
 
