@@ -35,7 +35,7 @@ enum { WATCH = 10000 }; /* instructions of a coroutine between two looks for a s
 /* The names that Lua gives and gets; the first two leave the program, the others are only known while deferred. */
 static const char *const names[] = {"INT", "TERM", "HUP", "USR1", NULL};
 static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-enum { LEAVING = 2, KNOWN = 4 };
+enum { LEAVING = 2, KNOWN = 4, TO_LEAVE = (1 << LEAVING) - 1 };
 
 static const char *name_of(int signal_number) {
   int i = 0;
@@ -149,7 +149,7 @@ static void handle(int signal_number) {
   int before = errno;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  bool is_noted = deferring && !pending && note(signal_number, &now);
+  bool is_noted = (deferring || !leaves(signal_number)) && !pending && note(signal_number, &now);
   if (!is_noted && leaves(signal_number))
     stop_or_die(signal_number, &now);
   errno = before;
@@ -222,22 +222,23 @@ static void release_other(int i) {
 static void defer(unsigned asked) {
   if (!main_thread)
     return;
-  if (asked)
+  bool to_leave = asked & TO_LEAVE;
+  if (to_leave)
     deferring = true;
   for (int i = 0; i < LEAVING; i++)
-    catch_signal(numbers[i], asked ? SA_RESTART : 0);
+    catch_signal(numbers[i], to_leave ? SA_RESTART : 0);
   for (int i = LEAVING; i < KNOWN; i++)
     if (asked & 1u << i)
       catch_other(i);
     else
       release_other(i);
-  if (!asked)
+  if (!to_leave)
     deferring = false;
 }
 
 /* The signals that are deferred, as defer() gets them. */
 static unsigned deferred(void) {
-  unsigned asked = deferring ? (1u << LEAVING) - 1 : 0;
+  unsigned asked = deferring ? TO_LEAVE : 0;
   for (int i = LEAVING; i < KNOWN; i++)
     asked |= (unsigned)others[i].caught << i;
   return asked;
@@ -274,22 +275,23 @@ void icl__lua_end_call(unsigned outer) {
 
 /* signals_defer(true [, { "HUP", "USR1" }]): from now on the first INT or TERM, and those of the list, are only noted;
  * a second INT or TERM stops at once. signals_defer(false) ends it, and so does the end of core.call. One that was
- * noted and not taken stops then. */
+ * noted and not taken stops then. signals_defer(false, list) notes those of the list alone. */
 static int signals_defer(lua_State *L) {
   luaL_checktype(L, 1, LUA_TBOOLEAN);
-  unsigned asked = lua_toboolean(L, 1) ? (1u << LEAVING) - 1 : 0;
+  unsigned asked = lua_toboolean(L, 1) ? TO_LEAVE : 0;
+  bool ends = !asked && deferring;
   lua_settop(L, 2);
-  if (asked && !lua_isnil(L, 2)) {
+  if (!lua_isnil(L, 2)) {
     luaL_checktype(L, 2, LUA_TTABLE);
     for (lua_Integer i = 1; lua_rawgeti(L, 2, i) != LUA_TNIL; i++) {
       asked |= 1u << luaL_checkoption(L, 3, NULL, names);
       lua_settop(L, 2);
     }
   }
+  if (ends || !asked)
+    end_deferral();
   if (asked)
     defer(asked);
-  else
-    end_deferral();
   icl__lua_poll_signal(L);
   return 0;
 }

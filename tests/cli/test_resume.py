@@ -310,6 +310,21 @@ def hup_and_usr1_save_and_go_on():
 
 
 @test
+def hup_and_usr1_go_on_where_nothing_is_saved():
+  with place() as here:
+    process = start("loop.lua", "--data", "mnist", "--output", "none", "--epochs", "10000", cwd=here.path,
+                    env=here.env())
+    lines = iter(process.stdout.readline, "")
+    equal(any("Epoch 1 " in line for line in lines), True)
+    for number, name in ((signal.SIGHUP, "HUP"), (signal.SIGUSR1, "USR1")):
+      process.send_signal(number)
+      equal(any(f"{name}: nothing is saved, for the run has no folder; it goes on" in line for line in lines), True)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    equal(process.returncode, -signal.SIGINT, errors)
+
+
+@test
 def one_process_a_folder():
   with place() as here:
     process = start("loop.lua", "--data", "mnist", "--output", "a", "--epochs", "10000", cwd=here.path, env=here.env())

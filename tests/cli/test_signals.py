@@ -94,6 +94,27 @@ def hup_and_usr1_are_noted_and_the_program_goes_on():
 
 
 @test
+def hup_and_usr1_are_noted_alone_too():
+  process = begun(LOOP.replace("(true", "(false"))
+  for number, name in ((signal.SIGUSR1, "USR1"), (signal.SIGHUP, "HUP")):
+    process.send_signal(number)
+    wait_for(f"took {name}", process)
+  process.send_signal(signal.SIGINT)
+  code, output, errors = ended(process)
+  equal((code, output), (-signal.SIGINT, ""), errors)
+  contains(errors, "stopped by INT")
+  # One to leave that was noted before stops as the deferral of such ends, and the others go on to be noted.
+  process = begun("""local core = require "icl.core"
+    core.signals_defer(true)
+    print "begin" io.stdout:flush()
+    while core.signal_pending() ~= "TERM" do end
+    core.signals_defer(false, { "USR1" })
+    print "not reached" """)
+  process.send_signal(signal.SIGTERM)
+  equal(ended(process)[:2], (-signal.SIGTERM, ""))
+
+
+@test
 def a_second_signal_stops_at_once():
   for first, second in ((signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)):
     process = begun(DEAF)

@@ -1,6 +1,6 @@
 -- run/signals.lua: signals that come while a run trains. They wait for the end of a pass, where the state can be saved:
--- HUP and USR1 save; TERM saves and leaves; INT saves, and then asks at the prompt where there is one, or else leaves.
--- A second INT or TERM does not wait.
+-- HUP and USR1 save, and say so where there is no folder to save into; TERM saves and leaves; INT saves, and then asks at
+-- the prompt where there is one, or else leaves. A second INT or TERM does not wait.
 --
 -- Where several processes train, a signal to one of them is one to all: it rides in the step of training that ends next
 -- as a flag, so that all see it behind the same step. There is no prompt.
@@ -19,11 +19,11 @@ local STOPPED = 130  -- the exit code by which a program that waits for this one
 
 local active = {}  -- the runs in whose loops the program is; the outermost first
 
--- Where nothing is to be saved, and no prompt to be opened, signals act at once.
+-- Where nothing is to be saved, and no prompt to be opened, signals to leave act at once.
 local function defer()
   local first = active[1]
   local waits = first ~= nil and (first.writes or signals.prompt ~= nil or processes.are_several())
-  core.signals_defer(waits, waits and first.writes and { "HUP", "USR1" } or nil)
+  core.signals_defer(waits, first and { "HUP", "USR1" } or nil)
 end
 
 local function remove(run)
@@ -74,7 +74,11 @@ end
 local function act(run, signal)
   if signal == "HUP" or signal == "USR1" then
     if core.signal_pending() == signal then core.signal_take() end
-    run.saver:save_and_wait()
+    if run.writes then
+      run.saver:save_and_wait()
+    else
+      run:line(("%s: nothing is saved, for the run has no folder; it goes on"):format(signal))
+    end
   elseif signal == "INT" and signals.prompt and not processes.are_several() then
     run.saver:save_and_wait()
     core.signal_take()
