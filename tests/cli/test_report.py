@@ -216,6 +216,25 @@ def without_a_terminal_curves_are_printed_once():
       assert output.isascii() and max(len(line) for line in output.splitlines()) <= 60, output
       contains(output, "* vgg/001", "o vgg/002", "Error in %, test")
     contains(success(icl("watch", cwd=where.path)), "wrn/003  finished")
+    contains(success(icl("watch", "wrn/001", "--figure", "test.top5", cwd=where.path)), "Top-5 error in %")
+    for name in ("wrn/001", "runs", "vgg/002"):
+      contains(failure(icl("watch", name, "--figure", "nosuch", cwd=where.path), 2), "no report has the figure nosuch")
+    make(where, "f.make(root .. 'runs/wrn/009', {})")
+    contains(success(icl("watch", "wrn/009", cwd=where.path)), "no figures yet")
+
+
+@test
+def a_figure_of_a_run_that_goes_on_is_waited_for():
+  with folder() as where:
+    make(where, SEEDS)
+    code = """
+      local core = require "icl.core"
+      core.file_locked = function(path) return path:find "wrn/001" ~= nil end
+      arg[0] = "icl"
+      os.exit(require "icl.program"(arg))"""
+    words = ("watch", "wrn/001", "wrn/002", "--figure", "mine.f1")
+    contains(success(run("-e", code, *words, cwd=where.path, env=environment())), "no figures yet")
+    contains(failure(icl(*words, cwd=where.path), 2), "no report has the figure mine.f1")
 
 
 @test

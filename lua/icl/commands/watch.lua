@@ -163,6 +163,14 @@ local function screen(list, figure, columns, rows, style)
   return table.move(body, 1, #body, #lines + 1, lines)
 end
 
+-- Is there nothing of a figure, and nothing to come?
+local function is_unknown(list, figure)
+  for _, run in ipairs(list) do
+    if run.state == "running" then return false end
+  end
+  return figure ~= nil and #charts_of(list, figure)[1].series == 0
+end
+
 -- ---- showing it ----
 
 local function print_once(list, figure, style)
@@ -216,6 +224,11 @@ return function(words)
     io.stderr:write(("icl watch: there are no runs in the folder %s; name the folder of one\n"):format(
       core.printable(runs.root())))
     return 1
+  end
+  if is_unknown(list, opt.figure) then
+    io.stderr:write(("icl watch: no report has the figure %s; test.top1 is such a name\n"):format(
+      core.printable(opt.figure)))
+    return 2
   end
   local terminal = core.isatty(1)
   local style = style_of(terminal)
