@@ -107,6 +107,44 @@ def a_save_that_ended_before_its_second_name():
 
 
 @test
+def a_best_state_that_cannot_be_written_is_a_warning():
+  with place() as here:
+    wide = {"WIDTH": "5000", "BEST": "2"}
+    here.script("--output", "a", "--epochs", "3", EXIT="3", **wide)
+    os.remove(here / "a/checkpoints/best.safetensors")
+    result = here.script("--resume", "a", before=small_files, **wide)
+    contains(failure(result), "the end of the run could not be saved")
+    contains(result.stdout + result.stderr, "Warning: the best state could not be saved: ", "best.safetensors: cannot",
+             "The training goes on, and the best is looked for anew")
+    equal([line["epoch"] for line in here.lines("a") if "state" not in line], [1, 2, 3])
+    success(here.script("--resume", "a", **wide))
+    equal(here.epoch_of("a/checkpoints/best.safetensors"), 2)
+
+
+@test
+def where_an_older_state_cannot_become_the_last_nothing_is_cut():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "3", "--save-every", "1epoch", WIDTH="5000"))
+    lines, checkpoints = here.lines("a"), here.checkpoints("a")
+    result = here.script("--resume", "a/checkpoints/epoch-0001.safetensors", before=small_files, WIDTH="5000")
+    contains(failure(result), "last.safetensors: cannot write")
+    equal(here.lines("a"), lines)
+    equal(here.checkpoints("a"), checkpoints)
+    equal(here.epoch_of("a/checkpoints/last.safetensors"), 3)
+
+
+@test
+def a_run_that_cannot_begin_leaves_no_folder():
+  with place() as here:
+    def no_files():
+      resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+    for words in (("--output", "new/a"), ()):
+      contains(failure(here.script(*words, before=no_files), 2), "--output: ", "env.txt")
+    equal([os.listdir(here / name) for name in ("new", "runs/script")], [[], []])
+    success(here.script("--output", "new/a"))
+
+
+@test
 def a_damaged_last_does_not_become_the_previous():
   with place() as here:
     success(here.script("--output", "a", "--epochs", "2", "--save-every", "1epoch"))

@@ -133,8 +133,8 @@ local function add(group, run)
 end
 
 -- groups.of(list) -> the runs of a list in groups of equal settings, in the order of their first runs: { title = (no
--- two have the same), name = (what two have in common that differ in settings alone), runs = (one for each seed), options = (those of the first),
--- figure = (that by which it is judged) }.
+-- two have the same), name = (those that differ in settings alone may have the same), runs = (one for each seed),
+-- options = (those of the first), figure = (that by which it is judged) }.
 function groups.of(list)
   local found, by_key = {}, {}
   for _, run in ipairs(list) do

@@ -27,7 +27,14 @@ local function read_best(path, best)
   if found and same(found, best) then return tensors, metadata end
 end
 
--- Sees to best.safetensors; -> a line where what was the best is in no file.
+-- Takes note that no file has the weights of the best figure.
+local function forget_best(run, path)
+  os.remove(path)
+  run:forget_best()
+end
+
+-- Sees to best.safetensors; -> a line where what was the best is in no file, or nil and what is wrong where it could
+-- not be written.
 local function adopt_best(run, before, path)
   local best = before.state.best
   if not best then
@@ -41,11 +48,13 @@ local function adopt_best(run, before, path)
     tensors, metadata = before.tensors, before.metadata
   end
   if tensors then
-    copy(tensors, metadata, path)
-    return nil
+    local ok, message = pcall(copy, tensors, metadata, path)
+    if ok then return nil end
+    forget_best(run, path)
+    return nil, ("the best state could not be saved: %s. The training goes on, and the best is looked for anew"):format(
+      message)
   end
-  os.remove(path)
-  run:forget_best()
+  forget_best(run, path)
   return ("Note: no file has the weights of the best %s, that of epoch %d; the best is looked for anew"):format(
     best.name, best.epoch)
 end
@@ -60,7 +69,8 @@ local function rewind(run, before)
   end
 end
 
--- adopt(run, before) -> a line for the log, or nil. before: the checkpoint that the run goes on from.
+-- adopt(run, before) -> a line for the log, or nil; and a warning, or nil. before: the checkpoint that the run goes on
+-- from.
 local function adopt(run, before)
   if before.path ~= path_of(run.folder, "last") then rewind(run, before) end
   return adopt_best(run, before, path_of(run.folder, "best"))

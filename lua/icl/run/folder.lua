@@ -140,9 +140,18 @@ function folder.describe_again(path, program)
   if text ~= options_text(began) then write(file, text) end
 end
 
+-- Removes the folder of a run that could not begin, unless something else is in it.
+local function discard(path)
+  for _, name in ipairs { "log.txt", "env.txt" } do os.remove(path .. "/" .. name) end
+  os.remove(path)
+end
+
 -- folder.describe(path, program): writes options.lua and env.txt into a new folder; options.lua last, for a run may go
--- on where it is.
+-- on where it is. Where that fails no folder is left.
 function folder.describe(path, program)
+  local undo <close> = setmetatable({}, { __close = function(_, failure)
+    if failure then discard(path) end
+  end })
   write(path .. "/env.txt", environment_text(program))
   write(path .. "/options.lua", options_text(program))
 end

@@ -82,10 +82,13 @@ local function begin(given)
   self.best = self.reports.best
   self.output = new_output(self, options, before)
   self.saver = saver.new(self, when_saved)
+  local note, problem
+  if state and self.folder then note, problem = adopt(self, before) end  -- before anything is cut: it may fail
+  self.output:open()
   if state then
-    local note = self.folder and adopt(self, before)
     self:tell(checkpoint.notes(self, before))
-    self:tell { note or nil }
+    self:tell { note }
+    if problem then self:warn(problem) end
   elseif before then
     self:line(("Note: the run in %s ended before its first save; it begins anew"):format(before.folder))
   end

@@ -39,33 +39,37 @@ local function other_sinks(path, options)
   return list
 end
 
--- output(run, options, before) -> the output of a run; options: those of icl.run; before: the checkpoint that it goes
--- on from, or nil.
+-- output(run, options, before) -> the output of a run, which tells nobody before it is opened; options: those of
+-- icl.run; before: the checkpoint that it goes on from, or nil.
 local function new(run, options, before)
   local self = setmetatable({ run = run, sinks = {} }, Output)
   run.program = description.program(options.options)
-  local path, is_main = main_folder(self, options, before), processes.is_main()
+  local path = main_folder(self, options, before)
   run.writes = path ~= nil
   local settings, quiet = options.options or usage.latest(), options.quiet
   if quiet == nil then quiet = not (path or settings) end
   self.quiet = quiet
-  run.output = self  -- a sink may warn while it is opened
-  if not is_main then
-    self.sinks = other_sinks(path, options)
-    each(self, "open", run)
+  if not processes.is_main() then
+    self.to_open = other_sinks(path, options)
     return self
   end
   self.folder, run.folder = path, path
-  local goes_on = path and before and path == before.folder
+  self.goes_on = path and before and path == before.folder
   if path then
     self:begin()
-    if goes_on then folder.describe_again(path, run.program) else folder.describe(path, run.program) end
+    if self.goes_on then folder.describe_again(path, run.program) else folder.describe(path, run.program) end
   end
-  self.sinks = main_sinks(self, settings, options)
-  if goes_on then each(self, "cut", run.resumed_step or -1, run.epoch) end
+  self.to_open = main_sinks(self, settings, options)
+  return self
+end
+
+-- output:open(): from now on the sinks are told. Of a run that goes on they cut what came later.
+function Output:open()
+  local run = self.run
+  self.sinks, self.to_open = self.to_open, nil
+  if self.goes_on then each(self, "cut", run.resumed_step or -1, run.epoch) end
   each(self, "open", run)
   if self.unlocked then run:warn(self.unlocked .. "; no other process must write here") end
-  return self
 end
 
 -- Called where loops of the run begin: the folder is that of this process until the run ends.

@@ -1,6 +1,6 @@
 -- run/signals.lua: signals that come while a run trains. They wait for the end of a pass, where the state can be saved:
--- HUP and USR1 save, and say so where there is no folder to save into; TERM saves and leaves; INT saves, and then asks at
--- the prompt where there is one, or else leaves. A second INT or TERM does not wait.
+-- HUP and USR1 save, if there is a folder to save into; TERM saves and leaves; INT saves, and then asks at the prompt
+-- where there is one, or else leaves. A second INT or TERM does not wait.
 --
 -- Where several processes train, a signal to one of them is one to all: it rides in the step of training that ends next
 -- as a flag, so that all see it behind the same step. There is no prompt.

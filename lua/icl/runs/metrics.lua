@@ -6,9 +6,9 @@ local Metrics = {}
 Metrics.__index = Metrics
 
 -- metrics.open(path) -> what is in the file so far: reports (one an epoch, with the figures of all that were made in
--- it), final (that of the test at the end, or nil), ending (the line that a run ends with, nil while it goes on), unreadable (lines that are
--- none of these). A last line without an end is one that is being written, or was cut. A file that is not there has
--- nothing.
+-- it), final (that of the test at the end, or nil), ending (the line that a run ends with, nil while it goes on),
+-- unreadable (lines that are none of these). A last line without an end is one that is being written, or was cut. A file
+-- that is not there has nothing.
 local function open(path)
   return setmetatable({ path = path, offset = 0, lines = {}, reports = {}, unreadable = 0 }, Metrics)
 end

@@ -31,8 +31,8 @@ local function has_place(path)
   return false
 end
 
--- own_files.check(name, ...) -> a check of options (options/list.lua) of these names, each a file that is to be written:
--- none is one of a run's own.
+-- own_files.check(name, ...) -> a check of options (options/list.lua) of these names, each a file that is to be
+-- written: none is one of a run's own.
 function own_files.check(...)
   local options = { ... }
   return function(values)
