@@ -42,6 +42,8 @@ static int slowest_first(const void *a, const void *b) {
   return (x->seconds < y->seconds) - (x->seconds > y->seconds);
 }
 
+static double timed_runs(const icl__cpu_program *p) { return p->runs > 1 ? (double)p->runs - 1 : 1; }
+
 static double seconds_of(const icl__cpu_program *p, const icl__pnode *v) {
   double sum = 0;
   for (int t = 0; t < p->device->threads; t++)
@@ -58,7 +60,7 @@ static void say_table(icl__text *out, const icl__cpu_program *p, const char *tit
     const row *r = &t->row[i];
     char name[128];
     snprintf(name, sizeof name, "%s%s%s", r->name, *r->choice ? ", " : "", r->choice);
-    icl__say(out, "%-40s %10.3f %6.1f%% %6d %9.2f\n", name, 1e3 * r->seconds / (double)p->runs,
+    icl__say(out, "%-40s %10.3f %6.1f%% %6d %9.2f\n", name, 1e3 * r->seconds / timed_runs(p),
              total > 0 ? 100 * r->seconds / total : 0, r->units, (double)r->moved / 1e6);
   }
   icl__say(out, "\n");
@@ -93,8 +95,8 @@ static void by_phase(icl__text *out, const icl__cpu_program *p, double total) {
       *(icl__plan_runs_in_phase(v) ? &phase : &section) += seconds_of(p, v);
       units++;
     }
-    icl__say(out, "%-12d phase %9.3f section %9.3f %5.1f%% %6d\n", q, 1e3 * phase / (double)p->runs,
-             1e3 * section / (double)p->runs, total > 0 ? 100 * (phase + section) / total : 0, units);
+    icl__say(out, "%-12d phase %9.3f section %9.3f %5.1f%% %6d\n", q, 1e3 * phase / timed_runs(p),
+             1e3 * section / timed_runs(p), total > 0 ? 100 * (phase + section) / total : 0, units);
   }
   icl__say(out, "\n");
 }
@@ -105,8 +107,8 @@ static void by_thread(icl__text *out, const icl__cpu_program *p) {
     for (int i = 0; i < p->plan->nodes; i++)
       busy += icl__unit_of(p->plan->node[i])->seconds[t];
     icl__say(out, "thread %d: busy %.3f ms, waiting %.3f ms after phases, %.3f ms in sections\n", t,
-             1e3 * busy / (double)p->runs, 1e3 * p->waiting[2 * t] / (double)p->runs,
-             1e3 * p->waiting[2 * t + 1] / (double)p->runs);
+             1e3 * busy / timed_runs(p), 1e3 * p->waiting[2 * t] / timed_runs(p),
+             1e3 * p->waiting[2 * t + 1] / timed_runs(p));
   }
   icl__say(out, "\n");
 }
@@ -120,7 +122,7 @@ static void by_bucket(icl__text *out, const icl__cpu_program *p) {
   double hidden = p->sending > p->blocked ? 1 - p->blocked / p->sending : 0;
   icl__say(out, "group of %d ranks: %d bucket%s of %.3f MB in all, sent in %.3f ms, %.1f%% of it under computation\n\n",
            plan->policy.ranks, plan->buckets, plan->buckets == 1 ? "" : "s", (double)bytes / 1e6,
-           1e3 * p->sending / (double)p->runs, 100 * hidden);
+           1e3 * p->sending / timed_runs(p), 100 * hidden);
 }
 
 static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
@@ -132,7 +134,8 @@ static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
     moved += icl__unit_of(v)->kind == ICL__UNIT_NONE ? 0 : icl__plan_traffic(p->plan, v);
   }
   icl__say(out,
-           "plan of %d nodes, %d phases, run %llu times; of a run: times of all threads together, and %.1f MB that are "
+           "plan of %d nodes, %d phases, run %llu times; of a run after the first: times of all threads together, and "
+           "%.1f MB that are "
            "moved to and from memory\n",
            p->plan->nodes, p->plan->phases, (unsigned long long)p->runs, (double)moved / 1e6);
   ICL__TRY(by_name(out, p, false, total));
