@@ -7,6 +7,7 @@
  * Prepared weights: [group][panel of 2 registers of made channels][tap][read channel][lanes of the panel]. A weight
  * gradient is [group][made channel][tap][read channel] until it is finished. */
 #include "backend/cpu/kernels/direct_problem.h"
+#include "backend/cpu/kernels/transpose.h"
 
 #define NOINLINE static __attribute__((noinline))
 
@@ -263,20 +264,51 @@ static void finish(const icl__conv_shape *s, const float *gradients, int count, 
 
 /* ---- weights ---- */
 
-/* The weights of a panel between read channels first to first + count - 1 and made channels from `channel` on. Where
- * groups are merged, a channel has weights with its own group only. */
-static void fill_panel(const icl__conv_shape *s, const problem *l, const float *hwio, int32_t channel, int32_t first,
-                       int32_t count, float *panel) {
-  bool back = s->direction == ICL__CONV_INPUT;
-  int32_t depth = l->depth / l->merged, made = l->made / l->merged;
-  memset(panel, 0, (size_t)count * PANEL * sizeof *panel);
-  for (int32_t c = channel; c < smaller(l->made, channel + PANEL); c++) {
-    int32_t own = c / made * depth;
-    const float *from = back ? hwio + (int64_t)(c % made) * s->y[2] + own : hwio + c;
-    int64_t step = back ? 1 : s->y[2];
-    for (int32_t k = larger_of(own, first); k < smaller(own + depth, first + count); k++)
-      panel[(k - first) * PANEL + c - channel] = from[(k - own) * step];
+/* The weights of a panel: read channels first to first + count - 1, made channels from `channel` on. Where groups are
+ * merged, a channel has weights with its own group only: `depth` and `made` channels. */
+typedef struct {
+  const float *hwio; /* from the group's first weight on */
+  int64_t pitch;     /* from one channel of x to the next */
+  int32_t depth, made, channel, first, count;
+} part_of_panel;
+
+/* Forward: made channels lie together. */
+static void copy_panel(const part_of_panel *p, float *panel) {
+  memset(panel, 0, (size_t)p->count * PANEL * sizeof *panel);
+  for (int32_t k = p->first; k < p->first + p->count; k++, panel += PANEL) {
+    int32_t own = k / p->depth * p->made, begin = larger_of(own, p->channel),
+            end = smaller(own + p->made, p->channel + PANEL);
+    const float *row = p->hwio + k % p->depth * p->pitch;
+    if (begin < end)
+      memcpy(panel + begin - p->channel, row + begin, (size_t)(end - begin) * sizeof *panel);
   }
+}
+
+/* Lanes from `begin` to end - 1 are those of memory, the others 0. */
+INLINE vec load_between(const float *first, int32_t begin, int32_t end) {
+  if (begin == 0 && end == LANES)
+    return load(ICL_F32, first, 0);
+  float lanes[LANES] = {0};
+  if (begin < end)
+    memcpy(lanes + begin, first + begin, (size_t)(end - begin) * sizeof *first);
+  return load(ICL_F32, lanes, 0);
+}
+
+/* Input gradients: read channels lie together; `all` made channels there are. */
+static void turn_panel(const part_of_panel *p, int32_t all, float *panel) {
+  for (int32_t k = 0; k < p->count; k += LANES)
+    for (int32_t c = 0; c < PANEL; c += LANES) {
+      vec r[LANES];
+      int32_t from = p->first + k, until = smaller(p->count - k, LANES);
+      for (int32_t i = 0; i < LANES; i++) {
+        int32_t made = p->channel + c + i, own = made / p->made * p->depth - from;
+        const float *row = p->hwio + made % p->made * p->pitch + from;
+        r[i] = made < all ? load_between(row, larger_of(own, 0), smaller(own + p->depth, until)) : (vec){0};
+      }
+      transpose(r);
+      for (int32_t i = 0; i < until; i++)
+        store(ICL_F32, panel, (k + i) * PANEL + c, r[i]);
+    }
 }
 
 static void prepare(const icl__conv_shape *s, const float *hwio, float *weights, int part, int parts) {
@@ -286,10 +318,17 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *weights,
   int64_t panels = (int64_t)panels_of(&l), all = l.groups * panels, matrix = (int64_t)s->x[2] / s->groups * s->y[2];
   for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++)
     for (int32_t tap = 0; tap < l.taps; tap++) {
-      const float *from = hwio + (back ? l.taps - 1 - tap : tap) * matrix + n / panels * (back ? l.depth : l.made);
+      part_of_panel p = {.pitch = s->y[2], .depth = l.depth / l.merged, .made = l.made / l.merged};
+      p.hwio = hwio + (back ? l.taps - 1 - tap : tap) * matrix + n / panels * (back ? l.depth : l.made);
+      p.channel = (int32_t)(n % panels) * PANEL;
       float *to = weights + (n * l.taps + tap) * l.depth * PANEL;
-      for (int32_t k = 0; k < l.depth; k += NEAR)
-        fill_panel(s, &l, from, (int32_t)(n % panels) * PANEL, k, smaller(l.depth - k, NEAR), to + k * PANEL);
+      for (; p.first < l.depth; p.first += NEAR, to += NEAR * PANEL) {
+        p.count = smaller(l.depth - p.first, NEAR);
+        if (back)
+          turn_panel(&p, l.made, to);
+        else
+          copy_panel(&p, to);
+      }
     }
 }
 
