@@ -38,6 +38,19 @@ for epoch in run:epochs() do
 end
 """
 
+# A recipe whose loop is that of icl.fit, with a name of its own for nothing but the options.
+FIT = """
+local icl = require "icl"
+local opt = icl.options "a recipe" : include(icl.options.data, icl.options.augmentation, icl.options.training)
+  : include(icl.options.runtime)
+  : default { dataset = "mnist", epochs = 3, batch_size = 32, schedule = "constant", random_crop = false } : parse(arg)
+local stop_at = tonumber(os.getenv "STOP")
+local net = icl.nn.sequential(icl.nn.flatten(), icl.nn.linear(784, 10))
+icl.fit { model = net, train = icl.data.open(opt), options = opt, on_step = function(run)
+  if run.step == stop_at then io.popen("kill -INT " .. io.open("/proc/self/stat"):read "n"):close() end
+end }
+"""
+
 WAITS = r"The run waits in epoch (\d+), step (\d+)\..*?\nicl> "
 
 
@@ -100,6 +113,56 @@ def what_is_changed_is_repeated():
       terminal.end()
     contains(here.loop("--resume", "cut"), "Changed as at the prompt in step 12: factor = 2")
     equal(here.weights("cut"), here.weights("whole"))
+
+
+@test
+def what_the_run_keeps_has_its_names():
+  change = "Changed at the prompt in step 12: schedule.base_lr = 0.05"
+  with place() as here:
+    here.write("loop.lua", FIT)
+    with here.terminal("--output", "whole", "--ema", "0.9", STOP="12") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("schedule.base_lr", r"\n0\.1\n")
+      terminal.command("model == net, optimizer == run.kept.optimizer, ema == run.kept.ema", r"\ntrue\ttrue\ttrue\n")
+      terminal.command("optimzer", "did you mean optimizer")
+      terminal.command("optimizer = 5", "optimizer is what the run keeps under this name")
+      terminal.command("schedule.base_lr = 0.05")
+      terminal.send("\x04")
+      terminal.expect(change)
+      equal(terminal.end(), 0)
+    with here.terminal("--output", "cut", "--ema", "0.9", STOP="12") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("run.kept.schedule.base_lr = 0.05")
+      terminal.send("run:stop()\n")
+      terminal.expect(change)
+      equal(terminal.end(), 0)
+    here.loop("--resume", "cut")
+    equal(here.weights("cut"), here.weights("whole"))
+
+
+@test
+def a_variable_of_the_recipe_counts_before_what_is_kept():
+  with place() as here:
+    here.write("loop.lua", LOOP.replace("local factor", "local schedule, factor").replace("factor, stop_at = 1",
+               "factor, stop_at = 'mine', 1").replace("schedule(run.step)", "0.01"))
+    with here.terminal(STOP="5") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("schedule", r'\n"mine"\n')
+      terminal.command("schedule = 7", "Changed at the prompt in step 6: schedule = 7")
+      terminal.send("\x04")
+      equal(terminal.end(), 0)
+
+
+@test
+def options_that_are_changed_too_late_are_told():
+  with place() as here:
+    here.write("loop.lua", FIT)
+    with here.terminal(STOP="5") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("opt.base_lr = 3")
+      terminal.send("\x04")
+      terminal.expect(r"Note: opt\.base_lr = 3: options are read when a run is set up")
+      equal(terminal.end(), 0)
 
 
 @test
