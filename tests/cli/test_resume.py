@@ -346,6 +346,28 @@ def a_checkpoint_is_a_file_of_weights_too():
 
 
 @test
+def weights_to_start_from_are_read_once():
+  with place() as here:
+    words = ("recipes/resnet_preact.lua", "--depth", "8", "--dataset", "mnist", "--data", "mnist", "--no-random-crop",
+             "--schedule", "constant", "--save-every", "1epochs", "--epochs")
+    success(here.icl(*words, "1", "--output", "first", "--seed", "5"))
+    start_from = ("--weights", "first/weights.safetensors", "--output")
+    last = lambda name: tensors(here / name + "/checkpoints/last.safetensors")
+    success(here.icl(*words, "1", *start_from, "cut"))
+    success(here.icl(*words, "2", *start_from, "whole"))
+    one_epoch = last("cut")
+    shutil.copytree(here / "cut", here / "bare")
+    shutil.rmtree(here / "bare/checkpoints")
+    os.rename(here / "first", here / "moved")
+    success(here.icl(words[0], "--resume", "cut", "--epochs", "2"))
+    equal(last("cut") == last("whole"), True)
+    contains(failure(here.icl(words[0], "--resume", "bare"), 2), "first/weights.safetensors")
+    os.rename(here / "moved", here / "first")
+    contains(success(here.icl(words[0], "--resume", "bare")), "ended before its first save")
+    equal(last("bare") == one_epoch, True)
+
+
+@test
 def recipes_go_on():
   with place() as here:
     recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")

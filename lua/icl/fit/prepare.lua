@@ -8,6 +8,7 @@ local distributed = require "icl.distributed"
 local fail = require "icl.internal.fail"
 local is_loader = require "icl.internal.is_loader"
 local loss = require "icl.loss"
+local find_run = require "icl.runs.find"
 local find_weights = require "icl.network.find"
 local metrics = require "icl.metrics"
 local numbers = require "icl.internal.numbers"
@@ -171,7 +172,8 @@ local function training(given)
   self.train = self.train_loader.set
   o.batch_size = self.train_loader.batch_size
   scale_rate(o, self.train_loader, notes)
-  if o.weights then notes[#notes + 1] = start_from_weights(self.model, o) end
+  local goes_on = o.resume and find_run.has_checkpoint(o.resume)  -- which has all weights
+  if o.weights and not goes_on then notes[#notes + 1] = start_from_weights(self.model, o) end
   if o.precision == "f16-pure" then make_pure(given) end
   if o.ema > 0 then self.ema = new_ema(self.model, { decay = o.ema, warmup = o.ema_warmup }) end
   if o.tta ~= "none" then self.views = o.tta end

@@ -167,7 +167,7 @@ function checkpoint.open(path)
   end
   path = folder
   local damage
-  for _, name in ipairs { "last", "previous" } do
+  for _, name in ipairs(find.last_checkpoints) do
     local file = ("%s/checkpoints/%s.safetensors"):format(path, name)
     if exists(file) then
       local opened, problem = read(file)

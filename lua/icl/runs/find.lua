@@ -22,6 +22,20 @@ function find.folder_of(path)
   return nil, true
 end
 
+-- The checkpoints that a run's folder goes on from, the first one that can be read.
+find.last_checkpoints = { "last", "previous" }
+
+-- find.has_checkpoint(path) -> does what a path means hold a state to go on from, be it a damaged one? A run that ended
+-- before its first save has none.
+function find.has_checkpoint(path)
+  local folder, is_file = find.folder_of(path)
+  if is_file then return true end
+  for _, name in ipairs(find.last_checkpoints) do
+    if exists(("%s/checkpoints/%s.safetensors"):format(folder, name)) then return true end
+  end
+  return false
+end
+
 -- The numbers of the folders in a list of names, falling.
 local function numbers_of(names)
   local list = {}
