@@ -19,7 +19,8 @@ local function words_of(options)
 end
 
 -- icl.rerun { recipe = path, options = { name = value } or arguments = { words } [, preset =, result =] }: runs a
--- recipe with these options. Words behind `icl options.lua` on the command line come after them.
+-- recipe with these options. Words behind `icl options.lua` on the command line come after them; options give way to
+-- them, also where they mean nothing beside them.
 local function rerun(given)
   given = arguments.options("icl.rerun", given, {}, { "recipe", "preset", "result", "arguments", "options" })
   local path = arguments.path("icl.rerun: recipe", given.recipe)
@@ -36,7 +37,12 @@ local function rerun(given)
   if not chunk then
     fail("icl.rerun: %s; the recipe is looked for from the folder where the run was begun, see env.txt", message)
   end
-  for _, word in ipairs(arg or {}) do words[#words + 1] = word end
+  local own = arg or {}
+  if given.options then words[#words + 1] = "--but" end
+  table.move(own, 1, #own, #words + 1, words)
+  for i, word in pairs(own) do
+    if i < 0 then words[i] = word end
+  end
   words[0] = path
   arg = words
   return chunk(table.unpack(words))

@@ -112,6 +112,25 @@ def options_run_again():
 
 
 @test
+def options_that_run_again_give_way():
+  with place() as here:
+    words = ("recipes/resnet_preact.lua", "--depth", "8", "--dataset", "mnist", "--data", "mnist", "--epochs", "1",
+             "--mixup", "--batch-size", "128")
+    success(here.icl(*words, "--output", "mx"))
+    again = lambda *more: here.icl("mx/options.lua", *more)
+    for i, more in enumerate((("--no-mixup",), ("--schedule", "cosine"), ("--optimizer", "adam"), ("--no-tensorboard",),
+                              ("--no-random-crop",))):
+      success(again(*more, "--output", f"other{i}"))
+    lacks(read_bytes(here / "other0/options.lua").decode(), "mixup_alpha", "mixup = true")
+    lacks(success(again("--output", "none")), "Folder: ")
+    contains(success(again("--seeds", "2", "--output", "each")), "Seed 1, 2 of 2", "Test error in % of 2 seeds")
+    contains(read_bytes(here / "each/seed-1/options.lua").decode(), "seed = 1,", "mixup = true,")
+    contains(success(here.icl("each/seed-1/options.lua", "--seed", "5", "--output", "none")), "seed 5\n")
+    contains(failure(again("--no-mixup", "--mixup-alpha", "2"), 2), "--mixup-alpha 2.0 means nothing without --mixup")
+    contains(failure(again("--seed", "1", "--seeds", "2"), 2), "--seed and --seeds exclude each other")
+
+
+@test
 def killed_at_every_step():
   with place() as here:
     expected = success(here.loop("--output", "whole"))[-200:].splitlines()[-1]

@@ -94,8 +94,8 @@ local choices = {
 }
 
 -- Walks through the words of a command line and calls on_option(spec, value), on_choice(word, argument, index of the
--- first and of the last of its words). nil and a message on failure; false and a text where one is asked for.
-local function walk(list, words, on_option, on_choice)
+-- first and of the last of its words), on_but(). nil and a message on failure; false and a text where one is asked for.
+local function walk(list, words, on_option, on_choice, on_but)
   local i = 1
   while i <= #words do
     local first = i
@@ -108,7 +108,9 @@ local function walk(list, words, on_option, on_choice)
       return words[i]
     end
     if answers[word] then return false, answers[word](list, words) end
-    if choices[word] then
+    if words[i] == "--but" then
+      on_but()
+    elseif choices[word] then
       local text = argument()
       if not text then return nil, ("%s needs %s"):format(word, choices[word].needs) end
       on_choice(word, text, first, i)
@@ -140,6 +142,26 @@ local function without(words, dropped)
   return rest
 end
 
+-- Applies what was chosen in this order, a list of { word =, text = } and { weaker = values of options in front of
+-- --but }; -> the values that stand behind those that are given, and what was taken by word; or nil and a message.
+local function choose(list, chosen)
+  local base, seen, taken = list:defaults(), {}, { ["--preset"] = {}, ["--result"] = {}, ["--seeds"] = {} }
+  for _, choice in ipairs(chosen) do
+    local word, values, what = choice.word, choice.weaker, nil
+    if values then
+      seen = {}
+    else
+      values, what = choices[word].take(list, choice.text)
+      if not values then return nil, what end
+      if seen[word] and word ~= "--preset" then return nil, word .. " is there twice; it can be given once" end
+      taken[word], seen[word] = seen[word] and taken[word] or {}, true
+      table.insert(taken[word], what)
+    end
+    for key, value in pairs(values) do base[key] = value end
+  end
+  return base, taken
+end
+
 -- read(list, words) -> table of the values of a list of options, and where they came from, { list =, given =,
 -- presets = names, result = name, notes =, seeds = list, words = those without --seeds }; or nil and a message about
 -- what is wrong; or false and the text that was asked for. words[0], if it is there, names the recipe.
@@ -149,18 +171,14 @@ local function read(list, words)
     function(word, text, first, last)
       chosen[#chosen + 1] = { word = word, text = text }
       for i = first, last do dropped[i] = word == "--seeds" end
+    end,
+    function()
+      chosen[#chosen + 1] = { weaker = given }
+      given = {}
     end)
   if not outcome then return outcome, message end
-  local base, taken = list:defaults(), { ["--preset"] = {}, ["--result"] = {}, ["--seeds"] = {} }
-  for _, choice in ipairs(chosen) do
-    local values, what = choices[choice.word].take(list, choice.text)
-    if not values then return nil, what end
-    for key, value in pairs(values) do base[key] = value end
-    table.insert(taken[choice.word], what)
-  end
-  for _, word in ipairs { "--result", "--seeds" } do
-    if #taken[word] > 1 then return nil, word .. " is there twice; it can be given once" end
-  end
+  local base, taken = choose(list, chosen)
+  if not base then return nil, taken end
   if given.resume and #taken["--seeds"] > 0 then
     return nil, "--seeds means nothing with --resume; --resume DIR/seed-N goes on with the run of one seed"
   end

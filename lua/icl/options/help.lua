@@ -130,6 +130,7 @@ local common = {
     help = "the published figures, and beside each what runs in the folder runs reached" },
   { word = "--seeds", takes = "N|N,N", has_meaning = has_seed,
     help = "runs with the seeds 0 to N - 1 or with these, one after another; then mean and deviation of figures" },
+  { word = "--but", help = "what is given before it gives way to what follows" },
   { word = "--help", help = "this text" },
 }
 
