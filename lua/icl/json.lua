@@ -3,6 +3,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local numbers = require "icl.internal.numbers"
+local utf8_text = require "icl.internal.utf8_text"
 
 local json = {}
 
@@ -10,7 +11,7 @@ local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f"
                   ["\t"] = "\\t" }
 
 local function string_text(text)
-  return '"' .. text:gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
+  return '"' .. utf8_text(text):gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
 end
 
 -- A number; JSON has no infinities and no NaN: they become null.
@@ -66,8 +67,8 @@ function value_text(value, open)
 end
 
 -- icl.json.encode(value) -> text on one line. A table with an entry 1, or without entries, is a list; the names of
--- another one are sorted. Numbers that are not finite become null, and floats
--- stay floats: 3.0.
+-- another one are sorted. Numbers that are not finite become null, floats stay
+-- floats, 3.0, and bytes of texts that are no UTF-8 become U+FFFD.
 function json.encode(value)
   return value_text(value, {})
 end

@@ -5,9 +5,10 @@ import io
 import json
 import math
 import os
+import subprocess
 
-from harness import (ROOT, Skip, close, contains, equal, failure, folder, lacks, run, success, test,
-                     write_image_folder, write_mnist, write_png)
+from harness import (ICL, PATIENCE, ROOT, Skip, close, contains, environment, equal, failure, folder, lacks, run,
+                     success, test, write_image_folder, write_mnist, write_png)
 
 try:
   import numpy
@@ -166,6 +167,30 @@ def a_folder_of_images_is_evaluated_as_it_was_trained():
     os.rename(where / "data/val/dog", where / "data/val/eel")
     result = run("evaluate", where / "net", "--data", where / "data/val")
     contains(result.stderr, "class 2 of the images is eel, and of the network dog")
+
+
+@test
+def names_that_are_no_utf8_are_replaced():
+  with trained("folder") as where:
+    odd = where / "data/val/dog/n\udcff.png"
+    os.rename(where / "data/val/dog/0.png", odd)
+    result = subprocess.run([ICL, "predict", where / "net", odd, "--json"], stdout=subprocess.PIPE, check=True,
+                            stderr=subprocess.DEVNULL, env=environment(), timeout=PATIENCE)
+    equal(json.loads(result.stdout)["file"], where / "data/val/dog/n\ufffd.png")
+    where.evaluate("--predictions", where / "p.npz")
+    if numpy is not None:
+      with numpy.load(where / "p.npz") as file:
+        contains(list(file["names"]), where / "data/val/dog/n\ufffd.png")
+
+
+@test
+def classes_whose_names_are_no_utf8():
+  with trained("folder") as where:
+    for part in ("train", "val"):
+      os.rename(where / f"data/{part}/dog", where / f"data/{part}/\udcff")
+    success(run(where / "train.lua", "folder", where / "data", where / "odd"))
+    result = run("evaluate", where / "odd", "--data", where / "data", "--json")
+    equal([entry["name"] for entry in json.loads(success(result))["classes"]], ["cat", "\ufffd"])
 
 
 @test

@@ -387,6 +387,14 @@ def weights_to_start_from_are_read_once():
 
 
 @test
+def a_folder_whose_name_is_no_utf8():
+  with place() as here:
+    os.rename(here / "mnist", here / "m\udcff")
+    success(here.icl("loop.lua", "--data", "m\udcff", "--epochs", "1", "--output", "a"))
+    contains(success(here.icl("loop.lua", "--resume", "a", "--epochs", "2")), "Epoch 2 ")
+
+
+@test
 def recipes_go_on():
   with place() as here:
     recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")

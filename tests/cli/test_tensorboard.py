@@ -22,7 +22,7 @@ except ImportError as error:
 RUN = """
 local icl, core = require "icl", require "icl.core"
 local folder, resumed, state = arg[1], math.tointeger(arg[2]), arg[3]
-local opt = { seed = 3, schedule = "cosine", nesterov = true, milestones = { 80, 120 } }
+local opt = { seed = 3, schedule = "cosine", nesterov = true, milestones = { 80, 120 }, data = "d\\xff" }
 local sink = icl.sinks.tensorboard { log_period = 2, histograms = true, options = opt }
 local bytes, labels = {}, {}
 for k = 1, 40 * 5 * 7 * 3 do bytes[k] = string.char(k * k % 251) end
@@ -184,11 +184,13 @@ def options_and_the_end_as_hparams():
   with folder() as where:
     train(where)
     experiment, groups = sessions(where)
-    equal(sorted(info.name for info in experiment.hparam_infos), ["milestones", "nesterov", "schedule", "seed"])
+    equal(sorted(info.name for info in experiment.hparam_infos), ["data", "milestones", "nesterov", "schedule",
+                                                                     "seed"])
     contains([info.name.tag for info in experiment.metric_infos], "Val/Acc1", "Train/Loss")
     equal(len(groups), 1)
     hparams = groups[0].hparams
     equal((hparams["seed"].number_value, hparams["nesterov"].bool_value), (3, True))
+    equal(hparams["data"].string_value, "d\ufffd")
     equal((hparams["schedule"].string_value, hparams["milestones"].string_value), ("cosine", "80,120"))
     equal(groups[0].sessions[0].status, api_pb2.STATUS_SUCCESS)
     equal(groups[0].sessions[0].end_time_secs, 2000)

@@ -29,6 +29,11 @@ check("texts come back as they were", function()
   check.equal(decode(encode(text)), text)
 end)
 
+check("bytes that are no UTF-8 are replaced", function()
+  check.equal(encode "n\xff.jpg", '"n\u{fffd}.jpg"')
+  check.equal(encode { ["\xc3"] = "\xed\xa0\x80é\xc0\x80" }, '{"\u{fffd}":"\u{fffd}\u{fffd}\u{fffd}é\u{fffd}\u{fffd}"}')
+end)
+
 check("texts that are JSON already", function()
   check.equal(encode { a = icl.json.verbatim '{"b": {}}', c = { icl.json.verbatim "1" } }, '{"a":{"b": {}},"c":[1]}')
 end)

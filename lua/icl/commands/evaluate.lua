@@ -14,6 +14,7 @@ local show = require "icl.evaluation.show"
 local split = require "icl.options.words".split
 local summary = require "icl.nn.summary"
 local usage = require "icl.internal.usage"
+local utf8_text = require "icl.internal.utf8_text"
 
 local in_folder = { dataset = { "imagenet", "folder" } }
 
@@ -102,7 +103,7 @@ local function check_set(net, set, opt)
     misfit(opt, "the network has %d classes, and %s has %d", net.classes, set.name, set.classes)
   end
   for i, name in ipairs(net.class_names and set.class_names or {}) do
-    if name ~= net.class_names[i] then
+    if utf8_text(name) ~= net.class_names[i] then  -- as a file with a network has them
       misfit(opt, "class %d of the images is %s, and of the network %s", i, name, net.class_names[i])
     end
   end

@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local metrics = require "icl.metrics"
 local step = require "icl.step"
+local utf8_text = require "icl.internal.utf8_text"
 
 local predictions = {}
 
@@ -60,12 +61,12 @@ function predictions.over(net, loader, options)
   return found
 end
 
--- predictions.names(set) -> the name of each image of a set: its file, or its number from 0.
+-- predictions.names(set) -> the name of each image of a set, in UTF-8: its file, or its number from 0.
 function predictions.names(set)
   local numbers, names = set.indices and set.indices:totable(), {}
   for i = 1, set.count do
     local number = numbers and numbers[i] or i - 1
-    names[i] = set.folder and set.folder:file(number) or tostring(number)
+    names[i] = set.folder and utf8_text(set.folder:file(number)) or tostring(number)
   end
   return names
 end

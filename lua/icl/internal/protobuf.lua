@@ -1,4 +1,6 @@
 -- internal/protobuf.lua: fields of Protocol Buffers' messages as bytes; a message is its fields one after the other.
+local utf8_text = require "icl.internal.utf8_text"
+
 local protobuf = {}
 
 local VARINT, WORD64, LENGTH, WORD32 = 0, 1, 2, 5  -- what follows the key of a field
@@ -31,9 +33,14 @@ function protobuf.float(field, x)
   return key(field, WORD32) .. ("<f"):pack(x)
 end
 
--- protobuf.bytes(field, text): a string, or a message that is part of another one.
+-- protobuf.bytes(field, text): bytes, or a message that is part of another one.
 function protobuf.bytes(field, text)
   return key(field, LENGTH) .. varint(#text) .. text
+end
+
+-- protobuf.text(field, text): a string, of which readers refuse what is no UTF-8.
+function protobuf.text(field, text)
+  return protobuf.bytes(field, utf8_text(text))
 end
 
 -- protobuf.doubles(field, list): a repeated double, packed.

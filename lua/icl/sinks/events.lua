@@ -21,7 +21,7 @@ end
 -- ---- values of a summary ----
 
 local function value(tag, field)
-  return protobuf.bytes(1, protobuf.bytes(1, tag) .. field)
+  return protobuf.bytes(1, protobuf.text(1, tag) .. field)
 end
 
 -- events.scalar(tag, x) -> a value.

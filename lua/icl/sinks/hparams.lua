@@ -13,7 +13,7 @@ local statuses = { finished = 1, failed = 2 }
 local function value_of(x)
   if type(x) == "boolean" then return protobuf.integer(4, x and 1 or 0) end
   if type(x) == "number" then return protobuf.double(2, x) end
-  return protobuf.bytes(3, rules.shown(x))
+  return protobuf.text(3, rules.shown(x))
 end
 
 -- hparams.started(options, time) -> a value for a summary: a run with these options began.
