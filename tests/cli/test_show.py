@@ -139,6 +139,47 @@ def what_cannot_be_shown_is_told():
 
 
 @test
+def an_image_that_an_epoch_leaves_out_is_told():
+  with folder() as here:
+    write_mnist(here.path)
+    words = ["show", "--dataset", "mnist", "--data", here.path, "--out", here / "x.png"]
+    repeated = [*words, "--repeats", "3", "--no-drop-last"]
+    seen = {int(line.split()[0][1:]) for line in success(run(*repeated, "--count", "256")).splitlines()[:-1]}
+    left_out = min(set(range(256)) - seen)
+    contains(failure(run(*words[:-1], here / "y.png", *repeated[-3:], "--sample", str(left_out)), 2),
+             f"--sample {left_out} is not seen in epoch 1: with --balanced or --repeats")
+    split = ["--no-use-test-as-val", "--val-ratio", "0.5", "--out", here / "z.png", "--sample", "0,1,2,3,4,5,6,7,8"]
+    contains(failure(run(*words, *split), 2), "is none of the 128 training images, into which --val-ratio split the 256")
+
+
+@test
+def options_without_effect_are_refused():
+  with folder() as here:
+    write_mnist(here.path)
+    words = ["show", "--dataset", "mnist", "--data", here.path]
+    for more, message in ((["--count", "3", "--sample", "1"], "--count 3 means nothing with --sample"),
+                          (["--evaluation", "--epoch", "2"], "--epoch 2 means nothing with --evaluation"),
+                          (["--evaluation", "--mixup"], "--mixup means nothing with --evaluation"),
+                          (["--evaluation", "--no-random-crop"], "--no-random-crop means nothing with --evaluation"),
+                          (["--evaluation", "--batch-size", "3"], "--batch-size 3 means nothing with --evaluation"),
+                          (["--eval-batch-size", "3"], "--eval-batch-size 3 means nothing without --evaluation"),
+                          (["--output", "a"], "there is no option --output"),
+                          (["--save-every", "2h"], "there is no option --save-every")):
+      contains(failure(run(*words, *more, cwd=here.path), 2), message)
+    equal(os.path.exists(here / "show.png"), False)
+
+
+@test
+def only_what_is_shown_is_made():
+  with folder() as here:
+    data = write_image_folder(here.path)
+    for number in range(3000):
+      os.link(data + "/train/cat/0.png", data + f"/train/cat/more{number}.png")
+    words = ["show", "--dataset", "folder", "--data", data, "--batch-size", "3000", "--image-size", "3000", "--count"]
+    equal(len(success(run(*words, "1", "--out", here / "x.png")).splitlines()), 2)
+
+
+@test
 def a_last_smaller_batch_is_not_seen_where_it_is_left_out():
   with folder() as here:
     write_mnist(here.path)

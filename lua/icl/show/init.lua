@@ -1,10 +1,12 @@
 -- show: contact sheets of what a training sees: augmented images with class names and weights.
 local arguments = require "icl.internal.arguments"
 local augment = require "icl.augment"
+local condition = require "icl.options.condition"
 local core = require "icl.core"
 local data = require "icl.data"
 local exists = require "icl.internal.exists"
 local fail = require "icl.internal.fail"
+local groups = require "icl.options"
 local image = require "icl.image"
 local numbers = require "icl.internal.numbers"
 local places = require "icl.internal.places"
@@ -98,7 +100,8 @@ function show.write(o)
   local path = free_path(o.out)
   local train, validation, test = data.open(o)
   local set = o.evaluation and (validation or test) or train
-  local list = samples.read(loader_of(set, o), o.epoch, { numbers = o.sample, count = o.count })
+  local mixed = not o.evaluation and condition.holds(groups.augmentation.specs.mix_with.only[1], o)
+  local list = samples.read(loader_of(set, o), o.epoch, { numbers = o.sample, count = o.count, mixed = mixed })
   image.save(path, sheet.draw(cells_of(set, list, o.original), title_of(set, o)))
   local lines = {}
   for i, sample in ipairs(list) do lines[i] = line_of(set, sample) end

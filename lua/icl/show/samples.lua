@@ -5,7 +5,9 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local image = require "icl.image"
+local numbers = require "icl.internal.numbers"
 local places = require "icl.internal.places"
+local sampler = require "icl.data.sampler"
 
 local samples = {}
 
@@ -63,16 +65,28 @@ end
 
 -- ---- where an image is ----
 
--- The places of the images of these numbers in an order.
-local function find(order, wanted, set)
-  local place_of, found = {}, {}
-  for place, number in ipairs(order) do place_of[number] = place end
-  for i, number in ipairs(wanted) do
-    if not place_of[number] then
-      fail("{sample} %d: there is no such image among the %d; they are counted from 0", number, set.count)
-    end
-    found[i] = place_of[number]
+-- An error about an image that is not in the order of an epoch.
+local function absent(loader, number, epoch)
+  local set = loader.set
+  local whole, part = set.labels:size(1), set.indices and set.indices:totable()
+  if number >= whole then
+    fail("{sample} %d: there is no such image among the %d; they are counted from 0", number, whole)
   end
+  for _, own in ipairs(part or { number }) do
+    if own == number then
+      fail("{sample} %d is not seen in epoch %d: with {balanced} or {repeats} an epoch has some of the images; others "
+        .. "have other ones", number, epoch)
+    end
+  end
+  fail("{sample} %d is none of the %d %s images, into which {val_ratio} split the %d", number, #part,
+    loader.training and "training" or "validation", whole)
+end
+
+-- The places of the images of these numbers in the order of an epoch.
+local function find(loader, epoch, wanted)
+  local place_of, found = {}, {}
+  for place, number in ipairs(loader:order(epoch):totable()) do place_of[number] = place end
+  for i, number in ipairs(wanted) do found[i] = place_of[number] or absent(loader, number, epoch) end
   return found
 end
 
@@ -100,21 +114,35 @@ local function read_batch(loader, epoch, number, loop)
   end
 end
 
--- samples.read(loader, epoch, { numbers = list or nil, count = }) -> what samples.of_batch returns, for the images of
--- these numbers, or for the first `count` of the epoch.
+-- Of that batch the images at these positions, which are the same without the others where nothing is mixed.
+local function read_part(loader, epoch, number, loop, positions)
+  local order, ids = loader:order(epoch)
+  local index, fields = sampler.read(loader, order, ids, number)
+  local places_in = core.new_tensor(positions, "i64") - 1
+  local function own(list) return core.ops.gather(list, places_in) end
+  return loader:batch(own(index), epoch, number, nil, loop, { id = fields.id and own(fields.id) })
+end
+
+-- samples.read(loader, epoch, { numbers = list or nil, count =, mixed = }) -> what samples.of_batch returns, for the
+-- images of these numbers, or for the first `count` of the epoch. mixed: are images mixed with others of their batch?
 function samples.read(loader, epoch, which)
   local loop, list, found = LOOP:format(epoch), {}, {}
   places.enter(loop, 0)
   local outside <close> = places.leaving
   if which.numbers then
-    found = find(loader:order(epoch):totable(), which.numbers, loader.set)
+    found = find(loader, epoch, which.numbers)
   else
     local seen = math.min(loader.set.count, loader.batches * loader.batch_size)
     for i = 1, math.min(which.count, seen) do found[i] = i end
   end
   for _, group in ipairs(by_batch(found, loader.batch_size, loader.batches, epoch, which.numbers)) do
-    local batch = read_batch(loader, epoch, group.batch, loop)
-    for k, sample in ipairs(samples.of_batch(batch, group.positions)) do list[group.asked[k]] = sample end
+    local batch, positions = nil, group.positions
+    if which.mixed then
+      batch = read_batch(loader, epoch, group.batch, loop)
+    else
+      batch, positions = read_part(loader, epoch, group.batch, loop, positions), numbers.sequence(#positions, 1)
+    end
+    for k, sample in ipairs(samples.of_batch(batch, positions)) do list[group.asked[k]] = sample end
   end
   return list
 end
