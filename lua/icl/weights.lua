@@ -238,20 +238,20 @@ local function renamed(tensors, rename)
 end
 
 -- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true, rename = function(name), except =
--- }]) -> { missing, unexpected, unreadable, wrong, left }, lists of names. All names and shapes must agree unless strict
+-- }]) -> { missing, unexpected, unreadable, wrong, left }, lists of names, with fitting, how many were taken. All names and shapes must agree unless strict
 -- is false; nothing is changed if they do not. `strict = false` takes what fits, of which there must be something.
 -- rename gives the name that an entry has in the module, or nil to leave it out. except names a layer or a list of them,
 -- "fc" or { "fc", "stage3" }, the states of which stay as they are, whatever the file has for them; `left` lists these.
 -- names = "torchvision" says that the names are those of torchvision, for networks that it has too, "own" that they are
 -- not; else those are taken of which more fit. A file may lack what old versions of PyTorch did not write, the counters
 -- of batch norm, which are then 0. The module may be anything with named_states, such as an optimizer; for messages,
--- `target` names it and `advice` says what to do.
+-- `target` names it, `advice` says what to do, and with may_be_none = true nothing need fit.
 function weights.load_state_dict(module, tensors, options)
   check_module("load", module)
   core.refuse_suspended "load"
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
-    { "rename", "except", "advice", "names" })
+    { "rename", "except", "advice", "names", "may_be_none" })
   tensors = renamed(renamed(tensors, options.rename), torchvision.chosen("load", module, tensors, options.names))
   local left = {}
   if options.except then
@@ -265,11 +265,11 @@ function weights.load_state_dict(module, tensors, options)
       or "model:load(path, { strict = false }) loads what fits"
     fail("load: %s does not fit %s; %s. " .. advice .. "%s", options.source, options.target, text,
       hint)
-  elseif text and fitting == 0 then
+  elseif text and fitting == 0 and not options.may_be_none then
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
   for _, pair in ipairs(found) do pair.state:write(pair.tensor:cast(pair.state:dtype())) end
-  differences.left = left
+  differences.left, differences.fitting = left, fitting
   return differences
 end
 

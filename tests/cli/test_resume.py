@@ -377,6 +377,8 @@ def weights_to_start_from_are_read_once():
     one_epoch = last("cut")
     shutil.copytree(here / "cut", here / "bare")
     shutil.rmtree(here / "bare/checkpoints")
+    for name in ("metrics.jsonl", "weights.safetensors"):
+      os.remove(here / "bare/" + name)
     os.rename(here / "first", here / "moved")
     success(here.icl(words[0], "--resume", "cut", "--epochs", "2"))
     equal(last("cut") == last("whole"), True)
@@ -384,6 +386,23 @@ def weights_to_start_from_are_read_once():
     os.rename(here / "moved", here / "first")
     contains(success(here.icl(words[0], "--resume", "bare")), "ended before its first save")
     equal(last("bare") == one_epoch, True)
+
+
+@test
+def an_optimizer_of_another_kind_begins_anew():
+  with place() as here:
+    success(here.loop("--epochs", "1", "--output", "a"))
+    here.write("loop.lua", LOOP.replace("icl.optim.adam(model)", "icl.optim.sgd(model)"))
+    shutil.copytree(here / "a", here / "b")
+    text = failure(here.loop("--epochs", "2", "--resume", "a"), 2)
+    contains(text, "its optimizer is of another kind", "--resume-anyway goes on all the same")
+    lacks(text, "rename")
+    contains(success(here.loop("--epochs", "2", "--resume", "a", "--resume-anyway")),
+             "Note: goes on although it differs: its optimizer is of another kind, so that this one begins anew", "Epoch 2 ")
+    here.write("loop.lua", LOOP.replace("conv2d(1, 4, 3)", "conv2d(1, 6, 3)").replace("norm(4)", "norm(6)")
+               .replace("linear(4,", "linear(6,"))
+    contains(success(here.loop("--epochs", "2", "--resume", "b", "--resume-anyway")),
+             "of the states of model 2 fit and 6 begin anew", "Epoch 2 ")
 
 
 @test

@@ -201,20 +201,42 @@ local function names_in(before)
   return arguments.names(names)
 end
 
+-- Has a thing states of names that are in a list? Those of another kind of optimizer have none.
+local function is_akin(thing, list)
+  local names = {}
+  for _, item in ipairs(list) do names[item.name] = true end
+  for _, entry in ipairs(thing:named_states()) do
+    if names[entry.name] then return true end
+  end
+  return false
+end
+
+-- Gives a thing its states of a checkpoint, a list, with `anyway` those that fit; -> what differs, or nil, and whether
+-- the thing begins anew.
+local function load_states(thing, name, list, path, anyway)
+  if #list == 0 then return ("it holds no %s"):format(name), true end
+  if not is_akin(thing, list) then
+    return ("its %s is of another kind, so that this one begins anew"):format(name), true
+  end
+  local found = weights.load_state_dict(thing, list, { strict = not anyway, target = name, source = path,
+    advice = "{resume_anyway} loads what fits", may_be_none = true })
+  local lacking = #found.missing + #found.unreadable + #found.wrong
+  if lacking > 0 then
+    return ("of the states of %s %d fit and %d begin anew"):format(name, found.fitting, lacking), found.fitting == 0
+  end
+  return #found.unexpected > 0 and ("it holds %d states that %s has not"):format(#found.unexpected, name) or nil
+end
+
 local function load_kept(run, before, anyway)
   local differences = {}
   for _, name in ipairs(arguments.names(run.kept)) do
-    local thing, list = run.kept[name], weights.under(name, before.tensors)
+    local thing, list, difference, begins_anew = run.kept[name], weights.under(name, before.tensors)
     if thing.named_states and #thing:named_states() > 0 then
-      if #list > 0 then
-        weights.load_state_dict(thing, list, { strict = not anyway, target = name, source = before.path,
-                                               advice = "{resume_anyway} loads what fits" })
-      else
-        differences[#differences + 1] = ("it holds no %s"):format(name)
-      end
+      difference, begins_anew = load_states(thing, name, list, before.path, anyway)
+      differences[#differences + 1] = difference
     end
     local settings = before.about.settings[name]
-    if checkpoint.has_settings(thing) and settings then
+    if checkpoint.has_settings(thing) and settings and not begins_anew then
       if not pcall(thing.settings, thing, settings) then
         fail("resume: %s: the settings of %s in its metadata are not what a run writes", before.path, name)
       end
