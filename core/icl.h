@@ -479,7 +479,8 @@ void icl_network_free(icl_network *network); /* NULL is allowed */
 const icl_network_facts *icl_network_about(const icl_network *network);
 
 /* Logits f32 (n, classes) of images (n, height, width, channels): f32 that are normalised, or u8, which then are, with
- * mean and std. Inside a step they are recorded, outside evaluated. */
+ * mean and std; where the description says so, of one other height and width, too. Inside a step they are recorded,
+ * outside evaluated. */
 icl_status icl_network_apply(icl_network *network, icl_tensor *images, icl_tensor **logits);
 
 /* A picture of any size as such an image, u8 (1, height, width, channels), brought to size as evaluation did it; grey

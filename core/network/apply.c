@@ -95,6 +95,11 @@ static icl_status record_nodes(icl_network *network, icl_tensor *images, icl_ten
 
 /* ---- images ---- */
 
+static bool takes_size(const icl_network *network, int height, int width) {
+  return (height == network->facts.height && width == network->facts.width) ||
+         (height == network->also_height && width == network->also_width);
+}
+
 static icl_status check_images(const icl_network *network, const icl_tensor *images) {
   const icl_network_facts *facts = &network->facts;
   const int32_t *shape = icl_tensor_shape(images);
@@ -102,8 +107,8 @@ static icl_status check_images(const icl_network *network, const icl_tensor *ima
   char text[ICL__SHAPE_TEXT];
   if (icl_tensor_engine(images) != network->engine)
     return icl__fail(ICL_EINVAL, "network: the images belong to another engine");
-  if (icl_tensor_rank(images) == 4 && shape[1] == facts->height && shape[2] == facts->width &&
-      shape[3] == facts->channels && (dtype == ICL_F32 || (dtype == ICL_U8 && facts->mean)))
+  if (icl_tensor_rank(images) == 4 && takes_size(network, shape[1], shape[2]) && shape[3] == facts->channels &&
+      (dtype == ICL_F32 || (dtype == ICL_U8 && facts->mean)))
     return ICL_OK;
   return icl__fail(ICL_ESHAPE, "network: the images are %s; they must be f32%s (n, %d, %d, %d)",
                    icl__shape_text(text, dtype, icl_tensor_rank(images), shape), facts->mean ? " or u8" : "",

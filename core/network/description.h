@@ -1,12 +1,13 @@
 /* description.h - a network as data: the ops that its evaluation records, as a JSON text.
  *
- *   { "version": 1, "shape": [32, 32, 3], "output": 4, "nodes": [
+ *   { "version": 1, "shape": [32, 32, 3], "also": [28, 28], "output": 4, "nodes": [
  *       { "op": "images" },
  *       { "op": "state", "name": "conv.weight", "axes": [3, 2, 0, 1] },
  *       { "op": "conv2d", "of": [0, 1], "attributes": { "stride": [1, 1], ... }, "layer": "conv" },
  *       { "op": "number", "value": 0.5 },
  *       { "op": "mul", "of": [2, 3] }, ... ] }
  *
+ * `also`, where it is given, is another height and width of images for which the network is the same.
  * A node is what stands under its place in the list; `of` names earlier ones. Everything counts from 0, axes too.
  *
  *   images    f32 (n, height, width, channels), normalised

@@ -31,7 +31,8 @@ typedef struct {
 struct icl_network {
   icl_engine *engine;
   icl_network_facts facts;
-  double *statistics; /* mean, then std, of each channel; or NULL */
+  int also_height, also_width; /* of images that it takes besides; 0: none */
+  double *statistics;          /* mean, then std, of each channel; or NULL */
   const char **class_names;
   int count, output;
   icl__planned_node *nodes;

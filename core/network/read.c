@@ -88,6 +88,15 @@ static icl_status read_shape(icl_network *network, const json_t *shape) {
   return read_integer(json_array_get(shape, 2), "the number of channels", 1, MOST_CHANNELS, &facts->channels);
 }
 
+static icl_status read_also(icl_network *network, const json_t *also) {
+  if (!also)
+    return ICL_OK;
+  if (!json_is_array(also) || json_array_size(also) != 2)
+    return icl__fail(ICL_EFORMAT, "also is not a list of a height and a width");
+  ICL__TRY(read_integer(json_array_get(also, 0), "the other height", 1, network->facts.height, &network->also_height));
+  return read_integer(json_array_get(also, 1), "the other width", 1, network->facts.width, &network->also_width);
+}
+
 static icl_status read_nodes(icl_network *network, json_t *list, const icl_safetensors *contents) {
   int count = json_is_array(list) && json_array_size(list) <= MOST_NODES ? (int)json_array_size(list) : 0;
   if (!count)
@@ -106,10 +115,9 @@ static icl_status read_nodes(icl_network *network, json_t *list, const icl_safet
   return ICL_OK;
 }
 
-/* Records it for two images, which finds whatever does not fit, and how many logits there are. */
-static icl_status check_network(icl_network *network) {
-  const icl_network_facts *facts = &network->facts;
-  int32_t shape[] = {2, facts->height, facts->width, facts->channels};
+/* Records it for two images of a size, which finds whatever does not fit, and how many logits there are. */
+static icl_status check_size(icl_network *network, int height, int width) {
+  int32_t shape[] = {2, height, width, network->facts.channels};
   icl_tensor *images, *logits = NULL;
   char text[ICL__SHAPE_TEXT];
   if (icl__bounded_count(4, shape) > 1 << 28)
@@ -134,10 +142,18 @@ static icl_status check_network(icl_network *network) {
   if (logits->rank != 2 || logits->shape[0] != 2 || logits->dtype != ICL_F32 || logits->number || !logits->shape[1])
     status = icl__fail(ICL_EFORMAT, "it gives %s for two images, where logits f32 (2, classes) should be",
                        icl__shape_text(text, (icl_dtype)logits->dtype, logits->rank, logits->shape));
+  else if (network->facts.classes && network->facts.classes != logits->shape[1])
+    status = icl__fail(ICL_EFORMAT, "it gives %d logits for images of %d x %d, and %d for others",
+                       (int)logits->shape[1], height, width, network->facts.classes);
   else
     network->facts.classes = logits->shape[1];
   icl_tensor_release(logits);
   return status;
+}
+
+static icl_status check_network(icl_network *network) {
+  ICL__TRY(check_size(network, network->facts.height, network->facts.width));
+  return network->also_height ? check_size(network, network->also_height, network->also_width) : ICL_OK;
 }
 
 static icl_status read_description(icl_network *network, json_t *json, const icl_safetensors *contents) {
@@ -147,6 +163,7 @@ static icl_status read_description(icl_network *network, json_t *json, const icl
     return icl__fail(ICL_ENOTSUP, "it is of version %d, and this icl reads version %d", version,
                      ICL__DESCRIPTION_VERSION);
   ICL__TRY(read_shape(network, json_object_get(json, "shape")));
+  ICL__TRY(read_also(network, json_object_get(json, "also")));
   ICL__TRY(read_nodes(network, json_object_get(json, "nodes"), contents));
   ICL__TRY(read_integer(json_object_get(json, "output"), "output", 0, network->count - 1, &network->output));
   return check_network(network);

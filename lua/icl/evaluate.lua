@@ -10,40 +10,13 @@ local loss = require "icl.loss"
 local metrics = require "icl.metrics"
 local new_run = require "icl.run"
 local nn = require "icl.nn.module"
-local numbers = require "icl.internal.numbers"
 local places = require "icl.internal.places"
 local processes = require "icl.internal.processes"
-
--- The views of images that a name stands for.
-local views = {}
-
-function views.flip(image)
-  return { image, image:flip(3) }
-end
-
--- The four corners and the middle, of 7 / 8 of the height and of the width, as 224 pixels of 256 are.
-function views.five_crop(image)
-  local height, width = image:size(2), image:size(3)
-  local h, w, list = math.max(1, height * 7 // 8), math.max(1, width * 7 // 8), {}
-  local function add(top, left) list[#list + 1] = image:narrow(2, top + 1, h):narrow(3, left + 1, w) end
-  add(0, 0)
-  add(0, width - w)
-  add(height - h, 0)
-  add(height - h, width - w)
-  add(numbers.round((height - h) / 2), numbers.round((width - w) / 2))
-  return list
-end
-
--- These and their mirror images.
-function views.ten_crop(image)
-  local list = views.five_crop(image)
-  for i = 1, 5 do list[5 + i] = list[i]:flip(3) end
-  return list
-end
+local views = require "icl.internal.views"
 
 local function view_function(given)
   if given == nil or type(given) == "function" then return given end
-  return views[arguments.choice("icl.evaluate: views", given, arguments.names(views))]
+  return views.of[arguments.choice("icl.evaluate: views", given, arguments.names(views.of))]
 end
 
 local function check_model(model)

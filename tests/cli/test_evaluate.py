@@ -126,6 +126,29 @@ def mirror_images_count_with_tta():
 
 
 @test
+def a_run_is_evaluated_as_it_was_with_tta():
+  with folder() as where:
+    os.mkdir(where / "data")
+    write_mnist(where / "data")
+    for tta in ("flip", "five_crop", "ten_crop"):
+      success(run("recipes/resnet.lua", "--depth", "8", "--dataset", "mnist", "--data", where / "data",
+                  "--epochs", "1", "--tta", tta, "--output", tta, cwd=where.path))
+      with open(where / tta + "/metrics.jsonl", encoding="utf-8") as file:
+        figures = json.loads(file.readline())["test"]
+      got = json.loads(success(run("evaluate", tta, "--tta", tta, "--json", cwd=where.path)))
+      assert abs(got["loss"] - figures["loss"]) < 1e-5, (got["loss"], figures["loss"])
+      equal(got["top1"]["value"], figures["top1"])
+    where.write("fixed.lua", """local icl = require "icl"
+      local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(784, 10) }
+      local _, _, test = icl.data.open { dataset = "mnist", data = "data" }
+      icl.network.save(model, "fixed.safetensors", { data = test })
+      """)
+    success(run("fixed.lua", cwd=where.path))
+    contains(failure(run("evaluate", "fixed.safetensors", "--data", "data", "--tta", "ten_crop", cwd=where.path), 2),
+             "--tta ten_crop: the file does not say that the network takes crops of 24 x 24 besides images of 28 x 28")
+
+
+@test
 def weights_alone_need_a_model():
   with trained("fashion_mnist") as where:
     plain = where / "net.plain"

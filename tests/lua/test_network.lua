@@ -218,6 +218,18 @@ check("large constants stay out of the way of the model", function()
   check_same(evaluate(again, x), evaluate(model, x))
 end)
 
+check("a network whose ops do not depend on the size takes the crops of an evaluation, too", function()
+  local opened = round_trip(icl.models.resnet_preact { depth = 8, initial_channels = 4 }, { 32, 32, 3 })
+  local model, x = icl.models.resnet_preact { depth = 8, initial_channels = 4 }, images_for({ 28, 28, 3 }, 2)
+  model:load(path)
+  check_same(opened(x), evaluate(model, x))
+  check.raises(function() opened(images_for({ 30, 30, 3 }, 2)) end, "they must be f32 .n, 32, 32, 3.")
+  local fixed = round_trip(own(function(self, x)
+    return self.fc(self.conv(x):narrow(2, 2, x:size(2) - 1):global_avg_pool())
+  end), small)
+  check.raises(function() fixed(images_for({ 5, 5, 3 }, 2)) end, "they must be f32 .n, 6, 6, 3.")
+end)
+
 -- ---- opened networks ----
 
 local info = { data = { name = "own", classes = 5, class_names = { "a", "b", "c", "d", "e" }, shape = small,
@@ -351,6 +363,8 @@ check("a file that is not right is an error", function()
     ["where logits f32"] = function(all) all.network.output = 2 end,
     ["class_names is not a list of 5 texts"] = function(all) all.data.class_names = { "a" } end,
     ["std is not a list of 3 numbers"] = function(all) all.data.std = { 1, 2, "3" } end,
+    ["also is not a list of a height and a width"] = function(all) all.network.also = { 5 } end,
+    ["the other width is not an integer from 1 to 6"] = function(all) all.network.also = { 5, 7 } end,
     ["crop is 5, but images are 6 x 6"] = function(all) all.data.evaluation = { resize = 7, crop = 5 } end,
   } do
     local all = core.json_decode(metadata.icl)

@@ -15,6 +15,7 @@ local split = require "icl.options.words".split
 local summary = require "icl.nn.summary"
 local usage = require "icl.internal.usage"
 local utf8_text = require "icl.internal.utf8_text"
+local views = require "icl.internal.views"
 
 local in_folder = { dataset = { "imagenet", "folder" } }
 
@@ -25,7 +26,7 @@ local function options_of(words)
         { type = "path" })
     : choice("split", "test", { "test", "val", "train" }, "which part of them; of image folders test and val are one")
     : value("batch_size", 256, "images at a time", { min = 1 })
-    : choice("tta", "none", { "none", "flip" }, "flip: the mean of the logits of an image and its mirror image")
+    : choice("tta", "none", views.choices, views.help)
     : value("eval_resize", nil, "the shorter side before the middle is cut out; 0: as it is (default: as trained)",
         { type = "integer", min = 0, max = 16384, only = in_folder })
     : value("workers", 0, "threads that decode; 0: one for each core", { min = 0, max = 1024, only = in_folder })
@@ -109,6 +110,14 @@ local function check_set(net, set, opt)
   end
 end
 
+-- An error where the views of images have a size that the network does not take.
+local function check_views(net, tta)
+  if not views.crops[tta] or net:about().network.also then return end
+  local height, width = views.crop(net.shape[1], net.shape[2])
+  fail("{tta} %s: the file does not say that the network takes crops of %d x %d besides images of %d x %d", tta,
+    height, width, net.shape[1], net.shape[2])
+end
+
 local function progress(count)
   if not core.isatty(2) then return nil end
   return function(seen)
@@ -168,8 +177,9 @@ local function evaluate(word, opt)
     where = source.network(word, opt)
     complete(opt, where.options, where.net:about().data or {}, where.net.shape)
   end
+  check_views(where.net, opt.tta)
   local own_set, loader = loader_of(where.net, opt, where.options)
-  local found = predictions.over(where.net, loader, { flip = opt.tta == "flip", keep = opt.predictions ~= nil,
+  local found = predictions.over(where.net, loader, { views = views.of[opt.tta], keep = opt.predictions ~= nil,
                                                       progress = progress(own_set.count) })
   local of = figures.of(found, names_of(where.net, own_set))
   write_results(opt, of, found, own_set, where.run)

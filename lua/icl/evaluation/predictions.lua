@@ -6,12 +6,12 @@ local utf8_text = require "icl.internal.utf8_text"
 
 local predictions = {}
 
--- The logits of a batch; with `flip` the mean of those of the images and of their mirror images.
-local function logits_of(net, images, flip)
-  local logits = net(images)
-  if not flip then return logits end
-  local mirrored = core.ops.flip(images, core.full({ images:size(1) }, 1, "bool"))
-  return (logits + net(mirrored)) / 2
+-- The logits of a batch; with `views` the mean of those of the views of the images.
+local function logits_of(net, images, views)
+  if not views then return net(images) end
+  local logits = {}
+  for i, view in ipairs(views(images)) do logits[i] = net(view) end
+  return metrics.mean_of_views(logits)
 end
 
 local function append(list, tensor)
@@ -34,9 +34,9 @@ local function joined(list)
   return list[1]
 end
 
--- predictions.over(net, loader [, { flip = false, keep = false, progress = function(images) }]) -> { count, truth,
--- predicted (labels from 0), ranks (how many classes are ahead of the truth), losses: lists, one entry for each image
--- in the order of the set; probabilities = f32 (n, classes), with keep }.
+-- predictions.over(net, loader [, { views = function(images) -> list, keep = false, progress = function(images) }]) ->
+-- { count, truth, predicted (labels from 0), ranks (how many classes are ahead of the truth), losses: lists, one entry
+-- for each image in the order of the set; probabilities = f32 (n, classes), with keep }.
 function predictions.over(net, loader, options)
   options = options or {}
   local found = { count = loader.set.count, truth = {}, predicted = {}, ranks = {}, losses = {} }
@@ -44,7 +44,7 @@ function predictions.over(net, loader, options)
   for index, number, decoded in loader:indices(1) do
     local truth, predicted, ranks, losses, probabilities = step(function()
       local batch = loader:batch(index, 1, number, decoded)
-      local logits, labels = logits_of(net, batch.image, options.flip), batch.target
+      local logits, labels = logits_of(net, batch.image, options.views), batch.target
       local target = core.ops.one_hot(labels, { classes = logits:size(2) })
       return labels, logits:argmax(), metrics.ranks(logits, labels), core.ops.cross_entropy(logits, target),
         options.keep and logits:softmax() or nil

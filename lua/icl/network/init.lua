@@ -12,6 +12,7 @@ local find = require "icl.network.find"
 local json = require "icl.json"
 local Module = require "icl.nn.module"
 require "icl.tensor"
+local views = require "icl.internal.views"
 local weights = require "icl.weights"
 
 local network = {}
@@ -37,6 +38,26 @@ local function call(model, shape, count)
   return images, dtypes.wide(logits)
 end
 
+-- What core.network_describe gives for a model and images of a shape.
+local function trace(model, shape, leaves)
+  local eager = core.network_trace_begin()
+  local ending <close> = setmetatable({}, { __close = function() core.network_trace_end(eager) end })
+  local images2, logits2 = call(model, shape, 2)
+  local images3, logits3 = call(model, shape, 3)
+  return core.network_describe(images2, logits2, images3, logits3, leaves)
+end
+
+local SHAPE = '"shape":%b[]'  -- of the images; it comes before those of nodes
+
+-- The description, which says that it holds for the crops of an evaluation too, --tta five_crop, where it does: where
+-- the model records the same for images of that size. Large constants may depend on the size.
+local function with_crops(text, model, shape, leaves)
+  local height, width = views.crop(shape[1], shape[2])
+  local ok, other, constants = pcall(trace, model, { height, width, shape[3] }, leaves)
+  if not ok or #constants > 0 or other:gsub(SHAPE, "", 1) ~= text:gsub(SHAPE, "", 1) then return text end
+  return (text:gsub(SHAPE, ('%%0,"also":[%d,%d]'):format(height, width), 1))
+end
+
 -- network.describe(model, shape) -> a text, JSON, about what the evaluation of a model records, for any number of
 -- images; and a list of { name =, tensor = }: large constants, which must be in the file of weights too. shape: of an
 -- image, { height, width, channels }. Not inside a step; the model's modes stay as they are.
@@ -47,11 +68,9 @@ function network.describe(model, shape)
   for _, size in ipairs(shape) do arguments.integer("network.describe: a size of shape", size, 1, 1 << 16) end
   local modes <close> = Module.keep_modes { model }
   model:eval()
-  local leaves, eager = leaves_of(model), core.network_trace_begin()
-  local trace <close> = setmetatable({}, { __close = function() core.network_trace_end(eager) end })
-  local images2, logits2 = call(model, shape, 2)
-  local images3, logits3 = call(model, shape, 3)
-  return core.network_describe(images2, logits2, images3, logits3, leaves)
+  local leaves = leaves_of(model)
+  local text, constants = trace(model, shape, leaves)
+  return with_crops(text, model, shape, leaves), constants
 end
 
 -- ---- writing ----

@@ -18,6 +18,7 @@ local ricap = require "icl.augment.ricap"
 local rotate = require "icl.augment.rotate"
 local trivial_augment = require "icl.augment.trivial_augment"
 local vflip = require "icl.augment.vflip"
+local views = require "icl.internal.views"
 local datasets = require "icl.internal.datasets"
 local distributed = require "icl.distributed"
 local folder = require "icl.data.folder"
@@ -277,9 +278,7 @@ groups.training = options "training"
       { only = starts_from_weights })
   : flag("val_first", false, "evaluate before the first epoch, too")
   : value("val_period", 1, "epochs from one evaluation to the next; there is one after the last epoch", { min = 1 })
-  : choice("tta", "none", { "none", "flip", "five_crop", "ten_crop" },
-      "what is evaluated: the mean of the logits of each image and of its mirror image; of its corners and its middle, "
-      .. "7 / 8 of a side each; of these and their mirror images")
+  : choice("tta", "none", views.choices, views.help)
   : derive(move_milestones)
   : check(schedule.problem)
   : check(function(values)
