@@ -238,7 +238,7 @@ local function renamed(tensors, rename)
 end
 
 -- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true, rename = function(name), except =
--- }]) -> { missing, unexpected, unreadable, wrong, left }, lists of names, with fitting, how many were taken. All names and shapes must agree unless strict
+-- }]) -> { missing, unexpected, unreadable, wrong, left }, lists of names. All names and shapes must agree unless strict
 -- is false; nothing is changed if they do not. `strict = false` takes what fits, of which there must be something.
 -- rename gives the name that an entry has in the module, or nil to leave it out. except names a layer or a list of them,
 -- "fc" or { "fc", "stage3" }, the states of which stay as they are, whatever the file has for them; `left` lists these.
@@ -269,7 +269,7 @@ function weights.load_state_dict(module, tensors, options)
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
   for _, pair in ipairs(found) do pair.state:write(pair.tensor:cast(pair.state:dtype())) end
-  differences.left, differences.fitting = left, fitting
+  differences.left = left
   return differences
 end
 

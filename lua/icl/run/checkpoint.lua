@@ -222,7 +222,8 @@ local function load_states(thing, name, list, path, anyway)
     advice = "{resume_anyway} loads what fits", may_be_none = true })
   local lacking = #found.missing + #found.unreadable + #found.wrong
   if lacking > 0 then
-    return ("of the states of %s %d fit and %d begin anew"):format(name, found.fitting, lacking), found.fitting == 0
+    local fitting = #thing:named_states() - lacking
+    return ("of the states of %s %d fit and %d begin anew"):format(name, fitting, lacking), fitting == 0
   end
   return #found.unexpected > 0 and ("it holds %d states that %s has not"):format(#found.unexpected, name) or nil
 end
