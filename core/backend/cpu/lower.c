@@ -69,7 +69,7 @@ static icl_status lower_conv(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
   int threads = plan->policy.threads, chunk = plan->phase[v->phase].chunk;
   unit->kind = ICL__UNIT_CONV;
   unit->conv = &unit->own;
-  icl__conv_open(unit->conv, &shape, cpu->conv, &cpu->processor, images / threads);
+  icl__conv_open(unit->conv, &shape, cpu->conv, &cpu->processor, images < threads ? 1 : images / threads);
   for (int t = 0; t < threads; t++) {
     int64_t own = icl__plan_first_image(images, t + 1, threads) - icl__plan_first_image(images, t, threads);
     int64_t chunks = icl__chunks(own, chunk);
