@@ -10,7 +10,7 @@
 #include "network/network.h"
 
 static const char *const seeds[] = {
-    "{\"network\":{\"version\":1,\"shape\":[4,4,3],\"output\":10,\"nodes\":[{\"op\":\"images\"},"
+    "{\"network\":{\"version\":1,\"shape\":[4,4,3],\"also\":[3,3],\"output\":10,\"nodes\":[{\"op\":\"images\"},"
     "{\"op\":\"state\",\"name\":\"w\",\"axes\":[3,2,0,1]},"
     "{\"op\":\"conv2d\",\"of\":[0,1],\"attributes\":{\"stride\":[1,1],\"padding\":[1,1],\"groups\":1},\"layer\":\"a\"},"
     "{\"op\":\"relu\",\"of\":[2]},{\"op\":\"max_pool2d\",\"of\":[3],\"attributes\":{\"kernel\":[2,2],\"stride\":[2,2],"
@@ -51,6 +51,7 @@ const char *const fuzz_words[] = {"\"op\":\"sub\"",
                                   "\"classes\":",
                                   "\"size\":[1,1]",
                                   "\"shape\":",
+                                  "\"also\":[2,2],",
                                   "\"dtype\":\"i64\"",
                                   "\"dtype\":\"u8\"",
                                   "\"nan\"",
