@@ -184,8 +184,8 @@ typedef struct {
   float *sums; /* [pixel][made channel] */
 } product;
 
-/* 32 pixels, a whole panel. */
-NOINLINE void multiply_whole(const product *m) {
+/* 32 pixels and a whole panel, the sums row by row, or 64 pixels and half of one. */
+INLINE void multiply(const product *m, int width) {
   const char *slice = (const char *)m->from;
   const uint32_t *w = m->weights;
   UNIT_ZERO(0);
@@ -193,54 +193,33 @@ NOINLINE void multiply_whole(const product *m) {
   UNIT_ZERO(2);
   UNIT_ZERO(3);
   for (int s = 0; s < m->slices; s++, slice += m->slice * (int64_t)sizeof *m->from)
-    for (int i = 0; i < m->steps; i++, w += 2 * UNIT_VALUES) {
+    for (int i = 0; i < m->steps; i++, w += width * UNIT) {
       const char *at = slice + (size_t)m->step[i].pixel * m->pixel;
       UNIT_LOAD(4, at, m->pixel);
       UNIT_LOAD(6, w, UNIT_ROW);
       UNIT_MULTIPLY(0, 4, 6);
-      UNIT_LOAD(7, w + UNIT_VALUES, UNIT_ROW);
-      UNIT_MULTIPLY(1, 4, 7);
       UNIT_LOAD(5, at + UNIT * m->pixel, m->pixel);
-      UNIT_MULTIPLY(2, 5, 6);
-      UNIT_MULTIPLY(3, 5, 7);
+      if (width == PANEL) {
+        UNIT_LOAD(7, w + UNIT_VALUES, UNIT_ROW);
+        UNIT_MULTIPLY(1, 4, 7);
+        UNIT_MULTIPLY(2, 5, 6);
+        UNIT_MULTIPLY(3, 5, 7);
+      } else {
+        UNIT_MULTIPLY(1, 5, 6);
+        UNIT_LOAD(7, at + 2 * UNIT * m->pixel, m->pixel);
+        UNIT_MULTIPLY(2, 7, 6);
+        UNIT_LOAD(4, at + 3 * UNIT * m->pixel, m->pixel);
+        UNIT_MULTIPLY(3, 4, 6);
+      }
     }
 }
 
-static void store_whole(float *sums) {
-  UNIT_STORE(0, sums, PANEL * sizeof *sums);
-  UNIT_STORE(1, sums + UNIT, PANEL * sizeof *sums);
-  UNIT_STORE(2, sums + UNIT * PANEL, PANEL * sizeof *sums);
-  UNIT_STORE(3, sums + UNIT * PANEL + UNIT, PANEL * sizeof *sums);
-}
-
-/* 64 pixels, half a panel. */
-NOINLINE void multiply_half(const product *m) {
-  const char *slice = (const char *)m->from;
-  const uint32_t *w = m->weights;
-  UNIT_ZERO(0);
-  UNIT_ZERO(1);
-  UNIT_ZERO(2);
-  UNIT_ZERO(3);
-  for (int s = 0; s < m->slices; s++, slice += m->slice * (int64_t)sizeof *m->from)
-    for (int i = 0; i < m->steps; i++, w += UNIT_VALUES) {
-      const char *at = slice + (size_t)m->step[i].pixel * m->pixel;
-      UNIT_LOAD(7, w, UNIT_ROW);
-      UNIT_LOAD(4, at, m->pixel);
-      UNIT_MULTIPLY(0, 4, 7);
-      UNIT_LOAD(5, at + UNIT * m->pixel, m->pixel);
-      UNIT_MULTIPLY(1, 5, 7);
-      UNIT_LOAD(6, at + 2 * UNIT * m->pixel, m->pixel);
-      UNIT_MULTIPLY(2, 6, 7);
-      UNIT_LOAD(4, at + 3 * UNIT * m->pixel, m->pixel);
-      UNIT_MULTIPLY(3, 4, 7);
-    }
-}
-
-static void store_half(float *sums) {
-  UNIT_STORE(0, sums, UNIT_ROW);
-  UNIT_STORE(1, sums + UNIT_VALUES, UNIT_ROW);
-  UNIT_STORE(2, sums + 2 * UNIT_VALUES, UNIT_ROW);
-  UNIT_STORE(3, sums + 3 * UNIT_VALUES, UNIT_ROW);
+INLINE void store_sums(float *sums, int width) {
+  size_t row = (size_t)width * sizeof *sums, next = width == PANEL ? UNIT : UNIT_VALUES;
+  UNIT_STORE(0, sums, row);
+  UNIT_STORE(1, sums + next, row);
+  UNIT_STORE(2, sums + 2 * UNIT_VALUES, row);
+  UNIT_STORE(3, sums + 2 * UNIT_VALUES + next, row);
 }
 
 /* Where results go: rows of a piece in one phase. */
@@ -271,14 +250,14 @@ INLINE void make_piece(product *m, const target *t, int width) {
   int count = BLOCK * UNIT / width;
   int32_t all = (t->rows - 1) * t->pitch + t->across, row = 0, column = 0;
   for (int32_t first = 0, block = 0; first < all; first += count, block++) {
-    (width == PANEL ? multiply_whole : multiply_half)(m);
+    multiply(m, width);
     if (block) {
       put(t, sums[(block - 1) % 2], count, width, row, column);
       column += count;
       row += column / t->pitch;
       column %= t->pitch;
     }
-    (width == PANEL ? store_whole : store_half)(sums[block % 2]);
+    store_sums(sums[block % 2], width);
     m->from += (size_t)count * m->pixel / sizeof *m->from;
   }
   put(t, sums[(ceiling(all, count) - 1) % 2], count, width, row, column);
