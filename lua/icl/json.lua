@@ -11,7 +11,10 @@ local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f"
                   ["\t"] = "\\t" }
 
 local function string_text(text)
-  return '"' .. utf8_text(text):gsub('[%c"\\\127]', function(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end) .. '"'
+  local escaped = utf8_text(text):gsub('[%c"\\\127]', function(c)
+    return escapes[c] or ("\\u%04x"):format(c:byte())
+  end)
+  return '"' .. escaped .. '"'
 end
 
 -- A number; JSON has no infinities and no NaN: they become null.

@@ -54,8 +54,9 @@ enum { SETS = sizeof sets / sizeof *sets };
 static _Atomic(const instruction_set *) selected;
 
 static const instruction_set *best(void) {
+  level has = highest();
   int i = 0;
-  while (sets[i].needs > highest())
+  while (sets[i].needs > has)
     i++;
   return &sets[i];
 }
@@ -66,12 +67,13 @@ icl_status icl__cpu_select(void) {
     atomic_store(&selected, best());
     return ICL_OK;
   }
+  level has = highest();
   bool built = false;
   for (int i = 0; i < SETS; i++) {
     if (strcmp(sets[i].set->name, name) != 0)
       continue;
     built = true;
-    if (sets[i].needs > highest())
+    if (sets[i].needs > has)
       continue;
     atomic_store(&selected, &sets[i]);
     return ICL_OK;

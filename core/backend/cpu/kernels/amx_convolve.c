@@ -12,8 +12,6 @@
 #include "backend/cpu/kernels/amx_unit.h"
 #include "backend/cpu/kernels/scan.h"
 
-#define NOINLINE static __attribute__((noinline))
-
 enum {
   KERNEL = 7,        /* taps along an axis, at most */
   DEPTH = 2 * UNIT,  /* channels of a whole slice */

@@ -14,8 +14,6 @@
 #include "backend/cpu/kernels/scan.h"
 #include "backend/cpu/kernels/transpose.h"
 
-#define NOINLINE static __attribute__((noinline))
-
 typedef struct {
   int32_t merged, groups;         /* groups of the layer in one of these; of these */
   int32_t channels[2], slices[2]; /* of one: of x, of y; slices of 16 */

@@ -9,8 +9,6 @@
 #include "backend/cpu/kernels/direct_problem.h"
 #include "backend/cpu/kernels/transpose.h"
 
-#define NOINLINE static __attribute__((noinline))
-
 /* What is held in registers: PIXELS and two registers of made channels; of a weight gradient CHANNELS that are made and
  * three registers of those that are read. */
 #if defined __AVX512F__

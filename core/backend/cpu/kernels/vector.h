@@ -18,6 +18,7 @@
  * core that two threads share is bound by instructions, those of the loop too. Written out by hand, gcc 12 spills
  * registers. */
 #define INLINE     static inline __attribute__((always_inline))
+#define NOINLINE   static __attribute__((noinline))
 #define UNROLL_(n) _Pragma(#n)
 #define UNROLL(n)  UNROLL_(GCC unroll n)
 
