@@ -170,8 +170,8 @@ static int close_session(lua_State *L) {
 
 /* ---- questions ---- */
 
-/* statistics() -> { steps =, evaluations =, plans_made =, plan_hits =, arena_bytes =, value_bytes =, plan_seconds =,
- * record_seconds =, run_seconds = }; zeros before the engine is open. */
+/* statistics() -> { steps =, evaluations =, plans_made =, plan_hits =, arena_bytes =, value_bytes =, lasting_bytes =,
+ * plan_seconds =, record_seconds =, run_seconds = }; zeros before the engine is open. */
 static int statistics(lua_State *L) {
   const icl_engine *engine = icl__lua_engine_or_null(L);
   icl_statistics s = {0};
@@ -180,8 +180,13 @@ static int statistics(lua_State *L) {
   const struct {
     const char *name;
     uint64_t count;
-  } counts[] = {{"steps", s.steps},         {"evaluations", s.evaluations}, {"plans_made", s.plans_made},
-                {"plan_hits", s.plan_hits}, {"arena_bytes", s.arena_bytes}, {"value_bytes", s.value_bytes}};
+  } counts[] = {{"steps", s.steps},
+                {"evaluations", s.evaluations},
+                {"plans_made", s.plans_made},
+                {"plan_hits", s.plan_hits},
+                {"arena_bytes", s.arena_bytes},
+                {"value_bytes", s.value_bytes},
+                {"lasting_bytes", s.lasting_bytes}};
   const struct {
     const char *name;
     double seconds;

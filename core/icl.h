@@ -124,6 +124,7 @@ void icl_engine_locate(icl_engine *engine, const char *source, int line);
 typedef struct {
   uint64_t steps, evaluations, plans_made, plan_hits;
   size_t arena_bytes, value_bytes; /* now: arena of all plans; values, states and kept tensors */
+  size_t lasting_bytes;            /* now: what steps of few images keep of their weights, in a layout of their own */
   double plan_seconds, record_seconds, run_seconds;
 } icl_statistics;
 void icl_engine_statistics(const icl_engine *engine, icl_statistics *result);

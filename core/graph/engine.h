@@ -39,7 +39,7 @@ struct icl_engine {
   icl_status lost; /* what a device that works late has failed with; nothing can be computed or read any more */
   char lost_message[512];
 
-  uint64_t next_id, next_mark;
+  uint64_t next_id, next_mark, last_version;
   int no_gradient; /* depth of icl_no_gradient_begin */
   icl__node *free_nodes;
 
@@ -107,6 +107,7 @@ icl_status icl__engine_lose(icl_engine *engine, icl_status status);
 /* Lets nothing else share the memory of the stored value, which stays where it is, unless a thread reads it there:
  * whatever shared it has a copy then. */
 icl_status icl__state_own_memory(icl_state *state);
+void icl__state_changed(icl_state *state); /* has a new stored value: a version of its own */
 void icl__state_touch(icl_state *state);
 /* Forgets what this step knew of the state; its stored value stays. */
 void icl__state_reset(icl_state *state);

@@ -109,32 +109,78 @@ static icl_status bind_outputs(icl__evaluation *e, const icl__plan *plan, void *
   return ICL_OK;
 }
 
-static void bind_leaves(const icl__evaluation *e, const void **from) {
+/* `state` is NULL for leaves of another kind. */
+static void bind_leaves(const icl__evaluation *e, const void **from, icl_state **state) {
   int leaf = 0;
-  for (int i = 0; i < e->form.nodes; i++)
-    if (icl__is_leaf_of(e, e->form.listed[i].node))
-      from[leaf++] = icl__node_data(e->form.listed[i].node);
+  for (int i = 0; i < e->form.nodes; i++) {
+    const icl__node *node = e->form.listed[i].node;
+    if (!icl__is_leaf_of(e, node))
+      continue;
+    state[leaf] = icl__leaf_kind_of(e, node) == ICL__LEAF_STATE ? node->state : NULL;
+    from[leaf++] = icl__node_data(node);
+  }
+}
+
+/* ---- values that last ---- */
+
+static icl_status begin_lasting(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
+                                icl__bindings *bindings) {
+  if (!plan->lasting_bytes)
+    return ICL_OK;
+  uint64_t *version = icl__alloc((size_t)plan->settled_leaves + 1, sizeof *version);
+  if (!version)
+    return icl__fail(ICL_ENOMEM, "no memory for bindings");
+  for (int i = 0; i < plan->settled_leaves; i++)
+    version[i] = state[plan->settled_leaf[i]]->version;
+  icl_status status = icl__lasting_begin(&engine->plans.lasting, plan, version, bindings);
+  icl__free(version);
+  return status;
+}
+
+/* From now on a write to one of these states ends what was made of them. */
+static void end_lasting(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
+                        const icl__bindings *bindings) {
+  if (!bindings->lasting || bindings->settled)
+    return;
+  engine->plans.lasting.filled = true;
+  for (int i = 0; i < plan->settled_leaves; i++)
+    state[plan->settled_leaf[i]]->lasts = true;
 }
 
 /* ---- run and commit ---- */
 
+static icl_status run_program(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
+                              icl__bindings *bindings) {
+  ICL__TRY(begin_lasting(engine, plan, state, bindings));
+  double start = icl__seconds();
+  icl_status status = engine->backend->run(engine->device, plan->program, bindings);
+  engine->statistics.run_seconds += icl__seconds() - start;
+  if (status == ICL_OK)
+    end_lasting(engine, plan, state, bindings);
+  return status;
+}
+
 static icl_status run(icl__evaluation *e, icl__plan *plan) {
   const void **from = icl__alloc((size_t)e->leaves + 1, sizeof *from);
+  icl_state **state = icl__alloc((size_t)e->leaves + 1, sizeof *state);
   void **where = icl__alloc((size_t)e->outputs + 1, sizeof *where);
-  icl_status status = from && where ? ICL_OK : icl__fail(ICL_ENOMEM, "no memory for bindings");
+  icl_status status = from && state && where ? ICL_OK : icl__fail(ICL_ENOMEM, "no memory for bindings");
   if (status == ICL_OK)
     status = bind_outputs(e, plan, where);
   if (status == ICL_OK) {
-    bind_leaves(e, from); /* after the outputs: making memory a state's own may have moved its value */
-    unsigned *flags = e->engine->ending ? &e->engine->flags : NULL;
-    icl__bindings bindings = {from, where, e->engine->plans.arena, &e->engine->stop, e->engine->group, flags};
-    double start = icl__seconds();
-    status = e->engine->backend->run(e->engine->device, plan->program, &bindings);
+    bind_leaves(e, from, state); /* after the outputs: making memory a state's own may have moved its value */
+    icl__bindings bindings = {.leaf = from,
+                              .output = where,
+                              .arena = e->engine->plans.arena,
+                              .stop = &e->engine->stop,
+                              .group = e->engine->group,
+                              .flags = e->engine->ending ? &e->engine->flags : NULL};
+    status = run_program(e->engine, plan, state, &bindings);
     for (int k = 0; k < e->outputs && status == ICL_OK; k++)
       e->out[k].buffer->ranged = false;
-    e->engine->statistics.run_seconds += icl__seconds() - start;
   }
   icl__free(from);
+  icl__free(state);
   icl__free(where);
   return status;
 }
@@ -163,7 +209,7 @@ static void commit(icl__evaluation *e) {
       buffer = icl__buffer_retain(icl__resolve(state->current)->value);
     icl__buffer_release(state->stored);
     state->stored = buffer;
-    state->version++;
+    icl__state_changed(state);
     state->written = false;
     state->current->version = state->version;
     icl__buffer_release(state->current->value);

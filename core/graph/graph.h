@@ -35,7 +35,8 @@ struct icl_state {
   int32_t shape[ICL_MAX_RANK];
   int64_t count;
   bool trainable;
-  uint64_t version; /* of the stored value; a step's writes come on top */
+  uint64_t version; /* of the stored value, as no other of the engine has it; a step's writes come on top */
+  bool lasts;       /* lasting values of a plan are made of it */
   icl__buffer *stored;
   icl__node *current;       /* what ops recorded now read; NULL: a leaf on the stored value is made when asked for */
   bool written;             /* current is a write of this step, not yet stored */

@@ -8,6 +8,17 @@
 #include "base/memory.h"
 #include "ops/attributes.h"
 
+static void drop_lasting(icl_state *state) {
+  if (state->lasts)
+    icl__lasting_drop(&state->engine->plans.lasting);
+  state->lasts = false;
+}
+
+void icl__state_changed(icl_state *state) {
+  drop_lasting(state);
+  state->version = ++state->engine->last_version;
+}
+
 static size_t bytes_of(const icl_state *state) { return (size_t)state->count * icl_dtype_bytes(state->dtype); }
 
 /* `data` (NULL: zeros) of `dtype` as the state's dtype has it. */
@@ -51,6 +62,7 @@ icl_status icl_state_new(icl_engine *engine, const char *name, icl_dtype dtype, 
     state->shape[i] = shape[i];
   state->count = icl__count(rank, shape);
   state->trainable = trainable;
+  icl__state_changed(state);
   icl_status status = make_buffer(state, dtype, data, &state->stored);
   if (status != ICL_OK) {
     icl__free(state->name);
@@ -71,6 +83,7 @@ void icl_state_release(icl_state *state) {
   if (!state || --state->references)
     return;
   icl_engine *engine = state->engine;
+  drop_lasting(state);
   icl__buffer_release(state->stored);
   icl__free(state->gradient);
   icl__free(state->name);
@@ -224,7 +237,7 @@ static void store(icl_state *state, icl__buffer *buffer) {
   icl__buffer_retain(buffer);
   icl__buffer_release(state->stored);
   state->stored = buffer;
-  state->version++;
+  icl__state_changed(state);
 }
 
 static icl_status write_value(icl_state *state, icl__node *value) {
@@ -346,7 +359,8 @@ icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data) {
   icl_status status = icl__state_own_memory(state);
   if (status == ICL_OK)
     status = icl__buffer_fill(state->stored, host);
-  state->version += status == ICL_OK;
+  if (status == ICL_OK)
+    icl__state_changed(state);
   icl__free(host);
   return status;
 }

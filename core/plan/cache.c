@@ -76,6 +76,8 @@ static void remove_oldest(icl__plan_cache *cache) {
     link = &(*link)->next;
   *link = plan->next;
   unlink_plan(cache, plan);
+  if (cache->lasting.plan == plan)
+    icl__lasting_drop(&cache->lasting);
   cache->plans--;
   cache->bytes -= plan->memory;
   icl__plan_free(plan);
@@ -119,6 +121,7 @@ icl_status icl__plan_reserve_arena(icl__plan_cache *cache, const icl__plan *plan
   size_t need = icl__plan_memory(plan);
   if (need <= cache->arena_bytes)
     return ICL_OK;
+  icl__lasting_drop(&cache->lasting);
   size_t available = icl__device_available(plan->backend, plan->device) + cache->arena_bytes;
   if (need > available)
     return icl__fail(
@@ -140,5 +143,6 @@ void icl__plan_cache_clear(icl__plan_cache *cache) {
     remove_oldest(cache);
   icl__free(cache->slot);
   release_arena(cache);
+  icl__lasting_free(&cache->lasting);
   *cache = (icl__plan_cache){0};
 }

@@ -5,7 +5,7 @@
 #ifndef ICL_PLAN_CACHE_H
 #define ICL_PLAN_CACHE_H
 
-#include "plan/plan.h"
+#include "plan/lasting.h"
 
 enum { ICL__PLAN_BYTES = 256 << 20 };
 
@@ -17,6 +17,7 @@ typedef struct {
   icl__plan *newest, *oldest; /* by last use */
   void *arena;                /* shared by all plans */
   size_t arena_bytes;
+  icl__lasting lasting;
   const icl__backend *backend; /* whose memory the arena is */
   void *device;
 } icl__plan_cache;

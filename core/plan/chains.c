@@ -57,7 +57,7 @@ static icl__pnode *first_of(icl__pnode *v) {
 static void join(icl__pnode *v) {
   for (int j = 0; v->links && j < v->inputs; j++) {
     icl__pnode *u = v->in[j];
-    if (!runs_before(u, v) || !u->links || u->level != v->level)
+    if (!runs_before(u, v) || !u->links || u->level != v->level || u->settled != v->settled)
       continue;
     icl__pnode *a = first_of(u), *b = first_of(v);
     *(a->index < b->index ? &b->chain : &a->chain) = a->index < b->index ? a : b;

@@ -32,6 +32,8 @@ typedef struct {
   const void *const *leaf; /* by the plan's leaf number: its value */
   void *const *output;     /* by the plan's output number: where a kept value or a new state version goes; NULL: to the
                               plan's slot */
+  void *lasting;           /* where lasting values go, as large as the plan says; NULL: to the arena */
+  bool settled;            /* they are there already: what leads to them is left out */
   void *arena;             /* as large as the plan says; what it holds is of no use to the next run */
   const atomic_bool *stop; /* true: give up with EINTERRUPTED, at least before the launch; NULL: never */
   icl_group *group;        /* whose ranks all_reduce adds up; NULL: there is no such op */
@@ -50,6 +52,7 @@ typedef struct icl__backend {
   bool unplanned;         /* runs the recorded nodes in order: no phases and no storage are planned for it, and it
                              writes outputs behind everything else */
   bool groups;            /* it has all_reduce, by the group that a run is given or by means of its own: join() */
+  bool leaves_out;        /* runs can leave out what is settled */
   bool slots;             /* addresses are part of its programs: what is not written in place gets a place in the arena,
                              and the engine copies it out */
 

@@ -75,6 +75,8 @@ static icl_status run_stages(icl__plan *plan) {
   icl__plan_fill_buckets(plan);
   if (backend->lower)
     ICL__TRY(backend->lower(plan->device, plan));
+  if (backend->leaves_out)
+    ICL__TRY(icl__plan_lasting(plan));
   icl__plan_chains(plan);
   ICL__TRY(icl__plan_sections(plan));
   return icl__plan_storage(plan);
@@ -129,6 +131,7 @@ void icl__plan_free(icl__plan *plan) {
   icl__free(plan->state_leaf);
   icl__free(plan->in_place);
   icl__free(plan->slot);
+  icl__free(plan->settled_leaf);
   icl__free(plan->key);
   icl__free(plan);
 }

@@ -103,6 +103,11 @@ struct icl__pnode {
   bool rigid;            /* something that uses the storage cannot take rows further apart than they are long */
   bool view;             /* nothing is computed: it lies within `same` */
 
+  /* lasting.c */
+  bool settled;   /* need not run where the lasting values are there */
+  bool lasting;   /* its value is one of those */
+  size_t keeping; /* its place among them */
+
   /* the device, when asked to lower() */
   bool splits;           /* global: parts can be computed apart */
   const char *choice;    /* which of several kernels runs, for profiles; NULL: there is one */
@@ -187,6 +192,9 @@ struct icl__plan {
   int phases;
   icl__phase *phase; /* [0..phases] */
   size_t arena_bytes, scratch_bytes, kept_bytes, recomputed_bytes, workspace_bytes;
+  size_t lasting_bytes; /* of the lasting values; 0: there are none */
+  int settled_leaves;
+  int *settled_leaf;   /* the leaves that those are made of */
   size_t device_bytes; /* memory that the device has taken for it by other means than ours, in about */
   int merged, joined, sunk, recomputed, placed_over; /* how often rules applied */
 

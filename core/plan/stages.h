@@ -16,6 +16,7 @@ icl_status icl__plan_sink(icl__plan *plan, bool *moved); /* sink.c, as a part of
 icl_status icl__plan_keep_or_recompute(icl__plan *plan); /* recompute.c */
 icl_status icl__plan_instructions(icl__plan *plan);      /* instructions.c */
 void icl__plan_share(icl__plan *plan);                   /* share.c */
+icl_status icl__plan_lasting(icl__plan *plan);           /* lasting.c */
 void icl__plan_chains(icl__plan *plan);                  /* chains.c */
 icl_status icl__plan_sections(icl__plan *plan);          /* sections.c */
 icl_status icl__plan_storage(icl__plan *plan);           /* storage.c */

@@ -223,6 +223,14 @@ static icl_status lay_out_arena(icl__plan *plan, span *item) {
   return ICL_OK;
 }
 
+static void lay_out_lasting(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++)
+    if (plan->node[i]->lasting) {
+      plan->node[i]->keeping = plan->lasting_bytes;
+      plan->lasting_bytes += padded(plan->node[i]->bytes);
+    }
+}
+
 icl_status icl__plan_storage(icl__plan *plan) {
   span *item = icl__alloc((size_t)plan->nodes + (size_t)plan->buckets, sizeof *item);
   if (!item)
@@ -240,6 +248,7 @@ icl_status icl__plan_storage(icl__plan *plan) {
     status = lay_out_blocks(plan, item);
   if (status == ICL_OK)
     status = lay_out_arena(plan, item);
+  lay_out_lasting(plan);
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->scratch > plan->workspace_bytes)
       plan->workspace_bytes = padded(plan->node[i]->scratch); /* that of the next thread begins behind it */

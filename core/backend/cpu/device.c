@@ -75,6 +75,7 @@ const icl__backend icl__cpu_backend = {
     .precisions = "f32",
     .slow_f16 = true,
     .groups = true,
+    .leaves_out = true,
     .open = open_device,
     .close = close_device,
     .describe = icl__cpu_describe,

@@ -12,7 +12,7 @@ typedef struct {
   const char *name, *choice;
   double seconds;
   int units;
-  size_t moved; /* bytes to and from memory, by the plan */
+  size_t moved;
 } row;
 
 typedef struct {
@@ -51,6 +51,12 @@ static double seconds_of(const icl__cpu_program *p, const icl__pnode *v) {
   return sum;
 }
 
+/* Bytes to and from memory, by the plan. */
+static size_t moved_by(const icl__cpu_program *p, const icl__pnode *v) {
+  bool runs = icl__unit_of(v)->kind != ICL__UNIT_NONE && !(v->settled && p->left_out);
+  return runs ? icl__plan_traffic(p->plan, v) : 0;
+}
+
 /* Of a run: milliseconds, summed over threads, and megabytes that are moved. */
 static void say_table(icl__text *out, const icl__cpu_program *p, const char *title, table *t, double total) {
   if (t->rows)
@@ -75,7 +81,7 @@ static icl_status by_name(icl__text *out, const icl__cpu_program *p, bool layer,
       continue;
     const char *where = v->layer && *v->layer ? v->layer : "(no layer)";
     const char *name = layer ? where : icl__plan_op_name(v->op), *choice = !layer && v->choice ? v->choice : "";
-    status = add(&t, name, choice, seconds_of(p, v), icl__plan_traffic(p->plan, v));
+    status = add(&t, name, choice, seconds_of(p, v), moved_by(p, v));
   }
   if (status == ICL_OK)
     say_table(out, p, layer ? "layer" : "op", &t, total);
@@ -131,7 +137,7 @@ static icl_status write_profile(icl__text *out, const icl__cpu_program *p) {
   for (int i = 0; i < p->plan->nodes; i++) {
     const icl__pnode *v = p->plan->node[i];
     total += seconds_of(p, v);
-    moved += icl__unit_of(v)->kind == ICL__UNIT_NONE ? 0 : icl__plan_traffic(p->plan, v);
+    moved += moved_by(p, v);
   }
   icl__say(out,
            "plan of %d nodes, %d phases, run %llu times; of a run after the first: times of all threads together, and "

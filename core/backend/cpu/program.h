@@ -45,6 +45,7 @@ typedef struct {
   icl__request **request;  /* by bucket: on its way */
   double sending, blocked; /* seconds that it took to send, and that the first thread waited for the end of it */
   uint64_t runs;
+  bool left_out;   /* the last run left out what is settled */
   bool overwrites; /* new versions of states are written over the old ones in the last section */
 } icl__cpu_program;
 

@@ -40,6 +40,8 @@ void *icl__cpu_address(const worker *w, const icl__pnode *v, bool images) {
     return (char *)b->output[v->output] + skip;
   case ICL__STORE_BATCH:
   case ICL__STORE_SHARED: /* a global op may make what others read image by image */
+    if (v->lasting && b->lasting)
+      return (char *)b->lasting + v->keeping + skip;
     return w->arena + v->offset + skip;
   case ICL__STORE_CHUNK:
   case ICL__STORE_BLOCK:
@@ -249,6 +251,8 @@ static void run_chain(worker *w, const icl__pnode *chain, int part, int parts) {
 }
 
 static void run_item(worker *w, const icl__item *item) {
+  if (item->node->settled && w->run->bindings->settled)
+    return;
   if (item->node->link)
     run_chain(w, item->node, item->part, item->parts);
   else
@@ -384,6 +388,7 @@ icl_status icl__cpu_run(void *device, void *program, const icl__bindings *bindin
     return icl__cpu_give_up(p, bindings, interrupted());
   if (++p->runs == 2 && p->device->profile)
     forget_times(p);
+  p->left_out = bindings->settled;
   double busy = icl__cpu_busy(p, bindings);
   icl_status status = run_all(p, bindings);
   p->sending += icl__cpu_busy(p, bindings) - busy;
