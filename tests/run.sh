@@ -183,6 +183,10 @@ other_ways() {
   suite "golden models, device far" env ICL_PLUGINS=build/release/tests build/release/icl \
     tests/golden/models.lua tests/golden/data --device far
   suite "golden models, reference" build/release/icl tests/golden/models.lua tests/golden/data --device ref
+  for way in winograd direct onednn; do
+    suite "few images on 5 threads, ICL_CONV=$way" env ICL_CONV="$way" ICL_THREADS=5 build/release/icl \
+      tests/lua/test_few_images.lua
+  done
   suite "ops, ICL_CHUNK=1 on 2 threads" env ICL_CHUNK=1 ICL_THREADS=2 build/release/tests/test_ops compare
   suite "ops, device far" build/release/tests/test_ops --device far --jobs 2
   suite "programs, device far" build/release/tests/test_programs --device far --count 50

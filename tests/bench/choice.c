@@ -240,11 +240,11 @@ static void convolve(const contender *c, int thread, int64_t first, int64_t end)
   int32_t images = (int32_t)(end - first);
   bool accumulate = first > first_of(c->problem, thread);
   if (s->direction == ICL__CONV_FORWARD)
-    check(icl__conv_run(&c->conv, thread, images, at_x, c->weights, at_y, false, scratch));
+    check(icl__conv_run(&c->conv, thread, images, at_x, c->weights, at_y, scratch, 0, 1));
   else if (s->direction == ICL__CONV_INPUT)
-    check(icl__conv_run(&c->conv, thread, images, at_y, c->weights, at_x, false, scratch));
+    check(icl__conv_run(&c->conv, thread, images, at_y, c->weights, at_x, scratch, 0, 1));
   else
-    check(icl__conv_run(&c->conv, thread, images, at_x, at_y, gradient, accumulate, scratch));
+    check(icl__conv_differentiate(&c->conv, thread, images, at_x, at_y, gradient, accumulate, scratch));
 }
 
 static void work(int thread, int threads, void *context) {

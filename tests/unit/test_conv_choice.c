@@ -407,13 +407,13 @@ static void *computed(const icl__conv *c, const conv_layer *l, size_t bytes) {
   void *out = poisoned(bytes), *weights = poisoned(icl__conv_weight_bytes(c));
   void *scratch = poisoned(icl__conv_scratch_bytes(c));
   if (s->direction == ICL__CONV_WEIGHT) {
-    CHECK_OK(icl__conv_run(c, 0, s->images, l->own_x, l->own_gy, weights, false, scratch));
-    CHECK_OK(icl__conv_run(c, 0, s->images, l->own_x, l->own_gy, weights, true, scratch));
+    CHECK_OK(icl__conv_differentiate(c, 0, s->images, l->own_x, l->own_gy, weights, false, scratch));
+    CHECK_OK(icl__conv_differentiate(c, 0, s->images, l->own_x, l->own_gy, weights, true, scratch));
     CHECK_OK(icl__conv_finish(c, 0, weights, 1, 0, out, 0, 1));
   } else {
     const void *from = s->direction == ICL__CONV_FORWARD ? l->own_x : l->own_gy;
     CHECK_OK(icl__conv_prepare(c, 0, l->own_w, weights, 0, 1));
-    CHECK_OK(icl__conv_run(c, 0, s->images, from, weights, out, false, scratch));
+    CHECK_OK(icl__conv_run(c, 0, s->images, from, weights, out, scratch, 0, 1));
   }
   icl__free(scratch);
   icl__free(weights);

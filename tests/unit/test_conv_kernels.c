@@ -166,12 +166,18 @@ static void check_convolve(const char *set, const icl__conv_kernel *kernel, conv
   enum { PARTS = 3 };
   const icl__conv_shape *s = &l->shape;
   float *u = icl__alloc(kernel->weights(s), sizeof *u), *scratch = icl__alloc(kernel->scratch(s), sizeof *scratch);
-  void *to = icl__alloc(count, icl_dtype_bytes(s->dtype));
+  void *to = icl__alloc(count, icl_dtype_bytes(s->dtype)), *parts = icl__alloc(count, icl_dtype_bytes(s->dtype));
   memset(to, 0xff, count * icl_dtype_bytes(s->dtype));
   for (int part = 0; part < PARTS; part++)
     kernel->prepare(s, l->own_w, u, part, PARTS);
-  kernel->convolve(s, from, u, to, scratch);
+  kernel->convolve(s, from, u, to, scratch, 0, 1);
   check_close(set, kernel, l, values, to, s->dtype, count);
+  memset(parts, 0xff, count * icl_dtype_bytes(s->dtype));
+  for (int part = 0; part < PARTS; part++)
+    kernel->convolve(s, from, u, parts, scratch, part, PARTS);
+  if (memcmp(to, parts, count * icl_dtype_bytes(s->dtype)) != 0)
+    check_close(set, kernel, l, values, parts, s->dtype, count);
+  icl__free(parts);
   icl__free(to);
   icl__free(scratch);
   icl__free(u);

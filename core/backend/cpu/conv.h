@@ -27,6 +27,12 @@ icl__processor icl__conv_processor(void);
 
 enum { ICL__CONV_COUNTS = 4 };
 
+/* Some rows of an image that is made: by a convolution of their own, of those rows that it reads. */
+typedef struct {
+  icl__dnnl_conv *dnnl;
+  size_t from, to; /* bytes before the first row that is read, that is made */
+} icl__conv_piece;
+
 typedef struct {
   icl__conv_shape shape;
   const icl__conv_kernel *own; /* NULL: oneDNN */
@@ -34,14 +40,21 @@ typedef struct {
   int counts;                  /* image counts of calls */
   int32_t count[ICL__CONV_COUNTS];
   icl__dnnl_conv *dnnl[ICL__CONV_COUNTS];
+  int pieces; /* of oneDNN's, where several threads share the work */
+  icl__conv_piece *piece;
   size_t weight_bytes; /* set by the first icl__conv_expect() */
 } icl__conv;
 
+/* May oneDNN compute this in the dtype of the images? */
+bool icl__conv_suits_dnnl(const icl__conv_shape *shape, const icl__processor *processor);
 /* Chooses the kernel for a convolution whose threads see about `images` images each in a step. */
 void icl__conv_open(icl__conv *conv, const icl__conv_shape *shape, icl__conv_choice forced,
                     const icl__processor *processor, int64_t images);
 /* Calls with this many images will come. */
 icl_status icl__conv_expect(icl__conv *conv, icl__dnnl *dnnl, int32_t images);
+/* Calls of one image, the only number that is expected, may come in parts, by as many threads: forward, and by kernels
+ * of our own input gradients. Brings *parts down to how many there can be. */
+icl_status icl__conv_share(icl__conv *conv, icl__dnnl *dnnl, const icl__processor *processor, int *parts);
 void icl__conv_close(icl__conv *conv);
 
 size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a thread's weight gradient */
@@ -49,9 +62,12 @@ size_t icl__conv_scratch_bytes(const icl__conv *conv); /* of icl__conv_run() */
 bool icl__conv_splits(const icl__conv *conv);          /* do prepare and finish work in parts? */
 const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", ...: for profiles */
 
-/* forward: (x, w) -> y; input: (gy, w) -> gx; weight: (x, gy) -> gw, added to what is there with `accumulate`. */
-icl_status icl__conv_run(const icl__conv *conv, int thread, int32_t images, const void *first, const void *second,
-                         void *out, bool accumulate, void *scratch);
+/* Forward and input gradients: (x, w) -> y, (gy, w) -> gx; part of parts, which is 0 of 1 or as agreed upon. */
+icl_status icl__conv_run(const icl__conv *conv, int thread, int32_t images, const void *from, const void *weights,
+                         void *to, void *scratch, int part, int parts);
+/* Weight gradients: (x, gy) -> gw, added to what is there with `accumulate`. */
+icl_status icl__conv_differentiate(const icl__conv *conv, int thread, int32_t images, const void *x, const void *gy,
+                                   void *gradient, bool accumulate, void *scratch);
 icl_status icl__conv_prepare(const icl__conv *conv, int thread, const float *hwio, void *weights, int part, int parts);
 /* `count` gradients, `stride` bytes apart, are added up; the first is overwritten. */
 icl_status icl__conv_finish(const icl__conv *conv, int thread, void *gradients, int count, size_t stride, float *hwio,

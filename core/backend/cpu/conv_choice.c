@@ -194,10 +194,13 @@ static const icl__conv_kernel *asked_for(icl__conv_choice forced, const icl__con
   return direct->fits(s) ? direct : NULL;
 }
 
+bool icl__conv_suits_dnnl(const icl__conv_shape *s, const icl__processor *processor) {
+  return s->dtype != ICL_BF16 || (bf16_suits(s) && (!processor->dnnl_amx || amx_suits(s)));
+}
+
 void icl__conv_open(icl__conv *c, const icl__conv_shape *shape, icl__conv_choice forced,
                     const icl__processor *processor, int64_t images) {
-  bool half = shape->dtype == ICL_BF16;
-  bool suits = !half || (bf16_suits(shape) && (!processor->dnnl_amx || amx_suits(shape)));
+  bool suits = icl__conv_suits_dnnl(shape, processor);
   bool dnnl = icl__dnnl_library && suits;
   *c = (icl__conv){.shape = *shape, .widen = !suits};
   c->shape.cache = processor->cache;

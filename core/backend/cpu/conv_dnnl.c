@@ -23,6 +23,7 @@ struct icl__dnnl_conv {
   int32_t like_images; /* image count of the convolution whose weight layout was taken over; 0: its own choice */
   bool widen;          /* asked for: */
   bool widened;        /* f32 inside, bf16 outside */
+  bool slow;           /* its reference */
   dnnl_memory_desc_t x, y, weights, hwio;
   size_t scratchpad_bytes;
   dnnl_primitive_t primitive, reorder;
@@ -260,7 +261,14 @@ static icl_status make_handles(icl__dnnl_conv *c, const dnnl_memory_desc_t *scra
   return ICL_OK;
 }
 
+static bool is_reference(const_dnnl_primitive_desc_t description) {
+  const char *name = NULL;
+  return dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name) == dnnl_success &&
+         !strncmp(name, "ref", 3);
+}
+
 static icl_status finish_making(icl__dnnl_conv *c, dnnl_primitive_desc_t description) {
+  c->slow = is_reference(description);
   dnnl_query_t what = c->shape.direction == ICL__CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
   c->weights = *dnnl_primitive_desc_query_md(description, what, 0);
   const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
@@ -318,6 +326,8 @@ static icl_status get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen,
 }
 
 /* ---- running ---- */
+
+static bool is_slow(const icl__dnnl_conv *c) { return c->slow; }
 
 static size_t weight_bytes(const icl__dnnl_conv *c) { return dnnl_memory_desc_get_size(&c->weights); }
 
@@ -407,6 +417,7 @@ static const icl__dnnl_functions functions = {
     .close = close_engine,
     .get = get,
     .release = release,
+    .is_slow = is_slow,
     .weight_bytes = weight_bytes,
     .scratch_bytes = scratch_bytes,
     .run = run,

@@ -23,6 +23,7 @@ typedef struct {
   icl_status (*get)(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
                     icl__dnnl_conv **result);
   void (*release)(icl__dnnl_conv *conv);              /* NULL is allowed */
+  bool (*is_slow)(const icl__dnnl_conv *conv);        /* by loops of oneDNN's own reference */
   size_t (*weight_bytes)(const icl__dnnl_conv *conv); /* of prepared weights, or of a weight gradient */
   size_t (*scratch_bytes)(const icl__dnnl_conv *conv);
   /* forward: (x, w) -> y; input: (g, w) -> gx; weight: (x, g) -> gw, overwritten. `thread` selects handles of its own.

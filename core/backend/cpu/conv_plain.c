@@ -75,7 +75,12 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *prepared
   memcpy(prepared + first, hwio + first, count * sizeof *prepared);
 }
 
-static void convolve(const icl__conv_shape *s, const void *from, const float *prepared, void *to, float *copies) {
+/* The first part is all. */
+static void convolve(const icl__conv_shape *s, const void *from, const float *prepared, void *to, float *copies,
+                     int part, int parts) {
+  (void)parts;
+  if (part)
+    return;
   bool back = s->direction == ICL__CONV_INPUT;
   float *x = copies, *y = copies + elements(s, s->x), *read = back ? y : x, *made = back ? x : y;
   int64_t reads = elements(s, back ? s->y : s->x), makes = elements(s, back ? s->x : s->y);

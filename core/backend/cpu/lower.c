@@ -85,6 +85,42 @@ static icl_status lower_conv(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
   return ICL_OK;
 }
 
+/* ---- images that all threads compute ---- */
+
+bool icl__cpu_together(const icl__plan *plan, const icl__phase *phase) {
+  int64_t images = plan->domain_size[phase->domain];
+  bool sums = false;
+  for (int i = 0; i < phase->instructions; i++)
+    sums |= phase->instruction[i]->behaviour == ICL__REDUCE;
+  return images < plan->policy.threads && (images == 1 || !sums);
+}
+
+/* Multiplications that are worth a meeting of the threads, and bytes. */
+enum { LEAST_WORK = 1 << 20, LEAST_BYTES = 1 << 18 };
+
+static bool is_large_conv(const icl__conv_shape *s) {
+  return (int64_t)s->y[0] * s->y[1] * s->y[2] * s->kernel[0] * s->kernel[1] * (s->x[2] / s->groups) >= LEAST_WORK;
+}
+
+/* Which ops of a phase are divided. With check_nan an op must be complete when it is looked at. */
+static icl_status divide(icl__cpu_device *cpu, icl__plan *plan, const icl__phase *phase) {
+  for (int i = 0; i < phase->instructions; i++) {
+    icl__pnode *v = phase->instruction[i];
+    icl__unit *unit = icl__unit_of(v);
+    int parts = plan->policy.threads;
+    if (v->behaviour != ICL__MAP || cpu->check_nan)
+      continue;
+    if (unit->kind == ICL__UNIT_CONV && is_large_conv(&unit->conv->shape)) {
+      ICL__TRY(icl__conv_share(unit->conv, cpu->dnnl, &cpu->processor, &parts));
+      unit->shares = parts;
+      v->scratch = icl__conv_scratch_bytes(unit->conv);
+    } else if (unit->kind == ICL__UNIT_KERNEL && unit->divides && icl__plan_image_bytes(v) >= LEAST_BYTES) {
+      unit->shares = parts;
+    }
+  }
+  return ICL_OK;
+}
+
 /* ---- everything else ---- */
 
 static icl__view view_of(const icl__pnode *v) {
@@ -112,6 +148,7 @@ static void lower_kernel(const icl__plan *plan, icl__pnode *v, icl__unit *unit) 
   icl__choice choice;
   v->choice = icl__cpu_choose(&sized, &choice) ? NULL : "reference";
   v->scratch = choice.workspace;
+  unit->divides = choice.splits;
   v->splits = icl__plan_is_global(v) && choice.splits;
   unit->kernel = choice.run;
 }
@@ -120,6 +157,7 @@ static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
   icl__unit *unit = v->kernel = icl__calloc(1, sizeof *unit + (size_t)cpu->threads * sizeof *unit->seconds);
   if (!unit)
     return ICL_ENOMEM;
+  unit->shares = 1;
   if (v->leaf >= 0 || v->op >= ICL__OP_COUNT || v->view)
     return ICL_OK;
   if (icl__plan_sends(v)) {
@@ -162,13 +200,17 @@ static void share_passes(icl__plan *plan, const icl__phase *phase) {
 }
 
 icl_status icl__cpu_lower(void *device, icl__plan *plan) {
+  icl__cpu_device *cpu = device;
   for (int i = 0; i < plan->nodes; i++)
-    ICL__TRY(lower_node(device, plan, plan->node[i]));
+    ICL__TRY(lower_node(cpu, plan, plan->node[i]));
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->op >= ICL__OP_COUNT)
       lower_made(plan->node[i]);
   for (int p = 1; p <= plan->phases && plan->policy.join; p++)
     share_passes(plan, &plan->phase[p]);
+  for (int p = 1; p <= plan->phases; p++)
+    if (plan->phase[p].instructions && icl__cpu_together(plan, &plan->phase[p]))
+      ICL__TRY(divide(cpu, plan, &plan->phase[p]));
   return ICL_OK;
 }
 

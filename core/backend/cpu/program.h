@@ -35,6 +35,8 @@ typedef struct {
   const icl__pnode *second; /* ADD_SUMS: the bn_sums */
   icl__conv *conv;          /* CONV: its own; PREPARE, FINISH_CONV: that of the unit they serve */
   icl__conv own;
+  bool divides;     /* KERNEL: can compute a part */
+  int shares;       /* threads that compute it together, each a part, where they are more than the images */
   double seconds[]; /* by thread, when profiling */
 } icl__unit;
 
@@ -48,6 +50,10 @@ typedef struct {
   bool left_out;   /* the last run left out what is settled */
   bool overwrites; /* new versions of states are written over the old ones in the last section */
 } icl__cpu_program;
+
+/* Do all threads compute one image after the other? Where there are more of them than images; but not if several images
+ * are summed up, which are better added by a thread each. */
+bool icl__cpu_together(const icl__plan *plan, const icl__phase *phase);
 
 static inline icl__unit *icl__unit_of(const icl__pnode *v) { return v->kernel; }
 

@@ -72,11 +72,14 @@ static void fill_call(const worker *w, const icl__pnode *v, icl__call *call) {
 
 /* ---- units ---- */
 
-static icl_status run_conv(const worker *w, const icl__pnode *v) {
-  bool weight = v->behaviour == ICL__REDUCE;
-  return icl__conv_run(icl__unit_of(v)->conv, w->thread, (int32_t)w->images, icl__cpu_address(w, v->in[0], true),
-                       icl__cpu_address(w, v->in[1], weight), icl__cpu_address(w, v, !weight),
-                       weight && !w->first_chunk, w->workspace);
+static icl_status run_conv(const worker *w, const icl__pnode *v, int part, int parts) {
+  const icl__conv *conv = icl__unit_of(v)->conv;
+  const void *from = icl__cpu_address(w, v->in[0], true);
+  if (v->behaviour == ICL__REDUCE)
+    return icl__conv_differentiate(conv, w->thread, (int32_t)w->images, from, icl__cpu_address(w, v->in[1], true),
+                                   icl__cpu_address(w, v, false), !w->first_chunk, w->workspace);
+  return icl__conv_run(conv, w->thread, (int32_t)w->images, from, icl__cpu_address(w, v->in[1], false),
+                       icl__cpu_address(w, v, true), w->workspace, part, parts);
 }
 
 static const char *partial_of(const worker *w, const icl__pnode *r, int thread) {
@@ -183,7 +186,7 @@ static icl_status run_unit(worker *w, const icl__pnode *v, int part, int parts) 
     icl__cpu_add_bn_sums(&call, &sums);
     return ICL_OK;
   case ICL__UNIT_CONV:
-    return run_conv(w, v);
+    return run_conv(w, v, part, parts);
   case ICL__UNIT_PREPARE:
     return icl__conv_prepare(unit->conv, w->thread, icl__cpu_address(w, v->in[0], false), icl__cpu_address(w, v, false),
                              part, parts);
@@ -329,11 +332,43 @@ static void run_images(worker *w, const icl__phase *phase) {
   w->first_chunk = true;
 }
 
+/* Waits for what other threads have computed of an image. All come here, in spite of failures. */
+static void meet(const worker *w) {
+  const icl__cpu_program *program = w->run->program;
+  double start = program->device->profile ? icl__seconds() : 0;
+  icl__team_barrier();
+  if (program->device->profile)
+    program->waiting[2 * w->thread] += icl__seconds() - start;
+}
+
+/* The first thread computes what is not worth dividing. What stays in chunks lies in its memory. */
+static void run_images_together(worker *w, const icl__phase *phase) {
+  char *scratch = w->scratch;
+  int before = 1;
+  w->scratch = w->arena + w->plan->arena_bytes;
+  w->images = 1;
+  if (w->thread)
+    clear_partials(w, phase);
+  for (w->first = 0; w->first < w->plan->domain_size[phase->domain]; w->first++)
+    for (int i = 0; i < phase->instructions; i++) {
+      int shares = icl__unit_of(phase->instruction[i])->shares;
+      if (shares > 1 || before > 1)
+        meet(w);
+      if (w->thread < shares)
+        run_node(w, phase->instruction[i], w->thread, shares);
+      before = shares;
+    }
+  w->first = w->images = 0;
+  w->scratch = scratch;
+}
+
 /* The first thread speaks with the other ranks. */
 static bool run_phase(worker *w, int p) {
   const icl__phase *phase = &w->plan->phase[p];
   icl_status status = w->thread == 0 ? icl__cpu_send(w, p) : ICL_OK;
-  if (phase->instructions)
+  if (phase->instructions && icl__cpu_together(w->plan, phase))
+    run_images_together(w, phase);
+  else if (phase->instructions)
     run_images(w, phase);
   if (w->thread == 0 && status == ICL_OK)
     status = icl__cpu_await(w, p);

@@ -292,13 +292,14 @@ static void make_phase(const problem *l, int32_t phase, int32_t first, int32_t c
   }
 }
 
-static void convolve(const icl__conv_shape *s, const void *from, const float *weights, void *to, float *scratch) {
+static void convolve(const icl__conv_shape *s, const void *from, const float *weights, void *to, float *scratch,
+                     int part, int parts) {
   problem l = problem_of(s);
   uint16_t *copies = (uint16_t *)scratch;
-  int32_t all = s->images * l.pieces;
+  int32_t all = s->images * l.pieces, end = (int32_t)((int64_t)all * (part + 1) / parts);
   int64_t group_weights = weights_before(&l, phases_of(&l)) * UNIT_VALUES;
-  for (int32_t first = 0, count; first < all; first += count) {
-    count = smaller(all - first, l.at_once);
+  for (int32_t first = (int32_t)((int64_t)all * part / parts), count; first < end; first += count) {
+    count = smaller(end - first, l.at_once);
     for (int32_t group = 0; group < l.groups; group++) {
       for (int32_t p = 0; p < count; p++)
         copy_piece(&l, from, (first + p) / l.pieces, (first + p) % l.pieces * l.rows, (int64_t)group * l.depth,

@@ -29,8 +29,9 @@ typedef struct {
 
   /* Weights HWIO -> prepared for the shape's direction, forward or input; part of parts. */
   void (*prepare)(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts);
-  /* forward: x -> y; input: gradient of y -> gradient of x */
-  void (*convolve)(const icl__conv_shape *shape, const void *from, const float *weights, void *to, float *scratch);
+  /* forward: x -> y; input: gradient of y -> gradient of x. Part of parts, each with scratch of its own. */
+  void (*convolve)(const icl__conv_shape *shape, const void *from, const float *weights, void *to, float *scratch,
+                   int part, int parts);
   /* x, gradient of y -> weight gradient; added to what is there with `accumulate` */
   void (*differentiate)(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient, bool accumulate,
                         float *scratch);

@@ -27,9 +27,10 @@ typedef struct {
   const float *from;    /* the strip */
   const float *weights; /* of the group */
   const run *runs;
-  int count;       /* of runs */
-  void *to;        /* images that are made */
-  int64_t channel; /* the group's first */
+  int count;          /* of runs */
+  void *to;           /* images that are made */
+  int64_t channel;    /* the group's first */
+  int32_t first, end; /* panels of the group */
 } product;
 
 /* sum[p][c] += sum over k < depth of from[at[p] + k] w[k][c] */
@@ -84,9 +85,9 @@ INLINE void make_panel(const product *m, const block *at, const float *w, int32_
 
 INLINE void make_block(const product *m, const block *at, icl_dtype dtype) {
   int64_t panel = (int64_t)m->problem->taps * m->problem->depth * PANEL;
-  const float *w = m->weights;
-  for (int32_t c = 0; c < m->problem->made; c += PANEL, w += panel) {
-    int32_t left = m->problem->made - c;
+  for (int32_t n = m->first; n < m->end; n++) {
+    int32_t c = n * PANEL, left = m->problem->made - c;
+    const float *w = m->weights + n * panel;
     if (left > LANES)
       make_panel(m, at, w, c, smaller(left, PANEL), 2, dtype);
     else
@@ -99,23 +100,39 @@ NOINLINE void make_bf16(const product *m, const block *at) { make_block(m, at, I
 
 static size_t panels_of(const problem *l) { return (size_t)ceiling(l->made, PANEL); }
 
-static void convolve(const icl__conv_shape *shape, const void *from, const float *weights, void *to, float *scratch) {
-  problem l = problem_of(shape);
-  run runs[KERNEL * KERNEL];
+/* A group's share of one strip. */
+static void convolve_strip(const problem *l, portion own, const strip *at, const source *s, product *m,
+                           run runs[KERNEL * KERNEL]) {
   block some;
+  int32_t most = l->block / PIXELS * PIXELS;
+  for (int32_t phase = 0; phase < l->scan[0].step * l->scan[1].step; phase++) {
+    field f = field_of(l, at, phase);
+    m->count = runs_of(l, &f, s, runs);
+    int64_t end = end_pixel(own, f.count);
+    for (int64_t first = first_pixel(own, f.count); first < end; first += some.count) {
+      find_pixels(l, at, &f, s, first, (int32_t)(end - first < most ? end - first : most), &some);
+      (l->dtype == ICL_BF16 ? make_bf16 : make_f32)(m, &some);
+    }
+  }
+}
+
+static void convolve(const icl__conv_shape *shape, const void *from, const float *weights, void *to, float *scratch,
+                     int part, int parts) {
+  problem l = problem_of(shape);
+  int32_t panels = (int32_t)panels_of(&l);
+  portion own = {part, parts, divides_well((int64_t)l.groups * panels, parts)};
+  run runs[KERNEL * KERNEL];
   for (strip at = {0}; next_strip(&l, &at);)
     for (int32_t group = 0; group < l.groups; group++) {
+      product m = {.problem = &l, .runs = runs, .to = to, .channel = (int64_t)group * l.made};
+      m.first = first_panel(own, group, l.groups, panels);
+      m.end = end_panel(own, group, l.groups, panels);
+      if (m.first == m.end)
+        continue;
       source s = read_strip(&l, &at, from, group, scratch);
-      product m = {.problem = &l, .from = s.data, .runs = runs, .to = to, .channel = (int64_t)group * l.made};
+      m.from = s.data;
       m.weights = weights + (size_t)group * panels_of(&l) * PANEL * (size_t)l.taps * (size_t)l.depth;
-      for (int32_t phase = 0; phase < l.scan[0].step * l.scan[1].step; phase++) {
-        field f = field_of(&l, &at, phase);
-        m.count = runs_of(&l, &f, &s, runs);
-        for (int64_t first = 0; first < f.count; first += some.count) {
-          find_pixels(&l, &at, &f, &s, first, l.block / PIXELS * PIXELS, &some);
-          (l.dtype == ICL_BF16 ? make_bf16 : make_f32)(&m, &some);
-        }
-      }
+      convolve_strip(&l, own, &at, &s, &m, runs);
     }
 }
 

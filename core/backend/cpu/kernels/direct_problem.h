@@ -10,6 +10,7 @@
 #ifndef ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
 #define ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
 
+#include "backend/cpu/kernels/portion.h"
 #include "backend/cpu/kernels/scan.h"
 #include "backend/cpu/kernels/vector.h"
 

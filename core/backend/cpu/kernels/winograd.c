@@ -66,9 +66,11 @@ static __attribute__((noinline)) void product_of_one(const problem *s, const flo
   product_rows(s, v, u, m, channel, block, ROWS_OF_ONE, 1);
 }
 
-/* One position: m (tiles, out) = v (tiles, in) u (in, out). Tiles are rounded up to whole slices. */
-static void product(const problem *s, const float *v, const float *u, float *m, int32_t tiles, int32_t block) {
-  for (int panel = 0; panel < panels_of(s->out); panel++) {
+/* One position: m (tiles, out) = v (tiles, in) u (in, out), of the panels from `first` on. Tiles are rounded up to
+ * whole slices. */
+static void product(const problem *s, const float *v, const float *u, float *m, int32_t tiles, int32_t block, int first,
+                    int end) {
+  for (int panel = first; panel < end; panel++) {
     bool two = vectors_of(s->out, panel) == 2;
     const float *w = u + panel_start(s, panel);
     for (int32_t t = 0; t < tiles; t += two ? ROWS_OF_TWO : ROWS_OF_ONE)
@@ -167,16 +169,17 @@ INLINE void gradients(const grid *g, int32_t first, int32_t tiles, const void *g
   }
 }
 
-INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m, void *y, int64_t channel,
-                    icl_dtype dtype) {
+/* Channels from `from` to until - 1 of the group. */
+INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m, void *y, int64_t channel, int32_t from,
+                    int32_t until, icl_dtype dtype) {
   size_t stride = stride_of(g->block, g->problem.out);
   for (int32_t t = 0; t < tiles; t++, m += SLICE) {
     patch at = patch_of(g, first + t, y, g->problem.made, 0);
-    int32_t c = 0;
-    for (; c + LANES <= g->problem.made; c += LANES)
+    int32_t c = from;
+    for (; c + LANES <= until; c += LANES)
       transform_result(m + slice_of(c, g->block), stride, &at, channel + c, LANES, dtype);
-    if (c < g->problem.made)
-      result_rest(m + slice_of(c, g->block), stride, &at, channel + c, g->problem.made - c, dtype);
+    if (c < until)
+      result_rest(m + slice_of(c, g->block), stride, &at, channel + c, until - c, dtype);
   }
 }
 
@@ -358,21 +361,34 @@ static void finish_fused(const icl__conv_shape *shape, const float *gradients, i
 
 /* ---- results, and input gradients ---- */
 
-static void convolve(const icl__conv_shape *shape, const void *x, const float *weights, void *y, float *scratch) {
+/* Tiles are divided while each part fills its registers with them, and weights that all parts read fit a core's cache;
+ * channels otherwise, for which each part transforms the whole input. */
+static portion portion_of(const icl__conv_shape *shape, const grid *g, int part, int parts) {
+  bool tiles = g->tiles >= parts * ROWS_OF_TWO && weights(shape) * sizeof(float) <= cache_of(shape);
+  return (portion){part, parts, !tiles && divides_well((int64_t)g->problem.groups * panels_of(g->problem.out), parts)};
+}
+
+static void convolve(const icl__conv_shape *shape, const void *x, const float *weights, void *y, float *scratch,
+                     int part, int parts) {
   grid g = grid_of(shape);
   const problem *s = &g.problem;
+  portion own = portion_of(shape, &g, part, parts);
   size_t in_stride = stride_of(g.block, s->in), out_stride = stride_of(g.block, s->out);
   size_t matrix = (size_t)s->in * (size_t)s->out;
   float *v = scratch, *m = scratch + POSITIONS * in_stride;
-  for (int32_t group = 0; group < s->groups; group++)
-    for (int32_t first = 0; first < g.tiles; first += g.block) {
-      int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
-      const float *u = weights + (size_t)group * POSITIONS * matrix;
+  int32_t end = (int32_t)end_pixel(own, g.tiles), panels = panels_of(s->out);
+  for (int32_t group = 0; group < s->groups; group++) {
+    int32_t panel = first_panel(own, group, s->groups, panels), until = end_panel(own, group, s->groups, panels);
+    int32_t channels = until * PANEL < s->made ? until * PANEL : s->made;
+    const float *u = weights + (size_t)group * POSITIONS * matrix;
+    for (int32_t first = (int32_t)first_pixel(own, g.tiles); first < end && panel < until; first += g.block) {
+      int32_t tiles = end - first < g.block ? end - first : g.block;
       FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->read, v);
       for (size_t p = 0; p < POSITIONS; p++)
-        product(s, v + p * in_stride, u + p * matrix, m + p * out_stride, tiles, g.block);
-      FOR_FLOATS(s->dtype, results, &g, first, tiles, m, y, (int64_t)group * s->made);
+        product(s, v + p * in_stride, u + p * matrix, m + p * out_stride, tiles, g.block, panel, until);
+      FOR_FLOATS(s->dtype, results, &g, first, tiles, m, y, (int64_t)group * s->made, panel * PANEL, channels);
     }
+  }
 }
 
 /* ---- weight gradients that are turned back at once: a panel and DEPTH input channels at a time ---- */

@@ -3,6 +3,7 @@
 #define ICL_BACKEND_CPU_KERNELS_WINOGRAD_PROBLEM_H
 
 #include "backend/cpu/kernels/conv_kernel.h"
+#include "backend/cpu/kernels/portion.h"
 #include "backend/cpu/kernels/winograd_tile.h"
 
 enum { SLICE = 16, POSITIONS = 36, TAPS = 9, PANEL = 2 * LANES };
