@@ -397,7 +397,7 @@ TEST(on_amx_only_full_tiles_reach_onednn_in_bf16) {
 
 /* ---- the results: everything is full of NaN before it is written ---- */
 
-enum { CHOICES = ICL__CONV_DIRECT + 1 };
+enum { CHOICES = ICL__CONV_DIRECT + 1, PARTS = 3 };
 
 static void *poisoned(size_t bytes) { return memset(icl__alloc(bytes, 1), 0xff, bytes); }
 
@@ -409,10 +409,12 @@ static void *computed(const icl__conv *c, const conv_layer *l, size_t bytes) {
   if (s->direction == ICL__CONV_WEIGHT) {
     CHECK_OK(icl__conv_differentiate(c, 0, s->images, l->own_x, l->own_gy, weights, false, scratch));
     CHECK_OK(icl__conv_differentiate(c, 0, s->images, l->own_x, l->own_gy, weights, true, scratch));
-    CHECK_OK(icl__conv_finish(c, 0, weights, 1, 0, out, 0, 1));
+    for (int part = 0; part < PARTS; part++)
+      CHECK_OK(icl__conv_finish(c, 0, weights, 1, 0, out, part, PARTS));
   } else {
     const void *from = s->direction == ICL__CONV_FORWARD ? l->own_x : l->own_gy;
-    CHECK_OK(icl__conv_prepare(c, 0, l->own_w, weights, 0, 1));
+    for (int part = 0; part < PARTS; part++)
+      CHECK_OK(icl__conv_prepare(c, 0, l->own_w, weights, part, PARTS));
     CHECK_OK(icl__conv_run(c, 0, s->images, from, weights, out, scratch, 0, 1));
   }
   icl__free(scratch);

@@ -93,7 +93,7 @@ void icl__conv_close(icl__conv *c) {
     icl__dnnl_library->release(c->dnnl[i]);
 }
 
-bool icl__conv_splits(const icl__conv *c) { return c->own != NULL; }
+bool icl__conv_splits(const icl__conv *c) { return c->own || icl__dnnl_library->splits(c->dnnl[0]); }
 
 const char *icl__conv_name(const icl__conv *c) { return c->own ? c->own->name : "onednn"; }
 
@@ -171,18 +171,16 @@ icl_status icl__conv_differentiate(const icl__conv *c, int thread, int32_t image
 
 icl_status icl__conv_prepare(const icl__conv *c, int thread, const float *hwio, void *weights, int part, int parts) {
   if (!c->own)
-    return icl__dnnl_library->prepare(c->pieces ? c->piece[0].dnnl : c->dnnl[0], thread, hwio, weights);
+    return icl__dnnl_library->prepare(c->pieces ? c->piece[0].dnnl : c->dnnl[0], thread, hwio, weights, part, parts);
   c->own->prepare(&c->shape, hwio, weights, part, parts);
   return ICL_OK;
 }
 
-icl_status icl__conv_finish(const icl__conv *c, int thread, void *gradients, int count, size_t stride, float *hwio,
-                            int part, int parts) {
+icl_status icl__conv_finish(const icl__conv *c, int thread, const void *gradients, int count, size_t stride,
+                            float *hwio, int part, int parts) {
   if (c->own) {
     c->own->finish(&c->shape, gradients, count, stride / sizeof(float), hwio, part, parts);
     return ICL_OK;
   }
-  for (int t = 1; t < count; t++)
-    add(gradients, (const float *)((const char *)gradients + (size_t)t * stride), c->weight_bytes);
-  return icl__dnnl_library->finish(c->dnnl[0], thread, gradients, hwio);
+  return icl__dnnl_library->finish(c->dnnl[0], thread, gradients, count, stride, hwio, part, parts);
 }

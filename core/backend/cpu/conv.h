@@ -69,8 +69,8 @@ icl_status icl__conv_run(const icl__conv *conv, int thread, int32_t images, cons
 icl_status icl__conv_differentiate(const icl__conv *conv, int thread, int32_t images, const void *x, const void *gy,
                                    void *gradient, bool accumulate, void *scratch);
 icl_status icl__conv_prepare(const icl__conv *conv, int thread, const float *hwio, void *weights, int part, int parts);
-/* `count` gradients, `stride` bytes apart, are added up; the first is overwritten. */
-icl_status icl__conv_finish(const icl__conv *conv, int thread, void *gradients, int count, size_t stride, float *hwio,
-                            int part, int parts);
+/* The sum of `count` gradients, `stride` bytes apart. */
+icl_status icl__conv_finish(const icl__conv *conv, int thread, const void *gradients, int count, size_t stride,
+                            float *hwio, int part, int parts);
 
 #endif

@@ -12,8 +12,17 @@
 #include "base/threads.h"
 
 typedef struct {
-  dnnl_memory_t x, w, y, scratch, from, to; /* from, to: of the reorder */
+  dnnl_memory_t x, w, y, scratch, from, to; /* from, to: of the reorders */
 } handles;
+
+/* Weights are brought from HWIO into the layout of the primitive, and gradients back, slice by slice: some of the
+ * groups, or of the channels that are made. So several threads may do it. */
+typedef struct {
+  int slices;
+  dnnl_memory_desc_t hwio, weights; /* of the first slice */
+  size_t hwio_step, weights_step;   /* bytes to the next one */
+  dnnl_primitive_t set, add;        /* the second of gradients only: adds to what is there */
+} change;
 
 struct icl__dnnl_conv {
   icl__dnnl_conv *next; /* in its slot */
@@ -26,7 +35,8 @@ struct icl__dnnl_conv {
   bool slow;           /* its reference */
   dnnl_memory_desc_t x, y, weights, hwio;
   size_t scratchpad_bytes;
-  dnnl_primitive_t primitive, reorder;
+  dnnl_primitive_t primitive;
+  change change;
   handles *handles; /* by thread */
 };
 
@@ -103,10 +113,10 @@ static void free_handles(handles *h) {
 static void free_conv(icl__dnnl_conv *conv) {
   for (int t = 0; conv->handles && t < conv->dnnl->threads; t++)
     free_handles(&conv->handles[t]);
-  if (conv->primitive)
-    dnnl_primitive_destroy(conv->primitive);
-  if (conv->reorder)
-    dnnl_primitive_destroy(conv->reorder);
+  dnnl_primitive_t all[] = {conv->primitive, conv->change.set, conv->change.add};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (all[i])
+      dnnl_primitive_destroy(all[i]);
   icl__free(conv->handles);
   icl__free(conv);
 }
@@ -216,26 +226,78 @@ static icl_status describe(icl__dnnl_conv *c, const icl__dnnl_conv *like, dnnl_d
   return ICL_OK;
 }
 
+/* One slice of `slices` along the first axis, and where the next one begins; false if the layout has no such slices. */
+static bool cut(const dnnl_memory_desc_t *whole, int slices, dnnl_memory_desc_t *slice, size_t *step) {
+  dnnl_dims_t dims, none = {0}, next = {0};
+  dnnl_memory_desc_t second;
+  memcpy(dims, whole->dims, sizeof dims);
+  if (dims[0] % slices)
+    return false;
+  next[0] = dims[0] /= slices;
+  if (dnnl_memory_desc_init_submemory(slice, whole, dims, none) != dnnl_success ||
+      dnnl_memory_desc_init_submemory(&second, whole, dims, next) != dnnl_success)
+    return false;
+  *step = (size_t)(second.offset0 - slice->offset0) * dnnl_data_type_size(whole->data_type);
+  return true;
+}
+
+/* As many slices as can be; one for small weights. */
+static void cut_weights(icl__dnnl_conv *c) {
+  enum { MOST = 16, SMALL = 1 << 16 };
+  change *l = &c->change;
+  bool large = dnnl_memory_desc_get_size(&c->hwio) >= SMALL;
+  for (l->slices = large ? MOST : 1; l->slices > 1; l->slices /= 2)
+    if (cut(&c->hwio, l->slices, &l->hwio, &l->hwio_step) && cut(&c->weights, l->slices, &l->weights, &l->weights_step))
+      return;
+  l->hwio = c->hwio;
+  l->weights = c->weights;
+}
+
 /* It must work in the memory it is given: what turns gradients back runs beside the writes of states, where nothing may
  * fail any more. */
-static icl_status make_reorder(icl__dnnl_conv *c) {
+static dnnl_status_t create_reorder(const icl__dnnl_conv *c, const_dnnl_primitive_attr_t attr,
+                                    dnnl_primitive_t *result) {
+  const change *l = &c->change;
   bool back = c->shape.direction == ICL__CONV_WEIGHT;
-  dnnl_primitive_attr_t attr;
-  dnnl_primitive_desc_t description = NULL;
-  TRY_DNNL(dnnl_primitive_attr_create(&attr), "make attributes");
-  dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-  if (status == dnnl_success)
-    status = dnnl_reorder_primitive_desc_create(&description, back ? &c->weights : &c->hwio, c->dnnl->engine,
-                                                back ? &c->hwio : &c->weights, c->dnnl->engine, attr);
-  dnnl_primitive_attr_destroy(attr);
-  ICL__TRY(check(status, "describe a change of layout"));
+  dnnl_primitive_desc_t description;
+  dnnl_status_t status =
+      dnnl_reorder_primitive_desc_create(&description, back ? &l->weights : &l->hwio, c->dnnl->engine,
+                                         back ? &l->hwio : &l->weights, c->dnnl->engine, attr);
+  if (status != dnnl_success)
+    return status;
   const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
-  if (dnnl_memory_desc_get_size(scratch) > 0)
-    status = dnnl_unimplemented;
-  else
-    status = dnnl_primitive_create(&c->reorder, description);
+  status = dnnl_memory_desc_get_size(scratch) > 0 ? dnnl_unimplemented : dnnl_primitive_create(result, description);
   dnnl_primitive_desc_destroy(description);
-  return check(status, "make a change of layout");
+  return status;
+}
+
+static dnnl_status_t make_reorder(const icl__dnnl_conv *c, bool adds, dnnl_primitive_t *result) {
+  dnnl_primitive_attr_t attr = NULL;
+  dnnl_post_ops_t sum = NULL;
+  dnnl_status_t status = dnnl_primitive_attr_create(&attr);
+  if (status == dnnl_success)
+    status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+  if (status == dnnl_success && adds)
+    status = dnnl_post_ops_create(&sum);
+  if (status == dnnl_success && adds)
+    status = dnnl_post_ops_append_sum(sum, 1);
+  if (status == dnnl_success && adds)
+    status = dnnl_primitive_attr_set_post_ops(attr, sum);
+  if (status == dnnl_success)
+    status = create_reorder(c, attr, result);
+  if (sum)
+    dnnl_post_ops_destroy(sum);
+  if (attr)
+    dnnl_primitive_attr_destroy(attr);
+  return status;
+}
+
+static icl_status make_change(icl__dnnl_conv *c) {
+  cut_weights(c);
+  TRY_DNNL(make_reorder(c, false, &c->change.set), "make a change of layout");
+  if (c->shape.direction == ICL__CONV_WEIGHT)
+    TRY_DNNL(make_reorder(c, true, &c->change.add), "make a change of layout that adds");
+  return ICL_OK;
 }
 
 static icl_status make_handles(icl__dnnl_conv *c, const dnnl_memory_desc_t *scratchpad) {
@@ -252,8 +314,8 @@ static icl_status make_handles(icl__dnnl_conv *c, const dnnl_memory_desc_t *scra
                {&h->w, &c->weights},
                {&h->y, &c->y},
                {&h->scratch, scratchpad},
-               {&h->from, back ? &c->weights : &c->hwio},
-               {&h->to, back ? &c->hwio : &c->weights}};
+               {&h->from, back ? &c->change.weights : &c->change.hwio},
+               {&h->to, back ? &c->change.hwio : &c->change.weights}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
       TRY_DNNL(dnnl_memory_create(all[i].memory, all[i].description, c->dnnl->engine, DNNL_MEMORY_NONE),
                "make a memory handle");
@@ -274,7 +336,7 @@ static icl_status finish_making(icl__dnnl_conv *c, dnnl_primitive_desc_t descrip
   const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
   c->scratchpad_bytes = (dnnl_memory_desc_get_size(scratchpad) + 63) / 64 * 64;
   TRY_DNNL(dnnl_primitive_create(&c->primitive, description), "make a primitive");
-  ICL__TRY(make_reorder(c));
+  ICL__TRY(make_change(c));
   return make_handles(c, scratchpad);
 }
 
@@ -393,20 +455,34 @@ static icl_status run(const icl__dnnl_conv *c, int thread, const void *first, co
   return c->widened ? execute_widened(c, thread, x, w, y, scratch) : execute(c, thread, x, w, y, scratch);
 }
 
-static icl_status reorder(const icl__dnnl_conv *c, int thread, const void *from, const void *to) {
+static bool splits(const icl__dnnl_conv *c) { return c->change.slices > 1; }
+
+static icl_status reorder(const icl__dnnl_conv *c, int thread, dnnl_primitive_t primitive, const void *from,
+                          const void *to) {
   const handles *h = &c->handles[thread];
   set(h->from, from);
   set(h->to, to);
   dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, h->from}, {DNNL_ARG_TO, h->to}};
-  return check(dnnl_primitive_execute(c->reorder, c->dnnl->stream[thread], 2, arguments), "change a layout");
+  return check(dnnl_primitive_execute(primitive, c->dnnl->stream[thread], 2, arguments), "change a layout");
 }
 
-static icl_status prepare(const icl__dnnl_conv *c, int thread, const float *hwio, void *weights) {
-  return reorder(c, thread, hwio, weights);
+static icl_status prepare(const icl__dnnl_conv *c, int thread, const float *hwio, void *weights, int part, int parts) {
+  const change *l = &c->change;
+  for (int i = l->slices * part / parts; i < l->slices * (part + 1) / parts; i++)
+    ICL__TRY(reorder(c, thread, l->set, (const char *)hwio + (size_t)i * l->hwio_step,
+                     (char *)weights + (size_t)i * l->weights_step));
+  return ICL_OK;
 }
 
-static icl_status finish(const icl__dnnl_conv *c, int thread, const void *gradient, float *hwio) {
-  return reorder(c, thread, gradient, hwio);
+static icl_status finish(const icl__dnnl_conv *c, int thread, const void *gradients, int count, size_t stride,
+                         float *hwio, int part, int parts) {
+  const change *l = &c->change;
+  for (int i = l->slices * part / parts; i < l->slices * (part + 1) / parts; i++)
+    for (int t = 0; t < count; t++)
+      ICL__TRY(reorder(c, thread, t ? l->add : l->set,
+                       (const char *)gradients + (size_t)t * stride + (size_t)i * l->weights_step,
+                       (char *)hwio + (size_t)i * l->hwio_step));
+  return ICL_OK;
 }
 
 static const icl__dnnl_functions functions = {
@@ -421,6 +497,7 @@ static const icl__dnnl_functions functions = {
     .weight_bytes = weight_bytes,
     .scratch_bytes = scratch_bytes,
     .run = run,
+    .splits = splits,
     .prepare = prepare,
     .finish = finish,
 };

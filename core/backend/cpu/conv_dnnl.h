@@ -30,8 +30,11 @@ typedef struct {
    */
   icl_status (*run)(const icl__dnnl_conv *conv, int thread, const void *first, const void *second, void *out,
                     void *scratch);
-  icl_status (*prepare)(const icl__dnnl_conv *conv, int thread, const float *hwio, void *weights);
-  icl_status (*finish)(const icl__dnnl_conv *conv, int thread, const void *gradient, float *hwio);
+  bool (*splits)(const icl__dnnl_conv *conv); /* can the next two be done in parts? */
+  icl_status (*prepare)(const icl__dnnl_conv *conv, int thread, const float *hwio, void *weights, int part, int parts);
+  /* The sum of `count` gradients, `stride` bytes apart. */
+  icl_status (*finish)(const icl__dnnl_conv *conv, int thread, const void *gradients, int count, size_t stride,
+                       float *hwio, int part, int parts);
 } icl__dnnl_functions;
 
 /* NULL in a build without oneDNN. */

@@ -194,6 +194,7 @@ static void share_passes(icl__plan *plan, const icl__phase *phase) {
     statistics->companion = sum;
     first->kind = ICL__UNIT_ADD_SUMS;
     first->second = statistics;
+    first->shares = 1;
     second->kind = ICL__UNIT_NONE;
     plan->joined++;
   }
@@ -203,14 +204,14 @@ icl_status icl__cpu_lower(void *device, icl__plan *plan) {
   icl__cpu_device *cpu = device;
   for (int i = 0; i < plan->nodes; i++)
     ICL__TRY(lower_node(cpu, plan, plan->node[i]));
+  for (int p = 1; p <= plan->phases; p++)
+    if (plan->phase[p].instructions && icl__cpu_together(plan, &plan->phase[p]))
+      ICL__TRY(divide(cpu, plan, &plan->phase[p]));
   for (int i = 0; i < plan->nodes; i++)
     if (plan->node[i]->op >= ICL__OP_COUNT)
       lower_made(plan->node[i]);
   for (int p = 1; p <= plan->phases && plan->policy.join; p++)
     share_passes(plan, &plan->phase[p]);
-  for (int p = 1; p <= plan->phases; p++)
-    if (plan->phase[p].instructions && icl__cpu_together(plan, &plan->phase[p]))
-      ICL__TRY(divide(cpu, plan, &plan->phase[p]));
   return ICL_OK;
 }
 
