@@ -171,7 +171,7 @@ static int close_session(lua_State *L) {
 /* ---- questions ---- */
 
 /* statistics() -> { steps =, evaluations =, plans_made =, plan_hits =, arena_bytes =, value_bytes =, lasting_bytes =,
- * plan_seconds =, record_seconds =, run_seconds = }; zeros before the engine is open. */
+ * lasting_hits =, plan_seconds =, record_seconds =, run_seconds = }; zeros before the engine is open. */
 static int statistics(lua_State *L) {
   const icl_engine *engine = icl__lua_engine_or_null(L);
   icl_statistics s = {0};
@@ -186,7 +186,8 @@ static int statistics(lua_State *L) {
                 {"plan_hits", s.plan_hits},
                 {"arena_bytes", s.arena_bytes},
                 {"value_bytes", s.value_bytes},
-                {"lasting_bytes", s.lasting_bytes}};
+                {"lasting_bytes", s.lasting_bytes},
+                {"lasting_hits", s.lasting_hits}};
   const struct {
     const char *name;
     double seconds;

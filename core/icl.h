@@ -122,9 +122,9 @@ void icl_engine_layer(icl_engine *engine, const char *path);
 void icl_engine_locate(icl_engine *engine, const char *source, int line);
 
 typedef struct {
-  uint64_t steps, evaluations, plans_made, plan_hits;
+  uint64_t steps, evaluations, plans_made, plan_hits, lasting_hits; /* the last: runs that found what lasts */
   size_t arena_bytes, value_bytes; /* now: arena of all plans; values, states and kept tensors */
-  size_t lasting_bytes;            /* now: what steps of few images keep of their weights, in a layout of their own */
+  size_t lasting_bytes; /* now: memory for what lasts, weights of steps of few images in the layouts of their kernels */
   double plan_seconds, record_seconds, run_seconds;
 } icl_statistics;
 void icl_engine_statistics(const icl_engine *engine, icl_statistics *result);

@@ -231,7 +231,7 @@ void icl_engine_resume(icl_engine *engine) { atomic_store(&engine->stop, false);
 void icl_engine_statistics(const icl_engine *engine, icl_statistics *result) {
   *result = engine->statistics;
   result->arena_bytes = engine->plans.arena_bytes;
-  result->lasting_bytes = engine->plans.lasting.memory ? engine->plans.lasting.plan->lasting_bytes : 0;
+  result->lasting_bytes = engine->plans.lasting.bytes;
 }
 
 icl_status icl_engine_profile(icl_engine *engine, char **text) {

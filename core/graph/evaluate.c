@@ -121,42 +121,30 @@ static void bind_leaves(const icl__evaluation *e, const void **from, icl_state *
   }
 }
 
-/* ---- values that last ---- */
+/* ---- run and commit ---- */
 
-static icl_status begin_lasting(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
-                                icl__bindings *bindings) {
-  if (!plan->lasting_bytes)
-    return ICL_OK;
+/* Values that last are made by the first run, and found by the next ones until a state is written that they are made
+ * of. */
+static icl_status run_program(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
+                              icl__bindings *bindings) {
+  icl__lasting *lasting = &engine->plans.lasting;
   uint64_t *version = icl__alloc((size_t)plan->settled_leaves + 1, sizeof *version);
   if (!version)
     return icl__fail(ICL_ENOMEM, "no memory for bindings");
   for (int i = 0; i < plan->settled_leaves; i++)
     version[i] = state[plan->settled_leaf[i]]->version;
-  icl_status status = icl__lasting_begin(&engine->plans.lasting, plan, version, bindings);
-  icl__free(version);
-  return status;
-}
-
-/* From now on a write to one of these states ends what was made of them. */
-static void end_lasting(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
-                        const icl__bindings *bindings) {
-  if (!bindings->lasting || bindings->settled)
-    return;
-  engine->plans.lasting.filled = true;
-  for (int i = 0; i < plan->settled_leaves; i++)
-    state[plan->settled_leaf[i]]->lasts = true;
-}
-
-/* ---- run and commit ---- */
-
-static icl_status run_program(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
-                              icl__bindings *bindings) {
-  ICL__TRY(begin_lasting(engine, plan, state, bindings));
+  icl_status status = icl__lasting_begin(lasting, plan, version, bindings);
   double start = icl__seconds();
-  icl_status status = engine->backend->run(engine->device, plan->program, bindings);
-  engine->statistics.run_seconds += icl__seconds() - start;
   if (status == ICL_OK)
-    end_lasting(engine, plan, state, bindings);
+    status = engine->backend->run(engine->device, plan->program, bindings);
+  engine->statistics.run_seconds += icl__seconds() - start;
+  engine->statistics.lasting_hits += status == ICL_OK && bindings->settled;
+  if (status == ICL_OK && plan->lasting_bytes && !bindings->settled) {
+    icl__lasting_end(lasting, plan, version);
+    for (int i = 0; i < plan->settled_leaves; i++)
+      state[plan->settled_leaf[i]]->lasts = true;
+  }
+  icl__free(version);
   return status;
 }
 

@@ -8,14 +8,14 @@
 #include "base/memory.h"
 #include "ops/attributes.h"
 
-static void drop_lasting(icl_state *state) {
+static void end_lasting(icl_state *state) {
   if (state->lasts)
-    icl__lasting_drop(&state->engine->plans.lasting);
+    icl__lasting_forget(&state->engine->plans.lasting);
   state->lasts = false;
 }
 
 void icl__state_changed(icl_state *state) {
-  drop_lasting(state);
+  end_lasting(state);
   state->version = ++state->engine->last_version;
 }
 
@@ -83,7 +83,7 @@ void icl_state_release(icl_state *state) {
   if (!state || --state->references)
     return;
   icl_engine *engine = state->engine;
-  drop_lasting(state);
+  end_lasting(state);
   icl__buffer_release(state->stored);
   icl__free(state->gradient);
   icl__free(state->name);

@@ -77,7 +77,7 @@ static void remove_oldest(icl__plan_cache *cache) {
   *link = plan->next;
   unlink_plan(cache, plan);
   if (cache->lasting.plan == plan)
-    icl__lasting_drop(&cache->lasting);
+    icl__lasting_forget(&cache->lasting);
   cache->plans--;
   cache->bytes -= plan->memory;
   icl__plan_free(plan);
@@ -121,8 +121,11 @@ icl_status icl__plan_reserve_arena(icl__plan_cache *cache, const icl__plan *plan
   size_t need = icl__plan_memory(plan);
   if (need <= cache->arena_bytes)
     return ICL_OK;
-  icl__lasting_drop(&cache->lasting);
   size_t available = icl__device_available(plan->backend, plan->device) + cache->arena_bytes;
+  if (need > available && cache->lasting.memory) {
+    available += cache->lasting.bytes;
+    icl__lasting_drop(&cache->lasting);
+  }
   if (need > available)
     return icl__fail(
         ICL_ENOMEM,

@@ -5,7 +5,7 @@
 #include "base/text.h"
 
 static void say_node(icl__text *out, const icl__pnode *v) {
-  static const char *store[] = {"joined", "leaf", "output", "KEPT", "chunk", "shared", "partial", "block"};
+  static const char *store[] = {"joined", "leaf", "output", "KEPT", "chunk", "shared", "partial", "block", "lasting"};
   char shape[ICL__SHAPE_TEXT];
   icl__say(out, "  %%%d %s %s, %s%s", v->index, icl__plan_op_name(v->op),
            icl__shape_text(shape, v->dtype, v->rank, v->shape), store[v->store],

@@ -32,7 +32,7 @@ typedef struct {
   const void *const *leaf; /* by the plan's leaf number: its value */
   void *const *output;     /* by the plan's output number: where a kept value or a new state version goes; NULL: to the
                               plan's slot */
-  void *lasting;           /* where lasting values go, as large as the plan says; NULL: to the arena */
+  void *lasting;           /* where lasting values are, as large as the plan says */
   bool settled;            /* they are there already: what leads to them is left out */
   void *arena;             /* as large as the plan says; what it holds is of no use to the next run */
   const atomic_bool *stop; /* true: give up with EINTERRUPTED, at least before the launch; NULL: never */

@@ -7,6 +7,8 @@
 #include "plan/device_memory.h"
 #include "plan/stages.h"
 
+enum { FEW_IMAGES = 16 };
+
 /* ---- planning ---- */
 
 /* Marks the states that the plan writes. */
@@ -31,9 +33,8 @@ static bool is_settled(const icl__pnode *v) {
 
 /* The work of many images counts for more than the memory is worth. */
 static bool has_few_images(const icl__plan *plan) {
-  enum { FEW = 16 };
   for (int i = 0; i < plan->domains; i++)
-    if (plan->domain_size[i] > FEW)
+    if (plan->domain_size[i] > FEW_IMAGES)
       return false;
   return true;
 }
@@ -60,7 +61,8 @@ icl_status icl__plan_lasting(icl__plan *plan) {
     icl__pnode *v = plan->node[i];
     if (v->settled && v->leaf >= 0 && settled_uses(v))
       plan->settled_leaf[plan->settled_leaves++] = v->leaf;
-    v->lasting = v->settled && v->leaf < 0 && settled_uses(v) < v->uses;
+    if (v->settled && v->leaf < 0 && settled_uses(v) < v->uses)
+      v->store = ICL__STORE_LASTING;
   }
   return ICL_OK;
 }
@@ -68,54 +70,74 @@ icl_status icl__plan_lasting(icl__plan *plan) {
 /* ---- running ---- */
 
 void icl__lasting_drop(icl__lasting *lasting) {
-  if (lasting->memory)
-    icl__device_release(lasting->plan->backend, lasting->plan->device, lasting->memory);
+  icl__device_release(lasting->backend, lasting->device, lasting->memory);
   lasting->memory = NULL;
+  lasting->bytes = 0;
   lasting->plan = NULL;
-  lasting->filled = false;
 }
 
 void icl__lasting_free(icl__lasting *lasting) {
-  icl__lasting_drop(lasting);
+  if (lasting->memory)
+    icl__lasting_drop(lasting);
   icl__free(lasting->version);
   *lasting = (icl__lasting){0};
 }
 
-static bool same_states(const icl__lasting *lasting, const icl__plan *plan, const uint64_t *version) {
+static bool is_filled(const icl__lasting *lasting, const icl__plan *plan, const uint64_t *version) {
+  if (lasting->plan != plan)
+    return false;
   for (int i = 0; i < plan->settled_leaves; i++)
     if (lasting->version[i] != version[i])
       return false;
   return true;
 }
 
-static icl_status note_states(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version) {
-  size_t count = (size_t)plan->settled_leaves;
-  uint64_t *grown = icl__grow(lasting->version, &lasting->capacity, count, sizeof *grown);
-  if (!grown && count)
-    return icl__fail(ICL_ENOMEM, "no memory to note %zu states", count);
-  lasting->version = grown;
-  if (count)
-    memcpy(grown, version, count * sizeof *grown);
-  lasting->plan = plan;
+static icl_status reserve(icl__lasting *lasting, const icl__plan *plan) {
+  if (plan->lasting_bytes <= lasting->bytes)
+    return ICL_OK;
+  if (lasting->memory)
+    icl__lasting_drop(lasting);
+  size_t available = icl__device_available(plan->backend, plan->device);
+  if (plan->lasting_bytes > available)
+    return icl__fail(ICL_ENOMEM,
+                     "this step needs %.1f GB for weights in the layouts of its kernels, and %.1f GB are there; a step "
+                     "of more than %d images makes them anew each time, in memory that it shares with other values",
+                     (double)plan->lasting_bytes / 1e9, (double)available / 1e9, FEW_IMAGES);
+  ICL__TRY(icl__device_allocate(plan->backend, plan->device, plan->lasting_bytes, &lasting->memory));
+  lasting->bytes = plan->lasting_bytes;
+  lasting->backend = plan->backend;
+  lasting->device = plan->device;
   return ICL_OK;
 }
 
-/* Without memory to spare the values stay in the arena. */
-static void take_memory(icl__lasting *lasting, const icl__plan *plan) {
-  if (plan->lasting_bytes > icl__device_available(plan->backend, plan->device) / 2 ||
-      icl__device_allocate(plan->backend, plan->device, plan->lasting_bytes, &lasting->memory) != ICL_OK)
-    lasting->memory = NULL;
+/* Memory whose values are of no use is kept for the next plan, but not for long. */
+static void age(icl__lasting *lasting) {
+  enum { OLD = 16 };
+  if (lasting->memory && !lasting->plan && ++lasting->idle > OLD)
+    icl__lasting_drop(lasting);
 }
 
 icl_status icl__lasting_begin(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version,
                               icl__bindings *bindings) {
-  if (lasting->plan != plan || !same_states(lasting, plan, version)) {
-    icl__lasting_drop(lasting);
-    return note_states(lasting, plan, version);
+  if (!plan->lasting_bytes) {
+    age(lasting);
+    return ICL_OK;
   }
-  if (!lasting->memory)
-    take_memory(lasting, plan);
+  bindings->settled = is_filled(lasting, plan, version);
+  if (!bindings->settled)
+    lasting->plan = NULL;
+  ICL__TRY(reserve(lasting, plan));
   bindings->lasting = lasting->memory;
-  bindings->settled = lasting->filled;
+  lasting->idle = 0;
   return ICL_OK;
+}
+
+void icl__lasting_end(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version) {
+  size_t count = (size_t)plan->settled_leaves;
+  uint64_t *grown = icl__grow(lasting->version, &lasting->capacity, count + 1, sizeof *grown);
+  if (!grown)
+    return; /* the next run fills them again */
+  memcpy(grown, version, count * sizeof *grown);
+  lasting->version = grown;
+  lasting->plan = plan;
 }

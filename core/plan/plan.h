@@ -48,7 +48,8 @@ typedef enum {
   ICL__STORE_CHUNK,   /* scratch of each thread, one chunk of images */
   ICL__STORE_SHARED,  /* arena, one value */
   ICL__STORE_PARTIAL, /* arena, one partial result a thread */
-  ICL__STORE_BLOCK    /* scratch of each thread, one block of a chain */
+  ICL__STORE_BLOCK,   /* scratch of each thread, one block of a chain */
+  ICL__STORE_LASTING  /* memory that the next run finds as it was */
 } icl__store;
 
 /* Fields are grouped by the stage that writes them; later stages read them. */
@@ -104,9 +105,7 @@ struct icl__pnode {
   bool view;             /* nothing is computed: it lies within `same` */
 
   /* lasting.c */
-  bool settled;   /* need not run where the lasting values are there */
-  bool lasting;   /* its value is one of those */
-  size_t keeping; /* its place among them */
+  bool settled; /* need not run where the lasting values are there */
 
   /* the device, when asked to lower() */
   bool splits;           /* global: parts can be computed apart */

@@ -225,8 +225,8 @@ static icl_status lay_out_arena(icl__plan *plan, span *item) {
 
 static void lay_out_lasting(icl__plan *plan) {
   for (int i = 0; i < plan->nodes; i++)
-    if (plan->node[i]->lasting) {
-      plan->node[i]->keeping = plan->lasting_bytes;
+    if (plan->node[i]->store == ICL__STORE_LASTING) {
+      plan->node[i]->offset = plan->lasting_bytes;
       plan->lasting_bytes += padded(plan->node[i]->bytes);
     }
 }

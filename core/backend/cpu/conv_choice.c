@@ -59,7 +59,7 @@ typedef struct {
 /* Two units of 512 bits a core, beside which memory is slow: Intel, in a virtual machine that has AMX. */
 static const rule wide = {{16, 64}, {16, 64}};
 /* AMD, EPYC 9004 with AVX-512 and with AVX2 alone. */
-static const rule narrow = {{4, 8}, {4, 4}}, narrow_bf16 = {{4, 4}, {8, 8}};
+static const rule narrow = {{4, 8}, {4, 4}}, narrow_bf16 = {{4, 8}, {8, 8}};
 
 static const rule *rule_of(const icl__processor *p) {
   if (p->amx_bf16 || p->dnnl_amx || (p->avx512 && !p->avx512_bf16))

@@ -40,12 +40,12 @@ void *icl__cpu_address(const worker *w, const icl__pnode *v, bool images) {
     return (char *)b->output[v->output] + skip;
   case ICL__STORE_BATCH:
   case ICL__STORE_SHARED: /* a global op may make what others read image by image */
-    if (v->lasting && b->lasting)
-      return (char *)b->lasting + v->keeping + skip;
     return w->arena + v->offset + skip;
   case ICL__STORE_CHUNK:
   case ICL__STORE_BLOCK:
     return w->scratch + v->offset + skip;
+  case ICL__STORE_LASTING:
+    return (char *)b->lasting + v->offset + skip;
   case ICL__STORE_PARTIAL:
     return w->arena + v->offset + (size_t)w->thread * v->bytes;
   case ICL__STORE_NONE:
