@@ -34,6 +34,28 @@ static void advise(const icl__evaluation *e) {
       node->source ? node->source : "?", node->line);
 }
 
+/* Plans again, so that less is kept, for a device that does not do so anyway and is short of memory. The ranks of a
+ * group must plan alike, whatever memory each of them has. */
+static icl_status plan_nodes(const icl__evaluation *e, const icl__plan_node *nodes, const icl__plan_output *outputs,
+                             icl__plan **plan) {
+  icl_engine *engine = e->engine;
+  icl__policy policy = engine->policy;
+  ICL__TRY(icl__plan_make(engine->backend, engine->device, &policy, e->form.nodes, nodes, e->outputs, outputs, plan));
+  if (!policy.recompute_if_short || policy.ranks > 1 || icl__plan_fits(&engine->plans, *plan))
+    return ICL_OK;
+  size_t before = icl__plan_memory(*plan);
+  icl__plan_free(*plan);
+  policy.recompute = true;
+  ICL__TRY(icl__plan_make(engine->backend, engine->device, &policy, e->form.nodes, nodes, e->outputs, outputs, plan));
+  if (!engine->advice[0])
+    snprintf(
+        engine->advice, sizeof engine->advice,
+        "a step needs %.2f GB of working memory, which are not there, so some values are computed twice: that takes "
+        "%.2f GB and more time. A smaller batch, or a subdivided one, may be faster",
+        (double)before / 1e9, (double)icl__plan_memory(*plan) / 1e9);
+  return ICL_OK;
+}
+
 /* What the planner is given: the listed nodes without their values. */
 static icl_status make_plan(const icl__evaluation *e, const icl__plan_output *outputs, icl__plan **plan) {
   icl_engine *engine = e->engine;
@@ -54,8 +76,7 @@ static icl_status make_plan(const icl__evaluation *e, const icl__plan_output *ou
     for (int j = 0; j < node->inputs; j++)
       p->in[j] = icl__resolve(node->in[j])->slot;
   }
-  icl_status status =
-      icl__plan_make(engine->backend, engine->device, &engine->policy, e->form.nodes, nodes, e->outputs, outputs, plan);
+  icl_status status = plan_nodes(e, nodes, outputs, plan);
   icl__free(nodes);
   return status;
 }
@@ -133,10 +154,9 @@ static icl_status run_program(icl_engine *engine, const icl__plan *plan, icl_sta
     return icl__fail(ICL_ENOMEM, "no memory for bindings");
   for (int i = 0; i < plan->settled_leaves; i++)
     version[i] = state[plan->settled_leaf[i]]->version;
-  icl_status status = icl__lasting_begin(lasting, plan, version, bindings);
+  icl__lasting_begin(lasting, plan, version, bindings);
   double start = icl__seconds();
-  if (status == ICL_OK)
-    status = engine->backend->run(engine->device, plan->program, bindings);
+  icl_status status = engine->backend->run(engine->device, plan->program, bindings);
   engine->statistics.run_seconds += icl__seconds() - start;
   engine->statistics.lasting_hits += status == ICL_OK && bindings->settled;
   if (status == ICL_OK && plan->lasting_bytes && !bindings->settled) {
@@ -258,7 +278,7 @@ static icl_status evaluate(icl__evaluation *e, int count, icl__node *const *node
   if (!e->outputs)
     return send_flags(e->engine, NULL);
   ICL__TRY(find_plan(e, count, nodes, &plan));
-  ICL__TRY(icl__plan_reserve_arena(&e->engine->plans, plan));
+  ICL__TRY(icl__plan_reserve(&e->engine->plans, plan));
   ICL__TRY(send_flags(e->engine, plan));
   ICL__TRY(run(e, plan));
   ICL__TRY(empty_slots(e, plan, false));

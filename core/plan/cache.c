@@ -106,9 +106,11 @@ icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, size_t memo
 
 /* ---- the arena ---- */
 
-size_t icl__plan_memory(const icl__plan *plan) {
+static size_t arena_of(const icl__plan *plan) {
   return plan->arena_bytes + (plan->scratch_bytes + plan->workspace_bytes) * (size_t)plan->policy.threads;
 }
+
+size_t icl__plan_memory(const icl__plan *plan) { return arena_of(plan) + plan->lasting_bytes; }
 
 static void release_arena(icl__plan_cache *cache) {
   if (cache->arena)
@@ -117,28 +119,51 @@ static void release_arena(icl__plan_cache *cache) {
   cache->arena_bytes = 0;
 }
 
-icl_status icl__plan_reserve_arena(icl__plan_cache *cache, const icl__plan *plan) {
-  size_t need = icl__plan_memory(plan);
-  if (need <= cache->arena_bytes)
-    return ICL_OK;
-  size_t available = icl__device_available(plan->backend, plan->device) + cache->arena_bytes;
-  if (need > available && cache->lasting.memory) {
-    available += cache->lasting.bytes;
+static bool has_room(const icl__plan_cache *cache, const icl__plan *plan) {
+  return arena_of(plan) <= cache->arena_bytes && plan->lasting_bytes <= cache->lasting.bytes;
+}
+
+static size_t available_for(const icl__plan_cache *cache, const icl__plan *plan) {
+  return icl__device_available(plan->backend, plan->device) + cache->arena_bytes + cache->lasting.bytes;
+}
+
+bool icl__plan_fits(const icl__plan_cache *cache, const icl__plan *plan) {
+  return has_room(cache, plan) || icl__plan_memory(plan) <= available_for(cache, plan);
+}
+
+/* Lets go of what is too small, and of the rest as well if both together would be more than there is. */
+static void make_room(icl__plan_cache *cache, const icl__plan *plan, size_t available) {
+  size_t arena = arena_of(plan), lasting = plan->lasting_bytes;
+  size_t arena_after = arena > cache->arena_bytes ? arena : cache->arena_bytes,
+         lasting_after = lasting > cache->lasting.bytes ? lasting : cache->lasting.bytes;
+  bool all = arena_after + lasting_after > available;
+  if (all || arena > cache->arena_bytes)
+    release_arena(cache);
+  if (cache->lasting.memory && (all || lasting > cache->lasting.bytes))
     icl__lasting_drop(&cache->lasting);
-  }
+}
+
+icl_status icl__plan_reserve(icl__plan_cache *cache, const icl__plan *plan) {
+  size_t need = icl__plan_memory(plan);
+  if (has_room(cache, plan))
+    return ICL_OK;
+  size_t available = available_for(cache, plan);
   if (need > available)
     return icl__fail(
         ICL_ENOMEM,
         "this step needs %.1f GB of working memory and %.1f GB are there; a batch of about %.0f %% of this "
         "one fits, or subdivide it",
         (double)need / 1e9, (double)available / 1e9, 100.0 * (double)available / (double)need);
-  release_arena(cache);
-  if (icl__device_allocate(plan->backend, plan->device, need, &cache->arena) != ICL_OK)
-    return icl__fail(ICL_ENOMEM, "no memory for the %.1f GB that this step works in", (double)need / 1e9);
-  cache->arena_bytes = need;
-  cache->backend = plan->backend;
-  cache->device = plan->device;
-  return ICL_OK;
+  make_room(cache, plan, available);
+  size_t arena = arena_of(plan);
+  if (arena > cache->arena_bytes) {
+    if (icl__device_allocate(plan->backend, plan->device, arena, &cache->arena) != ICL_OK)
+      return icl__fail(ICL_ENOMEM, "no memory for the %.1f GB that this step works in", (double)need / 1e9);
+    cache->arena_bytes = arena;
+    cache->backend = plan->backend;
+    cache->device = plan->device;
+  }
+  return icl__lasting_reserve(&cache->lasting, plan);
 }
 
 void icl__plan_cache_clear(icl__plan_cache *cache) {

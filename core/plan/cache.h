@@ -26,9 +26,11 @@ typedef struct {
 icl__plan *icl__plan_find(icl__plan_cache *cache, const uint8_t *key, size_t bytes);
 /* Takes a plan over, whatever it returns; `memory`: bytes that it takes without its key. */
 icl_status icl__plan_insert(icl__plan_cache *cache, icl__plan *plan, size_t memory, const uint8_t *key, size_t bytes);
-size_t icl__plan_memory(const icl__plan *plan); /* bytes of the arena and of the scratch of all threads */
-/* Makes the arena large enough for a plan, after comparing it with the memory there is. */
-icl_status icl__plan_reserve_arena(icl__plan_cache *cache, const icl__plan *plan);
+size_t icl__plan_memory(const icl__plan *plan); /* bytes: arena, scratch of all threads, what lasts */
+/* Is there as much? */
+bool icl__plan_fits(const icl__plan_cache *cache, const icl__plan *plan);
+/* Makes the arena, and the memory for what lasts, large enough for a plan. */
+icl_status icl__plan_reserve(icl__plan_cache *cache, const icl__plan *plan);
 void icl__plan_cache_clear(icl__plan_cache *cache);
 
 #endif

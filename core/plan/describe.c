@@ -51,10 +51,10 @@ icl_status icl__plan_describe(const icl__plan *plan, char **text) {
   icl__text out = {0};
   icl__say(&out,
            "%d nodes, %d phases; %d merged, %d joined, %d sunk, %d computed again, %d in place\n"
-           "arena %.2f MB, kept %.2f MB, computed again %.2f MB, scratch a thread %.0f KB\n",
+           "arena %.2f MB, kept %.2f MB, computed again %.2f MB, scratch a thread %.0f KB, lasting %.2f MB\n",
            plan->nodes, plan->phases, plan->merged, plan->joined, plan->sunk, plan->recomputed, plan->placed_over,
            (double)plan->arena_bytes / 1e6, (double)plan->kept_bytes / 1e6, (double)plan->recomputed_bytes / 1e6,
-           (double)(plan->scratch_bytes + plan->workspace_bytes) / 1e3);
+           (double)(plan->scratch_bytes + plan->workspace_bytes) / 1e3, (double)plan->lasting_bytes / 1e6);
   say_buckets(&out, plan);
   for (int p = 0; plan->phase && p <= plan->phases; p++) {
     const icl__phase *phase = &plan->phase[p];

@@ -7,8 +7,6 @@
 #include "plan/device_memory.h"
 #include "plan/stages.h"
 
-enum { FEW_IMAGES = 16 };
-
 /* ---- planning ---- */
 
 /* Marks the states that the plan writes. */
@@ -21,22 +19,23 @@ static void mark_written(icl__plan *plan) {
   }
 }
 
-/* Is v made of nothing but states that the plan does not write? */
+/* Is v made of nothing but states that the plan does not write, and kept in a place of its own? */
 static bool is_settled(const icl__pnode *v) {
   if (v->leaf >= 0)
     return v->kind == ICL__LEAF_STATE && !v->visited;
-  bool settled = icl__plan_is_global(v) && v->output < 0 && !icl__plan_sends(v);
+  bool settled = icl__plan_is_global(v) && v->output < 0 && !v->inside && !icl__plan_sends(v);
   for (int j = 0; j < v->inputs; j++)
     settled = settled && v->in[j]->settled;
   return settled;
 }
 
-/* The work of many images counts for more than the memory is worth. */
+/* Of some images, but few: the work of many counts for more than the memory is worth. */
 static bool has_few_images(const icl__plan *plan) {
+  enum { FEW_IMAGES = 16 };
   for (int i = 0; i < plan->domains; i++)
     if (plan->domain_size[i] > FEW_IMAGES)
       return false;
-  return true;
+  return plan->domains > 0;
 }
 
 /* How many of those that read v are settled. */
@@ -83,6 +82,18 @@ void icl__lasting_free(icl__lasting *lasting) {
   *lasting = (icl__lasting){0};
 }
 
+icl_status icl__lasting_reserve(icl__lasting *lasting, const icl__plan *plan) {
+  if (plan->lasting_bytes <= lasting->bytes)
+    return ICL_OK;
+  if (lasting->memory)
+    icl__lasting_drop(lasting);
+  ICL__TRY(icl__device_allocate(plan->backend, plan->device, plan->lasting_bytes, &lasting->memory));
+  lasting->bytes = plan->lasting_bytes;
+  lasting->backend = plan->backend;
+  lasting->device = plan->device;
+  return ICL_OK;
+}
+
 static bool is_filled(const icl__lasting *lasting, const icl__plan *plan, const uint64_t *version) {
   if (lasting->plan != plan)
     return false;
@@ -92,24 +103,6 @@ static bool is_filled(const icl__lasting *lasting, const icl__plan *plan, const 
   return true;
 }
 
-static icl_status reserve(icl__lasting *lasting, const icl__plan *plan) {
-  if (plan->lasting_bytes <= lasting->bytes)
-    return ICL_OK;
-  if (lasting->memory)
-    icl__lasting_drop(lasting);
-  size_t available = icl__device_available(plan->backend, plan->device);
-  if (plan->lasting_bytes > available)
-    return icl__fail(ICL_ENOMEM,
-                     "this step needs %.1f GB for weights in the layouts of its kernels, and %.1f GB are there; a step "
-                     "of more than %d images makes them anew each time, in memory that it shares with other values",
-                     (double)plan->lasting_bytes / 1e9, (double)available / 1e9, FEW_IMAGES);
-  ICL__TRY(icl__device_allocate(plan->backend, plan->device, plan->lasting_bytes, &lasting->memory));
-  lasting->bytes = plan->lasting_bytes;
-  lasting->backend = plan->backend;
-  lasting->device = plan->device;
-  return ICL_OK;
-}
-
 /* Memory whose values are of no use is kept for the next plan, but not for long. */
 static void age(icl__lasting *lasting) {
   enum { OLD = 16 };
@@ -117,19 +110,17 @@ static void age(icl__lasting *lasting) {
     icl__lasting_drop(lasting);
 }
 
-icl_status icl__lasting_begin(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version,
-                              icl__bindings *bindings) {
+void icl__lasting_begin(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version,
+                        icl__bindings *bindings) {
   if (!plan->lasting_bytes) {
     age(lasting);
-    return ICL_OK;
+    return;
   }
   bindings->settled = is_filled(lasting, plan, version);
   if (!bindings->settled)
     lasting->plan = NULL;
-  ICL__TRY(reserve(lasting, plan));
   bindings->lasting = lasting->memory;
   lasting->idle = 0;
-  return ICL_OK;
 }
 
 void icl__lasting_end(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version) {

@@ -16,13 +16,14 @@ typedef struct {
   const icl__plan *plan; /* whose values are there; NULL: none of use */
   uint64_t *version;     /* of the states that they are made of */
   size_t capacity;
-  int idle; /* runs that had no use for the memory, since it had none */
+  int idle; /* runs since the memory was last of use */
 } icl__lasting;
 
+/* Makes the memory large enough for a plan. */
+icl_status icl__lasting_reserve(icl__lasting *lasting, const icl__plan *plan);
 /* Before a run of `plan`: where its lasting values are, and whether they need not be made. `version` has numbers that
  * no other value of a state has had, in the order of plan->settled_leaf. */
-icl_status icl__lasting_begin(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version,
-                              icl__bindings *bindings);
+void icl__lasting_begin(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version, icl__bindings *bindings);
 /* After a run that has made them. */
 void icl__lasting_end(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version);
 /* A state that they are made of was written, or the plan is no more. */

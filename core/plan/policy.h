@@ -23,6 +23,7 @@ typedef struct {
 #define X(name, text) bool name;
   ICL__POLICY_TABLE(X)
 #undef X
+  bool recompute_if_short; /* only where memory would be too small otherwise */
   int threads;
   int chunk;                /* images; 0: from chunk_bytes */
   size_t chunk_bytes;       /* of the widest value of a phase */

@@ -94,7 +94,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device) {
   *properties = {};
   strcpy(properties->name, "Simulated H100");
   snprintf(properties->uuid.bytes, sizeof properties->uuid.bytes, "cuda:%d", device);
-  properties->totalGlobalMem = CAPACITY;
+  properties->totalGlobalMem = setting.memory;
   properties->major = value_of(cudaDevAttrComputeCapabilityMajor);
   properties->minor = value_of(cudaDevAttrComputeCapabilityMinor);
   properties->multiProcessorCount = value_of(cudaDevAttrMultiProcessorCount);

@@ -199,7 +199,7 @@ void forget_pooled(void *memory) {
 
 size_t release_pooled(void *memory) { return release(device.find((char *)memory)); }
 
-size_t available() { return CAPACITY - in_use - pool_bytes(); }
+size_t available() { return setting.memory - in_use - pool_bytes(); }
 
 } // namespace sim
 
@@ -258,7 +258,7 @@ cudaError_t cudaFreeHost(void *memory) {
 }
 
 cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
-  *total = CAPACITY;
+  *total = setting.memory;
   *available = sim::available();
   return cudaSuccess;
 }

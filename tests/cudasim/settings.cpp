@@ -38,6 +38,7 @@ __attribute__((constructor)) static void read_settings() {
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
   setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
   setting.devices = (int)atol(variable("CUDASIM_DEVICES", "1"));
+  setting.memory = (size_t)atol(variable("CUDASIM_MEMORY", "8192")) << 20;
   setting.coarse = getenv("CUDASIM_COARSE");
   setting.bad = getenv("CUDASIM_BAD");
 }

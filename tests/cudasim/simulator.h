@@ -19,6 +19,7 @@ struct settings {
   unsigned seed;    /* CUDASIM_SEED */
   long refused;     /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
   int devices;      /* CUDASIM_DEVICES: how many there seem to be; a process uses one of them */
+  size_t memory;    /* CUDASIM_MEMORY: bytes of a device, given in MiB */
   bool coarse;      /* CUDASIM_COARSE: for the thread sanitizer all threads of a launch are one */
   const char *bad;  /* CUDASIM_BAD: kernels whose name begins so fail when they run; NULL: none does */
 };
@@ -42,7 +43,7 @@ extern std::atomic<int> live_things;
 
 /* ---- memory.cpp ---- */
 
-enum : size_t { ALIGNMENT = 256, CAPACITY = (size_t)8 << 30 };
+enum : size_t { ALIGNMENT = 256 };
 
 /* While one of these lives, what is on streams runs, and whoever touches device memory opens it first. */
 class device_turn {

@@ -99,6 +99,30 @@ TEST(images_can_be_added_up_in_the_middle_of_a_network) {
   }
 }
 
+/* What is summed up is made of states alone, beside few images, in the first step and in those that find what lasts. */
+static void add_up_states(icl_group *group, void *context) {
+  (void)context;
+  net *n = net_open("cpu", false);
+  icl_state *a = net_scalar(n, 3, false), *b = net_scalar(n, 4, false);
+  CHECK_OK(icl_engine_set_group(n->engine, group));
+  for (int step = 0; step < 3; step++) {
+    net_rewind(n);
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *y = net_conv(n, net_images(n, 2, 8, 3), 3, 16, 1);
+    icl_tensor *product = net_op2(n, "mul", net_read(n, a), net_read(n, b));
+    icl_tensor *sum = net_op1(n, "all_reduce", product);
+    CHECK_OK(icl_tensor_keep(y));
+    CHECK_OK(icl_tensor_keep(sum));
+    CHECK_OK(icl_step_end(n->engine));
+    CHECK_NEAR(net_item(sum), 2 * 12, 0);
+    net_clear(n);
+  }
+  icl_state_release(b);
+  net_close(n, a);
+}
+
+TEST(values_of_states_are_added_up) { rank_threads_run(2, add_up_states, NULL); }
+
 TEST(alone_it_is_its_input) {
   net *n = net_open("cpu", false);
   icl_tensor *x = net_images(n, 2, 4, 3), *y = net_op1(n, "all_reduce", x);

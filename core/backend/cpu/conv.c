@@ -77,11 +77,13 @@ icl_status icl__conv_share(icl__conv *c, icl__dnnl *dnnl, const icl__processor *
   if (!c->piece)
     return ICL_ENOMEM;
   c->pieces = pieces;
-  for (int i = 0; i < pieces; i++)
-    if (cut_piece(c, dnnl, processor, i, pieces, &c->piece[i]) != ICL_OK) { /* then it stays whole */
-      release_pieces(c);
-      return ICL_OK;
-    }
+  for (int i = 0; i < pieces; i++) {
+    icl_status status = cut_piece(c, dnnl, processor, i, pieces, &c->piece[i]);
+    if (status == ICL_OK)
+      continue;
+    release_pieces(c);
+    return status == ICL_ENOMEM ? status : ICL_OK; /* it stays whole */
+  }
   c->weight_bytes = icl__dnnl_library->weight_bytes(c->piece[0].dnnl);
   *parts = pieces;
   return ICL_OK;

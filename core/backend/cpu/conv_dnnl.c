@@ -29,10 +29,10 @@ struct icl__dnnl_conv {
   int references;
   icl__dnnl *dnnl;
   icl__conv_shape shape;
-  int32_t like_images; /* image count of the convolution whose weight layout was taken over; 0: its own choice */
-  bool widen;          /* asked for: */
-  bool widened;        /* f32 inside, bf16 outside */
-  bool slow;           /* its reference */
+  bool follows; /* the weight layout was taken over from another convolution */
+  bool widen;   /* asked for: */
+  bool widened; /* f32 inside, bf16 outside */
+  bool slow;    /* its reference */
   dnnl_memory_desc_t x, y, weights, hwio;
   size_t scratchpad_bytes;
   dnnl_primitive_t primitive;
@@ -147,8 +147,8 @@ static icl_status describe_images(const icl__conv_shape *s, const int32_t size[3
   return check(dnnl_memory_desc_init_by_tag(result, 4, dims, dtype, dnnl_nhwc), "describe images");
 }
 
-/* Weights as (groups, out, in, kh, kw), the axis of groups only where there are several. With `strides` they are in
- * HWIO order, else in whatever order suits the primitive. */
+/* Weights as (groups, out, in, kh, kw), the axis of groups only where there are several. With `hwio` they are in that
+ * order, else in whatever order suits the primitive. */
 static icl_status describe_weights(const icl__conv_shape *s, dnnl_data_type_t dtype, bool hwio,
                                    dnnl_memory_desc_t *result) {
   dnnl_dim_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, kh = s->kernel[0], kw = s->kernel[1];
@@ -358,10 +358,10 @@ static icl_status make(icl__dnnl_conv *c, const icl__dnnl_conv *like) {
 
 static icl_status get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
                       icl__dnnl_conv **result) {
-  int32_t like_images = like ? like->shape.images : 0;
   icl__dnnl_conv **slot = slot_of(dnnl, shape);
   for (icl__dnnl_conv *c = *slot; c; c = c->next)
-    if (!memcmp(&c->shape, shape, sizeof *shape) && c->like_images == like_images && c->widen == widen) {
+    if (!memcmp(&c->shape, shape, sizeof *shape) && c->widen == widen && c->follows == (like != NULL) &&
+        (!like || dnnl_memory_desc_equal(&c->weights, &like->weights))) {
       c->references++;
       *result = c;
       return ICL_OK;
@@ -372,7 +372,7 @@ static icl_status get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen,
   c->dnnl = dnnl;
   c->shape = *shape;
   c->widen = widen;
-  c->like_images = like_images;
+  c->follows = like != NULL;
   int before = icl__one_thread_begin(); /* primitives divide their work when they are made */
   icl_status status = make(c, like);
   icl__one_thread_end(before);

@@ -18,8 +18,8 @@ typedef struct {
   icl_status (*open)(int threads, icl__dnnl **result);
   void (*close)(icl__dnnl *dnnl); /* after every convolution was released */
 
-  /* `widen`: bf16 images are computed in f32. `like`: NULL, or a convolution of the same layer with another image
-   * count, whose weight layout is taken over. */
+  /* `widen`: bf16 images are computed in f32. `like`: NULL, or a convolution of the same layer with another number
+   * of images or rows, whose weight layout is taken over. */
   icl_status (*get)(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen, const icl__dnnl_conv *like,
                     icl__dnnl_conv **result);
   void (*release)(icl__dnnl_conv *conv);              /* NULL is allowed */

@@ -1,6 +1,6 @@
 /* lower.c - kernels for planned nodes: which one, with what workspace, in which layout.
  *
- * Convolutions of f32 and bf16 images have weights that are prepared once a step (conv.h); everything else goes to the
+ * Convolutions of f32 and bf16 images have weights that are prepared in advance (conv.h); everything else goes to the
  * vector kernels, which fall back on the reference. */
 #include "backend/convolution.h"
 #include "backend/cpu/program.h"

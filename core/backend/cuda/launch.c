@@ -25,7 +25,8 @@ void *icl__cuda_address(const icl__cuda_program *p, const icl__bindings *b, cons
   case ICL__STORE_PARTIAL:
     return arena + v->offset;
   case ICL__STORE_NONE:
-  case ICL__STORE_BLOCK: /* policy.link is off */
+  case ICL__STORE_BLOCK:   /* policy.link is off */
+  case ICL__STORE_LASTING: /* no program leaves anything out */
     break;
   }
   return NULL;

@@ -6,11 +6,12 @@
 
 #include <limits.h>
 
-/* The whole batch at once, by one thread that launches. Values are kept: to compute one again is a pass over memory
- * here, where nothing stays in a cache. Chains are made by rewrite(). */
+/* The whole batch at once, by one thread that launches. Values are kept while there is memory: to compute one again is a
+ * pass over it here, where nothing stays in a cache. Chains are made by rewrite(). */
 static void choose_policy(void *device, icl__policy *policy) {
   (void)device;
   policy->threads = 1;
+  policy->recompute_if_short = policy->recompute;
   policy->chunks = policy->recompute = policy->late_prepare = policy->link = policy->split = policy->concat = false;
   policy->chunk = INT_MAX;
 }

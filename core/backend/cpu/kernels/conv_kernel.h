@@ -1,7 +1,7 @@
 /* conv_kernel.h - a convolution, and the kernels of our own for it.
  *
  * They work on one thread. Images are dense NHWC, f32 or bf16 in memory and f32 inside; weights are prepared from HWIO
- * f32 once a step. */
+ * f32 once a step, or when they have changed. */
 #ifndef ICL_BACKEND_CPU_KERNELS_CONV_KERNEL_H
 #define ICL_BACKEND_CPU_KERNELS_CONV_KERNEL_H
 
