@@ -58,7 +58,6 @@ static icl_status plan_nodes(const icl__evaluation *e, const icl__plan_node *nod
 
 /* What the planner is given: the listed nodes without their values. */
 static icl_status make_plan(const icl__evaluation *e, const icl__plan_output *outputs, icl__plan **plan) {
-  icl_engine *engine = e->engine;
   icl__plan_node *nodes = icl__calloc((size_t)e->form.nodes, sizeof *nodes);
   if (!nodes)
     return icl__fail(ICL_ENOMEM, "no memory to plan %d ops", e->form.nodes);
