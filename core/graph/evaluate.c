@@ -148,17 +148,17 @@ static void bind_leaves(const icl__evaluation *e, const void **from, icl_state *
 static icl_status run_program(icl_engine *engine, const icl__plan *plan, icl_state *const *state,
                               icl__bindings *bindings) {
   icl__lasting *lasting = &engine->plans.lasting;
-  uint64_t *version = icl__alloc((size_t)plan->settled_leaves + 1, sizeof *version);
-  if (!version)
+  uint64_t *version = NULL;
+  if (plan->lasting_bytes && !(version = icl__alloc((size_t)plan->settled_leaves + 1, sizeof *version)))
     return icl__fail(ICL_ENOMEM, "no memory for bindings");
-  for (int i = 0; i < plan->settled_leaves; i++)
+  for (int i = 0; version && i < plan->settled_leaves; i++)
     version[i] = state[plan->settled_leaf[i]]->version;
   icl__lasting_begin(lasting, plan, version, bindings);
   double start = icl__seconds();
   icl_status status = engine->backend->run(engine->device, plan->program, bindings);
   engine->statistics.run_seconds += icl__seconds() - start;
   engine->statistics.lasting_hits += status == ICL_OK && bindings->settled;
-  if (status == ICL_OK && plan->lasting_bytes && !bindings->settled) {
+  if (status == ICL_OK && version && !bindings->settled) {
     icl__lasting_end(lasting, plan, version);
     for (int i = 0; i < plan->settled_leaves; i++)
       state[plan->settled_leaf[i]]->lasts = true;

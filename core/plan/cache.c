@@ -139,7 +139,7 @@ static void make_room(icl__plan_cache *cache, const icl__plan *plan, size_t avai
   bool all = arena_after + lasting_after > available;
   if (all || arena > cache->arena_bytes)
     release_arena(cache);
-  if (cache->lasting.memory && (all || lasting > cache->lasting.bytes))
+  if (all || lasting > cache->lasting.bytes)
     icl__lasting_drop(&cache->lasting);
 }
 

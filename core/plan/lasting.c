@@ -69,15 +69,15 @@ icl_status icl__plan_lasting(icl__plan *plan) {
 /* ---- running ---- */
 
 void icl__lasting_drop(icl__lasting *lasting) {
-  icl__device_release(lasting->backend, lasting->device, lasting->memory);
+  if (lasting->memory)
+    icl__device_release(lasting->backend, lasting->device, lasting->memory);
   lasting->memory = NULL;
   lasting->bytes = 0;
   lasting->plan = NULL;
 }
 
 void icl__lasting_free(icl__lasting *lasting) {
-  if (lasting->memory)
-    icl__lasting_drop(lasting);
+  icl__lasting_drop(lasting);
   icl__free(lasting->version);
   *lasting = (icl__lasting){0};
 }
@@ -85,8 +85,7 @@ void icl__lasting_free(icl__lasting *lasting) {
 icl_status icl__lasting_reserve(icl__lasting *lasting, const icl__plan *plan) {
   if (plan->lasting_bytes <= lasting->bytes)
     return ICL_OK;
-  if (lasting->memory)
-    icl__lasting_drop(lasting);
+  icl__lasting_drop(lasting);
   ICL__TRY(icl__device_allocate(plan->backend, plan->device, plan->lasting_bytes, &lasting->memory));
   lasting->bytes = plan->lasting_bytes;
   lasting->backend = plan->backend;

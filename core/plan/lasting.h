@@ -28,7 +28,7 @@ void icl__lasting_begin(icl__lasting *lasting, const icl__plan *plan, const uint
 void icl__lasting_end(icl__lasting *lasting, const icl__plan *plan, const uint64_t *version);
 /* A state that they are made of was written, or the plan is no more. */
 static inline void icl__lasting_forget(icl__lasting *lasting) { lasting->plan = NULL; }
-void icl__lasting_drop(icl__lasting *lasting); /* gives the memory back, of which there must be some */
+void icl__lasting_drop(icl__lasting *lasting); /* gives the memory back */
 void icl__lasting_free(icl__lasting *lasting);
 
 #endif

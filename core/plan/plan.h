@@ -108,7 +108,7 @@ struct icl__pnode {
   bool settled; /* need not run where the lasting values are there */
 
   /* the device, when asked to lower() */
-  bool splits;           /* global: parts can be computed apart */
+  bool splits;           /* parts can be computed apart */
   const char *choice;    /* which of several kernels runs, for profiles; NULL: there is one */
   size_t scratch;        /* workspace bytes a thread */
   size_t opaque;         /* bytes of a value whose layout is a kernel's own; 0: shape and dtype say it */

@@ -89,10 +89,12 @@ static icl_status lower_conv(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
 
 bool icl__cpu_together(const icl__plan *plan, const icl__phase *phase) {
   int64_t images = plan->domain_size[phase->domain];
-  bool sums = false;
+  if (images >= plan->policy.threads)
+    return false;
   for (int i = 0; i < phase->instructions; i++)
-    sums |= phase->instruction[i]->behaviour == ICL__REDUCE;
-  return images < plan->policy.threads && (images == 1 || !sums);
+    if (phase->instruction[i]->behaviour == ICL__REDUCE)
+      return images == 1;
+  return true;
 }
 
 /* Multiplications that are worth a meeting of the threads, and bytes. */
@@ -114,7 +116,7 @@ static icl_status divide(icl__cpu_device *cpu, icl__plan *plan, const icl__phase
       ICL__TRY(icl__conv_share(unit->conv, cpu->dnnl, &cpu->processor, &parts));
       unit->shares = parts;
       v->scratch = icl__conv_scratch_bytes(unit->conv);
-    } else if (unit->kind == ICL__UNIT_KERNEL && unit->divides && icl__plan_image_bytes(v) >= LEAST_BYTES) {
+    } else if (unit->kind == ICL__UNIT_KERNEL && v->splits && icl__plan_image_bytes(v) >= LEAST_BYTES) {
       unit->shares = parts;
     }
   }
@@ -148,8 +150,7 @@ static void lower_kernel(const icl__plan *plan, icl__pnode *v, icl__unit *unit) 
   icl__choice choice;
   v->choice = icl__cpu_choose(&sized, &choice) ? NULL : "reference";
   v->scratch = choice.workspace;
-  unit->divides = choice.splits;
-  v->splits = icl__plan_is_global(v) && choice.splits;
+  v->splits = choice.splits;
   unit->kernel = choice.run;
 }
 

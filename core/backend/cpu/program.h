@@ -35,7 +35,6 @@ typedef struct {
   const icl__pnode *second; /* ADD_SUMS: the bn_sums */
   icl__conv *conv;          /* CONV: its own; PREPARE, FINISH_CONV: that of the unit they serve */
   icl__conv own;
-  bool divides;     /* KERNEL: can compute a part */
   int shares;       /* threads that compute it together, each a part, where they are more than the images */
   double seconds[]; /* by thread, when profiling */
 } icl__unit;

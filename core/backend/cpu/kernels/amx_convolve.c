@@ -10,6 +10,7 @@
  * Copied images: [piece][slice][plane][pixel][channel]. Prepared weights: [group][phase][panel of 32 made
  * channels][slice][step][one or two registers]; a step is one or two taps. */
 #include "backend/cpu/kernels/amx_unit.h"
+#include "backend/cpu/kernels/portion.h"
 #include "backend/cpu/kernels/scan.h"
 
 enum {
@@ -296,9 +297,10 @@ static void convolve(const icl__conv_shape *s, const void *from, const float *we
                      int part, int parts) {
   problem l = problem_of(s);
   uint16_t *copies = (uint16_t *)scratch;
-  int32_t all = s->images * l.pieces, end = (int32_t)((int64_t)all * (part + 1) / parts);
+  portion own = {part, parts, false};
+  int32_t all = s->images * l.pieces, end = (int32_t)end_pixel(own, all);
   int64_t group_weights = weights_before(&l, phases_of(&l)) * UNIT_VALUES;
-  for (int32_t first = (int32_t)((int64_t)all * part / parts), count; first < end; first += count) {
+  for (int32_t first = (int32_t)first_pixel(own, all), count; first < end; first += count) {
     count = smaller(end - first, l.at_once);
     for (int32_t group = 0; group < l.groups; group++) {
       for (int32_t p = 0; p < count; p++)

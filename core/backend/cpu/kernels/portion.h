@@ -17,7 +17,7 @@ static inline bool divides_well(int64_t panels, int parts) {
   return panels % parts == 0 || panels >= MANY * parts;
 }
 
-/* Of `count` pixels: from the first one on, until the last one is reached. */
+/* Of `count` pixels, or pieces of images: from the first one on, until the last one is reached. */
 static inline int64_t first_pixel(portion p, int64_t count) { return p.channels ? 0 : count * p.part / p.parts; }
 static inline int64_t end_pixel(portion p, int64_t count) {
   return p.channels ? count : count * (p.part + 1) / p.parts;
