@@ -35,6 +35,16 @@ static const conv_form minimal[] = {
     /* weights that pass the caches; gradients that get larger blocks of tiles, one whole and one not */
     {ICL_F32, 1, 5, 4, 112, 80, {3, 3}, {1, 1}, {1, 1}, 1},
     {ICL_F32, 70, 2, 3, 176, 192, {3, 3}, {1, 1}, {1, 1}, 1},
+    /* stride 2: whole tiles and not, one pixel, an odd width, no whole slices, groups, larger blocks */
+    {ICL_F32, 2, 16, 16, 16, 32, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_F32, 1, 1, 1, 16, 16, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_F32, 3, 2, 1, 17, 33, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_F32, 3, 17, 22, 48, 16, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_F32, 2, 15, 9, 3, 1, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_F32, 2, 11, 12, 96, 48, {3, 3}, {2, 2}, {1, 1}, 3},
+    {ICL_BF16, 3, 18, 19, 32, 70, {3, 3}, {2, 2}, {1, 1}, 1},
+    {ICL_BF16, 2, 7, 8, 32, 64, {3, 3}, {2, 2}, {1, 1}, 2},
+    {ICL_F32, 70, 3, 5, 176, 192, {3, 3}, {2, 2}, {1, 1}, 1},
 };
 
 static const conv_form any[] = {

@@ -79,6 +79,13 @@ static bool fills_slices(const icl__conv_shape *s, bool against_bf16) {
   return less >= LEAST && (!against_bf16 || in + out - less >= LARGER_BESIDE_BF16);
 }
 
+/* With stride 2 there are half as many products, not a quarter: from 64 channels on that is worth the transforms, but
+ * not against kernels that multiply bf16. */
+static bool strides_well(const icl__conv_shape *s, bool against_bf16) {
+  enum { LEAST = 64 };
+  return s->stride[0] == 1 || (!against_bf16 && s->x[2] / s->groups >= LEAST && s->y[2] / s->groups >= LEAST);
+}
+
 /* Tiles at the right and lower edge are computed as whole ones, so images that fill less than half of theirs do not
  * count. */
 static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_shape *s,
@@ -86,9 +93,10 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
   enum { CACHE = 16 << 20 };
   const rule *r = rule_of(processor);
   const least *from = s->dtype == ICL_BF16 ? &r->half : &r->single;
-  int64_t pixels = (int64_t)s->x[0] * s->x[1], tiles = (int64_t)((s->x[0] + 3) / 4) * ((s->x[1] + 3) / 4);
+  int64_t pixels = (int64_t)s->y[0] * s->y[1], tiles = (int64_t)((s->y[0] + 3) / 4) * ((s->y[1] + 3) / 4);
   size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
-  if (2 * pixels < PIXELS * tiles || !fills_slices(s, dnnl && s->dtype == ICL_BF16 && processor->dnnl_dot))
+  bool against_bf16 = dnnl && s->dtype == ICL_BF16 && processor->dnnl_dot;
+  if (2 * pixels < PIXELS * tiles || !fills_slices(s, against_bf16) || !strides_well(s, against_bf16))
     return false;
   return images * pixels >= PIXELS * (bytes <= CACHE ? from->few : from->enough);
 }
@@ -97,7 +105,7 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
  * other form; those of narrow convolutions of large images are better turned back at the end. */
 static const icl__conv_kernel *winograd_for(const icl__conv_shape *s) {
   enum { FEW = 4, LARGE = 1 << 15 };
-  bool few = (int64_t)s->x[0] * s->x[1] <= FEW * PIXELS,
+  bool few = (int64_t)s->y[0] * s->y[1] <= FEW * PIXELS,
        large = (int64_t)s->x[2] / s->groups * (s->y[2] / s->groups) >= LARGE;
   return (few || large) && s->direction == ICL__CONV_WEIGHT ? icl__cpu_winograd_fused() : icl__cpu_winograd();
 }

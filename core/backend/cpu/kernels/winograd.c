@@ -1,232 +1,97 @@
-/* winograd.c - 3x3 convolutions of stride 1 and padding 1 by minimal filtering, F(4x4, 3x3) (Lavin and Gray 2016).
+/* winograd.c - 3x3 convolutions of padding 1, and stride 1 or 2, by minimal filtering (Lavin and Gray 2016).
  *
- * A tile of 4x4 results needs a tile of 6x6 pixels. Both, and the weights, are transformed to 36 positions, at each of
- * which the sum over channels is a matrix product: 4 times fewer products than by the definition. Channels are rounded
- * up to multiples of 16; those that there are not are 0.
+ * With stride 1, F(4x4, 3x3), a tile of 4x4 results needs a tile of 6x6 pixels. Both, and the weights, are transformed
+ * to 36 positions, at each of which the sum over channels is a matrix product: 4 times fewer products than by the
+ * definition. With stride 2 (winograd_axis.h) there are 81 positions and 1.8 times fewer products; some positions share
+ * their weights, which are 36 matrices again. Channels are rounded up to multiples of 16; those that there are not are
+ * 0.
  *
  * Transformed weights and weight gradients: [group][36][panels of output channels][input channel][lanes of the panel].
- * Scratch of a block of tiles: [36][channels / 16][tiles][16], so that a product reads the channels of a tile one after
- * another and the channels of eight tiles from eight streams only.
+ * Scratch of a block of tiles: [position][channels / 16][tiles][16], so that a product reads the channels of a tile one
+ * after another and the channels of eight tiles from eight streams only.
  *
  * Of weight gradients there is a second kernel, which turns pieces of them back at once: [group][panel][input channel]
  * [9][lanes of the panel]. Four times less memory moves, but it is done for every block of tiles, so it is for few, or
  * for large weights. */
 #include "backend/cpu/kernels/transpose.h"
-#include "backend/cpu/kernels/winograd_problem.h"
-
-/* Rows of a product that are held in registers, by the vectors of a row. */
-#if defined __AVX512F__
-enum { ROWS_OF_TWO = 8, ROWS_OF_ONE = 16 };
-#else
-enum { ROWS_OF_TWO = 4, ROWS_OF_ONE = 8 };
-#endif
-
-/* ---- products ---- */
-
-enum { MOST_ROWS = 16, MOST_VECTORS = 2 };
-
-/* sum[r][q] += v[r step] w[q]; vectors of w lie `apart` floats from each other. */
-INLINE void add_products(vec sum[MOST_ROWS][MOST_VECTORS], const float *v, int64_t step, const float *w, size_t apart,
-                         int rows, int vectors) {
-  vec row[MOST_VECTORS];
-  UNROLL(2)
-  for (int q = 0; q < vectors; q++)
-    row[q] = load(ICL_F32, w + (size_t)q * apart, 0);
-  UNROLL(16)
-  for (int r = 0; r < rows; r++) {
-    vec x = splat(v[r * step]);
-    UNROLL(2)
-    for (int q = 0; q < vectors; q++)
-      sum[r][q] += x * row[q];
-  }
-}
-
-/* m[rows tiles][vectors] = v u */
-INLINE void product_rows(const problem *s, const float *v, const float *u, float *m, int32_t channel, int32_t block,
-                         int rows, int vectors) {
-  vec sum[MOST_ROWS][MOST_VECTORS] = {{{0}}};
-  for (int32_t b = 0; b < s->in / SLICE; b++, v += (size_t)block * SLICE)
-    UNROLL(4)
-  for (int k = 0; k < SLICE; k++, u += vectors * LANES)
-    add_products(sum, v + k, SLICE, u, LANES, rows, vectors);
-  UNROLL(16)
-  for (int r = 0; r < rows; r++)
-    UNROLL(2)
-  for (int q = 0; q < vectors; q++)
-    store(ICL_F32, m + slice_of(channel + q * LANES, block), r * SLICE, sum[r][q]);
-}
-
-static __attribute__((noinline)) void product_of_two(const problem *s, const float *v, const float *u, float *m,
-                                                     int32_t channel, int32_t block) {
-  product_rows(s, v, u, m, channel, block, ROWS_OF_TWO, 2);
-}
-
-static __attribute__((noinline)) void product_of_one(const problem *s, const float *v, const float *u, float *m,
-                                                     int32_t channel, int32_t block) {
-  product_rows(s, v, u, m, channel, block, ROWS_OF_ONE, 1);
-}
-
-/* One position: m (tiles, out) = v (tiles, in) u (in, out), of the panels from `first` on. Tiles are rounded up to
- * whole slices. */
-static void product(const problem *s, const float *v, const float *u, float *m, int32_t tiles, int32_t block, int first,
-                    int end) {
-  for (int panel = first; panel < end; panel++) {
-    bool two = vectors_of(s->out, panel) == 2;
-    const float *w = u + panel_start(s, panel);
-    for (int32_t t = 0; t < tiles; t += two ? ROWS_OF_TWO : ROWS_OF_ONE)
-      (two ? product_of_two : product_of_one)(s, v + t * SLICE, w, m + t * SLICE, panel * PANEL, block);
-  }
-}
-
-/* u[rows input channels][vectors] = v^T m, or added to it */
-INLINE void correlate_rows(const float *v, const float *m, float *u, int32_t tiles, int32_t channel, int32_t block,
-                           bool accumulate, int rows, int vectors) {
-  size_t first = slice_of(channel, block), apart = slice_of(channel + LANES, block) - first;
-  vec sum[MOST_ROWS][MOST_VECTORS] = {{{0}}};
-  if (accumulate)
-    UNROLL(16)
-  for (int r = 0; r < rows; r++)
-    UNROLL(2)
-  for (int q = 0; q < vectors; q++)
-    sum[r][q] = load(ICL_F32, u, (r * vectors + q) * LANES);
-  UNROLL(4)
-  for (int32_t t = 0; t < tiles; t++)
-    add_products(sum, v + t * SLICE, 1, m + first + t * SLICE, apart, rows, vectors);
-  UNROLL(16)
-  for (int r = 0; r < rows; r++)
-    UNROLL(2)
-  for (int q = 0; q < vectors; q++)
-    store(ICL_F32, u, (r * vectors + q) * LANES, sum[r][q]);
-}
-
-static __attribute__((noinline)) void correlate_of_two(const float *v, const float *m, float *u, int32_t tiles,
-                                                       int32_t channel, int32_t block, bool accumulate) {
-  correlate_rows(v, m, u, tiles, channel, block, accumulate, ROWS_OF_TWO, 2);
-}
-
-static __attribute__((noinline)) void correlate_of_one(const float *v, const float *m, float *u, int32_t tiles,
-                                                       int32_t channel, int32_t block, bool accumulate) {
-  correlate_rows(v, m, u, tiles, channel, block, accumulate, ROWS_OF_ONE, 1);
-}
-
-/* One position: u (in, out) = v^T (in, tiles) m (tiles, out), or added to it. */
-static void correlate(const problem *s, const float *v, const float *m, float *u, int32_t tiles, int32_t block,
-                      bool accumulate) {
-  for (int panel = 0; panel < panels_of(s->out); panel++) {
-    int vectors = vectors_of(s->out, panel), rows = vectors == 2 ? ROWS_OF_TWO : ROWS_OF_ONE;
-    float *w = u + panel_start(s, panel);
-    for (int32_t c = 0; c < s->in; c += rows)
-      (vectors == 2 ? correlate_of_two : correlate_of_one)(v + slice_of(c, block), m, w + c * vectors * LANES, tiles,
-                                                           panel * PANEL, block, accumulate);
-  }
-}
+#include "backend/cpu/kernels/winograd_products.h"
 
 /* ---- blocks of tiles ---- */
 
+/* Calls f(..., form, dtype) with both as constants. */
+#define FOR_FORMS(s, f, ...)                                                                                           \
+  ((s)->form == SAME     ? FOR_FLOATS((s)->dtype, f, __VA_ARGS__, SAME)                                                \
+   : (s)->form == HALVED ? FOR_FLOATS((s)->dtype, f, __VA_ARGS__, HALVED)                                              \
+                         : FOR_FLOATS((s)->dtype, f, __VA_ARGS__, DOUBLED))
+
 /* The last channels, where they fill no register: apart from the loops over the others, which they would slow down. */
-static __attribute__((noinline)) void input_rest(const patch *at, int64_t channel, int lanes, float *v, size_t stride,
-                                                 icl_dtype dtype) {
-  FOR_FLOATS(dtype, transform_input, at, channel, lanes, v, stride);
+static __attribute__((noinline)) void input_rest(const problem *s, const patch *at, int64_t channel, int lanes,
+                                                 float *v, size_t stride) {
+  FOR_FORMS(s, transform_input, at, channel, lanes, v, stride);
 }
 
-static __attribute__((noinline)) void gradient_rest(const patch *at, int64_t channel, int lanes, float *m,
-                                                    size_t stride, icl_dtype dtype) {
-  FOR_FLOATS(dtype, transform_gradient, at, channel, lanes, m, stride);
+static __attribute__((noinline)) void gradient_rest(const problem *s, const patch *at, int64_t channel, int lanes,
+                                                    float *m, size_t stride) {
+  FOR_FORMS(s, transform_gradient, at, channel, lanes, m, stride);
 }
 
-static __attribute__((noinline)) void result_rest(const float *m, size_t stride, const patch *y, int64_t channel,
-                                                  int lanes, icl_dtype dtype) {
-  FOR_FLOATS(dtype, transform_result, m, stride, y, channel, lanes);
+static __attribute__((noinline)) void result_rest(const problem *s, const float *m, size_t stride, const patch *y,
+                                                  int64_t channel, int lanes) {
+  FOR_FORMS(s, transform_result, m, stride, y, channel, lanes);
 }
 
-INLINE void inputs(const grid *g, int32_t first, int32_t tiles, const void *x, int64_t channel, float *v,
+INLINE void inputs(const grid *g, int32_t first, int32_t tiles, const void *x, int64_t channel, float *v, form f,
                    icl_dtype dtype) {
-  size_t stride = stride_of(g->block, g->problem.in);
+  const problem *s = &g->problem;
+  size_t stride = stride_of(g->block, s->in);
   for (int32_t t = 0; t < tiles; t++, v += SLICE) {
-    patch at = patch_of(g, first + t, x, g->problem.read, 1);
+    patch at = patch_of(g, &s->from, first + t, x);
     int32_t c = 0;
-    for (; c + LANES <= g->problem.read; c += LANES)
-      transform_input(&at, channel + c, LANES, v + slice_of(c, g->block), stride, dtype);
-    for (; c < g->problem.in; c += LANES)
-      input_rest(&at, channel + c, lanes_at(g->problem.read, c), v + slice_of(c, g->block), stride, dtype);
+    for (; c + LANES <= s->from.channels; c += LANES)
+      transform_input(&at, channel + c, LANES, v + slice_of(c, g->block), stride, f, dtype);
+    for (; c < s->in; c += LANES)
+      input_rest(s, &at, channel + c, lanes_at(s->from.channels, c), v + slice_of(c, g->block), stride);
   }
   for (int32_t t = tiles; t < whole_slices(tiles); t++, v += SLICE) /* products take whole slices of tiles */
-    for (int32_t c = 0; c < g->problem.in; c += SLICE)
-      for (int p = 0; p < POSITIONS; p++)
+    for (int32_t c = 0; c < s->in; c += SLICE)
+      for (int p = 0; p < positions_of(f); p++)
         memset(v + (size_t)p * stride + slice_of(c, g->block), 0, SLICE * sizeof *v);
 }
 
-INLINE void gradients(const grid *g, int32_t first, int32_t tiles, const void *gy, int64_t channel, float *m,
+INLINE void gradients(const grid *g, int32_t first, int32_t tiles, const void *gy, int64_t channel, float *m, form f,
                       icl_dtype dtype) {
-  size_t stride = stride_of(g->block, g->problem.out);
+  const problem *s = &g->problem;
+  size_t stride = stride_of(g->block, s->out);
   for (int32_t t = 0; t < tiles; t++, m += SLICE) {
-    patch at = patch_of(g, first + t, gy, g->problem.made, 0);
+    patch at = patch_of(g, &s->to, first + t, gy);
     int32_t c = 0;
-    for (; c + LANES <= g->problem.made; c += LANES)
-      transform_gradient(&at, channel + c, LANES, m + slice_of(c, g->block), stride, dtype);
-    for (; c < g->problem.out; c += LANES)
-      gradient_rest(&at, channel + c, lanes_at(g->problem.made, c), m + slice_of(c, g->block), stride, dtype);
+    for (; c + LANES <= s->to.channels; c += LANES)
+      transform_gradient(&at, channel + c, LANES, m + slice_of(c, g->block), stride, f, dtype);
+    for (; c < s->out; c += LANES)
+      gradient_rest(s, &at, channel + c, lanes_at(s->to.channels, c), m + slice_of(c, g->block), stride);
   }
 }
 
 /* Channels from `from` to until - 1 of the group. */
 INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m, void *y, int64_t channel, int32_t from,
-                    int32_t until, icl_dtype dtype) {
-  size_t stride = stride_of(g->block, g->problem.out);
+                    int32_t until, form f, icl_dtype dtype) {
+  const problem *s = &g->problem;
+  size_t stride = stride_of(g->block, s->out);
   for (int32_t t = 0; t < tiles; t++, m += SLICE) {
-    patch at = patch_of(g, first + t, y, g->problem.made, 0);
+    patch at = patch_of(g, &s->to, first + t, y);
     int32_t c = from;
     for (; c + LANES <= until; c += LANES)
-      transform_result(m + slice_of(c, g->block), stride, &at, channel + c, LANES, dtype);
+      transform_result(m + slice_of(c, g->block), stride, &at, channel + c, LANES, f, dtype);
     if (c < until)
-      result_rest(m + slice_of(c, g->block), stride, &at, channel + c, until - c, dtype);
-  }
-}
-
-/* ---- transforms of weights ---- */
-
-INLINE void put(float *p, vec v, bool large) {
-  if (large)
-    stream(p, v);
-  else
-    store(ICL_F32, p, 0, v);
-}
-
-/* 3x3 -> 36 positions, `stride` floats apart */
-INLINE void transform_weights(const vec g[TAPS], float *u, size_t stride, bool large) {
-  vec t[3][6];
-  for (int b = 0; b < 3; b++)
-    weight_6(t[b], g[b], g[3 + b], g[6 + b]);
-  for (int a = 0; a < 6; a++) {
-    vec o[6];
-    weight_6(o, t[0][a], t[1][a], t[2][a]);
-    for (int b = 0; b < 6; b++)
-      put(u + (size_t)(6 * a + b) * stride, o[b], large);
-  }
-}
-
-/* 36 positions of a gradient -> 3x3, added to the nine sums */
-static inline void transform_back(const float *u, size_t position, vec sum[TAPS]) {
-  vec t[6][3];
-  for (int b = 0; b < 6; b++) {
-    vec d[6];
-    for (int a = 0; a < 6; a++)
-      d[a] = load(ICL_F32, u + (size_t)(6 * a + b) * position, 0);
-    weight_3(t[b], d);
-  }
-  for (int a = 0; a < 3; a++) {
-    vec d[6] = {t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]}, o[3];
-    weight_3(o, d);
-    for (int b = 0; b < 3; b++)
-      sum[3 * a + b] += o[b];
+      result_rest(s, m + slice_of(c, g->block), stride, &at, channel + c, until - c);
   }
 }
 
 /* ---- weights and their gradients in memory ---- */
 
-/* Floats of a panel from a position, or a tap, to the next, and from an input channel to the next. */
+/* Floats of a panel from a matrix, or a tap, to the next, and from an input channel to the next. */
 typedef struct {
-  size_t position, row;
+  size_t apart, row;
 } layout;
 
 static layout layout_of(const problem *s, int vectors, bool fused) {
@@ -237,7 +102,7 @@ static layout layout_of(const problem *s, int vectors, bool fused) {
 /* Where the weights of a group's panel begin. */
 static size_t start_of(const problem *s, size_t group, int panel, bool fused) {
   size_t matrix = (size_t)s->in * (size_t)s->out, start = panel_start(s, panel);
-  return fused ? TAPS * (group * matrix + start) : POSITIONS * group * matrix + start;
+  return fused ? TAPS * (group * matrix + start) : MATRICES * group * matrix + start;
 }
 
 /* Weights of LANES input and LANES output channels, of which `in` and `out` are there: `at` is the first, `spot` and
@@ -249,17 +114,17 @@ typedef struct {
 } square;
 
 /* A row is an input channel. */
-INLINE void prepare_straight(const square *w, float *u, size_t step, size_t stride, bool large) {
+INLINE void prepare_straight(const square *w, float *u, size_t step, size_t stride, form f, bool large) {
   for (int i = 0; i < LANES; i++) {
     vec g[TAPS];
     for (size_t k = 0; k < TAPS; k++)
       g[k] = load_part(ICL_F32, w->at, (int64_t)(k * w->spot + (size_t)i * w->row), i < w->in ? w->out : 0);
-    transform_weights(g, u + (size_t)i * step, stride, large);
+    transform_weights(g, u + (size_t)i * step, stride, f, large);
   }
 }
 
 /* A row is an output channel, and positions are turned. */
-INLINE void prepare_turned(const square *w, float *u, size_t step, size_t stride, bool large) {
+INLINE void prepare_turned(const square *w, float *u, size_t step, size_t stride, form f, bool large) {
   vec g[LANES][TAPS]; /* by input channel; lanes are output channels */
   for (size_t k = 0; k < TAPS; k++) {
     vec r[LANES];
@@ -270,7 +135,7 @@ INLINE void prepare_turned(const square *w, float *u, size_t step, size_t stride
       g[i][TAPS - 1 - k] = r[i];
   }
   for (size_t i = 0; i < LANES; i++)
-    transform_weights(g[i], u + i * step, stride, large);
+    transform_weights(g[i], u + i * step, stride, f, large);
 }
 
 INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts,
@@ -279,7 +144,7 @@ INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *
   const problem *s = &p;
   bool back = shape->direction == ICL__CONV_INPUT;
   int panels = panels_of(s->out), all = s->groups * panels;
-  size_t read = (size_t)s->read, made = (size_t)s->made, groups = (size_t)s->groups;
+  size_t read = (size_t)s->from.channels, made = (size_t)s->to.channels, groups = (size_t)s->groups;
   square w = {.spot = read * groups * made, .row = groups * (back ? read : made)};
   for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
     size_t group = (size_t)(n / panels), step = (size_t)vectors_of(s->out, n % panels) * LANES;
@@ -290,19 +155,19 @@ INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *
         float *to = u + (size_t)i * step + q;
         w.at =
             hwio + (back ? (size_t)o * w.row + group * read + (size_t)i : (size_t)i * w.row + group * made + (size_t)o);
-        w.in = lanes_at(s->read, i);
-        w.out = lanes_at(s->made, o);
+        w.in = lanes_at(s->from.channels, i);
+        w.out = lanes_at(s->to.channels, o);
         if (back)
-          prepare_turned(&w, to, step, (size_t)s->in * (size_t)s->out, large);
+          prepare_turned(&w, to, step, (size_t)s->in * (size_t)s->out, s->form, large);
         else
-          prepare_straight(&w, to, step, (size_t)s->in * (size_t)s->out, large);
+          prepare_straight(&w, to, step, (size_t)s->in * (size_t)s->out, s->form, large);
       }
   }
 }
 
 static size_t weights(const icl__conv_shape *shape) {
   problem s = problem_of(shape);
-  return POSITIONS * (size_t)s.groups * (size_t)s.in * (size_t)s.out;
+  return MATRICES * (size_t)s.groups * (size_t)s.in * (size_t)s.out;
 }
 
 /* What outgrows the cache of a core has left it when it is read. */
@@ -316,16 +181,16 @@ static void prepare(const icl__conv_shape *shape, const float *hwio, float *to, 
 }
 
 /* Gradients of `count` threads, each brought back before it is added: so a process may have any of them. */
-INLINE void add_back(const float *u, size_t position, int count, size_t stride, float *hwio, size_t spot, int lanes,
-                     bool fused) {
+INLINE void add_back(const float *u, size_t apart, int count, size_t stride, float *hwio, size_t spot, int lanes,
+                     form f, bool fused) {
   vec sum[TAPS];
   for (int k = 0; k < TAPS; k++)
     sum[k] = -(vec){0};
   for (int n = 0; n < count; n++, u += stride) {
     if (!fused)
-      transform_back(u, position, sum);
+      transform_back(u, apart, sum, f);
     for (int k = 0; fused && k < TAPS; k++)
-      sum[k] += load(ICL_F32, u + (size_t)k * position, 0);
+      sum[k] += load(ICL_F32, u + (size_t)k * apart, 0);
   }
   for (int k = 0; k < TAPS; k++)
     store_part(ICL_F32, hwio + (size_t)k * spot, 0, lanes, sum[k]);
@@ -336,16 +201,16 @@ INLINE void finish_any(const icl__conv_shape *shape, const float *gradients, int
   problem p = problem_of(shape);
   const problem *s = &p;
   int panels = panels_of(s->out), all = s->groups * panels;
-  size_t read = (size_t)s->read, made = (size_t)s->made, row = (size_t)s->groups * made;
+  size_t read = (size_t)s->from.channels, made = (size_t)s->to.channels, row = (size_t)s->groups * made;
   for (int n = all * part / parts; n < all * (part + 1) / parts; n++) {
     size_t group = (size_t)(n / panels);
     int32_t first = n % panels * PANEL;
     layout from = layout_of(s, vectors_of(s->out, n % panels), fused);
     const float *u = gradients + start_of(s, group, n % panels, fused);
     for (size_t i = 0; i < read; i++)
-      for (int32_t o = first; o < s->made && o < first + PANEL; o += LANES)
-        add_back(u + i * from.row + (o - first), from.position, count, stride,
-                 hwio + i * row + group * made + (size_t)o, read * row, lanes_at(s->made, o), fused);
+      for (int32_t o = first; o < s->to.channels && o < first + PANEL; o += LANES)
+        add_back(u + i * from.row + (o - first), from.apart, count, stride, hwio + i * row + group * made + (size_t)o,
+                 read * row, lanes_at(s->to.channels, o), s->form, fused);
   }
 }
 
@@ -375,18 +240,20 @@ static void convolve(const icl__conv_shape *shape, const void *x, const float *w
   portion own = portion_of(shape, &g, part, parts);
   size_t in_stride = stride_of(g.block, s->in), out_stride = stride_of(g.block, s->out);
   size_t matrix = (size_t)s->in * (size_t)s->out;
-  float *v = scratch, *m = scratch + POSITIONS * in_stride;
+  int positions = positions_of(s->form);
+  float *v = scratch, *m = scratch + (size_t)positions * in_stride;
   int32_t end = (int32_t)end_pixel(own, g.tiles), panels = panels_of(s->out);
   for (int32_t group = 0; group < s->groups; group++) {
     int32_t panel = first_panel(own, group, s->groups, panels), until = end_panel(own, group, s->groups, panels);
-    int32_t channels = until * PANEL < s->made ? until * PANEL : s->made;
-    const float *u = weights + (size_t)group * POSITIONS * matrix;
+    int32_t channels = until * PANEL < s->to.channels ? until * PANEL : s->to.channels;
+    const float *u = weights + (size_t)group * MATRICES * matrix;
     for (int32_t first = (int32_t)first_pixel(own, g.tiles); first < end && panel < until; first += g.block) {
       int32_t tiles = end - first < g.block ? end - first : g.block;
-      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->read, v);
-      for (size_t p = 0; p < POSITIONS; p++)
-        product(s, v + p * in_stride, u + p * matrix, m + p * out_stride, tiles, g.block, panel, until);
-      FOR_FLOATS(s->dtype, results, &g, first, tiles, m, y, (int64_t)group * s->made, panel * PANEL, channels);
+      FOR_FORMS(s, inputs, &g, first, tiles, x, (int64_t)group * s->from.channels, v);
+      for (int p = 0; p < positions; p++)
+        product(s, v + (size_t)p * in_stride, u + (size_t)matrix_at(s->form, p) * matrix, m + (size_t)p * out_stride,
+                tiles, g.block, panel, until);
+      FOR_FORMS(s, results, &g, first, tiles, m, y, (int64_t)group * s->to.channels, panel * PANEL, channels);
     }
   }
 }
@@ -412,10 +279,10 @@ static void add_piece(const problem *piece, const float *u, float *gradient, boo
     for (int32_t c = 0; c < piece->out; c += LANES) {
       vec sum[TAPS];
       for (int k = 0; k < TAPS; k++)
-        sum[k] = accumulate ? load(ICL_F32, gradient + (size_t)k * to.position, c) : -(vec){0};
-      transform_back(u + i * piece->out + c, piece_stride(piece), sum);
+        sum[k] = accumulate ? load(ICL_F32, gradient + (size_t)k * to.apart, c) : -(vec){0};
+      transform_back(u + i * piece->out + c, piece_stride(piece), sum, piece->form);
       for (int k = 0; k < TAPS; k++)
-        put(gradient + (size_t)k * to.position + c, sum[k], !accumulate);
+        put(gradient + (size_t)k * to.apart + c, sum[k], !accumulate);
     }
 }
 
@@ -428,38 +295,40 @@ static void add_pieces(const grid *g, size_t group, int32_t tiles, const float *
     for (int32_t i = 0; i < s->in; i += DEPTH) {
       problem piece = piece_of(s, panel, i);
       float *own = gradient + start_of(s, group, panel, true) + i * TAPS * piece.out;
-      for (size_t p = 0; p < POSITIONS; p++)
-        correlate(&piece, v + p * in_stride + slice_of(i, g->block),
-                  m + p * out_stride + slice_of(panel * PANEL, g->block), u + p * piece_stride(&piece), tiles, g->block,
-                  false);
+      for (int p = 0; p < positions_of(s->form); p++)
+        correlate(&piece, v + (size_t)p * in_stride + slice_of(i, g->block),
+                  m + (size_t)p * out_stride + slice_of(panel * PANEL, g->block),
+                  u + (size_t)matrix_at(s->form, p) * piece_stride(&piece), tiles, g->block, !is_first(s->form, p));
       add_piece(&piece, u, own, accumulate);
     }
 }
 
 /* ---- weight gradients ---- */
 
-/* What it adds to the 36 positions of that gradient. */
+/* What it adds to the 36 matrices of that gradient. */
 static void add_positions(const grid *g, size_t group, int32_t tiles, const float *v, const float *m, float *gradient,
                           bool accumulate) {
   const problem *s = &g->problem;
   size_t in_stride = stride_of(g->block, s->in), out_stride = stride_of(g->block, s->out);
   size_t matrix = (size_t)s->in * (size_t)s->out;
   float *u = gradient + start_of(s, group, 0, false);
-  for (size_t p = 0; p < POSITIONS; p++)
-    correlate(s, v + p * in_stride, m + p * out_stride, u + p * matrix, tiles, g->block, accumulate);
+  for (int p = 0; p < positions_of(s->form); p++)
+    correlate(s, v + (size_t)p * in_stride, m + (size_t)p * out_stride, u + (size_t)matrix_at(s->form, p) * matrix,
+              tiles, g->block, accumulate || !is_first(s->form, p));
 }
 
 static void differentiate_any(const icl__conv_shape *shape, const void *x, const void *gy, float *gradient,
                               bool accumulate, float *scratch, bool fused) {
   grid g = grid_of(shape);
   const problem *s = &g.problem;
-  float *v = scratch, *m = v + POSITIONS * stride_of(g.block, s->in), *u = m + POSITIONS * stride_of(g.block, s->out);
+  size_t positions = (size_t)positions_of(s->form);
+  float *v = scratch, *m = v + positions * stride_of(g.block, s->in), *u = m + positions * stride_of(g.block, s->out);
   for (int32_t group = 0; group < s->groups; group++)
     for (int32_t first = 0; first < g.tiles; first += g.block) {
       int32_t tiles = g.tiles - first < g.block ? g.tiles - first : g.block;
       bool add = accumulate || first > 0;
-      FOR_FLOATS(s->dtype, inputs, &g, first, tiles, x, (int64_t)group * s->read, v);
-      FOR_FLOATS(s->dtype, gradients, &g, first, tiles, gy, (int64_t)group * s->made, m);
+      FOR_FORMS(s, inputs, &g, first, tiles, x, (int64_t)group * s->from.channels, v);
+      FOR_FORMS(s, gradients, &g, first, tiles, gy, (int64_t)group * s->to.channels, m);
       if (fused)
         add_pieces(&g, (size_t)group, tiles, v, m, u, gradient, add);
       else
@@ -482,15 +351,17 @@ static void differentiate_fused(const icl__conv_shape *shape, const void *x, con
 
 static bool fits(const icl__conv_shape *s) {
   for (int d = 0; d < 2; d++)
-    if (s->kernel[d] != 3 || s->stride[d] != 1 || s->padding[d] != 1)
+    if (s->kernel[d] != 3 || s->padding[d] != 1)
       return false;
+  if (s->stride[0] != s->stride[1] || s->stride[0] > 2)
+    return false;
   return s->groups == 1 || (s->x[2] / s->groups % SLICE == 0 && s->y[2] / s->groups % SLICE == 0);
 }
 
 static size_t scratch(const icl__conv_shape *shape) {
   problem s = problem_of(shape);
   int32_t block = block_of(&s, shape);
-  return POSITIONS * (stride_of(block, s.in) + stride_of(block, s.out));
+  return (size_t)positions_of(s.form) * (stride_of(block, s.in) + stride_of(block, s.out));
 }
 
 const icl__conv_kernel ISA_NAME(icl__winograd) = {
@@ -498,8 +369,8 @@ const icl__conv_kernel ISA_NAME(icl__winograd) = {
 };
 
 static bool fits_fused(const icl__conv_shape *shape) { return shape->direction == ICL__CONV_WEIGHT && fits(shape); }
-static size_t weights_fused(const icl__conv_shape *shape) { return weights(shape) / POSITIONS * TAPS; }
-static size_t scratch_fused(const icl__conv_shape *shape) { return scratch(shape) + POSITIONS * (DEPTH * PANEL + 16); }
+static size_t weights_fused(const icl__conv_shape *shape) { return weights(shape) / MATRICES * TAPS; }
+static size_t scratch_fused(const icl__conv_shape *shape) { return scratch(shape) + MATRICES * (DEPTH * PANEL + 16); }
 
 const icl__conv_kernel ISA_NAME(icl__winograd_fused) = {
     "winograd_fused", fits_fused, weights_fused, scratch_fused, NULL, NULL, differentiate_fused, finish_fused,
