@@ -122,6 +122,18 @@ static const layer layers[] = {
     {"few-tiles", 1, 32, 4, 512, 512, 3, 1, 1},
     {"few-tiles", 1, 64, 2, 512, 512, 3, 1, 1},
     {"few-tiles", 1, 4, 14, 256, 256, 3, 1, 1},
+    {"few-strided", 1, 2, 32, 64, 128, 3, 2, 1},
+    {"few-strided", 1, 4, 32, 64, 128, 3, 2, 1},
+    {"few-strided", 1, 8, 32, 64, 128, 3, 2, 1},
+    {"few-strided", 1, 16, 32, 64, 128, 3, 2, 1},
+    {"few-strided", 1, 2, 28, 256, 256, 3, 2, 1},
+    {"few-strided", 1, 4, 28, 256, 256, 3, 2, 1},
+    {"few-strided", 1, 8, 28, 256, 256, 3, 2, 1},
+    {"few-strided", 1, 16, 28, 256, 256, 3, 2, 1},
+    {"few-strided", 1, 4, 16, 320, 640, 3, 2, 1},
+    {"few-strided", 1, 8, 16, 320, 640, 3, 2, 1},
+    {"few-strided", 1, 16, 14, 512, 512, 3, 2, 1},
+    {"few-strided", 1, 32, 14, 512, 512, 3, 2, 1},
 };
 enum { LAYERS = sizeof layers / sizeof *layers };
 

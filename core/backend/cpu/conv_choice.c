@@ -79,11 +79,13 @@ static bool fills_slices(const icl__conv_shape *s, bool against_bf16) {
   return less >= LEAST && (!against_bf16 || in + out - less >= LARGER_BESIDE_BF16);
 }
 
-/* With stride 2 there are half as many products, not a quarter: from 64 channels on that is worth the transforms, but
- * not against kernels that multiply bf16. */
-static bool strides_well(const icl__conv_shape *s, bool against_bf16) {
-  enum { LEAST = 64 };
-  return s->stride[0] == 1 || (!against_bf16 && s->x[2] / s->groups >= LEAST && s->y[2] / s->groups >= LEAST);
+/* With stride 2 there are half as many products, not a quarter: that is worth the transforms from 64 channels on, of
+ * tiles that are nearly full and not few, but not against kernels that multiply bf16. */
+static bool strides_well(const icl__conv_shape *s, int64_t images, int64_t pixels, int64_t tiles, bool against_bf16) {
+  enum { LEAST = 64, FEWEST = 15 << 10 };
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
+  return !against_bf16 && in >= LEAST && out >= LEAST && 8 * pixels >= 7 * PIXELS * tiles &&
+         images * pixels * (in + out) >= PIXELS * FEWEST;
 }
 
 /* Tiles at the right and lower edge are computed as whole ones, so images that fill less than half of theirs do not
@@ -96,7 +98,9 @@ static bool prefers_winograd(const icl__conv_kernel *winograd, const icl__conv_s
   int64_t pixels = (int64_t)s->y[0] * s->y[1], tiles = (int64_t)((s->y[0] + 3) / 4) * ((s->y[1] + 3) / 4);
   size_t bytes = winograd->weights(s) / (size_t)s->groups * sizeof(float);
   bool against_bf16 = dnnl && s->dtype == ICL_BF16 && processor->dnnl_dot;
-  if (2 * pixels < PIXELS * tiles || !fills_slices(s, against_bf16) || !strides_well(s, against_bf16))
+  if (2 * pixels < PIXELS * tiles || !fills_slices(s, against_bf16))
+    return false;
+  if (s->stride[0] > 1 && !strides_well(s, images, pixels, tiles, against_bf16))
     return false;
   return images * pixels >= PIXELS * (bytes <= CACHE ? from->few : from->enough);
 }
