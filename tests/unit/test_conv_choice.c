@@ -144,7 +144,7 @@ static const row large[] = {
     /* WRN-28-10 */
     {{ICL_BF16, 8, 32, 32, 16, 160, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "winograd"},
     {{ICL_BF16, 8, 32, 32, 160, 160, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
-    {{ICL_BF16, 8, 32, 32, 160, 320, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
+    {{ICL_BF16, 8, 32, 32, 160, 320, {3, 3}, {2, 2}, {1, 1}, 1}, "winograd", "onednn"},
     {{ICL_BF16, 8, 32, 32, 160, 320, {1, 1}, {2, 2}, {0, 0}, 1}, "direct", "onednn"},
     {{ICL_BF16, 8, 16, 16, 320, 320, {3, 3}, {1, 1}, {1, 1}, 1}, "winograd", "onednn"},
     {{ICL_BF16, 8, 16, 16, 320, 640, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "onednn"},
@@ -158,7 +158,7 @@ static const row large[] = {
     /* ResNeXt 8x64d and 32x4d */
     {{ICL_BF16, 8, 32, 32, 64, 512, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
     {{ICL_BF16, 8, 32, 32, 512, 512, {3, 3}, {1, 1}, {1, 1}, 8}, "winograd", "onednn"},
-    {{ICL_BF16, 8, 32, 32, 1024, 1024, {3, 3}, {2, 2}, {1, 1}, 8}, "direct", "onednn"},
+    {{ICL_BF16, 8, 32, 32, 1024, 1024, {3, 3}, {2, 2}, {1, 1}, 8}, "winograd", "onednn"},
     {{ICL_BF16, 8, 8, 8, 2048, 1024, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "onednn"},
     {{ICL_BF16, 16, 32, 32, 128, 128, {3, 3}, {1, 1}, {1, 1}, 32}, "direct", "direct"},
     {{ICL_BF16, 16, 16, 16, 512, 512, {3, 3}, {2, 2}, {1, 1}, 32}, "direct", "direct"},
@@ -212,6 +212,12 @@ static const unit_row by_units[] = {
     {{ICL_F32, 64, 2, 2, 512, 512, {3, 3}, {1, 1}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
     {{ICL_F32, 32, 32, 32, 120, 48, {1, 1}, {1, 1}, {0, 0}, 1}, "direct", "direct", "onednn", "onednn"},
     {{ICL_F32, 8, 16, 16, 1024, 1024, {3, 3}, {1, 1}, {1, 1}, 8}, "winograd", "winograd", "winograd", "winograd"},
+    /* stride 2: enough tiles, too few, not full, too few channels */
+    {{ICL_F32, 8, 32, 32, 64, 128, {3, 3}, {2, 2}, {1, 1}, 1}, "winograd", "winograd", "onednn", "onednn"},
+    {{ICL_F32, 4, 32, 32, 64, 128, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
+    {{ICL_F32, 4, 16, 16, 320, 640, {3, 3}, {2, 2}, {1, 1}, 1}, "winograd", "winograd_fused", "onednn", "onednn"},
+    {{ICL_F32, 8, 28, 28, 256, 256, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
+    {{ICL_F32, 64, 32, 32, 48, 96, {3, 3}, {2, 2}, {1, 1}, 1}, "direct", "direct", "onednn", "onednn"},
 };
 #undef ODD
 enum { BY_UNITS = sizeof by_units / sizeof *by_units };
@@ -251,7 +257,8 @@ static const char *with_amx(const row *r) { return icl__dnnl_library ? r->amx : 
 /* Weight gradients of small images, and large ones, are turned back at once. */
 static const char *in_direction(const row *r, const char *name, int direction) {
   const conv_form *f = &r->form;
-  bool tiny = f->h * f->w <= 64, wide = f->in / f->groups * (f->out / f->groups) >= 1 << 15;
+  bool tiny = f->h * f->w <= 64 * f->stride[0] * f->stride[1],
+       wide = f->in / f->groups * (f->out / f->groups) >= 1 << 15;
   return direction == ICL__CONV_WEIGHT && (tiny || wide) && !strcmp(name, "winograd") ? "winograd_fused" : name;
 }
 
@@ -357,7 +364,9 @@ static const group_row by_groups[] = {
     {EACH_CHANNEL(7), &bf16, "onednn", "direct", "onednn", "direct"},
     {GROUPS_OF(4), &avx2, "direct", "direct", "direct", "direct"},
     {GROUPS_OF(4), &avx512, "direct", "direct", "direct", "direct"},
-    {GROUPS_OF(4), &bf16, "onednn", "direct", "onednn", "direct"},
+    {GROUPS_OF(2), &bf16, "direct", "direct", "direct", "direct"},
+    {GROUPS_OF(4), &bf16, "direct", "direct", "direct", "direct"},
+    {GROUPS_OF(8), &bf16, "onednn", "direct", "onednn", "direct"},
     {GROUPS_OF(4), &amx, "direct", "direct", "amx", "amx"},
     {GROUPS_OF(16), &avx2, "winograd", "winograd", "winograd", "winograd"},
     {GROUPS_OF(16), &bf16, "onednn", "winograd", "onednn", "winograd"},

@@ -142,22 +142,28 @@ static bool amx_suits(const icl__conv_shape *s) {
   return true;
 }
 
+/* Groups of two and four channels are faster by shuffles (direct_groups.h) than by any kernel of oneDNN. */
+static bool suits_shuffles(const icl__conv_shape *s) {
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
+  return s->groups > 1 && in == out && (in == 2 || in == 4);
+}
+
 /* Where processors of this kind multiply bf16, which is twice as fast as f32, oneDNN takes what Winograd's way does
  * not, but for weight gradients of narrow groups. */
 static bool prefers_dnnl(const icl__conv_shape *s, const icl__processor *processor) {
   enum { NARROW = 16 };
   bool thin = s->groups > 1 && s->x[2] / s->groups < NARROW && s->y[2] / s->groups < NARROW;
-  return s->dtype == ICL_BF16 && processor->dnnl_dot && !(thin && s->direction == ICL__CONV_WEIGHT);
+  return s->dtype == ICL_BF16 && processor->dnnl_dot && !suits_shuffles(s) &&
+         !(thin && s->direction == ICL__CONV_WEIGHT);
 }
 
-/* Groups of few channels have matrices that are mostly zeros to kernels of our own, which merge them. oneDNN has
- * kernels for groups of one channel, but no fast ones for gradients of more than 3x3 weights of those; and where
- * AVX-512 counts as `narrow` above, it is the faster one for wider groups, too, but for their weights. */
+/* oneDNN has kernels for groups of one channel, but no fast ones for gradients of more than 3x3 weights of those; and
+ * where AVX-512 counts as `narrow` above, it is the faster one for groups of up to 16, too, but for their weights. */
 static bool leaves_groups(const icl__conv_shape *s, const icl__processor *processor) {
   enum { FEW = 16, TAPS = 9 };
   int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
   bool weight = s->direction == ICL__CONV_WEIGHT;
-  if (s->groups == 1 || !(s->dtype == ICL_BF16 ? processor->dnnl_dot : processor->avx2))
+  if (s->groups == 1 || suits_shuffles(s) || !(s->dtype == ICL_BF16 ? processor->dnnl_dot : processor->avx2))
     return false;
   if (in == 1 && out == 1)
     return !weight || s->kernel[0] * s->kernel[1] <= TAPS;

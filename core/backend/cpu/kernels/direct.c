@@ -5,8 +5,9 @@
  * convolution as well, with turned weights. direct_problem.h says which pixels and taps belong together.
  *
  * Prepared weights: [group][panel of 2 registers of made channels][tap][read channel][lanes of the panel]. A weight
- * gradient is [group][made channel][tap][read channel] until it is finished. */
-#include "backend/cpu/kernels/direct_problem.h"
+ * gradient is [group][made channel][tap][read channel] until it is finished. Those of groups that are shuffled have a
+ * form of their own. */
+#include "backend/cpu/kernels/direct_groups.h"
 #include "backend/cpu/kernels/transpose.h"
 
 /* What is held in registers: PIXELS and two registers of made channels; of a weight gradient CHANNELS that are made and
@@ -21,17 +22,6 @@ enum { PIXELS = 4, CHANNELS = 4 };
 enum { PANEL = 2 * LANES, STRIPE = 3 * LANES };
 
 /* ---- forward, and input gradients ---- */
-
-typedef struct {
-  const problem *problem;
-  const float *from;    /* the strip */
-  const float *weights; /* of the group */
-  const run *runs;
-  int count;          /* of runs */
-  void *to;           /* images that are made */
-  int64_t channel;    /* the group's first */
-  int32_t first, end; /* panels of the group */
-} product;
 
 /* sum[p][c] += sum over k < depth of from[at[p] + k] w[k][c] */
 INLINE void multiply(vec sum[PIXELS][2], const float *from, const int64_t at[PIXELS], const float *w, int32_t depth,
@@ -100,6 +90,18 @@ NOINLINE void make_bf16(const product *m, const block *at) { make_block(m, at, I
 
 static size_t panels_of(const problem *l) { return (size_t)ceiling(l->made, PANEL); }
 
+static size_t weights_of_group(const problem *l) {
+  return l->shuffled ? group_weights(l) : panels_of(l) * PANEL * (size_t)l->taps * (size_t)l->depth;
+}
+
+static void make_some(const product *m, const block *at) {
+  bool half = m->problem->dtype == ICL_BF16;
+  if (m->problem->shuffled)
+    (half ? make_groups_bf16 : make_groups_f32)(m, at);
+  else
+    (half ? make_bf16 : make_f32)(m, at);
+}
+
 /* A group's share of one strip. */
 static void convolve_strip(const problem *l, portion own, const strip *at, const source *s, product *m,
                            run runs[KERNEL * KERNEL]) {
@@ -111,7 +113,7 @@ static void convolve_strip(const problem *l, portion own, const strip *at, const
     int64_t end = end_pixel(own, f.count);
     for (int64_t first = first_pixel(own, f.count); first < end; first += some.count) {
       find_pixels(l, at, &f, s, first, (int32_t)(end - first < most ? end - first : most), &some);
-      (l->dtype == ICL_BF16 ? make_bf16 : make_f32)(m, &some);
+      make_some(m, &some);
     }
   }
 }
@@ -131,7 +133,7 @@ static void convolve(const icl__conv_shape *shape, const void *from, const float
         continue;
       source s = read_strip(&l, &at, from, group, scratch);
       m.from = s.data;
-      m.weights = weights + (size_t)group * panels_of(&l) * PANEL * (size_t)l.taps * (size_t)l.depth;
+      m.weights = weights + (size_t)group * weights_of_group(&l);
       convolve_strip(&l, own, &at, &s, &m, runs);
     }
 }
@@ -231,6 +233,8 @@ static void correlate_run(const problem *l, const run *r, const float *from, con
   }
 }
 
+static size_t whole_gradient(const problem *l) { return (size_t)l->made * (size_t)l->taps * (size_t)l->depth; }
+
 static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradients,
                           bool accumulate, float *scratch) {
   problem l = problem_of(shape);
@@ -242,13 +246,19 @@ static void differentiate(const icl__conv_shape *shape, const void *x, const voi
     for (int32_t group = 0; group < l.groups; group++) {
       source s = read_strip(&l, &at, x, group, scratch);
       int count = runs_of(&l, &f, &s, runs);
-      float *gradient = gradients + (int64_t)group * l.made * l.taps * l.depth;
+      float *gradient = gradients + (size_t)group * (l.shuffled ? group_weights(&l) : whole_gradient(&l));
       for (int64_t first = 0; first < f.count; first += some.count) {
         find_pixels(&l, &at, &f, &s, first, GRADIENT_BLOCK, &some);
-        FOR_FLOATS(l.dtype, slice_channels, &l, &some, gy, (int64_t)group * l.made, g);
+        bool add = accumulate || at.image > 0 || at.row > 0 || first > 0;
+        if (l.shuffled)
+          FOR_FLOATS(l.dtype, pack_group_gradients, &l, &some, gy, (int64_t)group * l.made, g);
+        else
+          FOR_FLOATS(l.dtype, slice_channels, &l, &some, gy, (int64_t)group * l.made, g);
         for (int i = 0; i < count; i++)
-          correlate_run(&l, &runs[i], s.data + runs[i].from, &some, g, packed, gradient,
-                        accumulate || at.image > 0 || at.row > 0 || first > 0);
+          if (l.shuffled)
+            correlate_group_run(&l, &runs[i], s.data + runs[i].from, &some, g, gradient, add);
+          else
+            correlate_run(&l, &runs[i], s.data + runs[i].from, &some, g, packed, gradient, add);
       }
     }
   }
@@ -259,6 +269,10 @@ static void differentiate(const icl__conv_shape *shape, const void *x, const voi
 static void finish(const icl__conv_shape *s, const float *gradients, int count, size_t stride, float *hwio, int part,
                    int parts) {
   problem l = problem_of(s);
+  for (int64_t n = (int64_t)l.groups * part / parts; l.shuffled && n < (int64_t)l.groups * (part + 1) / parts; n++)
+    finish_groups(&l, gradients, count, stride, hwio, n);
+  if (l.shuffled)
+    return;
   int32_t in = l.depth / l.merged, out = l.made / l.merged, stripes = ceiling(l.depth, LANES);
   int64_t all = (int64_t)l.groups * l.taps * stripes;
   for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++) {
@@ -330,6 +344,10 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *weights,
   enum { NEAR = 64 }; /* channels whose weights stay in a cache while they are turned */
   problem l = problem_of(s);
   bool back = s->direction == ICL__CONV_INPUT;
+  for (int64_t n = (int64_t)l.groups * part / parts; l.shuffled && n < (int64_t)l.groups * (part + 1) / parts; n++)
+    prepare_groups(&l, back, hwio, weights, n);
+  if (l.shuffled)
+    return;
   int64_t panels = (int64_t)panels_of(&l), all = l.groups * panels, matrix = (int64_t)s->x[2] / s->groups * s->y[2];
   for (int64_t n = all * part / parts; n < all * (part + 1) / parts; n++)
     for (int32_t tap = 0; tap < l.taps; tap++) {
@@ -351,8 +369,8 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *weights,
 
 static size_t weights(const icl__conv_shape *s) {
   problem l = problem_of(s);
-  size_t made = s->direction == ICL__CONV_WEIGHT ? (size_t)l.made : panels_of(&l) * PANEL;
-  return (size_t)l.groups * (size_t)l.taps * (size_t)l.depth * made;
+  return (size_t)l.groups *
+         (s->direction == ICL__CONV_WEIGHT && !l.shuffled ? whole_gradient(&l) : weights_of_group(&l));
 }
 
 static size_t scratch(const icl__conv_shape *s) {

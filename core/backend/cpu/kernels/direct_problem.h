@@ -5,8 +5,9 @@
  * of channels of it, with its zeros.
  *
  * With a stride the pixels of an input gradient have phases: pixels whose places leave the same remainder are made by
- * the same taps. Narrow groups are merged until they have up to 8 channels: the matrix of their weights is zero outside
- * its diagonal blocks. */
+ * the same taps. Narrow groups are merged: as many as a register has lanes for, where they have 1, 2, 4 or 8 channels
+ * on both sides (direct_groups.h), until they have up to 8 channels otherwise: then the matrix of their weights is zero
+ * outside its diagonal blocks. */
 #ifndef ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
 #define ICL_BACKEND_CPU_KERNELS_DIRECT_PROBLEM_H
 
@@ -31,6 +32,7 @@ typedef struct {
   int32_t images, taps;
   int32_t merged, groups; /* groups of the layer in one of these; of these */
   int32_t depth, made;    /* channels of a group that are read, that are made */
+  int32_t shuffled;       /* channels of a group of the layer, on either side, if they are; else 0 */
   bool copied;
   int32_t strip_images, strip_rows; /* whole images, or rows of one; rows are those of a phase */
   int32_t block;                    /* pixels */
@@ -56,7 +58,9 @@ static inline void choose_strip(problem *l) {
 
 static inline problem problem_of(const icl__conv_shape *s) {
   bool back = s->direction == ICL__CONV_INPUT;
-  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, merged = merged_groups(s->groups, in, out, NARROW);
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
+  bool shuffles = s->groups > 1 && in == out && in <= NARROW && in < LANES && LANES % in == 0;
+  int32_t merged = merged_groups(s->groups, in, out, shuffles ? LANES : NARROW);
   problem l = {.dtype = s->dtype,
                .scan = {scan_of(s, 0), scan_of(s, 1)},
                .images = s->images,
@@ -64,8 +68,9 @@ static inline problem problem_of(const icl__conv_shape *s) {
                .merged = merged,
                .groups = s->groups / merged,
                .depth = merged * (back ? out : in),
-               .made = merged * (back ? in : out)};
-  l.copied = s->dtype != ICL_F32 || needs_zeros(&l.scan[0]) || needs_zeros(&l.scan[1]);
+               .made = merged * (back ? in : out),
+               .shuffled = shuffles ? in : 0};
+  l.copied = shuffles || s->dtype != ICL_F32 || needs_zeros(&l.scan[0]) || needs_zeros(&l.scan[1]);
   int32_t fit = CACHED / l.depth;
   l.block = fit < FEW ? FEW : smaller(fit, BLOCK);
   choose_strip(&l);
@@ -132,11 +137,11 @@ static inline source read_strip(const problem *l, const strip *at, const void *i
   return (source){(const float *)images + (int64_t)group * l->depth, image, row, pixel};
 }
 
-/* Floats of a copy, in whole cache lines. */
+/* Floats of a copy, in whole cache lines; whole registers may be read from the last pixel on. */
 static inline size_t strip_floats(const problem *l) {
   const scan *y = &l->scan[0], *x = &l->scan[1];
   size_t pixels = (size_t)l->strip_images * (size_t)extent(y, l->strip_rows) * (size_t)extent(x, pixels_of(x));
-  return l->copied ? (pixels * (size_t)l->depth + 15) / 16 * 16 : 0;
+  return l->copied ? (pixels * (size_t)l->depth + LANES + 15) / 16 * 16 : 0;
 }
 
 /* ---- pixels of one phase in a strip ---- */
@@ -208,5 +213,18 @@ static inline void find_pixels(const problem *l, const strip *at, const field *f
     }
   }
 }
+
+/* ---- what is made of a group ---- */
+
+typedef struct {
+  const problem *problem;
+  const float *from;    /* the strip */
+  const float *weights; /* of the group */
+  const run *runs;
+  int count;          /* of runs */
+  void *to;           /* images that are made */
+  int64_t channel;    /* the group's first */
+  int32_t first, end; /* panels of the group */
+} product;
 
 #endif
