@@ -87,7 +87,7 @@ INLINE void results(const grid *g, int32_t first, int32_t tiles, const float *m,
   }
 }
 
-/* ---- weights and their gradients in memory ---- */
+/* ---- weights and their gradients in memory: HALVED stands for DOUBLED as well ---- */
 
 /* Floats of a panel from a matrix, or a tap, to the next, and from an input channel to the next. */
 typedef struct {
@@ -138,7 +138,7 @@ INLINE void prepare_turned(const square *w, float *u, size_t step, size_t stride
     transform_weights(g[i], u + i * step, stride, f, large);
 }
 
-INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts,
+INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *weights, int part, int parts, form f,
                         bool large) {
   problem p = problem_of(shape);
   const problem *s = &p;
@@ -158,9 +158,9 @@ INLINE void prepare_any(const icl__conv_shape *shape, const float *hwio, float *
         w.in = lanes_at(s->from.channels, i);
         w.out = lanes_at(s->to.channels, o);
         if (back)
-          prepare_turned(&w, to, step, (size_t)s->in * (size_t)s->out, s->form, large);
+          prepare_turned(&w, to, step, (size_t)s->in * (size_t)s->out, f, large);
         else
-          prepare_straight(&w, to, step, (size_t)s->in * (size_t)s->out, s->form, large);
+          prepare_straight(&w, to, step, (size_t)s->in * (size_t)s->out, f, large);
       }
   }
 }
@@ -171,13 +171,20 @@ static size_t weights(const icl__conv_shape *shape) {
 }
 
 /* What outgrows the cache of a core has left it when it is read. */
-static void prepare(const icl__conv_shape *shape, const float *hwio, float *to, int part, int parts) {
+INLINE void prepare_form(const icl__conv_shape *shape, const float *hwio, float *to, int part, int parts, form f) {
   if (weights(shape) * sizeof *to > cache_of(shape)) {
-    prepare_any(shape, hwio, to, part, parts, true);
+    prepare_any(shape, hwio, to, part, parts, f, true);
     end_streams();
   } else {
-    prepare_any(shape, hwio, to, part, parts, false);
+    prepare_any(shape, hwio, to, part, parts, f, false);
   }
+}
+
+static void prepare(const icl__conv_shape *shape, const float *hwio, float *to, int part, int parts) {
+  if (shape->stride[0] == 1)
+    prepare_form(shape, hwio, to, part, parts, SAME);
+  else
+    prepare_form(shape, hwio, to, part, parts, HALVED);
 }
 
 /* Gradients of `count` threads, each brought back before it is added: so a process may have any of them. */
@@ -197,7 +204,7 @@ INLINE void add_back(const float *u, size_t apart, int count, size_t stride, flo
 }
 
 INLINE void finish_any(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
-                       int part, int parts, bool fused) {
+                       int part, int parts, form f, bool fused) {
   problem p = problem_of(shape);
   const problem *s = &p;
   int panels = panels_of(s->out), all = s->groups * panels;
@@ -210,18 +217,21 @@ INLINE void finish_any(const icl__conv_shape *shape, const float *gradients, int
     for (size_t i = 0; i < read; i++)
       for (int32_t o = first; o < s->to.channels && o < first + PANEL; o += LANES)
         add_back(u + i * from.row + (o - first), from.apart, count, stride, hwio + i * row + group * made + (size_t)o,
-                 read * row, lanes_at(s->to.channels, o), s->form, fused);
+                 read * row, lanes_at(s->to.channels, o), f, fused);
   }
 }
 
 static void finish(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
                    int part, int parts) {
-  finish_any(shape, gradients, count, stride, hwio, part, parts, false);
+  if (shape->stride[0] == 1)
+    finish_any(shape, gradients, count, stride, hwio, part, parts, SAME, false);
+  else
+    finish_any(shape, gradients, count, stride, hwio, part, parts, HALVED, false);
 }
 
 static void finish_fused(const icl__conv_shape *shape, const float *gradients, int count, size_t stride, float *hwio,
                          int part, int parts) {
-  finish_any(shape, gradients, count, stride, hwio, part, parts, true);
+  finish_any(shape, gradients, count, stride, hwio, part, parts, SAME, true); /* nothing is left to be turned back */
 }
 
 /* ---- results, and input gradients ---- */
@@ -273,14 +283,14 @@ static problem piece_of(const problem *s, int panel, int32_t i) {
   return piece;
 }
 
-static void add_piece(const problem *piece, const float *u, float *gradient, bool accumulate) {
+INLINE void add_piece(const problem *piece, const float *u, float *gradient, bool accumulate, form f) {
   layout to = layout_of(piece, piece->out / LANES, true);
   for (int32_t i = 0; i < piece->in; i++, gradient += to.row)
     for (int32_t c = 0; c < piece->out; c += LANES) {
       vec sum[TAPS];
       for (int k = 0; k < TAPS; k++)
         sum[k] = accumulate ? load(ICL_F32, gradient + (size_t)k * to.apart, c) : -(vec){0};
-      transform_back(u + i * piece->out + c, piece_stride(piece), sum, piece->form);
+      transform_back(u + i * piece->out + c, piece_stride(piece), sum, f);
       for (int k = 0; k < TAPS; k++)
         put(gradient + (size_t)k * to.apart + c, sum[k], !accumulate);
     }
@@ -299,7 +309,10 @@ static void add_pieces(const grid *g, size_t group, int32_t tiles, const float *
         correlate(&piece, v + (size_t)p * in_stride + slice_of(i, g->block),
                   m + (size_t)p * out_stride + slice_of(panel * PANEL, g->block),
                   u + (size_t)matrix_at(s->form, p) * piece_stride(&piece), tiles, g->block, !is_first(s->form, p));
-      add_piece(&piece, u, own, accumulate);
+      if (s->form == SAME)
+        add_piece(&piece, u, own, accumulate, SAME);
+      else
+        add_piece(&piece, u, own, accumulate, HALVED);
     }
 }
 
