@@ -14,7 +14,8 @@
  *   block     what is worked on together, so that it stays in a cache
  *   panel     the columns of a matrix that one or two registers hold, over the whole depth of a product
  *   slice     a few channels that lie together in scratch memory
- *   tile      4x4 results of minimal filtering; a patch is the pixels that it reads or makes (winograd_tile.h)
+ *   tile      4x4 results of minimal filtering, or 8x8 pixels of an input gradient of stride 2; a patch is the pixels
+ *             that it reads or makes (winograd_tile.h)
  *   window    the pixels of an input that pooling makes one result of
  *   strip     rows of an image that are copied with zeros around them (direct_problem.h)
  *   scan      how a convolution goes along one axis of its images (scan.h)
