@@ -233,7 +233,9 @@ static void correlate_run(const problem *l, const run *r, const float *from, con
   }
 }
 
-static size_t whole_gradient(const problem *l) { return (size_t)l->made * (size_t)l->taps * (size_t)l->depth; }
+static size_t gradient_of_group(const problem *l) {
+  return l->shuffled ? group_weights(l) : (size_t)l->made * (size_t)l->taps * (size_t)l->depth;
+}
 
 static void differentiate(const icl__conv_shape *shape, const void *x, const void *gy, float *gradients,
                           bool accumulate, float *scratch) {
@@ -246,7 +248,7 @@ static void differentiate(const icl__conv_shape *shape, const void *x, const voi
     for (int32_t group = 0; group < l.groups; group++) {
       source s = read_strip(&l, &at, x, group, scratch);
       int count = runs_of(&l, &f, &s, runs);
-      float *gradient = gradients + (size_t)group * (l.shuffled ? group_weights(&l) : whole_gradient(&l));
+      float *gradient = gradients + (size_t)group * gradient_of_group(&l);
       for (int64_t first = 0; first < f.count; first += some.count) {
         find_pixels(&l, &at, &f, &s, first, GRADIENT_BLOCK, &some);
         bool add = accumulate || at.image > 0 || at.row > 0 || first > 0;
@@ -369,8 +371,7 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *weights,
 
 static size_t weights(const icl__conv_shape *s) {
   problem l = problem_of(s);
-  return (size_t)l.groups *
-         (s->direction == ICL__CONV_WEIGHT && !l.shuffled ? whole_gradient(&l) : weights_of_group(&l));
+  return (size_t)l.groups * (s->direction == ICL__CONV_WEIGHT ? gradient_of_group(&l) : weights_of_group(&l));
 }
 
 static size_t scratch(const icl__conv_shape *s) {
