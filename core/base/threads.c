@@ -14,7 +14,6 @@
 #include <omp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,17 +69,24 @@ static bool arrive(team *t, int count) {
   return true;
 }
 
+static int first_turn(const team *t) { return t->crowded ? SPINS : 0; }
+
+/* What a thread does that has looked for something so many times. */
+static inline void pass_turn(int turn) {
+  if (turn < SPINS)
+    relax();
+  else
+    sched_yield();
+}
+
 static void wait_for_all(team *t) {
   unsigned phase = atomic_load(&t->phase);
   if (arrive(t, 1))
     return;
-  for (int i = t->crowded ? SPINS : 0; i < SPINS + YIELDS; i++) {
+  for (int i = first_turn(t); i < SPINS + YIELDS; i++) {
     if (atomic_load_explicit(&t->phase, memory_order_acquire) != phase)
       return;
-    if (i < SPINS)
-      relax();
-    else
-      sched_yield();
+    pass_turn(i);
   }
   pthread_mutex_lock(&t->lock);
   atomic_fetch_add(&t->sleepers, 1);
@@ -93,6 +99,12 @@ static void wait_for_all(team *t) {
 void icl__team_barrier(void) {
   if (current)
     wait_for_all(current);
+}
+
+/* It is not long until then: the other thread is at work. */
+void icl__team_await(const atomic_int *value, int wanted) {
+  for (int i = first_turn(current); atomic_load_explicit(value, memory_order_acquire) != wanted; i += i < SPINS)
+    pass_turn(i);
 }
 
 /* ---- making and stopping a team ---- */

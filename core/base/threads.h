@@ -7,6 +7,7 @@
 #define ICL_BASE_THREADS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/status.h"
 
@@ -20,6 +21,9 @@ icl_status icl__team_run(int threads, void (*body)(int thread, int threads, void
 
 /* Inside a body: waits until every thread of its team is here. All of them must call it equally often. */
 void icl__team_barrier(void);
+
+/* Inside a body: waits until *value is `wanted`, which another thread of its team stores with what it made before. */
+void icl__team_await(const atomic_int *value, int wanted);
 
 /* Starts a thread that takes no signal which a host program may want to handle itself, so that a signal interrupts the
  * thread that waits for it. Returns an errno value, 0 for success. */

@@ -1,9 +1,10 @@
 /* plan.h - a plan: what a recorded step becomes, as its stages and a device see it.
  *
- * Nodes that share a batch on axis 0 form a domain. Time runs in phases 1..n, each of one domain: every thread walks
- * its own images chunk by chunk through the map ops and partial sums of the phase. After phase p comes section p, where
- * global ops run in waves parted by barriers, split among threads. Section 0 comes before phase 1; the last section
- * holds the writes of states. Times order lifetimes: 2 p is phase p, 2 p + 1 is section p.
+ * Nodes that share a batch on axis 0 form a domain. Time runs in phases 1..n, each of one domain: the images are
+ * shared out evenly among the threads, and walk chunk by chunk through the map ops and partial sums of the phase. After
+ * phase p comes section p, where global ops run in waves parted by barriers, split among threads. Section 0 comes
+ * before phase 1; the last section holds the writes of states. Times order lifetimes: 2 p is phase p, 2 p + 1 is
+ * section p.
  *
  * What an all_reduce sends is on its way during phases: its input is there before one, its value after the same one or
  * a later one. A phase may have nothing else to do; the last one of a plan that sends has not, so that no rank stores
@@ -47,7 +48,7 @@ typedef enum {
   ICL__STORE_BATCH,   /* arena, all images */
   ICL__STORE_CHUNK,   /* scratch of each thread, one chunk of images */
   ICL__STORE_SHARED,  /* arena, one value */
-  ICL__STORE_PARTIAL, /* arena, one partial result a thread */
+  ICL__STORE_PARTIAL, /* arena, one partial result for the images of each thread */
   ICL__STORE_BLOCK,   /* scratch of each thread, one block of a chain */
   ICL__STORE_LASTING  /* memory that the next run finds as it was */
 } icl__store;
@@ -124,7 +125,7 @@ struct icl__pnode {
   int wave, on;
 
   /* storage.c */
-  size_t offset, bytes; /* bytes: of one image for BATCH and CHUNK, of one thread for PARTIAL */
+  size_t offset, bytes; /* bytes: of one image for BATCH and CHUNK, of the images of one thread for PARTIAL */
 };
 
 typedef struct {

@@ -376,3 +376,25 @@ TEST(an_interrupt_drops_the_step) {
   CHECK_NEAR(net_item(net_op2(n, "add", net_number(n, 1), net_number(n, 1))), 2, 0); /* the engine goes on */
   net_close(n, s);
 }
+
+/* More threads than most machines have cores: some are late, and others take their chunks. */
+TEST(it_does_not_show_which_thread_took_a_chunk) {
+  enum { THREADS = 7, IMAGES = 40, STEPS = 4, TIMES = 5 };
+  double loss[STEPS];
+  for (int time = 0; time < TIMES; time++) {
+    net *n = net_new(&(icl_config){.threads = THREADS, .chunk = 1});
+    icl_tensor *x = net_images(n, IMAGES, 8, 3), *labels = net_labels(n, IMAGES);
+    for (int step = 0; step < STEPS; step++) {
+      net_rewind(n);
+      CHECK_OK(icl_step_begin(n->engine));
+      icl_tensor *y = net_loss(n, net_resnet(n, x, 1, 8), labels);
+      CHECK_OK(icl_tensor_keep(y));
+      net_update(n, y, 0.1);
+      CHECK_OK(icl_step_end(n->engine));
+      if (time == 0)
+        loss[step] = net_item(y);
+      CHECK_NEAR(net_item(y), loss[step], 0);
+    }
+    net_free(n);
+  }
+}

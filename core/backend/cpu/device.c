@@ -45,6 +45,8 @@ void icl__cpu_describe(void *device, char *text, size_t size) {
 static void discard(void *device, void *program) {
   icl__cpu_program *p = program;
   (void)device;
+  icl__free(p->taken);
+  icl__free(p->added);
   icl__free(p->waiting);
   icl__free(p->request);
   icl__free(p);
@@ -59,9 +61,14 @@ static icl_status compile(void *device, icl__plan *plan, void **result) {
   program->plan = plan;
   for (int k = 0; k < plan->outputs; k++)
     program->overwrites |= plan->in_place[k];
+  for (int p = 1; p <= plan->phases; p++)
+    if ((size_t)plan->phase[p].instructions > program->instructions)
+      program->instructions = (size_t)plan->phase[p].instructions;
+  program->taken = icl__calloc((size_t)cpu->threads, sizeof *program->taken);
+  program->added = icl__calloc((size_t)cpu->threads * program->instructions, sizeof *program->added);
   program->waiting = icl__calloc(2 * (size_t)cpu->threads, sizeof *program->waiting);
   program->request = icl__calloc((size_t)plan->buckets, sizeof(icl__request *));
-  if (!program->waiting || !program->request) {
+  if (!program->taken || !program->added || !program->waiting || !program->request) {
     discard(device, program);
     return ICL_ENOMEM;
   }

@@ -112,7 +112,7 @@ static void by_thread(icl__text *out, const icl__cpu_program *p) {
     double busy = 0;
     for (int i = 0; i < p->plan->nodes; i++)
       busy += icl__unit_of(p->plan->node[i])->seconds[t];
-    icl__say(out, "thread %d: busy %.3f ms, waiting %.3f ms after phases, %.3f ms in sections\n", t,
+    icl__say(out, "thread %d: busy %.3f ms, waiting %.3f ms in phases, %.3f ms in sections\n", t,
              1e3 * busy / timed_runs(p), 1e3 * p->waiting[2 * t] / timed_runs(p),
              1e3 * p->waiting[2 * t + 1] / timed_runs(p));
   }

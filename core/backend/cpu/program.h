@@ -42,7 +42,10 @@ typedef struct {
 typedef struct {
   icl__cpu_device *device;
   icl__plan *plan;
-  double *waiting;         /* by thread: at barriers after phases, then after sections */
+  atomic_int *taken;       /* by share: chunks of the phase that threads have taken */
+  atomic_int *added;       /* [share * instructions + instruction]: chunks that have been added to a partial result */
+  size_t instructions;     /* of a phase, at most */
+  double *waiting;         /* by thread: in phases and at barriers after them, then in sections */
   icl__request **request;  /* by bucket: on its way */
   double sending, blocked; /* seconds that it took to send, and that the first thread waited for the end of it */
   uint64_t runs;

@@ -18,7 +18,8 @@ typedef struct {
   int thread;
   char *arena, *scratch, *workspace;
   int64_t first, images; /* the chunk */
-  bool first_chunk;
+  int share;             /* of the images of the phase, which it is part of */
+  bool first_chunk;      /* of that share */
   bool firm; /* nothing stops the run any more: the other ranks count on it */
 } icl__cpu_worker;
 

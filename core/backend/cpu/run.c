@@ -1,5 +1,8 @@
-/* run.c - replaying a plan: one parallel region a step; each thread walks its own images phase by phase, chunk by
- * chunk.
+/* run.c - replaying a plan: one parallel region a step; each thread walks its share of the images phase by phase, chunk
+ * by chunk, and then helps others with theirs.
+ *
+ * What is summed up does not depend on who does it: a share has partial results of its own, to which its chunks are
+ * added in their order. A thread that is early waits for the one that has the chunk before, at each such op anew.
  *
  * Nothing is decided here. All that can fail comes before the last section, which holds the writes of states: a thread
  * that meets an error says so, and all of them leave at the next barrier. What is sent to other ranks leaves at the
@@ -47,7 +50,7 @@ void *icl__cpu_address(const worker *w, const icl__pnode *v, bool images) {
   case ICL__STORE_LASTING:
     return (char *)b->lasting + v->offset + skip;
   case ICL__STORE_PARTIAL:
-    return w->arena + v->offset + (size_t)w->thread * v->bytes;
+    return w->arena + v->offset + (size_t)w->share * v->bytes;
   case ICL__STORE_NONE:
     break;
   }
@@ -82,8 +85,8 @@ static icl_status run_conv(const worker *w, const icl__pnode *v, int part, int p
                        icl__cpu_address(w, v, true), w->workspace, part, parts);
 }
 
-static const char *partial_of(const worker *w, const icl__pnode *r, int thread) {
-  return w->arena + r->offset + (size_t)thread * r->bytes;
+static const char *partial_of(const worker *w, const icl__pnode *r, int share) {
+  return w->arena + r->offset + (size_t)share * r->bytes;
 }
 
 static void finish_floats(const worker *w, const icl__pnode *v, int64_t first, int64_t end) {
@@ -126,7 +129,7 @@ static void finish_bn_sums(const worker *w, const icl__pnode *v, int64_t first, 
   }
 }
 
-/* Partial results of all threads are added in their order, so that the sum is the same in every run. */
+/* Partial results of all shares are added in their order, so that the sum is the same in every run. */
 static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
   bool sums = v->in[0]->op == ICL__OP_bn_sums;
   int64_t n = sums ? v->shape[1] : icl__count(v->rank, v->shape), first = n * part / parts,
@@ -273,13 +276,21 @@ static bool is_stopped(worker *w) {
   return true;
 }
 
+static void forget_chunks(icl__cpu_program *p) {
+  size_t shares = (size_t)p->device->threads;
+  memset(p->taken, 0, shares * sizeof *p->taken);
+  memset(p->added, 0, shares * p->instructions * sizeof *p->added);
+}
+
 /* Returns false when all threads have to leave. */
 static bool barrier(worker *w, bool section) {
-  const icl__cpu_program *program = w->run->program;
+  icl__cpu_program *program = w->run->program;
   double start = program->device->profile ? icl__seconds() : 0;
   icl__team_barrier();
   if (w->thread == 0) {
     is_stopped(w);
+    if (!section)
+      forget_chunks(program);
     atomic_store(&w->run->leave, atomic_load(&w->run->status) != ICL_OK);
   }
   icl__team_barrier();
@@ -315,19 +326,60 @@ static void clear_partials(worker *w, const icl__phase *phase) {
   }
 }
 
-static void run_images(worker *w, const icl__phase *phase) {
-  int64_t n = w->plan->domain_size[phase->domain], threads = w->plan->policy.threads;
-  int64_t begin = icl__plan_first_image(n, w->thread, (int)threads);
-  int64_t own = icl__plan_first_image(n, w->thread + 1, (int)threads) - begin, chunks = icl__chunks(own, phase->chunk);
-  if (!own)
-    clear_partials(w, phase);
-  for (int64_t k = 0; k < chunks && !is_stopped(w); k++) { /* the barrier tells everybody why */
+/* Does the op add to a partial result, itself or by what it is joined with? */
+static bool adds_up(const icl__pnode *v) {
+  return v->behaviour == ICL__REDUCE || icl__unit_of(v)->kind == ICL__UNIT_ADD_SUMS;
+}
+
+static void await_chunk(const worker *w, const atomic_int *added, int before) {
+  const icl__cpu_program *program = w->run->program;
+  double start = program->device->profile ? icl__seconds() : 0;
+  icl__team_await(added, before);
+  if (program->device->profile)
+    program->waiting[2 * w->thread] += icl__seconds() - start;
+}
+
+static void run_chunk(worker *w, const icl__phase *phase, int k) {
+  atomic_int *added = w->run->program->added + (size_t)w->share * w->run->program->instructions;
+  for (int i = 0; i < phase->instructions; i++) {
+    bool adds = adds_up(phase->instruction[i]);
+    if (adds && atomic_load_explicit(&added[i], memory_order_acquire) != k)
+      await_chunk(w, &added[i], k);
+    run_node(w, phase->instruction[i], 0, 1);
+    if (adds)
+      atomic_store_explicit(&added[i], k + 1, memory_order_release);
+  }
+}
+
+/* The chunks of a share that no thread has taken. One that is taken is run to its end, so that nobody waits in vain. */
+static void run_share(worker *w, const icl__phase *phase) {
+  int64_t n = w->plan->domain_size[phase->domain];
+  int threads = w->plan->policy.threads, k;
+  atomic_int *taken = &w->run->program->taken[w->share];
+  int64_t begin = icl__plan_first_image(n, w->share, threads);
+  int64_t own = icl__plan_first_image(n, w->share + 1, threads) - begin, chunks = icl__chunks(own, phase->chunk);
+  while (!is_stopped(w) && (k = atomic_fetch_add(taken, 1)) < chunks) { /* the barrier tells everybody why */
     w->first = begin + own * k / chunks;
     w->images = begin + own * (k + 1) / chunks - w->first;
     w->first_chunk = k == 0;
-    for (int i = 0; i < phase->instructions; i++)
-      run_node(w, phase->instruction[i], 0, 1);
+    run_chunk(w, phase, k);
   }
+}
+
+static bool is_empty(const worker *w, const icl__phase *phase) {
+  int64_t n = w->plan->domain_size[phase->domain];
+  int threads = w->plan->policy.threads;
+  return icl__plan_first_image(n, w->share, threads) == icl__plan_first_image(n, w->share + 1, threads);
+}
+
+static void run_images(worker *w, const icl__phase *phase) {
+  if (is_empty(w, phase))
+    clear_partials(w, phase);
+  for (int i = 0; i < w->plan->policy.threads; i++) {
+    w->share = (w->thread + i) % w->plan->policy.threads;
+    run_share(w, phase);
+  }
+  w->share = w->thread;
   w->first = w->images = 0;
   w->first_chunk = true;
 }
@@ -385,6 +437,7 @@ static void work(int thread, int threads, void *context) {
   worker w = {.run = run,
               .plan = plan,
               .thread = thread,
+              .share = thread,
               .arena = arena,
               .scratch = scratch,
               .workspace = scratch + plan->scratch_bytes,
@@ -402,6 +455,7 @@ static icl_status run_all(icl__cpu_program *p, const icl__bindings *bindings) {
   replay run = {.program = p, .bindings = bindings};
   atomic_init(&run.status, ICL_OK);
   atomic_init(&run.leave, 0);
+  forget_chunks(p);
   ICL__TRY(icl__team_run(p->device->threads, work, &run));
   int status = atomic_load(&run.status);
   return status == ICL_OK ? ICL_OK : icl__fail((icl_status)status, "%s", run.message);
