@@ -69,7 +69,7 @@ static bool arrive(team *t, int count) {
   return true;
 }
 
-static int first_turn(const team *t) { return t->crowded ? SPINS : 0; }
+static int first_turn(const team *t) { return t && t->crowded ? SPINS : 0; }
 
 /* What a thread does that has looked for something so many times. */
 static inline void pass_turn(int turn) {

@@ -48,6 +48,31 @@ TEST(team_barriers_order_memory) {
     check_board(threads);
 }
 
+typedef struct {
+  int sum; /* plain memory: only the turns order it */
+  atomic_int turn;
+} relay;
+
+/* The threads add to one sum in turns. */
+static void run_relay(int thread, int threads, void *context) {
+  relay *r = context;
+  for (int turn = thread; turn < ROUNDS * threads; turn += threads) {
+    icl__team_await(&r->turn, turn);
+    r->sum = r->sum * 3 % 1000003 + thread;
+    atomic_store_explicit(&r->turn, turn + 1, memory_order_release);
+  }
+}
+
+TEST(team_threads_await_their_turns) {
+  for (int threads = 1; threads <= MOST; threads++) {
+    relay r = {0}, alone = {0};
+    CHECK_OK(icl__team_run(threads, run_relay, &r));
+    for (int turn = 0; turn < ROUNDS * threads; turn++)
+      alone.sum = alone.sum * 3 % 1000003 + turn % threads;
+    CHECK_EQ(r.sum, alone.sum);
+  }
+}
+
 static void count(int thread, int threads, void *context) {
   (void)threads;
   int *counts = context;
