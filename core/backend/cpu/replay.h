@@ -18,9 +18,9 @@ typedef struct {
   int thread;
   char *arena, *scratch, *workspace;
   int64_t first, images; /* the chunk */
-  int share;             /* of the images of the phase, which it is part of */
+  int share;             /* of the phase's images: that which the chunk is part of */
   bool first_chunk;      /* of that share */
-  bool firm; /* nothing stops the run any more: the other ranks count on it */
+  bool firm;             /* nothing stops the run any more: the other ranks count on it */
 } icl__cpu_worker;
 
 /* Where a value lies. `images`: read or written image by image, so from the first of the chunk on. */

@@ -29,6 +29,18 @@ static void fail(worker *w, icl_status status) {
   }
 }
 
+/* ---- times, when profiling ---- */
+
+static double begin_time(const worker *w) { return w->run->program->device->profile ? icl__seconds() : 0; }
+
+static void end_time(const worker *w, double begin, double *spent) {
+  if (w->run->program->device->profile)
+    *spent += icl__seconds() - begin;
+}
+
+/* Seconds that the thread has waited, in phases or in sections. */
+static double *waiting(const worker *w, bool section) { return &w->run->program->waiting[2 * w->thread + section]; }
+
 /* ---- where values lie ---- */
 
 void *icl__cpu_address(const worker *w, const icl__pnode *v, bool images) {
@@ -207,10 +219,9 @@ static icl_status run_unit(worker *w, const icl__pnode *v, int part, int parts) 
 
 static void run_node(worker *w, icl__pnode *v, int part, int parts) {
   const icl__cpu_device *device = w->run->program->device;
-  double start = device->profile ? icl__seconds() : 0;
+  double begin = begin_time(w);
   icl_status status = run_unit(w, v, part, parts);
-  if (device->profile)
-    icl__unit_of(v)->seconds[w->thread] += icl__seconds() - start;
+  end_time(w, begin, &icl__unit_of(v)->seconds[w->thread]);
   if (status == ICL_OK && device->check_nan && icl__unit_of(v)->kind != ICL__UNIT_NONE && can_check(v))
     status = check_value(w, v);
   if (status != ICL_OK)
@@ -232,7 +243,7 @@ static void cut_view(const worker *w, const icl__pnode *v, int64_t first, int64_
 
 static void run_block(worker *w, const icl__pnode *v, int64_t first, int64_t count) {
   const icl__cpu_device *device = w->run->program->device;
-  double start = device->profile ? icl__seconds() : 0;
+  double begin = begin_time(w);
   icl__unit *unit = icl__unit_of(v);
   icl__call call = unit->call;
   cut_view(w, v, first, count, &call.out);
@@ -240,8 +251,7 @@ static void run_block(worker *w, const icl__pnode *v, int64_t first, int64_t cou
     cut_view(w, v->in[j], first, count, &call.in[j]);
   call.scratch = w->workspace;
   unit->kernel(&call);
-  if (device->profile)
-    unit->seconds[w->thread] += icl__seconds() - start;
+  end_time(w, begin, &unit->seconds[w->thread]);
   icl_status status = device->check_nan && can_check(v) ? check_nan(v, &call.out) : ICL_OK;
   if (status != ICL_OK)
     fail(w, status);
@@ -276,6 +286,7 @@ static bool is_stopped(worker *w) {
   return true;
 }
 
+/* Behind each phase: so the next one, of this run or of another, finds that none is taken. */
 static void forget_chunks(icl__cpu_program *p) {
   size_t shares = (size_t)p->device->threads;
   memset(p->taken, 0, shares * sizeof *p->taken);
@@ -284,18 +295,16 @@ static void forget_chunks(icl__cpu_program *p) {
 
 /* Returns false when all threads have to leave. */
 static bool barrier(worker *w, bool section) {
-  icl__cpu_program *program = w->run->program;
-  double start = program->device->profile ? icl__seconds() : 0;
+  double begin = begin_time(w);
   icl__team_barrier();
   if (w->thread == 0) {
     is_stopped(w);
     if (!section)
-      forget_chunks(program);
+      forget_chunks(w->run->program);
     atomic_store(&w->run->leave, atomic_load(&w->run->status) != ICL_OK);
   }
   icl__team_barrier();
-  if (program->device->profile)
-    program->waiting[2 * w->thread + section] += icl__seconds() - start;
+  end_time(w, begin, waiting(w, section));
   return !atomic_load(&w->run->leave);
 }
 
@@ -332,18 +341,16 @@ static bool adds_up(const icl__pnode *v) {
 }
 
 static void await_chunk(const worker *w, const atomic_int *added, int before) {
-  const icl__cpu_program *program = w->run->program;
-  double start = program->device->profile ? icl__seconds() : 0;
+  double begin = begin_time(w);
   icl__team_await(added, before);
-  if (program->device->profile)
-    program->waiting[2 * w->thread] += icl__seconds() - start;
+  end_time(w, begin, waiting(w, false));
 }
 
 static void run_chunk(worker *w, const icl__phase *phase, int k) {
   atomic_int *added = w->run->program->added + (size_t)w->share * w->run->program->instructions;
   for (int i = 0; i < phase->instructions; i++) {
     bool adds = adds_up(phase->instruction[i]);
-    if (adds && atomic_load_explicit(&added[i], memory_order_acquire) != k)
+    if (adds)
       await_chunk(w, &added[i], k);
     run_node(w, phase->instruction[i], 0, 1);
     if (adds)
@@ -358,6 +365,8 @@ static void run_share(worker *w, const icl__phase *phase) {
   atomic_int *taken = &w->run->program->taken[w->share];
   int64_t begin = icl__plan_first_image(n, w->share, threads);
   int64_t own = icl__plan_first_image(n, w->share + 1, threads) - begin, chunks = icl__chunks(own, phase->chunk);
+  if (!own && w->share == w->thread)
+    clear_partials(w, phase);
   while (!is_stopped(w) && (k = atomic_fetch_add(taken, 1)) < chunks) { /* the barrier tells everybody why */
     w->first = begin + own * k / chunks;
     w->images = begin + own * (k + 1) / chunks - w->first;
@@ -366,15 +375,7 @@ static void run_share(worker *w, const icl__phase *phase) {
   }
 }
 
-static bool is_empty(const worker *w, const icl__phase *phase) {
-  int64_t n = w->plan->domain_size[phase->domain];
-  int threads = w->plan->policy.threads;
-  return icl__plan_first_image(n, w->share, threads) == icl__plan_first_image(n, w->share + 1, threads);
-}
-
 static void run_images(worker *w, const icl__phase *phase) {
-  if (is_empty(w, phase))
-    clear_partials(w, phase);
   for (int i = 0; i < w->plan->policy.threads; i++) {
     w->share = (w->thread + i) % w->plan->policy.threads;
     run_share(w, phase);
@@ -386,11 +387,9 @@ static void run_images(worker *w, const icl__phase *phase) {
 
 /* Waits for what other threads have computed of an image. All come here, in spite of failures. */
 static void meet(const worker *w) {
-  const icl__cpu_program *program = w->run->program;
-  double start = program->device->profile ? icl__seconds() : 0;
+  double begin = begin_time(w);
   icl__team_barrier();
-  if (program->device->profile)
-    program->waiting[2 * w->thread] += icl__seconds() - start;
+  end_time(w, begin, waiting(w, false));
 }
 
 /* The first thread computes what is not worth dividing. What stays in chunks lies in its memory. */
@@ -455,7 +454,6 @@ static icl_status run_all(icl__cpu_program *p, const icl__bindings *bindings) {
   replay run = {.program = p, .bindings = bindings};
   atomic_init(&run.status, ICL_OK);
   atomic_init(&run.leave, 0);
-  forget_chunks(p);
   ICL__TRY(icl__team_run(p->device->threads, work, &run));
   int status = atomic_load(&run.status);
   return status == ICL_OK ? ICL_OK : icl__fail((icl_status)status, "%s", run.message);
