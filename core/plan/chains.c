@@ -7,6 +7,8 @@
  * Levels keep a chain from waiting for itself: what a chain reads from outside has a lower level than the chain. */
 #include "plan/stages.h"
 
+#include <limits.h>
+
 static bool is_single(const icl__pnode *v) { return icl__count(v->rank, v->shape) == 1; }
 
 static bool is_dense(const icl__pnode *v) {
@@ -27,24 +29,29 @@ static bool runs_before(const icl__pnode *u, const icl__pnode *v) {
   return icl__plan_is_global(u) && u->phase == v->phase;
 }
 
+/* Is u, which v reads, never part of v's chain? What lasts is left out by itself. */
+static bool apart(const icl__pnode *u, const icl__pnode *v) { return !u->links || u->settled != v->settled; }
+
 static void find_level(icl__pnode *v) {
   v->chain = v;
   v->level = 0;
   v->links = may_link(v);
   for (int j = 0; j < v->inputs; j++) {
     const icl__pnode *u = v->in[j];
-    int least = runs_before(u, v) ? u->level + (v->links && !u->links) : 0;
+    int least = runs_before(u, v) ? u->level + (v->links && apart(u, v)) : 0;
     v->level = least > v->level ? least : v->level;
   }
 }
 
 /* As high as what reads v allows: so it meets more of its chain. */
 static void raise_level(icl__pnode *v) {
-  const icl__pnode *lowest = NULL;
-  for (int i = 0; v->links && i < v->uses; i++)
-    if (runs_before(v, v->use[i]) && (!lowest || v->use[i]->level < lowest->level))
-      lowest = v->use[i];
-  v->level = lowest ? lowest->level : v->level;
+  int lowest = INT_MAX;
+  for (int i = 0; v->links && i < v->uses; i++) {
+    const icl__pnode *u = v->use[i];
+    int most = runs_before(v, u) ? u->level - (u->links && apart(v, u)) : INT_MAX;
+    lowest = most < lowest ? most : lowest;
+  }
+  v->level = lowest < INT_MAX ? lowest : v->level;
 }
 
 static icl__pnode *first_of(icl__pnode *v) {
@@ -57,7 +64,7 @@ static icl__pnode *first_of(icl__pnode *v) {
 static void join(icl__pnode *v) {
   for (int j = 0; v->links && j < v->inputs; j++) {
     icl__pnode *u = v->in[j];
-    if (!runs_before(u, v) || !u->links || u->level != v->level || u->settled != v->settled)
+    if (!runs_before(u, v) || apart(u, v) || u->level != v->level)
       continue;
     icl__pnode *a = first_of(u), *b = first_of(v);
     *(a->index < b->index ? &b->chain : &a->chain) = a->index < b->index ? a : b;

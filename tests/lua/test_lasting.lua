@@ -102,6 +102,20 @@ check("nor are states for others that were in their place", function()
   end
 end)
 
+-- The square depends on a state alone, and lasts; the sum on a number as well, and does not.
+check("what lasts is made before the others that are computed with it", function()
+  for i = 1, 20 do
+    local w = icl.state(icl.tensor({ i, i + 1, i + 2 }))
+    for _ = 1, 2 do
+      local result = icl.step(function()
+        images:global_avg_pool():keep()
+        return (w:read() * w:read() + 0.5):log()
+      end):totable()
+      for j = 1, 3 do check.near(result[j], math.log((i + j - 1) ^ 2 + 0.5), 1e-5) end
+    end
+  end
+end)
+
 check("its memory goes when it was of no use for a while", function()
   passes(model, 2)
   for _ = 1, 20 do pass(model, icl.random.normal { 17, 16, 16, 3 }) end
