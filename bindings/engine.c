@@ -15,10 +15,10 @@
 
 /* ---- settings: a table { device =, threads =, ... } ---- */
 
-static const char *const names[] = {"device",  "threads",       "chunk",     "eager", "profile", "check_nan",
-                                    "precise", "deterministic", "precision", "plan",  NULL};
+static const char *const names[] = {"device",    "threads", "shares",        "chunk",     "eager", "profile",
+                                    "check_nan", "precise", "deterministic", "precision", "plan",  NULL};
 enum setting_type { TEXT, COUNT, FLAG };
-static const enum setting_type types[] = {TEXT, COUNT, COUNT, FLAG, FLAG, FLAG, FLAG, FLAG, TEXT, TEXT};
+static const enum setting_type types[] = {TEXT, COUNT, COUNT, COUNT, FLAG, FLAG, FLAG, FLAG, FLAG, TEXT, TEXT};
 
 /* Is the value on top of the stack of the type of setting i? */
 static bool is_right(lua_State *L, int i) {
@@ -46,6 +46,8 @@ static bool is_in_force(lua_State *L, const icl_engine *engine, int i, int given
     return false; /* another value was asked for */
   if (strcmp(names[i], "threads") == 0)
     return lua_tointeger(L, given) == 0 || lua_tointeger(L, given) == icl_engine_threads(engine);
+  if (strcmp(names[i], "shares") == 0)
+    return lua_tointeger(L, given) == 0 || lua_tointeger(L, given) == icl_engine_shares(engine);
   const char *standard = strcmp(names[i], "device") == 0 ? "cpu" : strcmp(names[i], "precision") == 0 ? "f32" : NULL;
   return standard && strcmp(lua_tostring(L, given), standard) == 0;
 }
@@ -126,6 +128,7 @@ static void open_engine(lua_State *L, icl__lua_session *session) {
   icl_config config = {
       .device = text_setting(L, "device"),
       .threads = count_setting(L, "threads"),
+      .shares = count_setting(L, "shares"),
       .chunk = count_setting(L, "chunk"),
       .eager = flag_setting(L, "eager"),
       .profile = flag_setting(L, "profile"),
@@ -292,6 +295,12 @@ static int threads(lua_State *L) {
   return 1;
 }
 
+/* shares() -> how many parts of a batch have sums of their own. */
+static int shares(lua_State *L) {
+  lua_pushinteger(L, icl_engine_shares(icl__lua_engine(L)));
+  return 1;
+}
+
 void icl__lua_engine_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"configure", configure},
@@ -304,6 +313,7 @@ void icl__lua_engine_functions(lua_State *L) {
       {"device_precisions", device_precisions},
       {"describe_plan", describe_plan},
       {"threads", threads},
+      {"shares", shares},
       {NULL, NULL},
   };
   icl__lua_make_session(L, close_session);

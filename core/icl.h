@@ -85,6 +85,8 @@ typedef struct icl_group icl_group;
 typedef struct {
   const char *device;    /* "cpu", "ref" (plain loops in f64), or that of a plug-in, as "cuda:1"; NULL: "cpu" */
   int threads;           /* 0: ICL_THREADS, else every core this process may use */
+  int shares;            /* of the images, in each of which sums begin anew: results depend on them to the last bit, and
+                            not on threads where they are given; at most 1024; 0: as many as threads */
   int chunk;             /* images a thread takes through a phase at a time; 0: ICL_CHUNK, else by cache size */
   bool eager;            /* evaluate each op when it is recorded, in steps too */
   bool profile;          /* measure time by op, layer, phase and thread */
@@ -98,6 +100,7 @@ typedef struct {
 icl_status icl_engine_new(const icl_config *config, icl_engine **result);
 void icl_engine_free(icl_engine *engine); /* after every tensor and state of it was released */
 int icl_engine_threads(const icl_engine *engine);
+int icl_engine_shares(const icl_engine *engine);
 /* The device as one line: units of the processor, kernels, versions of libraries. Cut to `size` bytes with the 0. */
 void icl_engine_describe_device(const icl_engine *engine, char *text, size_t size);
 

@@ -22,7 +22,7 @@ static icl_status number_from_environment(const char *name, int most, int *value
   return ICL_OK;
 }
 
-enum { MOST_THREADS = 1024, MOST_CHUNK = 1 << 20 };
+enum { MOST_THREADS = 1024, MOST_SHARES = 1024, MOST_CHUNK = 1 << 20 };
 
 static icl_status configure(icl_engine *engine, const icl_config *config) {
   icl__policy *policy = &engine->policy;
@@ -30,9 +30,12 @@ static icl_status configure(icl_engine *engine, const icl_config *config) {
   policy->threads = config->threads;
   policy->chunk = config->chunk;
   ICL__TRY(number_from_environment("ICL_THREADS", MOST_THREADS, &policy->threads));
+  policy->shares = config->shares;
   ICL__TRY(number_from_environment("ICL_CHUNK", MOST_CHUNK, &policy->chunk));
   if (policy->threads < 0 || policy->threads > MOST_THREADS || policy->chunk < 0)
     return icl__fail(ICL_EINVAL, "engine: threads must be 0 to %d and chunk 0 or more", MOST_THREADS);
+  if (policy->shares < 0 || policy->shares > MOST_SHARES)
+    return icl__fail(ICL_EINVAL, "engine: shares is %d; it must be 0 to %d", policy->shares, MOST_SHARES);
   if (!policy->threads)
     policy->threads = icl__threads_default();
   engine->threads = policy->threads;
@@ -69,6 +72,12 @@ static icl_status open_device(icl_engine *engine, const icl_config *config) {
   ICL__TRY(engine->backend->open(&options, &engine->device));
   if (engine->backend->policy)
     engine->backend->policy(engine->device, &engine->policy);
+  if (config->shares && (engine->backend->unplanned || engine->policy.shares != config->shares)) {
+    engine->backend->close(engine->device);
+    return icl__fail(ICL_ENOTSUP, "device %s sums a batch up as one, and takes no shares: leave them out", name);
+  }
+  if (!engine->policy.shares)
+    engine->policy.shares = engine->policy.threads;
   return ICL_OK;
 }
 
@@ -189,6 +198,8 @@ void icl_engine_free(icl_engine *engine) {
 }
 
 int icl_engine_threads(const icl_engine *engine) { return engine->threads; }
+
+int icl_engine_shares(const icl_engine *engine) { return engine->policy.shares; }
 
 void icl_engine_describe_device(const icl_engine *engine, char *text, size_t size) {
   engine->backend->describe(engine->device, text, size);

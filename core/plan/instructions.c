@@ -71,12 +71,12 @@ static size_t chunk_bytes(const icl__policy *policy, const icl__phase *phase) {
   return larger(policy->chunk_bytes, weights < policy->chunk_limit ? weights : policy->chunk_limit);
 }
 
-/* Images of a chunk: as many as fit, in even parts of what a thread owns, so that at most two sizes occur. */
+/* Images of a chunk: as many as fit, in even parts of a share, so that at most two sizes occur. */
 static void choose_chunk(icl__plan *plan, icl__phase *phase) {
   const icl__policy *policy = &plan->policy;
   phase->domain = phase->instruction[0]->domain;
   int images = plan->domain_size[phase->domain];
-  int own = (images + policy->threads - 1) / policy->threads;
+  int own = (images + policy->shares - 1) / policy->shares;
   size_t fit = chunk_bytes(policy, phase) / widest(phase);
   int chunk = policy->chunk;
   if (!chunk)

@@ -1,10 +1,10 @@
 /* plan.h - a plan: what a recorded step becomes, as its stages and a device see it.
  *
  * Nodes that share a batch on axis 0 form a domain. Time runs in phases 1..n, each of one domain: the images are
- * shared out evenly among the threads, and walk chunk by chunk through the map ops and partial sums of the phase. After
- * phase p comes section p, where global ops run in waves parted by barriers, split among threads. Section 0 comes
- * before phase 1; the last section holds the writes of states. Times order lifetimes: 2 p is phase p, 2 p + 1 is
- * section p.
+ * parted evenly into shares, by default one a thread, and walk chunk by chunk through the map ops and partial sums of
+ * the phase. After phase p comes section p, where global ops run in waves parted by barriers, split among threads.
+ * Section 0 comes before phase 1; the last section holds the writes of states. Times order lifetimes: 2 p is phase p, 2
+ * p + 1 is section p.
  *
  * What an all_reduce sends is on its way during phases: its input is there before one, its value after the same one or
  * a later one. A phase may have nothing else to do; the last one of a plan that sends has not, so that no rank stores
@@ -227,8 +227,8 @@ size_t icl__plan_traffic(const icl__plan *plan, const icl__pnode *v);
 icl__pnode *icl__plan_root(const icl__pnode *v);     /* the value in whose place it lies: often itself */
 size_t icl__bucket_bytes(const icl__bucket *bucket); /* that a rank sends */
 
-/* Images of thread t of a domain of n images: [first, end). */
-static inline int64_t icl__plan_first_image(int64_t n, int thread, int threads) { return n * thread / threads; }
+/* The first of n images that belongs to a share. */
+static inline int64_t icl__plan_first_image(int64_t n, int share, int shares) { return n * share / shares; }
 
 /* ---- editing, for the stages and for the device's rewrite() ---- */
 

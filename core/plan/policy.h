@@ -25,12 +25,13 @@ typedef struct {
 #undef X
   bool recompute_if_short; /* only where memory would be too small otherwise */
   int threads;
-  int chunk;                /* images; 0: from chunk_bytes */
-  size_t chunk_bytes;       /* of the widest value of a phase */
-  size_t chunk_limit;       /* the same where weights are larger */
-  int chain;                /* a value is computed again if that moves at most so many times its bytes */
-  int ranks;                /* processes of the group; 1: there is none */
-  size_t bucket_bytes;      /* that are sent together */
+  int shares;          /* of the images, each with partial results of its own: sums depend on them, not on threads */
+  int chunk;           /* images; 0: from chunk_bytes */
+  size_t chunk_bytes;  /* of the widest value of a phase */
+  size_t chunk_limit;  /* the same where weights are larger */
+  int chain;           /* a value is computed again if that moves at most so many times its bytes */
+  int ranks;           /* processes of the group; 1: there is none */
+  size_t bucket_bytes; /* that are sent together */
   size_t last_bucket_bytes; /* the same for those that are sent last */
 } icl__policy;
 

@@ -138,7 +138,7 @@ static size_t padded(size_t bytes) {
   return bytes < PAGE ? (bytes + LINE - 1) / LINE * LINE + LINE : (bytes + PAGE - 1) / PAGE * PAGE + 5 * LINE;
 }
 
-/* Bytes of one image, of one thread's partial result, or of the value. */
+/* Bytes of one image, of one share's partial result, or of the value. */
 static size_t bytes_of(const icl__pnode *v) {
   if (v->opaque)
     return v->opaque;
@@ -204,7 +204,7 @@ static icl_status lay_out_arena(icl__plan *plan, span *item) {
     if (v->store == ICL__STORE_BATCH)
       times = (size_t)plan->domain_size[v->domain];
     else if (v->store == ICL__STORE_PARTIAL)
-      times = (size_t)plan->policy.threads;
+      times = (size_t)plan->policy.shares;
     else if (v->store != ICL__STORE_SHARED)
       continue;
     if (v->same || v->inside)

@@ -10,7 +10,7 @@ static size_t moved(const icl__plan *plan, const icl__pnode *v, bool by_all) {
   case ICL__STORE_BLOCK:
     return 0;
   case ICL__STORE_PARTIAL:
-    return bytes * threads;
+    return bytes * (size_t)plan->policy.shares;
   default:
     return by_all ? bytes * threads : bytes;
   }

@@ -21,7 +21,7 @@ local icl = {
   -- icl.grad(loss, { tensors }) -> their gradients; false where loss does not depend on one. Inside a step they may be
   -- anything that was recorded in it, such as batch.image; outside of one call t:requires_grad() before t is used.
   grad = core.grad,
-  -- icl.configure { device =, threads =, eager =, profile =, check_nan =, precise =, deterministic =,
+  -- icl.configure { device =, threads =, shares =, eager =, profile =, check_nan =, precise =, deterministic =,
   -- precision = }: before the first tensor is made
   configure = core.configure,
   -- icl.statistics() -> steps, plans made, bytes, seconds

@@ -147,6 +147,21 @@ def killed_at_every_step():
 
 
 @test
+def on_another_number_of_threads():
+  with place() as here:
+    for name, shares in (("threads", []), ("shares", ["--shares", "3"])):
+      success(here.loop("--threads", "2", *shares, "--output", name + "/whole"))
+      died = here.loop("--threads", "1", *shares, "--output", name + "/cut", "--save-every", "1step", DIE="11")
+      equal(died.returncode, 9, died.stderr)
+      output = success(here.loop("--threads", "4", "--resume", name + "/cut"))
+      whole, cut = (tensors(here / f"{name}/{way}/weights.safetensors") for way in ("whole", "cut"))
+      equal(whole == cut, bool(shares))
+      (lacks if shares else contains)(output, "begun with 1 threads and goes on with 4")
+    contains(failure(here.loop("--resume", "shares/cut", "--shares", "2"), 2), "--shares 2", "has --shares 3")
+    contains(failure(here.loop("--shares", "2", "--device", "ref")), "device ref", "takes no shares")
+
+
+@test
 def the_newest_unfinished_run_goes_on():
   with place() as here:
     contains(failure(here.loop("--resume"), 2), "there is no unfinished run")

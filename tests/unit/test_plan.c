@@ -196,7 +196,7 @@ TEST(both_images_of_a_sample_share_a_domain) {
 
 static size_t extent(const icl__plan *plan, const icl__pnode *v) {
   return v->store == ICL__STORE_BATCH     ? v->bytes * (size_t)plan->domain_size[v->domain]
-         : v->store == ICL__STORE_PARTIAL ? v->bytes * (size_t)plan->policy.threads
+         : v->store == ICL__STORE_PARTIAL ? v->bytes * (size_t)plan->policy.shares
                                           : v->bytes;
 }
 

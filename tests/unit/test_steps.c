@@ -377,24 +377,68 @@ TEST(an_interrupt_drops_the_step) {
   net_close(n, s);
 }
 
+/* ---- shares ---- */
+
+enum { STEPS = 4 };
+
+/* Losses of a small training. */
+static void train(const icl_config *config, int images, double loss[STEPS]) {
+  net *n = net_new(config);
+  icl_tensor *x = net_images(n, images, 8, 3), *labels = net_labels(n, images);
+  for (int step = 0; step < STEPS; step++) {
+    net_rewind(n);
+    CHECK_OK(icl_step_begin(n->engine));
+    icl_tensor *y = net_loss(n, net_resnet(n, x, 1, 8), labels);
+    CHECK_OK(icl_tensor_keep(y));
+    net_update(n, y, 0.1);
+    CHECK_OK(icl_step_end(n->engine));
+    loss[step] = net_item(y);
+  }
+  net_free(n);
+}
+
+static void expect_same(const double a[STEPS], const double b[STEPS]) {
+  for (int step = 0; step < STEPS; step++)
+    CHECK_NEAR(a[step], b[step], 0);
+}
+
 /* More threads than most machines have cores: some are late, and others take their chunks. */
 TEST(it_does_not_show_which_thread_took_a_chunk) {
-  enum { THREADS = 7, IMAGES = 40, STEPS = 4, TIMES = 5 };
-  double loss[STEPS];
-  for (int time = 0; time < TIMES; time++) {
-    net *n = net_new(&(icl_config){.threads = THREADS, .chunk = 1});
-    icl_tensor *x = net_images(n, IMAGES, 8, 3), *labels = net_labels(n, IMAGES);
-    for (int step = 0; step < STEPS; step++) {
-      net_rewind(n);
-      CHECK_OK(icl_step_begin(n->engine));
-      icl_tensor *y = net_loss(n, net_resnet(n, x, 1, 8), labels);
-      CHECK_OK(icl_tensor_keep(y));
-      net_update(n, y, 0.1);
-      CHECK_OK(icl_step_end(n->engine));
-      if (time == 0)
-        loss[step] = net_item(y);
-      CHECK_NEAR(net_item(y), loss[step], 0);
-    }
-    net_free(n);
+  enum { TIMES = 5 };
+  double first[STEPS], again[STEPS];
+  train(&(icl_config){.threads = 7, .chunk = 1}, 40, first);
+  for (int time = 1; time < TIMES; time++) {
+    train(&(icl_config){.threads = 7, .chunk = 1}, 40, again);
+    expect_same(first, again);
   }
+}
+
+/* More images than shares, not a multiple of them; fewer, so that shares are empty; one image alone. */
+TEST(given_shares_threads_do_not_show) {
+  static const int images[] = {40, 19, 3, 1}, shares[] = {1, 4, 9}, threads[] = {2, 3, 7};
+  for (size_t i = 0; i < sizeof images / sizeof *images; i++)
+    for (size_t s = 0; s < sizeof shares / sizeof *shares; s++) {
+      double one[STEPS], more[STEPS];
+      train(&(icl_config){.threads = 1, .shares = shares[s]}, images[i], one);
+      for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+        train(&(icl_config){.threads = threads[t], .shares = shares[s]}, images[i], more);
+        expect_same(one, more);
+      }
+    }
+}
+
+TEST(sums_begin_anew_in_each_share) {
+  double one[STEPS], four[STEPS], by_threads[STEPS];
+  train(&(icl_config){.threads = 4, .shares = 1}, 40, one);
+  train(&(icl_config){.threads = 1, .shares = 4}, 40, four);
+  train(&(icl_config){.threads = 4}, 40, by_threads);
+  expect_same(four, by_threads);
+  CHECK(one[STEPS - 1] != four[STEPS - 1]);
+}
+
+TEST(shares_that_cannot_be) {
+  icl_engine *engine;
+  CHECK_EQ(icl_engine_new(&(icl_config){.shares = -1}, &engine), ICL_EINVAL);
+  CHECK_EQ(icl_engine_new(&(icl_config){.shares = 1025}, &engine), ICL_EINVAL);
+  CHECK_EQ(icl_engine_new(&(icl_config){.shares = 2, .device = "ref"}, &engine), ICL_ENOTSUP);
 }

@@ -47,7 +47,7 @@ typedef struct {
 
 /* May oneDNN compute this in the dtype of the images? */
 bool icl__conv_suits_dnnl(const icl__conv_shape *shape, const icl__processor *processor);
-/* Chooses the kernel for a convolution whose threads see about `images` images each in a step. */
+/* Chooses the kernel for a convolution of shares of about `images` images each in a step. */
 void icl__conv_open(icl__conv *conv, const icl__conv_shape *shape, icl__conv_choice forced,
                     const icl__processor *processor, int64_t images);
 /* Calls with this many images will come. */
@@ -57,7 +57,7 @@ icl_status icl__conv_expect(icl__conv *conv, icl__dnnl *dnnl, int32_t images);
 icl_status icl__conv_share(icl__conv *conv, icl__dnnl *dnnl, const icl__processor *processor, int *parts);
 void icl__conv_close(icl__conv *conv);
 
-size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a thread's weight gradient */
+size_t icl__conv_weight_bytes(const icl__conv *conv);  /* of prepared weights, or of a share's weight gradient */
 size_t icl__conv_scratch_bytes(const icl__conv *conv); /* of icl__conv_run() */
 bool icl__conv_splits(const icl__conv *conv);          /* do prepare and finish work in parts? */
 const char *icl__conv_name(const icl__conv *conv);     /* "onednn", "winograd", ...: for profiles */

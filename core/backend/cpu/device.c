@@ -64,8 +64,8 @@ static icl_status compile(void *device, icl__plan *plan, void **result) {
   for (int p = 1; p <= plan->phases; p++)
     if ((size_t)plan->phase[p].instructions > program->instructions)
       program->instructions = (size_t)plan->phase[p].instructions;
-  program->taken = icl__calloc((size_t)cpu->threads, sizeof *program->taken);
-  program->added = icl__calloc((size_t)cpu->threads * program->instructions, sizeof *program->added);
+  program->taken = icl__calloc((size_t)plan->policy.shares, sizeof *program->taken);
+  program->added = icl__calloc((size_t)plan->policy.shares * program->instructions, sizeof *program->added);
   program->waiting = icl__calloc(2 * (size_t)cpu->threads, sizeof *program->waiting);
   program->request = icl__calloc((size_t)plan->buckets, sizeof(icl__request *));
   if (!program->taken || !program->added || !program->waiting || !program->request) {

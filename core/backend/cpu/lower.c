@@ -66,12 +66,12 @@ enum { PRIMITIVE_BYTES = 64 << 10 };
 static icl_status lower_conv(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *v, icl__unit *unit) {
   icl__conv_shape shape = conv_shape(v);
   int64_t images = plan->domain_size[v->domain];
-  int threads = plan->policy.threads, chunk = plan->phase[v->phase].chunk;
+  int shares = plan->policy.shares, chunk = plan->phase[v->phase].chunk;
   unit->kind = ICL__UNIT_CONV;
   unit->conv = &unit->own;
-  icl__conv_open(unit->conv, &shape, cpu->conv, &cpu->processor, images < threads ? 1 : images / threads);
-  for (int t = 0; t < threads; t++) {
-    int64_t own = icl__plan_first_image(images, t + 1, threads) - icl__plan_first_image(images, t, threads);
+  icl__conv_open(unit->conv, &shape, cpu->conv, &cpu->processor, images < shares ? 1 : images / shares);
+  for (int s = 0; s < shares; s++) {
+    int64_t own = icl__plan_first_image(images, s + 1, shares) - icl__plan_first_image(images, s, shares);
     int64_t chunks = icl__chunks(own, chunk);
     for (int64_t k = 0; k < chunks; k++)
       ICL__TRY(icl__conv_expect(unit->conv, cpu->dnnl, (int32_t)(own * (k + 1) / chunks - own * k / chunks)));
@@ -89,7 +89,7 @@ static icl_status lower_conv(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
 
 bool icl__cpu_together(const icl__plan *plan, const icl__phase *phase) {
   int64_t images = plan->domain_size[phase->domain];
-  if (images >= plan->policy.threads)
+  if (images >= plan->policy.threads || images > plan->policy.shares)
     return false;
   for (int i = 0; i < phase->instructions; i++)
     if (phase->instruction[i]->behaviour == ICL__REDUCE)
@@ -114,10 +114,10 @@ static icl_status divide(icl__cpu_device *cpu, icl__plan *plan, const icl__phase
       continue;
     if (unit->kind == ICL__UNIT_CONV && is_large_conv(&unit->conv->shape)) {
       ICL__TRY(icl__conv_share(unit->conv, cpu->dnnl, &cpu->processor, &parts));
-      unit->shares = parts;
+      unit->parts = parts;
       v->scratch = icl__conv_scratch_bytes(unit->conv);
     } else if (unit->kind == ICL__UNIT_KERNEL && v->splits && icl__plan_image_bytes(v) >= LEAST_BYTES) {
-      unit->shares = parts;
+      unit->parts = parts;
     }
   }
   return ICL_OK;
@@ -158,7 +158,7 @@ static icl_status lower_node(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
   icl__unit *unit = v->kernel = icl__calloc(1, sizeof *unit + (size_t)cpu->threads * sizeof *unit->seconds);
   if (!unit)
     return ICL_ENOMEM;
-  unit->shares = 1;
+  unit->parts = 1;
   if (v->leaf >= 0 || v->op >= ICL__OP_COUNT || v->view)
     return ICL_OK;
   if (icl__plan_sends(v)) {
@@ -195,7 +195,7 @@ static void share_passes(icl__plan *plan, const icl__phase *phase) {
     statistics->companion = sum;
     first->kind = ICL__UNIT_ADD_SUMS;
     first->second = statistics;
-    first->shares = 1;
+    first->parts = 1;
     second->kind = ICL__UNIT_NONE;
     plan->joined++;
   }

@@ -23,7 +23,7 @@ typedef enum {
   ICL__UNIT_ADD_SUMS,    /* add_n with the bn_sums of its result */
   ICL__UNIT_CONV,        /* conv.h */
   ICL__UNIT_PREPARE,     /* weights in the form of a convolution's kernel */
-  ICL__UNIT_FINISH,      /* adds the partial results of the threads */
+  ICL__UNIT_FINISH,      /* adds the partial results of the shares */
   ICL__UNIT_FINISH_CONV, /* the same in that form, then back to HWIO */
   ICL__UNIT_RECEIVE      /* what came from the other ranks */
 } icl__unit_kind;
@@ -35,7 +35,7 @@ typedef struct {
   const icl__pnode *second; /* ADD_SUMS: the bn_sums */
   icl__conv *conv;          /* CONV: its own; PREPARE, FINISH_CONV: that of the unit they serve */
   icl__conv own;
-  int shares;       /* threads that compute it together, each a part, where they are more than the images */
+  int parts;        /* threads that compute it together, each a part, where they are more than the images */
   double seconds[]; /* by thread, when profiling */
 } icl__unit;
 
@@ -53,8 +53,8 @@ typedef struct {
   bool overwrites; /* new versions of states are written over the old ones in the last section */
 } icl__cpu_program;
 
-/* Do all threads compute one image after the other? Where there are more of them than images; but not if several images
- * are summed up, which are better added by a thread each. */
+/* Do all threads compute one image after the other? Where there are more of them than images, of which no share has
+ * two; but not if several images are summed up, which are better added by a thread each. */
 bool icl__cpu_together(const icl__plan *plan, const icl__phase *phase);
 
 static inline icl__unit *icl__unit_of(const icl__pnode *v) { return v->kernel; }

@@ -1,8 +1,9 @@
-/* run.c - replaying a plan: one parallel region a step; each thread walks its share of the images phase by phase, chunk
- * by chunk, and then helps others with theirs.
+/* run.c - replaying a plan: one parallel region a step; each thread walks its shares of the images phase by phase,
+ * chunk by chunk, and then helps others with theirs.
  *
  * What is summed up does not depend on who does it: a share has partial results of its own, to which its chunks are
- * added in their order. A thread that is early waits for the one that has the chunk before, at each such op anew.
+ * added in their order. A thread that is early waits for the one that has the chunk before, at each such op anew. How
+ * many shares there are is the policy's: one a thread, or a number that bytes are to depend on instead.
  *
  * Nothing is decided here. All that can fail comes before the last section, which holds the writes of states: a thread
  * that meets an error says so, and all of them leave at the next barrier. What is sent to other ranks leaves at the
@@ -110,8 +111,8 @@ static void finish_floats(const worker *w, const icl__pnode *v, int64_t first, i
     double sum[BLOCK], more[BLOCK];
     int64_t count = end - i < BLOCK ? end - i : BLOCK;
     icl__cpu_convert(r->stored, partial_of(w, r, 0) + (size_t)i * from, ICL_F64, sum, count);
-    for (int t = 1; t < w->plan->policy.threads; t++) {
-      icl__cpu_convert(r->stored, partial_of(w, r, t) + (size_t)i * from, ICL_F64, more, count);
+    for (int s = 1; s < w->plan->policy.shares; s++) {
+      icl__cpu_convert(r->stored, partial_of(w, r, s) + (size_t)i * from, ICL_F64, more, count);
       for (int64_t j = 0; j < count; j++)
         sum[j] += more[j];
     }
@@ -124,8 +125,8 @@ static void finish_integers(const worker *w, const icl__pnode *v, int64_t first,
   uint64_t *out = icl__cpu_address(w, v, false);
   for (int64_t i = first; i < end; i++) {
     out[i] = 0;
-    for (int t = 0; t < w->plan->policy.threads; t++)
-      out[i] += ((const uint64_t *)(const void *)partial_of(w, v->in[0], t))[i];
+    for (int s = 0; s < w->plan->policy.shares; s++)
+      out[i] += ((const uint64_t *)(const void *)partial_of(w, v->in[0], s))[i];
   }
 }
 
@@ -134,8 +135,8 @@ static void finish_bn_sums(const worker *w, const icl__pnode *v, int64_t first, 
   const icl__bn_sums out = icl__bn_sums_at(&table);
   for (int64_t i = first; i < end; i++)
     out.count[i] = out.sum[i] = out.squares[i] = 0;
-  for (int t = 0; t < w->plan->policy.threads; t++) {
-    icl__view part = {.data = (void *)(uintptr_t)partial_of(w, v->in[0], t), .pitch = icl__plan_pitch(v->in[0])};
+  for (int s = 0; s < w->plan->policy.shares; s++) {
+    icl__view part = {.data = (void *)(uintptr_t)partial_of(w, v->in[0], s), .pitch = icl__plan_pitch(v->in[0])};
     const icl__bn_sums more = icl__bn_sums_at(&part);
     icl__bn_sums_add(&out, &more, first, end);
   }
@@ -156,7 +157,7 @@ static void finish(const worker *w, const icl__pnode *v, int part, int parts) {
 
 static icl_status finish_conv(const worker *w, const icl__pnode *v, int part, int parts) {
   const icl__pnode *r = v->in[0];
-  return icl__conv_finish(icl__unit_of(v)->conv, w->thread, w->arena + r->offset, w->plan->policy.threads, r->bytes,
+  return icl__conv_finish(icl__unit_of(v)->conv, w->thread, w->arena + r->offset, w->plan->policy.shares, r->bytes,
                           icl__cpu_address(w, v, false), part, parts);
 }
 
@@ -288,7 +289,7 @@ static bool is_stopped(worker *w) {
 
 /* Behind each phase: so the next one, of this run or of another, finds that none is taken. */
 static void forget_chunks(icl__cpu_program *p) {
-  size_t shares = (size_t)p->device->threads;
+  size_t shares = (size_t)p->plan->policy.shares;
   memset(p->taken, 0, shares * sizeof *p->taken);
   memset(p->added, 0, shares * p->instructions * sizeof *p->added);
 }
@@ -327,12 +328,23 @@ static bool run_section(worker *w, const icl__phase *phase, bool last) {
   return true;
 }
 
+static int64_t first_of(const worker *w, const icl__phase *phase, int share) {
+  return icl__plan_first_image(w->plan->domain_size[phase->domain], share, w->plan->policy.shares);
+}
+
 static void clear_partials(worker *w, const icl__phase *phase) {
   for (int i = 0; i < phase->instructions; i++) {
     const icl__pnode *v = phase->instruction[i];
     if (v->store == ICL__STORE_PARTIAL)
       memset(icl__cpu_address(w, v, false), 0, v->bytes);
   }
+}
+
+/* Shares without images. */
+static void clear_empty_shares(worker *w, const icl__phase *phase) {
+  for (w->share = w->thread; w->share < w->plan->policy.shares; w->share += w->plan->policy.threads)
+    if (first_of(w, phase, w->share) == first_of(w, phase, w->share + 1))
+      clear_partials(w, phase);
 }
 
 /* Does the op add to a partial result, itself or by what it is joined with? */
@@ -359,14 +371,12 @@ static void run_chunk(worker *w, const icl__phase *phase, int k) {
 }
 
 /* The chunks of a share that no thread has taken. One that is taken is run to its end, so that nobody waits in vain. */
-static void run_share(worker *w, const icl__phase *phase) {
-  int64_t n = w->plan->domain_size[phase->domain];
-  int threads = w->plan->policy.threads, k;
-  atomic_int *taken = &w->run->program->taken[w->share];
-  int64_t begin = icl__plan_first_image(n, w->share, threads);
-  int64_t own = icl__plan_first_image(n, w->share + 1, threads) - begin, chunks = icl__chunks(own, phase->chunk);
-  if (!own && w->share == w->thread)
-    clear_partials(w, phase);
+static void run_share(worker *w, const icl__phase *phase, int share) {
+  atomic_int *taken = &w->run->program->taken[share];
+  int64_t begin = first_of(w, phase, share), own = first_of(w, phase, share + 1) - begin;
+  int64_t chunks = icl__chunks(own, phase->chunk);
+  int k;
+  w->share = share;
   while (!is_stopped(w) && (k = atomic_fetch_add(taken, 1)) < chunks) { /* the barrier tells everybody why */
     w->first = begin + own * k / chunks;
     w->images = begin + own * (k + 1) / chunks - w->first;
@@ -375,12 +385,16 @@ static void run_share(worker *w, const icl__phase *phase) {
   }
 }
 
+/* Its own shares from the first to the last, then those of others, which are likely to be there yet, from their last.
+ */
 static void run_images(worker *w, const icl__phase *phase) {
-  for (int i = 0; i < w->plan->policy.threads; i++) {
-    w->share = (w->thread + i) % w->plan->policy.threads;
-    run_share(w, phase);
-  }
-  w->share = w->thread;
+  int shares = w->plan->policy.shares, threads = w->plan->policy.threads;
+  int first = shares * w->thread / threads, end = shares * (w->thread + 1) / threads;
+  clear_empty_shares(w, phase);
+  for (int share = first; share < end; share++)
+    run_share(w, phase, share);
+  for (int i = 1; i <= shares - (end - first); i++)
+    run_share(w, phase, (first - i + shares) % shares);
   w->first = w->images = 0;
   w->first_chunk = true;
 }
@@ -398,16 +412,16 @@ static void run_images_together(worker *w, const icl__phase *phase) {
   int before = 1;
   w->scratch = w->arena + w->plan->arena_bytes;
   w->images = 1;
-  if (w->thread)
-    clear_partials(w, phase);
+  clear_empty_shares(w, phase);
+  w->share = w->plan->policy.shares - 1; /* which has the only image, where any is summed up */
   for (w->first = 0; w->first < w->plan->domain_size[phase->domain]; w->first++)
     for (int i = 0; i < phase->instructions; i++) {
-      int shares = icl__unit_of(phase->instruction[i])->shares;
-      if (shares > 1 || before > 1)
+      int parts = icl__unit_of(phase->instruction[i])->parts;
+      if (parts > 1 || before > 1)
         meet(w);
-      if (w->thread < shares)
-        run_node(w, phase->instruction[i], w->thread, shares);
-      before = shares;
+      if (w->thread < parts)
+        run_node(w, phase->instruction[i], w->thread, parts);
+      before = parts;
     }
   w->first = w->images = 0;
   w->scratch = scratch;
@@ -436,7 +450,6 @@ static void work(int thread, int threads, void *context) {
   worker w = {.run = run,
               .plan = plan,
               .thread = thread,
-              .share = thread,
               .arena = arena,
               .scratch = scratch,
               .workspace = scratch + plan->scratch_bytes,

@@ -10,7 +10,7 @@
  * pass over it here, where nothing stays in a cache. Chains are made by rewrite(). */
 static void choose_policy(void *device, icl__policy *policy) {
   (void)device;
-  policy->threads = 1;
+  policy->threads = policy->shares = 1;
   policy->recompute_if_short = policy->recompute;
   policy->chunks = policy->recompute = policy->late_prepare = policy->link = policy->split = policy->concat = false;
   policy->chunk = INT_MAX;

@@ -291,7 +291,9 @@ local function configure(opt)
   for _, name in ipairs { "eager", "check_nan", "precise", "deterministic", "profile" } do
     if opt[name] then settings[name] = true end
   end
-  if opt.threads > 0 then settings.threads = opt.threads end
+  for _, name in ipairs { "threads", "shares" } do
+    if opt[name] > 0 then settings[name] = opt[name] end
+  end
   settings.device = opt.device
   distributed.settings(settings)
   core.configure(settings)
@@ -302,6 +304,8 @@ groups.engine = options "engine"
   : value("device", nil, "cpu, ref (plain loops in f64, slow) or another that `icl devices` lists",
       { type = "string" })
   : value("threads", 0, "0: every core", { min = 0, max = 1024, may_change = true })
+  : value("shares", 0, "parts of a batch with sums of their own: then bytes do not depend on threads; 0: one a thread",
+      { min = 0, max = 1024 })
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
   : flag("deterministic", false, "no kernels whose results differ from run to run; cpu and ref have none")

@@ -33,7 +33,7 @@ end
 
 -- description.machine() -> what the bytes of results depend on besides the program.
 function description.machine()
-  return { threads = core.threads(), processes = processes.size(), build = core.build_id() }
+  return { threads = core.threads(), shares = core.shares(), processes = processes.size(), build = core.build_id() }
 end
 
 -- description.network(run) -> what the evaluation of the run's model computes, as JSON, and the constants that it
@@ -58,7 +58,7 @@ function description.of(run)
   local program, machine = run.program, description.machine()
   return {
     version = 1, icl = core.version, build = machine.build, threads = machine.threads, seed = places.current_seed(),
-    processes = machine.processes,
+    shares = machine.shares, processes = machine.processes,
     recipe = program.recipe, preset = program.preset, result = program.result, options = program.options,
     data = run.train_set and network.data(run.train_set, run.evaluation_chain), epoch = run.epoch, step = run.step,
     figures = run.reports.latest,
