@@ -150,9 +150,9 @@ void icl__batch_bn_sums(const icl__facts *facts, icl__batch_rule *rule) {
   icl__rule_reduce(rule, facts->op == ICL__OP_bn_sums ? 1 : 3, true);
 }
 
+/* x and, where the planner gave it one, rest */
 void icl__batch_scale_shift(const icl__facts *facts, icl__batch_rule *rule) {
-  (void)facts;
-  icl__rule_map(rule, 1, true);
+  icl__rule_map(rule, facts->inputs == 3 ? 1u | 4u : 1u, true);
 }
 
 /* x and, where there is one, rest */

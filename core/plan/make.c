@@ -59,6 +59,8 @@ static icl_status run_stages(icl__plan *plan) {
   ICL__TRY(icl__plan_domains(plan));
   ICL__TRY(icl__plan_rewrite(plan));
   ICL__TRY(icl__plan_tidy(plan));
+  icl__plan_residual(plan);
+  ICL__TRY(icl__plan_tidy(plan));
   ICL__TRY(icl__plan_dense(plan));
   ICL__TRY(icl__plan_tidy(plan));
   ICL__TRY(icl__plan_finishes(plan));

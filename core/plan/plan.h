@@ -93,6 +93,9 @@ struct icl__pnode {
   int waits;  /* operands that have no phase yet */
   bool slack; /* nothing in a phase waits for this global op */
 
+  /* recompute.c */
+  bool again; /* later phases compute it again */
+
   /* instructions.c, for global ops chains.c: position among those of the phase, or in the chain */
   int place;
 

@@ -10,7 +10,7 @@ static const icl__policy standard = {
 #undef X
         .chunk_bytes = 256 << 10,
     .chunk_limit = 4 << 20,
-    .chain = 3,
+    .reads = 2,
     .ranks = 1,
     .bucket_bytes = 25 << 20,
     .last_bucket_bytes = 1 << 20,

@@ -29,7 +29,7 @@ typedef struct {
   int chunk;           /* images; 0: from chunk_bytes */
   size_t chunk_bytes;  /* of the widest value of a phase */
   size_t chunk_limit;  /* the same where weights are larger */
-  int chain;           /* a value is computed again if that moves at most so many times its bytes */
+  int reads;           /* a value is computed again if that reads at most so many times its bytes */
   int ranks;           /* processes of the group; 1: there is none */
   size_t bucket_bytes; /* that are sent together */
   size_t last_bucket_bytes; /* the same for those that are sent last */

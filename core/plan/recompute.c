@@ -1,8 +1,8 @@
 /* recompute.c - keep a value for later phases, or compute it again there.
  *
- * A value is computed again if it is cheap, if that keeps fewer bytes than storing it would, and if it moves at most
- * policy.chain times its own bytes, with everything that has to be computed again for it. Without the last condition a
- * residual sum is found from the one before it, and that from the one before. */
+ * A value is computed again if it is cheap, if that keeps fewer bytes than storing it would, and if it reads at most
+ * policy.reads times its own bytes, with everything that has to be computed again for it. So the output of a residual
+ * block is found from the one before it if that is kept: every other one is. */
 #include "plan/stages.h"
 
 #include "base/memory.h"
@@ -10,10 +10,10 @@
 static size_t add(size_t a, size_t b) { return a > SIZE_MAX - b ? SIZE_MAX : a + b; }
 
 /* Is batched value u in memory in phase p anyway, apart from its use by `except`? */
-static bool available(const icl__pnode *u, int p, const icl__pnode *except) {
+static bool is_there(const icl__pnode *u, int p, const icl__pnode *except) {
   if (!icl__plan_runs_in_phase(u) || u->phase == p || u->output >= 0)
     return true;
-  for (int i = 0; i < u->uses; i++) {
+  for (int i = 0; i < u->uses && !u->again; i++) {
     const icl__pnode *w = u->use[i];
     if (w != except && w->phase >= p && (icl__plan_runs_in_phase(w) || w->phase > u->phase))
       return true;
@@ -28,7 +28,7 @@ static size_t keeps(const icl__pnode *v, int p, int depth) {
   size_t cost = 0;
   for (int i = 0; i < v->inputs; i++) {
     const icl__pnode *u = v->in[i];
-    if (!icl__plan_reads_images(v, i) || available(u, p, v))
+    if (!icl__plan_reads_images(v, i) || is_there(u, p, v))
       continue;
     size_t again = icl__plan_cheap(u) && depth < DEEPEST ? keeps(u, p, depth + 1) : SIZE_MAX;
     size_t keep = icl__plan_image_bytes(u);
@@ -37,26 +37,28 @@ static size_t keeps(const icl__pnode *v, int p, int depth) {
   return cost;
 }
 
-/* Bytes an image read and written to compute v again in phase p, with the inputs that are not there. */
-static size_t moves(const icl__pnode *v, int p, int depth) {
-  size_t work = icl__plan_image_bytes(v);
+/* Bytes an image read from memory to compute v again in phase p. What lies between stays in the cache. */
+static size_t reads(const icl__pnode *v, int p, int depth) {
+  size_t bytes = 0;
   for (int i = 0; i < v->inputs; i++) {
     const icl__pnode *u = v->in[i];
     if (!icl__plan_reads_images(v, i))
       continue;
-    work = add(work, icl__plan_image_bytes(u));
-    if (!available(u, p, v))
-      work = add(work, depth < DEEPEST ? moves(u, p, depth + 1) : SIZE_MAX);
+    bool found = icl__plan_cheap(u) && !is_there(u, p, v);
+    bytes = add(bytes, !found ? icl__plan_image_bytes(u) : depth < DEEPEST ? reads(u, p, depth + 1) : SIZE_MAX);
   }
-  return work;
+  return bytes;
 }
+
+/* A gate of each channel, say, is little beside images. */
+static size_t little_more(size_t bytes) { return bytes + bytes / 8; }
 
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase) {
   size_t bytes = icl__plan_image_bytes(v);
   if (icl__plan_is_part(plan, v))
     return true; /* it costs nothing */
   return plan->policy.recompute && icl__plan_cheap(v) && v->output < 0 && keeps(v, phase, 0) < bytes &&
-         moves(v, phase, 0) <= (size_t)plan->policy.chain * bytes;
+         reads(v, phase, 0) <= (size_t)plan->policy.reads * little_more(bytes);
 }
 
 /* The last phase in which an op reads v image by image; v's own if none. A value that is seen whole has to be kept. */
@@ -161,9 +163,15 @@ static icl_status drop_empty_phases(icl__plan *plan) {
   return ICL_OK;
 }
 
-/* Users first, so that a copy's inputs are decided after it exists. Copies are appended and need no visit of their own:
- * they are used in their own phase only. */
+/* Decided in the order in which values are made: what is computed again from a residual sum, is from one that is kept.
+ * Copies are made of users first, so that those of their inputs are made after them. They are appended and need no
+ * visit of their own: they are used in their own phase only. */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan) {
+  for (int i = 0; i < plan->nodes; i++) {
+    icl__pnode *v = plan->node[i];
+    int last = v->behaviour == ICL__MAP ? last_phase(v) : v->phase;
+    v->again = last > v->phase && icl__plan_can_recompute(plan, v, last);
+  }
   for (int i = plan->nodes - 1; i >= 0; i--) {
     icl__pnode *v = plan->node[i];
     if (v->behaviour != ICL__MAP)

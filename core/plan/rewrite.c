@@ -85,7 +85,8 @@ static void join_relu(icl__plan *plan, icl__pnode *v) {
 /* Is g = relu_grad(gy, scale_shift(x, coefficients) with relu)? Then its mask can be found again from x. */
 static bool is_masked(const icl__pnode *g, const icl__pnode *x, const icl__pnode *coefficients) {
   const icl__pnode *y = g->op == ICL__OP_relu_grad ? g->in[1] : NULL;
-  return y && y->op == ICL__OP_scale_shift && y->attr.i[SCALE_SHIFT_RELU] && y->in[0] == x && y->in[1] == coefficients;
+  return y && y->op == ICL__OP_scale_shift && y->inputs == 2 && y->attr.i[SCALE_SHIFT_RELU] && y->in[0] == x &&
+         y->in[1] == coefficients;
 }
 
 /* bn_scale_sums(relu_grad(gy, relu(a (x - mean) + b)), x, c) -> bn_scale_sums(gy, x, c) with mask */

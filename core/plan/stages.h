@@ -7,6 +7,7 @@
 icl_status icl__plan_domains(icl__plan *plan);           /* domains.c */
 icl_status icl__plan_rewrite(icl__plan *plan);           /* rewrite.c */
 icl_status icl__plan_statistics(icl__plan *plan);        /* statistics.c, as a part of rewriting */
+void icl__plan_residual(icl__plan *plan);                /* residual.c */
 icl_status icl__plan_dense(icl__plan *plan);             /* dense.c */
 icl_status icl__plan_finishes(icl__plan *plan);          /* finishes.c */
 void icl__plan_slack(icl__plan *plan);                   /* schedule.c */

@@ -1,5 +1,5 @@
 /* join.c - what the GPU changes in a plan before ops get their time: pointwise ops that follow one another become
- * chains, the sum of a residual block joins its batch norm, weights of convolutions are brought into cuDNN's layout. */
+ * chains, weights of convolutions are brought into cuDNN's layout. */
 #include "backend/convolution.h"
 #include "backend/cuda/program.h"
 
@@ -29,40 +29,6 @@ static bool is_internal(const joiner *j, const icl__pnode *u) {
   return j->uses[u->index] == 1 && u->output < 0 && u->leaf < 0;
 }
 
-static bool is_together(const icl__pnode *u, const icl__pnode *v) {
-  return u->behaviour == v->behaviour && u->domain == v->domain && icl__plan_same_shape(u, v);
-}
-
-/* ---- relu(scale_shift(x, c) + rest) -> scale_shift(x, c, rest) with relu ---- */
-
-static icl__pnode *find_scale_shift(const joiner *j, const icl__pnode *sum, int *at) {
-  for (*at = 0; *at < 2; ++*at) {
-    icl__pnode *s = sum->in[*at];
-    if (s->op == ICL__OP_scale_shift && !s->attr.i[SCALE_SHIFT_RELU] && s->inputs == 2 && is_internal(j, s))
-      return s;
-  }
-  return NULL;
-}
-
-static void join_residual(joiner *j, icl__pnode *v) {
-  icl__pnode *sum = v->op == ICL__OP_relu ? v->in[0] : NULL, *s;
-  int at;
-  if (!sum || sum->op != ICL__OP_add_n || sum->inputs != 2 || !is_internal(j, sum) || !is_together(sum, v) ||
-      v->behaviour != ICL__MAP || !(s = find_scale_shift(j, sum, &at)) || !is_together(s, v))
-    return;
-  icl__pnode *rest = sum->in[!at];
-  if (rest->stored != v->stored)
-    return;
-  v->op = ICL__OP_scale_shift;
-  v->attr = (icl_attributes){.i[SCALE_SHIFT_RELU] = 1};
-  v->inputs = 3;
-  v->in[0] = s->in[0];
-  v->in[1] = s->in[1];
-  v->in[2] = rest;
-  v->batched = s->batched | (uint32_t)icl__plan_reads_images(sum, !at) << 2;
-  j->plan->joined++;
-}
-
 /* ---- pointwise ops in chains ---- */
 
 /* In a register a value is a float, or 0 or 1 of a test. */
@@ -85,8 +51,7 @@ static void absorb(joiner *j, icl__pnode *v) {
     return;
   for (int k = 0; k < v->inputs; k++) {
     icl__pnode *u = v->in[k];
-    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !spreads(u, v) || icl__cuda_is_wide(u) ||
-        !fits_register(u))
+    if (!icl__cuda_is_pointwise(u) || !is_internal(j, u) || !spreads(u, v) || icl__cuda_is_wide(u) || !fits_register(u))
       continue;
     j->absorbed[u->index] = true;
     j->absorbed[u->index] = icl__cuda_express(v, j->absorbed, &e);
@@ -172,9 +137,6 @@ static icl_status widen_operand(icl__plan *plan, icl__pnode *v, int j) {
 static icl_status join_all(joiner *j) {
   icl__plan *plan = j->plan;
   int nodes = plan->nodes;
-  count_uses(j);
-  for (int i = 0; i < nodes; i++)
-    join_residual(j, plan->node[i]);
   count_uses(j);
   for (int i = 0; i < nodes; i++)
     absorb(j, plan->node[i]);

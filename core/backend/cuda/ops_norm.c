@@ -72,7 +72,7 @@ ICL__CUDA_OP(bn_row) {
 
 ICL__CUDA_OP(scale_shift) {
   icl__cuda_bn o = {.x = icl__cuda_input(op, 0),
-                    .rest = icl__cuda_input(op, 2), /* of a residual block: join.c */
+                    .rest = icl__cuda_input(op, 2), /* of a residual block: residual.c */
                     .coefficients = data(op, 1),
                     .y = icl__cuda_output(op)};
   if (!takes(op, 0, 1))

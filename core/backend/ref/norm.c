@@ -73,6 +73,8 @@ void icl__ref_scale_shift(const icl__call *call) {
   int32_t c = channels(x);
   for (int64_t i = 0; i < icl__view_count(x); i++) {
     double y = normalized(&call->in[1], (int32_t)(i % c), values(x)[i]);
+    if (call->inputs > 2)
+      y += values(&call->in[2])[i];
     values(&call->out)[i] = call->attr->i[SCALE_SHIFT_RELU] && y < 0 ? 0 : y;
   }
 }

@@ -31,6 +31,7 @@ typedef vec (*formula)(const registers *r);
 #define B    r->coefficient[2]
 INLINE vec scale_shift(const registers *r) { return A * (X - MEAN) + B; }
 INLINE vec scale_shift_relu(const registers *r) { return relu(A * (X - MEAN) + B); }
+INLINE vec scale_shift_rest_relu(const registers *r) { return relu(A * (X - MEAN) + B + G); }
 INLINE vec scale_mask(const registers *r) { return A * where_positive(A * (X - MEAN) + B, G); }
 INLINE vec scale_mask_rest(const registers *r) { return A * where_positive(A * (X - MEAN) + B, G) + REST; }
 #define K1 r->coefficient[3]
@@ -131,6 +132,7 @@ typedef void (*loop)(const operands *p, icl_dtype dtype, int64_t lines);
   }
 LOOP(scale_shift, 1, 3)
 LOOP(scale_shift_relu, 1, 3)
+LOOP(scale_shift_rest_relu, 2, 3)
 LOOP(scale, 1, 1)
 LOOP(sums_grad, 1, 3)
 LOOP(sums_grad_rest, 2, 3)
@@ -183,8 +185,12 @@ static const void *row_of(const icl__view *table, int row) { return row_at(table
 
 static void run_scale_shift(const icl__call *call) {
   const icl__view *table = &call->in[1];
-  run(call, call->attr->i[SCALE_SHIFT_RELU] ? scale_shift_relu_loop : scale_shift_loop, 1,
-      (const icl__view *const[]){&call->in[0]}, 3,
+  bool relu = call->attr->i[SCALE_SHIFT_RELU], rest = call->inputs > 2;
+  run(call,
+      rest   ? scale_shift_rest_relu_loop
+      : relu ? scale_shift_relu_loop
+             : scale_shift_loop,
+      rest ? 2 : 1, (const icl__view *const[]){&call->in[0], &call->in[2]}, 3,
       (const void *const[]){row_of(table, BN_MEAN), row_of(table, BN_A), row_of(table, BN_B)});
 }
 
@@ -231,7 +237,7 @@ bool ISA_NAME(icl__choose_norm)(const icl__call *prototype, icl__choice *choice)
     icl__kernel run;
     uint32_t images, sums; /* inputs that are images, and tables of bn_sums; the others are coefficients */
   } kernels[] = {
-      {ICL__OP_scale_shift, run_scale_shift, 1, 0},          {ICL__OP_bn_scale, run_scale, 1, 0},
+      {ICL__OP_scale_shift, run_scale_shift, 1 | 4, 0},      {ICL__OP_bn_scale, run_scale, 1, 0},
       {ICL__OP_bn_sums_grad, run_sums_grad, 1 | 8, 4},       {ICL__OP_bn_input_grad, run_input_grad, 1 | 2 | 16, 0},
       {ICL__OP_bn_scale_mask, run_scale_mask, 1 | 2 | 8, 0},
   };
