@@ -30,7 +30,7 @@ static bool is_settled(const icl__pnode *v) {
 }
 
 /* Of some images, but few: the work of many counts for more than the memory is worth. */
-static bool has_few_images(const icl__plan *plan) {
+bool icl__plan_has_few_images(const icl__plan *plan) {
   enum { FEW_IMAGES = 16 };
   for (int i = 0; i < plan->domains; i++)
     if (plan->domain_size[i] > FEW_IMAGES)
@@ -48,7 +48,7 @@ static int settled_uses(const icl__pnode *v) {
 
 /* What only settled ops read is left out with them; what others read lasts. */
 icl_status icl__plan_lasting(icl__plan *plan) {
-  if (!has_few_images(plan))
+  if (!icl__plan_has_few_images(plan))
     return ICL_OK;
   plan->settled_leaf = icl__alloc((size_t)plan->leaves + 1, sizeof *plan->settled_leaf);
   if (!plan->settled_leaf)

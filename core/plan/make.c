@@ -69,6 +69,7 @@ static icl_status run_stages(icl__plan *plan) {
   ICL__TRY(icl__plan_tidy(plan));
   icl__plan_slack(plan);
   ICL__TRY(icl__plan_buckets(plan));
+  ICL__TRY(icl__plan_cuts(plan));
   ICL__TRY(icl__plan_schedule(plan));
   ICL__TRY(icl__plan_keep_or_recompute(plan));
   icl__plan_time_buckets(plan);

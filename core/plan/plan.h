@@ -87,6 +87,9 @@ struct icl__pnode {
   size_t element; /* of the bucket, the first that is its own */
   bool inside;    /* the value lies in the bucket */
 
+  /* cuts.c */
+  bool cuts; /* a phase begins here, so that the weights of the one before need not stay */
+
   /* schedule.c, sink.c: time */
   int phase;  /* phase of map and reduce ops, section of global ones; leaves 0 */
   int pinned; /* not before this phase */

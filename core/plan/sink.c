@@ -28,14 +28,14 @@ static size_t cost_in_phase(const icl__plan *plan, const icl__pnode *v, int p, i
   return cost;
 }
 
-/* The last phase v may run in. */
+/* The last phase v may run in. What begins a phase stays apart from what it reads. */
 static int latest(const icl__plan *plan, const icl__pnode *v) {
   int until = plan->phases;
   for (int i = 0; i < v->uses; i++) {
     const icl__pnode *u = v->use[i];
     if (v->behaviour == ICL__REDUCE && u->slack)
       continue;
-    int limit = u->phase;
+    int limit = u->phase - u->cuts;
     for (int j = 0; j < u->inputs; j++)
       if (u->in[j] == v && icl__plan_runs_in_phase(u) && !icl__plan_reads_images(u, j))
         limit = u->phase - 1;

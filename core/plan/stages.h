@@ -12,6 +12,7 @@ icl_status icl__plan_dense(icl__plan *plan);             /* dense.c */
 icl_status icl__plan_finishes(icl__plan *plan);          /* finishes.c */
 void icl__plan_slack(icl__plan *plan);                   /* schedule.c */
 icl_status icl__plan_buckets(icl__plan *plan);           /* buckets.c */
+icl_status icl__plan_cuts(icl__plan *plan);              /* cuts.c */
 icl_status icl__plan_schedule(icl__plan *plan);          /* schedule.c */
 icl_status icl__plan_sink(icl__plan *plan, bool *moved); /* sink.c, as a part of scheduling */
 icl_status icl__plan_keep_or_recompute(icl__plan *plan); /* recompute.c */
@@ -41,8 +42,9 @@ void icl__plan_fill_buckets(icl__plan *plan);  /* buckets.c: which values lie in
 void icl__plan_rule(icl__pnode *v); /* domains.c: the op's batch rule */
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase); /* recompute.c */
 bool icl__plan_is_part(const icl__plan *plan,
-                       const icl__pnode *v); /* share.c: part of a concatenation, can be a view */
-int icl__plan_made_at(const icl__pnode *v);  /* share.c: the time of a value's making */
+                       const icl__pnode *v);          /* share.c: part of a concatenation, can be a view */
+bool icl__plan_has_few_images(const icl__plan *plan); /* lasting.c: so few that prepared weights last */
+int icl__plan_made_at(const icl__pnode *v);           /* share.c: the time of a value's making */
 /* share.c: the place of v, alone in it if that is scratch of a chunk, stays as it is until `time` at least. */
 void icl__plan_keep_until(icl__pnode *v, int time);
 bool icl__plan_joins_channels(const icl__pnode *v); /* statistics.c: a concatenation of images along their channels */

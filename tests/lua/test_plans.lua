@@ -91,6 +91,23 @@ check("every other output of residual blocks is computed again from the one befo
   check.equal(plan:match " relu f32", nil)
 end)
 
+check("an evaluation does not hold the prepared weights of all layers at once", function()
+  local layers = {}
+  for i = 1, 6 do layers[i] = icl.nn.conv2d(192, 192, 3) end
+  local model, images = icl.nn.sequential(layers):eval(), icl.random.normal { 20, 4, 4, 192 }
+  local function pass(x)
+    local y = icl.no_grad(icl.step, function() return model(x) end)
+    local plan = icl.describe_plan()
+    return y, tonumber(plan:match "(%d+) phases"), tonumber(plan:match "arena ([%d.]+) MB")
+  end
+  local y, phases, arena = pass(images)
+  check.equal(phases, 6)
+  check.equal(arena < 2 * 4 * 9 * 192 * 192 / 1e6, true)
+  local few, one_phase = pass(images:narrow(1, 1, 16))
+  check.equal(one_phase, 1)
+  check.equal((y:narrow(1, 1, 16) - few):abs():max():item(), 0)
+end)
+
 -- Thin forms of the deepest networks that were published: family, options, batch norms (of which each needs a phase in
 -- the forward pass and one in the backward pass).
 local deep = {

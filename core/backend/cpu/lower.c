@@ -30,21 +30,10 @@ bool icl__cpu_takes_pitch(void *device, const icl__pnode *v, int input) {
   return !(icl__plan_runs_in_phase(v) && v->op < ICL__OP_COUNT && is_image_conv(v));
 }
 
-icl_status icl__cpu_rewrite(void *device, icl__plan *plan) {
-  (void)device;
-  for (int i = 0, n = plan->nodes; i < n; i++) {
-    icl__pnode *v = plan->node[i];
-    if (v->op == ICL__OP_conv2d_weight_grad || !is_image_conv(v) || !icl__plan_runs_in_phase(v))
-      continue;
-    icl__pnode *w = v->in[1], *prepared = icl__plan_add(plan, ICL__PLAN_PREPARE, w, 1, &w);
-    if (!prepared)
-      return ICL_ENOMEM;
-    icl__plan_make_global(prepared);
-    prepared->key = -1;
-    prepared->layer = v->layer;
-    v->in[1] = prepared;
-  }
-  return ICL_OK;
+/* In about. */
+static int64_t images_of_share(const icl__plan *plan, const icl__pnode *v) {
+  int64_t images = plan->domain_size[v->domain], shares = plan->policy.shares;
+  return images < shares ? 1 : images / shares;
 }
 
 static icl__conv_shape conv_shape(const icl__pnode *v) {
@@ -59,6 +48,33 @@ static icl__conv_shape conv_shape(const icl__pnode *v) {
   return s;
 }
 
+/* Of the prepared weights of v, before its kernel is known for certain: by oneDNN's in about. */
+static size_t likely_bytes(const icl__cpu_device *cpu, const icl__plan *plan, const icl__pnode *v) {
+  icl__conv_shape shape = conv_shape(v);
+  icl__conv conv = {0};
+  icl__conv_open(&conv, &shape, cpu->conv, &cpu->processor, images_of_share(plan, v));
+  return conv.own ? conv.own->weights(&shape) * sizeof(float)
+                  : (size_t)icl__count(v->in[1]->rank, v->in[1]->shape) * icl_dtype_bytes(v->in[0]->dtype);
+}
+
+icl_status icl__cpu_rewrite(void *device, icl__plan *plan) {
+  const icl__cpu_device *cpu = device;
+  for (int i = 0, n = plan->nodes; i < n; i++) {
+    icl__pnode *v = plan->node[i];
+    if (v->op == ICL__OP_conv2d_weight_grad || !is_image_conv(v) || !icl__plan_runs_in_phase(v))
+      continue;
+    icl__pnode *w = v->in[1], *prepared = icl__plan_add(plan, ICL__PLAN_PREPARE, w, 1, &w);
+    if (!prepared)
+      return ICL_ENOMEM;
+    icl__plan_make_global(prepared);
+    prepared->key = -1;
+    prepared->layer = v->layer;
+    prepared->opaque = likely_bytes(cpu, plan, v);
+    v->in[1] = prepared;
+  }
+  return ICL_OK;
+}
+
 /* What a convolution of oneDNN takes with its code, handles and bookkeeping; measured as growth of the process. */
 enum { PRIMITIVE_BYTES = 64 << 10 };
 
@@ -69,7 +85,7 @@ static icl_status lower_conv(icl__cpu_device *cpu, icl__plan *plan, icl__pnode *
   int shares = plan->policy.shares, chunk = plan->phase[v->phase].chunk;
   unit->kind = ICL__UNIT_CONV;
   unit->conv = &unit->own;
-  icl__conv_open(unit->conv, &shape, cpu->conv, &cpu->processor, images < shares ? 1 : images / shares);
+  icl__conv_open(unit->conv, &shape, cpu->conv, &cpu->processor, images_of_share(plan, v));
   for (int s = 0; s < shares; s++) {
     int64_t own = icl__plan_first_image(images, s + 1, shares) - icl__plan_first_image(images, s, shares);
     int64_t chunks = icl__chunks(own, chunk);
