@@ -72,7 +72,7 @@ static icl_status open_device(icl_engine *engine, const icl_config *config) {
   ICL__TRY(engine->backend->open(&options, &engine->device));
   if (engine->backend->policy)
     engine->backend->policy(engine->device, &engine->policy);
-  if (config->shares && (engine->backend->unplanned || engine->policy.shares != config->shares)) {
+  if (config->shares > 1 && (engine->backend->unplanned || engine->policy.shares != config->shares)) {
     engine->backend->close(engine->device);
     return icl__fail(ICL_ENOTSUP, "device %s sums a batch up as one, and takes no shares: leave them out", name);
   }

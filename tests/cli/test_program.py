@@ -70,6 +70,19 @@ def arguments_reach_a_recipe():
 
 
 @test
+def given_shares_sums_do_not_depend_on_threads():
+  code = """
+    local icl = require "icl"
+    for _, columns in ipairs { 1, 2, 3, 16, 31, 63, 64, 65, 100, 255, 257 } do
+      local x = icl.random.normal { 40000 // columns, columns }
+      print(columns, ("%q"):format(x:sum(1):bytes()), ("%q"):format(x:mean(2):sum():bytes()))
+    end"""
+  one = success(run("--threads", "1", "--shares", "4", "-e", code))
+  for threads in "2", "3", "7":
+    equal(success(run("--threads", threads, "--shares", "4", "-e", code)), one)
+
+
+@test
 def a_wrong_command_line():
   contains(failure(run("--treads", "2"), 2), "--treads", "did you mean --threads")
   contains(failure(run("-x"), 2), "-x")
@@ -77,6 +90,7 @@ def a_wrong_command_line():
   contains(failure(run("absent.lua"), 2), "absent.lua")
   contains(failure(run("--threads", "many", "-e", "x"), 2), "--threads many", "integer")
   contains(failure(run("--device", "gpu9", "-e", "x"), 2), "gpu9")
+  contains(failure(run("--device", "ref", "--shares", "2", "-e", "x"), 2), "--shares 2", "device ref")
 
 
 OPTIONS = """local icl = require "icl"

@@ -313,6 +313,12 @@ groups.engine = options "engine"
   : flag("profile", false, "print time by op, layer and phase at the end", { may_change = true })
   : neutral()
   : check(function(values) return values.device and core.device_problem(values.device) end)
+  : check(function(values)
+      local device = values.device or core.configured().device or "cpu"
+      if values.shares > 1 and device ~= "cpu" then
+        return ("{shares} %d: device %s sums a batch up as one; cpu alone takes shares"):format(values.shares, device)
+      end
+    end)
   : after(configure)
 
 local of_several = { "{world_size}", function(values) return values.world_size ~= nil end }

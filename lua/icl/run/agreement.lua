@@ -13,6 +13,8 @@ local function facts_of(run, values)
   local origin = usage.origin(values)
   local facts = { seed = tostring(places.current_seed()), ["the run"] = run.name, epochs = tostring(run.last_epoch),
                   ["the step it goes on from"] = tostring(run.step), build = core.build_id() }
+  local shares = core.configured().shares  -- where none are given, each process has as many as threads
+  facts.shares = shares and tostring(shares)
   for name, value in pairs(origin and origin.list:in_force(values) or {}) do
     if not origin.list.specs[name].neutral then facts["--" .. name:gsub("_", "-")] = rules.shown(value) end
   end

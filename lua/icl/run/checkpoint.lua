@@ -294,9 +294,9 @@ function checkpoint.notes(run, before)
       .. "same order, spread in another way; their sums are added in another order, so the bytes will differ"):format(
       processes, processes > 1 and "es" or "", now.processes)
   elseif (about.shares or about.threads) ~= now.shares then
-    lines[#lines + 1] = ("Note: it was begun with %d threads and goes on with %d; sums are split among threads, so the "
-      .. "bytes will differ from those of a run that was never interrupted; a run with --shares N is the same on any "
-      .. "number of threads"):format(about.threads, now.threads)
+    lines[#lines + 1] = ("Note: it was begun with %d shares of a batch (%d threads) and goes on with %d (%d threads), "
+      .. "so the bytes will differ from those of a run that was never interrupted; a run with --shares N is the same on "
+      .. "any number of threads"):format(about.shares or about.threads, about.threads, now.shares, now.threads)
   end
   if about.build ~= now.build then
     lines[#lines + 1] = "Note: it was begun by another build of icl; the bytes may differ"

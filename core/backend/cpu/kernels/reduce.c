@@ -389,6 +389,13 @@ static icl__kernel sum_of(icl_dtype dtype) {
   }
 }
 
+/* Parts of short rows would be added in another order than the whole: so the result would depend on how many there are.
+ */
+static bool has_short_columns(const icl__call *call) {
+  nest n = nest_of(call);
+  return n.kept == 0 && n.column.size < WIDE;
+}
+
 bool ISA_NAME(icl__choose_reduce)(const icl__call *prototype, icl__choice *choice) {
   icl_dtype dtype = prototype->in[0].dtype;
   choice->splits = icl__view_count(&prototype->out) > 1;
@@ -396,6 +403,7 @@ bool ISA_NAME(icl__choose_reduce)(const icl__call *prototype, icl__choice *choic
   case ICL__OP_sum:
   case ICL__OP_sum_to:
     choice->run = sum_of(dtype);
+    choice->splits = choice->splits && !has_short_columns(prototype);
     break;
   case ICL__OP_max:
     choice->run = is_lane_dtype(dtype) ? max : NULL;
