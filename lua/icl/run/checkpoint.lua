@@ -295,8 +295,8 @@ function checkpoint.notes(run, before)
       processes, processes > 1 and "es" or "", now.processes)
   elseif (about.shares or about.threads) ~= now.shares then
     lines[#lines + 1] = ("Note: it was begun with %d shares of a batch (%d threads) and goes on with %d (%d threads), "
-      .. "so the bytes will differ from those of a run that was never interrupted; a run with --shares N is the same on "
-      .. "any number of threads"):format(about.shares or about.threads, about.threads, now.shares, now.threads)
+      .. "so the bytes will differ from those of a run that was never interrupted; with --shares N they would not depend "
+      .. "on threads"):format(about.shares or about.threads, about.threads, now.shares, now.threads)
   end
   if about.build ~= now.build then
     lines[#lines + 1] = "Note: it was begun by another build of icl; the bytes may differ"
