@@ -26,7 +26,7 @@ static size_t weights_of(const icl__pnode *v) {
   size_t bytes = 0;
   for (int j = 0; j < v->inputs; j++)
     if (v->in[j]->op == ICL__PLAN_PREPARE)
-      bytes += v->in[j]->opaque ? v->in[j]->opaque : icl__plan_bytes(v->in[j]);
+      bytes += icl__plan_stored_bytes(v->in[j]);
   return bytes;
 }
 

@@ -32,6 +32,8 @@ size_t icl__plan_bytes(const icl__pnode *v) {
   return (size_t)icl__count(v->rank, v->shape) * icl_dtype_bytes(v->stored);
 }
 
+size_t icl__plan_stored_bytes(const icl__pnode *v) { return v->opaque ? v->opaque : icl__plan_bytes(v); }
+
 size_t icl__plan_image_bytes(const icl__pnode *v) {
   return v->rank ? (size_t)icl__count(v->rank - 1, v->shape + 1) * icl_dtype_bytes(v->stored) : 0;
 }

@@ -224,6 +224,7 @@ bool icl__plan_elementwise(const icl__pnode *v);
 bool icl__plan_reads_images(const icl__pnode *v, int input); /* image by image; else it sees the input whole */
 bool icl__plan_same_shape(const icl__pnode *a, const icl__pnode *b);
 size_t icl__plan_bytes(const icl__pnode *v);
+size_t icl__plan_stored_bytes(const icl__pnode *v); /* the same, or in the layout of a kernel what that takes */
 size_t icl__plan_image_bytes(const icl__pnode *v);
 size_t icl__plan_image_stride(const icl__pnode *v); /* bytes from one image to the next in memory */
 int64_t icl__plan_pitch(const icl__pnode *v);       /* elements from one row to the next in memory */

@@ -68,16 +68,14 @@ static void unify_sums(icl__pnode *v) {
   v->op = ICL__OP_add_n;
 }
 
-/* relu(scale_shift(x, c)) -> scale_shift(x, c) with relu */
-static void join_relu(icl__plan *plan, icl__pnode *v) {
+void icl__plan_join_relu(icl__plan *plan, icl__pnode *v) {
   if (v->op != ICL__OP_relu || v->in[0]->op != ICL__OP_scale_shift || v->in[0]->attr.i[SCALE_SHIFT_RELU])
     return;
   const icl__pnode *s = v->in[0];
   v->op = ICL__OP_scale_shift;
   v->attr.i[SCALE_SHIFT_RELU] = 1;
-  v->inputs = 2;
-  v->in[0] = s->in[0];
-  v->in[1] = s->in[1];
+  v->inputs = s->inputs;
+  memcpy(v->in, s->in, sizeof *v->in * (size_t)s->inputs);
   icl__plan_rule(v);
   plan->joined++;
 }
@@ -162,7 +160,7 @@ icl_status icl__plan_rewrite(icl__plan *plan) {
     return ICL_OK;
   for (int i = 0; i < plan->nodes; i++) {
     unify_sums(plan->node[i]);
-    join_relu(plan, plan->node[i]);
+    icl__plan_join_relu(plan, plan->node[i]);
   }
   for (int i = 0, n = plan->nodes; i < n; i++) {
     join_mask(plan, plan->node[i]);

@@ -40,6 +40,8 @@ void icl__plan_time_buckets(icl__plan *plan);  /* buckets.c: when they start, an
 void icl__plan_fill_buckets(icl__plan *plan);  /* buckets.c: which values lie in them */
 
 void icl__plan_rule(icl__pnode *v); /* domains.c: the op's batch rule */
+/* rewrite.c: relu(scale_shift(x, c, ...)) -> scale_shift(x, c, ...) with relu */
+void icl__plan_join_relu(icl__plan *plan, icl__pnode *v);
 bool icl__plan_can_recompute(const icl__plan *plan, const icl__pnode *v, int phase); /* recompute.c */
 bool icl__plan_is_part(const icl__plan *plan,
                        const icl__pnode *v);          /* share.c: part of a concatenation, can be a view */

@@ -140,9 +140,8 @@ static size_t padded(size_t bytes) {
 
 /* Bytes of one image, of one share's partial result, or of the value. */
 static size_t bytes_of(const icl__pnode *v) {
-  if (v->opaque)
-    return v->opaque;
-  return v->store == ICL__STORE_BATCH || v->store == ICL__STORE_CHUNK ? icl__plan_image_stride(v) : icl__plan_bytes(v);
+  bool images = v->store == ICL__STORE_BATCH || v->store == ICL__STORE_CHUNK;
+  return images ? icl__plan_image_stride(v) : icl__plan_stored_bytes(v);
 }
 
 static icl_status lay_out_chunks(icl__plan *plan, span *item) {

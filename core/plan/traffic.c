@@ -3,7 +3,7 @@
 
 /* Of a value that is read or made as a whole by one thread, or by each. */
 static size_t moved(const icl__plan *plan, const icl__pnode *v, bool by_all) {
-  size_t bytes = v->opaque ? v->opaque : icl__plan_bytes(v), threads = (size_t)plan->policy.threads;
+  size_t bytes = icl__plan_stored_bytes(v), threads = (size_t)plan->policy.threads;
   switch (v->store) {
   case ICL__STORE_NONE:
   case ICL__STORE_CHUNK:

@@ -31,6 +31,7 @@ typedef vec (*formula)(const registers *r);
 #define B    r->coefficient[2]
 INLINE vec scale_shift(const registers *r) { return A * (X - MEAN) + B; }
 INLINE vec scale_shift_relu(const registers *r) { return relu(A * (X - MEAN) + B); }
+INLINE vec scale_shift_rest(const registers *r) { return A * (X - MEAN) + B + G; }
 INLINE vec scale_shift_rest_relu(const registers *r) { return relu(A * (X - MEAN) + B + G); }
 INLINE vec scale_mask(const registers *r) { return A * where_positive(A * (X - MEAN) + B, G); }
 INLINE vec scale_mask_rest(const registers *r) { return A * where_positive(A * (X - MEAN) + B, G) + REST; }
@@ -132,6 +133,7 @@ typedef void (*loop)(const operands *p, icl_dtype dtype, int64_t lines);
   }
 LOOP(scale_shift, 1, 3)
 LOOP(scale_shift_relu, 1, 3)
+LOOP(scale_shift_rest, 2, 3)
 LOOP(scale_shift_rest_relu, 2, 3)
 LOOP(scale, 1, 1)
 LOOP(sums_grad, 1, 3)
@@ -184,13 +186,12 @@ static void run(const icl__call *call, loop f, int images, const icl__view *cons
 static const void *row_of(const icl__view *table, int row) { return row_at(table, row); }
 
 static void run_scale_shift(const icl__call *call) {
+  static const loop loops[2][2] = {{scale_shift_loop, scale_shift_rest_loop},
+                                   {scale_shift_relu_loop, scale_shift_rest_relu_loop}};
   const icl__view *table = &call->in[1];
-  bool relu = call->attr->i[SCALE_SHIFT_RELU], rest = call->inputs > 2;
-  run(call,
-      rest   ? scale_shift_rest_relu_loop
-      : relu ? scale_shift_relu_loop
-             : scale_shift_loop,
-      rest ? 2 : 1, (const icl__view *const[]){&call->in[0], &call->in[2]}, 3,
+  bool rest = call->inputs > 2;
+  run(call, loops[call->attr->i[SCALE_SHIFT_RELU] != 0][rest], rest ? 2 : 1,
+      (const icl__view *const[]){&call->in[0], &call->in[2]}, 3,
       (const void *const[]){row_of(table, BN_MEAN), row_of(table, BN_A), row_of(table, BN_B)});
 }
 
