@@ -152,13 +152,25 @@ void make_batch_norm(maker *m) {
 
 /* ---- mixing images ---- */
 
+/* Of what numbers are less than in every turn. */
+static int64_t bound(const instruction *i) {
+  if (i->kind != DO_CONSTANT)
+    return INT64_MAX;
+  return i->values == INTEGERS ? i->most : i->values == PERMUTATION ? count_of(i) : INT64_MAX;
+}
+
+/* `count` numbers from 0 to n - 1; with `old` others that were there before, if there are such, of any count. */
+static int indices(maker *m, bool old, int32_t n, int32_t count) {
+  int i = old ? pick_dtype(m, ICL_I64, 1) : -1;
+  return i >= 0 && bound(at(m, i)) <= n ? i : integers(m, ICL_I64, (uint32_t)n, 1, &count);
+}
+
 void make_gather(maker *m) {
   int x = any_value(m);
   if (x < 0 || at(m, x)->rank == 0)
     return;
   int32_t n = at(m, x)->shape[0], rows = chance(m, 50) ? n : 1 + below(m, 9);
-  int old = chance(m, 20) ? pick_dtype(m, ICL_I64, 1) : -1;
-  apply2(m, "gather", x, old >= 0 && m->of[old].most < n ? old : integers(m, ICL_I64, (uint32_t)n, 1, &rows));
+  apply2(m, "gather", x, indices(m, chance(m, 20), n, rows));
 }
 
 /* A value with an axis, as x, and the axis; -1 if there is none. */
@@ -237,11 +249,8 @@ void make_mixup(maker *m) {
 void make_one_hot(maker *m) {
   icl_attributes attr = attributes_of("one_hot");
   int32_t classes = 1 + below(m, 5);
-  int old = chance(m, 30) ? pick_dtype(m, ICL_I64, 1) : -1;
-  if (old >= 0 && at(m, old)->kind != DO_CONSTANT) /* of others the next turn may have larger ones */
-    old = -1;
   set_int(&attr, "one_hot", "classes", classes);
-  int labels = old >= 0 && m->of[old].most < classes ? old : integers(m, ICL_I64, (uint32_t)classes, 1, &m->n);
+  int labels = indices(m, chance(m, 30), classes, m->n);
   apply_op(m, "one_hot", 1, &labels, &attr);
 }
 
