@@ -83,6 +83,25 @@ def given_shares_sums_do_not_depend_on_threads():
 
 
 @test
+def options_of_the_engine_in_front_of_a_recipe_are_its_own():
+  code = """
+    local icl = require "icl"
+    local opt = icl.options "Mine" : include(icl.options.runtime) : parse(arg)
+    local engine = require "icl.core".configured()
+    print(opt.threads, opt.shares, opt.precise, engine.threads, engine.shares, engine.precise)"""
+  with folder() as here:
+    recipe = here.write("mine.lua", code)
+    equal(success(run("--threads", "2", "--shares", "3", "--precise", recipe)), "2\t3\ttrue\t2\t3\ttrue\n")
+    equal(success(run("--threads", "2", "--precise", recipe, "--threads", "1", "--no-precise")),
+          "1\t0\tfalse\t1\tnil\tfalse\n")
+    own = here.write("own.lua", "require 'icl'.configure { threads = 3, precise = true }" + code)
+    equal(success(run(own)), "0\t0\tfalse\t3\tnil\ttrue\n")
+    other = here.write("other.lua", """local icl = require "icl"
+      print((icl.options "Other" : value("profile", "fast", "not the engine's") : parse(arg)).profile)""")
+    equal(success(run("--profile", other)).splitlines()[0], "fast")
+
+
+@test
 def a_wrong_command_line():
   contains(failure(run("--treads", "2"), 2), "--treads", "did you mean --threads")
   contains(failure(run("-x"), 2), "-x")

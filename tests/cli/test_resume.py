@@ -158,6 +158,8 @@ def on_another_number_of_threads():
       equal(whole == cut, bool(shares))
       (lacks if shares else contains)(output, "begun with 1 shares of a batch (1 threads) and goes on with 4 (4 ")
     contains(failure(here.loop("--resume", "shares/cut", "--shares", "2"), 2), "--shares 2", "has --shares 3")
+    contains(failure(here.icl("--shares", "2", "loop.lua", "--data", "mnist", "--resume", "shares/cut"), 2),
+             "--shares 2", "has --shares 3")
 
 
 @test

@@ -7,7 +7,7 @@ local usage = {}
 
 local End = { __tostring = function(self) return self.text end, __name = "icl.usage" }
 local origins = setmetatable({}, { __mode = "k" })
-local program, latest
+local program, latest, leading
 
 -- usage.leave(code, text): raises it. Code 0: the text was asked for; 2: it says what is wrong.
 function usage.leave(code, text)
@@ -29,6 +29,16 @@ end
 -- figure or nil, notes = texts for the log }.
 function usage.remember(values, origin)
   origins[values], latest = origin, values
+end
+
+-- usage.lead(values): these stood in front of the name of the program that runs now.
+function usage.lead(values)
+  leading = origins[values]
+end
+
+-- usage.leading() -> the list of options of which some stood there, and those, by name; nil if none did.
+function usage.leading()
+  if leading then return leading.list, leading.given end
 end
 
 -- usage.inherit(values, source): these values were made of those, and came from the same command line, if any.

@@ -6,6 +6,7 @@ local results = require "icl.options.results"
 local resumed = require "icl.options.resumed"
 local rules = require "icl.internal.rules"
 local runs = require "icl.runs"
+local usage = require "icl.internal.usage"
 
 local function flag_name(name)
   return "--" .. name:gsub("_", "-")
@@ -162,6 +163,15 @@ local function choose(list, chosen)
   return base, taken
 end
 
+-- Adds what stands in front of the recipe's name, if the list has these options of the engine as well.
+local function add_leading(list, given)
+  local group, values = usage.leading()
+  for name, value in pairs(values or {}) do
+    local spec = list.specs[name]
+    if given[name] == nil and spec and spec.group == group then given[name] = value end
+  end
+end
+
 -- read(list, words) -> table of the values of a list of options, and where they came from, { list =, given =,
 -- presets = names, result = name, notes =, seeds = list, words = those without --seeds }; or nil and a message about
 -- what is wrong; or false and the text that was asked for. words[0], if it is there, names the recipe.
@@ -179,6 +189,7 @@ local function read(list, words)
   if not outcome then return outcome, message end
   local base, taken = choose(list, chosen)
   if not base then return nil, taken end
+  add_leading(list, given)
   if given.resume and #taken["--seeds"] > 0 then
     return nil, "--seeds means nothing with --resume; --resume DIR/seed-N goes on with the run of one seed"
   end

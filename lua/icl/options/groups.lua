@@ -26,6 +26,7 @@ local options = require "icl.options.list"
 local optimizers = require "icl.optim.from_options".names
 local random = require "icl.random"
 local rules = require "icl.internal.rules"
+local usage = require "icl.internal.usage"
 local sampler = require "icl.data.sampler"
 local schedule = require "icl.schedule"
 local stored_as = require "icl.internal.stored_as"
@@ -285,14 +286,14 @@ groups.training = options "training"
       if values.ema and values.ema >= 1 then return "{ema} must be less than 1, or the averages never move" end
     end)
 
--- Hands the engine its switches; only those that were given, so that those before the recipe's name count as well.
+-- Hands the engine its switches. Where nothing is said of one, what a program set by itself stays.
 local function configure(opt)
-  local settings = {}
+  local given, settings = usage.origin(opt).given, {}
   for _, name in ipairs { "eager", "check_nan", "precise", "deterministic", "profile" } do
-    if opt[name] then settings[name] = true end
+    if opt[name] or given[name] ~= nil then settings[name] = opt[name] end
   end
   for _, name in ipairs { "threads", "shares" } do
-    if opt[name] > 0 then settings[name] = opt[name] end
+    if opt[name] > 0 or given[name] then settings[name] = opt[name] end
   end
   settings.device = opt.device
   distributed.settings(settings)

@@ -40,6 +40,7 @@ local function declare(self, spec, limits)
   limits = arguments.options("options: " .. tostring(spec.name), limits, {}, limit_names)
   check_spec(spec)
   spec.only = spec.only or { limits.only }
+  spec.group = spec.group or self  -- in which it was declared first
   for _, name in ipairs { "alias", "may_change", "neutral", "optional", "transient" } do
     spec[name] = spec[name] or limits[name]
   end

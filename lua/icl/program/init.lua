@@ -234,7 +234,7 @@ local function obey(words)
     io.stdout:write(request.show)
     return 0
   end
-  if #request.engine > 0 then engine_options():parse(request.engine) end
+  if #request.engine > 0 then usage.lead(engine_options():parse(request.engine)) end
   if not request.code then take_recipe(words, request.rest) end
   local word, code = words[request.rest], 0
   set_arguments(words, request.code and request.rest - 1 or word and request.rest or 0)
