@@ -31,6 +31,13 @@ icl__conv_shape conv_shape(const conv_form *f) {
   return s;
 }
 
+/* What lies behind the numbers is NaN, in f32 and bf16 alike: nothing may depend on it. */
+static void *guarded(size_t count, size_t bytes) {
+  enum { GUARD = 256 };
+  void *memory = icl__alloc(count * bytes + GUARD, 1);
+  return memory ? memset(memory, 0xff, count * bytes + GUARD) : NULL;
+}
+
 conv_layer conv_layer_new(const conv_form *f) {
   icl__conv_shape s = conv_shape(f);
   conv_layer l = {.shape = s,
@@ -40,9 +47,9 @@ conv_layer conv_layer_new(const conv_form *f) {
   l.inputs = (size_t)icl__view_count(&l.x);
   l.results = (size_t)icl__view_count(&l.y);
   l.weights = (size_t)icl__view_count(&l.w);
-  l.own_x = icl__alloc(l.inputs, icl_dtype_bytes(f->dtype));
-  l.own_gy = icl__alloc(l.results, icl_dtype_bytes(f->dtype));
-  l.own_w = icl__alloc(l.weights, sizeof(float));
+  l.own_x = guarded(l.inputs, icl_dtype_bytes(f->dtype));
+  l.own_gy = guarded(l.results, icl_dtype_bytes(f->dtype));
+  l.own_w = guarded(l.weights, sizeof(float));
   l.x.data = numbers(l.own_x, f->dtype, l.inputs, 1);
   l.y.data = numbers(l.own_gy, f->dtype, l.results, 2);
   l.w.data = numbers(l.own_w, ICL_F32, l.weights, 3);

@@ -119,9 +119,35 @@ static const icl__conv_kernel *winograd_for(const icl__conv_shape *s) {
 /* oneDNN 2.6 chooses among its kernels itself, and some of those for bf16 images fail. These two functions tell for
  * which shapes it may be trusted; it computes all others in f32, if none of our own takes them. */
 
-/* Where the stride is larger than the image is wide, whole columns of the kernel only meet zeros around the image, and
- * its weight gradients, with AMX and without, leave them unwritten. */
-static bool bf16_suits(const icl__conv_shape *s) { return s->direction != ICL__CONV_WEIGHT || s->stride[1] <= s->x[1]; }
+/* Does each row (axis 0) or column (axis 1) of the kernel meet the image somewhere, and not only the zeros around it?
+ */
+static bool all_meet(const icl__conv_shape *s, int axis) {
+  for (int32_t k = 0; k < s->kernel[axis]; k++) {
+    int64_t first = k - s->padding[axis], last = first + (int64_t)(s->y[axis] - 1) * s->stride[axis], at = first;
+    if (first < 0)
+      at = first + (-first + s->stride[axis] - 1) / s->stride[axis] * s->stride[axis];
+    if (at > last || at >= s->x[axis])
+      return false;
+  }
+  return true;
+}
+
+/* Its weight gradients, with AMX and without, leave rows and columns of the kernel that only meet zeros unwritten. Its
+ * input gradients of single pixels read output channels in pairs, and of an odd number the last one with what lies
+ * behind it. With an odd number of input channels that fill a vector it does so for results of wide kernels too, or
+ * calls a kernel that it did not make. */
+static bool bf16_suits(const icl__conv_shape *s) {
+  enum { VECTOR = 16 };
+  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups;
+  switch (s->direction) {
+  case ICL__CONV_WEIGHT:
+    return all_meet(s, 0) && all_meet(s, 1);
+  case ICL__CONV_INPUT:
+    return s->kernel[0] * s->kernel[1] > 1 || out % 2 == 0;
+  default:
+    return in < VECTOR || in % 2 == 0;
+  }
+}
 
 /* AMX multiplies tiles of 16 rows of 32 channels. Channels that do not fill them are left to masks and tails, and while
  * oneDNN made such a kernel (8 to 16 channels, kernel 3, stride 2) it read far outside its memory. So it gets full
