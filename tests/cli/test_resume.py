@@ -444,6 +444,23 @@ def recipes_go_on():
     equal(tensors(here / "cut/weights.safetensors"), tensors(here / "whole/weights.safetensors"))
 
 
+def last_figures(path):
+  return [{name: figures for name, figures in line.items() if name == "test"} for line in records(path)][-2]
+
+
+@test
+def a_run_whose_epochs_are_over_evaluates_once_more():
+  with place() as here:
+    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+    words = (recipe, "--dataset", "mnist", "--data", "mnist", "--depth", "8", "--initial-channels", "4", "--epochs", "2",
+             "--batch-size", "32", "--no-use-test-as-val", "--val-ratio", "0.25")
+    output = success(here.icl(*words, "--output", "whole"))
+    figures = last_figures(here / "whole")
+    contains(success(here.icl(recipe, "--resume", "whole")), output.splitlines()[-1])
+    equal(last_figures(here / "whole"), figures)
+    success(here.icl(recipe, "--resume", "whole", "--epochs", "3"))
+
+
 @test
 def image_folders_go_on():
   with place() as here:

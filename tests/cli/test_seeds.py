@@ -57,6 +57,14 @@ def each_seed_has_its_output_folder():
 
 
 @test
+def processes_of_mpi_are_started_for_one_seed():
+  with folder() as here:
+    env = environment(OMPI_COMM_WORLD_RANK="0", OMPI_COMM_WORLD_SIZE="2", OMPI_COMM_WORLD_LOCAL_RANK="0",
+                      OMPI_COMM_WORLD_LOCAL_SIZE="2")
+    contains(failure(run(recipe(here), "--seeds", "2", env=env), 2), "--seeds", "launch it once for each seed")
+
+
+@test
 def a_seed_that_fails_does_not_stop_the_others():
   with folder() as here:
     result = run(recipe(here, "if opt.seed == 1 then error 'too large' end"), "--seeds", "3")

@@ -485,6 +485,13 @@ TEST(softmax_is_stable) {
   EXPECT(y, log(0.25), log(0.125), log(0.625));
   RUN(cross_entropy, NO_ATTR, VIEW(y, 1), VIEW(x + 3, 1, 3), VIEW(ARRAY(0.5, 0.5, 0), 1, 3));
   EXPECT(y, -0.5 * log(0.25) - 0.5 * log(0.125));
+  double large[] = {1e30, 1e30, -1e30};
+  RUN(softmax, NO_ATTR, VIEW(y, 1, 3), VIEW(large, 1, 3));
+  EXPECT(y, 0.5, 0.5, 0);
+  RUN(log_softmax, NO_ATTR, VIEW(y, 1, 2), VIEW(large, 1, 2));
+  EXPECT(y, -log(2), -log(2));
+  RUN(cross_entropy, NO_ATTR, VIEW(y, 1), VIEW(large, 1, 2), VIEW(ARRAY(0.5, 0.5), 1, 2));
+  EXPECT(y, log(2));
 }
 
 TEST(a_masked_class_has_no_probability) {

@@ -17,6 +17,10 @@ end
 
 return function(words)
   local name = words[1]
+  if words[2] then
+    io.stderr:write(("icl recipes: '%s' is one name too many\n"):format(core.printable(words[2])))
+    return 2
+  end
   if name and name ~= "--help" and name ~= "-h" then
     local path = recipes.path(name)
     if not path then

@@ -4,6 +4,7 @@
 -- A seed that fails does not keep the others from running; a command line that is wrong does, and so does a signal that
 -- asks to stop.
 local core = require "icl.core"
+local launcher = require "icl.internal.launcher"
 local numbers = require "icl.internal.numbers"
 local outcome = require "icl.internal.outcome"
 local statistics = require "icl.runs.statistics"
@@ -42,6 +43,10 @@ local function problem(words, origin)
   if origin.given.seed then return "--seed and --seeds exclude each other; --seeds says which" end
   if not words[-1] or words[0] == "-" then
     return "--seeds starts the program once for each seed, which takes a recipe in a file"
+  end
+  local together = launcher.find {}
+  if together and together.size > 1 and together.kind == "mpi" then
+    return "--seeds: MPI starts the processes of one program; launch it once for each seed, with --seed N"
   end
 end
 

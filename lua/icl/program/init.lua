@@ -217,6 +217,10 @@ end
 local function take_recipe(words, i)
   if words[i] ~= "train" then return end
   local name = words[i + 1]
+  if name == "--help" or name == "-h" then
+    words[i], words[i + 1] = "recipes", nil
+    return
+  end
   if not name or name:sub(1, 1) == "-" then usage_error "train needs the name of a recipe; `icl recipes` lists them" end
   local path = recipes.path(name:match "^recipes/(.*)%.lua$" or name)
   if not path then

@@ -267,7 +267,7 @@ function checkpoint.restore(run, before, anyway)
   run.steps_per_epoch = state.steps_per_epoch
   run.changes, run.to_change = state.changes, #state.changes > 0
   run.inside, run.goes_on = state.inside and state.epoch, state.inside
-  for i, saved in ipairs(state.loops) do
+  for i, saved in ipairs(state.inside and state.loops or {}) do
     local record = loop.record(i)
     if saved.training then
       for key, value in pairs(saved) do record[key] = value end
@@ -305,10 +305,11 @@ function checkpoint.notes(run, before)
 end
 
 -- checkpoint.check_loader(run, number, loader) -> what is remembered of the loader of loop `number` of an epoch. Where
--- the run goes on and another loader was there, that is an error, or a line for the log.
+-- the run goes on and another loader was there, that is an error, or a line for the log; loops outside of epochs may be
+-- over any.
 function checkpoint.check_loader(run, number, loader)
   local now = description.loader(loader)
-  local before, differences = run.expected and run.expected[number], {}
+  local before, differences = run.inside and run.expected and run.expected[number], {}
   if before then
     for _, name in ipairs(arguments.names(now)) do
       if before[name] ~= now[name] then

@@ -148,8 +148,8 @@ local function next_epoch(run)
     run.goes_on = false
   else
     if run.inside then end_epoch(run) end
+    run.loops, run.entered = {}, 0
     if run.epoch >= run.last_epoch then return finish(run) end
-    run.loops = {}
     run.inside = run.epoch + 1  -- the one step that begins it: Ctrl-C may come before it or behind it
   end
   run.epoch = run.inside
