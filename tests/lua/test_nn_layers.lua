@@ -227,6 +227,10 @@ check("attention", function()
   check.near(difference(masked[1][1], attention(x:narrow(2, 1, 1))[1][1]), 0, 1e-5)
   local wide = causal:reshape(1, 1, 4, 4):expand(3, 2, 4, 4)
   check.equal(difference(attention(x, wide), masked), 0)
+  for _, mask in ipairs { causal:cast "f32", causal:reshape(1, 4, 4), causal:narrow(1, 1, 3), wide:narrow(1, 1, 2) } do
+    check.raises(function() attention(x, mask) end, "it must be bool")
+  end
+  check.raises(function() attention(x, 1) end, "multi_head_attention: its mask is 1")
   check.raises(function() nn.multi_head_attention(6, 4) end, "4 heads do not divide a width of 6")
   check.equal(table.concat(attention(icl.zeros { 0, 5, 6 }):shape(), " "), "0 5 6")  -- an empty batch
 end)

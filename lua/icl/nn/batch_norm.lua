@@ -30,6 +30,7 @@ function BatchNorm:init(channels, options, ...)
   for _, name in ipairs { "eps", "momentum" } do arguments.number("nn.batch_norm: " .. name, options[name], 0) end
   channels = arguments.size("nn.batch_norm: channels", channels)
   self.eps, self.momentum, self.text = options.eps, options.momentum, ("%d"):format(channels)
+  self.channels, self.form = channels, ("(..., %d)"):format(channels)
   for _, name in ipairs { "sync", "average" } do
     self[name] = arguments.boolean("nn.batch_norm: " .. name, options[name])
   end
@@ -71,7 +72,7 @@ local function batch_coefficients(self, x)
 end
 
 function BatchNorm:forward(x)
-  check_input(self, x)
+  check_input(self, x, self.form, nil, self.channels)
   local coefficients
   if self.training then
     coefficients = batch_coefficients(self, x)

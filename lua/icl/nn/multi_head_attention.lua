@@ -23,6 +23,18 @@ function Attention:init(width, heads, options, ...)
   self.dropout = dropout(options.drop_rate)
 end
 
+-- An error where a mask is none; a float one may be meant to be added, as PyTorch takes it.
+local function check_mask(self, mask, n, positions)
+  arguments.tensor("multi_head_attention: its mask", mask)
+  local shape = mask:rank() == 2 and { 1, 1, mask:size(1), mask:size(2) } or mask:shape()
+  local fits = #shape == 4 and (shape[1] == 1 or shape[1] == n) and (shape[2] == 1 or shape[2] == self.heads)
+    and shape[3] == positions and shape[4] == positions
+  if mask:dtype() ~= "bool" or not fits then
+    fail("multi_head_attention: its mask is %s (%s); it must be bool (%d, %d) or (%d or 1, %d or 1, %d, %d)",
+      mask:dtype(), table.concat(mask:shape(), ", "), positions, positions, n, self.heads, positions, positions)
+  end
+end
+
 -- A mask as it meets scores (positions, n, heads, positions).
 local function turned_mask(mask)
   if mask:rank() == 2 then return mask:reshape(mask:size(1), 1, 1, mask:size(2)) end
@@ -35,6 +47,7 @@ function Attention:forward(x, mask)
   local width = self.width
   check_input(self, x, ("(n, positions, %d)"):format(width), 3, width)
   local n, positions = x:size(1), x:size(2)
+  if mask ~= nil then check_mask(self, mask, n, positions) end
   local size, count = width // self.heads, n * self.heads
   local all = self.qkv(x):reshape(n, positions, 3, self.heads, size)
   local query = all:select(3, 1):permute(2, 1, 3, 4):reshape(positions, count, size)

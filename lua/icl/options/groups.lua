@@ -288,7 +288,8 @@ groups.training = options "training"
 
 -- Hands the engine its switches. Where nothing is said of one, what a program set by itself stays.
 local function configure(opt)
-  local given, settings = usage.origin(opt).given, {}
+  local origin, settings = usage.origin(opt), {}
+  local given = origin and origin.given or {}
   for _, name in ipairs { "eager", "check_nan", "precise", "deterministic", "profile" } do
     if opt[name] or given[name] ~= nil then settings[name] = opt[name] end
   end
