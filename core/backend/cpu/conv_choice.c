@@ -119,8 +119,7 @@ static const icl__conv_kernel *winograd_for(const icl__conv_shape *s) {
 /* oneDNN 2.6 chooses among its kernels itself, and some of those for bf16 images fail. These two functions tell for
  * which shapes it may be trusted; it computes all others in f32, if none of our own takes them. */
 
-/* Does each row (axis 0) or column (axis 1) of the kernel meet the image somewhere, and not only the zeros around it?
- */
+/* Does each row (axis 0) or column (axis 1) of the kernel meet the image somewhere, and not only zeros around it? */
 static bool all_meet(const icl__conv_shape *s, int axis) {
   for (int32_t k = 0; k < s->kernel[axis]; k++) {
     int64_t first = k - s->padding[axis], last = first + (int64_t)(s->y[axis] - 1) * s->stride[axis], at = first;

@@ -218,7 +218,7 @@ local function take_recipe(words, i)
   if words[i] ~= "train" then return end
   local name = words[i + 1]
   if name == "--help" or name == "-h" then
-    words[i], words[i + 1] = "recipes", nil
+    words[i] = "recipes"
     return
   end
   if not name or name:sub(1, 1) == "-" then usage_error "train needs the name of a recipe; `icl recipes` lists them" end
