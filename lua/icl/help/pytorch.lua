@@ -26,6 +26,7 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   a step              opt.zero_grad(); loss.backward();  icl.step(function() ... loss:backward()
                       opt.step()                         optimizer:step(0.1) end); gradients are used up by the step
   learning rate       in the optimizer                   given to each step: optimizer:step(schedule(run.step))
+  milestones          MultiStepLR                        the first update behind a milestone has the old rate still
   SGD                 no momentum unless it is given     icl.optim.sgd: momentum 0.9, nesterov = true unless given
   no gradient         with torch.no_grad():              icl.no_grad(function() ... end)
   evaluation          model.eval()                       model:eval(); icl.evaluate does it by itself
@@ -35,6 +36,10 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   weights             torch.save, load_state_dict        model:save(path), model:load(path), safetensors
   devices             x.to("cuda")                       icl --device cuda FILE.lua: all tensors are on one device
   random integers     torch.randint(0, 10, (3,))         icl.random.randint(0, 9, { 3 }): both ends, as math.random's
-  whole numbers       i64 is exact                       as sums and indices; arithmetic on i64 is that of f64, to 2^53
+  numbers             torch.tensor([1, 2]) is i64        icl.tensor { 1, 2 } is f32; { dtype = "i64" } makes it i64
+  overflow            integers wrap around               u8 and i32 stop at their least and largest number
+  flatten             x.flatten(): one axis              x:flatten() keeps the first; images channels first, as there
+  attention masks     float ones are added               bool alone: true where a position is not looked at
+  whole numbers       i64 is exact                       in sums and as indices; the rest is f64's, up to 2^53
   randomness          torch.manual_seed(0)               icl.random.seed(0); draws depend on their place alone
 ]]
