@@ -102,12 +102,6 @@ def options_of_the_engine_in_front_of_a_recipe_are_its_own():
 
 
 @test
-def recipes_and_train_explain_themselves():
-  equal(success(run("train", "--help")), success(run("recipes", "--help")))
-  contains(failure(run("recipes", "wrn", "extra"), 2), "'extra' is one name too many")
-
-
-@test
 def a_wrong_command_line():
   contains(failure(run("--treads", "2"), 2), "--treads", "did you mean --threads")
   contains(failure(run("-x"), 2), "-x")

@@ -29,9 +29,14 @@ def names_that_are_none():
   with folder() as where:
     usage(run("train", "wnr", cwd=where.path), "there is no recipe 'wnr' (did you mean wrn?)")
     usage(run("train", cwd=where.path), "train needs the name of a recipe")
-    usage(run("train", "--help", cwd=where.path), "train needs the name of a recipe")
     usage(run("recipes", "wnr", cwd=where.path), "did you mean wrn?")
+    usage(run("recipes", "wrn", "extra", cwd=where.path), "'extra' is one name too many")
     usage(run("trian", "wrn", cwd=where.path), "did you mean train?")
+
+
+@test
+def train_explains_itself_as_recipes_does():
+  equal(success(run("train", "--help")), success(run("recipes", "--help")))
 
 
 @test
