@@ -143,17 +143,17 @@ end
 
 local function next_epoch(run)
   signals.attend()
-  run.entered_again = run.goes_on or false
+  run.entered, run.entered_again = 0, run.goes_on or false
   if run.goes_on then
     run.goes_on = false
   else
     if run.inside then end_epoch(run) end
-    run.loops, run.entered = {}, 0
+    run.loops = {}
     if run.epoch >= run.last_epoch then return finish(run) end
     run.inside = run.epoch + 1  -- the one step that begins it: Ctrl-C may come before it or behind it
   end
   run.epoch = run.inside
-  run.entered, run.epoch_began = 0, core.clock()
+  run.epoch_began = core.clock()
   changes.repeat_for(run)
   run.place = ("%s.epoch%d"):format(run.name, run.epoch)
   places.move(run.place)

@@ -389,8 +389,7 @@ static icl__kernel sum_of(icl_dtype dtype) {
   }
 }
 
-/* Parts of short rows would be added in another order than the whole: so the result would depend on how many there are.
- */
+/* Parts of short rows would be added in another order than the whole, and results depend on how many there are. */
 static bool has_short_columns(const icl__call *call) {
   nest n = nest_of(call);
   return n.kept == 0 && n.column.size < WIDE;
