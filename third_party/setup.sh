@@ -21,8 +21,8 @@ esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   echo "setup.sh: this is not a Debian system, so nothing was installed. icl needs CMake 3.25, a C11 compiler with" \
-    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6, zlib, libdeflate, libjpeg-turbo, libpng, jansson, libzip, libcurl, libmd," \
-    "libwebp and libtiff; libedit for the prompt, python3 and chromium for the tests." >&2
+    "OpenMP, pkg-config, Lua 5.4, oneDNN 2.6 or 3, zlib, libdeflate, libjpeg-turbo, libpng, jansson, libzip, libcurl," \
+    "libmd, libwebp and libtiff; libedit for the prompt, python3 and chromium for the tests." >&2
   exit 0
 fi
 

@@ -196,7 +196,7 @@ def comma_locale(where):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
   except FileNotFoundError as error:
     raise Skip(f"there is no {error.filename}") from error
-  if not os.path.isdir(os.path.join(where, name)):
+  if not os.path.isfile(os.path.join(where, name, "LC_NUMERIC")):
     raise Skip(f"no locale with a comma is there, and none could be made: {made.stdout}")
   return {"LOCPATH": where}, name
 

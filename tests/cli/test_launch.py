@@ -39,6 +39,12 @@ def needs_mpi():
     raise Skip("there is no mpirun; sh third_party/setup.sh tests installs it")
 
 
+def open_mpi():
+  """The major version of Open MPI."""
+  text = subprocess.run(["mpirun", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+  return int(text.split("(Open MPI) ")[1].split(".")[0])
+
+
 def tells(output, size, by, kind):
   """Every rank said its line."""
   total = size * (size + 1) // 2
@@ -158,7 +164,8 @@ def launch_hands_signals_on():
     pid_of(process)
     process.send_signal(signal.SIGTERM)
     errors = process.communicate(timeout=PATIENCE)[1]
-  contains(errors, "stopped by TERM")
+  if open_mpi() < 5:  # since then mpirun kills processes a moment after it told them to end
+    contains(errors, "stopped by TERM")
   assert process.returncode not in (0, None), process.returncode
 
 

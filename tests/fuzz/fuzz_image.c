@@ -79,6 +79,7 @@ static size_t png_seed(uint8_t data[FUZZ_MOST], int type, int depth, int interla
   png_set_IHDR(png, info, N, N, depth, type, interlace, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   if (type == PNG_COLOR_TYPE_PALETTE)
     png_set_PLTE(png, info, palette, 3);
+  png_set_check_for_invalid_index(png, 0); /* samples are beyond the palette on purpose */
   png_write_info(png, info);
   int passes = png_set_interlace_handling(png);
   for (int pass = 0; pass < passes; pass++)

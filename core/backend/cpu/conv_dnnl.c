@@ -3,10 +3,10 @@
  * Where bf16 convolutions are not wanted, or the processor has none, there are f32 ones between conversions. */
 #include "backend/cpu/conv_dnnl.h"
 
-#include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/cpu/dnnl_api.h"
 #include "backend/cpu/kernels.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -19,9 +19,9 @@ typedef struct {
  * groups, or of the channels that are made. So several threads may do it. */
 typedef struct {
   int slices;
-  dnnl_memory_desc_t hwio, weights; /* of the first slice */
-  size_t hwio_step, weights_step;   /* bytes to the next one */
-  dnnl_primitive_t set, add;        /* the second of gradients only: adds to what is there */
+  icl__dnnl_md hwio, weights;     /* of the first slice */
+  size_t hwio_step, weights_step; /* bytes to the next one */
+  dnnl_primitive_t set, add;      /* the second of gradients only: adds to what is there */
 } change;
 
 struct icl__dnnl_conv {
@@ -33,7 +33,7 @@ struct icl__dnnl_conv {
   bool widen;   /* asked for: */
   bool widened; /* f32 inside, bf16 outside */
   bool slow;    /* its reference */
-  dnnl_memory_desc_t x, y, weights, hwio;
+  icl__dnnl_md x, y, weights, hwio;
   size_t scratchpad_bytes;
   dnnl_primitive_t primitive;
   change change;
@@ -59,8 +59,10 @@ static icl_status check(dnnl_status_t status, const char *what) {
   return icl__fail(ICL_EBACKEND, "conv2d: oneDNN could not %s (status %d)", what, (int)status);
 }
 
-static bool uses_amx(void) { return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx; }
-static bool uses_bf16(void) { return uses_amx() || dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_bf16; }
+/* Sets of instructions are sets of bits, and newer ones hold the older. */
+static bool uses(int set) { return ((int)dnnl_get_effective_cpu_isa() & set) == set; }
+static bool uses_amx(void) { return uses(dnnl_cpu_isa_avx512_core_amx); }
+static bool uses_bf16(void) { return uses(dnnl_cpu_isa_avx512_core_bf16); }
 
 static const char *version(void) {
   static _Thread_local char text[32];
@@ -113,10 +115,14 @@ static void free_handles(handles *h) {
 static void free_conv(icl__dnnl_conv *conv) {
   for (int t = 0; conv->handles && t < conv->dnnl->threads; t++)
     free_handles(&conv->handles[t]);
-  dnnl_primitive_t all[] = {conv->primitive, conv->change.set, conv->change.add};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (all[i])
-      dnnl_primitive_destroy(all[i]);
+  dnnl_primitive_t primitives[] = {conv->primitive, conv->change.set, conv->change.add};
+  for (size_t i = 0; i < sizeof primitives / sizeof *primitives; i++)
+    if (primitives[i])
+      dnnl_primitive_destroy(primitives[i]);
+  icl__dnnl_md mds[] = {conv->x, conv->y, conv->weights, conv->hwio, conv->change.hwio, conv->change.weights};
+  for (size_t i = 0; i < sizeof mds / sizeof *mds; i++)
+    if (mds[i])
+      dnnl_memory_desc_destroy(mds[i]);
   icl__free(conv->handles);
   icl__free(conv);
 }
@@ -141,24 +147,36 @@ static void release(icl__dnnl_conv *conv) {
 
 /* ---- making a convolution ---- */
 
-static icl_status describe_images(const icl__conv_shape *s, const int32_t size[3], dnnl_data_type_t dtype,
-                                  dnnl_memory_desc_t *result) {
-  dnnl_dims_t dims = {s->images, size[2], size[0], size[1]};
-  return check(dnnl_memory_desc_init_by_tag(result, 4, dims, dtype, dnnl_nhwc), "describe images");
+/* The place of a description, emptied for another. */
+static icl__dnnl_md *anew(icl__dnnl_md *place) {
+  if (*place)
+    dnnl_memory_desc_destroy(*place);
+  *place = NULL;
+  return place;
 }
 
-/* Weights as (groups, out, in, kh, kw), the axis of groups only where there are several. With `hwio` they are in that
- * order, else in whatever order suits the primitive. */
-static icl_status describe_weights(const icl__conv_shape *s, dnnl_data_type_t dtype, bool hwio,
-                                   dnnl_memory_desc_t *result) {
-  dnnl_dim_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, kh = s->kernel[0], kw = s->kernel[1];
-  dnnl_dims_t dims = {s->groups, out, in, kh, kw};
-  dnnl_dims_t strides = {out, 1, s->y[2], kw * in * s->y[2], in * s->y[2]};
+static icl_status describe_images(const icl__conv_shape *s, const int32_t size[3], dnnl_data_type_t dtype,
+                                  icl__dnnl_md *result) {
+  dnnl_dims_t dims = {s->images, size[2], size[0], size[1]};
+  return check(dnnl_memory_desc_create_with_tag(anew(result), 4, dims, dtype, dnnl_nhwc), "describe images");
+}
+
+/* Weights as (groups, out, in, kh, kw), the axis of groups only where there are several. Returns how many axes. */
+static int weight_axes(const icl__conv_shape *s, dnnl_dims_t dims) {
+  dnnl_dims_t all = {s->groups, s->y[2] / s->groups, s->x[2] / s->groups, s->kernel[0], s->kernel[1]};
   int skip = s->groups == 1;
-  if (hwio)
-    return check(dnnl_memory_desc_init_by_strides(result, 5 - skip, dims + skip, dtype, strides + skip),
-                 "describe weights");
-  return check(dnnl_memory_desc_init_by_tag(result, 5 - skip, dims + skip, dtype, dnnl_format_tag_any),
+  memcpy(dims, all + skip, (size_t)(5 - skip) * sizeof *dims);
+  return 5 - skip;
+}
+
+/* With `hwio` they are in that order, else in whatever order suits the primitive. */
+static icl_status describe_weights(const icl__conv_shape *s, dnnl_data_type_t dtype, bool hwio, icl__dnnl_md *result) {
+  dnnl_dim_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, kw = s->kernel[1];
+  dnnl_dims_t dims, strides = {out, 1, s->y[2], kw * in * s->y[2], in * s->y[2]};
+  int axes = weight_axes(s, dims);
+  anew(result);
+  return check(hwio ? dnnl_memory_desc_create_with_strides(result, axes, dims, dtype, strides + (5 - axes))
+                    : dnnl_memory_desc_create_with_tag(result, axes, dims, dtype, dnnl_format_tag_any),
                "describe weights");
 }
 
@@ -171,23 +189,18 @@ static void pads(const icl__conv_shape *s, dnnl_dims_t stride, dnnl_dims_t befor
   }
 }
 
+/* `any`: weights of the forward convolution that a gradient's is described by. */
 static dnnl_status_t create_description(const icl__dnnl_conv *c, const_dnnl_primitive_attr_t attr,
-                                        dnnl_data_type_t dtype, dnnl_primitive_desc_t *result) {
+                                        icl__dnnl_const_md any, dnnl_primitive_desc_t *result) {
   const icl__conv_shape *s = &c->shape;
   dnnl_engine_t engine = c->dnnl->engine;
-  dnnl_dims_t stride, before, after;
-  dnnl_memory_desc_t any;
-  dnnl_convolution_desc_t d;
+  dnnl_dims_t stride, before, after, undilated = {0};
   pads(s, stride, before, after);
-  if (describe_weights(s, dtype, false, &any) != ICL_OK)
-    return dnnl_invalid_arguments;
   bool forward = s->direction == ICL__CONV_FORWARD;
   dnnl_primitive_desc_t hint = NULL;
-  dnnl_status_t status =
-      dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &c->x,
-                                         forward ? &c->weights : &any, NULL, &c->y, stride, before, after);
-  if (status == dnnl_success)
-    status = dnnl_primitive_desc_create(&hint, &d, attr, engine, NULL);
+  dnnl_status_t status = dnnl_convolution_forward_primitive_desc_create(
+      &hint, engine, dnnl_forward_training, dnnl_convolution_direct, c->x, forward ? c->weights : any, NULL, c->y,
+      stride, undilated, before, after, attr);
   if (status != dnnl_success)
     return status;
   if (forward) {
@@ -195,13 +208,12 @@ static dnnl_status_t create_description(const icl__dnnl_conv *c, const_dnnl_prim
     return dnnl_success;
   }
   if (s->direction == ICL__CONV_INPUT)
-    status = dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &c->x, &c->weights, &c->y, stride,
-                                                      before, after);
+    status = dnnl_convolution_backward_data_primitive_desc_create(
+        result, engine, dnnl_convolution_direct, c->x, c->weights, c->y, stride, undilated, before, after, hint, attr);
   else
-    status = dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &c->x, &c->weights, NULL, &c->y,
-                                                         stride, before, after);
-  if (status == dnnl_success)
-    status = dnnl_primitive_desc_create(result, &d, attr, engine, hint);
+    status = dnnl_convolution_backward_weights_primitive_desc_create(result, engine, dnnl_convolution_direct, c->x,
+                                                                     c->weights, NULL, c->y, stride, undilated, before,
+                                                                     after, hint, attr);
   dnnl_primitive_desc_destroy(hint);
   return status;
 }
@@ -216,41 +228,50 @@ static icl_status describe(icl__dnnl_conv *c, const icl__dnnl_conv *like, dnnl_d
   ICL__TRY(describe_weights(s, dnnl_f32, true, &c->hwio));
   ICL__TRY(describe_weights(s, weight ? dnnl_f32 : dtype, false, &c->weights));
   if (like)
-    c->weights = like->weights;
-  dnnl_primitive_attr_t attr;
-  TRY_DNNL(dnnl_primitive_attr_create(&attr), "make attributes");
-  *status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    TRY_DNNL(dnnl_memory_desc_clone(anew(&c->weights), like->weights), "copy the layout of weights");
+  icl__dnnl_md any = NULL;
+  ICL__TRY(describe_weights(s, dtype, false, &any));
+  dnnl_primitive_attr_t attr = NULL;
+  *status = dnnl_primitive_attr_create(&attr);
   if (*status == dnnl_success)
-    *status = create_description(c, attr, dtype, result);
-  dnnl_primitive_attr_destroy(attr);
+    *status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+  if (*status == dnnl_success)
+    *status = create_description(c, attr, any, result);
+  if (attr)
+    dnnl_primitive_attr_destroy(attr);
+  dnnl_memory_desc_destroy(any);
   return ICL_OK;
 }
 
 /* One slice of `slices` along the first axis, and where the next one begins; false if the layout has no such slices. */
-static bool cut(const dnnl_memory_desc_t *whole, int slices, dnnl_memory_desc_t *slice, size_t *step) {
+static bool cut(const icl__conv_shape *s, icl__dnnl_const_md whole, dnnl_data_type_t dtype, int slices,
+                icl__dnnl_md *slice, size_t *step) {
   dnnl_dims_t dims, none = {0}, next = {0};
-  dnnl_memory_desc_t second;
-  memcpy(dims, whole->dims, sizeof dims);
+  weight_axes(s, dims);
   if (dims[0] % slices)
     return false;
   next[0] = dims[0] /= slices;
-  if (dnnl_memory_desc_init_submemory(slice, whole, dims, none) != dnnl_success ||
-      dnnl_memory_desc_init_submemory(&second, whole, dims, next) != dnnl_success)
+  icl__dnnl_md second;
+  if (dnnl_memory_desc_create_submemory(anew(slice), whole, dims, none) != dnnl_success ||
+      dnnl_memory_desc_create_submemory(&second, whole, dims, next) != dnnl_success)
     return false;
-  *step = (size_t)(second.offset0 - slice->offset0) * dnnl_data_type_size(whole->data_type);
+  *step = (size_t)icl__dnnl_md_offset(second) * dnnl_data_type_size(dtype);
+  dnnl_memory_desc_destroy(second);
   return true;
 }
 
 /* As many slices as can be; one for small weights. */
-static void cut_weights(icl__dnnl_conv *c) {
+static icl_status cut_weights(icl__dnnl_conv *c, dnnl_data_type_t dtype) {
   enum { MOST = 16, SMALL = 1 << 16 };
+  const icl__conv_shape *s = &c->shape;
   change *l = &c->change;
-  bool large = dnnl_memory_desc_get_size(&c->hwio) >= SMALL;
+  bool large = dnnl_memory_desc_get_size(c->hwio) >= SMALL;
   for (l->slices = large ? MOST : 1; l->slices > 1; l->slices /= 2)
-    if (cut(&c->hwio, l->slices, &l->hwio, &l->hwio_step) && cut(&c->weights, l->slices, &l->weights, &l->weights_step))
-      return;
-  l->hwio = c->hwio;
-  l->weights = c->weights;
+    if (cut(s, c->hwio, dnnl_f32, l->slices, &l->hwio, &l->hwio_step) &&
+        cut(s, c->weights, dtype, l->slices, &l->weights, &l->weights_step))
+      return ICL_OK;
+  TRY_DNNL(dnnl_memory_desc_clone(anew(&l->hwio), c->hwio), "describe weights");
+  return check(dnnl_memory_desc_clone(anew(&l->weights), c->weights), "describe weights");
 }
 
 /* It must work in the memory it is given: what turns gradients back runs beside the writes of states, where nothing may
@@ -260,12 +281,11 @@ static dnnl_status_t create_reorder(const icl__dnnl_conv *c, const_dnnl_primitiv
   const change *l = &c->change;
   bool back = c->shape.direction == ICL__CONV_WEIGHT;
   dnnl_primitive_desc_t description;
-  dnnl_status_t status =
-      dnnl_reorder_primitive_desc_create(&description, back ? &l->weights : &l->hwio, c->dnnl->engine,
-                                         back ? &l->hwio : &l->weights, c->dnnl->engine, attr);
+  dnnl_status_t status = dnnl_reorder_primitive_desc_create(&description, back ? l->weights : l->hwio, c->dnnl->engine,
+                                                            back ? l->hwio : l->weights, c->dnnl->engine, attr);
   if (status != dnnl_success)
     return status;
-  const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+  icl__dnnl_const_md scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
   status = dnnl_memory_desc_get_size(scratch) > 0 ? dnnl_unimplemented : dnnl_primitive_create(result, description);
   dnnl_primitive_desc_destroy(description);
   return status;
@@ -280,7 +300,7 @@ static dnnl_status_t make_reorder(const icl__dnnl_conv *c, bool adds, dnnl_primi
   if (status == dnnl_success && adds)
     status = dnnl_post_ops_create(&sum);
   if (status == dnnl_success && adds)
-    status = dnnl_post_ops_append_sum(sum, 1);
+    status = icl__dnnl_append_sum(sum);
   if (status == dnnl_success && adds)
     status = dnnl_primitive_attr_set_post_ops(attr, sum);
   if (status == dnnl_success)
@@ -293,14 +313,15 @@ static dnnl_status_t make_reorder(const icl__dnnl_conv *c, bool adds, dnnl_primi
 }
 
 static icl_status make_change(icl__dnnl_conv *c) {
-  cut_weights(c);
+  bool half = c->shape.dtype == ICL_BF16 && !c->widened && c->shape.direction != ICL__CONV_WEIGHT;
+  ICL__TRY(cut_weights(c, half ? dnnl_bf16 : dnnl_f32));
   TRY_DNNL(make_reorder(c, false, &c->change.set), "make a change of layout");
   if (c->shape.direction == ICL__CONV_WEIGHT)
     TRY_DNNL(make_reorder(c, true, &c->change.add), "make a change of layout that adds");
   return ICL_OK;
 }
 
-static icl_status make_handles(icl__dnnl_conv *c, const dnnl_memory_desc_t *scratchpad) {
+static icl_status make_handles(icl__dnnl_conv *c, icl__dnnl_const_md scratchpad) {
   c->handles = icl__calloc((size_t)c->dnnl->threads, sizeof *c->handles);
   if (!c->handles)
     return ICL_ENOMEM;
@@ -309,13 +330,13 @@ static icl_status make_handles(icl__dnnl_conv *c, const dnnl_memory_desc_t *scra
     handles *h = &c->handles[t];
     struct {
       dnnl_memory_t *memory;
-      const dnnl_memory_desc_t *description;
-    } all[] = {{&h->x, &c->x},
-               {&h->w, &c->weights},
-               {&h->y, &c->y},
+      icl__dnnl_const_md description;
+    } all[] = {{&h->x, c->x},
+               {&h->w, c->weights},
+               {&h->y, c->y},
                {&h->scratch, scratchpad},
-               {&h->from, back ? &c->change.weights : &c->change.hwio},
-               {&h->to, back ? &c->change.hwio : &c->change.weights}};
+               {&h->from, back ? c->change.weights : c->change.hwio},
+               {&h->to, back ? c->change.hwio : c->change.weights}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
       TRY_DNNL(dnnl_memory_create(all[i].memory, all[i].description, c->dnnl->engine, DNNL_MEMORY_NONE),
                "make a memory handle");
@@ -332,8 +353,9 @@ static bool is_reference(const_dnnl_primitive_desc_t description) {
 static icl_status finish_making(icl__dnnl_conv *c, dnnl_primitive_desc_t description) {
   c->slow = is_reference(description);
   dnnl_query_t what = c->shape.direction == ICL__CONV_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
-  c->weights = *dnnl_primitive_desc_query_md(description, what, 0);
-  const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+  TRY_DNNL(dnnl_memory_desc_clone(anew(&c->weights), dnnl_primitive_desc_query_md(description, what, 0)),
+           "keep the layout of weights");
+  icl__dnnl_const_md scratchpad = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
   c->scratchpad_bytes = (dnnl_memory_desc_get_size(scratchpad) + 63) / 64 * 64;
   TRY_DNNL(dnnl_primitive_create(&c->primitive, description), "make a primitive");
   ICL__TRY(make_change(c));
@@ -361,7 +383,7 @@ static icl_status get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen,
   icl__dnnl_conv **slot = slot_of(dnnl, shape);
   for (icl__dnnl_conv *c = *slot; c; c = c->next)
     if (!memcmp(&c->shape, shape, sizeof *shape) && c->widen == widen && c->follows == (like != NULL) &&
-        (!like || dnnl_memory_desc_equal(&c->weights, &like->weights))) {
+        (!like || dnnl_memory_desc_equal(c->weights, like->weights))) {
       c->references++;
       *result = c;
       return ICL_OK;
@@ -391,7 +413,7 @@ static icl_status get(icl__dnnl *dnnl, const icl__conv_shape *shape, bool widen,
 
 static bool is_slow(const icl__dnnl_conv *c) { return c->slow; }
 
-static size_t weight_bytes(const icl__dnnl_conv *c) { return dnnl_memory_desc_get_size(&c->weights); }
+static size_t weight_bytes(const icl__dnnl_conv *c) { return dnnl_memory_desc_get_size(c->weights); }
 
 static int64_t elements(const icl__dnnl_conv *c, const int32_t size[3]) {
   return (int64_t)c->shape.images * size[0] * size[1] * size[2];
