@@ -1,4 +1,4 @@
-/* digest.h - MD5, which publishers of data sets print. */
+/* digest.h - digests of files and tensors. */
 #ifndef ICL_BINDINGS_DIGEST_H
 #define ICL_BINDINGS_DIGEST_H
 

@@ -54,41 +54,51 @@ static int image_sums(lua_State *L) {
 
 /* ---- which images they are of ---- */
 
-/* What changes when a file does: its name in the folder, its size, its time. */
-static icl_status add_file(const icl_image_folder *folder, int image, MD5_CTX *md5) {
+/* What changes when a file does: its name in the folder, its size and, if `times`, its time. */
+static icl_status add_file(const icl_image_folder *folder, int image, bool times, MD5_CTX *md5) {
   char path[ICL__PATH], facts[96];
   struct stat about;
   ICL__TRY(icl_image_folder_file(folder, image, path, sizeof path));
   if (stat(path, &about) != 0)
     return icl__file_fail(path, "look at it");
   const char *name = path + strlen(folder->path);
-  int length = snprintf(facts, sizeof facts, " %lld %lld.%09ld", (long long)about.st_size,
-                        (long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
+  int length = snprintf(facts, sizeof facts, " %lld", (long long)about.st_size);
+  if (times)
+    length += snprintf(facts + length, sizeof facts - (size_t)length, " %lld.%09ld", (long long)about.st_mtim.tv_sec,
+                       about.st_mtim.tv_nsec);
   MD5Update(md5, (const uint8_t *)name, strlen(name) + 1);
   MD5Update(md5, (const uint8_t *)facts, (size_t)length + 1);
   return ICL_OK;
 }
 
-static icl_status fingerprint_of(const icl_image_folder *folder, const char *form, uint8_t digest[MD5_DIGEST_LENGTH]) {
+/* The path and the form of what is made of the images. */
+static icl_status add_place(const icl_image_folder *folder, const char *form, MD5_CTX *md5) {
   char real[PATH_MAX];
-  MD5_CTX md5;
-  MD5Init(&md5);
   if (!realpath(folder->path, real))
     return icl__file_fail(folder->path, "find it");
-  MD5Update(&md5, (const uint8_t *)real, strlen(real) + 1);
-  MD5Update(&md5, (const uint8_t *)form, strlen(form) + 1);
+  MD5Update(md5, (const uint8_t *)real, strlen(real) + 1);
+  MD5Update(md5, (const uint8_t *)form, strlen(form) + 1);
+  return ICL_OK;
+}
+
+static icl_status fingerprint_of(const icl_image_folder *folder, const char *form, uint8_t digest[MD5_DIGEST_LENGTH]) {
+  MD5_CTX md5;
+  MD5Init(&md5);
+  if (form)
+    ICL__TRY(add_place(folder, form, &md5));
   for (int i = 0; i < folder->count; i++)
-    ICL__TRY(add_file(folder, i, &md5));
+    ICL__TRY(add_file(folder, i, form != NULL, &md5));
   MD5Final(digest, &md5);
   return ICL_OK;
 }
 
-/* image_folder_fingerprint(folder, form) -> a text of 32 digits that is another one if the path of a folder, the name,
- * the size or the time of one of its images, or `form` is another */
+/* image_folder_fingerprint(folder [, form]) -> a text of 32 digits that is another one if the name or the size of one
+ * of the images of a folder is another; with `form` also if that is, or the path of the folder, or the time of an image
+ */
 static int image_folder_fingerprint(lua_State *L) {
   uint8_t digest[MD5_DIGEST_LENGTH];
   const icl_image_folder *folder = icl__lua_check_image_folder(L, 1);
-  ICL__LUA_TRY(L, fingerprint_of(folder, luaL_checkstring(L, 2), digest));
+  ICL__LUA_TRY(L, fingerprint_of(folder, luaL_optstring(L, 2, NULL), digest));
   icl__lua_push_digest(L, digest);
   return 1;
 }

@@ -217,6 +217,18 @@ def other_labels():
 
 
 @test
+def other_pixels():
+  with place() as here:
+    here.loop("--output", "a", "--save-every", "1step", DIE="6")
+    path = here / "mnist/train-images-idx3-ubyte"
+    pixels = bytearray(read_bytes(path))
+    pixels[-1] ^= 1
+    with open(path, "wb") as file:
+      file.write(pixels)
+    contains(failure(here.loop("--resume", "a"), 2), "pixels of loop 1 was ", "--resume-anyway goes on")
+
+
+@test
 def another_folder():
   with place() as here:
     here.loop("--output", "one", DIE="9")

@@ -312,7 +312,7 @@ function checkpoint.check_loader(run, number, loader)
   local before, differences = run.inside and run.expected and run.expected[number], {}
   if before then
     for _, name in ipairs(arguments.names(now)) do
-      if before[name] ~= now[name] then
+      if before[name] ~= nil and before[name] ~= now[name] then
         differences[#differences + 1] = ("%s of loop %d was %s and is %s"):format(name, number, before[name], now[name])
       end
     end

@@ -12,20 +12,26 @@ local description = {}
 
 local digests = setmetatable({}, { __mode = "k" })
 
--- A digest of the labels of a set, in order.
-local function digest_of(set)
+-- Digests of the labels of a set, in order, and of all images that it takes some of: of their pixels, or of the names and
+-- sizes of their files.
+local function digests_of(set)
   if not digests[set] then
     local labels = set.indices and core.ops.gather(set.labels, set.indices) or set.labels
-    digests[set] = ("%08x"):format(core.hash32(labels:bytes()))
+    digests[set] = {
+      labels = ("%08x"):format(core.hash32(labels:bytes())),
+      pixels = set.images and ("%08x"):format(core.tensor_checksum(set.images)),
+      files = set.folder and core.image_folder_fingerprint(set.folder),
+    }
   end
   return digests[set]
 end
 
 -- description.loader(loader) -> what a loop over it depends on.
 function description.loader(loader)
-  local chain = getmetatable(loader.chain) or {}
+  local chain, digest = getmetatable(loader.chain) or {}, digests_of(loader.set)
   return {
-    training = loader.training == true, images = loader.set.count, labels = digest_of(loader.set),
+    training = loader.training == true, images = loader.set.count,
+    labels = digest.labels, pixels = digest.pixels, files = digest.files,
     batch_size = loader.global_batch_size or loader.batch_size, batches = loader.batches,
     chain = chain.__tostring and tostring(loader.chain) or type(loader.chain),
   }

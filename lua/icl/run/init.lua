@@ -222,7 +222,7 @@ function Run:batches(loader)
   end
   self.output:begin()
   local record = record_for(self, loader)
-  if self.folder or self.before then  -- of others nobody asks, and the digest of labels costs a walk over all of them
+  if self.folder or self.before then  -- of others nobody asks, and digests of images take a walk over all of them
     self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
   end
   record.loader, record.training, record.goes_on = loader, loader.training == true, true
