@@ -1,6 +1,7 @@
 -- program: what the command line of the executable icl means.
 local core = require "icl.core"
 local locals = require "icl.program.locals"
+local loops = require "icl.program.loops"
 local outcome = require "icl.internal.outcome"
 local processes = require "icl.internal.processes"
 local recipes = require "icl.internal.recipes"
@@ -259,5 +260,6 @@ end
 
 -- program(words) -> exit code. words[0] is the program, the others what follows it.
 return function(words)
+  loops.mend_all()
   return run(obey, words)
 end
