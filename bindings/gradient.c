@@ -37,9 +37,11 @@ static int tensor_requires_grad(lua_State *L) {
   return 1;
 }
 
-/* needs_gradient(value): is it a tensor with respect to which gradients are asked for, or that depends on one? */
+/* needs_gradient(value): is it a tensor or state with respect to which gradients are asked for, or a tensor that depends
+ * on one? */
 static int needs_gradient(lua_State *L) {
-  lua_pushboolean(L, icl__lua_is_tensor(L, 1) && icl_tensor_needs_gradient(icl__lua_check_tensor(L, 1)));
+  bool is_value = icl__lua_is_tensor(L, 1) || icl__lua_test_state(L, 1);
+  lua_pushboolean(L, is_value && icl_tensor_needs_gradient(icl__lua_check_tensor(L, 1)));
   return 1;
 }
 

@@ -24,11 +24,12 @@ static bool is_open(lua_State *L) {
 static void refuse_suspended(lua_State *L, const char *what) {
   if (!is_open(L) || !icl__lua_step_is_suspended(L))
     return;
-  icl__lua_push_step_line(L);
+  icl__lua_push_step_line(L); /* "" behind a tail call */
+  const char *line = lua_tostring(L, -1);
   icl__lua_fail(L,
-                "%s: the step of %s is still open, because its coroutine yielded inside it; resume the coroutine until "
+                "%s: the step %s%s is still open, because its coroutine yielded inside it; resume the coroutine until "
                 "the step ends, or drop it with coroutine.close()",
-                what, lua_tostring(L, -1));
+                what, *line ? "of " : "before it", line);
 }
 
 /* refuse_suspended(what): for what is not to happen in the middle of a step that waits in a coroutine */

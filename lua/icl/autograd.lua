@@ -36,13 +36,20 @@ local function run_forward(forward, ctx, given)
   return table.pack(forward(ctx, table.unpack(given, 1, given.n)))
 end
 
--- The gradients that `backward` returned, one for each tensor argument.
-local function select_gradients(gradients, count, places)
-  if gradients.n > count then
-    fail("backward returned %d gradients for %d arguments", gradients.n, count)
+-- The gradients that `backward` returned, one for each tensor argument; an error where it ends before the last argument
+-- that has one.
+local function select_gradients(gradients, given, places)
+  if gradients.n > given.n then
+    fail("backward returned %d gradients for %d arguments", gradients.n, given.n)
   end
   local selected = {}
-  for i, place in ipairs(places) do selected[i] = gradients[place] or false end
+  for i, place in ipairs(places) do
+    if place > gradients.n and core.needs_gradient(given[place]) then
+      fail("backward returned %d gradients, and argument %d needs one, too: it returns one for each argument in order, "
+        .. "nil where there is none", gradients.n, place)
+    end
+    selected[i] = gradients[place] or false
+  end
   return selected
 end
 
@@ -67,7 +74,7 @@ function autograd.define(functions)
     local inputs = {}
     for i, place in ipairs(places) do inputs[i] = given[place] end
     return core.custom(results[1], inputs, function(gradient)
-      return table.unpack(select_gradients(table.pack(backward(ctx, gradient)), given.n, places), 1, #places)
+      return table.unpack(select_gradients(table.pack(backward(ctx, gradient)), given, places), 1, #places)
     end)
   end
 end

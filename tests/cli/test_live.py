@@ -95,6 +95,19 @@ def what_is_looked_at_disturbs_nothing():
 
 
 @test
+def what_was_made_at_the_prompt_stays():
+  with place() as here:
+    with here.terminal("--output", "asked", STOP="11") as terminal:
+      terminal.expect(WAITS)
+      terminal.command("probe = 5; function twice(x) return factor * x + probe end; stop_at = 20")
+      terminal.send("run:continue()\n")
+      equal(terminal.expect(WAITS).group(2), "21")
+      terminal.command("probe, twice(2)", r"\n5\t7\n")
+      terminal.send("run:stop()\n")
+      equal(terminal.end(), 0)
+
+
+@test
 def what_is_changed_is_repeated():
   with place() as here:
     with here.terminal("--output", "whole", STOP="11") as terminal:

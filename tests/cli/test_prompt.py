@@ -138,6 +138,17 @@ def unfinished_lines_go_on(terminal):
   terminal.send("\x03")  # Ctrl-C clears what was typed
   terminal.expect(r"\nicl> ")
   terminal.command("'clear'", r'\n"clear"\n')
+  terminal.send("y = 1; f(\n")  # the expression begins behind a statement of an earlier line
+  terminal.expect(r"\n *>> ")
+  terminal.command("y + 20)", r"\n42\n")
+
+
+@in_prompt
+def a_long_table_may_be_pasted(terminal):
+  """Work for each line grows with the lines before it alone; it once grew with their cube."""
+  terminal.send("t = {\n" + "1, 2, 3, 4, 5, 6, 7, 8,\n" * 300 + "}\n")
+  terminal.expect(r"}\n.*icl> ")
+  terminal.command("#t", r"\n2400\n")
 
 
 @in_prompt
@@ -170,6 +181,8 @@ def errors_leave_everything_alive(terminal):
                    r"in close")
   terminal.command("coroutine.wrap(function() error 'inside' end)()", r"stdin:1: inside")
   terminal.command("coroutine.resume(coroutine.create(function() error { 5 } end))", r"\nfalse\t\{ 5 \}\n")
+  terminal.command("_PROMPT = setmetatable({}, { __tostring = function() error 'in prompt' end })")
+  terminal.command("_PROMPT, _G = nil, nil")
   terminal.command("x:sum():item()", r"\n2\.?0?\n")
 
 

@@ -584,4 +584,20 @@ check("the options have the names and defaults of the published code", function(
   check.equal(defaults.hflip, nil)
 end)
 
+check("what a stage is given or returns in vain is an error", function()
+  local function drawing(f)
+    return function() augment.chain { function(_, rng) f(rng) end }(batch_of(before)) end
+  end
+  check.raises(drawing(function(rng) rng:uniform({ 2 }, 5, 6) end), "rng:uniform: 5 is an argument too many")
+  check.raises(drawing(function(rng) rng:normal({ 2 }, 100) end), "rng:normal: 100 is an argument too many")
+  check.raises(drawing(function(rng) rng:beta(1, 2) end), "rng:beta: 2 is an argument too many")
+  check.raises(function() augment.chain { augment.hflip {}, nil, augment.cutout {} } end,
+    "augment.chain: stage 2 is nil, and others come behind it")
+  check.raises(function() augment.chain { function(b) return { image = b.image } end }(batch_of(before)) end,
+    "stage 1, a function, returned a table, which nothing is done with")
+  check.raises(function() augment.chain { function(b) b.image = 3 end }(batch_of(before)) end,
+    "stage 1, a function, left 3 as batch.image")
+  augment.chain { function(b) return b end }(batch_of(before))
+end)
+
 check.close()

@@ -162,4 +162,16 @@ check("a checked function may take gradients itself", function()
   check.raises(function() icl.gradcheck(print, { 5 }) end, "icl.gradcheck: input 1 is 5; it must be a tensor")
 end)
 
+check("backward must not forget a gradient that is needed", function()
+  local function product(backward)
+    return icl.autograd.define { forward = function(_, a, b) return a * b end, backward = backward }
+  end
+  local a, b = f64({ 1, 2 }):requires_grad(), f64({ 3, 4 }):requires_grad()
+  check.raises(function() icl.grad(product(function() end)(a, b):sum(), { a }) end,
+    "backward returned 0 gradients, and argument 1 needs one, too")
+  check.raises(function() icl.grad(product(function(_, g) return g end)(a, b):sum(), { a }) end,
+    "backward returned 1 gradients, and argument 2 needs one, too")
+  check.equal(icl.grad(product(function(_, g) return g end)(a, f64 { 3, 4 }):sum(), { a })[1]:totable()[2], 1)
+end)
+
 check.close()

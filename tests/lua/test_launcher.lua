@@ -30,8 +30,7 @@ end
 
 check("a process that nobody launched is alone", function()
   check.equal(find {}, nil)
-  check.equal(find { RANK = "1" }, nil)
-  check.equal(find { WORLD_SIZE = "4", MASTER_ADDR = "host", MASTER_PORT = "1" }, nil)
+  check.equal(find { RANK = "", WORLD_SIZE = "", MASTER_ADDR = "host", MASTER_PORT = "1" }, nil)
   check.equal(find { SLURM_NTASKS = "4", SLURM_JOB_ID = "7" }, nil)
 end)
 
@@ -81,6 +80,12 @@ end)
 check("what was found is told in a line", function()
   check.equal(launcher.describe(find(torchrun)), "Process 3 of 8 by torchrun, which meet at node1:29500")
   check.equal(launcher.describe(find(open_mpi)), "Process 1 of 4 by mpirun")
+end)
+
+check("half of what a launcher sets is an error", function()
+  check.raises(function() find { RANK = "1" } end, "RANK is set in the environment, but WORLD_SIZE is not")
+  check.raises(function() find { WORLD_SIZE = "4", MASTER_ADDR = "host", MASTER_PORT = "1" } end,
+    "WORLD_SIZE is set in the environment, but RANK is not")
 end)
 
 check.close()

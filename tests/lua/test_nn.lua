@@ -435,4 +435,19 @@ check("a layer without forward says so", function()
   check.raises(function() nn.layer "empty"()(1) end, "has no forward")
 end)
 
+check("a parameter is not replaced by a constant", function()
+  local layer = nn.linear(3, 2)
+  check.raises(function() layer.weight = icl.ones { 2, 3 } end,
+    "linear: field weight is a parameter, and .* cannot take its place: weight:write%(value%)")
+  check.raises(function() nn.batch_norm(2).running_mean = 0 end, "running_mean is a buffer, and 0 cannot take its place")
+  layer:parameter("weight", icl.ones { 2, 3 })
+  check.equal(#layer:named_parameters(), 2)
+  layer.weight = nil
+  check.equal(#layer:named_parameters(), 1)
+end)
+
+check("train takes true or false", function()
+  check.raises(function() nn.relu():train(3) end, "relu: train is 3; it must be true or false")
+end)
+
 check.close()

@@ -505,4 +505,23 @@ check("mistakes", function()
   check.raises(function() step(icl.optim.adam(groups(w)), icl.tensor { 1, 2 }, { w, 1 }) end, "reshape")
 end)
 
+check("a wrong rule of an optimizer is an error where it is defined", function()
+  local function update(p) return p end
+  local function defining(rule)
+    rule.update = rule.update or update
+    return function() icl.optim.define("mine", rule) end
+  end
+  check.raises(defining { defaults = { lr = 0.1 } }, "icl.optim.mine: defaults: lr cannot be an option of its own: it "
+    .. "is the learning rate of the step")
+  check.raises(defining { defaults = { t = 1 } }, "defaults: t cannot be an option of its own")
+  check.raises(defining { defaults = { 0.9 } }, "defaults: 0.9 has no name")
+  check.raises(defining { defaults = 0.9 }, "defaults: it takes a table { name = value }, not 0.9")
+  check.raises(defining { states = { m = 1 } }, "states: it is a list, and has no place for the key 'm'")
+  check.raises(defining { states = { "a", "a" } }, "states: a is there twice")
+  check.raises(defining { states = { 1 } }, "states: it takes a list of names, not 1")
+  check.raises(defining { group_states = { d = "1" } }, "group_states: d is '1'")
+  check.raises(defining { prepare = 1 }, "prepare: it takes a function, not 1")
+  check.raises(defining { update = 5 }, "an optimizer needs a function `update`")
+end)
+
 check.close()

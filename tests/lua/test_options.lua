@@ -494,4 +494,16 @@ check("what stands before --but gives way to what follows", function()
   check.equal(message("--seeds", "2", "--seeds", "3"), "--seeds is there twice; it can be given once")
 end)
 
+check("declarations that cannot hold are errors", function()
+  local function list() return icl.options "x" end
+  check.raises(function() list():value("a", 1, "d", { min = 1 }):default { a = "x" } end, "default: a is x; it must be")
+  check.raises(function() list():value("a", 1, "d", { min = 1 }):default { a = 0 } end, "a is 0; it must be at least 1")
+  check.raises(function() list():value("a", 0, "d", { min = 1 }) end, "the default of a is 0; it must be at least 1")
+  check.raises(function() list():value("a", 5, "d", { min = 9, max = 1 }) end, "a: min is 9 and max is 1")
+  check.raises(function() list():flag("x", true, "d"):flag("no_x", true, "d") end, "%-%-no%-x would be two switches")
+  check.raises(function() list():flag("no_x", true, "d"):flag("x", true, "d") end, "%-%-no%-x would be two switches")
+  check.raises(function() list():include(nil) end, "include: it takes groups .*, not nil")
+  check.raises(function() list():value("a", 1, "d"):parse { "--a", 3 } end, "parse: word 2: it takes a text, not 3")
+end)
+
 check.close()

@@ -209,4 +209,8 @@ check("a seed must be an integer", function()
   check.raises(function() random.seed(1.5) end, "not an integer")
 end)
 
+check("what would be ignored is an error", function()
+  check.raises(function() random.seed(1, 2) end, "icl.random.seed: 2 is an argument too many")
+end)
+
 check.close()

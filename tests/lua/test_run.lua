@@ -466,4 +466,23 @@ check("fit names what is missing", function()
   check.raises(function() icl.fit { modl = 1 } end, "did you mean model")
 end)
 
+check("what a run is told must have its form", function()
+  check.raises(function() icl.run { sinks = { function() end } } end, "sink 1: it takes a table of functions")
+  check.raises(function() icl.run { sinks = { { epohc = print } } } end, "sink 1 has none of the functions")
+  local run = icl.run { best = "test.topp1" }
+  check.raises(function() run:line(nil) end, "run:line: it takes a text, not nil")
+  check.raises(function() run:warn(3) end, "run:warn: it takes a text, not 3")
+  for _ in run:epochs() do
+    for batch in run:batches(icl.data.loader(set, { batch_size = 2, training = true })) do
+      check.raises(function() run:log() end, "run:log: it takes a table { name = value }, not nil")
+      check.raises(function() run:log { loss = "a" } end, "run:log: loss is 'a'; it must be a number")
+      check.raises(function() run:log { loss = batch.target:gt(0) } end, "run:log: loss is .*; it must be a number")
+      break
+    end
+    check.raises(function() run:report { test = { top1 = 0.5, loss = 1 } } end,
+      "icl.run: best is test.topp1, but the report has test.loss, test.top1 %(did you mean test.top1%?%)")
+    run:report { train = { loss = 1 } }
+  end
+end)
+
 check.close()

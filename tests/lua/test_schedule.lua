@@ -235,4 +235,14 @@ check("wrong options of the later types are named", function()
   check.raises(function() schedule { type = "plateau" }:report() end, "report: the figure is nil")
 end)
 
+check("what is no number of updates or no milestone is named", function()
+  local plain = schedule { type = "constant" }
+  check.raises(function() plain(nil) end, "schedule: it takes the number of updates done so far, .*, not nil")
+  check.raises(function() plain "1" end, "not '1'")
+  check.raises(function() schedule { type = "multistep", milestones = { "a" }, steps_per_epoch = 1 } end,
+    "milestone 1 is 'a'")
+  check.raises(function() schedule { type = "multistep", milestones = 3, steps_per_epoch = 1 } end,
+    "milestones: it takes a list of epochs")
+end)
+
 check.close()

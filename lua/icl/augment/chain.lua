@@ -7,6 +7,9 @@ local new_rng = require "icl.augment.rng"
 local function check_stages(stages)
   arguments.typed("augment.chain", stages, "table", "a list of stages")
   if getmetatable(stages) ~= nil then fail "augment.chain: it takes a list of stages: augment.chain { stage, ... }" end
+  for i = 1, #stages do
+    if stages[i] == nil then fail("augment.chain: stage %d is nil, and others come behind it", i) end
+  end
   for key, item in pairs(stages) do
     if math.type(key) ~= "integer" or key < 1 or key > #stages then
       fail("augment.chain: %s = ... has no place in the order; write the stages one after another", tostring(key))
@@ -23,7 +26,9 @@ end
 local function named(stages)
   local list, seen = {}, {}
   for i, item in ipairs(stages) do
-    local name, apply = "function", item
+    local name, apply = "function", function(batch, rng)
+      stage.call(("augment.chain: stage %d, a function,"):format(i), item, batch, rng)
+    end
     if type(item) == "table" then
       name, apply = item.name, function(batch, rng) item:apply(batch, rng) end
     end

@@ -6,6 +6,7 @@
 local core = require "icl.core"
 local ops = core.ops
 local fail = require "icl.internal.fail"
+local arguments = require "icl.internal.arguments"
 local beta = require "icl.random.beta"
 local given = require "icl.random.given"
 local places = require "icl.internal.places"
@@ -40,11 +41,15 @@ end
 
 -- ---- one row for each image: the first size of a shape is the number of images ----
 
-function Rng:uniform(shape)
+-- rng:uniform(shape): f32 in (0, 1).
+function Rng:uniform(shape, ...)
+  arguments.no_more("rng:uniform", "a shape; its numbers are from 0 to 1", ...)
   return ops.uniform(image_key(self), self.batch.id, { shape = shape })
 end
 
-function Rng:normal(shape)
+-- rng:normal(shape): f32 of mean 0 and deviation 1.
+function Rng:normal(shape, ...)
+  arguments.no_more("rng:normal", "a shape; its numbers have mean 0 and deviation 1", ...)
   return ops.normal(image_key(self), self.batch.id, { shape = shape })
 end
 
@@ -66,7 +71,8 @@ function Rng:numbers()
 end
 
 -- rng:beta(a) -> a number of the distribution Beta(a, a).
-function Rng:beta(a)
+function Rng:beta(a, ...)
+  arguments.no_more("rng:beta", "one number a, for Beta(a, a)", ...)
   return beta(self:numbers(), a)
 end
 

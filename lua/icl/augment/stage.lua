@@ -19,6 +19,20 @@ function stage.is_class(value)
   return classes[value] == true
 end
 
+-- stage.call(what, f, batch, rng): calls a function that changes a batch; an error where it returns what it made
+-- instead, which would be lost, or where the batch has no images behind it. what: what the function is.
+function stage.call(what, f, batch, rng)
+  local result = f(batch, rng)
+  if result ~= nil and result ~= batch then
+    fail("%s returned %s, which nothing is done with; what it makes of the images belongs into the batch: "
+      .. "batch.image = ...", what, arguments.described(result))
+  end
+  local kind = type(batch.image)
+  if kind ~= "userdata" and kind ~= "table" then
+    fail("%s left %s as batch.image; it must be a tensor", what, arguments.described(batch.image))
+  end
+end
+
 -- What all stages have.
 local Stage = {}
 

@@ -14,6 +14,7 @@ local arguments = require "icl.internal.arguments"
 local grey = require "icl.data.grey"
 local known = require "icl.internal.labels"
 local spread = require "icl.internal.spread"
+local stage = require "icl.augment.stage"
 
 local Batch = {}
 
@@ -34,7 +35,7 @@ end
 function Batch.__index(batch, key)
   if key ~= "image" and key ~= "target" then return Batch[key] end
   fetch(batch)
-  rawget(batch, "loader").chain(batch)
+  stage.call("icl.data.loader: the chain", rawget(batch, "loader").chain, batch)
   return rawget(batch, key)
 end
 

@@ -13,10 +13,16 @@ local function number(getenv, name)
   return value
 end
 
--- The place of a process by the variables of these names; nil unless rank and size are there.
+-- The place of a process by the variables of these names; nil without them.
 local function place(getenv, names)
   local rank, size = number(getenv, names.rank), number(getenv, names.size)
-  if not rank or not size then return nil end
+  if not rank and not size then return nil end
+  if not rank or not size then
+    local there, missing = names.rank, names.size
+    if size then there, missing = missing, there end
+    fail("%s is set in the environment, but %s is not: a launcher sets both, and where this process is to train alone, "
+      .. "neither is", there, missing)
+  end
   if rank >= size then
     fail("%s is %d and %s is %d in the environment; ranks count from 0", names.rank, rank, names.size, size)
   end

@@ -89,6 +89,15 @@ local function check_constant(module, key, value)
     module.class_name, tostring(key))
 end
 
+-- An error for a value in place of a state, which would be a parameter no more.
+local function check_replaced(module, key, before, value)
+  if not is_state(before) or not value then return end
+  local kind = parameters[before] and "parameter" or "buffer"
+  fail("%s: field %s is a %s, and %s cannot take its place: %s:write(value) gives it another value, %s(name, value) "
+    .. "puts another one there, and nil removes it", module.class_name, tostring(key), kind,
+    arguments.described(value), tostring(key), kind)
+end
+
 local function forget(record, key)
   for i, name in ipairs(record.order) do
     if name == key then return table.remove(record.order, i) end
@@ -109,7 +118,10 @@ local function assign(module, key, value)
   if record.is_list and math.type(key) == "integer" then key, value = module:place(key, value) end
   local before, registered = record.members[key], Module.is(value) or is_state(value)
   if Module.is(value) then check_parents(module, key, value) end
-  if not registered then check_constant(module, key, value) end
+  if not registered then
+    check_replaced(module, key, before, value)
+    check_constant(module, key, value)
+  end
   if type(value) ~= "function" and value ~= nil then check_hidden(module, key) end
   record.buffers[key] = nil
   if Module.is(before) or is_state(before) then
@@ -336,6 +348,7 @@ end
 
 -- m:train([on]): training mode (batch statistics, dropout), m:eval(): evaluation mode.
 function Module:train(on)
+  if on ~= nil then arguments.boolean(self.class_name .. ": train", on) end
   return self:apply(function(module) module.training = on ~= false end)
 end
 

@@ -41,6 +41,12 @@ local function merged(...)
   return all
 end
 
+-- What updates are told under names that no option may have.
+local told = {
+  lr = "the learning rate of the step, optimizer:step(0.1)", t = "the number of the step",
+  group = "the states of the group", lr_scale = "an option of groups",
+}
+
 -- The rules of settings.new: for the options of the optimizer, and for those of a group.
 local function rules_of(rule)
   local defaults = merged(shared_defaults, rule.defaults or {})
@@ -55,6 +61,46 @@ local function rules_of(rule)
   return { defaults = defaults, check = check, settled = { weight_decay_of = true }, elsewhere = elsewhere },
     { defaults = of_group, check = rule.check, settled = {} }
 end
+
+-- ---- checks of a rule ----
+
+local function check_defaults(what, defaults)
+  for name in pairs(arguments.typed(what .. ": defaults", defaults or {}, "table", "a table { name = value }")) do
+    if type(name) ~= "string" then
+      fail("%s: defaults: %s has no name; they are written as { momentum = 0.9 }", what,
+        arguments.described(defaults[name]))
+    elseif told[name] then
+      fail("%s: defaults: %s cannot be an option of its own: it is %s", what, name, told[name])
+    end
+  end
+end
+
+-- The names of states: a list of texts that differ.
+local function check_states(what, states)
+  if type(states) == "function" then return end
+  local list, seen = arguments.typed(what .. ": states", states or {}, "table", "a list of names or a function"), {}
+  local fault = core.list_fault(list)
+  if fault then fail("%s: states: %s; it takes a list of names: { \"momentum_buffer\" }", what, fault) end
+  for _, name in ipairs(list) do
+    arguments.typed(what .. ": states", name, "string", "a list of names")
+    if seen[name] then fail("%s: states: %s is there twice", what, name) end
+    seen[name] = true
+  end
+end
+
+local function check_rule(what, rule)
+  check_defaults(what, rule.defaults)
+  check_states(what, rule.states)
+  local of_groups = arguments.typed(what .. ": group_states", rule.group_states or {}, "table",
+    "a table { name = number }")
+  for name, value in pairs(of_groups) do arguments.finite(("%s: group_states: %s"):format(what, tostring(name)), value) end
+  for _, name in ipairs { "check", "prepare" } do
+    if rule[name] ~= nil then arguments.typed(("%s: %s"):format(what, name), rule[name], "function", "a function") end
+  end
+  if type(rule.update) ~= "function" then fail("%s: an optimizer needs a function `update`", what) end
+end
+
+-- ---- states ----
 
 -- The names of the states that updates of a parameter with these options need.
 local function state_names(rule, options, parameter)
@@ -199,7 +245,7 @@ local function define(name, rule)
   arguments.typed("icl.optim.define", name, "string", "the name of an optimizer")
   local what = "icl.optim." .. name
   arguments.options(what, rule, {}, fields)
-  if type(rule.update) ~= "function" then fail("%s: an optimizer needs a function `update`", what) end
+  check_rule(what, rule)
   local rules, group_rules = rules_of(rule)
   return function(given, options)
     local self = setmetatable({ name = what, rule = rule, rules = rules, own = {}, kinds = {} }, Optimizer)

@@ -22,6 +22,21 @@ end
 -- What may be said of an option besides its name, default and help; see :value.
 local limit_names = { "min", "max", "type", "only", "neutral", "may_change", "transient", "optional", "alias" }
 
+-- Limits must leave something, and the default with it.
+local function check_limits(spec)
+  for _, name in ipairs { "min", "max" } do
+    if spec[name] ~= nil then arguments.finite(("options: %s: %s"):format(spec.name, name), spec[name]) end
+  end
+  if spec.min and spec.max and spec.min > spec.max then
+    fail("options: %s: min is %s and max is %s", spec.name, rules.shown(spec.min), rules.shown(spec.max))
+  end
+  if spec.default == nil then return end
+  local _, expected = rules.check(spec, spec.default)
+  if expected then
+    fail("options: the default of %s is %s; it must be %s", spec.name, rules.shown(spec.default), expected)
+  end
+end
+
 local function check_spec(spec)
   if type(spec.name) ~= "string" or not spec.name:find "^%a[%w_]*$" then
     fail("options: %s is no name of an option; it is written like batch_size", arguments.described(spec.name))
@@ -31,6 +46,17 @@ local function check_spec(spec)
   if not rules.is_type(spec.type) then
     fail("%s: the default is %s, of which no type follows; give { type = \"integer\" } or another one", what,
       arguments.described(spec.default))
+  end
+  check_limits(spec)
+end
+
+-- Of a flag x and an option no_x the switch --no-x could be either.
+local function check_switches(self, spec)
+  local positive = self.specs[spec.name:match "^no_(.+)$"]
+  local negative = spec.type == "boolean" and self.specs["no_" .. spec.name]
+  if (positive and positive.type == "boolean") or negative then
+    fail("options: --%s would be two switches; choose another name", (positive and spec.name or "no_" .. spec.name):gsub(
+      "_", "-"))
   end
 end
 
@@ -45,6 +71,7 @@ local function declare(self, spec, limits)
     spec[name] = spec[name] or limits[name]
   end
   if self.specs[spec.name] then fail("options: %s was declared twice", spec.name) end
+  check_switches(self, spec)
   if help.is_common(spec.name) then fail("options: every list has --%s; choose another name", spec.name) end
   self.specs[spec.name] = spec
   if spec.alias then self.aliases[spec.alias] = spec end
@@ -82,7 +109,8 @@ end
 -- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the
 -- parsed options (`:after`) and what it demands of them (`:check`) comes along.
 function Options:include(...)
-  for _, group in ipairs { ... } do
+  for i = 1, select("#", ...) do
+    local group = select(i, ...)
     if getmetatable(group) ~= Options then
       fail("options: include: it takes groups such as icl.options.data, not %s", arguments.described(group))
     end
@@ -132,7 +160,12 @@ end
 -- :default { name = value, ... }: other defaults for options that are declared already.
 function Options:default(values)
   arguments.typed("options: default", values, "table", "a table { name = value }")
-  for name, value in pairs(values) do self:spec_of(name, "default").default = value end
+  for name, given in pairs(values) do
+    local spec = self:spec_of(name, "default")
+    local value, expected = rules.check(spec, given)
+    if expected then fail("options: default: %s is %s; it must be %s", name, rules.shown(given), expected) end
+    spec.default = value
+  end
   return self
 end
 
@@ -269,6 +302,7 @@ Options.read = read
 -- --seeds, after the runs with these seeds.
 function Options:parse(words)
   arguments.typed("options: parse", words, "table", "the words of the command line, arg")
+  for i, word in ipairs(words) do arguments.typed(("options: parse: word %d"):format(i), word, "string", "a text") end
   local program, result, more = words[0] or "icl", self:read(words)
   if result == false then usage.leave(0, more) end
   if not result then usage.wrong(program, more) end

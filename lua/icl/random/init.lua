@@ -12,7 +12,8 @@ local scope = require "icl.internal.scope"
 local random = {}
 
 -- icl.random.seed(n): the seed of all draws from now on, an integer. Draws are counted from the beginning again.
-function random.seed(n)
+function random.seed(n, ...)
+  arguments.no_more("icl.random.seed", "one integer", ...)
   local seed = math.tointeger(n)
   if not seed then fail("icl.random.seed: %s is not an integer", tostring(n)) end
   places.seed(seed)

@@ -16,6 +16,8 @@ end
 
 local variables = {}
 
+local true_globals = _G  -- a line may give _G another value
+
 -- variables.names(globals) -> the names in such a table, in no order.
 function variables.names(globals)
   local more = (getmetatable(globals) or {}).names
@@ -64,7 +66,7 @@ function variables.over(frames, changed, keep)
   return setmetatable({}, {
     __index = function(own, name)
       if frames:has(name) then return frames:get(name) end
-      local value = rawget(_G, name)
+      local value = rawget(true_globals, name)
       if value ~= nil or known[name] then return value end
       fail("there is no variable '%s'%s", tostring(name), suggestion(tostring(name), own))
     end,
@@ -79,7 +81,7 @@ function variables.over(frames, changed, keep)
     end,
     names = function()
       local names = frames:names()
-      for name in pairs(_G) do names[#names + 1] = name end
+      for name in next, true_globals do names[#names + 1] = name end
       return names
     end,
   })

@@ -15,6 +15,8 @@ local SHOWN = 200      -- completions in a list at most
 local Prompt = {}
 Prompt.__index = Prompt
 
+local true_globals = _G  -- a line may give _G another value
+
 -- What Tab does: the text to insert, and one to show.
 local function completer(globals)
   return function(line)
@@ -51,9 +53,10 @@ end
 -- Asks for a line. `variable` is the global that may hold another prompt. -> the line; nil at the end of the input or
 -- where a signal ended it, and that signal.
 function Prompt:read(variable, default)
-  local text = rawget(self.globals, variable)
-  if text == nil then text = rawget(_G, variable) end
-  local line, signal = self.editor:read(text == nil and default or tostring(text))
+  local own = rawget(self.globals, variable)
+  if own == nil then own = rawget(true_globals, variable) end
+  local ok, text = pcall(tostring, own)
+  local line, signal = self.editor:read(ok and own ~= nil and text or default)
   if not line then io.stdout:write "\n" end
   return line, signal
 end
@@ -64,27 +67,30 @@ end
 
 -- "x = 1; x" as a function that returns the value of the expression behind the last statement, which ends in a
 -- character of the class `ends`; nil if `text` is not of this form. Both parts must be complete: in
--- "if a then b() c end" no expression follows a statement.
-local function compile_last_value(text, ends, globals)
-  for last = #text - 1, 1, -1 do
-    if text:find("^" .. ends, last) then
-      local statements, expression = text:sub(1, last), text:sub(last + 1)
-      if parse("return " .. expression) and expression:find "%S" and parse(statements) then
-        local chunk = parse(statements .. "return " .. expression, globals)
-        if chunk then return chunk end
-      end
+-- "if a then b() c end" no expression follows a statement. cuts: where statements end in the lines that were looked
+-- through before, a list, and behind which character they were; what is found is added.
+local function compile_last_value(text, ends, globals, cuts)
+  for last = cuts.seen + 1, #text - 1 do
+    if text:find("^" .. ends, last) and parse(text:sub(1, last)) then cuts[#cuts + 1] = last end
+  end
+  cuts.seen = math.max(cuts.seen, #text - 1)
+  for i = #cuts, 1, -1 do
+    local statements, expression = text:sub(1, cuts[i]), text:sub(cuts[i] + 1)
+    if text:find("^" .. ends, cuts[i]) and expression:find "%S" and parse("return " .. expression) then
+      local chunk = parse(statements .. "return " .. expression, globals)
+      if chunk then return chunk end
     end
   end
   return nil
 end
 
 -- The function that `text` means, over these globals; nil, the message, and whether more lines could make it right.
-local function compile(text, globals)
+local function compile(text, globals, cuts)
   local chunk = parse("return " .. text, globals)
   if chunk then return chunk end
   local statements, message = parse(text, globals)
   -- Without a semicolon "x = f (y)" is one statement.
-  chunk = compile_last_value(text, statements and ";" or "[;%s]", globals) or statements
+  chunk = compile_last_value(text, statements and ";" or "[;%s]", globals, cuts) or statements
   return chunk, message, not chunk and message:sub(-5) == "<eof>"
 end
 
@@ -93,8 +99,9 @@ end
 function Prompt:read_chunk()
   local text, signal = self:read("_PROMPT", "icl> ")
   if not text then return nil, nil, signal or "end" end
+  local cuts = { seen = 0 }
   while true do
-    local chunk, message, unfinished = compile(text, self.globals)
+    local chunk, message, unfinished = compile(text, self.globals, cuts)
     local line
     if unfinished then line, signal = self:read("_PROMPT2", "  >> ") end
     if not line then

@@ -96,12 +96,30 @@ local function commands_of(run)
   return commands
 end
 
+local sessions = setmetatable({}, { __mode = "k" })
+
+-- What the prompt over a run sees, and its globals. What was made at earlier prompts over it stays, but for names that
+-- the recipe has by now.
+local function session_of(run, thread)
+  local session = sessions[run]
+  if not session then
+    local visible = setmetatable({ kept = run.kept }, Visible)
+    session = { visible = visible, globals = variables.over(visible, function(...) note(run, ...) end) }
+    sessions[run] = session
+  end
+  local visible, globals = session.visible, session.globals
+  visible.recipe = frames(thread)
+  for name in next, globals do
+    if visible:has(name) then rawset(globals, name, nil) end
+  end
+  if not visible:has "run" then rawset(globals, "run", run) end
+  return visible, globals
+end
+
 -- Serves the prompt over the variables of `thread`; -> a wish, or the signal that ended it.
 local function serve(run, thread)
   local commands <close> = commands_of(run)
-  local visible = setmetatable({ recipe = frames(thread), kept = run.kept }, Visible)
-  local globals = variables.over(visible, function(...) note(run, ...) end)
-  if not visible:has "run" then rawset(globals, "run", run) end
+  local visible, globals = session_of(run, thread)
   local options = options_of(visible.recipe)
   local greeting = ("The run waits in epoch %d, step %d. run:continue() or Ctrl-D goes on, run:stop() ends it, "
     .. "run:save() saves."):format(run.epoch, run.step)

@@ -32,6 +32,7 @@ local states_of = require "icl.internal.states_of"
 local reports = require "icl.run.reports"
 local saver = require "icl.run.saver"
 local signals = require "icl.run.signals"
+local sinks = require "icl.sinks"
 local usage = require "icl.internal.usage"
 
 local Run = {}
@@ -59,7 +60,9 @@ end
 
 local function check_others(options)
   if options.output ~= nil then arguments.typed("icl.run: output", options.output, "string", "the path of a folder") end
-  arguments.typed("icl.run: sinks", options.sinks or {}, "table", "a list of sinks")
+  for i, sink in ipairs(arguments.typed("icl.run: sinks", options.sinks or {}, "table", "a list of sinks")) do
+    sinks.check(("icl.run: sink %d"):format(i), sink)
+  end
   arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
 end
 
@@ -261,11 +264,14 @@ end
 -- images of this one, and what is logged is that over the whole batch.
 function Run:log(values)
   if not self.pending then fail "run:log: it belongs into the body of a loop over run:batches()" end
+  arguments.typed("run:log", values, "table", "a table { name = value }")
   for _, name in ipairs(arguments.names(values)) do
     local value = values[name]
-    if type(value) == "userdata" then
+    if type(value) == "userdata" and value:dtype() ~= "bool" then
       if dtypes.floats[value:dtype()] then value = processes.mean(value) end
       value:keep()
+    elseif type(value) ~= "number" then
+      fail("run:log: %s is %s; it must be a number or a tensor of one element", name, arguments.described(value))
     end
     self.pending[name] = value
   end
@@ -286,6 +292,7 @@ end
 
 -- run:line(text): a line for the log.
 function Run:line(text)
+  arguments.typed("run:line", text, "string", "a text")
   self.output:line(text)
 end
 
@@ -296,6 +303,7 @@ end
 
 -- run:warn(text): a line for the log, which is shown as a warning.
 function Run:warn(text)
+  arguments.typed("run:warn", text, "string", "a text")
   self.output:warn(text)
 end
 

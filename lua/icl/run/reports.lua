@@ -55,10 +55,22 @@ local function deciding(self, record)
   end
 end
 
+-- An error where a record has the set of a figure without the figure.
+local function check_set_of(name, record)
+  local set = name:match "^[^.]+"
+  if type(record[set]) ~= "table" then return end
+  local names = {}
+  for key in pairs(record[set]) do names[#names + 1] = set .. "." .. key end
+  table.sort(names)
+  fail("icl.run: best is %s, but the report has %s%s", name, table.concat(names, ", "),
+    arguments.suggestion(name, names))
+end
+
 -- Notes whether a record is the best so far.
 local function compare(self, record)
   local name = deciding(self, record)
   local value = name and figure(record, name)
+  if self.name and not value then check_set_of(self.name, record) end
   if not value or value ~= value then return end
   local best = self.best
   local better = not best or best.name ~= name or (is_loss(name) and value < best.value)

@@ -8,6 +8,7 @@
 -- that falls exactly on a boundary still belongs to the earlier segment: the first update after a milestone has the
 -- old rate, and a restart of `sgdr` shows the minimum first. Milestones count from the end of the warm-up, and those
 -- behind the end of the schedule never come. Lengths are in epochs, but for restart_steps.
+local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
 local numbers = require "icl.internal.numbers"
@@ -107,6 +108,12 @@ end
 local least = { base_lr = 0, epochs = 0, T0 = 1, T_mul = 0, power = 0, lr_gamma = 0, pct_start = 0, div_factor = 1,
                 final_div_factor = 1, lr_decay = 0, lr_min_factor = 0, threshold = 0 }
 
+local function check_milestones(list)
+  local fault = type(list) ~= "table" and arguments.described(list) or core.list_fault(list)
+  if fault then fail("schedule: milestones: it takes a list of epochs: { 80, 120 }; this is %s", fault) end
+  for i, milestone in ipairs(list) do arguments.finite(("schedule: milestone %d"):format(i), milestone) end
+end
+
 local function check(options)
   arguments.choice("schedule: type", options.type, arguments.names(types.segments))
   arguments.choice("schedule: warmup.type", options.warmup.type, { "none", "linear", "exponential" })
@@ -118,6 +125,10 @@ local function check(options)
   arguments.integer("schedule: cooldown", options.cooldown, 0)
   arguments.boolean("schedule: three_phase", options.three_phase)
   arguments.number("schedule: warmup.epochs", options.warmup.epochs, 0)
+  for _, name in ipairs { "start_factor", "exponent" } do
+    arguments.finite("schedule: warmup." .. name, options.warmup[name])
+  end
+  check_milestones(options.milestones)
   local problem = mismatch(options)
   if problem then fail("schedule: " .. problem) end
   check_steps(options)
@@ -177,7 +188,12 @@ local function new(given)
     options, segments, changed[name] = wanted, build(wanted), value
   end
   -- schedule.factor(step) -> what base_lr is multiplied with.
-  function schedule.factor(step) return factor_at(segments, step, options.as_published) * known.factor end
+  function schedule.factor(step)
+    if type(step) ~= "number" then
+      fail("schedule: it takes the number of updates done so far, schedule(run.step), not %s", arguments.described(step))
+    end
+    return factor_at(segments, step, options.as_published) * known.factor
+  end
   -- schedule:report(value): a figure for a plateau, a number or a tensor of one element, behind each epoch.
   function schedule.report(_, value)
     if options.type ~= "plateau" then fail("schedule: report: %s asks for no figures; plateau does", options.type) end

@@ -9,8 +9,20 @@
 --
 -- A sink raises no error where it cannot write: it says so once, run:warn(text), and the run goes on.
 local arguments = require "icl.internal.arguments"
+local fail = require "icl.internal.fail"
 
 local sinks = {}
+
+local told = { "cut", "open", "turn", "report", "line", "close" }
+
+-- icl.sinks.check(what, sink): an error unless it is a table with one of these functions.
+function sinks.check(what, sink)
+  arguments.typed(what, sink, "table", "a table of functions")
+  for _, name in ipairs(told) do
+    if type(sink[name]) == "function" then return end
+  end
+  fail("%s has none of the functions that a sink may have: %s", what, table.concat(told, ", "))
+end
 
 -- icl.sinks.from_options(options [, { quiet = false }]) -> the list of sinks that the options of icl.options.logging
 -- mean, each with its default where it is missing; those that write files do nothing in a run without a folder.

@@ -139,6 +139,7 @@ end
 -- t:clamp([low [, high]]): x within [low, high], numbers or tensors; nil: no limit. Its gradient is 0 outside.
 function methods.clamp(x, low, high, ...)
   arguments.no_more("clamp", "a lower and an upper limit", ...)
+  if type(low) == "table" then fail "clamp: limits are two arguments, x:clamp(0, 1), not a table" end
   if type(low) == "number" and type(high) == "number" and low > high then
     fail("clamp: the lower limit %s is above the upper one, %s", low, high)
   end
