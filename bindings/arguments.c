@@ -53,6 +53,8 @@ void icl__lua_no_more(lua_State *L, int most, const char *what) {
 }
 
 int icl__lua_unknown(lua_State *L, const char *what, const char *kind, const char *name, int known) {
+  if (!strcmp(kind, "method") && icl__lua_push_elsewhere(L, name))
+    return icl__lua_fail(L, "%s: there is no method '%s': %s", what, name, lua_tostring(L, -1));
   icl__lua_push_suggestion(L, name, known);
   return icl__lua_fail(L, "%s: there is no %s '%s'%s", what, kind, name, lua_tostring(L, -1));
 }

@@ -325,12 +325,26 @@ static int signal_raise(lua_State *L) {
   return 0;
 }
 
+static void do_nothing(int signal_number) { (void)signal_number; }
+
+/* signals_survive_pipes(): from now on PIPE does not end the program; what is written into a pipe that nobody reads any
+ * more fails. Programs that it starts have the signal as it was. */
+static int signals_survive_pipes(lua_State *L) {
+  (void)L;
+  struct sigaction before, action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  if (main_thread && sigaction(SIGPIPE, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+    sigaction(SIGPIPE, &action, NULL);
+  return 0;
+}
+
 void icl__lua_interrupt_functions(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"signals_defer", signals_defer},
       {"signal_pending", signal_pending},
       {"signal_take", signal_take},
       {"signal_raise", signal_raise},
+      {"signals_survive_pipes", signals_survive_pipes},
       {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);

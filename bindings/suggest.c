@@ -73,7 +73,29 @@ static int suggestion(lua_State *L) {
   return 1;
 }
 
+/* ---- names that others have ---- */
+
+static const char ELSEWHERE[] = "icl.elsewhere";
+
+bool icl__lua_push_elsewhere(lua_State *L, const char *name) {
+  int top = lua_gettop(L);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, ELSEWHERE) == LUA_TTABLE && lua_getfield(L, -1, name) == LUA_TSTRING) {
+    lua_remove(L, -2);
+    return true;
+  }
+  lua_settop(L, top);
+  return false;
+}
+
+/* elsewhere({ name = text }): what errors say of methods that are looked for by a name that they have elsewhere */
+static int elsewhere(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, ELSEWHERE);
+  return 0;
+}
+
 void icl__lua_suggest_functions(lua_State *L) {
-  lua_pushcfunction(L, suggestion);
-  lua_setfield(L, -2, "suggestion");
+  static const luaL_Reg functions[] = {{"suggestion", suggestion}, {"elsewhere", elsewhere}, {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
 }

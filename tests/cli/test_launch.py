@@ -92,6 +92,13 @@ def launch_takes_words_for_icl():
 
 
 @test
+def launch_into_a_file_draws_no_bar():
+  needs_mpi()
+  code = "io.write(tostring(os.getenv 'TERM'))"
+  equal(success(run("launch", "-n", "1", "-e", code, env=environment(TERM="xterm"))).strip(), "dumb")
+
+
+@test
 def launch_shares_the_cores():
   needs_mpi()
   alone = success(run(SCRIPT, "talk"))
@@ -108,6 +115,7 @@ def launch_says_what_is_wrong():
   contains(failure(run("launch", "-n", "0", SCRIPT), 2), "-n 0: it must be an integer from 1")
   contains(failure(run("launch", "-n", "two", SCRIPT), 2), "-n two: it must be an integer")
   contains(failure(run("launch", "-n", "2"), 2), "there is no recipe")
+  contains(failure(run("launch", "-n", "2", "-n", "3", SCRIPT), 2), "-n is there twice; it can be given once")
 
 
 @test

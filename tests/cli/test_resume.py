@@ -293,6 +293,19 @@ def signals():
       contains(success(here.loop("--resume", "a", "--epochs", str(step // STEPS + 1))), f"step {step}")
 
 
+@test
+def a_reader_that_leaves():
+  with place() as here:
+    process = start("loop.lua", "--data", "mnist", "--output", "a", "--log-period", "1", cwd=here.path, env=here.env())
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    equal(process.wait(timeout=PATIENCE), 1, errors)
+    equal(records(here / "a")[-1]["state"], "finished")
+    contains(read_bytes(here / "a/log.txt").decode(),
+             "Warning: standard output cannot be written: Broken pipe; the run goes on, and its lines are here", "Epoch 3 ")
+
+
 # A state of 67 MB, which takes longer to write than a step to compute.
 LARGE = """
 local icl = require "icl"

@@ -237,4 +237,13 @@ check("lists have no keys and no holes", function()
   check.raises(function() icl.optim.define() end, "takes the name of an optimizer")
 end)
 
+check("names of PyTorch lead to those that are here", function()
+  local x = icl.ones { 2 }
+  check.raises(function() x:view(2, 1) end, "tensor: there is no method 'view': x:reshape%(...%)")
+  check.raises(function() icl.state(x):numel() end, "state: there is no method 'numel': x:count%(%)")
+  check.raises(function() icl.cat() end, "icl: there is no 'cat': icl.concat%(list, dim%)")
+  check.raises(function() x:reluu() end, "there is no method 'reluu' %(did you mean relu%?%)")
+  check.raises(function() icl.nn.conv2d { 3 } end, "input channels is a table; it must be an integer")
+end)
+
 check.close()

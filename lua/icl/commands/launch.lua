@@ -34,6 +34,7 @@ local function parse(words)
       i = i + 1
       text = words[i] or wrong "-n needs a number"
     end
+    if count then wrong "-n is there twice; it can be given once" end
     count = math.tointeger(tonumber(text))
     if not count or count < 1 or count > MOST then wrong("-n %s: it must be an integer from 1 to %d", text, MOST) end
     i = i + 1
@@ -69,7 +70,8 @@ return function(words)
   if is_root() then command[#command + 1] = "--allow-run-as-root" end
   command[#command + 1] = program()
   table.move(words, first, #words, #command + 1, command)
-  local ok, code = pcall(core.spawn, command)
+  -- Open MPI gives processes a terminal of its own, on which they would draw a bar into a file.
+  local ok, code = pcall(core.spawn, command, not core.isatty(1) and "TERM=dumb" or nil)
   if not ok then fail("icl launch: mpirun does not start; Debian has it in the package openmpi-bin (%s)", code) end
   return code
 end

@@ -24,7 +24,9 @@ local function checked(what, value, rule, expected)
   local accepted, wrong = rules.check(rule, value)
   if accepted ~= nil then return accepted end
   local is_text = type(value) == "string" and rule.type ~= "choice"  -- '2', which is no number
-  local given = is_text and core.describe_value(value) or rules.shown(value)
+  local takes_list = rule.type == "list" or rule.type == "flags"
+  local is_no_list = type(value) == "table" and (#value == 0 or not takes_list)
+  local given = (is_text or is_no_list) and core.describe_value(value) or rules.shown(value)
   fail(what:gsub("%%", "%%%%") .. " is %s; it must be %s", given, expected or wrong)
 end
 

@@ -1,4 +1,5 @@
 -- run/output.lua: what a run tells, and whom: sinks (icl.sinks), things that are called when something happens.
+local core = require "icl.core"
 local description = require "icl.run.description"
 local folder = require "icl.run.folder"
 local processes = require "icl.internal.processes"
@@ -66,6 +67,7 @@ end
 -- output:open(): from now on the sinks are told. Of a run that goes on they cut what came later.
 function Output:open()
   local run = self.run
+  if run.writes then core.signals_survive_pipes() end  -- a reader that leaves, as head does, ends no training
   self.sinks, self.to_open = self.to_open, nil
   if self.goes_on then each(self, "cut", run.resumed_step or -1, run.epoch) end
   each(self, "open", run)

@@ -65,13 +65,21 @@ local function picture(self, run, loop, room)
   return joined(parts, room)
 end
 
+-- Shows a text. Where nobody takes it any more the log says so, once, and the run goes on.
+local function show(self, ...)
+  local ok, reason = io.stdout:write(...)
+  if ok then ok, reason = io.stdout:flush() end
+  if ok or self.told or not self.log then return end
+  self.told = true
+  self.log:line(("Warning: standard output cannot be written: %s; the run goes on, and its lines are here"):format(reason))
+end
+
 -- Redraws the bar, at most ten times a second.
 local function draw(self, run, loop)
   local now = core.clock()
   if now - self.shown < OFTEN and loop.number < loop.loader.batches then return end
   self.shown = now
-  io.stdout:write("\r", picture(self, run, loop, core.terminal_width() - 1), "\27[K")
-  io.stdout:flush()
+  show(self, "\r", picture(self, run, loop, core.terminal_width() - 1), "\27[K")
 end
 
 -- Tells a line that is made here; one that is not shown is for the log alone.
@@ -105,8 +113,7 @@ end
 -- sink:line(text): shows a line, in place of the bar.
 function Progress:line(text)
   if self.quiet then return end
-  io.stdout:write(self.terminal and "\r\27[K" or "", text, "\n")
-  io.stdout:flush()
+  show(self, self.terminal and "\r\27[K" or "", text, "\n")
 end
 
 return new
