@@ -124,10 +124,11 @@ GRADIENT(leaky_relu) {
   return ICL_OK;
 }
 
-/* alpha e^x = y + alpha below 0. */
+/* alpha e^x below 0; y + alpha is the same, but has no digits left where y is almost -alpha. */
 GRADIENT(elu) {
   icl__node *x = y->in[0], *positive = G2(gt, x, NUMBER(0));
-  GIVE(0, WHERE(positive, gy, G2(mul, gy, G2(add, y, y->in[1]))));
+  icl__node *slope = G2(mul, y->in[1], G1(exp, G2(minimum, x, NUMBER(0))));
+  GIVE(0, WHERE(positive, gy, G2(mul, gy, slope)));
   GIVE(1, WHERE(positive, NUMBER(0), G2(mul, gy, G2(elu, x, NUMBER(1)))));
   return ICL_OK;
 }

@@ -174,4 +174,12 @@ check("backward must not forget a gradient that is needed", function()
   check.equal(icl.grad(product(function(_, g) return g end)(a, f64 { 3, 4 }):sum(), { a })[1]:totable()[2], 1)
 end)
 
+check("the slope of elu far below 0 has digits in every dtype", function()
+  for dtype, tolerance in pairs { bf16 = 8e-3, f32 = 1e-6, f64 = 1e-12 } do
+    local x = icl.tensor({ -7, -10 }, { dtype = dtype }):requires_grad()
+    local slope = icl.grad(x:elu(2):sum(), { x })[1]:cast("f64"):totable()
+    for i, at in ipairs { -7, -10 } do check.near(slope[i] / (2 * math.exp(at)), 1, tolerance) end
+  end
+end)
+
 check.close()
