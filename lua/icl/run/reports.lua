@@ -55,22 +55,23 @@ local function deciding(self, record)
   end
 end
 
--- An error where a record has the set of a figure without the figure.
-local function check_set_of(name, record)
-  local set = name:match "^[^.]+"
-  if type(record[set]) ~= "table" then return end
+-- A warning, once, where a record has the set of the figure that decides, which was never there, without it.
+local function miss(self, run, record)
+  local set = self.name:match "^[^.]+"
+  if self.missed or self.best or type(record[set]) ~= "table" then return end
+  self.missed = true
   local names = {}
   for key in pairs(record[set]) do names[#names + 1] = set .. "." .. key end
   table.sort(names)
-  fail("icl.run: best is %s, but the report has %s%s", name, table.concat(names, ", "),
-    arguments.suggestion(name, names))
+  run:warn(("%s is to decide which state is the best, but the report has %s%s"):format(self.name,
+    table.concat(names, ", "), arguments.suggestion(self.name, names)))
 end
 
 -- Notes whether a record is the best so far.
-local function compare(self, record)
+local function compare(self, run, record)
   local name = deciding(self, record)
   local value = name and figure(record, name)
-  if self.name and not value then check_set_of(self.name, record) end
+  if self.name and not value then miss(self, run, record) end
   if not value or value ~= value then return end
   local best = self.best
   local better = not best or best.name ~= name or (is_loss(name) and value < best.value)
@@ -94,7 +95,7 @@ function Reports:add(run, figures)
       fail("run:report: %s is %s; it takes tables of numbers, and numbers", name, arguments.described(values))
     end
   end
-  if not record.final and run.epoch > 0 then compare(self, record) end
+  if not record.final and run.epoch > 0 then compare(self, run, record) end
   local latest = self.latest
   local again = latest and latest.epoch == record.epoch and latest.final == record.final
   self.latest = again and metrics.joined(latest, record) or record
