@@ -56,7 +56,8 @@ end
 -- icl.autograd.define { forward =, backward = } -> a function.
 -- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call.
 -- backward(ctx, g) gets the gradient of that tensor and returns one gradient for each argument in order; nil for
--- numbers and for arguments without a gradient. Both record ordinary ops.
+-- numbers and for arguments without a gradient, which may be left out at the end where the argument depends on nothing
+-- that has one. Both record ordinary ops.
 function autograd.define(functions)
   functions = arguments.options("icl.autograd.define", functions, {}, { "forward", "backward" })
   local forward, backward = functions.forward, functions.backward

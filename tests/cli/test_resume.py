@@ -225,7 +225,7 @@ def other_pixels():
     pixels[-1] ^= 1
     with open(path, "wb") as file:
       file.write(pixels)
-    contains(failure(here.loop("--resume", "a"), 2), "pixels of loop 1 was ", "--resume-anyway goes on")
+    contains(failure(here.loop("--resume", "a"), 2), "contents of loop 1 was pixels ", "--resume-anyway goes on")
 
 
 @test
@@ -296,14 +296,15 @@ def signals():
 @test
 def a_reader_that_leaves():
   with place() as here:
-    process = start("loop.lua", "--data", "mnist", "--output", "a", "--log-period", "1", cwd=here.path, env=here.env())
+    process = start("loop.lua", "--data", "mnist", "--output", "a", "--log-period", "1", "--epochs", "200",
+                    cwd=here.path, env=here.env())
     process.stdout.readline()
     process.stdout.close()
     errors = process.stderr.read()
     equal(process.wait(timeout=PATIENCE), 1, errors)
     equal(records(here / "a")[-1]["state"], "finished")
     contains(read_bytes(here / "a/log.txt").decode(),
-             "Warning: standard output cannot be written: Broken pipe; the run goes on, and its lines are here", "Epoch 3 ")
+             "Warning: standard output cannot be written: Broken pipe; the run goes on, and its lines are here", "Epoch 200 ")
 
 
 # A state of 67 MB, which takes longer to write than a step to compute.

@@ -195,4 +195,15 @@ check("wrong arguments are named", function()
   check.raises(function() data.split({ count = 3 }, 1.5) end, "icl.data.split: ratio is 1.5; it must be from 0 to 1")
 end)
 
+check("a chain must leave an image", function()
+  local set = icl.data.generate(4, function() return icl.zeros({ 2, 2, 1 }, "u8"), 0 end,
+    { classes = 1, mean = { 0 }, std = { 1 } })
+  local function first(chain)
+    return function() return icl.data.loader(set, { batch_size = 2, chain = chain }):first().image end
+  end
+  check.raises(first(function(batch) batch.image = nil end), "the chain left nil as batch.image")
+  check.raises(first(function(batch) return batch.image * 0 end), "the chain returned a tensor, which nothing")
+  check.raises(first(icl.augment.chain { function(batch) batch.image = nil end }), "stage 1, a function, left nil")
+end)
+
 check.close()

@@ -2,6 +2,7 @@
 local here = arg[0]:match "^(.*/)" or "./"
 local check = dofile(here .. "check.lua")
 local png = dofile(here .. "png.lua")
+local core = require "icl.core"
 local icl = require "icl"
 local augment, data = icl.augment, icl.data
 
@@ -282,6 +283,10 @@ check("folders and parts of them are put together", function()
   local function images(set) return (epoch(data.loader(set, { batch_size = 4, chain = raw }), 1)) end
   local set = open()
   local both, found = data.concat { set, data.folder(root .. "/val", { image_size = SIZE }) }, nil
+  local longer = "/" .. ("./"):rep(100) .. root:sub(2)  -- the same folder by another path
+  local again = data.concat { data.folder(longer .. "/train", { image_size = SIZE }),
+                              data.folder(root .. "/val", { image_size = SIZE }) }
+  check.equal(core.image_folder_fingerprint(again.folder), core.image_folder_fingerprint(both.folder))
   check.equal(both.count, 2 * COUNT)
   check.equal(text(both.class_names), text(CLASSES))
   check.equal(both.labels:size(1), 2 * COUNT)

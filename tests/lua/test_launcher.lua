@@ -86,6 +86,7 @@ check("half of what a launcher sets is an error", function()
   check.raises(function() find { RANK = "1" } end, "RANK is set in the environment, but WORLD_SIZE is not")
   check.raises(function() find { WORLD_SIZE = "4", MASTER_ADDR = "host", MASTER_PORT = "1" } end,
     "WORLD_SIZE is set in the environment, but RANK is not")
+  has(find { WORLD_SIZE = "4", OMPI_COMM_WORLD_RANK = "1", OMPI_COMM_WORLD_SIZE = "4" }, { by = "mpirun", rank = 1 })
 end)
 
 check.close()

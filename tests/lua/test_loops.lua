@@ -67,6 +67,23 @@ check("other ways out", function()
   end)))]], "end a, false")
 end)
 
+-- A chunk as Lua 5.4.4 compiles it, whatever this version is: the CLOSE (54) behind TFORLOOP (77) is four registers off.
+local function broken(text)
+  local dump = string.dump(load(text))
+  for at = 1, #dump - 7 do
+    local loop, close = ("<I4I4"):unpack(dump, at)
+    if loop & 0x7f == 77 and close & 0x7f == 54 and loop >> 7 & 0xff == close >> 7 & 0xff then
+      return dump, dump:sub(1, at + 3) .. ("<I4"):pack(close + (4 << 7)) .. dump:sub(at + 8)
+    end
+  end
+end
+
+check("a wrong chunk is mended", function()
+  local right, wrong = broken "for i in ... do local f = function() return i end if f() then break end end"
+  check.equal(right ~= wrong, true)
+  check.equal(string.dump(loops.mended(load(wrong, nil, "b"))), right)
+end)
+
 local LOOP = "for i in each('a', 2) do local f = function() return i end if f() == 9 then break end end\n"
 
 check("what is mended keeps all else", function()

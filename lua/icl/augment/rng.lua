@@ -41,7 +41,7 @@ end
 
 -- ---- one row for each image: the first size of a shape is the number of images ----
 
--- rng:uniform(shape): f32 in (0, 1).
+-- rng:uniform(shape): f32 in [0, 1).
 function Rng:uniform(shape, ...)
   arguments.no_more("rng:uniform", "a shape; its numbers are from 0 to 1", ...)
   return ops.uniform(image_key(self), self.batch.id, { shape = shape })

@@ -27,9 +27,10 @@ function stage.call(what, f, batch, rng)
     fail("%s returned %s, which nothing is done with; what it makes of the images belongs into the batch: "
       .. "batch.image = ...", what, arguments.described(result))
   end
-  local kind = type(batch.image)
+  local image = rawget(batch, "image")
+  local kind = type(image)
   if kind ~= "userdata" and kind ~= "table" then
-    fail("%s left %s as batch.image; it must be a tensor", what, arguments.described(batch.image))
+    fail("%s left %s as batch.image; it must be a tensor", what, arguments.described(image))
   end
 end
 

@@ -13,15 +13,15 @@ local function number(getenv, name)
   return value
 end
 
--- The place of a process by the variables of these names; nil without them.
+-- The place of a process by the variables of these names; nil without them, and what is wrong where one is missing.
 local function place(getenv, names)
   local rank, size = number(getenv, names.rank), number(getenv, names.size)
   if not rank and not size then return nil end
   if not rank or not size then
     local there, missing = names.rank, names.size
     if size then there, missing = missing, there end
-    fail("%s is set in the environment, but %s is not: a launcher sets both, and where this process is to train alone, "
-      .. "neither is", there, missing)
+    return nil, ("%s is set in the environment, but %s is not: a launcher sets both, and where this process is to train "
+      .. "alone, neither is"):format(there, missing)
   end
   if rank >= size then
     fail("%s is %d and %s is %d in the environment; ranks count from 0", names.rank, rank, names.size, size)
@@ -47,9 +47,9 @@ end
 
 -- torchrun may keep a store of its own at the port, and says so; the group takes the next one then.
 local function by_torchrun(getenv)
-  local found = place(getenv, { rank = "RANK", size = "WORLD_SIZE", local_rank = "LOCAL_RANK",
-                                local_size = "LOCAL_WORLD_SIZE" })
-  if not found then return nil end
+  local found, half = place(getenv, { rank = "RANK", size = "WORLD_SIZE", local_rank = "LOCAL_RANK",
+                                      local_size = "LOCAL_WORLD_SIZE" })
+  if not found then return nil, half end
   local taken = getenv "TORCHELASTIC_USE_AGENT_STORE" == "True"
   found.by, found.kind, found.address = "torchrun", "tcp", master(getenv, taken and 1 or 0)
   if found.size > 1 and not found.address then
@@ -60,10 +60,10 @@ end
 
 local function by_open_mpi(getenv)
   local prefix = "OMPI_COMM_WORLD_"
-  local found = place(getenv, { rank = prefix .. "RANK", size = prefix .. "SIZE", local_rank = prefix .. "LOCAL_RANK",
-                                local_size = prefix .. "LOCAL_SIZE" })
+  local found, half = place(getenv, { rank = prefix .. "RANK", size = prefix .. "SIZE",
+                                      local_rank = prefix .. "LOCAL_RANK", local_size = prefix .. "LOCAL_SIZE" })
   if found then found.by, found.kind = "mpirun", "mpi" end
-  return found
+  return found, half
 end
 
 -- The first host of a list as Slurm writes it: "gpu[03-08,11],login1".
@@ -91,9 +91,10 @@ end
 local function by_slurm(getenv)
   if not number(getenv, "SLURM_STEP_ID") then return nil end
   local of_step = number(getenv, "SLURM_STEP_NUM_TASKS")
-  local found = place(getenv, { rank = "SLURM_PROCID", size = of_step and "SLURM_STEP_NUM_TASKS" or "SLURM_NTASKS",
-                                local_rank = "SLURM_LOCALID" })
-  if not found then return nil end
+  local found, half = place(getenv, { rank = "SLURM_PROCID",
+                                      size = of_step and "SLURM_STEP_NUM_TASKS" or "SLURM_NTASKS",
+                                      local_rank = "SLURM_LOCALID" })
+  if not found then return nil, half end
   local tasks = getenv "SLURM_STEP_TASKS_PER_NODE" or getenv "SLURM_TASKS_PER_NODE"
   found.by, found.kind = "srun", "tcp"
   found.local_size = tasks and tasks_on(tasks, number(getenv, "SLURM_NODEID") or 0)
@@ -111,10 +112,13 @@ local all = { by_options, by_torchrun, by_open_mpi, by_slurm }
 -- three may be nil; nil where this process was started alone. opt: rank, world_size, local_rank and master, if these
 -- were given. getenv: os.getenv, or a stand-in for tests.
 function launcher.find(opt, getenv)
+  local first
   for _, by in ipairs(all) do
-    local found = by(getenv or os.getenv, opt or {})
+    local found, half = by(getenv or os.getenv, opt or {})
     if found then return found end
+    first = first or half  -- another launcher may have set all of its own
   end
+  if first then fail("%s", first) end
 end
 
 -- launcher.describe(found) -> one line.

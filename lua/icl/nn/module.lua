@@ -91,7 +91,7 @@ end
 
 -- An error for a value in place of a state, which would be a parameter no more.
 local function check_replaced(module, key, before, value)
-  if not is_state(before) or not value then return end
+  if not is_state(before) or value == nil then return end
   local kind = parameters[before] and "parameter" or "buffer"
   fail("%s: field %s is a %s, and %s cannot take its place: %s:write(value) gives it another value, %s(name, value) "
     .. "puts another one there, and nil removes it", module.class_name, tostring(key), kind,

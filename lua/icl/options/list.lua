@@ -24,13 +24,17 @@ local limit_names = { "min", "max", "type", "only", "neutral", "may_change", "tr
 
 -- Limits must leave something, and the default with it.
 local function check_limits(spec)
+  local are_numbers = spec.type == "integer" or spec.type == "float" or spec.type == "list"
   for _, name in ipairs { "min", "max" } do
-    if spec[name] ~= nil then arguments.finite(("options: %s: %s"):format(spec.name, name), spec[name]) end
+    local limit = spec[name]
+    if limit ~= nil and (not are_numbers or type(limit) ~= "number" or limit ~= limit) then
+      fail("options: %s: %s is %s; limits are numbers, of options that are", spec.name, name, rules.shown(limit))
+    end
   end
   if spec.min and spec.max and spec.min > spec.max then
     fail("options: %s: min is %s and max is %s", spec.name, rules.shown(spec.min), rules.shown(spec.max))
   end
-  if spec.default == nil then return end
+  if spec.default == nil or spec.default == math.huge or spec.default == -math.huge then return end
   local _, expected = rules.check(spec, spec.default)
   if expected then
     fail("options: the default of %s is %s; it must be %s", spec.name, rules.shown(spec.default), expected)
@@ -55,8 +59,8 @@ local function check_switches(self, spec)
   local positive = self.specs[spec.name:match "^no_(.+)$"]
   local negative = spec.type == "boolean" and self.specs["no_" .. spec.name]
   if (positive and positive.type == "boolean") or negative then
-    fail("options: --%s would be two switches; choose another name", (positive and spec.name or "no_" .. spec.name):gsub(
-      "_", "-"))
+    local switch = (positive and spec.name or "no_" .. spec.name):gsub("_", "-")
+    fail("options: --%s would be two switches; choose another name", switch)
   end
 end
 

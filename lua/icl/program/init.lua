@@ -202,7 +202,9 @@ end
 -- The globals of a prompt that sees the variables of a program as well.
 local function globals_over(variables)
   if not variables then return nil end
-  return require "icl.repl.globals".over(variables, function() end, function(name, value) rawset(_G, name, value) end)
+  local true_globals = _G  -- a line may give _G another value
+  local function keep(name, value) rawset(true_globals, name, value) end
+  return require "icl.repl.globals".over(variables, function() end, keep)
 end
 
 local function prompt()

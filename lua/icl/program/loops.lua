@@ -11,7 +11,7 @@ local HEADER = 4 + 1 + 1 + 6 + 3 + 8 + 8  -- signature, version, format, data, t
 local CLOSE, TFORLOOP = 54, 77            -- opcodes
 local CONTROL = 4                         -- registers of a loop's state, which its variables follow
 
-local load_plain = load
+local debug, string, load_plain = debug, string, load  -- a program may change its globals
 
 -- The first upvalue of any chunk are the globals.
 local function with_globals_of(f, text)
@@ -130,11 +130,11 @@ end
 -- loops.mend_all(): from now on what this program loads is mended, where that is needed: files, modules, texts.
 function loops.mend_all()
   if not loops.faulty() then return end
-  local of_text, of_file = load, loadfile
-  function _G.load(...) return mend_first(of_text(...)) end
-  function _G.loadfile(...) return mend_first(of_file(...)) end
-  function _G.dofile(...)
-    local f, message = loadfile(...)
+  local load, loadfile = load, loadfile
+  function _G.load(...) return mend_first(load(...)) end
+  function _G.loadfile(...) return mend_first(loadfile(...)) end
+  function _G.dofile(path)
+    local f, message = _G.loadfile(path)
     if not f then error(message, 0) end
     return f()
   end

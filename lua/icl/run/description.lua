@@ -10,28 +10,40 @@ local usage = require "icl.internal.usage"
 
 local description = {}
 
-local digests = setmetatable({}, { __mode = "k" })
+local digests = setmetatable({}, { __mode = "k" })  -- of sets, and of images and folders, which sets share
 
--- Digests of the labels of a set, in order, and of all images that it takes some of: of their pixels, or of the names and
--- sizes of their files.
-local function digests_of(set)
-  if not digests[set] then
-    local labels = set.indices and core.ops.gather(set.labels, set.indices) or set.labels
-    digests[set] = {
-      labels = ("%08x"):format(core.hash32(labels:bytes())),
-      pixels = set.images and ("%08x"):format(core.tensor_checksum(set.images)),
-      files = set.folder and core.image_folder_fingerprint(set.folder),
-    }
-  end
-  return digests[set]
+local function digest_of(thing, digest)
+  if not digests[thing] then digests[thing] = digest(thing) end
+  return digests[thing]
+end
+
+-- Of the labels of a set, in order.
+local function of_labels(set)
+  local labels = set.indices and core.ops.gather(set.labels, set.indices) or set.labels
+  return ("%08x"):format(core.hash32(labels:bytes()))
+end
+
+local function of_pixels(images)
+  return ("pixels %08x"):format(core.tensor_checksum(images))
+end
+
+-- Of the names and sizes of the files of a folder.
+local function of_files(folder)
+  return "files " .. core.image_folder_fingerprint(folder)
+end
+
+-- Of all images that a set takes some of.
+local function contents_of(set)
+  if set.folder then return digest_of(set.folder, of_files) end
+  return set.images and digest_of(set.images, of_pixels)
 end
 
 -- description.loader(loader) -> what a loop over it depends on.
 function description.loader(loader)
-  local chain, digest = getmetatable(loader.chain) or {}, digests_of(loader.set)
+  local chain, set = getmetatable(loader.chain) or {}, loader.set
   return {
-    training = loader.training == true, images = loader.set.count,
-    labels = digest.labels, pixels = digest.pixels, files = digest.files,
+    training = loader.training == true, images = set.count,
+    labels = digest_of(set, of_labels), contents = contents_of(set),
     batch_size = loader.global_batch_size or loader.batch_size, batches = loader.batches,
     chain = chain.__tostring and tostring(loader.chain) or type(loader.chain),
   }

@@ -73,7 +73,8 @@ local of_state = {
   best = either(is_empty, fields { name = is.string, value = is.number, epoch = is.count }),
 }
 local of_file = {
-  icl = is.string, build = is.string, threads = is.count, shares = optional(is.count), processes = optional(is.count), seed = is.integer,
+  icl = is.string, build = is.string, threads = is.count, shares = optional(is.count),
+  processes = optional(is.count), seed = is.integer,
   settings = names_to(is.table), figures = optional(is.table),
 }
 

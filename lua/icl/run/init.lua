@@ -270,6 +270,8 @@ function Run:log(values)
     if type(value) == "userdata" and value:dtype() ~= "bool" then
       if dtypes.floats[value:dtype()] then value = processes.mean(value) end
       value:keep()
+    elseif type(value) == "userdata" then
+      fail("run:log: %s is bool; %s:float() is a number", name, name)
     elseif type(value) ~= "number" then
       fail("run:log: %s is %s; it must be a number or a tensor of one element", name, arguments.described(value))
     end
