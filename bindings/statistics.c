@@ -54,6 +54,14 @@ static int image_sums(lua_State *L) {
 
 /* ---- which images they are of ---- */
 
+/* The name of a file and of the folder that it is in, which is its class. */
+static const char *last_names(const char *path) {
+  const char *slash = strrchr(path, '/');
+  while (slash > path && slash[-1] != '/')
+    slash--;
+  return slash;
+}
+
 /* What changes when a file does: its name, its size and, if `times`, its time. */
 static icl_status add_file(const icl_image_folder *folder, int image, bool times, MD5_CTX *md5) {
   char path[ICL__PATH], facts[96];
@@ -61,7 +69,7 @@ static icl_status add_file(const icl_image_folder *folder, int image, bool times
   ICL__TRY(icl_image_folder_file(folder, image, path, sizeof path));
   if (stat(path, &about) != 0)
     return icl__file_fail(path, "look at it");
-  const char *name = strrchr(path, '/');
+  const char *name = last_names(path);
   int length = snprintf(facts, sizeof facts, " %lld", (long long)about.st_size);
   if (times)
     length += snprintf(facts + length, sizeof facts - (size_t)length, " %lld.%09ld", (long long)about.st_mtim.tv_sec,

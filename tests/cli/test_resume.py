@@ -294,6 +294,21 @@ def signals():
 
 
 @test
+def a_loop_that_was_left_before_the_save():
+  with place() as here:
+    here.write("loop.lua", LOOP.replace("    optimizer:step(0.01)\n", """
+    optimizer:step(0.01)
+    if run.step % 5 == 3 then break end
+""").replace("  local train_figures", "  if die and epoch == 2 then os.exit(9) end\n  local train_figures"))
+    success(here.loop("--output", "whole"))
+    for period in ("1step", "4step", "3step"):
+      equal(here.loop("--output", period, "--save-every", period, DIE="-1").returncode, 9)
+      success(here.loop("--resume", period))
+      equal(tensors(here / period + "/checkpoints/last.safetensors"),
+            tensors(here / "whole/checkpoints/last.safetensors"))
+
+
+@test
 def a_reader_that_leaves():
   with place() as here:
     process = start("loop.lua", "--data", "mnist", "--output", "a", "--log-period", "1", "--epochs", "200",

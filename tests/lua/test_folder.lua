@@ -287,6 +287,9 @@ check("folders and parts of them are put together", function()
   local again = data.concat { data.folder(longer .. "/train", { image_size = SIZE }),
                               data.folder(root .. "/val", { image_size = SIZE }) }
   check.equal(core.image_folder_fingerprint(again.folder), core.image_folder_fingerprint(both.folder))
+  shell("cp -r %s/train %s/renamed && mv %s/renamed/dog %s/renamed/eel", root, root, root, root)
+  check.equal(core.image_folder_fingerprint(data.folder(root .. "/renamed").folder) ==
+    core.image_folder_fingerprint(set.folder), false)
   check.equal(both.count, 2 * COUNT)
   check.equal(text(both.class_names), text(CLASSES))
   check.equal(both.labels:size(1), 2 * COUNT)

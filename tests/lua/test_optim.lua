@@ -509,7 +509,7 @@ check("a wrong rule of an optimizer is an error where it is defined", function()
   local function update(p) return p end
   local function defining(rule)
     rule.update = rule.update or update
-    return function() icl.optim.define("mine", rule) end
+    return function() return icl.optim.define("mine", rule) end
   end
   check.raises(defining { defaults = { lr = 0.1 } }, "icl.optim.mine: defaults: lr cannot be an option of its own: it "
     .. "is the learning rate of the step")
@@ -522,6 +522,9 @@ check("a wrong rule of an optimizer is an error where it is defined", function()
   check.raises(defining { group_states = { d = "1" } }, "group_states: d is '1'")
   check.raises(defining { prepare = 1 }, "prepare: it takes a function, not 1")
   check.raises(defining { update = 5 }, "an optimizer needs a function `update`")
+  check.raises(function() icl.optim.define "mine" end, "it takes a name and a table, the rule, not nil")
+  check.raises(function() defining { states = function() end }()(groups(parameter { 1 })) end,
+    "states: the function returned nil; it returns a list of names")
 end)
 
 check.close()

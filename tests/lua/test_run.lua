@@ -469,6 +469,8 @@ end)
 check("what a run is told must have its form", function()
   check.raises(function() icl.run { sinks = { function() end } } end, "sink 1: it takes a table of functions")
   check.raises(function() icl.run { sinks = { { epohc = print } } } end, "sink 1 has none of the functions")
+  check.raises(function() icl.run { sinks = { { report = 3 } } } end, "sink 1: report: it takes a function, not 3")
+  check.raises(function() icl.run(3) end, "icl.run: it takes a table of options, not 3")
   local warnings = {}
   local run = icl.run { best = "test.topp1", sinks = { { line = function(_, text)
     if text:find "^Warning" then warnings[#warnings + 1] = text end

@@ -1,7 +1,6 @@
 -- evaluation/source.lua: the network that a command line names: the run or file of its first word, or, of a file of
 -- weights alone, what --model and its options make.
 local core = require "icl.core"
-local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local find = require "icl.network.find"
 local models = require "icl.models"
@@ -32,7 +31,7 @@ function source.options(words)
     : value("classes", nil, "how many (default: as the last layer has them)", { type = "integer", min = 1,
                                                                                 only = with_model })
     : value("mean", nil, "of each channel, for bytes divided by 255", { type = "list", only = with_model })
-    : value("std", nil, "of each channel, for bytes divided by 255", { type = "list", only = with_model })
+    : value("std", nil, "of each channel, for bytes divided by 255", { type = "list", min = 1e-6, only = with_model })
     : flag("ema", false, "the moving averages of the weights, which checkpoints of runs with --ema hold")
   for _, name in ipairs(models.names) do
     if name == model_in(words) then list:add(models[name].options, "") end
@@ -69,7 +68,9 @@ local function build(path, opt, set)
   end
   about.mean, about.std, about.shape = opt.mean or about.mean, opt.std or about.std, model.input
   for _, name in ipairs { "mean", "std" } do
-    if about[name] then arguments.channels("{" .. name .. "}", about[name], model.input[3]) end
+    if about[name] and #about[name] ~= model.input[3] then
+      fail("{" .. name .. "} must be a list of %d numbers, one for each channel", model.input[3])
+    end
   end
   return network.of(model, { data = about })
 end

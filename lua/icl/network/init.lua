@@ -114,6 +114,7 @@ end
 local function contents_of(what, model, info)
   if not Module.is(model) then fail("%s: it takes a module, not %s", what, arguments.described(model)) end
   info = arguments.typed(what .. ": info", info or {}, "table", "a table { data = set, ... }")
+  arguments.typed(what .. ": data", info.data or {}, "table", "a set of images")
   local shape, rest = shape_of(model, info), {}
   for key, value in pairs(info) do
     if key ~= "shape" then rest[key] = value end

@@ -104,8 +104,13 @@ end
 
 -- The names of the states that updates of a parameter with these options need.
 local function state_names(rule, options, parameter)
-  if type(rule.states) == "function" then return rule.states(options, parameter) end
-  return rule.states or {}
+  if type(rule.states) ~= "function" then return rule.states or {} end
+  local names = rule.states(options, parameter)
+  if type(names) ~= "table" then
+    fail("icl.optim: states: the function returned %s; it returns a list of names", arguments.described(names))
+  end
+  check_states("icl.optim", names)
+  return names
 end
 
 -- The states of a parameter by name, zeros of its shape, and the list of these names.
@@ -244,6 +249,7 @@ local fields = { "defaults", "states", "group_states", "counts", "check", "prepa
 local function define(name, rule)
   arguments.typed("icl.optim.define", name, "string", "the name of an optimizer")
   local what = "icl.optim." .. name
+  arguments.typed(what, rule, "table", "a name and a table, the rule")
   arguments.options(what, rule, {}, fields)
   check_rule(what, rule)
   local rules, group_rules = rules_of(rule)

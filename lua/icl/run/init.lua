@@ -124,6 +124,7 @@ end
 -- of this epoch begun once more, after an end in the middle of it? What it does before its loops to what is kept, or to
 -- memory, was done already).
 local function new(given)
+  if given ~= nil then arguments.typed("icl.run", given, "table", "a table of options") end
   return usage.during(given and given.options or usage.latest(), begin, given)
 end
 

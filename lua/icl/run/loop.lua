@@ -62,8 +62,14 @@ local function leave(loop)
   if inside then places.leave(inside) end
 end
 
--- Ends the step of a pass: evaluates it, reads what was logged.
-local function commit(loop)
+-- Notes that a loop is over, although there may be batches left: one that goes on does not enter it again.
+local function finish(loop)
+  loop.record.finished, loop.record.goes_on, loop.record.done = loop.loader.batches, false, true
+end
+
+-- Ends the step of a pass: evaluates it, reads what was logged. leaves: it is the last one of the loop, which the state
+-- that is saved behind it must know.
+local function commit(loop, leaves)
   if not loop.batch then return end
   local run = loop.run
   leave(loop)
@@ -72,6 +78,7 @@ local function commit(loop)
   loop.open = false
   count(loop)
   collect(loop)
+  if leaves then finish(loop) end
   loop.batch, run.pending = nil, nil
   run:turned(loop)
 end
@@ -135,10 +142,8 @@ local loop_class = {
   __close = function(loop, failure)
     local stream <close> = loop.stream
     local left = was_left(failure)
-    if left and loop.open then commit(loop) else cancel(loop) end
-    if left then
-      loop.record.finished, loop.record.goes_on, loop.record.done = loop.loader.batches, false, true
-    end
+    if left and loop.open then commit(loop, true) else cancel(loop) end
+    if left then finish(loop) end
     loop.run:left(loop)
   end,
 }

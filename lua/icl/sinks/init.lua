@@ -15,12 +15,15 @@ local sinks = {}
 
 local told = { "cut", "open", "turn", "report", "line", "close" }
 
--- icl.sinks.check(what, sink): an error unless it is a table with one of these functions.
+-- icl.sinks.check(what, sink): an error unless it is a table with some of these functions.
 function sinks.check(what, sink)
+  local hears = false
   arguments.typed(what, sink, "table", "a table of functions")
   for _, name in ipairs(told) do
-    if type(sink[name]) == "function" then return end
+    if sink[name] ~= nil then arguments.typed(("%s: %s"):format(what, name), sink[name], "function", "a function") end
+    hears = hears or sink[name] ~= nil
   end
+  if hears then return end
   fail("%s has none of the functions that a sink may have: %s", what, table.concat(told, ", "))
 end
 
