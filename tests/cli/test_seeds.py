@@ -49,6 +49,18 @@ def the_figures_of_all_seeds_are_summed_up():
 
 
 @test
+def a_loop_of_ones_own_reports_its_figure():
+  with folder() as here:
+    body = """local run = icl.run { epochs = 2 }
+      for epoch in run:epochs() do
+        run:report { test = { top1 = 0.5 + 0.1 * opt.seed + 0.05 * epoch }, val = { top1 = 0 } }
+      end
+      os.exit(0, true)"""
+    output = success(run(recipe(here, body), "--seeds", "2"))
+    contains(output, "Test error in % of 2 seeds: 40.00 30.00; mean 35.00")
+
+
+@test
 def each_seed_has_its_output_folder():
   with folder() as here:
     output = success(run(recipe(here), "--output", "a/b", "--seeds", "4,2"))

@@ -8,7 +8,6 @@ local header = require "icl.fit.header"
 local metrics = require "icl.metrics"
 local new_run = require "icl.run"
 local numbers = require "icl.internal.numbers"
-local outcome = require "icl.internal.outcome"
 local part = require "icl.internal.part"
 local places = require "icl.internal.places"
 local prepare = require "icl.fit.prepare"
@@ -153,10 +152,7 @@ local function finish(self, run, result)
     local values, of_ema = result[key], result[key .. "_ema"]
     local text = values and numbers.format("%s error %.2f %%", name, 100 * (1 - values.top1))
     if of_ema then text = text .. numbers.format(", of the average (EMA) %.2f %%", 100 * (1 - of_ema.top1)) end
-    if text then
-      run:line(text)
-      outcome.tell(name .. " error", 100 * (1 - values.top1))
-    end
+    if text then run:line(text) end
   end
   local published = settings.published(self.given)
   if published then run:line("Published with these settings: " .. published) end

@@ -26,6 +26,7 @@ local dtypes = require "icl.internal.dtypes"
 local is_loader = require "icl.internal.is_loader"
 local loop = require "icl.run.loop"
 local new_output = require "icl.run.output"
+local outcome = require "icl.internal.outcome"
 local places = require "icl.internal.places"
 local processes = require "icl.internal.processes"
 local states_of = require "icl.internal.states_of"
@@ -282,12 +283,23 @@ end
 
 -- ---- reports, lines, files ----
 
+-- Tells a program that awaits this one how the run ends, if it ends with this record.
+local function tell_outcome(record)
+  for _, entry in ipairs { { "Test", record.test }, { "Validation", record.val } } do
+    local name, values = table.unpack(entry)
+    if type(values) == "table" and values.top1 then
+      return outcome.tell(name .. " error", 100 * (1 - values.top1))
+    end
+  end
+end
+
 -- run:report { train = { loss =, ... }, val =, test =, ... }: the figures of an epoch, for the log and the files:
 -- tables of numbers by name, and numbers (`lr`). Where the best figure improved, the state is saved as the best when
 -- the epoch ends. final = true: figures of the end, which are none of an epoch.
 function Run:report(figures)
   local record = self.reports:add(self, figures)
   self.best = self.reports.best
+  tell_outcome(record)
   self.output:report(record)
   self:line(reports.line(record, self.epoch_began and core.clock() - self.epoch_began))
   if self.ending then self:close(self.ending) end
