@@ -21,7 +21,11 @@ local loader = icl.data.loader(train, { batch_size = opt.batch_size, training = 
 } })
 local optimizer = icl.optim.from_options(opt, model)
 local schedule = icl.schedule.from_options(opt, loader.batches)
-local run = icl.run { epochs = opt.epochs, model = model }
+local run = icl.run {
+  epochs = opt.epochs, output = opt.output, resume = opt.resume, save_every = opt.save_every, keep_epochs = opt.keep,
+  resume_anyway = opt.resume_anyway, model = model,
+  keep = { model = model, optimizer = optimizer, schedule = schedule },
+}
 
 for _ in run:epochs() do
   for batch in run:batches(loader) do

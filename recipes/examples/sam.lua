@@ -33,7 +33,11 @@ local function climb(parameters)
   return before
 end
 
-local run = icl.run { epochs = opt.epochs, model = model }
+local run = icl.run {
+  epochs = opt.epochs, output = opt.output, resume = opt.resume, save_every = opt.save_every, keep_epochs = opt.keep,
+  resume_anyway = opt.resume_anyway, model = model,
+  keep = { model = model, optimizer = optimizer, schedule = schedule },
+}
 for _ in run:epochs() do
   for batch in run:batches(loader) do
     local function loss() return icl.loss.cross_entropy(model(batch.image), batch.target) end

@@ -67,6 +67,16 @@ for name, example in examples().items():
 
 
 @test
+def loops_of_their_own_are_kept_in_folders():
+  with folder() as here:
+    data = write_textures(here.path)
+    for name in ("gradient_penalty", "manifold_mixup", "sam"):
+      train(examples()[name], data, "--output", here / name)
+      assert os.path.exists(here / name + "/checkpoints/last.safetensors")
+      contains(success(run(examples()[name], "--resume", here / name, "--data", data, "--epochs", "5")), "Epoch 5 ")
+
+
+@test
 def fine_tuning_starts_from_a_network_for_other_classes():
   with folder() as here:
     script = here.write("make.lua", """local icl = require "icl"
