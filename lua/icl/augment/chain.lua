@@ -26,9 +26,8 @@ end
 local function named(stages)
   local list, seen = {}, {}
   for i, item in ipairs(stages) do
-    local name, apply = "function", function(batch, rng)
-      stage.call(("augment.chain: stage %d, a function,"):format(i), item, batch, rng)
-    end
+    local what = ("augment.chain: stage %d, a function,"):format(i)
+    local name, apply = "function", function(batch, rng) stage.call(what, item, batch, rng) end
     if type(item) == "table" then
       name, apply = item.name, function(batch, rng) item:apply(batch, rng) end
     end

@@ -104,13 +104,8 @@ end
 
 -- The names of the states that updates of a parameter with these options need.
 local function state_names(rule, options, parameter)
-  if type(rule.states) ~= "function" then return rule.states or {} end
-  local names = rule.states(options, parameter)
-  if type(names) ~= "table" then
-    fail("icl.optim: states: the function returned %s; it returns a list of names", arguments.described(names))
-  end
-  check_states("icl.optim", names)
-  return names
+  if type(rule.states) == "function" then return rule.states(options, parameter) end
+  return rule.states or {}
 end
 
 -- The states of a parameter by name, zeros of its shape, and the list of these names.
@@ -118,6 +113,10 @@ local function make_states(self, parameter, group)
   local name, state, own = parameter.name, parameter.state, {}
   if self.own[state] then fail("%s: parameter %s is there twice", self.name, name) end
   local kinds = state_names(self.rule, group, state)
+  if type(kinds) ~= "table" then
+    fail("%s: states: the function returned %s; it returns a list of names", self.name, arguments.described(kinds))
+  end
+  check_states(self.name, kinds)
   for _, kind in ipairs(kinds) do
     own[kind] = core.state(core.full(state:shape(), 0, state:dtype()), { name = kind .. "." .. name })
   end
