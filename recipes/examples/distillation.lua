@@ -7,7 +7,7 @@ local opt = icl.options "Distillation (Hinton et al. 2015) with a moving average
   : value("alpha", 0.9, "share of what the teacher says; the rest is the labels'", { min = 0, max = 1 })
   : value("teacher_epochs", 10, "for which the teacher is trained first", { min = 1 })
   : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
-  : default { epochs = 20, base_lr = 0.1, schedule = "cosine", ema = 0.99 }
+  : default { epochs = 20, base_lr = 0.1, schedule = "cosine", ema = 0.99, ema_warmup = true }
   : parse(arg)
 
 local train, _, test = icl.data.open(opt)
@@ -20,14 +20,11 @@ local function net(channels)
   }
 end
 
+local loader = icl.data.loader(train, { options = opt, training = true })
+local test_loader = icl.data.loader(test, { options = opt })
+
 -- Trains a model with loss(logits, batch); after_step() is called behind each update.
-local function fit(model, epochs, loss, after_step)
-  local loader = icl.data.loader(train, { batch_size = opt.batch_size, training = true,
-                                          chain = icl.augment.from_options(opt, train, { training = true }) })
-  local optimizer = icl.optim.sgd(model, { weight_decay = opt.weight_decay })
-  local run = icl.run { epochs = epochs, model = model }
-  local schedule = icl.schedule { type = "cosine", base_lr = opt.base_lr, steps_per_epoch = loader.batches,
-                                  epochs = epochs }
+local function fit(model, run, optimizer, schedule, loss, after_step)
   for _ in run:epochs() do
     for batch in run:batches(loader) do
       local value = loss(model(batch.image), batch)
@@ -36,19 +33,26 @@ local function fit(model, epochs, loss, after_step)
       after_step()
       run:log { loss = value }
     end
-    run:report { train = run.average, test = icl.evaluate(model, test) }
+    run:report { train = run.average, test = icl.evaluate(model, test_loader) }
   end
 end
 
+-- Of a run that goes on the teacher is trained again, to the same weights.
 local teacher, student, T = net(32), net(8), opt.temperature
-fit(teacher, opt.teacher_epochs, function(logits, batch) return icl.loss.cross_entropy(logits, batch.target) end,
-  function() end)
+fit(teacher, icl.run { epochs = opt.teacher_epochs, model = teacher }, icl.optim.sgd(teacher),
+  icl.schedule { type = "cosine", steps_per_epoch = loader.batches, epochs = opt.teacher_epochs },
+  function(logits, batch) return icl.loss.cross_entropy(logits, batch.target) end, function() end)
 teacher:eval():freeze()
 
-local ema = icl.ema(student, { decay = opt.ema, warmup = true })
-fit(student, opt.epochs, function(logits, batch)
+local ema = icl.ema(student, { decay = opt.ema, warmup = opt.ema_warmup })
+local optimizer = icl.optim.from_options(opt, student)
+local schedule = icl.schedule.from_options(opt, loader.batches)
+local run = icl.run {
+  options = opt, model = student, keep = { model = student, optimizer = optimizer, schedule = schedule, ema = ema },
+}
+fit(student, run, optimizer, schedule, function(logits, batch)
   local soft = icl.loss.kl_div((logits / T):log_softmax(), (teacher(batch.image) / T):softmax(),
     { reduction = "batchmean" }) * T ^ 2
   return opt.alpha * soft + (1 - opt.alpha) * icl.loss.cross_entropy(logits, batch.target)
 end, function() ema:update() end)
-print(("test error of the average: %.2f %%"):format(100 * (1 - ema:apply(icl.evaluate, student, test).top1)))
+print(("test error of the average: %.2f %%"):format(100 * (1 - ema:apply(icl.evaluate, student, test_loader).top1)))

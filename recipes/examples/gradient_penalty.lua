@@ -5,7 +5,7 @@ local nn = icl.nn
 local opt = icl.options "A penalty on the gradient of the loss by the image (Drucker and Le Cun 1992)"
   : value("lambda", 0.1, "weight of the penalty", { min = 0 })
   : value("channels", 16, "channels of the first layer", { min = 1 })
-  : include(icl.options.data, icl.options.training, icl.options.runtime)
+  : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
   : default { epochs = 20, base_lr = 0.1, schedule = "cosine" }
   : parse(arg)
 
@@ -16,15 +16,12 @@ local model = nn.sequential {  -- batch norm has no second derivative
   nn.conv2d(c, 2 * c, 3), nn.group_norm(4, 2 * c), nn.silu(), nn.avg_pool2d(2), nn.global_avg_pool(),
   nn.linear(2 * c, train.classes),
 }
-local loader = icl.data.loader(train, { batch_size = opt.batch_size, training = true, chain = icl.augment.chain {
-  icl.augment.random_crop { padding = 4 }, icl.augment.normalize {},
-} })
+local loader = icl.data.loader(train, { options = opt, training = true })
+local test_loader = icl.data.loader(test, { options = opt })
 local optimizer = icl.optim.from_options(opt, model)
 local schedule = icl.schedule.from_options(opt, loader.batches)
 local run = icl.run {
-  epochs = opt.epochs, output = opt.output, resume = opt.resume, save_every = opt.save_every, keep_epochs = opt.keep,
-  resume_anyway = opt.resume_anyway, model = model,
-  keep = { model = model, optimizer = optimizer, schedule = schedule },
+  options = opt, model = model, keep = { model = model, optimizer = optimizer, schedule = schedule },
 }
 
 for _ in run:epochs() do
@@ -37,5 +34,5 @@ for _ in run:epochs() do
     optimizer:step(schedule(run.step))
     run:log { loss = loss / batch:size(), penalty = penalty / batch:size() }
   end
-  run:report { train = run.average, test = icl.evaluate(model, test) }
+  run:report { train = run.average, test = icl.evaluate(model, test_loader) }
 end

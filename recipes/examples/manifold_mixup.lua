@@ -32,15 +32,14 @@ end
 
 local train, _, test = icl.data.open(opt)
 local model = Net(train.shape[3], opt.channels, train.classes)
-local loader = icl.data.loader(train, { batch_size = opt.batch_size, training = true, chain = icl.augment.chain {
+local loader = icl.data.loader(train, { options = opt, training = true, chain = icl.augment.chain {
   icl.augment.random_crop { padding = 4 }, icl.augment.normalize {},
 } })
+local test_loader = icl.data.loader(test, { options = opt })
 local optimizer = icl.optim.from_options(opt, model)
 local schedule = icl.schedule.from_options(opt, loader.batches)
 local run = icl.run {
-  epochs = opt.epochs, output = opt.output, resume = opt.resume, save_every = opt.save_every, keep_epochs = opt.keep,
-  resume_anyway = opt.resume_anyway, model = model,
-  keep = { model = model, optimizer = optimizer, schedule = schedule },
+  options = opt, model = model, keep = { model = model, optimizer = optimizer, schedule = schedule },
 }
 
 for _ in run:epochs() do
@@ -55,5 +54,5 @@ for _ in run:epochs() do
     optimizer:step(schedule(run.step))
     run:log { loss = loss }
   end
-  run:report { train = run.average, test = icl.evaluate(model, test) }
+  run:report { train = run.average, test = icl.evaluate(model, test_loader) }
 end

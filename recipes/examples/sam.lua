@@ -5,7 +5,7 @@ local nn = icl.nn
 local opt = icl.options "Sharpness-aware minimization (Foret et al. 2021)"
   : value("rho", 0.05, "how far away the worst weights are looked for", { min = 0 })
   : value("channels", 16, "channels of the first layer", { min = 1 })
-  : include(icl.options.data, icl.options.training, icl.options.runtime)
+  : include(icl.options.data, icl.options.augmentation, icl.options.training, icl.options.runtime)
   : default { epochs = 20, base_lr = 0.1, schedule = "cosine" }
   : parse(arg)
 
@@ -15,9 +15,8 @@ local model = nn.sequential {
   nn.conv2d(train.shape[3], c, 3), nn.group_norm(4, c), nn.relu(), nn.max_pool2d(2),
   nn.conv2d(c, 2 * c, 3), nn.group_norm(4, 2 * c), nn.relu(), nn.global_avg_pool(), nn.linear(2 * c, train.classes),
 }
-local loader = icl.data.loader(train, { batch_size = opt.batch_size, training = true, chain = icl.augment.chain {
-  icl.augment.random_crop { padding = 4 }, icl.augment.normalize {},
-} })
+local loader = icl.data.loader(train, { options = opt, training = true })
+local test_loader = icl.data.loader(test, { options = opt })
 local optimizer = icl.optim.from_options(opt, model)
 local schedule = icl.schedule.from_options(opt, loader.batches)
 
@@ -34,13 +33,11 @@ local function climb(parameters)
 end
 
 local run = icl.run {
-  epochs = opt.epochs, output = opt.output, resume = opt.resume, save_every = opt.save_every, keep_epochs = opt.keep,
-  resume_anyway = opt.resume_anyway, model = model,
-  keep = { model = model, optimizer = optimizer, schedule = schedule },
+  options = opt, model = model, keep = { model = model, optimizer = optimizer, schedule = schedule },
 }
 for _ in run:epochs() do
   for batch in run:batches(loader) do
-    local function loss() return icl.loss.cross_entropy(model(batch.image), batch.target) end
+    local function loss() return icl.loss.cross_entropy(model(batch.image), batch.target, opt.label_smoothing) end
     local here = loss()
     here:backward()
     local parameters = model:parameters()
@@ -50,5 +47,5 @@ for _ in run:epochs() do
     optimizer:step(schedule(run.step))
     run:log { loss = here }
   end
-  run:report { train = run.average, test = icl.evaluate(model, test) }
+  run:report { train = run.average, test = icl.evaluate(model, test_loader) }
 end

@@ -57,7 +57,7 @@ LUA = [
    "lua/icl/autograd.lua", "lua/icl/random/*", "lua/icl/chart/*",
    "lua/icl/options/list.lua lua/icl/options/command_line.lua lua/icl/options/condition.lua lua/icl/options/help.lua "
    "lua/icl/options/notation.lua lua/icl/options/results.lua lua/icl/options/resumed.lua lua/icl/options/seeds.lua",
-   "lua/icl/options/words.lua", "lua/icl/rerun.lua", "lua/icl/distributed.lua"],
+   "lua/icl/options/unread.lua lua/icl/options/words.lua", "lua/icl/rerun.lua", "lua/icl/distributed.lua"],
   ["lua/icl/sinks/*", "lua/icl/schedule/*", "lua/icl/metrics/*"],
   ["lua/icl/nn/*"],
   ["lua/icl/network/*"],
@@ -65,6 +65,7 @@ LUA = [
   ["lua/icl/models/*", "lua/icl/data/*", "lua/icl/ema.lua", "lua/icl/grad_scaler.lua"],
   ["lua/icl/options/*"],
   ["lua/icl/augment/from_options.lua lua/icl/augment/init.lua"],
+  ["lua/icl/data/loader.lua lua/icl/data/init.lua"],
   ["lua/icl/evaluate.lua"],
   ["lua/icl/fit/*", "lua/icl/show/*", "lua/icl/evaluation/*", "lua/icl/export/*"],
   ["lua/icl/init.lua"],

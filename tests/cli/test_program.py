@@ -133,6 +133,17 @@ def options_end_a_recipe_with_their_code():
 
 
 @test
+def options_that_nothing_reads_are_told_at_the_end():
+  program = '''local icl = require "icl"
+    local opt = icl.options "x" : value("used", 1, "") : value("idle", 1, "") : include(icl.options.runtime)
+      : parse(arg)
+    print(opt.used)'''
+  ended = script(program, "--used", "3", "--idle", "4", "--seed", "5", "--threads", "1", "--tensorboard")
+  equal(ended.stderr, "icl: warning: --idle has no effect: the program does not read it\n")
+  equal(success(ended), "3\n")
+
+
+@test
 def options_that_are_wrong_can_be_caught():
   code = OPTIONS + """
     local ok, message = pcall(options.parse, options, { "--sped" })

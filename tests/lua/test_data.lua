@@ -195,6 +195,24 @@ check("wrong arguments are named", function()
   check.raises(function() data.split({ count = 3 }, 1.5) end, "icl.data.split: ratio is 1.5; it must be from 0 to 1")
 end)
 
+check("options of a command line say what a loader is not given", function()
+  local opt = icl.options "x" : include(icl.options.data, icl.options.augmentation) : parse {
+    "--batch-size", "3", "--eval-batch-size", "2", "--no-drop-last", "--no-random-crop", "--no-hflip", "--vflip",
+  }
+  local training, test = data.loader(set, { options = opt, training = true }), data.loader(set, { options = opt })
+  check.equal(training.batch_size, 3)
+  check.equal(training.drop_last, false)
+  check.equal(tostring(training.chain):find("vflip", 1, true) ~= nil, true)
+  check.equal(test.batch_size, 2)
+  check.equal(tostring(test.chain):find("vflip", 1, true), nil)
+  local own = icl.augment.chain { icl.augment.normalize {} }
+  local mixed = data.loader(set, { options = opt, training = true, batch_size = 5, drop_last = true, chain = own })
+  check.equal(mixed.batch_size, 5)
+  check.equal(mixed.drop_last, true)
+  check.equal(mixed.chain, own)
+  check.raises(function() data.loader(set, { options = 3 }) end, "it takes the options of a command line, not 3")
+end)
+
 check("a chain must leave an image", function()
   local set = icl.data.generate(4, function() return icl.zeros({ 2, 2, 1 }, "u8"), 0 end,
     { classes = 1, mean = { 0 }, std = { 1 } })

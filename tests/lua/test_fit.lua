@@ -141,6 +141,44 @@ check("a chain and a loader of one's own", function()
   check.raises(function() fit({ subdivision = 7 }, { loader = loader }) end, "more than the images .* batch_size 6")
 end)
 
+check("options of a command line that nothing reads are errors", function()
+  local function train(words, given)
+    local list = icl.options "x":include(icl.options.data, icl.options.augmentation, icl.options.training)
+    local opt = list:parse(words)
+    given.model, given.train, given.options, given.quiet = given.model or small_model(), set, opt, true
+    icl.fit(given)
+  end
+  local function raises(words, given, message)
+    table.move({ "--epochs", "1", "--batch-size", "4" }, 1, 4, #words + 1, words)
+    check.raises(function() train(words, given) end, message)
+  end
+  local model = small_model()
+  raises({ "--momentum", "0.5", "--wd", "1" }, { model = model, optimizer = icl.optim.sgd(model) },
+    "icl.fit: %-%-momentum, %-%-weight%-decay have no effect: nothing has read them before icl.fit, which was given "
+    .. "an optimizer$")
+  raises({ "--base-lr", "2", "--scale-lr", "9" }, { schedule = function() return 0.1 end },
+    "%-%-base%-lr, %-%-scale%-lr have no effect: .* was given a schedule$")
+  raises({ "--label-smoothing", "0.1" }, { loss = icl.loss.cross_entropy }, "%-%-label%-smoothing has .* given a loss$")
+  raises({ "--vflip" }, { chain = icl.augment.chain { icl.augment.normalize {} } }, "%-%-vflip has .* given a chain$")
+  raises({ "--no-drop-last" }, { loader = icl.data.loader(set, { batch_size = 4, training = true }) },
+    "%-%-batch%-size, %-%-drop%-last have no effect: .* given a loader$")
+  raises({ "--dataset", "mnist" }, {}, "%-%-dataset has no effect: nothing has read it before icl.fit$")
+  raises({ "--eval-batch-size", "2" }, {}, "%-%-eval%-batch%-size has no effect")
+end)
+
+check("those that are read, or have their default, are none; of a table written by hand a warning tells", function()
+  local list = icl.options "x":include(icl.options.data, icl.options.augmentation, icl.options.training)
+  local opt = list:parse { "--epochs", "1", "--batch-size", "4", "--momentum", "0.5", "--label-smoothing", "0.1",
+                           "--milestones", "80,120", "--ema", "0.9", "--val-period", "2", "--tta", "flip",
+                           "--eval-batch-size", "3", "--subdivision", "2", "--vflip", "--as-published" }
+  local model = small_model()
+  icl.fit { model = model, train = set, test = other, options = opt, quiet = true,
+            optimizer = icl.optim.sgd(model, { momentum = opt.momentum }) }
+  local _, text = fit({ momentum = 0.5, dataset = "mnist" }, { model = model, optimizer = icl.optim.sgd(model) })
+  contains(text, "Warning: icl.fit: options: momentum has no effect: nothing has read it before icl.fit, which was "
+    .. "given an optimizer\n")
+end)
+
 check("metrics are logged and evaluated beside the others", function()
   local metrics = { half = function() return 0.5 end, second = function(logits, target)
     return icl.metrics.accuracy(logits, target, 2)

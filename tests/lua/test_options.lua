@@ -494,6 +494,26 @@ check("what stands before --but gives way to what follows", function()
   check.equal(message("--seeds", "2", "--seeds", "3"), "--seeds is there twice; it can be given once")
 end)
 
+check("a table of options knows what was read of it", function()
+  local unread, tracked = require "icl.options.unread", require "icl.internal.tracked"
+  local function given(...) return example():parse { ... } end
+  local opt = given("--depth", "56", "--epochs", "7", "--mixup", "--base-lr", "0.25")
+  check.equal(opt.epochs + tracked.plain(opt).depth, 63)
+  opt.mixup = false
+  check.equal(opt.mixup, false)
+  check.equal(unread(opt), "--depth, --base-lr have no effect: the program does not read them")
+  check.equal(unread(opt), nil)  -- it was told
+  check.equal(unread(given("--depth", "56")), "--depth has no effect: the program does not read it")
+  check.equal(unread(given("--epochs", tostring(example():defaults().epochs))), nil)
+  check.equal(unread { depth = 56 }, nil)
+  opt = given("--depth", "56")
+  local names = {}
+  for name in pairs(opt) do names[name] = true end
+  check.equal(names.depth and names.base_lr, true)
+  check.equal(unread(opt), nil)
+  check.equal(require "icl.repl.print".text(opt):find("batch_size = 128", 1, true) ~= nil, true)
+end)
+
 check("declarations that cannot hold are errors", function()
   local function list() return icl.options "x" end
   check.raises(function() list():value("a", 1, "d", { min = 1 }):default { a = "x" } end, "default: a is x; it must be")

@@ -466,6 +466,24 @@ check("fit names what is missing", function()
   check.raises(function() icl.fit { modl = 1 } end, "did you mean model")
 end)
 
+check("options of a command line say what a run is not given, and which of them nothing reads", function()
+  local lines, opt = {}, icl.options "x" : value("own", 1, "") : include(icl.options.training, icl.options.runtime)
+    : parse { "--epochs", "2", "--ema", "0.5", "--own", "2", "--output", "none" }
+  local sinks = { { line = function(_, text) lines[#lines + 1] = text end } }
+  local function passes(more)
+    more.options, more.sinks, more.quiet = opt, sinks, true
+    local run, count = icl.run(more), 0
+    for _ in run:epochs() do
+      count = count + opt.own
+    end
+    return count
+  end
+  check.equal(passes {}, 4)
+  check.equal(table.concat(lines, "; "), "Warning: --ema has no effect: the program does not read it")
+  check.equal(passes { epochs = 3 }, 6)
+  check.equal(#lines, 1)
+end)
+
 check("what a run is told must have its form", function()
   check.raises(function() icl.run { sinks = { function() end } } end, "sink 1: it takes a table of functions")
   check.raises(function() icl.run { sinks = { { epohc = print } } } end, "sink 1 has none of the functions")

@@ -7,6 +7,7 @@ local center_crop = require "icl.augment.center_crop"
 local chain = require "icl.augment.chain"
 local normalize = require "icl.augment.normalize"
 local stage = require "icl.augment.stage"
+local augment_from_options = require "icl.augment.from_options"
 local folder = require "icl.data.folder"
 local new_batch = require "icl.data.batch"
 local orders = require "icl.data.order"
@@ -36,13 +37,31 @@ local function choose_sampling(loader)
   loader.sums = weights and orders.sums(loader.set, weights)
 end
 
+-- Puts what the options of a command line say in place of what was not given.
+local function complete(given, set)
+  local o, training = given.options, given.training or false
+  arguments.typed("icl.data.loader: options", o, "table", "the options of a command line")
+  local result = { chain = given.chain or augment_from_options(o, set, { training = training }) }
+  if training then
+    for _, name in ipairs { "batch_size", "global_batch_size", "drop_last", "mix_with", "balanced", "repeats" } do
+      result[name] = o[name]
+    end
+  else
+    result.batch_size = o.eval_batch_size
+  end
+  for name, value in pairs(given) do result[name] = value end
+  result.options = nil
+  return result
+end
+
 -- icl.data.loader(set, options) -> a loader. Options: batch_size = 128; training = false: in a new random order each
 -- epoch, else in the order of the set; drop_last = training: leave out a last smaller batch; chain: what makes image
 -- and target of a batch (icl.augment), only the normalisation unless given; title: what people call its loops, "Val".
 -- For training: weights: a number for each image, a list or a tensor; an epoch has as many images as the set, each
 -- drawn anew with a probability that is proportional to its weight. balanced = false: weights that make all classes as
 -- frequent. repeats = 1: each image comes so many times, augmented anew each time, in an epoch of a part of the images
--- (Hoffer et al. 2020).
+-- (Hoffer et al. 2020). options: those of a command line, as of icl.options.data and .augmentation, for what is not
+-- given: the chain too, and for an evaluation eval_batch_size.
 --
 -- Where several processes train (icl.distributed) each has its part of every batch of a loader for training, of which
 -- batch_size is the images of one process; global_batch_size, in its place, those of all. mix_with says where partners
@@ -51,6 +70,7 @@ end
 local function new(set, given)
   arguments.typed("icl.data.loader", set, "table", "a set")
   if not set.count then fail "icl.data.loader: this table is no set of images; icl.data.set makes one" end
+  if type(given) == "table" and given.options ~= nil then given = complete(given, set) end
   local defaults = { batch_size = 128, training = false, mix_with = "process", balanced = false, repeats = 1 }
   local others = { "drop_last", "chain", "title", "weights", "global_batch_size" }
   local loader = arguments.options("icl.data.loader", given, defaults, others)

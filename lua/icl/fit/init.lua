@@ -170,8 +170,7 @@ end
 -- The folder of the run: on a command line there is one unless it says none.
 local function wanted_output(self)
   local output = self.options.output
-  if output ~= "" then return output end
-  return usage.origin(self.given) and "" or nil
+  return output == "" and not usage.origin(self.given) and "none" or output
 end
 
 -- Calls what was given for each step.
@@ -210,7 +209,7 @@ end
 local function run_of(self, quiet)
   local o = self.options
   return new_run {
-    epochs = o.epochs, model = self.model, output = wanted_output(self), resume = o.resume,
+    epochs = self.epochs, model = self.model, output = wanted_output(self), resume = o.resume,
     resume_anyway = o.resume_anyway, save_every = o.save_every, keep_epochs = o.keep, options = self.given,
     keep = kept_of(self), quiet = quiet, sinks = { self.on_step and step_sink(self) },
   }
@@ -243,6 +242,7 @@ local function fit(given, ...)
   given = arguments.options("icl.fit", given, {}, names)
   local self = prepare(given)
   local run = run_of(self, given.quiet or false)
+  if self.unread then run:warn(self.unread) end
   local result = result_of(run)
   if not run.resumed_step then run:tell(header.lines(self, self.layers, run.folder)) end
   if self.options.val_first and not run.resumed_step then

@@ -58,7 +58,7 @@ function parts.check(layers, loader, o)
   if o.subdivision > images then
     fail("icl.fit: {subdivision} %d is more than the images of a batch, {batch_size} %d", o.subdivision, images)
   end
-  local how = { batch_size = size, ranks = ranks, subdivision = o.subdivision, drop_last = o.drop_last,
+  local how = { batch_size = size, ranks = ranks, subdivision = o.subdivision, drop_last = loader.drop_last,
                 as_published = o.as_published }
   if o.sync_bn and ranks > 1 then return check_parts(count, how) end
   if not layers or parts.smallest(count, how) > 1 then return end
@@ -66,7 +66,7 @@ function parts.check(layers, loader, o)
   if path then
     fail("icl.fit: batch norm %s would see one value of each channel, since a part of a batch is one image: %d images, "
       .. "{batch_size} %d, {subdivision} %d, {drop_last} %s; other numbers leave parts of two images or more", path,
-      count, images, o.subdivision, o.drop_last and "on" or "off")
+      count, images, o.subdivision, loader.drop_last and "on" or "off")
   end
 end
 

@@ -49,10 +49,7 @@ local val_part, test_part = { key = "val", title = "Val" }, { key = "test", titl
 
 -- A set to evaluate with its loaders; loops over one loader are one loop to a run that was interrupted.
 local function part_of(self, part, set)
-  local o = self.options
-  local function loader(title)
-    return data.loader(set, { batch_size = o.eval_batch_size, chain = augment.from_options(o, set), title = title })
-  end
+  local function loader(title) return data.loader(set, { options = self.options, title = title }) end
   local title = part.title
   return { key = part.key, title = title, loader = loader(title), ema_loader = self.ema and loader(title .. " EMA") }
 end
@@ -82,12 +79,7 @@ end
 -- The loader to train with: the one that was given, or one of the training set.
 local function training_loader(given, o)
   local loader, set = given.loader, given.train
-  if not loader then
-    local chain = given.chain or augment.from_options(o, set, { training = true })
-    return data.loader(set, { batch_size = o.batch_size, global_batch_size = o.global_batch_size, training = true,
-                              drop_last = o.drop_last, chain = chain, mix_with = o.mix_with,
-                              balanced = o.balanced, repeats = o.repeats })
-  end
+  if not loader then return data.loader(set, { options = o, training = true, chain = given.chain }) end
   if not is_loader(loader) then
     fail("icl.fit: loader is %s; it must be icl.data.loader(set, { training = true })", arguments.described(loader))
   elseif not loader.training then
@@ -97,7 +89,6 @@ local function training_loader(given, o)
   elseif set and set ~= loader.set then
     fail "icl.fit: the loader is one of another set than train; give one of them"
   end
-  o.drop_last = loader.drop_last
   return loader
 end
 
@@ -111,14 +102,15 @@ local function scale_rate(o, loader, notes)
 end
 
 -- Puts the weights of options.weights, a file or a run, into the model, but for the layers of options.weights_except.
--- -> a note about what was left as it is, or nil.
+-- -> a note about what was left as it is, or nil. A run that goes on has all weights.
 local function start_from_weights(model, o)
-  local where, except = core.where(), {}
+  local path, where, except = o.weights, core.where(), {}
   for name in o.weights_except:gmatch "[^,%s]+" do except[#except + 1] = name end
+  if not path or (o.resume and find_run.has_checkpoint(o.resume)) then return nil end
   local options = #except > 0 and { except = except } or nil
-  local ok, message = pcall(function() return weights.load(model, find_weights(o.weights).path, options) end)
+  local ok, message = pcall(function() return weights.load(model, find_weights(path).path, options) end)
   if ok then
-    return options and ("Weights of %s but for %s"):format(core.printable(o.weights), table.concat(message.left, ", "))
+    return options and ("Weights of %s but for %s"):format(core.printable(path), table.concat(message.left, ", "))
   end
   if type(message) ~= "string" then error(message, 0) end
   if message:sub(1, #where) == where then message = message:sub(#where + 1) end
@@ -144,12 +136,29 @@ end
 -- An error where options that were given are about an evaluation that there is not.
 local function check_evaluated(self)
   for _, name in ipairs { "val_first", "val_period", "tta" } do
-    local alone = self.each == nil and (name ~= "tta" or self.last == nil)
-    if alone and self.options[name] ~= settings.default(name) then
+    local alone, value = self.each == nil and (name ~= "tta" or self.last == nil), self.options[name]
+    if alone and value ~= settings.default(name) then
       fail("icl.fit: {" .. name .. "} means nothing without a set to evaluate on%s",
         name == "tta" and "" or " behind each epoch")
     end
   end
+end
+
+-- The loss that the options ask for.
+local function criterion(o)
+  local smoothing = o.label_smoothing
+  if not o.dual_cutout then return function(logits, target) return loss.cross_entropy(logits, target, smoothing) end end
+  local alpha = o.dual_cutout_alpha
+  return function(logits, target) return loss.dual_cutout(logits, target, alpha, smoothing) end
+end
+
+-- What was given in place of what the options say, as a list: "an optimizer".
+local function replaced(given)
+  local list = {}
+  for _, name in ipairs { "loader", "chain", "optimizer", "schedule", "loss" } do
+    if given[name] then list[#list + 1] = (name:find "^[aeiou]" and "an " or "a ") .. name end
+  end
+  return list
 end
 
 -- Metrics of a whole epoch, as a list of { name =, metric = }.
@@ -171,9 +180,8 @@ local function training(given)
   self.train_loader = training_loader(given, o)
   self.train = self.train_loader.set
   o.batch_size = self.train_loader.batch_size
-  scale_rate(o, self.train_loader, notes)
-  local goes_on = o.resume and find_run.has_checkpoint(o.resume)  -- which has all weights
-  if o.weights and not goes_on then notes[#notes + 1] = start_from_weights(self.model, o) end
+  if not given.schedule then scale_rate(o, self.train_loader, notes) end
+  notes[#notes + 1] = start_from_weights(self.model, o)
   if o.precision == "f16-pure" then make_pure(given) end
   if o.ema > 0 then self.ema = new_ema(self.model, { decay = o.ema, warmup = o.ema_warmup }) end
   if o.tta ~= "none" then self.views = o.tta end
@@ -184,19 +192,18 @@ local function training(given)
   self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optim.from_options(o, given.model)
   self.scaler = new_scaler { enabled = o.precision == "f16" }
-  self.criterion = given.loss or function(logits, target)
-    if o.dual_cutout then return loss.dual_cutout(logits, target, o.dual_cutout_alpha, o.label_smoothing) end
-    return loss.cross_entropy(logits, target, o.label_smoothing)
-  end
+  self.criterion = given.loss or criterion(o)
   self.layers = layers_of(given.model, self.train.shape)
   parts.check(self.layers, self.train_loader, o)
+  self.epochs = o.epochs
+  self.unread = settings.check_read(o, self.given, replaced(given))
   return self
 end
 
--- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, scaler, schedule, criterion, metrics (for
--- evaluations), train_metrics and of_epoch (those of them that are of a whole epoch), on_step,
--- on_epoch, ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, { key =, title
--- =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header.
+-- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, scaler, schedule, criterion, epochs,
+-- metrics (for evaluations), train_metrics and of_epoch (those of them that are of a whole epoch), on_step, on_epoch,
+-- ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, { key =, title
+-- =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header; unread, a warning or nil.
 local function prepare(given)
   check(given)
   return usage.during(given.options, training, given)

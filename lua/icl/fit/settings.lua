@@ -7,9 +7,13 @@ local new_options = require "icl.options.list"
 local option_groups = require "icl.options"
 local random = require "icl.random"
 local results = require "icl.options.results"
+local tracked = require "icl.internal.tracked"
 local usage = require "icl.internal.usage"
 
 local settings = {}
+
+local loader_options = { batch_size = true, global_batch_size = true, eval_batch_size = true, drop_last = true,
+                         balanced = true, repeats = true }
 
 -- All options that icl.fit reads. What these demand of each other is checked by group: a training needs no folder.
 local all = new_options "icl.fit"
@@ -51,11 +55,12 @@ local function unmet(o, given)
   return all:unmet(values, given)
 end
 
--- settings.complete(given) -> the options with the defaults where something is not given, and texts for the log.
+-- settings.complete(given) -> the options with the defaults where something is not given, and texts for the log. What
+-- is read of them is noted.
 function settings.complete(given)
   given = given or {}
   local origin, checked = usage.origin(given), {}
-  for name, value in pairs(given) do
+  for name, value in pairs(tracked.plain(given)) do
     check_name(name, origin)
     if all.specs[name] then checked[name] = all:checked("icl.fit: options", name, value) end
   end
@@ -63,9 +68,35 @@ function settings.complete(given)
   local problem = not origin and unmet(o, checked)
     or option_groups.augmentation:problem(o) or option_groups.training:problem(o) or option_groups.precision:problem(o)
   if problem then fail("icl.fit: options: " .. problem) end
+  o = tracked.new(o, given)
   if not origin then act(given, o) end
   usage.inherit(o, given)
   return o, origin and origin.notes or notes
+end
+
+-- Is it an option that a training reads before its run begins? Others are the run's, or the engine's; and icl.data.open
+-- reads its own, which of a table written by hand is not noted.
+local function is_of_training(name, by_hand)
+  local group = all.specs[name] and all.specs[name].group
+  if group == option_groups.data then return loader_options[name] or not by_hand end
+  return group == option_groups.augmentation or group == option_groups.training
+end
+
+-- settings.check_read(o, given, replaced): the options of a training that nothing has read have no effect, such as
+-- those of an optimizer where one was given: an error on a command line, and of a table written by hand, which others
+-- may read, -> a text for the log, or nil. o: of settings.complete; replaced: the names of what was given in place of
+-- what options say.
+function settings.check_read(o, given, replaced)
+  local origin, names = usage.origin(given), {}
+  for _, name in ipairs((origin and origin.list or all):unread(o, origin and origin.given or given)) do
+    if is_of_training(name, not origin) then names[#names + 1] = "{" .. name .. "}" end
+  end
+  if #names == 0 then return nil end
+  local text = ("%s %s no effect: nothing has read %s before icl.fit%s"):format(table.concat(names, ", "),
+    #names > 1 and "have" or "has", #names > 1 and "them" or "it",
+    #replaced > 0 and ", which was given " .. table.concat(replaced, " and ") or "")
+  if origin then fail("icl.fit: " .. text) end
+  return "icl.fit: options: " .. usage.named(text)
 end
 
 -- settings.default(name) -> what an option is when nothing is given.
@@ -80,6 +111,7 @@ function settings.changed(given)
   local origin = usage.origin(given)
   local list, changed = origin and origin.list or all, {}
   local defaults = list:defaults()
+  given = tracked.plain(given)
   for _, spec in ipairs(list.order) do
     local value = spec.name and given[spec.name]
     if value ~= nil and spec.name and help.shown(value) ~= help.shown(defaults[spec.name]) then
@@ -92,7 +124,7 @@ end
 -- settings.published(given) -> what was published with these settings, such as "8.21 %"; nil where nothing was.
 function settings.published(given)
   local origin = usage.origin(given)
-  local cell = origin and results.cell(origin.list, given)
+  local cell = origin and results.cell(origin.list, tracked.plain(given))
   return cell and results.text(cell)
 end
 

@@ -30,6 +30,7 @@ local usage = require "icl.internal.usage"
 local sampler = require "icl.data.sampler"
 local schedule = require "icl.schedule"
 local stored_as = require "icl.internal.stored_as"
+local tracked = require "icl.internal.tracked"
 
 local groups = {}
 
@@ -395,7 +396,8 @@ groups.precision = options "precision"
       .. "f16-pure: weights and all that the optimizer does are f16, too, as in an experiment that shows why not")
   : check(check_precision)
   : after(function(opt)
-      if opt.precision == "tf32" then core.configure { precision = "tf32" } end
+      if tracked.plain(opt).precision ~= "tf32" then return end  -- others take effect where they are read
+      core.configure { precision = opt.precision }
     end)
 
 groups.runtime = options "runtime"

@@ -7,6 +7,7 @@ local help = require "icl.options.help"
 local results = require "icl.options.results"
 local rules = require "icl.internal.rules"
 local seeds = require "icl.options.seeds"
+local tracked = require "icl.internal.tracked"
 local usage = require "icl.internal.usage"
 
 local Options = {}
@@ -225,6 +226,7 @@ end
 -- :problem(values [, switches]) -> what is wrong with values together, or nil; options are called as in Lua, or by
 -- their switches.
 function Options:problem(values, switches)
+  values = tracked.plain(values)
   for _, rule in ipairs(self.checks) do
     local message = rule(values)
     if message then return (usage.named(message, switches)) end
@@ -265,8 +267,21 @@ function Options:unmet(values, given, switches)
   end
 end
 
+-- :unread(values, given) -> the names, in order, of those of the given options that nothing has read of the values; one
+-- that has its default is none of them.
+function Options:unread(values, given)
+  local names = {}
+  for _, spec in ipairs(self.order) do
+    local value = spec.name and given[spec.name]
+    local changes = value ~= nil and spec.name and help.shown(value) ~= help.shown(spec.default)
+    if changes and not tracked.was_read(values, spec.name) then names[#names + 1] = spec.name end
+  end
+  return names
+end
+
 -- :in_force(values) -> those of the values that mean something, without those that are about one call alone.
 function Options:in_force(values)
+  values = tracked.plain(values)
   local result = {}
   for _, spec in ipairs(self.order) do
     local holds = spec.name and values[spec.name] ~= nil and not spec.transient
@@ -301,9 +316,9 @@ end
 -- or false and the text that was asked for.
 Options.read = read
 
--- :parse(arg) -> table of values. --help, --list-presets, --list-results and a command line that is wrong are errors
--- whose text is what there is to say; where no pcall takes them they end the program with exit code 0 or 2. So is
--- --seeds, after the runs with these seeds.
+-- :parse(arg) -> table of values, which notes what is read of it. --help, --list-presets, --list-results and a command
+-- line that is wrong are errors whose text is what there is to say; where no pcall takes them they end the program with
+-- exit code 0 or 2. So is --seeds, after the runs with these seeds.
 function Options:parse(words)
   arguments.typed("options: parse", words, "table", "the words of the command line, arg")
   for i, word in ipairs(words) do arguments.typed(("options: parse: word %d"):format(i), word, "string", "a text") end
@@ -312,6 +327,7 @@ function Options:parse(words)
   if not result then usage.wrong(program, more) end
   more.program = program
   if more.seeds then seeds(words, more) end
+  result = tracked.new(result)
   usage.remember(result, more)
   for _, action in ipairs(self.actions) do action(result) end
   return result

@@ -167,6 +167,13 @@ local function load_recipe(path, interactive)
   return locals.load(text, "@" .. path)
 end
 
+-- Tells of options of a command line that had no effect.
+local function tell_unread()
+  local values = usage.latest()
+  local text = values and processes.is_main() and require "icl.options.unread"(values)
+  if text then io.stderr:write("icl: warning: ", text, "\n") end
+end
+
 -- A recipe; globals are frozen while it runs, unless the prompt follows, where they can be looked at.
 local function run_recipe(path, interactive)
   local chunk, message = load_recipe(path, interactive)
@@ -178,6 +185,7 @@ local function run_recipe(path, interactive)
   local code = run(function(...) start(...) end, table.unpack(arg))
   signals.prompt = nil
   strict.thaw()
+  if code == 0 and not interactive then tell_unread() end
   return code
 end
 

@@ -1,6 +1,7 @@
 -- repl/complete.lua: what Tab adds to a line: names of globals, fields of tables, methods of tensors, states and
 -- modules, and the attributes of an op inside its braces.
 local core = require "icl.core"
+local tracked = require "icl.internal.tracked"
 local variables = require "icl.repl.globals"
 
 local complete = {}
@@ -17,7 +18,7 @@ local INHERITANCE = 16  -- steps through __index at most
 local function each_field(value, add)
   for _ = 1, INHERITANCE do
     if type(value) == "table" then
-      for name, field in next, value do add(name, field) end
+      for name, field in next, tracked.plain(value) do add(name, field) end
       local lazy = rawget(value, "names")
       for _, name in ipairs(type(lazy) == "table" and lazy or {}) do add(name, nil) end
     end

@@ -7,6 +7,7 @@ local frames = require "icl.internal.frames"
 local nn = require "icl.nn.module"
 local places = require "icl.internal.places"
 local repl = require "icl.repl"
+local tracked = require "icl.internal.tracked"
 local usage = require "icl.internal.usage"
 local variables = require "icl.repl.globals"
 
@@ -31,7 +32,7 @@ local function options_of(variables)
     local values = variables:get(name)
     if type(values) == "table" and usage.origin(values) then
       copies[name] = {}
-      for key, value in pairs(values) do copies[name][key] = value end
+      for key, value in pairs(tracked.plain(values)) do copies[name][key] = value end
     end
   end
   return copies
@@ -41,7 +42,7 @@ end
 local function tell_of_options(run, variables, before)
   for name, old in pairs(before) do
     local now = variables:get(name)
-    for key, value in pairs(usage.origin(now) and now or {}) do
+    for key, value in pairs(usage.origin(now) and tracked.plain(now) or {}) do
       if old[key] ~= value then
         run:line(("Note: %s.%s: options are read when a run is set up, and what was made of them then stays as it was; "
           .. "what the run keeps can be changed, such as schedule.base_lr"):format(name, condition.written(key, value)))

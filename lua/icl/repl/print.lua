@@ -1,4 +1,6 @@
 -- repl/print.lua: any value as text that fits on a screen: tables with their fields, shortened; strings quoted.
+local tracked = require "icl.internal.tracked"
+
 local print_text = {}
 
 local WIDTH = 100    -- a table that fits into so many places stays on one line
@@ -142,6 +144,7 @@ local function filled(texts, indent)
 end
 
 function table_text(t, indent, state)
+  t = tracked.plain(t)
   if state.open[t] then return "{ <this table again> }" end
   if has_tostring(t) then
     local name = rawget(getmetatable(t), "__name")

@@ -34,6 +34,7 @@ local reports = require "icl.run.reports"
 local saver = require "icl.run.saver"
 local signals = require "icl.run.signals"
 local sinks = require "icl.sinks"
+local unread = require "icl.options.unread"
 local usage = require "icl.internal.usage"
 
 local Run = {}
@@ -67,15 +68,30 @@ local function check_others(options)
   arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
 end
 
+-- What the options of a command line say, by what they are called there.
+local of_options = { epochs = "epochs", output = "output", resume = "resume", resume_anyway = "resume_anyway",
+                     save_every = "save_every", keep_epochs = "keep" }
+
+-- What was given; options of a command line that were given stand in place of the defaults.
+local function complete(given)
+  local result = arguments.options("icl.run", given, defaults, others)
+  check_others(result)
+  for name, option in pairs(result.options and of_options or {}) do
+    local value = result.options[option]
+    if given[name] == nil and value ~= nil then result[name] = value end
+  end
+  return result
+end
+
 local function begin(given)
-  local options = arguments.options("icl.run", given, defaults, others)
-  check_others(options)
+  local options = complete(given)
   local when_saved = saver.plan(options)
   local name = places.name "run"
   local self = setmetatable({
     model = options.model, kept = check_kept(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
     last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1), place = name, loops = {}, entered = 0,
     memory = {}, changes = {}, seconds = 0, began = core.clock(), loaders = {},
+    options = options.options,
   }, Run)
   local before = options.resume and checkpoint.open(options.resume) or nil
   local state = before and before.state
@@ -114,9 +130,11 @@ end
 -- "500 steps": how often the state is saved, besides at the end, at signals, and where the best figure improved; saves
 -- by epochs have files of their own, of which the last keep_epochs stay (0: all). best: the figure of reports that
 -- decides, "test.top1" or "val.loss"; otherwise top1 or else loss of val or else test. options: the options of a
--- command line, for the folder's options.lua; those that were parsed last unless given. sinks: a list of things that
--- are told what happens, see lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is
--- shown, as in a run without output and without a command line.
+-- command line, for what is not given of epochs, output, resume, resume_anyway, save_every and keep_epochs (--keep),
+-- and for the folder's options.lua, which has those that were parsed last unless given; those that nothing has read
+-- behind the first epoch are told, since they have no effect. sinks: a list of things that are told what happens, see
+-- lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is shown, as in a run without
+-- output and without a command line.
 --
 -- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
 -- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table
@@ -131,11 +149,19 @@ end
 
 -- ---- epochs ----
 
+-- Tells of options that have no effect, where they are known to be this run's.
+local function tell_unread(run)
+  local text = run.options and processes.is_main() and unread(run.options)
+  if text then run:warn(text) end
+  run.options = nil
+end
+
 -- run.inside is the number of the epoch whose body has begun and not ended, or false.
 
 -- The end of an epoch whose body came to its end.
 local function end_epoch(run)
   run.inside = false
+  tell_unread(run)
   run.saver:epoch_ended()
 end
 

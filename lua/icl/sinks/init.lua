@@ -10,6 +10,7 @@
 -- A sink raises no error where it cannot write: it says so once, run:warn(text), and the run goes on.
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local tracked = require "icl.internal.tracked"
 
 local sinks = {}
 
@@ -36,7 +37,7 @@ function sinks.from_options(options, more)
   local list = { log, sinks.progress { log_period = options.log_period, quiet = quiet, log = log }, sinks.jsonl() }
   if options.tensorboard ~= false then
     list[#list + 1] = sinks.tensorboard { log_period = options.log_period, histograms = options.histograms,
-                                          options = options }
+                                          options = tracked.plain(options) }
   end
   return list
 end
