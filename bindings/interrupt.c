@@ -1,5 +1,6 @@
-/* interrupt.c - stopping on INT and TERM. The handler sets a flag, asks the engine to stop between two phases, and sets
- * a hook that raises an error at the next instruction of Lua.
+/* interrupt.c - stopping on INT and TERM; USR2 is TERM by another name, from a launcher that kills the processes which
+ * it gives TERM itself before they have answered. The handler sets a flag, asks the engine to stop between two phases,
+ * and sets a hook that raises an error at the next instruction of Lua.
  *
  * A script cannot swallow that error with pcall: once some instructions have passed, in which scopes may close and put
  * back what they changed, such as the mode of each layer of a network, the hook raises it again before every
@@ -149,6 +150,8 @@ static void handle(int signal_number) {
   int before = errno;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
+  if (signal_number == SIGUSR2)
+    signal_number = SIGTERM;
   bool is_noted = (deferring || !leaves(signal_number)) && !pending && note(signal_number, &now);
   if (!is_noted && leaves(signal_number))
     stop_or_die(signal_number, &now);
@@ -163,11 +166,16 @@ static void catch_signal(int signal_number, int flags) {
     sigaction(signal_number, &action, NULL);
 }
 
+static void catch_those_to_leave(int flags) {
+  for (int i = 0; i < LEAVING; i++)
+    catch_signal(numbers[i], flags);
+  catch_signal(SIGUSR2, flags);
+}
+
 void icl__lua_catch_signals(lua_State *L) {
   main_thread = L;
   watch_coroutines(L);
-  for (int i = 0; i < LEAVING; i++)
-    catch_signal(numbers[i], 0);
+  catch_those_to_leave(0);
 }
 
 int icl__lua_take_signal(lua_State *L) {
@@ -225,8 +233,7 @@ static void defer(unsigned asked) {
   bool to_leave = asked & TO_LEAVE;
   if (to_leave)
     deferring = true;
-  for (int i = 0; i < LEAVING; i++)
-    catch_signal(numbers[i], to_leave ? SA_RESTART : 0);
+  catch_those_to_leave(to_leave ? SA_RESTART : 0);
   for (int i = LEAVING; i < KNOWN; i++)
     if (asked & 1u << i)
       catch_other(i);

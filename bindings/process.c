@@ -63,9 +63,9 @@ static int start(char **words, char **variables, const sigset_t *mask, pid_t *pr
   return failure;
 }
 
-/* Waits for the end of a process and hands it the signals of the set, which are blocked; -> its status, as waitpid()
- * has it, or -1. */
-static int wait_for(pid_t process, const sigset_t *signals) {
+/* Waits for the end of a process and hands it the signals of the set, which are blocked, with `gently` the first TERM
+ * as USR2; -> its status, as waitpid() has it, or -1. */
+static int wait_for(pid_t process, const sigset_t *signals, bool gently) {
   for (;;) {
     int status;
     pid_t ended = waitpid(process, &status, WNOHANG);
@@ -76,13 +76,18 @@ static int wait_for(pid_t process, const sigset_t *signals) {
     siginfo_t info;
     int number = sigwaitinfo(signals, &info);
     bool from_program = number > 0 && info.si_code <= 0;
+    if (from_program && number == SIGTERM && gently) {
+      gently = false;
+      number = SIGUSR2;
+    }
     if (from_program && number != SIGCHLD)
       kill(process, number);
   }
 }
 
-/* spawn({ words } [, "NAME=VALUE"]) -> the exit code of the program that the first word names, 128 + N where signal N
- * ended it. The variable NAME has that value in it. */
+/* spawn({ words } [, "NAME=VALUE" [, gently = false]]) -> the exit code of the program that the first word names,
+ * 128 + N where signal N ended it. The variable NAME has that value in it. It is handed on the signals that come, with
+ * `gently` the first TERM as USR2. */
 static int spawn(lua_State *L) {
   static const int handed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
   enum { SIGNALLED = 128 };
@@ -102,7 +107,7 @@ static int spawn(lua_State *L) {
   sigprocmask(SIG_BLOCK, &signals, &before);
   pid_t process;
   int failure = start(words, variables, &before, &process);
-  int status = failure ? -1 : wait_for(process, &signals);
+  int status = failure ? -1 : wait_for(process, &signals, lua_toboolean(L, 3));
   if (!failure && status < 0)
     failure = errno;
   sigprocmask(SIG_SETMASK, &before, NULL);

@@ -12,7 +12,8 @@ import threading
 import time
 
 import harness
-from harness import ICL, PATIENCE, ROOT, Skip, close, contains, equal, failure, lacks, sanitized, success, test
+from harness import (ICL, PATIENCE, ROOT, Skip, close, contains, equal, failure, folder, lacks, read_bytes, sanitized,
+                     success, test)
 
 SCRIPT = os.path.join(ROOT, "tests", "cli", "launched.lua")
 
@@ -37,12 +38,6 @@ def needs_mpi():
     raise Skip("the plug-in of MPI has no sanitizers")
   if not shutil.which("mpirun"):
     raise Skip("there is no mpirun; sh third_party/setup.sh tests installs it")
-
-
-def open_mpi():
-  """The major version of Open MPI."""
-  text = subprocess.run(["mpirun", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
-  return int(text.split("(Open MPI) ")[1].split(".")[0])
 
 
 def tells(output, size, by, kind):
@@ -172,9 +167,36 @@ def launch_hands_signals_on():
     pid_of(process)
     process.send_signal(signal.SIGTERM)
     errors = process.communicate(timeout=PATIENCE)[1]
-  if open_mpi() < 5:  # since then mpirun kills processes a moment after it told them to end
-    contains(errors, "stopped by TERM")
+  contains(errors, "stopped by TERM")
   assert process.returncode not in (0, None), process.returncode
+
+
+# A run of two small parameters that tells when it is under way, and is saved by signals alone.
+LONG = """local icl = require "icl"
+  local opt = icl.options "long" : include(icl.options.data, icl.options.training, icl.options.runtime) : parse(arg)
+  local set = icl.data.set { images = icl.zeros({ 64, 2, 2, 1 }, "u8"),
+                             labels = icl.zeros({ 64 }, "i64"), classes = 2,
+                             mean = { 0 }, std = { 1 } }
+  local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(4, 2) }
+  icl.fit { model = model, train = set, options = opt, on_step = function(run)
+    if run.step == 40 then print "under way" io.stdout:flush() end
+  end }"""
+
+
+@test
+def a_launched_run_saves_at_the_signal():
+  needs_mpi()
+  with folder() as here:
+    script = here.write("long.lua", LONG)
+    words = [ICL, "launch", "-n", "2", script, "--epochs", "1000000", "--batch-size", "8",
+             "--save-every", "9h", "--output", here / "a"]
+    with subprocess.Popen(words, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+      assert any("under way" in line for line in process.stdout), process.stderr.read()
+      process.send_signal(signal.SIGTERM)
+      process.communicate(timeout=PATIENCE)
+    contains(read_bytes(here / "a/log.txt").decode(), "Stopped by TERM in epoch ")
+    assert os.path.exists(here / "a/checkpoints/last.safetensors")
 
 
 # ---- other launchers ----

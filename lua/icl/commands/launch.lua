@@ -70,8 +70,9 @@ return function(words)
   if is_root() then command[#command + 1] = "--allow-run-as-root" end
   command[#command + 1] = program()
   table.move(words, first, #words, #command + 1, command)
-  -- Open MPI gives processes a terminal of its own, on which they would draw a bar into a file.
-  local ok, code = pcall(core.spawn, command, not core.isatty(1) and "TERM=dumb" or nil)
+  -- Open MPI gives processes a terminal of its own, on which they would draw a bar into a file. Its mpirun hands on
+  -- USR2, which is TERM to them, while it answers TERM itself by ending them, that of version 5 by killing them.
+  local ok, code = pcall(core.spawn, command, not core.isatty(1) and "TERM=dumb" or nil, true)
   if not ok then fail("icl launch: mpirun does not start; Debian has it in the package openmpi-bin (%s)", code) end
   return code
 end
