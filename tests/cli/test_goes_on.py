@@ -32,6 +32,33 @@ end
 """
 
 
+# A run whose loops are over other loaders in each epoch: VARY says how. It ends in loop LOOP of epoch EXIT.
+VARYING = """
+local icl = require "icl"
+local opt = icl.options "varying" : include(icl.options.runtime) : parse(arg)
+local exit_at, exit_in, vary = tonumber(os.getenv "EXIT"), tonumber(os.getenv "LOOP"), os.getenv "VARY"
+local function made(count, batch_size)
+  local set = icl.data.set { images = icl.zeros({ count, 2, 2, 1 }, "u8"), labels = icl.zeros({ count }, "i64"),
+                             classes = 2, mean = { 0 }, std = { 1 } }
+  return icl.data.loader(set, { batch_size = batch_size, training = true })
+end
+local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(4, 2) }
+local optimizer, run = icl.optim.sgd(model), icl.run { options = opt, epochs = 4, model = model }
+local ready = { made(tonumber(os.getenv "COUNT") or 8, 4), made(16, 4), made(16, 8), made(24, 8) }
+for epoch in run:epochs() do
+  local second = vary == "made" and made(8 * epoch, 4) or vary == "chosen" and ready[epoch] or ready[1]
+  for number, loader in ipairs { ready[1], second } do
+    for batch in run:batches(loader) do
+      if epoch == exit_at and number == exit_in then os.exit(9, true) end
+      icl.loss.cross_entropy(model(batch.image), batch.target):backward()
+      optimizer:step(0.1)
+    end
+  end
+end
+print(("%.9g"):format(model[2].weight:read():sum():item()))
+"""
+
+
 class place(folder):
   """A folder with the script."""
 
@@ -311,6 +338,33 @@ def a_loop_outside_of_epochs():
       local run = icl.run { output = "a", keep = { model = icl.nn.linear(1, 1) } }
       for _ in run:batches(icl.data.loader(set, { batch_size = 2, training = true })) do end"""
     contains(failure(here.icl("-e", code)), "trains in the loop over run:epochs()")
+
+
+@test
+def loaders_may_vary_from_epoch_to_epoch():
+  with place() as here:
+    here.write("varying.lua", VARYING)
+    ends = ((3, 1, "1epoch"), (3, 2, "1step"), (4, 1, "1step"))  # of epoch 2 nobody knows yet that it may vary
+    for vary, more in (("made", ((2, 1, "1step"), (2, 2, "1epoch"))), ("chosen", ())):
+      whole = success(here.icl("varying.lua", "--output", "none", VARY=vary))
+      for epoch, loop, every in ends + more:
+        name = f"{vary}-{epoch}-{loop}"
+        ended = here.icl("varying.lua", "--output", name, "--save-every", every, VARY=vary, EXIT=str(epoch),
+                         LOOP=str(loop))
+        equal(ended.returncode, 9, ended.stderr)
+        output = success(here.icl("varying.lua", "--resume", name, VARY=vary))
+        contains(output, "Goes on from")
+        equal(output.splitlines()[-1], whole.splitlines()[-1], name)
+
+
+@test
+def loaders_that_did_not_vary_must_not():
+  with place() as here:
+    here.write("varying.lua", VARYING)
+    for loop, first in ((1, 1), (2, 1)):
+      name = f"fixed-{loop}"
+      equal(here.icl("varying.lua", "--output", name, "--save-every", "1step", EXIT="3", LOOP=str(loop)).returncode, 9)
+      contains(failure(here.icl("varying.lua", "--resume", name, COUNT="12"), 2), f"images of loop {first} was 8 and is 12")
 
 
 close()

@@ -89,7 +89,7 @@ local function new(set, given)
     fail("icl.data.loader: stage %s decodes files, and the images of this set are in memory; random_crop takes those",
       loader.decoder.name)
   end
-  loader.set = set
+  loader.set, loader.made = set, core.clock()
   choose_sampling(loader)
   sampler.settle(loader)
   return setmetatable(loader, Loader)

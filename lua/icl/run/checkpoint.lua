@@ -304,25 +304,46 @@ function checkpoint.notes(run, before)
   return table.move(run.notes, 1, #run.notes, #lines + 1, lines)
 end
 
--- checkpoint.check_loader(run, number, loader) -> what is remembered of the loader of loop `number` of an epoch. Where
--- the run goes on and another loader was there, that is an error, or a line for the log; loops outside of epochs may be
--- over any.
-function checkpoint.check_loader(run, number, loader)
-  local now = description.loader(loader)
-  local before, differences = run.inside and run.expected and run.expected[number], {}
-  if before then
-    for _, name in ipairs(arguments.names(now)) do
-      if before[name] ~= nil and before[name] ~= now[name] then
-        differences[#differences + 1] = ("%s of loop %d was %s and is %s"):format(name, number, before[name], now[name])
-      end
-    end
-    run.expected[number] = nil
-    if before.batch_size ~= now.batch_size and (run.before.about.processes or 1) ~= description.machine().processes then
-      differences[#differences + 1] = ("{global_batch_size} %d keeps the batches"):format(before.batch_size)
-    end
-    if #differences > 0 and not run.anyway then differ(run, run.before.path, differences, false) end
-    if #differences > 0 then run:line("Note: goes on although it differs: " .. table.concat(differences, "; ")) end
+-- The facts of a loader that are not as they were before.
+local function differing(before, now)
+  local names = {}
+  for _, name in ipairs(arguments.names(now)) do
+    if before[name] ~= nil and before[name] ~= now[name] then names[#names + 1] = name end
   end
+  return names
+end
+
+-- May a loop be over another loader than the one that is remembered? Of another epoch it may, where the program makes
+-- it in the body of each or had different ones so far.
+local function may_vary(run, before, loader)
+  return before.epoch ~= run.epoch and (before.varies or (loader.made or 0) >= run.epoch_began)
+end
+
+-- An error, or a line for the log, where a run goes on with another loader in loop `number` of an epoch than before.
+local function check_same(run, number, before, now)
+  local differences = {}
+  for i, name in ipairs(differing(before, now)) do
+    differences[i] = ("%s of loop %d was %s and is %s"):format(name, number, before[name], now[name])
+  end
+  if before.batch_size ~= now.batch_size and (run.before.about.processes or 1) ~= description.machine().processes then
+    differences[#differences + 1] = ("{global_batch_size} %d keeps the batches"):format(before.batch_size)
+  end
+  if #differences > 0 and not run.anyway then differ(run, run.before.path, differences, false) end
+  if #differences > 0 then run:line("Note: goes on although it differs: " .. table.concat(differences, "; ")) end
+end
+
+-- checkpoint.check_loader(run, number, loader) -> what is remembered of the loader of loop `number` of an epoch: what
+-- it is, the epoch, and whether it varies from one epoch to the next. Where the run goes on and another loader was
+-- there, that is an error, or a line for the log; loops outside of epochs may be over any.
+function checkpoint.check_loader(run, number, loader)
+  local now, before = description.loader(loader), run.inside and run.expected and run.expected[number] or nil
+  if before then
+    run.expected[number] = nil
+    if not may_vary(run, before, loader) then check_same(run, number, before, now) end
+  end
+  local last = before or run.loaders[number]
+  local varies = last and (last.varies or #differing(last, now) > 0) or nil
+  now.epoch, now.varies = run.epoch, varies
   return now
 end
 
