@@ -179,6 +179,14 @@ check("those that are read, or have their default, are none; of a table written 
     .. "given an optimizer\n")
 end)
 
+check("a figure may decide which epoch is the best", function()
+  local best
+  fit({ epochs = 2 }, { test = other, best = "test.half", metrics = { half = function() return 0.5 end },
+                        on_epoch = function(run) best = run.best end })
+  check.equal(("%s %g %d"):format(best.name, best.value, best.epoch), "test.half 0.5 1")
+  check.raises(function() fit({}, { best = 3 }) end, "best is 3; it is a figure of reports")
+end)
+
 check("metrics are logged and evaluated beside the others", function()
   local metrics = { half = function() return 0.5 end, second = function(logits, target)
     return icl.metrics.accuracy(logits, target, 2)

@@ -484,6 +484,29 @@ check("options of a command line say what a run is not given, and which of them 
   check.equal(#lines, 1)
 end)
 
+check("the best figure is the largest, or the smallest of a loss, an error or by its mode", function()
+  local function best_epoch(best, values)
+    local run = icl.run { epochs = #values, best = best, quiet = true }
+    local set, field = (type(best) == "table" and best.figure or best):match "^(.*)%.(.*)$"
+    for epoch in run:epochs() do run:report { [set] = { [field] = values[epoch] } } end
+    check.equal(run.best.value, values[run.best.epoch])
+    return run.best.epoch
+  end
+  for _, name in ipairs { "val.f1", "test.top5", "own.recall", "val.images" } do
+    check.equal(best_epoch(name, { 0.2, 0.9, 0.5 }), 2)
+  end
+  for _, name in ipairs { "val.loss", "val.my_loss2", "own.calibration_error", "val.perplexity", "val.fpr95" } do
+    check.equal(best_epoch(name, { 0.5, 0.9, 0.2 }), 3)
+  end
+  check.equal(best_epoch({ figure = "val.cost", mode = "min" }, { 3, 1, 2 }), 2)
+  check.equal(best_epoch({ figure = "val.loss", mode = "max" }, { 3, 1, 2 }), 1)
+  local reports = { { epoch = 1, val = { f1 = 0.2 } }, { epoch = 2, val = { f1 = 0.9 } } }
+  check.equal(icl.runs.figures.best(reports, "val.f1").epoch, 2)
+  check.raises(function() icl.run { best = { figure = "val.cost", mode = "less" } } end, "best: mode is less")
+  check.raises(function() icl.run { best = { mode = "min" } } end, "icl.run: best is ")
+  check.raises(function() icl.run { best = "f1" } end, "icl.run: best is f1; it is a figure of reports")
+end)
+
 check("what a run is told must have its form", function()
   check.raises(function() icl.run { sinks = { function() end } } end, "sink 1: it takes a table of functions")
   check.raises(function() icl.run { sinks = { { epohc = print } } } end, "sink 1 has none of the functions")

@@ -206,17 +206,17 @@ local function kept_of(self)
   return kept
 end
 
-local function run_of(self, quiet)
+local function run_of(self, given)
   local o = self.options
   return new_run {
     epochs = self.epochs, model = self.model, output = wanted_output(self), resume = o.resume,
     resume_anyway = o.resume_anyway, save_every = o.save_every, keep_epochs = o.keep, options = self.given,
-    keep = kept_of(self), quiet = quiet, sinks = { self.on_step and step_sink(self) },
+    keep = kept_of(self), quiet = given.quiet or false, best = given.best, sinks = { self.on_step and step_sink(self) },
   }
 end
 
 local names = { "model", "train", "val", "test", "options", "loader", "chain", "loss", "optimizer", "schedule",
-                "metrics", "on_step", "on_epoch", "hint", "quiet" }
+                "metrics", "on_step", "on_epoch", "best", "hint", "quiet" }
 
 -- icl.fit { model =, train =, val =, test =, options =, ... } -> the figures of the last epoch: { train = { loss =,
 -- top1 =, top5 = }, val =, test = the same or nil }; with options.ema also val_ema and test_ema, those of the averages.
@@ -237,11 +237,12 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --                           or of whole epochs and sets: { f1 = icl.metrics.f1 { classes = 10 } }
 --   on_step(run, values)    called after each update, outside of the step; values: loss, top1, top5, lr and metrics
 --   on_epoch(run, result)   called after each epoch and its evaluation; result: what icl.fit returns, so far
+--   best                    the figure that decides which weights are the best, such as "val.f1", as icl.run has it
 local function fit(given, ...)
   arguments.no_more("icl.fit", "one table", ...)
   given = arguments.options("icl.fit", given, {}, names)
   local self = prepare(given)
-  local run = run_of(self, given.quiet or false)
+  local run = run_of(self, given)
   if self.unread then run:warn(self.unread) end
   local result = result_of(run)
   if not run.resumed_step then run:tell(header.lines(self, self.layers, run.folder)) end

@@ -1,6 +1,7 @@
 -- run/reports.lua: the figures of epochs as records, and the best of them.
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local figures = require "icl.runs.figures"
 local metrics = require "icl.runs.metrics"
 local numbers = require "icl.internal.numbers"
 
@@ -10,23 +11,24 @@ Reports.__index = Reports
 -- Which figure is the best, in the order in which they are looked for.
 local usual = { "val.top1", "test.top1", "val.loss", "test.loss" }
 
--- Is a smaller one better?
-local function is_loss(name)
-  return name:match "[^.]+$":find "loss" ~= nil or name:match "[^.]+$":find "error" ~= nil
-end
-
 local function figure(record, name)
   local set, key = name:match "^([^.]+)%.(.+)$"
   return record[set] and record[set][key]
 end
 
--- reports.new(name, best, latest): name: the figure that decides, or nil; best: what was reached before, and latest:
--- the last record, or nil. The field `latest` has the figures of all records of its epoch.
-local function new(name, best, latest)
-  if name ~= nil and not (type(name) == "string" and name:find "^[^.]+%..+$") then
+-- reports.new(wanted, best, latest): wanted: the figure that decides, its name or { figure = name, mode = "min" or "max"
+-- }, or nil; best: what was reached before, and latest: the last record, or nil. The field `latest` has the figures of
+-- all records of its epoch.
+local function new(wanted, best, latest)
+  local name, mode = wanted, nil
+  if type(wanted) == "table" then
+    local given = arguments.options("icl.run: best", wanted, {}, { "figure", "mode" })
+    name, mode = given.figure, given.mode and arguments.choice("icl.run: best: mode", given.mode, { "min", "max" })
+  end
+  if wanted ~= nil and not (type(name) == "string" and name:find "^[^.]+%..+$") then
     fail("icl.run: best is %s; it is a figure of reports, such as test.top1", arguments.described(name))
   end
-  return setmetatable({ name = name, best = best, latest = latest }, Reports)
+  return setmetatable({ name = name, mode = mode, best = best, latest = latest }, Reports)
 end
 
 local function check_name(name, value)
@@ -74,9 +76,9 @@ local function compare(self, run, record)
   if self.name and not value then miss(self, run, record) end
   if not value or value ~= value then return end
   local best = self.best
-  local better = not best or best.name ~= name or (is_loss(name) and value < best.value)
-    or (not is_loss(name) and value > best.value)
-  if better then self.best, self.improved = { name = name, value = value, epoch = record.epoch }, true end
+  if not best or best.name ~= name or figures.is_better(name, value, best.value, self.mode) then
+    self.best, self.improved = { name = name, value = value, epoch = record.epoch }, true
+  end
 end
 
 -- reports:add(run, figures) -> the record of a report, as sinks are given it.

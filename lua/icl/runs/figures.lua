@@ -64,10 +64,25 @@ function figures.title(name)
   return ("%s, %s"):format(figures.field_title(field), figures.set_title(set))
 end
 
--- figures.is_better(name, a, b) -> is the figure a better than b?
-function figures.is_better(name, a, b)
-  if figures.is_share(name) then return a > b end
-  return a < b
+-- What stands in the names of figures of which a smaller one is better.
+local smaller = { "loss", "error", "nll", "perplexity", "penalty", "entropy", "divergence", "distance", "^mse", "^rmse",
+                  "^mae", "^ece", "^fpr", "^fnr" }
+
+-- figures.mode(name) -> "min" where a smaller figure of this name is better: one whose field has loss, error, nll,
+-- perplexity, penalty, entropy, divergence or distance in its name, or begins with mse, rmse, mae, ece, fpr or fnr;
+-- "max" for all others.
+function figures.mode(name)
+  local field = name:match "[^.]+$" or name
+  for _, pattern in ipairs(smaller) do
+    if field:find(pattern) then return "min" end
+  end
+  return "max"
+end
+
+-- figures.is_better(name, a, b [, mode]) -> is the figure a better than b? mode: that of its name unless it is given.
+function figures.is_better(name, a, b, mode)
+  if (mode or figures.mode(name)) == "min" then return a < b end
+  return a > b
 end
 
 -- figures.series(reports, name) -> list of epochs, list of values: of the reports that have the figure.
