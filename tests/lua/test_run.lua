@@ -504,7 +504,7 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
   check.equal(icl.runs.figures.best(reports, "val.f1").epoch, 2)
   check.raises(function() icl.run { best = { figure = "val.cost", mode = "less" } } end, "best: mode is less")
   check.raises(function() icl.run { best = { mode = "min" } } end, "icl.run: best is ")
-  check.raises(function() icl.run { best = "f1" } end, "icl.run: best is f1; it is a figure of reports")
+  check.raises(function() icl.run { best = "f1" } end, "icl.run: best is 'f1'; it is a figure of reports")
 end)
 
 check("what a run is told must have its form", function()
