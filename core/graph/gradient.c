@@ -30,7 +30,7 @@ static bool append(list *l, icl__node *node) {
 static void follow(icl_engine *engine) {
   for (int i = 0; i < engine->recorded; i++) {
     icl__node *node = engine->record[i];
-    if (node->plain || !icl__op(node->op)->grad)
+    if (!icl__has_gradient(node))
       continue;
     for (int k = 0; k < node->inputs; k++)
       node->needs_grad |= node->in[k]->needs_grad;
@@ -58,6 +58,11 @@ static icl_status ask(icl_engine *engine, int count, icl_tensor *const *with_res
 
 /* ---- the pass ---- */
 
+/* Does no gradient go through it? */
+static bool is_leaf(const icl__node *node) {
+  return node->op == ICL__OP_state || node->op == ICL__OP_detach || node->plain;
+}
+
 /* Collects what `loss` depends on; breadth first, since networks are deep. */
 static icl_status collect(icl__gradient *pass, icl__node *loss) {
   uint64_t mark = icl__engine_mark(pass->engine);
@@ -66,7 +71,7 @@ static icl_status collect(icl__gradient *pass, icl__node *loss) {
   bool ok = append(&found, loss);
   for (size_t next = 0; ok && next < found.count; next++) {
     icl__node *node = found.node[next];
-    if (node->op == ICL__OP_state || node->op == ICL__OP_detach || node->plain)
+    if (is_leaf(node))
       continue;
     for (int i = 0; ok && i < node->inputs; i++) {
       icl__node *in = node->in[i];
@@ -86,6 +91,24 @@ static int by_id(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+/* Leaves out of the pass what does not depend on what is asked for, of which nobody would use the gradient, and which
+ * may be the function whose gradient is being computed. The nodes are in the order of their ids. */
+static void prune(icl__gradient *pass, int count, icl_tensor *const *with_respect_to) {
+  uint64_t mark = icl__engine_mark(pass->engine);
+  int kept = 0;
+  for (int i = 0; i < count; i++)
+    with_respect_to[i]->mark = mark;
+  for (int i = 0; i < pass->nodes; i++) {
+    icl__node *node = pass->node[i];
+    for (int k = 0; !is_leaf(node) && k < node->inputs; k++)
+      if (node->in[k]->needs_grad && node->in[k]->mark == mark)
+        node->mark = mark;
+    if (node->mark == mark)
+      pass->node[kept++] = node;
+  }
+  pass->nodes = kept;
+}
+
 static icl_status prepare(icl__gradient *pass, icl__node *loss, const char *name) {
   if (icl__node_count(loss) != 1) {
     char text[ICL__SHAPE_TEXT];
@@ -94,7 +117,9 @@ static icl_status prepare(icl__gradient *pass, icl__node *loss, const char *name
   }
   if (!loss->needs_grad)
     return icl__fail(ICL_EINVAL, "%s: the loss (%s) depends on nothing that is trained%s", name, icl_tensor_op(loss),
-                     loss->dropped ? "; its step has ended" : "");
+                     loss->dropped ? "; its step has ended"
+                     : loss->plain ? "; it was computed in icl.no_grad, or in a pass that records no gradients"
+                                   : "");
   ICL__TRY(collect(pass, loss));
   qsort(pass->node, (size_t)pass->nodes, sizeof(icl__node *), by_id);
   pass->given = icl__calloc((size_t)pass->nodes, sizeof *pass->given);
@@ -239,6 +264,8 @@ icl_status icl_gradient(icl_tensor *loss, int count, icl_tensor *const *with_res
   if (status == ICL_OK)
     status = prepare(&pass, loss, "gradient");
   if (status == ICL_OK)
+    prune(&pass, count, with_respect_to);
+  if (status == ICL_OK && pass.nodes)
     status = walk(&pass, loss, NULL);
   for (int i = 0; i < count && status == ICL_OK; i++) {
     int at = icl__gradient_find(&pass, with_respect_to[i]);

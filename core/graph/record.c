@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "ops/attributes.h"
+#include "ops/formula.h"
 
 icl__node *icl__node_new(icl_engine *engine) {
   icl__node *node = engine->free_nodes;
@@ -131,15 +132,14 @@ icl_status icl__record(icl_engine *engine, int op, int inputs, icl__node *const 
   node->op = (uint16_t)op;
   if (attr)
     node->attr = *attr;
-  const icl_op *info = icl__op(op);
   node->inputs = (uint8_t)inputs;
   for (int i = 0; i < node->inputs; i++) {
     node->in[i] = icl_tensor_retain(in[i]);
     node->needs_grad |= in[i]->needs_grad;
   }
   node->plain = engine->no_gradient > 0;
-  node->needs_grad = node->needs_grad && info->grad && !node->plain;
   icl_status status = icl__infer(node);
+  node->needs_grad = node->needs_grad && icl__has_gradient(node);
   if (status == ICL_OK && op == ICL__OP_all_reduce && engine->policy.ranks == 1) {
     *result = icl_tensor_retain(in[0]);
     icl_tensor_release(node);

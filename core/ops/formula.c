@@ -82,8 +82,14 @@ icl__node *icl__g_sum_rows(icl__gradient *pass, icl__node *x) {
 
 bool icl__wants(const icl__node *y, int i) { return y->in[i]->needs_grad; }
 
+bool icl__has_gradient(const icl__node *y) {
+  return !y->plain && icl__op(y->op)->grad && icl__is_float((icl_dtype)y->dtype);
+}
+
 /* By id and not by a mark on the node: a formula may run a pass of its own. */
 int icl__gradient_find(const icl__gradient *pass, const icl__node *node) {
+  if (!pass->nodes)
+    return -1;
   int low = 0, high = pass->nodes - 1;
   while (low < high) {
     int middle = (low + high) / 2;

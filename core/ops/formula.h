@@ -37,6 +37,8 @@ struct icl__gradient {
 
 /* Does input i of y need a gradient? */
 bool icl__wants(const icl__node *y, int i);
+/* Can a gradient go through y? None goes through whole numbers and truth values. */
+bool icl__has_gradient(const icl__node *y);
 /* Hands over the gradient of input i of y; the caller keeps its reference. The shape is summed to the input's shape
  * first, and the dtype cast to the input's, where they differ. */
 icl_status icl__give(icl__gradient *pass, icl__node *y, int i, icl__node *gradient);

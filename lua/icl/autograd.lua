@@ -54,7 +54,8 @@ local function select_gradients(gradients, given, places)
 end
 
 -- icl.autograd.define { forward =, backward = } -> a function.
--- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call.
+-- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call. In a second
+-- derivative what ctx keeps of them is constant too, so that it lacks what backward computes from the arguments.
 -- backward(ctx, g) gets the gradient of that tensor and returns one gradient for each argument in order; nil for
 -- numbers and for arguments without a gradient, which may be left out at the end where the argument depends on nothing
 -- that has one. Both record ordinary ops.

@@ -182,4 +182,41 @@ check("the slope of elu far below 0 has digits in every dtype", function()
   end
 end)
 
+check("backward may take a gradient of its own, of what does not lead back to it", function()
+  local twice = icl.autograd.define {
+    forward = function(ctx, x)
+      ctx.x = x
+      return x * 2
+    end,
+    backward = function(ctx, g)
+      local x = ctx.x:detach():requires_grad()
+      return icl.grad((x * 2 * g):sum(), { x })[1]
+    end,
+  }
+  local x = icl.tensor({ 0.1, 0.2 }):requires_grad()
+  local own, plain = icl.grad(twice(x):tanh():sum(), { x })[1], icl.grad((x * 2):tanh():sum(), { x })[1]
+  for i = 1, 2 do check.near(own:totable()[i], plain:totable()[i], 1e-6) end
+end)
+
+check("no gradient goes through whole numbers and truth values", function()
+  local x = icl.tensor({ 1.6, 2.6, -3.2 }):requires_grad()
+  for _, dtype in ipairs { "i64", "i32", "u8", "bool" } do
+    local whole = x:cast(dtype):float()
+    check.raises(function() icl.grad(whole:sum(), { x }) end, "depends on nothing that is trained")
+    local values, gradient = whole:totable(), icl.grad((whole * x):sum(), { x })[1]:totable()
+    for i = 1, 3 do check.equal(gradient[i], values[i]) end
+  end
+  icl.step(function()
+    local y = icl.tensor { 1.5, 2.5 } * 2
+    local loss = (y:cast "i64":float() * y):sum()
+    check.equal(table.concat(icl.grad(loss, { y })[1]:keep():totable(), " "), "3.0 5.0")
+  end)
+end)
+
+check("a loss that was computed without gradients says so", function()
+  local x = icl.tensor({ 1.5 }):requires_grad()
+  local loss = icl.no_grad(function() return x:sum() end)
+  check.raises(function() icl.grad(loss, { x }) end, "nothing that is trained; it was computed in icl.no_grad")
+end)
+
 check.close()
