@@ -364,7 +364,66 @@ def loaders_that_did_not_vary_must_not():
     for loop, first in ((1, 1), (2, 1)):
       name = f"fixed-{loop}"
       equal(here.icl("varying.lua", "--output", name, "--save-every", "1step", EXIT="3", LOOP=str(loop)).returncode, 9)
-      contains(failure(here.icl("varying.lua", "--resume", name, COUNT="12"), 2), f"images of loop {first} was 8 and is 12")
+      ended = here.icl("varying.lua", "--resume", name, COUNT="12")
+      contains(failure(ended, 2), f"images of loop {first} was 8 and is 12")
+
+
+# A training that thaws a layer behind epoch 2, with a loss that learns a temperature; it ends in step STEP. With OWN
+# its optimizer and metric cannot be kept.
+THAWING = """
+local icl = require "icl"
+local nn = icl.nn
+local opt = icl.options "thawing" : include(icl.options.data, icl.options.training, icl.options.runtime) : parse(arg)
+local images, labels = {}, {}
+for i = 1, 32 do images[i], labels[i] = { { { 7 * i }, { i * i % 97 } } }, i % 3 end
+local set = icl.data.set { images = icl.tensor(images, { dtype = "u8" }), classes = 3, mean = { 0.5 }, std = { 0.3 },
+                           labels = icl.tensor(labels, { dtype = "i64" }) }
+local model = nn.sequential { nn.flatten(), nn.linear(2, 5), nn.relu(), nn.linear(5, 3) }
+local Loss = nn.layer "tempered"
+function Loss:init() self:parameter("temperature", 1.5) end
+function Loss:forward(logits, target) return icl.loss.cross_entropy(logits / self.temperature, target) end
+local loss, own = Loss(), os.getenv "OWN"
+model[2]:freeze()
+local optimizer = icl.optim.sgd { { name = "model", parameters = model:named_parameters() },
+                                  { name = "loss", parameters = loss:named_parameters() } }
+local metric = { update = function() end, value = function() return 1 end, reset = function() end }
+function metric:clone() return self end
+local result = icl.fit {
+  model = model, train = set, test = set, options = opt, loss = loss,
+  optimizer = own and { step = function(_, rate) optimizer:step(rate) end } or optimizer,
+  metrics = own and { own = metric },
+  on_step = function(run) if run.step == tonumber(os.getenv "STEP") then error "as was asked for" end end,
+  on_epoch = function(run) if run.epoch == 2 then model[2]:freeze(false) end end,
+}
+print(("%.9g %.9g"):format(result.test.loss, loss.temperature:item()))
+"""
+
+
+@test
+def what_is_trained_goes_on():
+  with place() as here:
+    here.write("thawing.lua", THAWING)
+    words = ("thawing.lua", "--epochs", "4", "--batch-size", "8")
+    whole = success(here.icl(*words, "--output", "none")).splitlines()[-1]
+    for step in (7, 9, 14):
+      name = f"at-{step}"
+      ended = here.icl(*words, "--output", name, "--save-every", "1step", STEP=str(step))
+      contains(failure(ended, 1), "as was asked for")
+      output = success(here.icl("thawing.lua", "--resume", name))
+      contains(output, "Goes on from")
+      lacks(output, "Warning")
+      equal(output.splitlines()[-1], whole, name)
+
+
+@test
+def what_cannot_be_kept_is_told():
+  with place() as here:
+    here.write("thawing.lua", THAWING)
+    words = ("thawing.lua", "--epochs", "1", "--batch-size", "8", "--output")
+    output = success(here.icl(*words, "a", OWN="1"))
+    contains(output, "Warning: the optimizer has no named_states(), so that checkpoints lack what it remembers",
+             "Warning: the metric own has no named_states()")
+    lacks(success(here.icl(*words, "none", OWN="1")), "Warning")
 
 
 close()

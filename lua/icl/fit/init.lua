@@ -195,15 +195,32 @@ local function sums_of(self)
   end }
 end
 
--- What a checkpoint holds. An optimizer or schedule of one's own may be a bare function, of which nothing can be kept.
+local function can_be_kept(thing)
+  return type(thing) == "table" and (thing.named_states or checkpoint.has_settings(thing))
+end
+
+-- What a checkpoint holds. An optimizer, schedule or loss of one's own may be one of which nothing can be kept.
 local function kept_of(self)
   local kept = { model = self.model, ema = self.ema, metrics = #self.of_epoch > 0 and sums_of(self) or nil,
                  scaler = self.scaler.options.enabled and self.scaler or nil }
-  for _, name in ipairs { "optimizer", "schedule" } do
-    local thing = self[name]
-    if type(thing) == "table" and (thing.named_states or checkpoint.has_settings(thing)) then kept[name] = thing end
+  for name, thing in pairs { optimizer = self.optimizer, schedule = self.schedule, loss = self.criterion } do
+    if can_be_kept(thing) then kept[name] = thing end
   end
   return kept
+end
+
+-- Warnings of what begins anew where a run goes on, since it cannot be kept.
+local function tell_unkept(self, run)
+  if not run.folder then return end
+  local things = {}
+  if not can_be_kept(self.optimizer) then things[1] = "the optimizer" end
+  for _, entry in ipairs(self.of_epoch) do
+    if not entry.metric.named_states then things[#things + 1] = "the metric " .. entry.name end
+  end
+  for _, thing in ipairs(things) do
+    run:warn(("%s has no named_states(), so that checkpoints lack what it remembers: a run that goes on begins it anew")
+      :format(thing))
+  end
 end
 
 local function run_of(self, given)
@@ -244,6 +261,7 @@ local function fit(given, ...)
   local self = prepare(given)
   local run = run_of(self, given)
   if self.unread then run:warn(self.unread) end
+  tell_unkept(self, run)
   local result = result_of(run)
   if not run.resumed_step then run:tell(header.lines(self, self.layers, run.folder)) end
   if self.options.val_first and not run.resumed_step then

@@ -13,7 +13,8 @@
 --   local matrix = confusion:value()                            -- confusion:reset() begins anew
 --
 -- A metric of one's own is a table with update(self, logits, target), value(self), reset(self) and clone(self); and
--- merge(self), if several processes can put together what each found.
+-- merge(self), if several processes can put together what each found; and named_states(self), as a module has, if a
+-- run that goes on in the middle of an epoch is to know what it took in before.
 local core = require "icl.core"
 local calibration_error = require "icl.metrics.calibration"
 local confusion = require "icl.metrics.confusion"

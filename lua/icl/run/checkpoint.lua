@@ -60,6 +60,27 @@ local function state_of(run)
   }
 end
 
+-- The parameters of modules that are kept, as a list of { name =, state = }.
+local function parameters_of(kept)
+  local list = {}
+  for _, name in ipairs(arguments.names(kept)) do
+    local thing = kept[name]
+    for _, entry in ipairs(thing.named_parameters and thing:named_parameters() or {}) do
+      list[#list + 1] = { name = name .. "." .. entry.name, state = entry.state }
+    end
+  end
+  return list
+end
+
+-- The names of those that are not trained.
+local function frozen_of(run)
+  local names = {}
+  for _, parameter in ipairs(parameters_of(run.kept)) do
+    if not parameter.state.trainable then names[#names + 1] = parameter.name end
+  end
+  return names
+end
+
 local function contents(run)
   local list, settings = {}, {}
   for _, name in ipairs(arguments.names(run.kept)) do
@@ -70,7 +91,7 @@ local function contents(run)
     if checkpoint.has_settings(thing) then settings[name] = thing:settings() end
   end
   local about, constants = description.of(run), nil
-  about.state, about.settings = state_of(run), settings
+  about.state, about.settings, about.frozen = state_of(run), settings, frozen_of(run)
   about.network, constants = description.network(run)
   for _, item in ipairs(constants) do list[#list + 1] = { name = "model." .. item.name, tensor = item.tensor } end
   return list, { format = "pt", icl = json.encode(about) }
@@ -249,6 +270,13 @@ local function load_kept(run, before, anyway)
   differ(run, before.path, differences, anyway)
 end
 
+-- Freezes the parameters that were frozen, and no others.
+local function freeze_again(run, frozen)
+  local set = {}
+  for _, name in ipairs(frozen) do set[name] = true end
+  for _, parameter in ipairs(parameters_of(run.kept)) do parameter.state:freeze(set[parameter.name] == true) end
+end
+
 -- checkpoint.restore(run, before, anyway): the run as it was in a checkpoint that was opened. What differs is an error,
 -- or with `anyway` a note.
 function checkpoint.restore(run, before, anyway)
@@ -262,6 +290,7 @@ function checkpoint.restore(run, before, anyway)
   end
   differ(run, before.path, differences, anyway)
   load_kept(run, before, anyway)
+  if before.about.frozen and not anyway then freeze_again(run, before.about.frozen) end
   run.name = state.name
   run.epoch, run.step, run.seconds, run.memory = state.epoch, state.step, state.seconds, state.memory
   run.steps_per_epoch = state.steps_per_epoch

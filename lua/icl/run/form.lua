@@ -75,7 +75,7 @@ local of_state = {
 local of_file = {
   icl = is.string, build = is.string, threads = is.count, shares = optional(is.count),
   processes = optional(is.count), seed = is.integer,
-  settings = names_to(is.table), figures = optional(is.table),
+  settings = names_to(is.table), figures = optional(is.table), frozen = optional(list_of(is.string)),
 }
 
 local function first_wrong(value, checks, what)

@@ -16,9 +16,9 @@ local function figure(record, name)
   return record[set] and record[set][key]
 end
 
--- reports.new(wanted, best, latest): wanted: the figure that decides, its name or { figure = name, mode = "min" or "max"
--- }, or nil; best: what was reached before, and latest: the last record, or nil. The field `latest` has the figures of
--- all records of its epoch.
+-- reports.new(wanted, best, latest): wanted: the figure that decides, its name or { figure = name, mode = "min" or
+-- "max" }, or nil; best: what was reached before, and latest: the last record, or nil. The field `latest` has the
+-- figures of all records of its epoch.
 local function new(wanted, best, latest)
   local name, mode = wanted, nil
   if type(wanted) == "table" then
