@@ -426,4 +426,26 @@ def what_cannot_be_kept_is_told():
     lacks(success(here.icl(*words, "none", OWN="1")), "Warning")
 
 
+@test
+def the_model_is_kept_under_its_name():
+  with place() as here:
+    here.write("kept.lua", """local icl = require "icl"
+      local opt = icl.options "x" : include(icl.options.runtime) : parse(arg)
+      local m = icl.nn.linear(1, 1)
+      local o = icl.optim.sgd(m, { momentum = 0.9 })
+      local how = { { model = m, keep = { m = m, o = o } }, { model = m, keep = { o = o } }, { model = m },
+                    { keep = { m = m, o = o } } }
+      local given = how[tonumber(os.getenv "HOW")]
+      given.options = opt
+      local run = icl.run(given)
+      for epoch in run:epochs() do end""")
+    for how in ("1", "2", "3"):
+      output = success(here.icl("kept.lua", "--output", how, HOW=how))
+      lacks(output, "weights.safetensors")
+      assert os.path.exists(here / how + "/weights.safetensors")
+      contains(success(here.icl("kept.lua", "--resume", how, HOW=how)), "Goes on from")
+    contains(success(here.icl("kept.lua", "--output", "4", HOW="4")), "Note: there will be no weights.safetensors")
+    assert not os.path.exists(here / "4/weights.safetensors")
+
+
 close()

@@ -45,19 +45,37 @@ local others = { "quiet", "model", "keep", "output", "resume", "options", "sinks
 
 local has_settings = checkpoint.has_settings
 
--- What is kept: the table `keep`, or the model alone.
-local function check_kept(options)
-  local kept = options.keep or { model = options.model }
-  arguments.typed("icl.run: keep", kept, "table", "a table of what is kept, by name")
-  for name, thing in pairs(kept) do
-    if type(name) ~= "string" or name:find "[^%w_]" then
-      fail("icl.run: keep: %s is no name; it is written { model = model, optimizer = optimizer }", tostring(name))
-    elseif type(thing) ~= "table" or not (thing.named_states or has_settings(thing)) then
-      fail("icl.run: keep: %s is %s; it takes what has named_states() or settings(): a model, an optimizer, a schedule",
-        name, arguments.described(thing))
-    end
+local function check_kept(name, thing)
+  if type(name) ~= "string" or name:find "[^%w_]" then
+    fail("icl.run: keep: %s is no name; it is written { model = model, optimizer = optimizer }", tostring(name))
+  elseif type(thing) ~= "table" or not (thing.named_states or has_settings(thing)) then
+    fail("icl.run: keep: %s is %s; it takes what has named_states() or settings(): a model, an optimizer, a schedule",
+      name, arguments.described(thing))
+  end
+end
+
+-- What is kept, by name: the table `keep`, and the model, which has the name `model`: under that evaluation finds it.
+local function kept_of(options)
+  local model, kept = options.model, {}
+  for name, thing in pairs(arguments.typed("icl.run: keep", options.keep or {}, "table", "a table of things by name")) do
+    check_kept(name, thing)
+    if options.keep.model ~= nil or thing ~= model then kept[name] = thing end
+  end
+  if kept.model == nil and model ~= nil then
+    check_kept("model", model)
+    kept.model = model
   end
   return kept
+end
+
+-- A note about a run of which no file of weights will be written.
+local function tell_of_weights(run)
+  if not run.folder or run.kept.model then return end
+  for _, thing in pairs(run.kept) do
+    if thing.named_parameters then
+      return run:line "Note: there will be no weights.safetensors, since none of what is kept is named model"
+    end
+  end
 end
 
 local function check_others(options)
@@ -88,7 +106,7 @@ local function begin(given)
   local when_saved = saver.plan(options)
   local name = places.name "run"
   local self = setmetatable({
-    model = options.model, kept = check_kept(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
+    model = options.model, kept = kept_of(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
     last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1), place = name, loops = {}, entered = 0,
     memory = {}, changes = {}, seconds = 0, began = core.clock(), loaders = {},
     options = options.options,
@@ -112,6 +130,7 @@ local function begin(given)
   elseif before then
     self:line(("Note: the run in %s ended before its first save; it begins anew"):format(before.folder))
   end
+  tell_of_weights(self)
   return self
 end
 
@@ -123,19 +142,19 @@ end
 -- icl.run { epochs = 1, model =, keep = { name = thing }, output =, resume =, ... } -> a run.
 --
 -- model: in training mode in each pass over a training loader, in evaluation mode in others. keep: what a checkpoint
--- holds, things with named_states() (models, optimizers, averages) or settings() (schedules); the model alone unless it
--- is given. output: the folder for what the run writes; none unless given, and "" is the next free one of
--- runs/NAME/NNN. resume: a folder of a run that goes on here, or one of its checkpoints; `output` is that folder then
--- unless it is given. resume_anyway = true goes on where something differs. save_every = "10 min", "2 epochs" or "500
--- steps": how often the state is saved, besides at the end, at signals, and where the best figure improved; saves by
--- epochs have files of their own, of which the last keep_epochs stay (0: all). best: the figure of reports that
--- decides, "test.top1" or { figure = "val.cost", mode = "min" }, where a larger one is better ("max") unless its name
--- is one of icl.runs.figures.mode, such as a loss; otherwise top1 or else loss of val or else test. options: the
--- options of a command line, for what is not given of epochs, output, resume, resume_anyway, save_every and keep_epochs
--- (--keep), and for the folder's options.lua, which has those that were parsed last unless given; those that nothing
--- has read behind the first epoch are told, since they have no effect. sinks: a list of things that are told what
--- happens, see lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is shown, as in a run
--- without output and without a command line.
+-- holds, things with named_states() (models, optimizers, averages) or settings() (schedules), and always the model,
+-- which has the name `model` there. output: the folder for what the run writes; none unless given, and "" is the next
+-- free one of runs/NAME/NNN. resume: a folder of a run that goes on here, or one of its checkpoints; `output` is that
+-- folder then unless it is given. resume_anyway = true goes on where something differs. save_every = "10 min", "2
+-- epochs" or "500 steps": how often the state is saved, besides at the end, at signals, and where the best figure
+-- improved; saves by epochs have files of their own, of which the last keep_epochs stay (0: all). best: the figure of
+-- reports that decides, "test.top1" or { figure = "val.cost", mode = "min" }, where a larger one is better ("max")
+-- unless its name is one of icl.runs.figures.mode, such as a loss; otherwise top1 or else loss of val or else test.
+-- options: the options of a command line, for what is not given of epochs, output, resume, resume_anyway, save_every
+-- and keep_epochs (--keep), and for the folder's options.lua, which has those that were parsed last unless given; those
+-- that nothing has read behind the first epoch are told, since they have no effect. sinks: a list of things that are
+-- told what happens, see lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is shown, as
+-- in a run without output and without a command line.
 --
 -- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
 -- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table
