@@ -85,6 +85,13 @@ static int step_memory(lua_State *L) {
   return 1;
 }
 
+/* step_wastes_gradients() -> did states get gradients in this step so far of which none was used? */
+static int step_wastes_gradients(lua_State *L) {
+  const icl_engine *engine = icl__lua_engine_or_null(L);
+  lua_pushboolean(L, engine && icl_step_wastes_gradients(engine));
+  return 1;
+}
+
 static int in_step(lua_State *L) {
   lua_pushboolean(L, is_open(L));
   return 1;
@@ -166,6 +173,7 @@ void icl__lua_step_functions(lua_State *L) {
       {"step_end", step_end},
       {"step_cancel", step_cancel},
       {"step_memory", step_memory},
+      {"step_wastes_gradients", step_wastes_gradients},
       {"refuse_suspended", refuse},
       {"in_step", in_step},
       {"set_group", set_group},

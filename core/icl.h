@@ -273,6 +273,8 @@ icl_status icl_step_begin(icl_engine *engine);
 icl_status icl_step_end(icl_engine *engine);
 void icl_step_cancel(icl_engine *engine);
 bool icl_in_step(const icl_engine *engine);
+/* Has the open step given gradients to states, and has nobody asked for one? */
+bool icl_step_wastes_gradients(const icl_engine *engine);
 /* Bytes of working memory that ending the step now would take: activations, gradients, scratch of the kernels. Nothing
  * is evaluated, and the step goes on. 0 on devices that do not plan ("ref"). */
 icl_status icl_step_memory(icl_engine *engine, size_t *bytes);

@@ -44,7 +44,8 @@ struct icl_engine {
   icl__node *free_nodes;
 
   bool in_step;
-  uint64_t step_id; /* the last node id before the step */
+  bool used_gradients; /* did anyone ask for a gradient of a state in this step? */
+  uint64_t step_id;    /* the last node id before the step */
   int recorded;
   size_t record_capacity;
   icl__node **record; /* nodes of the step in order; one reference each */

@@ -335,6 +335,7 @@ icl_status icl_state_gradient(icl_state *state, icl_tensor **result) {
     ICL__TRY(status);
     state->summed = state->gradients;
   }
+  state->engine->used_gradients |= state->sum != NULL;
   *result = state->sum ? icl_tensor_retain(state->sum) : NULL;
   return ICL_OK;
 }

@@ -17,9 +17,18 @@ icl_status icl_step_begin(icl_engine *engine) {
     icl__state_reset(engine->touched);
   engine->in_step = true;
   engine->flags = 0;
-  engine->uses_flags = engine->sent_flags = false;
+  engine->uses_flags = engine->sent_flags = engine->used_gradients = false;
   engine->step_id = engine->next_id;
   return ICL_OK;
+}
+
+bool icl_step_wastes_gradients(const icl_engine *engine) {
+  if (engine->used_gradients)
+    return false;
+  for (const icl_state *state = engine->touched; state; state = state->next)
+    if (state->gradients)
+      return true;
+  return false;
 }
 
 /* Cuts history and lets go of everything the step recorded. */

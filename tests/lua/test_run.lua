@@ -484,6 +484,47 @@ check("options of a command line say what a run is not given, and which of them 
   check.equal(#lines, 1)
 end)
 
+check("gradients that nobody uses in a pass are told, once", function()
+  local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(64, 4) }
+  local optimizer = icl.optim.sgd(model)
+  local function warnings(body)
+    local lines = {}
+    local sink = { line = function(_, text) lines[#lines + 1] = text end }
+    local run = icl.run { model = model, quiet = true, sinks = { sink } }
+    for batch in run:batches(loader(true)) do
+      body(run, batch, icl.loss.cross_entropy(model(batch.image), batch.target))
+    end
+    return table.concat(lines, "\n")
+  end
+  check.equal(warnings(function(run, _, loss)
+    loss:backward()
+    if run.step == 2 then optimizer:step(0.1) end
+  end), "Warning: step 0 computed gradients and no optimizer used them: they end with the pass, and do not add up over "
+    .. "passes; the parts of a large batch belong into one pass, in a loop over batch:chunks(n)")
+  local used = {
+    function(_, _, loss)
+      loss:backward()
+      optimizer:step(0.1)
+    end,
+    function(_, _, loss)
+      loss:backward()
+      for _, w in ipairs(model:parameters()) do w:write(w - 0.1 * w.grad) end
+    end,
+    function(_, _, loss)
+      loss:backward()
+      for _, w in ipairs(model:parameters()) do w:clear_grad() end
+    end,
+    function(_, batch, _)
+      for _, part in ipairs(batch:chunks(2)) do
+        (icl.loss.cross_entropy(model(part.image), part.target) / 2):backward()
+      end
+      optimizer:step(0.1)
+    end,
+    function() end,
+  }
+  for _, body in ipairs(used) do check.equal(warnings(body), "") end
+end)
+
 check("the best figure is the largest, or the smallest of a loss, an error or by its mode", function()
   local function best_epoch(best, values)
     local run = icl.run { epochs = #values, best = best, quiet = true }

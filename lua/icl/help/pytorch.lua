@@ -25,6 +25,8 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
                       label_smoothing=0.1                smoothing = 0.1
   a step              opt.zero_grad(); loss.backward();  icl.step(function() ... loss:backward()
                       opt.step()                         optimizer:step(0.1) end); gradients are used up by the step
+  accumulation        backward() in several passes       for _, part in ipairs(batch:chunks(4)) do in one pass; gradients
+                                                         add up in it, and end with it
   learning rate       in the optimizer                   given to each step: optimizer:step(schedule(run.step))
   milestones          MultiStepLR                        the first update behind a milestone has the old rate still
   SGD                 no momentum unless it is given     icl.optim.sgd: momentum 0.9, nesterov = true unless given

@@ -67,13 +67,24 @@ local function finish(loop)
   loop.record.finished, loop.record.goes_on, loop.record.done = loop.loader.batches, false, true
 end
 
+-- A warning, once a run, where a pass has gradients that nobody used: they end with it.
+local function tell_of_waste(run)
+  if run.told_waste or not core.step_wastes_gradients() then return end
+  run.told_waste = true
+  run:warn(("step %d computed gradients and no optimizer used them: they end with the pass, and do not add up over "
+    .. "passes; the parts of a large batch belong into one pass, in a loop over batch:chunks(n)"):format(run.step))
+end
+
 -- Ends the step of a pass: evaluates it, reads what was logged. leaves: it is the last one of the loop, which the state
 -- that is saved behind it must know.
 local function commit(loop, leaves)
   if not loop.batch then return end
   local run = loop.run
   leave(loop)
-  if loop.training then signals.tell() end
+  if loop.training then
+    tell_of_waste(run)
+    signals.tell()
+  end
   core.step_end(loop)
   loop.open = false
   count(loop)
