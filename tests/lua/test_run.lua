@@ -525,6 +525,25 @@ check("gradients that nobody uses in a pass are told, once", function()
   for _, body in ipairs(used) do check.equal(warnings(body), "") end
 end)
 
+check("an evaluation gives layers back the modes that they had", function()
+  local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.batch_norm(64), icl.nn.linear(64, 4) }
+  model[2]:eval()
+  local run, modes = icl.run { epochs = 2, model = model, quiet = true }, {}
+  local function note() modes[#modes + 1] = ("%s %s"):format(model.training, model[2].training) end
+  for _ in run:epochs() do
+    for _ in run:batches(loader(true)) do note() break end
+    for _ in run:batches(loader(false)) do note() break end
+    note()
+  end
+  local once = "true false, false false, true false"
+  check.equal(table.concat(modes, ", "), once .. ", " .. once)
+  pcall(function()
+    for _ in run:batches(loader(false)) do error "x" end
+  end)
+  note()
+  check.equal(modes[#modes], "true false")
+end)
+
 check("the best figure is the largest, or the smallest of a loss, an error or by its mode", function()
   local function best_epoch(best, values)
     local run = icl.run { epochs = #values, best = best, quiet = true }

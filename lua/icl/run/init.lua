@@ -141,20 +141,20 @@ end
 
 -- icl.run { epochs = 1, model =, keep = { name = thing }, output =, resume =, ... } -> a run.
 --
--- model: in training mode in each pass over a training loader, in evaluation mode in others. keep: what a checkpoint
--- holds, things with named_states() (models, optimizers, averages) or settings() (schedules), and always the model,
--- which has the name `model` there. output: the folder for what the run writes; none unless given, and "" is the next
--- free one of runs/NAME/NNN. resume: a folder of a run that goes on here, or one of its checkpoints; `output` is that
--- folder then unless it is given. resume_anyway = true goes on where something differs. save_every = "10 min", "2
--- epochs" or "500 steps": how often the state is saved, besides at the end, at signals, and where the best figure
--- improved; saves by epochs have files of their own, of which the last keep_epochs stay (0: all). best: the figure of
--- reports that decides, "test.top1" or { figure = "val.cost", mode = "min" }, where a larger one is better ("max")
--- unless its name is one of icl.runs.figures.mode, such as a loss; otherwise top1 or else loss of val or else test.
--- options: the options of a command line, for what is not given of epochs, output, resume, resume_anyway, save_every
--- and keep_epochs (--keep), and for the folder's options.lua, which has those that were parsed last unless given; those
--- that nothing has read behind the first epoch are told, since they have no effect. sinks: a list of things that are
--- told what happens, see lua/icl/sinks; of several processes, those of the main one. quiet = true: nothing is shown, as
--- in a run without output and without a command line.
+-- model: in training mode in each pass over a training loader, in evaluation mode in others, behind which each layer
+-- has the mode again that it had. keep: what a checkpoint holds, things with named_states() (models, optimizers,
+-- averages) or settings() (schedules), and always the model, which has the name `model` there. output: the folder for
+-- what the run writes; none unless given, and "" is the next free one of runs/NAME/NNN. resume: a folder of a run that
+-- goes on here, or one of its checkpoints; `output` is that folder then unless it is given. resume_anyway = true goes
+-- on where something differs. save_every = "10 min", "2 epochs" or "500 steps": how often the state is saved, besides
+-- at the end, at signals, and where the best figure improved; saves by epochs have files of their own, of which the
+-- last keep_epochs stay (0: all). best: the figure of reports that decides, "test.top1" or { figure = "val.cost", mode
+-- = "min" }, where a larger one is better ("max") unless its name is one of icl.runs.figures.mode, such as a loss;
+-- otherwise top1 or else loss of val or else test. options: the options of a command line, for what is not given of
+-- epochs, output, resume, resume_anyway, save_every and keep_epochs (--keep), and for the folder's options.lua, which
+-- has those that were parsed last unless given; those that nothing has read behind the first epoch are told, since they
+-- have no effect. sinks: a list of things that are told what happens, see lua/icl/sinks; of several processes, those of
+-- the main one. quiet = true: nothing is shown, as in a run without output and without a command line.
 --
 -- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
 -- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table

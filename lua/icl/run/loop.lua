@@ -4,6 +4,7 @@
 -- loop, one that is entered with that record goes on behind the last pass that was finished.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local nn = require "icl.nn.module"
 local part = require "icl.internal.part"
 local places = require "icl.internal.places"
 local processes = require "icl.internal.processes"
@@ -120,6 +121,14 @@ local function join(loop, stop)
   if signal then signals.obey(signal) end
 end
 
+-- Puts the model into the mode of the loop. An evaluation gives all layers back the modes that they had, of which those
+-- of some may be others than the model's.
+local function set_mode(loop, model)
+  if not model or model.training == loop.training then return end
+  if not loop.training then loop.modes = nn.keep_modes { model } end
+  model:train(loop.training)
+end
+
 local function advance(loop)
   commit(loop)
   local index, number, decoded, fields
@@ -130,7 +139,7 @@ local function advance(loop)
     return nil
   end
   local run, training = loop.run, loop.training
-  if run.model and run.model.training ~= training then run.model:train(training) end
+  set_mode(loop, run.model)
   loop.ended = false  -- before what count() takes changes
   loop.number, loop.next_step = number, run.step + (training and 1 or 0)
   loop.open = not core.in_step()  -- otherwise the next line fails, and that step is not ours
@@ -152,6 +161,7 @@ end
 local loop_class = {
   __close = function(loop, failure)
     local stream <close> = loop.stream
+    local modes <close> = loop.modes
     local left = was_left(failure)
     if left and loop.open then commit(loop, true) else cancel(loop) end
     if left then finish(loop) end
