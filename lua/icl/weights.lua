@@ -273,9 +273,15 @@ function weights.load_state_dict(module, tensors, options)
   return differences
 end
 
--- weights.read(path) -> list of { name =, tensor = }, the weights in a file; of a checkpoint of a run those of its model.
+-- The file that a path stands for: of the folder of a run its weights.safetensors.
+local function file_of(path)
+  return core.file_kind(path) == "folder" and path:gsub("(.)/+$", "%1") .. "/weights.safetensors" or path
+end
+
+-- weights.read(path) -> list of { name =, tensor = }, the weights in a file, or of the run in a folder; of a checkpoint
+-- of a run those of its model.
 function weights.read(path)
-  local list, metadata = core.safetensors_read(path)
+  local list, metadata = core.safetensors_read(file_of(arguments.path("icl.weights.read", path)))
   local ok, about = pcall(core.json_decode, metadata.icl or "null")
   return ok and type(about) == "table" and about.state and weights.under("model", list) or list
 end
@@ -318,7 +324,7 @@ function weights.load(module, path, options, ...)
   arguments.path("load", path)
   options = arguments.options("load", options, { strict = true }, { "rename", "except", "names" })
   options.source = path
-  local whole, message = core.safetensors_verify(path)
+  local whole, message = core.safetensors_verify(file_of(path))
   if not whole then fail("%s", message) end
   return weights.load_state_dict(module, weights.read(path), options)
 end

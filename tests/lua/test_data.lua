@@ -111,6 +111,17 @@ check("functions are stages", function()
   check.raises(function() augment.chain { 5 } end, "stage 1 is 5; it must be a stage")
 end)
 
+check("what a chain puts into a batch is there when it is asked for", function()
+  local chain = augment.chain { augment.normalize {}, function(batch) batch.second = batch.image * 2 end }
+  for batch in data.loader(set, { batch_size = 4, chain = chain }):each() do
+    check.equal(batch.place, nil)
+    check.equal(batch.number, 1)
+    check.near(batch.second:mean():item(), 2 * batch.image:mean():item(), 1e-6)
+    check.equal(batch.third, nil)
+    break
+  end
+end)
+
 check("a constructor is no stage", function()
   local hint = "is the constructor of hflip; call it: augment.hflip {}"
   check.raises(function() augment.chain { augment.normalize {}, augment.hflip } end, "stage 2 " .. hint)

@@ -161,6 +161,23 @@ check("sequential takes layers, names and functions", function()
   refused("there is such a field already", { "forward", fc })
 end)
 
+check("table.remove and table.insert know lists", function()
+  local list = nn.list { nn.linear(1, 1), nn.linear(2, 2), nn.linear(3, 3) }
+  local first, second, third = list[1], list[2], list[3]
+  check.equal(table.remove(list, 1), first)
+  check.equal(#list, 2)
+  check.equal(list[1] == second and list[2] == third and list[3] == nil, true)
+  local names = {}
+  for i, entry in ipairs(list:named_parameters()) do names[i] = entry.name end
+  check.equal(table.concat(names, " "), "0.weight 0.bias 1.weight 1.bias")
+  check.equal(list:parameters()[1], second.weight)
+  check.equal(table.remove(list), third)
+  table.insert(list, 1, third)
+  check.equal(list[1] == third and list[2] == second and #list == 2, true)
+  check.raises(function() list[1] = nil end, "nn.list: entry 1 cannot be nil; table.remove%(list, 1%) takes it out")
+  check.raises(function() table.remove(nn.list { { "a", nn.relu() } }) end, "entry 1 is called a")
+end)
+
 check("lists of layers", function()
   local Many = nn.layer "many"
   function Many:init()
@@ -189,7 +206,7 @@ check("lists of layers", function()
   check.equal(net.layers[4].class_name, "sequential")
   check.equal(net.layers[-5], nil)
   check.raises(function() net.layers[6] = other end, "nn.list: there is no place 6; it has 4 entries, and 5 appends")
-  check.raises(function() net.layers[1] = nil end, "nn.list: entry 1 is nil")
+  check.raises(function() net.layers[1] = nil end, "nn.list: entry 1 cannot be nil")
   check.raises(function() net.layers(1) end, "list has no forward")
 end)
 

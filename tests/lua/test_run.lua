@@ -582,7 +582,10 @@ check("what a run is told must have its form", function()
     for batch in run:batches(icl.data.loader(set, { batch_size = 2, training = true })) do
       check.raises(function() run:log() end, "run:log: it takes a table { name = value }, not nil")
       check.raises(function() run:log { loss = "a" } end, "run:log: loss is 'a'; it must be a number")
-      check.raises(function() run:log { loss = batch.target:gt(0) } end, "run:log: loss is bool; loss:float%(%) is a number")
+      check.raises(function() run:log { loss = batch.target:gt(0):any() } end,
+        "run:log: loss is bool; loss:float%(%) is a number")
+      check.raises(function() run:log { loss = batch.target } end,
+        "run:log: loss is a tensor %(2%); it must have one element, such as its mean%(%)")
       break
     end
     run:report { test = { top1 = 0.5, loss = 1 } }

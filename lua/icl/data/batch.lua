@@ -2,7 +2,7 @@
 --
 -- It has index (i64, the numbers of its images), id (i64, what their draws go by: index where images come once an
 -- epoch), epoch, number (in the epoch, from 1) and, in a loop of icl.run, place (the name of the loop, for draws);
--- image and target are recorded when they are first asked for. A batch of an image folder has `decoded`, its images, or
+-- image, target and what the chain puts beside them are recorded when one of them is first asked for. A batch of an image folder has `decoded`, its images, or
 -- those of the whole that it is mixed with.
 --
 -- What mixes images takes partners from `all`, an index, whose ids are `all_ids`, in which the batch is at `positions`;
@@ -32,8 +32,11 @@ local function fetch(batch)
   batch.set = set
 end
 
+-- What a batch may lack; what else is asked for the chain has put there, or puts there now.
+local may_lack = { place = true, number = true }
+
 function Batch.__index(batch, key)
-  if key ~= "image" and key ~= "target" then return Batch[key] end
+  if Batch[key] ~= nil or may_lack[key] or rawget(batch, "set") then return Batch[key] end
   fetch(batch)
   stage.call("icl.data.loader: the chain", rawget(batch, "loader").chain, batch)
   return rawget(batch, key)

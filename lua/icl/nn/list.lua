@@ -59,6 +59,8 @@ end
 -- a name of its own in files. A list has no forward; its layers are called one by one:
 --
 --   for _, layer in ipairs(self.layers) do x = layer(x) end
+--
+-- list[i] = module puts another one at a place, table.remove(list, i) takes one out, and list:append(module) adds one.
 function List:init(...)
   self[NAMES] = {}
   local entries = entries_of(self, ...)
@@ -77,11 +79,27 @@ function List:length()
   return #self[NAMES]
 end
 
--- What list[i] = value means: the key, and the value as a module. The place behind the last one appends.
+-- Takes the last entry out, as table.remove(list, i) does at its end, when it has moved the others. -> its name
+local function drop_last(list, i)
+  local names = list[NAMES]
+  local name, last = names[#names], #names
+  if i ~= last then
+    fail("nn.%s: entry %d cannot be nil; table.remove(list, %d) takes it out", list.class_name, i, i)
+  elseif name ~= tostring(last - 1) then
+    fail("nn.%s: entry %d is called %s, and entries with names are not taken out; make another list", list.class_name,
+      last, name)
+  end
+  names[last] = nil
+  return name
+end
+
+-- What list[i] = value means: the key, and the value as a module. The place behind the last one appends; nil there takes
+-- the last one out.
 function List:place(i, value)
   local names = self[NAMES]
-  local module = module_of(self, i, value)
   i = from_1(i, #names)
+  if value == nil then return drop_last(self, i) end
+  local module = module_of(self, i, value)
   if i < 1 or i > #names + 1 then
     fail("nn.%s: there is no place %d; it has %d entries, and %d appends", self.class_name, i, #names, #names + 1)
   end

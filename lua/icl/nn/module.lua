@@ -446,10 +446,11 @@ function Module:save(...)
 end
 
 -- m:load(path [, { strict = true, rename = function(name), except =, names = }]) -> { missing, unexpected, unreadable,
--- wrong, left }, lists of names: the states from such a file, or from one with torchvision's names where the network is
--- one of torchvision's (names = "own" or "torchvision" where the file should not decide). strict = false takes what
--- fits; rename gives the name in the module for one in the file, or nil to leave it out; except = "fc", or a list, names
--- layers that stay as they are: where the number of classes is another, the rest is loaded.
+-- wrong, left }, lists of names: the states from such a file, of a run from its folder, or from one with torchvision's
+-- names where the network is one of torchvision's (names = "own" or "torchvision" where the file should not decide).
+-- strict = false takes what fits; rename gives the name in the module for one in the file, or nil to leave it out;
+-- except = "fc", or a list, names layers that stay as they are: where the number of classes is another, the rest is
+-- loaded.
 function Module:load(...)
   return require "icl.weights".load(self, ...)
 end

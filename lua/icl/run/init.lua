@@ -315,7 +315,10 @@ function Run:log(values)
   arguments.typed("run:log", values, "table", "a table { name = value }")
   for _, name in ipairs(arguments.names(values)) do
     local value = values[name]
-    if type(value) == "userdata" and value:dtype() ~= "bool" then
+    if type(value) == "userdata" and value:count() ~= 1 then
+      fail("run:log: %s is a tensor (%s); it must have one element, such as its mean()", name,
+        table.concat(value:shape(), ", "))
+    elseif type(value) == "userdata" and value:dtype() ~= "bool" then
       if dtypes.floats[value:dtype()] then value = processes.mean(value) end
       value:keep()
     elseif type(value) == "userdata" then
