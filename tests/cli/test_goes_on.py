@@ -297,7 +297,7 @@ def several_runs_in_a_program():
     success(here.script("--epochs", "1", RUNS="2"))
     equal(sorted(os.listdir(here / "runs/script")), ["001", "002"])
     text = failure(here.script("--resume", "runs/script/001", "--epochs", "2", RUNS="2"), 2)
-    contains(text, "it is run0 of its program, and this is run0.epoch2.run0")
+    contains(text, "it is run 1 of its program, and this is run 2. ")
     contains(failure(here.script("--output", "a", RUNS="2"), 2), "a is there and not empty")
 
 

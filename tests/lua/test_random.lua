@@ -189,6 +189,28 @@ check("a program that is repeated gets the same keys and ends with the same byte
   check.equal(bytes == again, true)
 end)
 
+check("what is drawn behind a run does not depend on how many epochs it had", function()
+  local function behind(epochs)
+    random.seed(1)
+    random.number()
+    local loader = icl.data.loader(small_set(8), { batch_size = 2, training = true })
+    local first = icl.run { epochs = epochs }
+    for epoch in first:epochs() do
+      for _ in first:batches(loader) do random.number() end
+      if epoch == 4 then break end
+    end
+    local drawn, second = { places.current(), random.number() }, icl.run {}
+    for _ in second:epochs() do
+      drawn[#drawn + 1] = places.current()
+      for batch in second:batches(loader) do drawn[#drawn + 1] = table.concat(batch.index:totable(), " ") end
+    end
+    return table.concat(drawn, ", ")
+  end
+  local once = behind(1)
+  check.equal(once:match "run1.epoch1", "run1.epoch1")
+  for epochs = 2, 5 do check.equal(behind(epochs), once) end
+end)
+
 check("a loop that is left early or by an error ends its place", function()
   random.seed(1)
   local run = icl.run {}

@@ -45,16 +45,18 @@ function places.current()
   return place.name, place.number
 end
 
--- places.move(name): what is drawn outside of steps belongs to a place of this name from now on.
-function places.move(name)
-  place = new_place(name, 0)
-end
-
 -- places.enter(name, number) -> the place of this name and number, from 0 to 2^32 - 1, to which draws belong until
 -- places.leave([it]), which returns to the place around it.
 function places.enter(name, number)
   place = new_place(name, number, place)
   return place
+end
+
+-- places.move(entered, name): draws belong to this place that was entered, under another name, and are counted from the
+-- beginning.
+function places.move(entered, name)
+  place = entered
+  place.name, place.number, place.counts = name, 0, {}
 end
 
 -- A place that was left already is no place to leave: a coroutine that failed in it may be closed much later.

@@ -277,6 +277,11 @@ local function freeze_again(run, frozen)
   for _, parameter in ipairs(parameters_of(run.kept)) do parameter.state:freeze(set[parameter.name] == true) end
 end
 
+-- The name of a run as people count: "run 1" for run0.
+local function called(name)
+  return (name:gsub("^run(%d+)$", function(number) return ("run %d"):format(math.tointeger(number) + 1) end))
+end
+
 -- checkpoint.restore(run, before, anyway): the run as it was in a checkpoint that was opened. What differs is an error,
 -- or with `anyway` a note.
 function checkpoint.restore(run, before, anyway)
@@ -286,7 +291,8 @@ function checkpoint.restore(run, before, anyway)
     differences[1] = ("it has the seed %d, and this run %d"):format(before.about.seed, places.current_seed())
   end
   if state.name ~= run.name then
-    differences[#differences + 1] = ("it is %s of its program, and this is %s"):format(state.name, run.name)
+    differences[#differences + 1] = ("it is %s of its program, and this is %s"):format(called(state.name),
+      called(run.name))
   end
   differ(run, before.path, differences, anyway)
   load_kept(run, before, anyway)

@@ -207,7 +207,7 @@ local function next_epoch(run)
   run.epoch_began = core.clock()
   changes.repeat_for(run)
   run.place = ("%s.epoch%d"):format(run.name, run.epoch)
-  places.move(run.place)
+  places.move(run.inner_place, run.place)
   return run.epoch
 end
 
@@ -222,6 +222,7 @@ local epochs_class = {
   __close = function(self, failure)
     local run = self.run
     local deferred <close> = self.deferred
+    places.leave(run.inner_place)
     if not loop.was_left(failure) then
       run.goes_on = run.inside and true
       if not run.ending then
@@ -244,7 +245,7 @@ function Run:epochs()
     fail "run:epochs: a loop over the epochs of this run is being run; leave it first, with break"
   end
   self.output:begin()
-  self.ending = nil
+  self.ending, self.inner_place = nil, places.enter(self.place, 0)
   return next_epoch, self, nil, setmetatable({ run = self, deferred = signals.defer(self) }, epochs_class)
 end
 
