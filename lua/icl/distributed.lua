@@ -104,7 +104,7 @@ local opened  -- the group, before the engine has it
 local function open(what, given)
   if opened then fail("%s: this process has met the others already", what) end
   opened = core.group_open(given)
-  processes.use(opened)
+  processes.use(opened, given.fast_reduce)
   if processes.are_several() then weigh_losses() end
 end
 

@@ -551,6 +551,16 @@ def a_loss_that_is_not_finite_stops_all():
       contains(errors, "the loss is")
 
 
+@on_the_cpu
+def parameters_that_drift_apart_are_noticed():
+  with Place() as place:
+    recipe = place.write("drifting.lua", OWN.replace("optimizer:step(", "optimizer:step((1 + icl.distributed.rank()) * "))
+    ends = end_all(start_all(2, recipe, "--data", place.data, "--output", place / "run"))
+    for code, output, errors in ends:
+      equal(code, 1, output + errors)
+      contains(errors, " differs between process 0 and process 1 behind epoch 1: they were updated in different ways")
+
+
 @test
 def an_error_in_one_is_told_by_all():
   with Place() as place:

@@ -7,10 +7,16 @@ local part = require "icl.internal.part"
 local processes = {}
 
 local group  -- nil: this process is alone
+local fast = false
 
--- processes.use(other): the group from now on; nil for none.
-function processes.use(other)
-  group = other
+-- processes.use(other [, is_fast]): the group from now on; nil for none. is_fast: its sums are added in any order.
+function processes.use(other, is_fast)
+  group, fast = other, is_fast or false
+end
+
+-- processes.is_fast() -> are sums added in an order that the communicator chooses?
+function processes.is_fast()
+  return fast
 end
 
 -- processes.group() -> the group, or nil.

@@ -1,8 +1,9 @@
--- run/agreement.lua: whether the processes that train together run the same program on the same state.
+-- run/agreement.lua: whether the processes that train together run the same program, and have the same parameters.
 local arguments = require "icl.internal.arguments"
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local json = require "icl.json"
+local parameters_of = require "icl.internal.parameters_of"
 local places = require "icl.internal.places"
 local processes = require "icl.internal.processes"
 local rules = require "icl.internal.rules"
@@ -31,9 +32,11 @@ local function difference(own, theirs)
   end
 end
 
--- agreement(run, values): an error in all processes unless they agree; values: the options of the run's command line,
--- or nil. When it returns all have come so far: what they read of files, the main process may change now.
-local function agreement(run, values)
+local agreement = {}
+
+-- agreement.check(run, values): an error in all processes unless they agree; values: the options of the run's command
+-- line, or nil. When it returns all have come so far: what they read of files, the main process may change now.
+function agreement.check(run, values)
   if not processes.are_several() then return end
   local all = processes.gather(json.encode(facts_of(run, values)))
   local main = json.decode(all[1])
@@ -43,6 +46,27 @@ local function agreement(run, values)
     if name then
       fail("icl.run: %s differs between processes: it is %s in process 0 and %s in process %d; all must be started "
         .. "alike", name, main[name] or "not there", other[name] or "not there", rank)
+    end
+  end
+end
+
+-- agreement.check_parameters(run): an error in all processes where parameters that are kept are not the same in all, to
+-- the bit, as they are where all make the same updates: not where a rate, an option or what is trained differs.
+function agreement.check_parameters(run)
+  if not processes.are_several() or processes.is_fast() then return end
+  local names, digests = {}, {}
+  for _, parameter in ipairs(parameters_of(run.kept)) do
+    names[#names + 1] = parameter.name
+    digests[#names] = ("<I4"):pack(core.tensor_checksum(parameter.state:read()))
+  end
+  local all = processes.gather(table.concat(digests))
+  for rank = 1, #all - 1 do
+    for i, name in ipairs(names) do
+      if all[rank + 1]:sub(4 * i - 3, 4 * i) ~= all[1]:sub(4 * i - 3, 4 * i) then
+        fail("icl.run: %s differs between process 0 and process %d behind epoch %d: they were updated in different "
+          .. "ways: with another learning rate, another option of the optimizer, other frozen layers, or kernels of "
+          .. "another processor, which ICL_ISA chooses", name, rank, run.epoch)
+      end
     end
   end
 end

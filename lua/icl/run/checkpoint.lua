@@ -12,6 +12,7 @@ local form = require "icl.run.form"
 local json = require "icl.json"
 local find = require "icl.runs.find"
 local loop = require "icl.run.loop"
+local parameters_of = require "icl.internal.parameters_of"
 local metrics = require "icl.runs.metrics"
 local places = require "icl.internal.places"
 local plain = require "icl.run.plain"
@@ -60,19 +61,7 @@ local function state_of(run)
   }
 end
 
--- The parameters of modules that are kept, as a list of { name =, state = }.
-local function parameters_of(kept)
-  local list = {}
-  for _, name in ipairs(arguments.names(kept)) do
-    local thing = kept[name]
-    for _, entry in ipairs(thing.named_parameters and thing:named_parameters() or {}) do
-      list[#list + 1] = { name = name .. "." .. entry.name, state = entry.state }
-    end
-  end
-  return list
-end
-
--- The names of those that are not trained.
+-- The names of the parameters that are not trained.
 local function frozen_of(run)
   local names = {}
   for _, parameter in ipairs(parameters_of(run.kept)) do

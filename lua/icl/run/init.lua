@@ -114,7 +114,7 @@ local function begin(given)
   local before = options.resume and checkpoint.open(options.resume) or nil
   local state = before and before.state
   if state then checkpoint.restore(self, before, options.resume_anyway) end
-  agreement(self, options.options or usage.latest())
+  agreement.check(self, options.options or usage.latest())
   for _, name in ipairs(arguments.names(self.kept)) do processes.spread(states_of(self.kept[name])) end
   self.reports = reports.new(options.best, state and state.best, state and before.about.figures)
   self.best = self.reports.best
@@ -180,6 +180,7 @@ end
 
 -- The end of an epoch whose body came to its end.
 local function end_epoch(run)
+  agreement.check_parameters(run)
   run.inside = false
   tell_unread(run)
   run.saver:epoch_ended()
