@@ -242,6 +242,7 @@ cuda_device() {
     --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic
   suite "cuda device, late errors" $cuda sh tests/cudasim/late.sh build/release/icl
   suite "cuda device, short of memory" $cuda sh tests/cudasim/short_memory.sh build/release/icl
+  suite "cuda device, refusals" $cuda sh tests/cudasim/refused.sh build/release/icl
   processes="CUDASIM_DEVICES=3 ICL=$root/build/release/icl $python tests/cli/test_processes.py --device cuda"
   suite "cuda device, processes" $cuda $processes
   suite "cuda device, processes at random" $random $processes the_parts_of sums

@@ -301,6 +301,7 @@ icl_status icl__cuda_compile(void *device, icl__plan *plan, void **result) {
     return ICL_ENOMEM;
   p->device = device;
   p->plan = plan;
+  p->stale = true;
   icl_status status = make(p);
   if (status != ICL_OK) {
     icl__cuda_discard(device, p);

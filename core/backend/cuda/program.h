@@ -73,6 +73,7 @@ typedef struct {
   icl__cuda_leaf *leaf;
   void **output; /* in the run before */
   char *arena;   /* in the run before */
+  bool stale;    /* tables and graphs have other addresses than these, also behind a run that failed meanwhile */
   int numbers;
   int *number_of_leaf;
   char *received;  /* of the device: room for what ranks send to be added up, or NULL */

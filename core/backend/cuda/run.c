@@ -36,30 +36,29 @@ static icl_status bind_leaves(const icl__cuda_program *p, const icl__bindings *b
 
 /* ---- addresses ---- */
 
-/* A batch, indices, keys and other tensors come to lie elsewhere in every step; states do not. */
-static icl_status note_leaf(icl__cuda_program *p, icl__cuda_leaf *leaf, const void *at, bool *moved) {
+/* A batch, indices, keys and other tensors come to lie elsewhere in every step; states do not. Where there is
+ * no memory for its slot a leaf stays as it was, so that the next run asks for one again. */
+static icl_status note_leaf(icl__cuda_program *p, icl__cuda_leaf *leaf, const void *at) {
   if (leaf->kind == ICL__LEAF_NUMBER || leaf->slot || leaf->at == at)
     return ICL_OK;
+  p->stale = true;
+  if (p->runs && leaf->kind != ICL__LEAF_STATE) {
+    ICL__TRY(icl__cuda_allocate(p->device, leaf->bytes + 1, &leaf->slot));
+    p->plan->device_bytes += leaf->bytes;
+  }
   leaf->at = at;
-  if (!p->runs)
-    return ICL_OK;
-  *moved = true;
-  if (leaf->kind == ICL__LEAF_STATE)
-    return ICL_OK;
-  ICL__TRY(icl__cuda_allocate(p->device, leaf->bytes + 1, &leaf->slot));
-  p->plan->device_bytes += leaf->bytes;
   return ICL_OK;
 }
 
-static icl_status note_addresses(icl__cuda_program *p, const icl__bindings *b, bool *moved) {
-  *moved = p->arena != b->arena;
+static icl_status note_addresses(icl__cuda_program *p, const icl__bindings *b) {
+  p->stale = p->stale || p->arena != b->arena;
   p->arena = b->arena;
-  for (int i = 0; i < p->plan->leaves; i++)
-    ICL__TRY(note_leaf(p, &p->leaf[i], b->leaf[i], moved));
   for (int k = 0; k < p->plan->outputs; k++) {
-    *moved = *moved || p->output[k] != b->output[k];
+    p->stale = p->stale || p->output[k] != b->output[k];
     p->output[k] = b->output[k];
   }
+  for (int i = 0; i < p->plan->leaves; i++)
+    ICL__TRY(note_leaf(p, &p->leaf[i], b->leaf[i]));
   return ICL_OK;
 }
 
@@ -236,17 +235,17 @@ bool icl__cuda_is_restless(const icl__cuda_program *p) {
 }
 
 static icl_status run_program(icl__cuda_program *p, const icl__bindings *b) {
-  bool moved = false;
-  ICL__TRY(note_addresses(p, b, &moved));
+  ICL__TRY(note_addresses(p, b));
+  bool moved = p->stale, one_by_one = !p->runs || icl__cuda_in_order(p->device);
   if (moved)
     icl__cuda_drop_graphs(p);
   ICL__TRY(bind_leaves(p, b));
-  bool again = moved || !p->runs, one_by_one = !p->runs || icl__cuda_in_order(p->device);
   icl__cuda_way way = one_by_one || (moved && icl__cuda_is_restless(p)) ? ICL__CUDA_ONE_BY_ONE
                       : p->graph                                        ? ICL__CUDA_LAUNCH
                                                                         : ICL__CUDA_CAPTURE;
-  if (again)
+  if (moved)
     ICL__TRY(icl__cuda_write_tables(p, b));
+  p->stale = false;
   if (p->plan->sends)
     ICL__TRY(icl__cuda_choose_way(p, b, moved, &way));
   if (p->device->check_nan)

@@ -1,0 +1,28 @@
+#!/bin/sh
+# refused.sh - does a program of which one allocation is refused end as one that has all?
+# sh tests/cudasim/refused.sh ICL
+set -u
+icl=$1
+whole=$(mktemp) other=$(mktemp) said=$(mktemp)
+trap 'rm -f "$whole" "$other" "$said"' EXIT
+passed=0
+failed=0
+
+# attempt VARIABLE=NUMBER: a run of which that one is refused.
+attempt() {
+  if env "$1" "$icl" tests/cuda/refused.lua --device cuda >"$other" 2>"$said" && cmp -s "$whole" "$other"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "failed: another end with $1:"
+    diff "$whole" "$other" | head -n 4
+    head -n 3 "$said"
+  fi
+}
+
+"$icl" tests/cuda/refused.lua --device cuda >"$whole"
+for number in $(seq 50); do # more than there are
+  attempt "CUDASIM_REFUSE=$number"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
