@@ -11,7 +11,7 @@
 #include "plan/plan.h"
 
 /* Changes with the version of the interface and with the sizes of what both sides look into. */
-#define ICL__BACKEND_ABI ((uint64_t)7 << 48 | (uint64_t)sizeof(icl__plan) << 24 | (uint64_t)sizeof(icl__pnode))
+#define ICL__BACKEND_ABI ((uint64_t)8 << 48 | (uint64_t)sizeof(icl__plan) << 24 | (uint64_t)sizeof(icl__pnode))
 
 typedef struct {
   uint64_t abi; /* the first field in every version */

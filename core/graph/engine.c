@@ -219,7 +219,7 @@ icl_status icl__engine_lose(icl_engine *engine, icl_status status) {
   if (status == ICL_OK)
     return ICL_OK;
   if (engine->lost == ICL_OK) {
-    engine->lost = status;
+    engine->lost = status == ICL_ENOMEM ? ICL_EBACKEND : status; /* more memory does not bring back what is lost */
     snprintf(engine->lost_message, sizeof engine->lost_message, "%s", icl_message());
   }
   return icl__engine_check(engine);

@@ -176,13 +176,17 @@ static icl_status run(icl__evaluation *e, icl__plan *plan) {
     status = bind_outputs(e, plan, where);
   if (status == ICL_OK) {
     bind_leaves(e, from, state); /* after the outputs: making memory a state's own may have moved its value */
+    bool torn = false;
     icl__bindings bindings = {.leaf = from,
                               .output = where,
                               .arena = e->engine->plans.arena,
                               .stop = &e->engine->stop,
                               .group = e->engine->group,
+                              .torn = &torn,
                               .flags = e->engine->ending ? &e->engine->flags : NULL};
     status = run_program(e->engine, plan, state, &bindings);
+    if (torn)
+      status = icl__engine_lose(e->engine, status);
     for (int k = 0; k < e->outputs && status == ICL_OK; k++)
       e->out[k].buffer->ranged = false;
   }

@@ -37,6 +37,7 @@ typedef struct {
   void *arena;             /* as large as the plan says; what it holds is of no use to the next run */
   const atomic_bool *stop; /* true: give up with EINTERRUPTED, at least before the launch; NULL: never */
   icl_group *group;        /* whose ranks all_reduce adds up; NULL: there is no such op */
+  bool *torn;              /* for run() to set if it fails when it has written states: the engine is then lost */
   unsigned *flags;         /* of this rank, to be replaced by those of all if anything is sent; NULL: zeros are sent */
 } icl__bindings;
 
@@ -97,7 +98,7 @@ typedef struct icl__backend {
   /* makes the program of a placed plan; the plan stays valid as long as the program */
   icl_status (*compile)(void *device, struct icl__plan *plan, void **program);
   /* runs it, or begins to if there is a wait(). With check_nan outputs are complete when it returns. An error means
-   * that nothing was begun, or at least that states are as before */
+   * that nothing was begun, or at least that states are as before, unless `torn` says otherwise */
   icl_status (*run)(void *device, void *program, const icl__bindings *bindings);
   void (*discard)(void *device, void *program);
   /* appends the times that the program kept as text lines (optional: no profile) */

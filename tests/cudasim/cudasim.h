@@ -10,6 +10,8 @@ extern "C" {
 void cudasim_set(const char *order, const char *streams, unsigned seed) __attribute__((weak));
 /* The allocation of this number fails, counted from the next one on as 1. */
 void cudasim_refuse(long number) __attribute__((weak));
+/* The same of launches of kernels, which may need memory when they are loaded. */
+void cudasim_refuse_launch(long number) __attribute__((weak));
 
 /* From now on there seem to be so many devices. */
 void cudasim_devices(int count) __attribute__((weak));

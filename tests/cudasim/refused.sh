@@ -1,17 +1,21 @@
 #!/bin/sh
-# refused.sh - does a program of which one allocation is refused end as one that has all?
-# sh tests/cudasim/refused.sh ICL
+# refused.sh - does a program of which one allocation or launch is refused end as one that has all? Where that came too
+# late for a launch to be done again, it must say so. sh tests/cudasim/refused.sh ICL
 set -u
 icl=$1
 whole=$(mktemp) other=$(mktemp) said=$(mktemp)
 trap 'rm -f "$whole" "$other" "$said"' EXIT
 passed=0
 failed=0
+lost=0
 
 # attempt VARIABLE=NUMBER: a run of which that one is refused.
 attempt() {
   if env "$1" "$icl" tests/cuda/refused.lua --device cuda >"$other" 2>"$said" && cmp -s "$whole" "$other"; then
     passed=$((passed + 1))
+  elif [ "${1%=*}" = CUDASIM_REFUSE_LAUNCH ] && grep -q "values that it had are lost" "$said"; then
+    passed=$((passed + 1))
+    lost=$((lost + 1))
   else
     failed=$((failed + 1))
     echo "failed: another end with $1:"
@@ -23,6 +27,11 @@ attempt() {
 "$icl" tests/cuda/refused.lua --device cuda >"$whole"
 for number in $(seq 50); do # more than there are
   attempt "CUDASIM_REFUSE=$number"
+  attempt "CUDASIM_REFUSE_LAUNCH=$number"
 done
+if [ "$lost" -eq 0 ]; then
+  failed=$((failed + 1))
+  echo "failed: no launch came too late"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

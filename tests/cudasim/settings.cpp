@@ -37,6 +37,7 @@ __attribute__((constructor)) static void read_settings() {
   set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
   setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
+  setting.refused_launch = atol(variable("CUDASIM_REFUSE_LAUNCH", "0"));
   setting.devices = (int)atol(variable("CUDASIM_DEVICES", "1"));
   setting.memory = (size_t)atol(variable("CUDASIM_MEMORY", "8192")) << 20;
   setting.coarse = getenv("CUDASIM_COARSE");
@@ -71,5 +72,6 @@ void fail(const char *format, ...) {
 
 void cudasim_set(const char *order, const char *streams, unsigned seed) { sim::set(order, streams, seed); }
 void cudasim_refuse(long number) { sim::setting.refused = number; }
+void cudasim_refuse_launch(long number) { sim::setting.refused_launch = number; }
 int cudasim_live(void) { return sim::live_things; }
 void cudasim_devices(int count) { sim::setting.devices = count; }

@@ -14,14 +14,15 @@ namespace sim {
 enum order { FORWARD, REVERSE, RANDOM };
 enum schedule { LAZY, EAGER, RANDOM_STREAMS };
 struct settings {
-  order threads;    /* CUDASIM_ORDER: of threads in a block and of blocks in a grid */
-  schedule streams; /* CUDASIM_STREAMS: lazy runs when the host waits, eager at once, random in between */
-  unsigned seed;    /* CUDASIM_SEED */
-  long refused;     /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
-  int devices;      /* CUDASIM_DEVICES: how many there seem to be; a process uses one of them */
-  size_t memory;    /* CUDASIM_MEMORY: bytes of a device, given in MiB */
-  bool coarse;      /* CUDASIM_COARSE: for the thread sanitizer all threads of a launch are one */
-  const char *bad;  /* CUDASIM_BAD: kernels whose name begins so fail when they run; NULL: none does */
+  order threads;       /* CUDASIM_ORDER: of threads in a block and of blocks in a grid */
+  schedule streams;    /* CUDASIM_STREAMS: lazy runs when the host waits, eager at once, random in between */
+  unsigned seed;       /* CUDASIM_SEED */
+  long refused;        /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
+  long refused_launch; /* CUDASIM_REFUSE_LAUNCH: the same of kernels that are put on a stream */
+  int devices;         /* CUDASIM_DEVICES: how many there seem to be; a process uses one of them */
+  size_t memory;       /* CUDASIM_MEMORY: bytes of a device, given in MiB */
+  bool coarse;         /* CUDASIM_COARSE: for the thread sanitizer all threads of a launch are one */
+  const char *bad;     /* CUDASIM_BAD: kernels whose name begins so fail when they run; NULL: none does */
 };
 extern settings setting;
 

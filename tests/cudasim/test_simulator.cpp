@@ -224,6 +224,10 @@ static void test_memory() {
     if (cudasim_refuse(1), !device<int>(1) && cudaGetLastError() == cudaErrorMemoryAllocation)
       fprintf(stderr, "refused\n");
   });
+  expect_noticed("a refused launch", "refused", [=] {
+    if (cudasim_refuse_launch(1), RUN(read_at, 1, 1, x, 0, y) == cudaErrorMemoryAllocation)
+      fprintf(stderr, "refused\n");
+  });
   RUN_TO_END(read_at, 1, 1, x, ELEMENTS - 1, y);
   expect(first_of(y) == -1, "new memory is poisoned");
   if (ASAN) {

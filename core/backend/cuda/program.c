@@ -77,6 +77,19 @@ typedef struct {
   bool last; /* in the last section */
 } lister;
 
+static bool is_in_place(const icl__plan *plan, const icl__pnode *v) {
+  return v->output >= 0 && plan->in_place[v->output];
+}
+
+/* Does the launch of v store a state where it lies? */
+static bool stores(const icl__plan *plan, const icl__pnode *v) {
+  const icl__cuda_unit *unit = icl__cuda_unit_of(v);
+  bool found = unit->running[0] || is_in_place(plan, v);
+  for (int i = 0; i < unit->expression.others; i++)
+    found = found || is_in_place(plan, unit->expression.other_node[i]);
+  return found;
+}
+
 /* The step of the nodes that were listed from `first` on. */
 static icl__cuda_step *add_step(lister *l, int first) {
   icl__cuda_program *p = l->program;
@@ -84,6 +97,8 @@ static icl__cuda_step *add_step(lister *l, int first) {
   *s = (icl__cuda_step){
       .node = &p->listed[first], .nodes = l->listed - first, .phase = l->phase, .last = l->last, .wait_for = -1};
   s->beside = s->nodes && icl__cuda_unit_of(s->node[0])->beside;
+  for (int k = 0; k < s->nodes; k++)
+    s->stores = s->stores || stores(p->plan, s->node[k]);
   return s;
 }
 

@@ -47,6 +47,7 @@ typedef struct {
   bool wide;        /* chains in f64 */
   int phase;
   bool last;           /* in the last section, where states are written */
+  bool stores;         /* a state where it lies */
   bool beside;         /* on the stream beside the main one */
   int wait_for;        /* a step on another stream that has to be done before; -1: none */
   cudaEvent_t before;  /* on the main stream: for profiles, and for a step on another one to begin */
@@ -73,6 +74,7 @@ typedef struct {
   icl__cuda_leaf *leaf;
   void **output; /* in the run before */
   char *arena;   /* in the run before */
+  bool torn;     /* this run may have stored some states and not others */
   bool stale;    /* tables and graphs have other addresses than these, also behind a run that failed meanwhile */
   int numbers;
   int *number_of_leaf;

@@ -78,6 +78,7 @@ static place place_of(const icl__pnode *v) {
 }
 
 static icl_status launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
+  p->torn = p->torn || s->stores;
   ICL__TRY(icl__cuda_launch_step(p, b, s));
   if (!p->device->blocking)
     return ICL_OK;
@@ -201,7 +202,9 @@ static icl_status capture(icl__cuda_program *p, const icl__bindings *b, int firs
   if (first == end)
     return ICL_OK;
   ICL__TRY(icl__cuda_check(cudaStreamBeginCapture(p->device->stream, cudaStreamCaptureModeThreadLocal), "capture"));
-  icl_status status = launch_steps(p, b, first, end);
+  icl_status status = ICL_OK;
+  for (int i = first; i < end && status == ICL_OK; i++)
+    status = icl__cuda_launch_step(p, b, &p->step[i]);
   cudaError_t error = cudaStreamEndCapture(p->device->stream, &graph);
   if (status == ICL_OK)
     status = icl__cuda_check(error, "capture");
@@ -277,7 +280,9 @@ static icl_status give_up(const icl__bindings *b, icl_status status) {
 icl_status icl__cuda_run(void *device, void *program, const icl__bindings *bindings) {
   icl__cuda_program *p = program;
   (void)device;
+  p->torn = false;
   icl_status status = run(p, bindings);
   p->runs += status == ICL_OK;
+  *bindings->torn = status != ICL_OK && p->torn;
   return status != ICL_OK && p->plan->sends ? give_up(bindings, status) : status;
 }
