@@ -116,12 +116,17 @@ static void finish(icl_group *g, icl__request *request, double seconds) {
   pthread_mutex_unlock(&g->lock);
 }
 
+/* The processors that this rank may use. A machine that has more than a set holds does not say which: all. */
+static cpu_set_t own_processors(void) {
+  cpu_set_t own;
+  if (sched_getaffinity(0, sizeof own, &own) != 0)
+    memset(&own, 0xff, sizeof own);
+  return own;
+}
+
 /* The first thing that all do together: each tells the processors that it may use. */
 static icl_status meet(icl_group *g) {
-  cpu_set_t own;
-  CPU_ZERO(&own);
-  sched_getaffinity(0, sizeof own, &own);
-  cpu_set_t *all = icl__calloc((size_t)g->roster.size, sizeof *all), both;
+  cpu_set_t own = own_processors(), *all = icl__calloc((size_t)g->roster.size, sizeof *all), both;
   if (!all)
     return ICL_ENOMEM;
   const icl__collective tell = {ICL__GATHER, ICL_U8, 0, sizeof own, &own, all};

@@ -6,9 +6,11 @@
 #include "group/group.h"
 #include "ranks.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,6 +228,22 @@ TEST(ranks_that_were_bound_to_cores_keep_them) {
   }
   ranks_end(&r, 0, 0);
   ranks_end(&r, 1, 0);
+}
+
+/* In the place of the C library's: a machine with more processors than a set holds does not tell them. */
+static bool has_too_many;
+int sched_getaffinity(pid_t process, size_t bytes, cpu_set_t *set) {
+  CPU_ZERO_S(bytes, set);
+  errno = EINVAL;
+  return has_too_many || syscall(SYS_sched_getaffinity, process, bytes, set) < 0 ? -1 : 0;
+}
+
+static void have_a_thread(icl_group *group) { CHECK_EQ(icl_group_threads(group), 1); }
+
+TEST(ranks_that_do_not_know_their_processors_count_themselves) {
+  has_too_many = true;
+  ranks_run(1, have_a_thread);
+  ranks_run(3, have_a_thread);
 }
 
 TEST(ranks_are_told_who_is_there) { ranks_run(3, tell_who); }
