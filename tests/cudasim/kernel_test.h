@@ -44,6 +44,7 @@ const char *order_name(int way);
 void expect(bool good, const char *what, int way);
 
 void test_fused(void); /* kernels that do several ops at once, and chains of several steps */
+void test_axes(void);  /* how axes are joined */
 void test_host(void);  /* kernels that are no op: host code needs them around a graph */
 
 #endif

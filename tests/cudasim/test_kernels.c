@@ -1,9 +1,9 @@
 /* test_kernels.c - every kernel of the CUDA backend against the reference, from the table of tests/ops.
  *
- *   test_cuda_kernels [OP...]    (also fused and host, for the tests of kernels that no row of the table reaches)
+ *   test_cuda_kernels [OP...]    (also fused, axes and host, for tests of what no row of the table reaches)
  *
- * Each case runs in f32 and, where its row says HALF, in bf16, f16 and f64. In the simulator it runs in several orders of
- * threads, blocks and streams, which must give the same bytes. Ops that libraries compute are skipped by name. */
+ * Each case runs in f32 and, where its row says HALF, in bf16, f16 and f64. In the simulator it runs in several orders
+ * of threads, blocks and streams, which must give the same bytes. Ops that libraries compute are skipped by name. */
 #include "../ops/ops_test.h"
 #include "cudasim.h"
 #include "kernel_test.h"
@@ -174,6 +174,8 @@ int main(int argc, char **argv) {
   icl_engine_free(engine);
   if (is_chosen(argc - 1, argv + 1, "fused"))
     test_fused();
+  if (is_chosen(argc - 1, argv + 1, "axes"))
+    test_axes();
   if (is_chosen(argc - 1, argv + 1, "host"))
     test_host();
   end_device();

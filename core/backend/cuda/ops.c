@@ -37,7 +37,7 @@ static bool merges(int d, const int32_t *size, int count, int64_t (*stride)[ICL_
   for (int k = 0; k < count; k++)
     if (size[d] != 1 && size[d + 1] != 1 && stride[k][d] != stride[k][d + 1] * size[d + 1])
       return false;
-  return true;
+  return icl__cuda_fits(size[d], size[d + 1]);
 }
 
 void icl__cuda_merge(int *rank, int32_t *size, int count, int64_t (*stride)[ICL_MAX_RANK]) {

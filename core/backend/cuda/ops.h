@@ -48,8 +48,14 @@ static inline bool icl__cuda_is_float(icl_dtype dtype) {
 
 /* Strides of a dense view; 0 along axes that are repeated up to `shape`, aligned at the last. */
 void icl__cuda_strides(const icl__view *v, int rank, const int32_t *shape, int64_t *stride);
-/* Joins axes that lie behind one another in all of `count` arrays of strides. */
+/* Is the product one that the size of an axis, or a place along it, can be? */
+static inline bool icl__cuda_fits(int32_t size, int32_t inner) {
+  return (int64_t)size * inner >= INT32_MIN && (int64_t)size * inner <= INT32_MAX;
+}
+/* Joins axes that lie behind one another in all of `count` arrays of strides, as far as sizes have room. */
 void icl__cuda_merge(int *rank, int32_t *size, int count, int64_t (*stride)[ICL_MAX_RANK]);
+/* The same of a move, where what is behind an axis is copied as it is. */
+void icl__cuda_merge_move(icl__cuda_move *move);
 
 /* One for each op that this backend has a kernel of its own for. */
 typedef cudaError_t (*icl__cuda_launcher)(icl__cuda_op *op);

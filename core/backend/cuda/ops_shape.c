@@ -28,8 +28,11 @@ static bool is_plain(const icl__cuda_move *m, int d) {
 
 /* May axis d take in the one behind it? */
 static bool merges(const icl__cuda_move *m, int d) {
-  return d != m->axis && is_plain(m, d + 1) && m->from_stride[d] == m->from_stride[d + 1] * m->size[d + 1] &&
-         m->to_stride[d] == m->to_stride[d + 1] * m->size[d + 1];
+  int32_t inner = m->size[d + 1];
+  bool fits =
+      icl__cuda_fits(m->size[d], inner) && icl__cuda_fits(m->low[d], inner) && icl__cuda_fits(m->extent[d], inner);
+  return fits && d != m->axis && is_plain(m, d + 1) && m->from_stride[d] == m->from_stride[d + 1] * inner &&
+         m->to_stride[d] == m->to_stride[d + 1] * inner;
 }
 
 static void merge(icl__cuda_move *m, int d) {
@@ -48,6 +51,12 @@ static void merge(icl__cuda_move *m, int d) {
     m->from_stride[i] = m->from_stride[i + 1];
     m->to_stride[i] = m->to_stride[i + 1];
   }
+}
+
+void icl__cuda_merge_move(icl__cuda_move *m) {
+  for (int d = m->rank - 2; d >= 0; d--)
+    if (merges(m, d))
+      merge(m, d);
 }
 
 /* Do two elements move as one? */
@@ -74,18 +83,12 @@ static void widen(icl__cuda_move *m, int bytes) {
   m->fill |= bytes < 8 ? m->fill << 8 * bytes : 0;
 }
 
-static void merge_all(icl__cuda_move *m) {
-  for (int d = m->rank - 2; d >= 0; d--)
-    if (merges(m, d))
-      merge(m, d);
-}
-
 static cudaError_t move(icl__cuda_op *op, icl__cuda_move m) {
   int bytes = (int)icl_dtype_bytes(op->call->out.dtype);
   for (int d = 0; d < m.rank; d++)
     if (m.size[d] == 0)
       return cudaSuccess;
-  merge_all(&m);
+  icl__cuda_merge_move(&m);
   for (; widens(&m, bytes); bytes *= 2)
     widen(&m, bytes);
   return icl__cuda_move_elements(&m, bytes, op->stream);
@@ -110,7 +113,7 @@ static void swap(icl__cuda_move *m, int a, int b) {
  * dense on both sides, or so short that what is read here and there lies together after all. */
 static bool turn(icl__cuda_move *m) {
   enum { SHORT = 16 };
-  merge_all(m);
+  icl__cuda_merge_move(m);
   int last = m->rank - 1, dense = last;
   while (dense >= 0 && m->from_stride[dense] != 1)
     dense--;

@@ -64,10 +64,10 @@ __global__ void THREADS_A_BLOCK(THREADS) move_turned(const __grid_constant__ icl
   enum { PITCH = turned<Element>::PITCH };
   ICL_SHARED(Element, tile, SIDE * PITCH);
   int across = m.rank - 1, down = m.rank - 2;
-  unsigned rest = blockIdx.x, tiles = (m.size[across] + SIDE - 1) / SIDE;
+  unsigned rest = blockIdx.x, tiles = ((unsigned)m.size[across] + SIDE - 1) / SIDE;
   int column = (int)(rest % tiles) * SIDE;
   rest /= tiles;
-  tiles = (m.size[down] + SIDE - 1) / SIDE;
+  tiles = ((unsigned)m.size[down] + SIDE - 1) / SIDE;
   int row = (int)(rest % tiles) * SIDE;
   rest /= tiles;
   int64_t from = row * m.from_stride[down] + column, to = column * m.to_stride[across] + row;
@@ -86,7 +86,7 @@ __global__ void THREADS_A_BLOCK(THREADS) move_turned(const __grid_constant__ icl
 template <class Element> static cudaError_t launch_turned(const icl__cuda_move *m, cudaStream_t stream) {
   int64_t blocks = 1;
   for (int d = 0; d < m->rank; d++)
-    blocks *= d < m->rank - 2 ? m->size[d] : (m->size[d] + SIDE - 1) / SIDE;
+    blocks *= d < m->rank - 2 ? m->size[d] : (int64_t)icl__blocks(m->size[d], SIDE);
   return ICL_LAUNCH(move_turned<Element>, dim3((unsigned)blocks), dim3(THREADS), 0, stream, *m);
 }
 
