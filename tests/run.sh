@@ -237,6 +237,7 @@ cuda_device() {
   suite "cuda device, batch norm" $cuda build/release/icl tests/lua/test_batch_norm.lua --device cuda
   suite "cuda device, copies" $cuda build/release/icl tests/cuda/copies.lua --device cuda
   suite "cuda device, states that move" $cuda build/release/icl tests/cuda/moves.lua --device cuda
+  suite "cuda device, large sizes" $cuda build/release/icl tests/cuda/sizes.lua --device cuda
   suite "cuda device, programs" $random build/release/tests/test_programs --device cuda --count 60
   suite "cuda device, the same bytes" $cuda sh tests/cudasim/orders.sh build/release/icl tests/cuda/train.lua \
     --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic

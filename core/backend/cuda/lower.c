@@ -143,6 +143,43 @@ static void postpone_gradients(icl__plan *plan) {
   }
 }
 
+/* ---- sizes ---- */
+
+/* Is an input repeated along some axis? */
+static bool is_spread(const icl__pnode *v) {
+  for (int j = 0; j < v->inputs; j++)
+    if (icl__count(v->in[j]->rank, v->in[j]->shape) != 1 && !icl__plan_same_shape(v->in[j], v))
+      return true;
+  return false;
+}
+
+/* Blocks of threads for the series along an axis of x, `lanes` of those beside one another in each. */
+static int64_t blocks_of_series(const icl__pnode *x, int dim, int lanes) {
+  int64_t inner = icl__count(x->rank - dim - 1, x->shape + dim + 1);
+  return icl__count(dim, x->shape) * ((inner + lanes - 1) / lanes);
+}
+
+/* Where 64 bits would slow a kernel down it divides numbers of elements in 32; a launch has less than 2^31 blocks. */
+static bool is_too_large(const icl__pnode *v) {
+  enum { EIGHT = 8, LANES = 32 };
+  int64_t count = icl__count(v->rank, v->shape);
+  switch (v->op) {
+  case ICL__OP_scale_shift:
+  case ICL__OP_bn_scale:
+  case ICL__OP_bn_sums_grad:
+  case ICL__OP_bn_input_grad:
+  case ICL__OP_bn_scale_mask:
+    return (v->shape[v->rank - 1] % EIGHT ? count : count / EIGHT) > UINT32_MAX;
+  case ICL__OP_cumsum:
+    return blocks_of_series(v, v->attr.i[ALONG_DIM], LANES) > INT32_MAX;
+  case ICL__OP_argsort:
+  case ICL__OP_gather_along_grad:
+    return blocks_of_series(v, v->attr.i[ALONG_DIM], 1) > INT32_MAX;
+  default:
+    return (v->op == ICL__PLAN_CHAIN || icl__cuda_is_pointwise(v)) && count > UINT32_MAX && is_spread(v);
+  }
+}
+
 /* ---- all ---- */
 
 static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
@@ -154,6 +191,11 @@ static icl_status lower_node(icl__cuda_device *device, icl__pnode *v) {
   if (icl__plan_sends(v)) {
     unit->kind = v->inside ? ICL__CUDA_NONE : ICL__CUDA_RECEIVE;
     return ICL_OK;
+  }
+  if (is_too_large(v)) {
+    char shape[ICL__SHAPE_TEXT];
+    return icl__fail(ICL_ENOTSUP, "%s: %s is too large for its CUDA kernel; part it, as into smaller batches",
+                     icl__plan_op_name(v->op), icl__shape_text(shape, v->dtype, v->rank, v->shape));
   }
   switch (v->op) {
   case ICL__PLAN_FINISH:

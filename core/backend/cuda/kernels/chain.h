@@ -30,7 +30,8 @@ typedef struct {
   uint8_t code, out, in[ICL__CHAIN_OPERANDS];
 } icl__chain_step;
 
-/* DENSE: of the shape of the chain and aligned to 16 bytes. SINGLE: one element. STRIDED: strides in elements. */
+/* DENSE: of the shape of the chain and aligned to 16 bytes. SINGLE: one element. STRIDED: strides in elements, of a
+ * chain of less than 2^32 (lower.c). */
 typedef enum { ICL__CHAIN_DENSE, ICL__CHAIN_SINGLE, ICL__CHAIN_STRIDED } icl__chain_mode;
 
 typedef struct {
