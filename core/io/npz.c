@@ -77,9 +77,6 @@ static icl_status read_entry(const char *path, zip_t *zip, int index, open_archi
   if (!(a->entries[index].name = icl__strdup(about.name)))
     return icl__wrap(ICL_ENOMEM, "%s", what);
   a->entries[index].name[length - SUFFIX] = '\0';
-  for (int i = 0; i < index; i++)
-    if (!strcmp(a->arrays[i].array.name, a->entries[index].name))
-      return icl__fail(ICL_EFORMAT, "%s is there twice", what);
   ICL__TRY(unpack(what, zip, &about, &a->entries[index].bytes));
   ICL__TRY(icl__npy_parse(what, a->entries[index].bytes, (size_t)about.size, &a->arrays[index]));
   a->arrays[index].array.name = a->entries[index].name;
@@ -101,6 +98,7 @@ static icl_status read_entries(const char *path, zip_t *zip, open_archive *a) {
   return ICL_OK;
 }
 
+/* With ZIP_CHECKCONS libzip opens none that has two entries of one name. */
 icl_status icl__npz_parse(const char *path, const unsigned char *file, size_t bytes, icl__npz **result) {
   zip_error_t error;
   zip_error_init(&error);

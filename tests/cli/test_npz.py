@@ -73,6 +73,9 @@ def icl_reads_what_numpy_writes():
       check(where / "out.npz")
 
 
+TRUTH = b"\x93NUMPY\1\0\x36\0" + b"{'descr': '|b1', 'fortran_order': False, 'shape': ()}\n" + b"\1"
+
+
 def npy(array, **options):
   text = io.BytesIO()
   numpy.lib.format.write_array(text, array, **options)
@@ -136,6 +139,20 @@ def damaged_data_is_noticed():
     damaged[200] ^= 4
     where.write("in.npz", bytes(damaged))
     equal(run(script, where / "in.npz", where / "out.npz").returncode, 1)
+
+
+@test
+def names_are_there_once():
+  with folder() as where:
+    script = where.write("copy.lua", COPY)
+    for first, second in ((b"a.npy", b"a.npy"), ("\u00e9.npy".encode(), b"\x82.npy")):  # one in UTF-8, one in CP437
+      with zipfile.ZipFile(where / "in.npz", "w") as archive:
+        archive.writestr(first.decode(), TRUTH)
+        archive.writestr("?" * (len(second) - 4) + ".npy", TRUTH)
+      content = read_bytes(where / "in.npz").replace(b"?" * (len(second) - 4) + b".npy", second)
+      with open(where / "in.npz", "wb") as file:
+        file.write(content)
+      contains(run(script, where / "in.npz", where / "out.npz").stderr, "in.npz", "no archive of arrays", "exists")
 
 
 @test
