@@ -67,9 +67,10 @@ static void give_sign(icl__mpi_life *life) {
 void icl__mpi_life_part(icl__mpi_life *life, const char *why, uint64_t sequence, double seconds) {
   const int size = life->roster->size;
   const double until = icl__seconds() + seconds;
-  size_t length = why ? strlen(why) : sizeof sequence;
+  size_t length = why ? strlen(why) : sizeof life->leaving;
   const int bytes = (int)(length < TEXT ? length : TEXT);
   bool waits = true;
+  life->leaving = sequence;
   bool *told = icl__calloc((size_t)size, sizeof *told);
   while (told && waits && icl__seconds() < until) {
     waits = false;
@@ -78,7 +79,7 @@ void icl__mpi_life_part(icl__mpi_life *life, const char *why, uint64_t sequence,
         continue;
       bool gone = has_gone(life, r);
       if (gone && !told[r]) {
-        MPI_Isend(why ? (const void *)why : &sequence, bytes, MPI_BYTE, r, why ? TAG_ABORT : TAG_LEAVE, life->comm,
+        MPI_Isend(why ? (const void *)why : &life->leaving, bytes, MPI_BYTE, r, why ? TAG_ABORT : TAG_LEAVE, life->comm,
                   &life->sent[r]);
         told[r] = true;
         gone = has_gone(life, r);

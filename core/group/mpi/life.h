@@ -16,6 +16,7 @@ typedef struct {
   double *heard;     /* when each rank gave a sign of life (base/clock.h) */
   uint64_t *left_at; /* collectives that it took part in before it left; UINT64_MAX: it is there */
   MPI_Request *sent; /* what goes to each rank */
+  uint64_t leaving;  /* what this rank sends when it leaves, which may outlast the call */
 } icl__mpi_life;
 
 icl_status icl__mpi_check(int error, const char *what); /* EIO unless it is MPI_SUCCESS */
