@@ -205,8 +205,9 @@ static icl_status launch_many(const icl__cuda_program *p, const icl__cuda_step *
 icl_status icl__cuda_launch_step(icl__cuda_program *p, const icl__bindings *b, icl__cuda_step *s) {
   icl__cuda_device *device = p->device;
   bool in_order = icl__cuda_in_order(device);
-  if (s->wait_for >= 0 && !in_order)
-    ICL__TRY(icl__cuda_check(cudaStreamWaitEvent(device->stream, p->step[s->wait_for].done, 0), "gradients"));
+  for (int i = 0; i < 2 && !in_order; i++)
+    if (s->wait_for[i] >= 0)
+      ICL__TRY(icl__cuda_check(cudaStreamWaitEvent(device->stream, p->step[s->wait_for[i]].done, 0), "gradients"));
   if (s->awaits)
     return ICL_OK;
   if (s->sends) {

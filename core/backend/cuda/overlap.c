@@ -52,8 +52,9 @@ void icl__cuda_place_waits(icl__cuda_program *p) {
     int k = i + 1;
     while (k < most && !p->step[k].last && p->step[k].phase <= s->phase + 1)
       k++;
+    /* In the last section there is what reads it; those before it on its stream are done as well. */
     if (k < p->steps)
-      p->step[k].wait_for = i; /* in the last section there is what reads it; those before it on its stream are done */
+      p->step[k].wait_for[1] = i;
   }
 }
 

@@ -95,7 +95,7 @@ static icl__cuda_step *add_step(lister *l, int first) {
   icl__cuda_program *p = l->program;
   icl__cuda_step *s = &p->step[p->steps++];
   *s = (icl__cuda_step){
-      .node = &p->listed[first], .nodes = l->listed - first, .phase = l->phase, .last = l->last, .wait_for = -1};
+      .node = &p->listed[first], .nodes = l->listed - first, .phase = l->phase, .last = l->last, .wait_for = {-1, -1}};
   s->beside = s->nodes && icl__cuda_unit_of(s->node[0])->beside;
   for (int k = 0; k < s->nodes; k++)
     s->stores = s->stores || stores(p->plan, s->node[k]);
@@ -120,7 +120,7 @@ static void add_awaits(lister *l) {
       continue;
     icl__cuda_step *s = add_step(l, l->listed);
     s->awaits = b;
-    while (p->step[++s->wait_for].sends != b)
+    while (p->step[++s->wait_for[0]].sends != b)
       ;
   }
 }

@@ -49,7 +49,7 @@ typedef struct {
   bool last;           /* in the last section, where states are written */
   bool stores;         /* a state where it lies */
   bool beside;         /* on the stream beside the main one */
-  int wait_for;        /* a step on another stream that has to be done before; -1: none */
+  int wait_for[2];     /* steps that have to be done before: one that sends, one beside; -1: none */
   cudaEvent_t before;  /* on the main stream: for profiles, and for a step on another one to begin */
   cudaEvent_t done;    /* on the other stream */
   double milliseconds; /* of all runs */
