@@ -88,6 +88,7 @@ def what_is_looked_at_disturbs_nothing():
       terminal.command("y = model(icl.zeros { 1, 28, 28, 1 }); y:size(2)", "10")
       terminal.command("nonsense", "there is no variable 'nonsense'")
       terminal.command("loadr", "did you mean loader")
+      terminal.command("for _ in run:batches(loader) do end", "run:batches: the run waits in a loop of its own")
       terminal.command("run:save()", "true")
       terminal.send("run:continue()\n")
       equal(terminal.end(), 0)

@@ -252,6 +252,13 @@ end
 
 -- ---- batches ----
 
+-- An error at the prompt over the run, which has put run:continue() there: it waits in a loop, and is to go on in it.
+local function refuse_waiting(run, what)
+  if run.continue then
+    fail("%s: the run waits in a loop of its own; loader:each() goes over batches here, and icl.evaluate evaluates", what)
+  end
+end
+
 -- The record of the next loop over `loader`: one of an epoch, or of a loop, that is entered again, or a new one.
 local function record_for(run, loader)
   local record = run.loops[run.entered + 1]
@@ -270,6 +277,7 @@ end
 -- training loader count in run.step.
 function Run:batches(loader)
   if not is_loader(loader) then fail("run:batches: it takes a loader, not %s", arguments.described(loader)) end
+  refuse_waiting(self, "run:batches")
   if self.folder and loader.training and not self.inside then
     fail "run:batches: a run that writes files trains in the loop over run:epochs(), with whose end it ends"
   end
