@@ -76,6 +76,14 @@ static int new_state(lua_State *L) {
   return 1;
 }
 
+/* state_copy(state) -> another state of its name, with the value that it has now; see icl_state_copy */
+static int copy_state(lua_State *L) {
+  icl_state *state = icl__lua_check_state(L, 1);
+  icl_state **result = icl__lua_new_state(L);
+  ICL__LUA_TRY(L, icl_state_copy(state, result));
+  return 1;
+}
+
 /* ---- versions ---- */
 
 static void push_version(lua_State *L, icl_state *state) {
@@ -297,6 +305,8 @@ void icl__lua_state_functions(lua_State *L) {
                                          {NULL, NULL}};
   lua_pushcfunction(L, new_state);
   lua_setfield(L, -2, "state");
+  lua_pushcfunction(L, copy_state);
+  lua_setfield(L, -2, "state_copy");
   icl__lua_make_type(L, icl__lua_state);
   luaL_setfuncs(L, metamethods, 0);
   icl__lua_operators(L);

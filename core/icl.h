@@ -241,6 +241,9 @@ void icl_no_gradient_end(icl_engine *engine);
 /* A variable with a first value (`data` is copied; NULL: zeros). `name` is for messages. */
 icl_status icl_state_new(icl_engine *engine, const char *name, icl_dtype dtype, int rank, const int32_t *shape,
                          const void *data, bool trainable, icl_state **result);
+/* Another one, not trained, with the value that `state` has now. Nothing is evaluated for it: where the open step has
+ * written `state` it writes the copy too, which keeps the value from before the step if that is dropped. */
+icl_status icl_state_copy(icl_state *state, icl_state **result);
 icl_state *icl_state_retain(icl_state *state);
 void icl_state_release(icl_state *state);
 const char *icl_state_name(const icl_state *state);

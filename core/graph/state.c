@@ -393,6 +393,20 @@ icl_status icl_state_set_dtype(icl_state *state, icl_dtype dtype) {
   return ICL_OK;
 }
 
+icl_status icl_state_copy(icl_state *state, icl_state **result) {
+  icl_state *copy;
+  ICL__TRY(icl_state_new(state->engine, state->name, state->dtype, state->rank, state->shape, NULL, false, &copy));
+  icl_status status = icl__buffer_copy(copy->stored, state->stored);
+  if (status == ICL_OK && state->written)
+    status = icl_state_write(copy, state->current, NULL);
+  if (status != ICL_OK) {
+    icl_state_release(copy);
+    return status;
+  }
+  *result = copy;
+  return ICL_OK;
+}
+
 icl_status icl_state_get(icl_state *state, icl_dtype dtype, void *data) {
   icl_tensor *now;
   ICL__TRY(icl_state_read(state, &now));

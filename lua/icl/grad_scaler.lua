@@ -56,11 +56,10 @@ function Scaler:backward(loss, ...)
   loss:backward(self.options.enabled and self.loss_scale or nil)
 end
 
--- The states that updates of an optimizer write: of its parameters those that are trained now, and all of its own.
-local function written_by(self, optimizer)
-  local own = self.own[optimizer] or states_of(optimizer)
-  self.own[optimizer] = own
-  local list = table.move(own, 1, #own, 1, {})
+-- The states that updates of an optimizer write: of its parameters those that are trained now, and all of its own. One
+-- that the step makes begins as if the step had not been.
+local function written_by(optimizer)
+  local list = states_of(optimizer)
   groups.each(optimizer.groups, function(_, state) list[#list + 1] = state end)
   return list
 end
@@ -118,7 +117,7 @@ end
 -- A step of which nothing remains where gradients are not finite; -> what it returns, in a table.
 local function guarded_step(self, optimizer, lr, f)
   check_optimizer(optimizer)
-  local states, before = written_by(self, optimizer), {}
+  local states, before = written_by(optimizer), {}
   for i, state in ipairs(states) do before[i] = state:read() end
   local results, total = run_watched_step(optimizer, lr, f)
   if total then
@@ -183,7 +182,6 @@ return function(given, ...)
   arguments.no_more(what, "a table of options", ...)
   if given ~= nil then arguments.typed(what, given, "table", "a table of options") end
   local self = setmetatable({ name = what, options = settings.new(what, rule, given) }, Scaler)
-  self.own = setmetatable({}, { __mode = "k" })
   if self.options.enabled then
     self.loss_scale = core.state(core.full({}, self.options.init_scale), { name = "loss_scale" })
     self.clean_steps = core.state(core.full({}, 0, "f64"), { name = "clean_steps", dtype = "f64" })

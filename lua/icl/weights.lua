@@ -237,6 +237,15 @@ local function renamed(tensors, rename)
   return list
 end
 
+-- Which states an optimizer has depends on the steps that it took: now it has those that were saved in a list. -> what
+-- undoes that when it is closed, unless its field `stays` is set.
+local function arranged(module, tensors)
+  local undo = module.arrange_states and module:arrange_states(tensors)
+  return setmetatable({}, { __close = function(self)
+    if undo and not self.stays then undo() end
+  end })
+end
+
 -- weights.load_state_dict(module, list of { name =, tensor = } [, { strict = true, rename = function(name), except =
 -- }]) -> { missing, unexpected, unreadable, wrong, left }, lists of names. All names and shapes must agree unless strict
 -- is false; nothing is changed if they do not. `strict = false` takes what fits, of which there must be something.
@@ -257,6 +266,7 @@ function weights.load_state_dict(module, tensors, options)
   if options.except then
     module, left, tensors = without(module, tensors, exceptions(options.except), options.target)
   end
+  local arrangement <close> = arranged(module, tensors)
   local found, differences, fitting, misshapen = match(module, tensors, options.target)
   local text, hint = difference_text(differences, options.target), ""
   if fitting == 0 then hint = prefix_text(tensors) end
@@ -269,6 +279,7 @@ function weights.load_state_dict(module, tensors, options)
     fail("load: 0 of %d names in %s fit %s%s; %s", #tensors, options.source, options.target, hint, text)
   end
   for _, pair in ipairs(found) do pair.state:write(pair.tensor:cast(pair.state:dtype())) end
+  arrangement.stays = true
   differences.left = left
   return differences
 end

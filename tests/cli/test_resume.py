@@ -10,7 +10,7 @@ import time
 from harness import (ICL, PATIENCE, ROOT, close, contains, environment, equal, failure, folder, lacks, read_bytes, run,
                      start, success, tensors, test, write_image_folder, write_mnist)
 
-# A loop of one's own with mixing, subdivision, Adam and dropout. DIE names the step in whose body it dies.
+# A loop of one's own with mixing, subdivision, Adam, a layer frozen at first and dropout. DIE names the step in whose body it dies.
 LOOP = """
 local icl = require "icl"
 local opt = icl.options "a loop of one's own"
@@ -30,6 +30,7 @@ local run = icl.run { epochs = opt.epochs, output = opt.output, resume = opt.res
 local die = tonumber(os.getenv "DIE")
 for epoch in run:epochs() do
   for batch in run:batches(loader) do
+    model[1]:freeze(run.step < 5)
     for _, part in ipairs(batch:chunks(2)) do
       local loss = icl.loss.cross_entropy(model(part.image), part.target) * 0.5
       loss:backward()

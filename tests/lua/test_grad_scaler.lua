@@ -269,6 +269,34 @@ check("frozen parameters stay out of it", function()
   check.equal(scaler.clean_steps:item(), 0)
 end)
 
+check("a step that overflows counts for no parameter, even if it is the first that leaves some out", function()
+  local model, scaler = small_model(), icl.grad_scaler {}
+  local x, y = random_batch "f16"
+  local optimizer = icl.optim.adam(model)
+  for i, scale in ipairs { 1024, too_large, 1024 } do
+    model[1]:freeze(i > 1)
+    scaler.loss_scale:set(scale)
+    icl.step(function()
+      scaler:backward(icl.loss.cross_entropy(model(x), y) * 8)
+      scaler:step(optimizer, 0.01)
+    end)
+  end
+  local counts = {}
+  for _, item in ipairs(optimizer:state_dict()) do counts[item.name] = item.name:find "^step" and item.tensor:item() end
+  check.equal(counts.step, 2)
+  check.equal(counts["step.0.weight"], 1)
+  scaler.loss_scale:set(too_large)
+  model[1]:freeze(false)
+  icl.step(function()
+    scaler:backward(icl.loss.cross_entropy(model(x), y) * 8)
+    scaler:step(optimizer, 0.01)
+  end)
+  check.equal(optimizer.count:item(), 2)
+  for _, item in ipairs(optimizer:state_dict()) do
+    if item.name == "step.0.weight" then check.equal(item.tensor:item(), 1) end
+  end
+end)
+
 check("without enabled it is backward and step", function()
   local scaler = icl.grad_scaler { enabled = false }
   local plain = { step = function(self, rate) self.rate = rate end }

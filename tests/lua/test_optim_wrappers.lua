@@ -274,6 +274,7 @@ local function train(make, first, last, from)
     optimizer:settings(from.settings)
   end
   for t = first, last do
+    model[1]:freeze(t < 3)
     if t == 3 and optimizer.options.alpha then optimizer.options.alpha = 0.75 end
     if t == 3 and optimizer.options.rho then optimizer.options.rho = 0.5 end
     icl.step(function()

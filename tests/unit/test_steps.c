@@ -60,6 +60,34 @@ TEST(a_cancelled_step_changes_nothing) {
   net_close(n, s);
 }
 
+TEST(a_copy_of_a_state_commits_nothing) {
+  for (int i = 0; i < 4; i++) {
+    bool eager = i / 2, cancelled = i % 2;
+    net *n = net_open("cpu", eager);
+    icl_state *other = net_scalar(n, 1, false), *s = net_scalar(n, 2, true), *before, *behind;
+    CHECK_OK(icl_step_begin(n->engine));
+    CHECK_OK(icl_state_write(other, net_number(n, 5), NULL));
+    CHECK_OK(icl_state_copy(s, &before));
+    CHECK_OK(icl_state_write(s, net_number(n, 3), NULL));
+    CHECK_OK(icl_state_copy(s, &behind));
+    CHECK_OK(icl_state_write(s, net_number(n, 4), NULL));
+    if (cancelled)
+      icl_step_cancel(n->engine);
+    else
+      CHECK_OK(icl_step_end(n->engine));
+    CHECK_NEAR(net_stored(other), cancelled ? 1 : 5, 0);
+    CHECK_NEAR(net_stored(s), cancelled ? 2 : 4, 0);
+    CHECK_NEAR(net_stored(before), 2, 0);
+    CHECK_NEAR(net_stored(behind), cancelled ? 2 : 3, 0);
+    CHECK(!icl_state_trainable(before));
+    net_clear(n);
+    icl_state_release(before);
+    icl_state_release(behind);
+    icl_state_release(other);
+    net_close(n, s);
+  }
+}
+
 TEST(steps_do_not_nest) {
   net *n = net_open("cpu", false);
   CHECK_OK(icl_step_begin(n->engine));

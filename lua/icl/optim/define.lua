@@ -14,6 +14,7 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local arguments = require "icl.internal.arguments"
+local cohorts = require "icl.optim.cohorts"
 local gradients_of = require "icl.optim.gradients"
 local groups = require "icl.optim.groups"
 local saved = require "icl.optim.saved"
@@ -43,7 +44,7 @@ end
 
 -- What updates are told under names that no option may have.
 local told = {
-  lr = "the learning rate of the step, optimizer:step(0.1)", t = "the number of the step",
+  lr = "the learning rate of the step, optimizer:step(0.1)", t = "the number of the update",
   group = "the states of the group", lr_scale = "an option of groups",
 }
 
@@ -75,8 +76,12 @@ local function check_defaults(what, defaults)
   end
 end
 
--- The names of states: a list of texts that differ.
-local function check_states(what, states)
+local function check_name(what, rule, name)
+  if rule.counts and name == "step" then fail("%s: step is the name of the count", what) end
+end
+
+-- The names of states: a list of texts that differ, also from those of a cohort where updates are counted.
+local function check_states(what, rule, states)
   if type(states) == "function" then return end
   local list, seen = arguments.typed(what .. ": states", states or {}, "table", "a list of names or a function"), {}
   local fault = core.list_fault(list)
@@ -84,16 +89,23 @@ local function check_states(what, states)
   for _, name in ipairs(list) do
     arguments.typed(what .. ": states", name, "string", "a list of names")
     if seen[name] then fail("%s: states: %s is there twice", what, name) end
+    if rule.counts and (rule.group_states or {})[name] then
+      fail("%s: states: %s is the name of a state of the group, too", what, name)
+    end
+    check_name(what .. ": states", rule, name)
     seen[name] = true
   end
 end
 
 local function check_rule(what, rule)
   check_defaults(what, rule.defaults)
-  check_states(what, rule.states)
   local of_groups = arguments.typed(what .. ": group_states", rule.group_states or {}, "table",
     "a table { name = number }")
-  for name, value in pairs(of_groups) do arguments.finite(("%s: group_states: %s"):format(what, tostring(name)), value) end
+  for name, value in pairs(of_groups) do
+    arguments.finite(("%s: group_states: %s"):format(what, tostring(name)), value)
+    check_name(what .. ": group_states", rule, name)
+  end
+  check_states(what, rule, rule.states)
   for _, name in ipairs { "check", "prepare" } do
     if rule[name] ~= nil then arguments.typed(("%s: %s"):format(what, name), rule[name], "function", "a function") end
   end
@@ -116,20 +128,11 @@ local function make_states(self, parameter, group)
   if type(kinds) ~= "table" then
     fail("%s: states: the function returned %s; it returns a list of names", self.name, arguments.described(kinds))
   end
-  check_states(self.name, kinds)
+  check_states(self.name, self.rule, kinds)
   for _, kind in ipairs(kinds) do
     own[kind] = core.state(core.full(state:shape(), 0, state:dtype()), { name = kind .. "." .. name })
   end
   self.own[state], self.kinds[state] = own, kinds
-end
-
--- The states of a group as a whole, numbers, by name.
-local function make_group_states(rule, number)
-  local own = {}
-  for name, value in pairs(rule.group_states or {}) do
-    own[name] = core.state(core.full({}, value, "f64"), { name = ("%s.group%d"):format(name, number), dtype = "f64" })
-  end
-  return own
 end
 
 -- The learning rate as the rules of updates take it.
@@ -147,9 +150,9 @@ local function call(self, f)
   return arguments.typed(self.name .. ": step", f, "function", "a rate and a function that leaves gradients")()
 end
 
--- What the updates of a group are told: its options, the rate, the step, and what `prepare` adds.
-local function settings_of(self, group, lr, t)
-  local s = { lr = group.lr_scale == 1 and lr or lr * group.lr_scale, t = t, group = group.states }
+-- What the updates of a cohort are told: the options of its group, the rate, the update, and what `prepare` adds.
+local function settings_of(self, group, cohort, lr, t)
+  local s = { lr = group.lr_scale == 1 and lr or lr * group.lr_scale, t = t, group = cohort.states }
   for name in pairs(self.rules.defaults) do s[name] = group[name] end
   if self.rule.prepare then self.rule.prepare(s) end
   return s
@@ -167,48 +170,95 @@ local function states_of(self, state, group, s)
   return own
 end
 
+-- counting() -> a function of a count, which adds 1 in its first call for that one; -> what it is then, 1 in the first
+-- update. Of no count, nil.
+local function counting()
+  local numbers = {}
+  return function(count)
+    if not count then return nil end
+    if not numbers[count] then
+      numbers[count] = count + 1
+      count:write(numbers[count])
+    end
+    return numbers[count]
+  end
+end
+
+local function update_parameter(self, parameter, gradient, group, s)
+  local state = parameter.state
+  state:write(self.rule.update(state, gradient, states_of(self, state, group, s), s))
+  state:clear_grad()
+end
+
 -- optimizer:step(lr [, f]) -> what f() returns: one update with the gradients of this step, which are used up. A
--- parameter without one, in a part of the network that this step left out, stays as it is, and so do its moments. lr is
--- a number or a tensor of one element; f is called first, to leave gradients: function() loss:backward() end. Wrappers
--- that need several passes (icl.optim.sam) call it as often.
+-- parameter without one, in a part of the network that this step left out, stays as it is, and so do its moments and
+-- the count of its updates. lr is a number or a tensor of one element; f is called first, to leave gradients:
+-- function() loss:backward() end. Wrappers that need several passes (icl.optim.sam) call it as often.
 function Optimizer:step(lr, f)
   local rate, results = rate_of(self, lr), table.pack(call(self, f))
-  local gradients, t = gradients_of(self, self.options), nil
-  if self.count then
-    t = self.count + 1
-    self.count:write(t)
-  end
+  local gradients, counted = gradients_of(self, self.options), counting()
+  local updates = self.count and cohorts.separate(self, gradients)
   for _, group in ipairs(self.groups) do
-    local s = settings_of(self, group, rate, t)
-    for _, parameter in ipairs(group.parameters) do
-      local state = parameter.state
-      local gradient = gradients[state]
-      if gradient then
-        state:write(self.rule.update(state, gradient, states_of(self, state, group, s), s))
-        state:clear_grad()
+    for _, cohort in ipairs(group.cohorts) do
+      if not updates or updates[cohort] then
+        local s = settings_of(self, group, cohort, rate, counted(cohort.count))
+        for _, parameter in ipairs(cohort.parameters) do
+          local gradient = gradients[parameter.state]
+          if gradient then update_parameter(self, parameter, gradient, group, s) end
+        end
       end
     end
   end
   return table.unpack(results, 1, results.n)
 end
 
--- optimizer:named_states() -> list of { name =, state =, module =, key = }: what a resumed run needs besides the
--- parameters.
-function Optimizer:named_states()
+local function cohorts_of(group)
+  local by_parameter = {}
+  for _, cohort in ipairs(group.cohorts) do
+    for _, parameter in ipairs(cohort.parameters) do by_parameter[parameter] = cohort end
+  end
+  return by_parameter
+end
+
+local function list_states(self)
   local list = { self.count and { name = "step", state = self.count, module = self, key = "step" } }
+  local function add(key, of, state)
+    list[#list + 1] = { name = key .. "." .. of, state = state, module = self, key = key }
+  end
   for number, group in ipairs(self.groups) do
-    for _, name in ipairs(arguments.names(group.states)) do
-      list[#list + 1] = { name = ("%s.group%d"):format(name, number), state = group.states[name], module = self,
-                          key = name }
+    local first, cohort_of = group.cohorts[1], cohorts_of(group)
+    if first.count == self.count then
+      for _, name in ipairs(arguments.names(first.states)) do add(name, "group" .. number, first.states[name]) end
     end
     for _, parameter in ipairs(group.parameters) do
+      local cohort = cohort_of[parameter]
+      if cohort.count ~= self.count then
+        for _, name in ipairs(cohorts.own_names(self.rule)) do
+          add(name, parameter.name, name == "step" and cohort.count or cohort.states[name])
+        end
+      end
       for _, kind in ipairs(self.kinds[parameter.state]) do
-        local state = self.own[parameter.state][kind]
-        list[#list + 1] = { name = kind .. "." .. parameter.name, state = state, module = self, key = kind }
+        add(kind, parameter.name, self.own[parameter.state][kind])
       end
     end
   end
   return list
+end
+
+-- optimizer:named_states() -> list of { name =, state =, module =, key = }: what a resumed run needs besides the
+-- parameters. `step` counts updates; a parameter that was left out of some has a count of its own, `step.NAME`, which
+-- those with the same updates share.
+function Optimizer:named_states()
+  self.listed = self.listed or list_states(self)
+  return table.move(self.listed, 1, #self.listed, 1, {})
+end
+
+-- optimizer:arrange_states(list of { name =, tensor = }) -> a function that undoes it, or nil: the counts are those of
+-- which such a list has values, of all parameters or of some.
+function Optimizer:arrange_states(tensors)
+  if not self.count then return nil end
+  local before = cohorts.arrange(self, tensors)
+  return function() cohorts.put_back(self, before) end
 end
 
 -- optimizer:settings() -> the options that were changed since the optimizer was made, of all and by group, as a run
@@ -236,9 +286,10 @@ local fields = { "defaults", "states", "group_states", "counts", "check", "prepa
 --   states          names of the states of each parameter, which begin as zeros; or a function of the options and the
 --                   parameter
 --   group_states    states of a group as a whole, numbers (f64), by name with what they begin as; in s.group
---   counts          true: the steps are counted, as a state
+--   counts          true: updates are counted, as a state. Parameters of a group that had not the same ones, since
+--                   steps left some out, have a count and group_states of their own, as if they were groups
 --   check(what, o)  raises an error where options make no sense
---   prepare(s)      once a step for each group, before its updates: s holds the options, lr, and t where steps are
+--   prepare(s)      once a step for each group, before its updates: s holds the options, lr, and t where updates are
 --                   counted (1 in the first; a tensor, f64, as bias corrections need it); what several updates need is
 --                   put into s
 --   update(p, g, own, s) -> the parameter's new value: p is the parameter, g its gradient, own its states by name, to
@@ -259,11 +310,11 @@ local function define(name, rule)
     end
     self.options = settings.new(what, rules, options)
     self.groups = groups.of(what, given, group_rules, self.options)
+    self.count = rule.counts and cohorts.new_count() or nil
     for number, group in ipairs(self.groups) do
-      rawset(group, "states", make_group_states(rule, number))
+      rawset(group, "cohorts", { cohorts.new(rule, number, group.parameters, self.count) })
       for _, parameter in ipairs(group.parameters) do make_states(self, parameter, group) end
     end
-    self.count = rule.counts and core.state(core.full({}, 0, "f64"), { name = "step", dtype = "f64" }) or nil
     return self
   end
 end

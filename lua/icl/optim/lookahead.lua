@@ -57,7 +57,7 @@ function Lookahead:named_states()
   return list
 end
 
-Lookahead.settings = wrapped.settings
+Lookahead.settings, Lookahead.arrange_states = wrapped.settings, wrapped.arrange_states
 
 -- icl.optim.lookahead(optimizer [, { k = 5, alpha = 0.5 }]) -> an optimizer that steps as the one inside,
 -- optimizer.base, and sets the parameters back to their slow weights after every k steps:

@@ -69,7 +69,7 @@ function Sam:named_states()
   return self.base:named_states()
 end
 
-Sam.settings = wrapped.settings
+Sam.settings, Sam.arrange_states = wrapped.settings, wrapped.arrange_states
 
 -- icl.optim.sam(optimizer [, { rho = 0.05, adaptive = false, model = }]) -> an optimizer whose steps take two passes:
 --

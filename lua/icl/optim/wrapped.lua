@@ -20,4 +20,9 @@ function wrapped:settings(again)
   return { options = settings.changed(self.options), base = self.base:settings(again and again.base) }
 end
 
+-- optimizer:arrange_states(list of { name =, tensor = }) -> as that of the optimizer inside.
+function wrapped:arrange_states(tensors)
+  return self.base.arrange_states and self.base:arrange_states(tensors)
+end
+
 return wrapped
