@@ -66,7 +66,8 @@ ICL__PICTURE uint8_t icl__posterize(float bits, int byte) {
 ICL__PICTURE uint8_t icl__autocontrast(const icl__channel *c, int byte) {
   if (c->most <= c->least)
     return (uint8_t)byte;
-  return icl__to_byte(ICL__PRODUCT((float)(byte - c->least), 255.0f / (float)(c->most - c->least)));
+  float scale = 255.0f * (1.0f / (float)(c->most - c->least)); /* as PyTorch divides a number by a tensor */
+  return icl__to_byte(ICL__PRODUCT((float)(byte - c->least), scale));
 }
 
 /* `below`: how many pixels of the channel have a smaller byte. */

@@ -143,7 +143,7 @@ def solarize(x, threshold):
 def autocontrast(x):
   least, most = x.min((0, 1)).astype("float32"), x.max((0, 1)).astype("float32")
   flat = most == least
-  scale = np.where(flat, f32(1), f32(255) / np.where(flat, f32(1), most - least))
+  scale = np.where(flat, f32(1), f32(255) * (f32(1) / np.where(flat, f32(1), most - least)))
   return byte((x.astype("float32") - np.where(flat, f32(0), least)) * scale)
 
 
@@ -239,6 +239,15 @@ def adjustments_are_torchvision_s():
     got = compute([f'require "icl.augment.pictures".adjust(x, "{name}", {amount})' for name, _, amount in cases], x=x)
     for (name, f, amount), result in zip(cases, got):
       same(result, np.stack([f(image, amount) for image in x]), f"{name} {amount} of {shape}")
+
+
+@test
+def autocontrast_of_every_range():
+  x = pictures(255, 1, 256, 1)
+  x[:, 0, :, 0] = np.minimum(np.arange(256), np.arange(1, 256)[:, None])
+  (got,) = compute(['require "icl.augment.pictures".adjust(x, "autocontrast", 0)'], x=x)
+  for i in range(len(x)):
+    same(got[i], autocontrast(x[i]), f"bytes from 0 to {i + 1}")
 
 
 @test
