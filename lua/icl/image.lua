@@ -61,9 +61,9 @@ local function range(name, first, length, size)
   return first, arguments.integer(what .. ", its length", length, 1, size - first + 1)
 end
 
--- icl.image.resize(x, size [, box]) -> x resized as Pillow's bilinear filter does it, byte for byte. size: of the
--- shorter side, or { height, width }; box: the part of x that is resized, { top, left, height, width }; top and left
--- count from 1, from -1 at the end.
+-- icl.image.resize(x, size [, box]) -> x resized as the bilinear filter of Pillow 10 to 12 does it, byte for byte.
+-- size: of the shorter side, or { height, width }; box: the part of x that is resized, { top, left, height, width };
+-- top and left count from 1, from -1 at the end.
 function image.resize(x, size, box, ...)
   arguments.no_more("icl.image.resize", "an image, a size and a box", ...)
   arguments.tensor("icl.image.resize: x", x)

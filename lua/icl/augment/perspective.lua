@@ -1,5 +1,6 @@
 -- augment/perspective.lua: augment.perspective { distortion = 0.5, prob = 0.5, interpolation = "bilinear", fill = 0 }:
--- the corners of an image move inwards at random, with probability prob. As torchvision's RandomPerspective on bytes.
+-- the corners of an image move inwards at random, with probability prob. As torchvision's RandomPerspective on bytes,
+-- but that bilinear borders are blended with `fill` once, and there twice.
 local options = require "icl.options.list"
 local pictures = require "icl.augment.pictures"
 local stage = require "icl.augment.stage"

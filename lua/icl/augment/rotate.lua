@@ -1,5 +1,6 @@
 -- augment/rotate.lua: augment.rotate { degrees = 15, interpolation = "nearest", fill = 0 }: each image is turned about
--- its middle by an angle from -degrees to degrees. As torchvision's RandomRotation on bytes.
+-- its middle by an angle from -degrees to degrees. As torchvision's RandomRotation on bytes, but that bilinear borders
+-- are blended with `fill` once, and there twice.
 local angles = require "icl.augment.angles"
 local options = require "icl.options.list"
 local pictures = require "icl.augment.pictures"

@@ -7,7 +7,8 @@ local resample = require "icl.nn.resample"
 local Upsample = require "icl.nn.module".class "upsample"
 
 -- nn.upsample { scale =, size =, mode = "nearest", align_corners = false }: scale, or size = { height, width } of the
--- result, one of both; mode: also "bilinear". Results have PyTorch's values.
+-- result, one of both; mode: also "bilinear". Results have PyTorch's values; but places of "nearest" are exact, while
+-- PyTorch multiplies by a factor in f32, so that for some sizes, such as 39 -> 33, it takes another pixel now and then.
 function Upsample:init(options, ...)
   arguments.no_more("nn.upsample", "a table of options", ...)
   options = arguments.options("nn.upsample", options, { mode = "nearest", align_corners = false }, { "scale", "size" })
