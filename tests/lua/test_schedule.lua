@@ -72,8 +72,21 @@ check("wrong options are named", function()
   check.raises(function() schedule { warmup = { kind = 1 } } end, "no option 'kind'")
   check.raises(function() schedule { type = "sgdr", epochs = 25 } end, "add up to 30 epochs, not 25")
   check.raises(function() schedule { type = "multistep", milestones = { 5, 3 } } end, "must ascend from 0 on; 3 ")
-  check.raises(function() schedule { type = "multistep", milestones = { -1 } } end, "must ascend from 0 on; %-1 ")
-  check.raises(function() schedule { epochs = 2, warmup = { type = "linear", epochs = 3 } } end, "warmup_epochs 3 do not fit into epochs 2")
+  check.raises(function() schedule { type = "multistep", milestones = { -1 } } end, "milestone 1 is %-1; .*at least 0")
+  check.raises(function() schedule { epochs = 2, warmup = { type = "linear", epochs = 3 } } end,
+    "schedule: warmup.epochs 3 do not fit into epochs 2")
+  check.raises(function()
+    schedule.from_options { schedule = "constant", epochs = 2, warmup = "linear", warmup_epochs = 3 }
+  end, "schedule: warmup_epochs 3 do not fit into epochs 2")
+  for name, value in pairs { start_factor = -2, exponent = -1, epochs = -1 } do
+    check.raises(function() schedule { warmup = { type = "linear", [name] = value } } end,
+      "schedule: warmup." .. name .. " is %-%d; it must be a number of at least 0")
+  end
+  for _, warmup in ipairs { { epochs = 1 }, { start_factor = 0 } } do
+    check.raises(function() schedule { warmup = warmup, steps_per_epoch = 5 } end,
+      'icl.schedule: warmup: the type is missing: type = "linear" or "exponential"')
+  end
+  check.raises(function() schedule {}.warmup = { epochs = 1 } end, "schedule: warmup: the type is missing")
   check.raises(function() schedule { base_lr = 0 / 0 } end, "base_lr")
   check.raises(function() schedule { steps_per_epoch = 1.5 } end, "steps_per_epoch")
 end)
@@ -101,7 +114,10 @@ end
 
 check("one_cycle", function()
   for _, own in ipairs { {}, { anneal = "linear" }, { three_phase = true }, { pct_start = 0.25, div_factor = 10 },
-                         { three_phase = true, anneal = "linear", pct_start = 0.4, final_div_factor = 50 } } do
+                         { three_phase = true, anneal = "linear", pct_start = 0.4, final_div_factor = 50 },
+                         { pct_start = 0 }, { pct_start = 0.01 },
+                         { three_phase = true, pct_start = 0 }, { three_phase = true, pct_start = 0.02 },
+                         { three_phase = true, pct_start = 0.03 }, { three_phase = true, pct_start = 0.5 } } do
     local o = { pct_start = 0.3, div_factor = 25, final_div_factor = 1e4, anneal = "cos" }
     local given = { type = "one_cycle", base_lr = 2, epochs = 6, steps_per_epoch = 7 }
     for name, value in pairs(own) do o[name], given[name] = value, value end
@@ -218,12 +234,14 @@ check("wrong options of the later types are named", function()
     options.type, options.steps_per_epoch = name, 10
     return function() schedule(options) end
   end
-  check.raises(of("one_cycle", { warmup = { type = "linear", epochs = 1 } }), "rises by itself; leave out warmup")
-  check.raises(of("one_cycle", { pct_start = 1.5 }), "pct_start is 1.5; it must be at most 1")
+  check.raises(of("one_cycle", { warmup = { type = "linear", epochs = 1 } }),
+    "schedule: type one_cycle rises by itself; leave out warmup")
+  check.raises(of("one_cycle", { pct_start = 1.5 }), "schedule: pct_start is 1.5; it must be a number from 0 to 1")
   check.equal(schedule.problem { schedule = "one_cycle", epochs = 5, warmup = "none", warmup_epochs = 0,
                                  one_cycle_three_phase = true, one_cycle_pct_start = 0.75 },
     "{one_cycle_pct_start} is 0.75; it must be at most 0.5 with three phases")
-  check.raises(of("one_cycle", { pct_start = 0.6, three_phase = true }), "at most 0.5 with three phases")
+  check.raises(of("one_cycle", { pct_start = 0.6, three_phase = true }),
+    "schedule: pct_start is 0.6; it must be at most 0.5 with three phases")
   check.raises(of("one_cycle", { anneal = "cosine" }), "anneal is cosine; it must be one of cos, linear")
   check.raises(of("cosine_restarts", { T_mul = 0.5 }), "T_mul is 0.5; cycles of cosine_restarts must not shrink")
   check.raises(of("cosine_restarts", { restart_steps = 0 }), "restart_steps is 0")

@@ -57,38 +57,51 @@ local function warmup_length(options)
   return (options.warmup.type ~= "none" or options.as_published) and options.warmup.epochs or 0
 end
 
-local function one_cycle_mismatch(options)
-  if options.warmup.type ~= "none" then return "{schedule} one_cycle rises by itself; leave out {warmup}" end
-  local most = options.three_phase and 0.5 or 1
-  if options.pct_start <= most then return nil end
-  return numbers.format("{one_cycle_pct_start} is %g; it must be at most %g%s", options.pct_start, most,
-    options.three_phase and " with three phases" or "")
+-- What messages call an option of icl.schedule.
+local function own_name(name)
+  return name
 end
 
--- What does not go together in complete options; nil if all does. {name} stands for an option.
-local function mismatch(options)
+-- The names of those that are called otherwise among icl.options.training.
+local names_in_training = { type = "schedule", ["warmup.epochs"] = "warmup_epochs", pct_start = "one_cycle_pct_start" }
+
+-- The same where they come from icl.options.training: {name} stands for an option.
+local function name_in_training(name)
+  return ("{%s}"):format(names_in_training[name] or name)
+end
+
+local function one_cycle_mismatch(options, name)
+  if options.warmup.type ~= "none" then
+    return ("%s one_cycle rises by itself; leave out %s"):format(name "type", name "warmup")
+  elseif options.three_phase and options.pct_start > 0.5 then
+    return numbers.format("%s is %g; it must be at most 0.5 with three phases", name "pct_start", options.pct_start)
+  end
+end
+
+-- What does not go together in complete options, which messages call name(option); nil if all does.
+local function mismatch(options, name)
   local taken = warmup_length(options)
   local length = options.epochs - taken
   if length < 0 then
-    return numbers.format("{warmup_epochs} %g do not fit into {epochs} %g", taken, options.epochs)
+    return numbers.format("%s %g do not fit into %s %g", name "warmup.epochs", taken, name "epochs", options.epochs)
   end
   local previous = 0
   for _, milestone in ipairs(options.type == "multistep" and options.milestones or {}) do
     if milestone < previous then
-      return numbers.format("{milestones} must ascend from 0 on; %g comes behind %g", milestone, previous)
+      return numbers.format("%s must ascend from 0 on; %g comes behind %g", name "milestones", milestone, previous)
     end
     previous = milestone
   end
-  if options.type == "one_cycle" then return one_cycle_mismatch(options) end
+  if options.type == "one_cycle" then return one_cycle_mismatch(options, name) end
   if options.type == "cosine_restarts" and options.T_mul < 1 then
-    return numbers.format("{T_mul} is %g; cycles of cosine_restarts must not shrink: it must be at least 1",
+    return numbers.format("%s is %g; cycles of cosine_restarts must not shrink: it must be at least 1", name "T_mul",
       options.T_mul)
   end
   if options.type ~= "sgdr" then return nil end
   local _, total = types.cycles(options, length)
   if total ~= length then
-    return numbers.format("the cycles of sgdr with {T0} %g and {T_mul} %g add up to %g epochs, not %g; choose {epochs} "
-      .. "to fit", options.T0, options.T_mul, total, length)
+    return numbers.format("the cycles of sgdr with %s %g and %s %g add up to %g epochs, not %g; choose %s to fit",
+      name "T0", options.T0, name "T_mul", options.T_mul, total, length, name "epochs")
   end
 end
 
@@ -104,34 +117,44 @@ local function check_steps(options)
   if steps ~= nil then arguments.integer("schedule: steps_per_epoch", steps, 1) end
 end
 
--- The least value of options that are numbers.
-local least = { base_lr = 0, epochs = 0, T0 = 1, T_mul = 0, power = 0, lr_gamma = 0, pct_start = 0, div_factor = 1,
+-- The least value of options that are numbers, those of a warm-up too; pct_start has a largest one.
+local least = { base_lr = 0, epochs = 0, T0 = 1, T_mul = 0, power = 0, lr_gamma = 0, div_factor = 1,
                 final_div_factor = 1, lr_decay = 0, lr_min_factor = 0, threshold = 0 }
+local least_of_warmup = { epochs = 0, start_factor = 0, exponent = 0 }
 
 local function check_milestones(list)
   local fault = type(list) ~= "table" and arguments.described(list) or core.list_fault(list)
   if fault then fail("schedule: milestones: it takes a list of epochs: { 80, 120 }; this is %s", fault) end
-  for i, milestone in ipairs(list) do arguments.finite(("schedule: milestone %d"):format(i), milestone) end
+  for i, milestone in ipairs(list) do arguments.number(("schedule: milestone %d"):format(i), milestone, 0) end
 end
 
-local function check(options)
+local function check(options, name_of)
   arguments.choice("schedule: type", options.type, arguments.names(types.segments))
   arguments.choice("schedule: warmup.type", options.warmup.type, { "none", "linear", "exponential" })
   arguments.choice("schedule: anneal", options.anneal, { "cos", "linear" })
   arguments.choice("schedule: mode", options.mode, { "min", "max" })
   for name, value in pairs(least) do arguments.number("schedule: " .. name, options[name], value) end
+  for name, value in pairs(least_of_warmup) do
+    arguments.number("schedule: warmup." .. name, options.warmup[name], value)
+  end
+  arguments.number("schedule: pct_start", options.pct_start, 0, 1)
   arguments.integer("schedule: restart_steps", options.restart_steps, 1)
   arguments.integer("schedule: patience", options.patience, 0)
   arguments.integer("schedule: cooldown", options.cooldown, 0)
   arguments.boolean("schedule: three_phase", options.three_phase)
-  arguments.number("schedule: warmup.epochs", options.warmup.epochs, 0)
-  for _, name in ipairs { "start_factor", "exponent" } do
-    arguments.finite("schedule: warmup." .. name, options.warmup[name])
-  end
   check_milestones(options.milestones)
-  local problem = mismatch(options)
+  local problem = mismatch(options, name_of)
   if problem then fail("schedule: " .. problem) end
   check_steps(options)
+end
+
+-- The options of a warm-up, which means nothing without a type.
+local function read_warmup(what, given)
+  local warmup = arguments.options(what, given, warmup_defaults)
+  if next(given) ~= nil and given.type == nil then
+    fail('%s: the type is missing: type = "linear" or "exponential"', what)
+  end
+  return warmup
 end
 
 -- The segments of a schedule with their first and last update.
@@ -165,7 +188,7 @@ end
 --
 -- Types: constant, linear, cosine, polynomial, exponential, multistep, sgdr, cosine_restarts, one_cycle, plateau.
 -- Options and defaults are those of the table at the top of this file; steps_per_epoch is needed where the rate depends
--- on the update. warmup = { type = "none" | "linear" | "exponential", epochs = 0, start_factor = 1e-3, exponent = 4 }
+-- on the update. warmup = { type = "linear" | "exponential" | "none", epochs = 0, start_factor = 1e-3, exponent = 4 }
 -- comes off `epochs`. After the last epoch the rate stays what it was there. `as_published = true` keeps three habits
 -- of the published code that figures were made with: the exponential warm-up is multiplied by base_lr once more, a
 -- warm-up of type "none" with epochs above 0 still shortens the schedule, and beyond its end the last segment's formula
@@ -176,15 +199,15 @@ end
 --
 -- Options may be changed later: schedule.base_lr = 0.05. schedule:settings() -> those that were, and what a plateau
 -- knows; schedule:settings(changed) changes them again, as a run does that goes on.
-local function new(given)
+local function new(given, name_of)
   local options = arguments.options("icl.schedule", given, defaults, { "steps_per_epoch" })
-  options.warmup = arguments.options("icl.schedule: warmup", options.warmup, warmup_defaults)
-  check(options)
+  options.warmup = read_warmup("icl.schedule: warmup", options.warmup)
+  check(options, name_of)
   local segments, changed, schedule, known = build(options), {}, {}, plateau.new()
   local function change(_, name, value)
     local wanted = arguments.options("schedule", { [name] = value }, options, { "steps_per_epoch" })
-    wanted.warmup = arguments.options("schedule: warmup", wanted.warmup, warmup_defaults)
-    check(wanted)
+    wanted.warmup = read_warmup("schedule: warmup", wanted.warmup)
+    check(wanted, own_name)
     options, segments, changed[name] = wanted, build(wanted), value
   end
   -- schedule.factor(step) -> what base_lr is multiplied with.
@@ -255,16 +278,16 @@ function schedule.from_options(options, steps_per_epoch)
   arguments.typed("icl.schedule.from_options: options", options, "table", "a table of options")
   local settings = settings_of(options)
   settings.steps_per_epoch = steps_per_epoch
-  return new(settings)
+  return new(settings, name_in_training)
 end
 
 -- What does not go together in such options; nil if all does.
 function schedule.problem(options)
-  return mismatch(settings_of(options))
+  return mismatch(settings_of(options), name_in_training)
 end
 
 return setmetatable(schedule, {
-  __call = function(_, given) return new(given) end,
+  __call = function(_, given) return new(given, own_name) end,
   __index = function(self, name)
     if types.segments[name] then fail('icl.schedule: the types are options: icl.schedule { type = "%s" }', name) end
     strict.absent(self, "icl.schedule", name)

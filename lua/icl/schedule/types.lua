@@ -104,16 +104,16 @@ function segments.cosine_restarts(options, length)
 end
 
 -- Smith and Topin 2019 as PyTorch's OneCycleLR has it, whose last update has the last rate: the phases together are an
--- update shorter than the epochs.
+-- update shorter than the epochs. A phase that would take less than an update ends before it begins, so that the first
+-- rate is one of the next.
 function segments.one_cycle(options, length)
   local first, one = 1 / options.div_factor, 1 / options.steps_per_epoch
   local last = first / options.final_div_factor
   local curve = options.anneal == "linear" and line or function(from, to) return cosine_curve(to, from) end
-  local rise, whole = math.max(options.pct_start * length - one, 0), math.max(length - one, 0)
-  local list, fall = { segment(rise, curve(first, 1)) }, whole - rise
+  local rise = options.pct_start * length - one
+  local list, fall = { segment(rise, curve(first, 1)) }, length - one - rise
   if options.three_phase then
-    local down = math.min(math.max(2 * options.pct_start * length - 2 * one, rise), whole) - rise
-    list[2], fall = segment(down, curve(1, first)), whole - rise - down
+    list[2], fall = segment(rise, curve(1, first)), fall - rise
   end
   list[#list + 1] = segment(fall, curve(options.three_phase and first or 1, last))
   return list
