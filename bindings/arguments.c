@@ -4,6 +4,7 @@
 #include "error.h"
 #include "suggest.h"
 
+#include <math.h>
 #include <string.h>
 
 int icl__lua_argument_error(lua_State *L, int arg, const char *text) {
@@ -30,7 +31,10 @@ const char *icl__lua_describe(lua_State *L, int index) {
     return lua_pushliteral(L, "nothing");
   case LUA_TNIL:
   case LUA_TBOOLEAN:
+    return luaL_tolstring(L, index, NULL);
   case LUA_TNUMBER:
+    if (isnan(lua_tonumber(L, index)))
+      return lua_pushliteral(L, "nan"); /* without the sign that some have */
     return luaL_tolstring(L, index, NULL);
   case LUA_TSTRING:
     return lua_pushfstring(L, "'%s'", lua_tostring(L, index));

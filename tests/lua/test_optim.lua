@@ -513,7 +513,10 @@ check("a step needs a rate", function()
   local optimizer = icl.optim.sgd(groups(w))
   check.raises(function() step(optimizer, nil, { w, 1 }) end, "icl.optim.sgd: step: it needs a learning rate")
   check.raises(function() step(optimizer, "0.1", { w, 1 }) end, "step: it needs a learning rate")
-  for _, rate in ipairs { 0 / 0, math.huge, -1 } do
+  for _, nan in ipairs { 0 / 0, -(0 / 0) } do
+    check.raises(function() step(optimizer, nan, { w, 1 }) end, "the learning rate is nan; it must be a number")
+  end
+  for _, rate in ipairs { math.huge, -1 } do
     check.raises(function() step(optimizer, rate, { w, 1 }) end, "the learning rate is .*a number of at least 0")
   end
   check.equal(w:get()[1], 1)
@@ -632,7 +635,7 @@ check("mistakes", function()
     { "sgd", { nesterov = 1 }, "nesterov is 1; it must be a boolean" },
     { "lars", { weight_decay = -1 }, "weight_decay is %-1; it must be a number of at least 0" },
     { "lars", { eps = math.huge }, "eps is inf; it must be a number of at least 0" },
-    { "lars", { eps = 0 / 0 }, "eps is .*nan; it must be a number" },
+    { "lars", { eps = 0 / 0 }, "eps is nan; it must be a number" },
     { "adam", { betas = { 0.9 } }, "betas must be two numbers from 0 to less than 1, not { 0.9 }" },
     { "adam", { betas = { 0.9, 1 } }, "betas must be two numbers" },
     { "adam", { betas = { 0.9, "x" } }, "betas is 'x'; it must be a number" },

@@ -7,13 +7,22 @@ function numbers.read(text)
   return tonumber(text)
 end
 
--- numbers.format(format, ...) -> as string.format, but with a point in every locale.
+-- The values, NaN without the sign that some have.
+local function unsigned(...)
+  local values = table.pack(...)
+  for i = 1, values.n do
+    if values[i] ~= values[i] then values[i] = math.abs(values[i]) end
+  end
+  return table.unpack(values, 1, values.n)
+end
+
+-- numbers.format(format, ...) -> as string.format, but with a point in every locale, and every NaN is "nan".
 function numbers.format(format, ...)
   local locale = os.setlocale(nil, "numeric")
-  if locale == "C" then return format:format(...) end
+  if locale == "C" then return format:format(unsigned(...)) end
   local restore <close> = setmetatable({}, { __close = function() os.setlocale(locale, "numeric") end })
   os.setlocale("C", "numeric")
-  return format:format(...)
+  return format:format(unsigned(...))
 end
 
 -- numbers.text(value) -> as tostring, but with a point in every locale.
