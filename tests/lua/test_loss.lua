@@ -176,6 +176,8 @@ check("a target of probability 0 adds nothing to a divergence, and batchmean div
   local target = f64({ { 0.5, 0.5, 0 } }):requires_grad()
   gradient = icl.grad(icl.loss.kl_div(f64 { { -1, -2, -3 } }, target, { reduction = "sum" }), { target })[1]:totable()[1]
   check.equal(gradient[3], 0)
+  local odd = icl.loss.kl_div(f64 { -1, -2, -3 }, f64 { -0.5, 0, 1 }, { reduction = "none" }):totable()
+  same(odd, { NAN, 0, 3 }, "f64")  -- as in PyTorch: there is no logarithm of a target below 0
 end)
 
 -- log softmax of a row.
@@ -266,6 +268,21 @@ check("mistakes", function()
     { function() loss.smooth_l1(a, a, { beta = "x" }) end, "loss.smooth_l1: beta is 'x'; it must be a number" },
     { function() loss.bce_with_logits(a, a, { pos_weight = { 1, 2 } }) end,
       "pos_weight is %(2%), but there are 3 classes" },
+    { function() loss.kl_div(icl.tensor(1), icl.tensor(1), { reduction = "batchmean" }) end,
+      "loss.kl_div: reduction batchmean divides by the images, but the input is a single number" },
+    { function() loss.huber(a, a, { delta = 0 / 0 }) end, "loss.huber: delta is nan; it must be a number" },
+    { function() loss.cross_entropy(a, i64 { 1 }) end,
+      "loss.cross_entropy: the logits are %(2, 3%), but the target is one for %(1, 3%)" },
+    { function() loss.focal(a, i64 { 1 }) end,
+      "loss.focal: the logits are %(2, 3%), but the target is one for %(1, 3%)" },
+    { function() loss.cross_entropy(a, { labels = { i64(labels), i64 { 1 } }, weights = { 0.5, 0.5 } }) end,
+      "loss: labels 2 of a mixture are %(1%), the first ones %(2%); all are of the same images" },
+    { function() loss.cross_entropy(a, { labels = { i64 { 1 }, i64 { 2 } }, weights = { 0.5, 0.5 } }) end,
+      "the target is one for %(1, 3%)" },
+    { function() loss.cross_entropy(a, { labels = { 1 }, weights = { 1 } }) end,
+      "loss: labels 1 of a mixture is 1; it must be a tensor" },
+    { function() loss.dual_cutout({ a, a }, i64(labels), "x") end,
+      "loss.dual_cutout: alpha is 'x'; it must be a finite number" },
     { function() loss.kl_div(a, a, { log_target = 1 }) end, "loss.kl_div: log_target is 1; it must be true or false" },
     { function() loss.cross_entropy(a, i64(labels), { weight = { 1, 2 } }) end,
       "loss.cross_entropy: weight is %(2%), but there are 3 classes" },

@@ -34,6 +34,9 @@ function elements.define(what, defaults, formula, reductions)
     local x, y = read_pair(what, input, target)
     local options = arguments.options(what, given, defaults, { "reduction" })
     local way = reduce.check(what, options.reduction, reductions)
+    if way == "batchmean" and x:rank() == 0 then
+      fail("%s: reduction batchmean divides by the images, but the input is a single number", what)
+    end
     return reduce.apply(way, formula(x, y, options))
   end
 end

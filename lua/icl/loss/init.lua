@@ -58,6 +58,21 @@ local function check_distribution(target, classes)
   return target
 end
 
+-- A mixture as floats (n, classes).
+local function mixed(target, classes)
+  local first, q = nil, nil
+  for k, labels in ipairs(target.labels) do
+    local shape = elements.shape_text(arguments.tensor(("loss: labels %d of a mixture"):format(k), labels))
+    first = first or shape
+    if shape ~= first then
+      fail("loss: labels %d of a mixture are %s, the first ones %s; all are of the same images", k, shape, first)
+    end
+    local part = one_hot(labels, classes) * target.weights[k]
+    q = q and q + part or part
+  end
+  return q
+end
+
 -- loss.distribution(target, classes [, smoothing]) -> floats (n, classes): the distribution that a target stands for;
 -- `smoothing` is the share of it that is spread over all classes (Szegedy et al. 2016).
 function loss.distribution(target, classes, smoothing)
@@ -69,10 +84,7 @@ function loss.distribution(target, classes, smoothing)
   elseif type(target) == "userdata" then
     q = one_hot(target, classes)
   else
-    for k, labels in ipairs(target.labels) do
-      local part = one_hot(labels, classes) * target.weights[k]
-      q = q and q + part or part
-    end
+    q = mixed(target, classes)
   end
   if smoothing > 0 then q = q * (1 - smoothing) + smoothing / classes end
   return q
@@ -100,6 +112,10 @@ local function read_classes(what, logits, target, options)
   local classes = logits:size(-1)
   local way = reduce.check(what, options.reduction)
   local q = loss.distribution(target, classes, options.smoothing)
+  if elements.shape_text(q) ~= elements.shape_text(logits) then
+    fail("%s: the logits are %s, but the target is one for %s; it must be one for the same images", what,
+      elements.shape_text(logits), elements.shape_text(q))
+  end
   local weight = class_weights(what .. ": weight", options.weight, classes)
   if not weight then return q, nil, way end
   local divisor
@@ -149,9 +165,10 @@ function loss.dual_cutout(views, target, alpha, smoothing, ...)
   if type(views) ~= "table" or #views ~= 2 then
     fail("loss.dual_cutout: it takes the logits of two views in a list, as the images of augment.dual_cutout are")
   end
+  alpha = arguments.finite("loss.dual_cutout: alpha", alpha or 0.1)
   local difference = views[1] - views[2]
   local both = loss.cross_entropy(views[1], target, smoothing) + loss.cross_entropy(views[2], target, smoothing)
-  return both * 0.5 + (difference * difference):mean() * (alpha or 0.1)
+  return both * 0.5 + (difference * difference):mean() * alpha
 end
 
 -- ---- of an input and a target of its shape ----
@@ -206,7 +223,7 @@ end)
 --   icl.loss.kl_div((student / T):log_softmax(), (teacher / T):softmax(), { reduction = "batchmean" }) * T ^ 2
 loss.kl_div = elements.define("loss.kl_div", { log_target = false }, function(x, y, o)
   if arguments.boolean("loss.kl_div: log_target", o.log_target) then return y:exp() * (y - x) end
-  local absent = y:le(0)
+  local absent = y:eq(0)
   return ops.where(absent, 0, y * (ops.where(absent, 1, y):log() - x))
 end, { "batchmean" })
 
