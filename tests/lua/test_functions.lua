@@ -134,6 +134,9 @@ check("what would be another number without a word is an error", function()
   check.raises(function() x:flip(1, -2) end, "flip: axis 1 is given twice")
   check.raises(function() x:transpose(1) end, "transpose: it takes two axes, or none, and only 1 was given")
   check.raises(function() x:clamp(1, -1) end, "clamp: the lower limit 1 is above the upper one, %-1")
+  for _, limits in ipairs { { 0 / 0, 2 }, { 0, 0 / 0 }, { 0 / 0 } } do
+    check.raises(function() x:clamp(limits[1], limits[2]) end, "clamp: a limit is nan")
+  end
   check.raises(function() x:clamp() end, "clamp: it takes a lower limit, an upper one, or both")
   check.raises(function() x:size() end, "size: an axis is missing; shape%(%) gives all sizes")
   check.raises(function() icl.stack(x, x) end, "not a tensor")

@@ -143,6 +143,9 @@ function methods.clamp(x, low, high, ...)
   if type(low) == "number" and type(high) == "number" and low > high then
     fail("clamp: the lower limit %s is above the upper one, %s", low, high)
   end
+  for _, limit in ipairs { low or 0, high or 0 } do
+    if limit ~= limit then fail "clamp: a limit is nan; it must be a number or a tensor" end
+  end
   if low == nil and high == nil then fail "clamp: it takes a lower limit, an upper one, or both" end
   if low == nil then return ops.minimum(x, high) end
   return high == nil and ops.maximum(x, low) or ops.clamp(x, low, high)

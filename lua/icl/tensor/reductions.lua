@@ -42,12 +42,17 @@ function methods.mean(x, ...)
   return mean(x, read_reduction("mean", reduction, x, ...))
 end
 
--- t:var([dims [, keepdim [, correction]]]): sum of squared deviations / (n - correction); correction is 0 unless given.
+-- t:var([dims [, keepdim [, correction]]]): sum of squared deviations / (n - correction); correction, less than n, is 0
+-- unless given.
 function methods.var(x, ...)
   local dims, keepdim, correction = read_reduction("var", with_correction, x, ...)
   local deviation = x - mean(x, dims, true)
   local total = sum(deviation * deviation, dims, keepdim)
-  return total / (x:count() / math.max(total:count(), 1) - correction)
+  local each = x:count() / math.max(total:count(), 1)
+  if total:count() > 0 and each <= correction then
+    fail("var: the correction is %g, but a variance is of %g numbers; it must be less", correction, each)
+  end
+  return total / (each - correction)
 end
 
 -- t:norm([dims [, keepdim]]): square root of the sum of squares, which are f32 at least. Its gradient is 0 where it is
