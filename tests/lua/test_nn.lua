@@ -64,6 +64,17 @@ check("a model prints as a tree", function()
   check.equal(nn.summary.macs(net), 8 * 8 * 108 + 8)
 end)
 
+check("columns of a printed model are counted in characters, however many", function()
+  local long = ("\u{e4}"):rep(120)
+  local lines = {}
+  local text = tostring(nn.sequential { { "a", nn.linear(2, 3) }, { long, nn.linear(3, 4) } })
+  for line in text:gmatch "[^\n]+" do lines[#lines + 1] = line end
+  check.equal(lines[4]:find(long .. ": linear 3 -> 4 ", 1, true) ~= nil, true)
+  local width = utf8.len(lines[4])
+  check.equal(width > 120, true)
+  check.equal(utf8.len(lines[3]), width)
+end)
+
 check("multiply-accumulates count positions, and calls", function()
   local Positions = nn.layer "positions"
   function Positions:init() self.fc = nn.linear(4, 2) end

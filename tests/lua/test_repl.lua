@@ -52,6 +52,14 @@ end)
 
 -- ---- completion ----
 
+check("words in columns, however long", function()
+  local width, columns = require "icl.internal.width", require "icl.internal.columns"
+  local function shown(words) return width.during(30, function() return columns(words) end) end
+  check.equal(shown { "a", "b\u{e4}\u{e4}r", "c", "d", "e", "f" }, "  a     b\u{e4}\u{e4}r  c     d\n  e     f")
+  local long = ("x"):rep(120)
+  check.equal(shown { long, "b" }, "  " .. long .. "\n  b")
+end)
+
 check("names of globals and fields", function()
   local globals = { alpha = { beta = { gamma = 1, get = print } }, alphabet = 1, _hidden = 1 }
   check.equal(names("alp", globals), "alpha alphabet")

@@ -4,6 +4,7 @@ local classify = require "icl.evaluation.classify"
 local json = require "icl.json"
 local new_options = require "icl.options.list"
 local numbers = require "icl.internal.numbers"
+local pad = require "icl.internal.pad"
 local source = require "icl.evaluation.source"
 local pictures = require "icl.evaluation.pictures"
 local csv_row = require "icl.evaluation.csv"
@@ -39,16 +40,14 @@ local writers = {}
 -- Lines of one width: the path, then classes and percentages.
 function writers.text(paths, class_width)
   local width = 0
-  for _, path in ipairs(paths) do width = math.max(width, utf8.len(core.printable(path)) or 0) end
+  for _, path in ipairs(paths) do width = math.max(width, pad.width(core.printable(path))) end
   return function(path, list)
     local cells = {}
     for i, entry in ipairs(list) do
-      local name = core.printable(entry.class)
-      local space = (" "):rep(class_width - (utf8.len(name) or #name))
-      cells[i] = numbers.format("%s%s %6.2f %%", name, space, 100 * entry.probability)
+      local name = pad.right(core.printable(entry.class), class_width)
+      cells[i] = numbers.format("%s %6.2f %%", name, 100 * entry.probability)
     end
-    local shown = core.printable(path)
-    return shown .. (" "):rep(width - (utf8.len(shown) or #shown)) .. "  " .. table.concat(cells, "  ") .. "\n"
+    return pad.right(core.printable(path), width) .. "  " .. table.concat(cells, "  ") .. "\n"
   end
 end
 
@@ -69,7 +68,7 @@ end
 
 local function class_width(net)
   local width = #tostring(net.classes)
-  for _, name in ipairs(net.class_names or {}) do width = math.max(width, utf8.len(core.printable(name)) or 0) end
+  for _, name in ipairs(net.class_names or {}) do width = math.max(width, pad.width(core.printable(name))) end
   return math.min(width, 24)
 end
 

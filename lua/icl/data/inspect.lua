@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local datasets = require "icl.internal.datasets"
 local folder = require "icl.data.folder"
+local pad = require "icl.internal.pad"
 local sets = require "icl.data.sets"
 local statistics = require "icl.data.statistics"
 
@@ -48,12 +49,11 @@ local function class_lines(set)
   for _, label in ipairs(set.labels:totable()) do counts[label + 1] = (counts[label + 1] or 0) + 1 end
   for i = 1, set.classes do
     local name = set.class_names and set.class_names[i] or tostring(i - 1)
-    width = math.max(width, utf8.len(name) or #name)
+    width = math.max(width, pad.width(name))
     lines[i] = { name, counts[i] or 0 }
   end
   for i, line in ipairs(lines) do
-    local name = core.printable(line[1])
-    lines[i] = ("  %s%s  %d"):format(name, (" "):rep(width - (utf8.len(name) or #name)), line[2])
+    lines[i] = ("  %s  %d"):format(pad.right(core.printable(line[1]), width), line[2])
   end
   return lines
 end

@@ -1,10 +1,6 @@
 -- internal/grid.lua: rows of texts as a table for a terminal.
 local core = require "icl.core"
-
--- Places that a text takes; what is no UTF-8 counts by its bytes.
-local function width_of(text)
-  return utf8.len(text) or #text
-end
+local pad = require "icl.internal.pad"
 
 local function is_number(text)
   return text:find "^[%d.,+-]+%s?%%?$" ~= nil
@@ -19,7 +15,7 @@ local function grid(rows)
     for c, text in ipairs(row) do
       text = core.printable(text)
       shown[r][c] = text
-      widths[c] = math.max(widths[c] or 0, width_of(text))
+      widths[c] = math.max(widths[c] or 0, pad.width(text))
       if r > 1 and text ~= "" then right[c] = right[c] ~= false and is_number(text) end
     end
   end
@@ -27,8 +23,7 @@ local function grid(rows)
   for r, row in ipairs(shown) do
     local cells = {}
     for c, text in ipairs(row) do
-      local space = (" "):rep(widths[c] - width_of(text))
-      cells[c] = right[c] and space .. text or text .. space
+      cells[c] = (right[c] and pad.left or pad.right)(text, widths[c])
     end
     lines[r] = table.concat(cells, "  "):gsub("%s+$", "")
   end

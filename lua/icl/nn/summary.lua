@@ -4,6 +4,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local observer = require "icl.nn.observer"
+local pad = require "icl.internal.pad"
 
 local summary = {}
 
@@ -96,13 +97,13 @@ function summary.text(model, input)
   local rows, widths = { { "module", "result", "parameters", "MACs" } }, { 0, 0, 0, 0 }
   for _, entry in ipairs(summary.list(model, input)) do rows[#rows + 1] = row(entry) end
   for _, cells in ipairs(rows) do
-    for i, cell in ipairs(cells) do widths[i] = math.max(widths[i], #cell) end
+    for i, cell in ipairs(cells) do widths[i] = math.max(widths[i], pad.width(cell)) end
   end
   local lines = {}
   for i, cells in ipairs(rows) do
-    local line = ("%-" .. widths[1] .. "s  %-" .. widths[2] .. "s  %" .. widths[3] .. "s  %" .. widths[4] .. "s")
-      :format(table.unpack(cells))
-    lines[i] = line:gsub("%s+$", "")
+    local shown = {}
+    for k, cell in ipairs(cells) do shown[k] = (k <= 2 and pad.right or pad.left)(cell, widths[k]) end
+    lines[i] = table.concat(shown, "  "):gsub("%s+$", "")
   end
   return table.concat(lines, "\n")
 end

@@ -6,6 +6,7 @@ local condition = require "icl.options.condition"
 local figures = require "icl.runs.figures"
 local notation = require "icl.options.notation"
 local numbers = require "icl.internal.numbers"
+local pad = require "icl.internal.pad"
 
 local results = {}
 
@@ -190,22 +191,15 @@ local function figure_text(text, errors)
   return numbers.format("%s (%.2f%s)", text, sum / #errors, #errors > 1 and " of " .. #errors or "")
 end
 
-local function width(text)
-  return utf8.len(text) or #text
-end
-
 -- Texts in columns, two blanks apart; -> list of lines of equal length.
 local function aligned(rows)
   local widths, lines = {}, {}
   for _, row in ipairs(rows) do
-    for k, text in ipairs(row) do widths[k] = math.max(widths[k] or 0, width(text)) end
+    for k, text in ipairs(row) do widths[k] = math.max(widths[k] or 0, pad.width(text)) end
   end
   for i, row in ipairs(rows) do
     local texts = {}
-    for k, wide in ipairs(widths) do
-      local text = row[k] or ""
-      texts[k] = text .. (" "):rep(wide - width(text))
-    end
+    for k, wide in ipairs(widths) do texts[k] = pad.right(row[k] or "", wide) end
     lines[i] = table.concat(texts, "  ")
   end
   return lines
