@@ -564,6 +564,7 @@ check("options of stages are checked", function()
   check.raises(function() augment.mixup { alpha = 0 } end, "augment.mixup: alpha")
   check.raises(function() augment.ricap { beta = 1 / 0 } end, "augment.ricap: beta")
   check.raises(function() augment.hflip { prob = -1 } end, "at least 0")
+  check.raises(function() augment.normalize { mean = { 0 }, std = { 0 } } end, "normalize: std is 0; .*at least 1e%-06")
   local group = icl.options "x":include(icl.options.augmentation)
   local values, message = group:read { "--random-erasing", "--random-erasing-area", "0.4,0.1" }
   check.equal(values, nil)

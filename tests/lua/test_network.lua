@@ -272,6 +272,23 @@ check("it is a module: within a step, in a list, loaded from, saved again", func
   check_same(evaluate(again, x), evaluate(model, x))
 end)
 
+check("data that does not fit a model is an error", function()
+  local model = own(function(self, x) return self.fc(self.conv(x):global_avg_pool()) end)
+  local function saving(more)
+    local data = { shape = small, mean = { 0, 0, 0 }, std = { 1, 1, 1 } }
+    for name, value in pairs(more) do data[name] = value end
+    return function() network.save(model, path, { data = data }) end
+  end
+  saving { class_names = {} } ()
+  check.raises(saving { mean = { 0.5 } }, "network.save: data: mean must be a list of 3 numbers, one for each channel")
+  check.raises(saving { std = { 1, 1, 1, 1 } }, "network.save: data: std must be a list of 3 numbers")
+  check.raises(saving { std = { 1, 1, 0 } }, "network.save: data: std is 1,1,0; it must be at least 1e%-06")
+  check.raises(saving { class_names = { "a", "b" } },
+    "network.save: data: class_names: there are 2 names, but 5 classes")
+  check.raises(saving { class_names = { "a", "b", "c", "d", 5 } }, "class_names: name 5: it takes a text, not 5")
+  check.equal(network.open(path).classes, 5)
+end)
+
 check("what is no module is named", function()
   check.raises(function() network.save(5, "x") end, "network.save: it takes a module, not 5")
   check.raises(function() network.of {} end, "network.of: it takes a module, not a table")

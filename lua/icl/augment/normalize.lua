@@ -7,7 +7,7 @@ local stage = require "icl.augment.stage"
 
 local normalize = stage.class("normalize", options "augment.normalize"
   : value("mean", nil, "mean of each channel, for bytes divided by 255", { type = "list" })
-  : value("std", nil, "standard deviation of each channel", { type = "list" })
+  : value("std", nil, "standard deviation of each channel", { type = "list", min = 1e-6 })
   : choice("dtype", "f32", { "f32", "bf16", "f16", "f64" }, "of the result"))
 
 local constants = setmetatable({}, { __mode = "k" })  -- by list of numbers

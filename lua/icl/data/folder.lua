@@ -39,7 +39,8 @@ function folder.open(path, given)
   set.workers, set.grey = workers, options.grey
   local usual = options.grey and { mean = grey_mean, std = grey_std } or { mean = mean, std = std }
   for name, values in pairs(usual) do
-    set[name] = arguments.channels("icl.data.folder: " .. name, options[name] or values, channels)
+    set[name] = arguments.channels("icl.data.folder: " .. name, options[name] or values, channels,
+      name == "std")
   end
   return set
 end

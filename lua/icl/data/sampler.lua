@@ -30,6 +30,7 @@ end
 -- parts of its batches), global_batch_size, batch_size (of a process, at most) and batches.
 function sampler.settle(loader)
   local count = loader.set.count
+  if count == 0 then fail "icl.data.loader: the set has no images" end
   loader.rank, loader.ranks = 0, 1
   if loader.training then loader.rank, loader.ranks = processes.rank(), processes.size() end
   loader.global_batch_size = global_size(loader)

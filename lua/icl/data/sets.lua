@@ -16,8 +16,18 @@ local function check_labels(labels, classes)
   end
 end
 
+-- An error unless the names are those of the classes, which files and tables tell apart by them.
+local function check_class_names(names, classes)
+  local seen = {}
+  for i, name in ipairs(arguments.class_names("icl.data.set: class_names", names, classes)) do
+    if not utf8.len(name) then fail("icl.data.set: class_names: name %d is not UTF-8", i) end
+    if seen[name] then fail("icl.data.set: class_names: '%s' is there twice", name) end
+    seen[name] = true
+  end
+end
+
 -- icl.data.set { images =, labels =, classes =, mean =, std = [, name =, class_names =] } -> a set from tensors of
--- one's own.
+-- one's own; class_names: a list of texts that differ, one for each class.
 function sets.set(given)
   local set = arguments.options("icl.data.set", given, { name = "own" },
     { "images", "labels", "classes", "class_names", "mean", "std", "shape" })
@@ -29,7 +39,9 @@ function sets.set(given)
   end
   set.classes = arguments.size("icl.data.set: classes", set.classes)
   check_labels(set.labels, set.classes)
-  for _, name in ipairs { "mean", "std" } do arguments.channels("icl.data.set: " .. name, set[name], shape[4]) end
+  if set.class_names ~= nil then check_class_names(set.class_names, set.classes) end
+  arguments.channels("icl.data.set: mean", set.mean, shape[4])
+  arguments.channels("icl.data.set: std", set.std, shape[4], true)
   set.count, set.shape = shape[1], { shape[2], shape[3], shape[4] }
   return set
 end

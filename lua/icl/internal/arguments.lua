@@ -113,11 +113,21 @@ function arguments.boolean(what, value)
   return value
 end
 
--- A list of `count` numbers, one for each channel of an image.
-function arguments.channels(what, value, count)
+-- A list of `count` numbers, one for each channel of an image; of deviations, which are divided by, of at least 1e-6.
+function arguments.channels(what, value, count, are_deviations)
   local list = rules.check({ type = "list" }, value)
   if not list or #list ~= count then fail("%s must be a list of %d numbers, one for each channel", what, count) end
-  return list
+  return are_deviations and checked(what, list, { type = "list", min = 1e-6 }) or list
+end
+
+-- A list of `count` texts, one for each class.
+function arguments.class_names(what, value, count)
+  arguments.typed(what, value, "table", "a list of texts")
+  local fault = core.list_fault(value)
+  if fault then fail("%s: %s; it takes a list of texts", what, fault) end
+  if #value ~= count then fail("%s: there are %d names, but %d classes", what, #value, count) end
+  for i, name in ipairs(value) do arguments.typed(("%s: name %d"):format(what, i), name, "string", "a text") end
+  return value
 end
 
 -- What may have been meant; where nothing is like the name and there are few, all that there are.

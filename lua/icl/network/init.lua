@@ -44,7 +44,8 @@ local function trace(model, shape, leaves)
   local ending <close> = setmetatable({}, { __close = function() core.network_trace_end(eager) end })
   local images2, logits2 = call(model, shape, 2)
   local images3, logits3 = call(model, shape, 3)
-  return core.network_describe(images2, logits2, images3, logits3, leaves)
+  local text, constants = core.network_describe(images2, logits2, images3, logits3, leaves)
+  return text, constants, logits2:size(-1)
 end
 
 local SHAPE = '"shape":%b[]'  -- of the images; it comes before those of nodes
@@ -59,8 +60,8 @@ local function with_crops(text, model, shape, leaves)
 end
 
 -- network.describe(model, shape) -> a text, JSON, about what the evaluation of a model records, for any number of
--- images; and a list of { name =, tensor = }: large constants, which must be in the file of weights too. shape: of an
--- image, { height, width, channels }. Not inside a step; the model's modes stay as they are.
+-- images; a list of { name =, tensor = }: large constants, which must be in the file of weights too; and the number of
+-- logits. shape: of an image, { height, width, channels }. Not inside a step; the model's modes stay as they are.
 function network.describe(model, shape)
   if not Module.is(model) then fail("network.describe: it takes a module, not %s", arguments.described(model)) end
   arguments.typed("network.describe: shape", shape, "table", "a list { height, width, channels }")
@@ -69,8 +70,8 @@ function network.describe(model, shape)
   local modes <close> = Module.keep_modes { model }
   model:eval()
   local leaves = leaves_of(model)
-  local text, constants = trace(model, shape, leaves)
-  return with_crops(text, model, shape, leaves), constants
+  local text, constants, classes = trace(model, shape, leaves)
+  return with_crops(text, model, shape, leaves), constants, classes
 end
 
 -- ---- writing ----
@@ -110,6 +111,17 @@ local function shape_of(model, info)
   return shape
 end
 
+-- An error unless what is said of the data fits a model: a file with anything else could not be opened.
+local function check_data(what, data, channels, classes)
+  if data.mean ~= nil and data.std ~= nil then
+    arguments.channels(what .. ": mean", data.mean, channels)
+    arguments.channels(what .. ": std", data.std, channels, true)
+  end
+  if data.class_names ~= nil and next(data.class_names) ~= nil then
+    arguments.class_names(what .. ": class_names", data.class_names, classes)
+  end
+end
+
 -- The tensors and the metadata of a file.
 local function contents_of(what, model, info)
   if not Module.is(model) then fail("%s: it takes a module, not %s", what, arguments.described(model)) end
@@ -119,7 +131,8 @@ local function contents_of(what, model, info)
   for key, value in pairs(info) do
     if key ~= "shape" then rest[key] = value end
   end
-  local description, extra = network.describe(model, shape)
+  local description, extra, classes = network.describe(model, shape)
+  check_data(what .. ": data", info.data or {}, shape[3], classes)
   local list = weights.state_dict(model)
   table.move(extra, 1, #extra, #list + 1, list)
   return list, { format = "pt", checksum = "crc32", icl = network.metadata(description, rest) }
