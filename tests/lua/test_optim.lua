@@ -608,6 +608,15 @@ check("an optimizer of one's own", function()
   check.raises(function() signum(groups(w), { momentun = 1 }) end, "icl.optim.signum: .*did you mean momentum")
   check.raises(function() icl.optim.define("none", { updates = print }) end, "did you mean update")
   check.raises(function() icl.optim.define("none", {}) end, "needs a function `update`")
+  for count, update in pairs { [0] = function() end, [2] = function(p, g) return p - g, g end } do
+    local wrong = icl.optim.define("wrong", { update = update })(icl.nn.linear(1, 1))
+    check.raises(function() icl.step(function()
+      for _, group in ipairs(wrong.groups) do
+        for _, parameter in ipairs(group.parameters) do (parameter.state * 2):sum():backward() end
+      end
+      wrong:step(0.1)
+    end) end, ("icl.optim.wrong: update returned %d values; it returns one"):format(count))
+  end
 end)
 
 check("the words of --optimizer", function()

@@ -186,7 +186,11 @@ end
 
 local function update_parameter(self, parameter, gradient, group, s)
   local state = parameter.state
-  state:write(self.rule.update(state, gradient, states_of(self, state, group, s), s))
+  local results = table.pack(self.rule.update(state, gradient, states_of(self, state, group, s), s))
+  if results.n ~= 1 then
+    fail("%s: update returned %d values; it returns one, the parameter's new value", self.name, results.n)
+  end
+  state:write(results[1])
   state:clear_grad()
 end
 
