@@ -560,8 +560,12 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
   end
   check.equal(best_epoch({ figure = "val.cost", mode = "min" }, { 3, 1, 2 }), 2)
   check.equal(best_epoch({ figure = "val.loss", mode = "max" }, { 3, 1, 2 }), 1)
-  local reports = { { epoch = 1, val = { f1 = 0.2 } }, { epoch = 2, val = { f1 = 0.9 } } }
+  local reports = { { epoch = 1, val = { f1 = 0.2, cost = 3 } }, { epoch = 2, val = { f1 = 0.9, cost = 5, top1 = 1 } } }
   check.equal(icl.runs.figures.best(reports, "val.f1").epoch, 2)
+  check.equal(icl.runs.figures.judging(reports), "val.top1")
+  reports[2].judged_by = icl.runs.figures.chosen("val.cost", "min")
+  check.equal(icl.runs.figures.judging(reports), "val.cost")
+  check.equal(icl.runs.figures.best(reports, "val.cost").epoch, 1)
   check.raises(function() icl.run { best = { figure = "val.cost", mode = "less" } } end, "best: mode is less")
   check.raises(function() icl.run { best = { mode = "min" } } end, "icl.run: best is ")
   check.raises(function() icl.run { best = "f1" } end, "icl.run: best is 'f1'; it is a figure of reports")

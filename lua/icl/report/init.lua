@@ -58,7 +58,7 @@ local function best_run(list)
   local best
   for _, run in ipairs(list) do
     if run.best and (not best or run.best.figure == best.best.figure and
-        figures.is_better(run.best.figure, run.best.value, best.best.value)) then
+        figures.is_better(run.best.value, best.best.value, best.best.mode)) then
       best = run
     end
   end

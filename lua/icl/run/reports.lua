@@ -28,6 +28,7 @@ local function new(wanted, best, latest)
   if wanted ~= nil and not (type(name) == "string" and name:find "^[^.]+%..+$") then
     fail("icl.run: best is %s; it is a figure of reports, such as test.top1", arguments.described(name))
   end
+  mode = mode or name and figures.mode(name)
   return setmetatable({ name = name, mode = mode, best = best, latest = latest }, Reports)
 end
 
@@ -76,17 +77,18 @@ local function compare(self, run, record)
   if self.name and not value then miss(self, run, record) end
   if not value or value ~= value then return end
   local best = self.best
-  if not best or best.name ~= name or figures.is_better(name, value, best.value, self.mode) then
+  if not best or best.name ~= name or figures.is_better(value, best.value, self.mode or figures.mode(name)) then
     self.best, self.improved = { name = name, value = value, epoch = record.epoch }, true
   end
 end
 
--- reports:add(run, figures) -> the record of a report, as sinks are given it.
-function Reports:add(run, figures)
-  arguments.typed("run:report", figures, "table", "a table of figures")
+-- reports:add(run, given) -> the record of a report with these figures, as sinks are given it.
+function Reports:add(run, given)
+  arguments.typed("run:report", given, "table", "a table of figures")
   local record = { epoch = run.epoch, epochs = run.last_epoch, step = run.step, seconds = run:elapsed(),
-                   time = os.time(), steps_per_epoch = run.steps_per_epoch, images_per_second = run.images_per_second }
-  for name, values in pairs(figures) do
+                   time = os.time(), steps_per_epoch = run.steps_per_epoch, images_per_second = run.images_per_second,
+                   judged_by = self.name and figures.chosen(self.name, self.mode) }
+  for name, values in pairs(given) do
     check_name(name, values)
     if record[name] ~= nil then fail("run:report: %s is a name that reports have already", name) end
     if type(values) == "table" then

@@ -79,9 +79,9 @@ function figures.mode(name)
   return "max"
 end
 
--- figures.is_better(name, a, b [, mode]) -> is the figure a better than b? mode: that of its name unless it is given.
-function figures.is_better(name, a, b, mode)
-  if (mode or figures.mode(name)) == "min" then return a < b end
+-- figures.is_better(a, b, mode) -> is the value a better than b? mode: "min" or "max".
+function figures.is_better(a, b, mode)
+  if mode == "min" then return a < b end
   return a > b
 end
 
@@ -104,13 +104,29 @@ function figures.last(reports, name)
   end
 end
 
--- figures.best(reports, name) -> the same of the best value; of equal ones, the first.
+-- figures.chosen(name, mode) -> a text for reports: the program has chosen this figure to judge by.
+function figures.chosen(name, mode)
+  return ("%s %s"):format(mode, name)
+end
+
+-- The figure that the program has chosen, and its mode; nil where it has chosen none.
+local function chosen_in(reports)
+  local last = reports[#reports]
+  local text = last and last.judged_by
+  if type(text) ~= "string" then return nil end
+  local mode, name = text:match "^(m[ai][xn]) (.+)$"
+  return name, mode
+end
+
+-- figures.best(reports, name) -> the same of the best value, with its mode; of equal ones, the first.
 function figures.best(reports, name)
   local best
+  local chosen, chosen_mode = chosen_in(reports)
+  local mode = chosen == name and chosen_mode or figures.mode(name)
   local epochs, values = figures.series(reports, name)
   for i, value in ipairs(values) do
-    if not best or figures.is_better(name, value, best.value) then
-      best = { figure = name, epoch = epochs[i], value = value }
+    if not best or figures.is_better(value, best.value, mode) then
+      best = { figure = name, epoch = epochs[i], value = value, mode = mode }
     end
   end
   return best
@@ -155,9 +171,11 @@ function figures.fields(reports)
   return ordered(there, usual)
 end
 
--- figures.judging(reports) -> the name of the figure by which the run is judged: top1 of the images that were evaluated
--- after each epoch, the loss where there is none; nil without reports.
+-- figures.judging(reports) -> the name of the figure by which the run is judged: the one that the program has chosen;
+-- else top1 of the images that were evaluated after each epoch, the loss where there is none; nil without reports.
 function figures.judging(reports)
+  local chosen = chosen_in(reports)
+  if chosen and figures.last(reports, chosen) then return chosen end
   for _, set in ipairs(judges) do
     for _, field in ipairs(judged_by) do
       local name = set .. "." .. field
