@@ -190,9 +190,8 @@ icl_status icl_network_image(const icl_network *network, const char *path, icl_t
   icl__image image = {0};
   if (facts->channels != 1 && facts->channels != 3)
     return icl__fail(ICL_ENOTSUP, "the network takes images of %d channels, which no picture has", facts->channels);
-  ICL__TRY(icl__image_read(path, &image));
   uint8_t *pixels = icl__alloc(count, 3);
-  icl_status status = pixels ? ICL_OK : icl__wrap(ICL_ENOMEM, "%s", path);
+  icl_status status = pixels ? icl__image_read(path, &image) : icl__wrap(ICL_ENOMEM, "%s", path);
   if (status == ICL_OK) {
     icl__crop crop =
         facts->crop ? icl__crop_center(image.height, image.width, facts->resize, facts->crop) : whole(&image, facts);

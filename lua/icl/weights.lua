@@ -261,7 +261,8 @@ function weights.load_state_dict(module, tensors, options)
   arguments.typed("load", tensors, "table", "a list of { name =, tensor = }")
   options = arguments.options("load", options, { strict = true, source = "the file", target = "the model" },
     { "rename", "except", "advice", "names", "may_be_none" })
-  tensors = renamed(renamed(tensors, options.rename), torchvision.chosen("load", module, tensors, options.names))
+  tensors = renamed(tensors, options.rename)
+  tensors = renamed(tensors, torchvision.chosen("load", module, tensors, options.names))
   local left = {}
   if options.except then
     module, left, tensors = without(module, tensors, exceptions(options.except), options.target)
@@ -289,10 +290,17 @@ local function file_of(path)
   return core.file_kind(path) == "folder" and path:gsub("(.)/+$", "%1") .. "/weights.safetensors" or path
 end
 
+-- Tensors and metadata of a file; an error where its checksum says that it is damaged.
+local function read_whole(path)
+  local whole, message = core.safetensors_verify(path)
+  if not whole then fail("%s", message) end
+  return core.safetensors_read(path)
+end
+
 -- weights.read(path) -> list of { name =, tensor = }, the weights in a file, or of the run in a folder; of a checkpoint
 -- of a run those of its model.
 function weights.read(path)
-  local list, metadata = core.safetensors_read(file_of(arguments.path("icl.weights.read", path)))
+  local list, metadata = read_whole(file_of(arguments.path("icl.weights.read", path)))
   local ok, about = pcall(core.json_decode, metadata.icl or "null")
   return ok and type(about) == "table" and about.state and weights.under("model", list) or list
 end
@@ -318,7 +326,7 @@ end
 -- under the name ema.
 function weights.averages(path)
   local found = {}
-  for _, item in ipairs(weights.under("ema", (core.safetensors_read(path)))) do
+  for _, item in ipairs(weights.under("ema", (read_whole(path)))) do
     if item.name ~= "n_averaged" then found[#found + 1] = item end
   end
   if #found == 0 then
@@ -335,8 +343,6 @@ function weights.load(module, path, options, ...)
   arguments.path("load", path)
   options = arguments.options("load", options, { strict = true }, { "rename", "except", "names" })
   options.source = path
-  local whole, message = core.safetensors_verify(file_of(path))
-  if not whole then fail("%s", message) end
   return weights.load_state_dict(module, weights.read(path), options)
 end
 

@@ -7,8 +7,8 @@ import math
 import os
 import subprocess
 
-from harness import (ICL, PATIENCE, ROOT, Skip, close, contains, environment, equal, failure, folder, lacks, run,
-                     success, test, write_image_folder, write_mnist, write_png)
+from harness import (ICL, PATIENCE, ROOT, Skip, close, contains, environment, equal, failure, folder, lacks, read_bytes,
+                     run, success, test, write_image_folder, write_mnist, write_png)
 
 try:
   import numpy
@@ -95,6 +95,15 @@ def tables_go_into_files():
     equal(int((probabilities.argmax(1) == truth).sum()), got["top1"]["correct"])
     contains(where.evaluate("--csv", where / "a.csv", "--predictions", where / "p.npz"),
              f"\nTable: {where / 'a.csv'}\n", f"\nPredictions: {where / 'p.npz'}\n")
+    before = read_bytes(where / "net")
+    words = ("evaluate", where / "net", "--data", where / "data")
+    for more in (("--csv", f"{where.path}/./net"), ("--predictions", where / "net")):
+      contains(failure(run(*words, *more), 2), more[0], "it is the file that is read")
+    equal(read_bytes(where / "net"), before)
+    contains(failure(run(*words, "--csv", where / "x", "--predictions", where / "x"), 2),
+             "--csv and --predictions name one file")
+    contains(failure(run(*words, "--csv", where / "no/x.csv"), 2), "there is no folder")
+    contains(failure(run(*words, "--csv", ""), 2), "--csv: the name of a file is needed")
     loss = -numpy.log(probabilities[numpy.arange(64), truth]).mean()
     assert abs(loss - got["loss"]) < 1e-4, (loss, got["loss"])
 
@@ -239,6 +248,12 @@ def pictures_in_many_ways():
     contains(result.stderr, "bad.png", "absent.png")
     where.write("\x1b[31m.png", b"no picture")
     lacks(run("predict", where / "net", where / "\x1b[31m.png").stderr, "\x1b")
+    cut = where.write("cut.png", read_bytes(where / "p0.png")[:-30])
+    contains(run("predict", where / "net", *[cut] * 3).stderr, "cut.png")
+    os.mkdir(where / "around")
+    for link in ("a", "b"):
+      os.symlink(".", where / f"around/{link}")
+    contains(failure(run("predict", where / "net", where / "around")), "more than 16 folders in folders")
     os.mkdir(where / "empty")
     contains(run("predict", where / "net", where / "empty").stderr, "there is no picture in this folder")
     result = run("predict", where / "net", "-", stdin="\x89PNG\n\0\0\n")
@@ -324,6 +339,11 @@ def averages_of_a_run_are_used_where_they_are_asked_for():
     contains(failure(run("evaluate", here + "/weights.safetensors", "--ema", *data)),
              "weights.safetensors: no averages of weights are in it; the checkpoints of a run with --ema hold them")
     contains(failure(run("predict", here, where / "p.png", "--ema", "--model", "vgg")), "does not fit the model")
+    content = bytearray(read_bytes(here + "/checkpoints/last.safetensors"))
+    content[-5] ^= 1
+    damaged = where.write("damaged", bytes(content))
+    words = ("predict", damaged, where / "p.png", "--ema", "--model", "resnet", "--depth", "8")
+    contains(failure(run(*words)), "is damaged")
 
 
 @test

@@ -119,6 +119,17 @@ check("where no name fits the reason is given", function()
   check.equal(b.fc.weight:bytes() == a.fc.weight:bytes(), true)
 end)
 
+check("names of torchvision are looked for behind a renaming", function()
+  local given = { type = "imagenet", depth = 18, input = { 32, 32, 3 }, classes = 3, initial_channels = 4 }
+  local a, b = icl.models.resnet(given), icl.models.resnet(given)
+  a:save(path, { names = "torchvision" })
+  local list = icl.weights.read(path)
+  for i, item in ipairs(list) do list[i] = { name = "module." .. item.name, tensor = item.tensor } end
+  icl.weights.write(path, list)
+  b:load(path, { rename = function(name) return name:sub(8) end })
+  check.equal(b.fc.weight:bytes() == a.fc.weight:bytes(), true)
+end)
+
 check("names can be changed and left out", function()
   local a, b = net(), net()
   write_renamed(a, function(name) return name:gsub("^fc", "head") end)
@@ -205,6 +216,8 @@ check("a saved file has a checksum, and a changed one is not loaded", function()
   file:write(bytes:sub(1, -2), string.char(bytes:byte(-1) ~ 1))
   file:close()
   check.raises(function() a:load(path) end, "is damaged: its checksum is crc32:%x+, the file says crc32:%x+")
+  check.raises(function() icl.weights.read(path) end, "is damaged: its checksum")
+  check.raises(function() icl.weights.averages(path) end, "is damaged: its checksum")
 end)
 
 check("a file that is not there is named", function()

@@ -7,6 +7,7 @@ local icl = require "icl"
 local json = require "icl.json"
 local sets = require "icl.evaluation.sets"
 local source = require "icl.evaluation.source"
+local outputs = require "icl.evaluation.outputs"
 local own_files = require "icl.runs.own_files"
 local predictions = require "icl.evaluation.predictions"
 local random = require "icl.random"
@@ -105,7 +106,8 @@ local function check_set(net, set, opt)
   end
   for i, name in ipairs(net.class_names and set.class_names or {}) do
     if utf8_text(name) ~= net.class_names[i] then  -- as a file with a network has them
-      misfit(opt, "class %d of the images is %s, and of the network %s", i, name, net.class_names[i])
+      misfit(opt, "class %d of the images is %s, and of the network %s", i, core.printable(name),
+        core.printable(net.class_names[i]))
     end
   end
 end
@@ -144,13 +146,28 @@ local function write_file(path, text)
   if not ok then fail("%s", message) end
 end
 
-local function write_results(opt, of, found, set, run)
-  if opt.into_run and not run then fail "this file is in no folder of a run: {predictions} needs the name of a file" end
-  if opt.into_run then opt.predictions = run .. "/" .. OWN end
-  if opt.csv then write_file(opt.csv, show.csv(of)) end
+-- An error before the work is done where its results cannot be written.
+local function check_outputs(opt, where)
+  if opt.into_run and not where.run then
+    fail "this file is in no folder of a run: {predictions} needs the name of a file"
+  end
+  if opt.into_run then opt.predictions = where.run .. "/" .. OWN end
+  outputs.check(where.path, opt, { "csv", "predictions" })
+end
+
+-- Writes the files that are wanted, and tells of them.
+local function write_results(opt, of, found, set)
+  local function tell(what, path)
+    if not opt.json then io.stdout:write(("\n%s: %s\n"):format(what, core.printable(path))) end
+  end
+  if opt.csv then
+    write_file(opt.csv, show.csv(of))
+    tell("Table", opt.csv)
+  end
   if opt.predictions then
     core.npz_write(opt.predictions, { names = predictions.names(set), probabilities = found.probabilities,
                                       truth = core.new_tensor(found.truth, "i64", { found.count }) })
+    tell("Predictions", opt.predictions)
   end
 end
 
@@ -159,12 +176,9 @@ local function report(opt, of, where, set)
     of.network, of.ema, of.data, of.split = where.path, opt.ema, set.name, opt.split
     return json.encode(of) .. "\n"
   end
-  local lines = { ("Network: %s%s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path),
+  return ("Network: %s%s\nData: %s, %s, %s images, %d classes\n%s"):format(core.printable(where.path),
     opt.ema and ", averages of its weights" or "", set.name, opt.split, summary.grouped(of.count), #of.classes,
-    show.text(of)) }
-  if opt.csv then lines[#lines + 1] = ("\nTable: %s\n"):format(core.printable(opt.csv)) end
-  if opt.predictions then lines[#lines + 1] = ("\nPredictions: %s\n"):format(core.printable(opt.predictions)) end
-  return table.concat(lines)
+    show.text(of))
 end
 
 local function evaluate(word, opt)
@@ -177,13 +191,14 @@ local function evaluate(word, opt)
     where = source.network(word, opt)
     complete(opt, where.options, where.net:about().data or {}, where.net.shape)
   end
+  check_outputs(opt, where)
   check_views(where.net, opt.tta)
   local own_set, loader = loader_of(where.net, opt, where.options)
   local found = predictions.over(where.net, loader, { views = views.of[opt.tta], keep = opt.predictions ~= nil,
                                                       progress = progress(own_set.count) })
   local of = figures.of(found, names_of(where.net, own_set))
-  write_results(opt, of, found, own_set, where.run)
   io.stdout:write(report(opt, of, where, own_set))
+  write_results(opt, of, found, own_set)
   return 0
 end
 

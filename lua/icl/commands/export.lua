@@ -3,6 +3,7 @@ local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local icl = require "icl"
 local json = require "icl.json"
+local outputs = require "icl.evaluation.outputs"
 local own_files = require "icl.runs.own_files"
 local source = require "icl.evaluation.source"
 local split = require "icl.options.words".split
@@ -60,32 +61,9 @@ local function write_npz(path, found, opt)
   core.npz_write(path, arrays)
 end
 
-local function plain(path)
-  return (path:gsub("//+", "/"):gsub("/%./", "/"):gsub("^%./", ""))
-end
-
-local function is_same(path, other)
-  return plain(path) == plain(other) or core.file_same(path, other)
-end
-
--- One file of two names, or that which is read, would cost one of them.
-local function check_names(source_path, opt)
-  local taken = {}
-  for _, name in ipairs { "onnx", "npz", "safetensors" } do
-    local path = opt[name]
-    if path and is_same(path, source_path) then
-      fail("{" .. name .. "} %s: it is the file that is read; give another name", path)
-    end
-    for _, other in ipairs(path and taken or {}) do
-      if is_same(path, opt[other]) then fail("{" .. other .. "} and {" .. name .. "} name one file, %s", path) end
-    end
-    taken[#taken + 1] = path and name or nil
-  end
-end
-
 local function export(word, opt)
   local found = source.network(word, opt)
-  check_names(found.path, opt)
+  outputs.check(found.path, opt, { "onnx", "npz", "safetensors" })
   if opt.onnx then write_onnx(opt.onnx, found, opt) end
   if opt.npz then write_npz(opt.npz, found, opt) end
   if opt.safetensors then

@@ -3,13 +3,18 @@ local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local is_picture = core.is_image_name
 
+local DEEPEST = 16  -- folders in folders; links may lead back to where they lie
+
 -- Adds the pictures among the entries of a folder, whose names are given, and in the folders below it.
-local function add_folder(list, folder, names)
+local function add_folder(list, folder, names, depth)
+  if depth > DEEPEST then
+    fail("%s: there are more than %d folders in folders; does a link lead back?", core.printable(folder), DEEPEST)
+  end
   for _, name in ipairs(names) do
     local path = folder:gsub("(.)/+$", "%1") .. "/" .. name
     local below = name:sub(1, 1) ~= "." and core.list_folder(path)
     if below then
-      add_folder(list, path, below)
+      add_folder(list, path, below, depth + 1)
     elseif name:sub(1, 1) ~= "." and is_picture(name) then
       list[#list + 1] = path
     end
@@ -28,7 +33,7 @@ local function pictures(words)
         if line ~= "" then list[#list + 1] = line end
       end
     elseif names then
-      add_folder(list, word, names)
+      add_folder(list, word, names, 0)
       if #list == before then fail("%s: there is no picture in this folder", core.printable(word)) end
     else
       list[#list + 1] = word

@@ -39,10 +39,15 @@ function source.options(words)
   return list
 end
 
+-- What the last layer is called, in our names and in torchvision's.
+local last_layers = { "fc%.weight$", "classifier%.weight$", "classifier%.6%.weight$", "fc3%.weight$" }
+
 -- How many classes the last layer of a file has.
 local function classes_in(tensors)
   for _, item in ipairs(tensors) do
-    if item.name:match "fc%.weight$" then return item.tensor:size(1) end
+    for _, name in ipairs(last_layers) do
+      if item.name:find(name) then return item.tensor:size(1) end
+    end
   end
 end
 
@@ -60,7 +65,7 @@ local function build(path, opt, set)
   local about = set and network.data(set) or {}
   about.shape = shape_of(opt.input) or about.shape
   local model = models.from_options(opt, { shape = about.shape, form = about.form,
-    classes = opt.classes or classes_in(core.safetensors_read(path)) or about.classes })
+    classes = opt.classes or classes_in(weights.read(path)) or about.classes })
   if opt.ema then
     weights.load_state_dict(model, weights.averages(path), { source = path })
   else
