@@ -228,6 +228,22 @@ def other_pixels():
 
 
 @test
+def what_is_refused_stays_as_it_was():
+  with place() as here:
+    words = ("--depth", "8", "--initial-channels", "4", "--batch-size", "64", "--dataset", "mnist", "--data", "mnist")
+    recipe = os.path.join(ROOT, "recipes", "resnet_preact.lua")
+    success(here.icl(recipe, *words, "--epochs", "1", "--output", "a"))
+    def state():
+      return files(here / "a"), read_bytes(here / "a/metrics.jsonl"), read_bytes(here / "a/log.txt")
+    before, path = state(), here / "mnist/train-labels-idx1-ubyte"
+    labels = read_bytes(path)
+    here.write("mnist/train-labels-idx1-ubyte", labels[:-1] + bytes([(labels[-1] + 1) % 10]))
+    contains(failure(here.icl(recipe, "--resume", "a", "--epochs", "2"), 2), "labels of loop 1 was ")
+    equal(state(), before)
+    contains(success(here.icl(recipe, "--resume", "a", "--epochs", "2", "--resume-anyway")), "Epoch 2 ")
+
+
+@test
 def another_folder():
   with place() as here:
     here.loop("--output", "one", DIE="9")

@@ -228,7 +228,8 @@ local function run_of(self, given)
   return new_run {
     epochs = self.epochs, model = self.model, output = wanted_output(self), resume = o.resume,
     resume_anyway = o.resume_anyway, save_every = o.save_every, keep_epochs = o.keep, options = self.given,
-    keep = kept_of(self), quiet = given.quiet or false, best = given.best, sinks = { self.on_step and step_sink(self) },
+    keep = kept_of(self), quiet = given.quiet or false, best = given.best, loaders = { self.train_loader },
+    sinks = { self.on_step and step_sink(self) },
   }
 end
 

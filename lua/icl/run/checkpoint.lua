@@ -356,6 +356,16 @@ local function check_same(run, number, before, now)
   if #differences > 0 then run:line("Note: goes on although it differs: " .. table.concat(differences, "; ")) end
 end
 
+-- checkpoint.check_loaders(run, loaders): the same of the loaders that the first loops of each epoch will be over,
+-- before anything of the run that goes on is changed.
+function checkpoint.check_loaders(run, loaders)
+  local goes_on = run.inside or run.epoch < run.last_epoch
+  for number, loader in ipairs(goes_on and not run.anyway and loaders or {}) do
+    local before = run.expected[number]
+    if before then check_same(run, number, before, description.loader(loader)) end
+  end
+end
+
 -- checkpoint.check_loader(run, number, loader) -> what is remembered of the loader of loop `number` of an epoch: what
 -- it is, the epoch, and whether it varies from one epoch to the next. Where the run goes on and another loader was
 -- there, that is an error, or a line for the log; loops outside of epochs may be over any.

@@ -41,7 +41,7 @@ local Run = {}
 Run.__index = Run
 
 local defaults = { epochs = 1, save_every = "10 min", keep_epochs = 0, resume_anyway = false }
-local others = { "quiet", "model", "keep", "output", "resume", "options", "sinks", "best" }
+local others = { "quiet", "model", "keep", "output", "resume", "options", "sinks", "best", "loaders" }
 
 local has_settings = checkpoint.has_settings
 
@@ -57,9 +57,10 @@ end
 -- What is kept, by name: the table `keep`, and the model, which has the name `model`: under that evaluation finds it.
 local function kept_of(options)
   local model, kept = options.model, {}
-  for name, thing in pairs(arguments.typed("icl.run: keep", options.keep or {}, "table", "a table of things by name")) do
+  local given = arguments.typed("icl.run: keep", options.keep or {}, "table", "a table of what is kept, by name")
+  for name, thing in pairs(given) do
     check_kept(name, thing)
-    if options.keep.model ~= nil or thing ~= model then kept[name] = thing end
+    if given.model ~= nil or thing ~= model then kept[name] = thing end
   end
   if kept.model == nil and model ~= nil then
     check_kept("model", model)
@@ -84,6 +85,11 @@ local function check_others(options)
     sinks.check(("icl.run: sink %d"):format(i), sink)
   end
   arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
+  for i, loader in ipairs(arguments.typed("icl.run: loaders", options.loaders or {}, "table", "a list of loaders")) do
+    if not is_loader(loader) then
+      fail("icl.run: loaders: %d is %s; it must be a loader", i, arguments.described(loader))
+    end
+  end
 end
 
 -- What the options of a command line say, by what they are called there.
@@ -113,7 +119,10 @@ local function begin(given)
   }, Run)
   local before = options.resume and checkpoint.open(options.resume) or nil
   local state = before and before.state
-  if state then checkpoint.restore(self, before, options.resume_anyway) end
+  if state then
+    checkpoint.restore(self, before, options.resume_anyway)
+    checkpoint.check_loaders(self, options.loaders or {})
+  end
   agreement.check(self, options.options or usage.latest())
   for _, name in ipairs(arguments.names(self.kept)) do processes.spread(states_of(self.kept[name])) end
   self.reports = reports.new(options.best, state and state.best, state and before.about.figures)
@@ -153,8 +162,10 @@ end
 -- otherwise top1 or else loss of val or else test. options: the options of a command line, for what is not given of
 -- epochs, output, resume, resume_anyway, save_every and keep_epochs (--keep), and for the folder's options.lua, which
 -- has those that were parsed last unless given; those that nothing has read behind the first epoch are told, since they
--- have no effect. sinks: a list of things that are told what happens, see lua/icl/sinks; of several processes, those of
--- the main one. quiet = true: nothing is shown, as in a run without output and without a command line.
+-- have no effect. loaders: those of the first loops of every epoch; where a run goes on, what differs is found before
+-- anything of it is changed then. sinks: a list of things that are told what happens, see lua/icl/sinks; of several
+-- processes, those of the main one. quiet = true: nothing is shown, as in a run without output and without a command
+-- line.
 --
 -- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
 -- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table
@@ -255,7 +266,8 @@ end
 -- An error at the prompt over the run, which has put run:continue() there: it waits in a loop, and is to go on in it.
 local function refuse_waiting(run, what)
   if run.continue then
-    fail("%s: the run waits in a loop of its own; loader:each() goes over batches here, and icl.evaluate evaluates", what)
+    fail("%s: the run waits in a loop of its own; loader:each() goes over batches here, and icl.evaluate evaluates",
+      what)
   end
 end
 
