@@ -173,6 +173,7 @@ def weights_alone_need_a_model():
     words = (plain, picture, *MODEL, "--input", "28,28,1")
     contains(run("predict", *words).stderr, "--mean and --std")
     success(run("predict", *words, "--mean", "0.3", "--std", "0.3"))
+    contains(failure(run("predict", *words, "--mean", "0.3"), 2), "--mean and --std go together")
     contains(run("predict", plain, picture, "--classes", "3").stderr, "--classes 3 means nothing without --model")
 
 
@@ -199,6 +200,21 @@ def a_folder_of_images_is_evaluated_as_it_was_trained():
     os.rename(where / "data/val/dog", where / "data/val/eel")
     result = run("evaluate", where / "net", "--data", where / "data/val")
     contains(result.stderr, "class 2 of the images is eel, and of the network dog")
+
+
+@test
+def what_is_not_finite_is_no_figure():
+  with trained("folder") as where:
+    code = """local icl = require "icl"
+      local net = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(32 * 32 * 3, 2) }
+      net[2].weight:write(net[2].weight * (0 / 0))
+      icl.network.save(net, arg[1], { shape = { 32, 32, 3 }, data = { mean = { 0, 0, 0 }, std = { 1, 1, 1 } } })"""
+    success(run("-e", code, where / "nan"))
+    words = ("evaluate", where / "nan", "--dataset", "folder", "--data", where / "data")
+    contains(failure(run(*words)), "is not finite for ", " images; its weights")
+    result = run("predict", where / "nan", where / "data/val/dog/0.png")
+    contains(failure(result), "0.png: what the network computes for it is not finite")
+    equal(result.stdout, "")
 
 
 @test

@@ -111,6 +111,9 @@ end)
 check("what cannot be sampled is an error", function()
   check.raises(function() train { weights = { 1, 2 } } end, "2 weights for 40 images")
   check.raises(function() train { weights = icl.zeros { 40 } } end, "all weights are 0")
+  local huge = {}
+  for i = 1, 40 do huge[i] = 1e308 end
+  check.raises(function() train { weights = huge } end, "the sum of the weights is too large")
   check.raises(function() train { weights = icl.ones { 40 } * -1 } end, "weight 1 is %-1")
   check.raises(function() train { weights = 3 } end, "a list or a tensor")
   check.raises(function() train { weights = icl.ones { 40 }, balanced = true } end, "give one of them")

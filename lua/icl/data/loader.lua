@@ -103,6 +103,7 @@ end
 -- loader:order(epoch) -> the numbers of the set's images in the order of an epoch, an i64 tensor; where images come
 -- more than once, also what their draws go by, see data/order.lua.
 function Loader:order(epoch)
+  arguments.integer("loader:order: epoch", epoch, 0)
   local count, indices = self.set.count, self.set.indices
   if not self.training then
     if indices then return indices end

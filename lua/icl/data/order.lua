@@ -44,6 +44,7 @@ function order.sums(set, weights)
     sums[i] = sum
   end
   if sum == 0 then fail "icl.data.loader: all weights are 0; one must be above" end
+  if sum == math.huge then fail "icl.data.loader: the sum of the weights is too large for a number; scale them" end
   return sums
 end
 

@@ -30,6 +30,13 @@ local function ranked(probabilities, count)
   return table.move(list, 1, math.min(count, #list), 1, {})
 end
 
+local function are_numbers(list)
+  for _, value in ipairs(list) do
+    if value ~= value then return false end
+  end
+  return true
+end
+
 -- classify(net, paths, { top =, each = function(path, list), failed = function(path, message) }): calls each with the
 -- classes of each picture, the most probable first, { { label =, probability =, class = its name }, ... }.
 local function classify(net, paths, options)
@@ -38,11 +45,16 @@ local function classify(net, paths, options)
     local images, readable = read(net, some, options.failed)
     local probabilities = images and net(images):softmax():totable() or {}
     for i, path in ipairs(readable) do
-      local list = ranked(probabilities[i], options.top)
+      local is_sound = are_numbers(probabilities[i])
+      local list = is_sound and ranked(probabilities[i], options.top) or {}
       for _, entry in ipairs(list) do
         entry.class = net.class_names and net.class_names[entry.label + 1] or tostring(entry.label)
       end
-      options.each(path, list)
+      if is_sound then
+        options.each(path, list)
+      else
+        options.failed(path, path .. ": what the network computes for it is not finite")
+      end
     end
   end
 end

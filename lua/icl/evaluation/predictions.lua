@@ -1,5 +1,6 @@
 -- evaluation/predictions.lua: what a network says about each image of a set.
 local core = require "icl.core"
+local fail = require "icl.internal.fail"
 local metrics = require "icl.metrics"
 local step = require "icl.step"
 local utf8_text = require "icl.internal.utf8_text"
@@ -34,6 +35,18 @@ local function joined(list)
   return list[1]
 end
 
+-- An error where the network computed no numbers, of which figures would say nothing.
+local function check_finite(losses)
+  local bad = 0
+  for _, loss in ipairs(losses) do
+    if loss ~= loss then bad = bad + 1 end
+  end
+  if bad > 0 then
+    fail("what the network computes is not finite for %d of %d images; its weights, or the mean and deviation of "
+      .. "images, are not those of a trained network", bad, #losses)
+  end
+end
+
 -- predictions.over(net, loader [, { views = function(images) -> list, keep = false, progress = function(images) }]) ->
 -- { count, truth, predicted (labels from 0), ranks (how many classes are ahead of the truth), losses: lists, one entry
 -- for each image in the order of the set; probabilities = f32 (n, classes), with keep }.
@@ -57,6 +70,7 @@ function predictions.over(net, loader, options)
     seen = seen + truth:size(1)
     if options.progress then options.progress(seen) end
   end
+  check_finite(found.losses)
   found.probabilities = options.keep and joined(kept) or nil
   return found
 end

@@ -71,6 +71,7 @@ local function build(path, opt, set)
   else
     model:load(path)
   end
+  if not opt.mean ~= not opt.std then fail "{mean} and {std} go together" end
   about.mean, about.std, about.shape = opt.mean or about.mean, opt.std or about.std, model.input
   for _, name in ipairs { "mean", "std" } do
     if about[name] and #about[name] ~= model.input[3] then

@@ -53,8 +53,9 @@ groups.data = options "data"
   : value("std", nil, "standard deviation of each channel", { type = "list", min = 1e-6 })
   : value("workers", 0, "threads that decode; 0: one for each core",
       { min = 0, max = 1024, only = in_folder, may_change = true, neutral = true })
-  : flag("skip_bad_images", false, "go on without files that cannot be read, after their names were printed",
-      { only = in_folder })
+  : flag("skip_bad_images", false,
+      "go on without files that are no pictures or were cut off, after their names were printed; one that is damaged in "
+      .. "its middle ends the training", { only = in_folder })
   : value("batch_size", 128, "images a step; of several processes each has as many",
       { min = 1, alias = "batch",
         only = { "no {global_batch_size}", function(values) return values.global_batch_size == nil end } })
