@@ -5,6 +5,8 @@ import io
 import json
 import math
 import os
+import re
+import shutil
 import subprocess
 
 from harness import (ICL, PATIENCE, ROOT, Skip, close, contains, environment, equal, failure, folder, lacks, read_bytes,
@@ -200,6 +202,37 @@ def a_folder_of_images_is_evaluated_as_it_was_trained():
     os.rename(where / "data/val/dog", where / "data/val/eel")
     result = run("evaluate", where / "net", "--data", where / "data/val")
     contains(result.stderr, "class 2 of the images is eel, and of the network dog")
+
+
+@test
+def a_folder_test_counts_where_it_is_asked_for():
+  with trained("folder") as where:
+    count = json.loads(where.evaluate("--json"))["count"]
+    shutil.copytree(where / "data/val", where / "data/test")
+    write_png(where / "data/test/dog/more.png", 40, 40, lambda y, x: (y, x, 7))
+    equal(json.loads(where.evaluate("--json"))["count"], count)
+    equal(json.loads(where.evaluate("--json", "--split", "test"))["count"], count + 1)
+    equal(json.loads(where.evaluate("--json", "--split", "val"))["count"], count)
+
+
+@test
+def the_parts_of_a_training_are_its_own():
+  for write, name in ((write_mnist, "fashion_mnist"), (write_image_folder, "folder")):
+    with folder() as where:
+      os.mkdir(where / "data")
+      write(where / "data")
+      size = ("--image-size", "32") if name == "folder" else ()
+      recipe = os.path.join(ROOT, "recipes", "resnet.lua")
+      output = success(run(recipe, "--depth", "8", "--type", "cifar", "--initial-channels", "4", "--dataset", name,
+                           "--data", where / "data", *size, "--epochs", "1", "--batch-size", "2",
+                           "--no-use-test-as-val", "--val-ratio", "0.25", "--output", where / "run"))
+      sizes = re.search(r"([\d,]+) training, ([\d,]+) validation, ([\d,]+) test", output).groups()
+      for part, size in zip(("train", "val", "test"), sizes):
+        got = json.loads(success(run("evaluate", where / "run", "--split", part, "--json")))
+        equal((part, got["count"]), (part, int(size)))
+      loss = float(re.search(r"Val loss (\S+)", output).group(1))
+      got = json.loads(success(run("evaluate", where / "run", "--split", "val", "--json")))
+      assert abs(got["loss"] - loss) < 1e-3 * loss, (name, got["loss"], output)
 
 
 @test

@@ -25,7 +25,8 @@ local function options_of(words)
     : choice("dataset", nil, datasets.names, "the images (default: those that it was trained with)")
     : value("data", nil, "their folder (default: of the run; else the standard folders are searched)",
         { type = "path" })
-    : choice("split", "test", { "test", "val", "train" }, "which part of them; of image folders test and val are one")
+    : choice("split", "test", { "test", "val", "train" },
+        "which part of them; of image folders test is DIR/val, or with --split test DIR/test where that is there")
     : value("batch_size", 256, "images at a time", { min = 1 })
     : choice("tta", "none", views.choices, views.help)
     : value("eval_resize", nil, "the shorter side before the middle is cut out; 0: as it is (default: as trained)",
@@ -70,7 +71,8 @@ local function complete(opt, options, about, shape)
   local same = opt.dataset == (options.dataset or about.name)
   if not opt.data and same then opt.data = options.data end
   if same and origin.given.skip_bad_images == nil then opt.skip_bad_images = options.skip_bad_images or false end
-  opt.val_ratio = same and options.val_ratio or 0
+  local own = same and (not datasets.folders[opt.dataset] or opt.data == options.data)
+  opt.val_ratio, opt.is_asked_for = own and options.val_ratio or 0, origin.given.split ~= nil
   opt.image_size = math.tointeger(shape and shape[1] or 224) or 224
   opt.grey = shape ~= nil and shape[3] == 1
   if same and options.seed then random.seed(options.seed) end
