@@ -236,6 +236,22 @@ def the_parts_of_a_training_are_its_own():
 
 
 @test
+def a_run_of_more_logits_than_classes_can_be_used():
+  with folder() as where:
+    os.mkdir(where / "data")
+    write_mnist(where / "data")
+    script = where.write("wide.lua", """local icl = require "icl"
+      local opt = icl.options "x" : include(icl.options.data, icl.options.training, icl.options.runtime) : parse(arg)
+      local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(784, 12) }
+      icl.fit { model = model, train = icl.data.open(opt), options = opt }""")
+    output = success(run(script, "--dataset", "mnist", "--data", where / "data", "--epochs", "1", "--batch-size", "32",
+                         "--output", where / "run"))
+    contains(output, "Note: the images have 10 classes, and the network 12 logits")
+    write_png(where / "p.png", 28, 28, lambda y, x: (8 * y, 9 * x, 7))
+    equal(success(run("predict", where / "run", where / "p.png", "--top", "12", "--csv", "--quiet")).count("\n"), 13)
+
+
+@test
 def what_is_not_finite_is_no_figure():
   with trained("folder") as where:
     code = """local icl = require "icl"

@@ -23,8 +23,10 @@ end
 
 local function open_folder(o)
   if not o.data or o.data == "" then fail("%s: it needs {data} DIR", o.dataset) end
-  return data.folder(part_of(o.data, o.split, o.is_asked_for), { image_size = o.image_size, name = o.dataset, workers = o.workers,
-                                                 skip_bad_images = o.skip_bad_images, grey = o.grey })
+  return data.folder(part_of(o.data, o.split, o.is_asked_for), {
+    image_size = o.image_size, name = o.dataset, workers = o.workers, skip_bad_images = o.skip_bad_images,
+    grey = o.grey,
+  })
 end
 
 -- A part of all images, of those for training without the ones that the training kept for validation.

@@ -54,21 +54,39 @@ function description.machine()
   return { threads = core.threads(), shares = core.shares(), processes = processes.size(), build = core.build_id() }
 end
 
--- description.network(run) -> what the evaluation of the run's model computes, as JSON, and the constants that it
--- needs, a list of { name =, tensor = }; nil where it cannot be told, which is noted once. See lua/icl/network.
+-- description.network(run) -> what the evaluation of the run's model computes, as JSON, the constants that it needs, a
+-- list of { name =, tensor = }, and the number of its logits; nil where it cannot be told, which is noted once. See
+-- lua/icl/network.
 function description.network(run)
   local model, set = run.kept.model, run.train_set
   if not (model and set) then return nil, {} end
   if not run.described then
-    local ok, text, constants = pcall(network.describe, model, set.shape)
+    local ok, text, constants, classes = pcall(network.describe, model, set.shape)
     local whole, why = pcall(core.json_decode, text)  -- what is wrong in it would make each checkpoint unreadable
     if ok and not whole then ok, text = false, why end
-    run.described = ok and { network = json.verbatim(text), constants = constants } or { constants = {} }
+    run.described = ok and { network = json.verbatim(text), constants = constants, classes = classes }
+      or { constants = {} }
     if not ok then
       run:line(("Note: only this recipe can use the weights, since the network cannot be described: %s"):format(text))
     end
   end
-  return run.described.network, run.described.constants
+  return run.described.network, run.described.constants, run.described.classes
+end
+
+-- What is said of the images, for files with the network: without the names of classes where it has more logits or
+-- fewer, which is noted once.
+local function data_of(run)
+  if not run.train_set then return nil end
+  local data = network.data(run.train_set, run.evaluation_chain)
+  local _, _, classes = description.network(run)
+  if not (classes and data.class_names) or #data.class_names == classes then return data end
+  if not run.told_classes then
+    run.told_classes = true
+    run:line(("Note: the images have %d classes, and the network %d logits: files have no names for these"):format(
+      #data.class_names, classes))
+  end
+  data.class_names = nil
+  return data
 end
 
 -- description.of(run) -> a table for JSON, in which the network is missing.
@@ -78,7 +96,7 @@ function description.of(run)
     version = 1, icl = core.version, build = machine.build, threads = machine.threads, seed = places.current_seed(),
     shares = machine.shares, processes = machine.processes,
     recipe = program.recipe, preset = program.preset, result = program.result, options = program.options,
-    data = run.train_set and network.data(run.train_set, run.evaluation_chain), epoch = run.epoch, step = run.step,
+    data = data_of(run), epoch = run.epoch, step = run.step,
     figures = run.reports.latest,
   }
 end
