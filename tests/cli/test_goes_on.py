@@ -450,4 +450,42 @@ def the_model_is_kept_under_its_name():
     assert not os.path.exists(here / "4/weights.safetensors")
 
 
+# A training with a plateau that is evaluated before it begins; TERM comes where AT says: in the first evaluation, or
+# behind epoch 2.
+SIGNALLED = """
+local icl = require "icl"
+local opt = icl.options "signalled" : include(icl.options.data, icl.options.training, icl.options.runtime) : parse(arg)
+local images, labels = {}, {}
+for i = 1, 32 do images[i], labels[i] = { { { 7 * i }, { i * i % 97 } } }, i % 3 end
+local set = icl.data.set { images = icl.tensor(images, { dtype = "u8" }), classes = 3, mean = { 0.5 }, std = { 0.3 },
+                           labels = icl.tensor(labels, { dtype = "i64" }) }
+local model = icl.nn.sequential { icl.nn.flatten(), icl.nn.linear(2, 3) }
+local function stop(at)
+  if os.getenv "AT" == at then io.popen("kill -TERM " .. io.open("/proc/self/stat"):read "n"):close() end
+end
+icl.fit {
+  model = model, train = set, test = set, options = opt,
+  metrics = { at = function()
+    if not model.training then stop "first" end
+    return 0
+  end },
+  on_epoch = function(run) if run.epoch == 2 then stop "behind" end end,
+}
+print(("%.9g"):format(model[2].weight:read():abs():sum():item()))
+"""
+
+
+@test
+def a_signal_between_two_loops_repeats_nothing():
+  with place() as here:
+    here.write("signalled.lua", SIGNALLED)
+    words = ("signalled.lua", "--epochs", "6", "--batch-size", "8", "--val-first", "--schedule", "plateau",
+             "--plateau-patience", "0", "--plateau-threshold", "1", "--output")
+    whole = success(here.icl(*words, "whole"))
+    for at in ("first", "behind"):
+      contains(here.icl(*words, at, AT=at).stdout, "Stopped by TERM")
+      equal(success(here.icl("signalled.lua", "--resume", at)).splitlines()[-1], whole.splitlines()[-1], at)
+      equal([line.get("lr") for line in here.lines(at)], [line.get("lr") for line in here.lines("whole")], at)
+
+
 close()

@@ -265,7 +265,7 @@ local function fit(given, ...)
   tell_unkept(self, run)
   local result = result_of(run)
   if not run.resumed_step then run:tell(header.lines(self, self.layers, run.folder)) end
-  if self.options.val_first and not run.resumed_step then
+  if self.options.val_first and run.step == 0 and not run.reports.latest then
     run:report(report_of(evaluate_on(self, run, {}, self.each)))
   end
   for _ in run:epochs() do one_epoch(self, run, result) end

@@ -368,9 +368,9 @@ end
 
 -- checkpoint.check_loader(run, number, loader) -> what is remembered of the loader of loop `number` of an epoch: what
 -- it is, the epoch, and whether it varies from one epoch to the next. Where the run goes on and another loader was
--- there, that is an error, or a line for the log; loops outside of epochs may be over any.
+-- there, that is an error, or a line for the log.
 function checkpoint.check_loader(run, number, loader)
-  local now, before = description.loader(loader), run.inside and run.expected and run.expected[number] or nil
+  local now, before = description.loader(loader), run.expected and run.expected[number] or nil
   if before then
     run.expected[number] = nil
     if not may_vary(run, before, loader) then check_same(run, number, before, now) end

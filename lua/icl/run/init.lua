@@ -205,12 +205,12 @@ local function finish(run)
 end
 
 local function next_epoch(run)
+  if run.inside and not run.goes_on then end_epoch(run) end  -- before a signal saves: its body has come to its end
   signals.attend()
   run.entered, run.entered_again = 0, run.goes_on or false
   if run.goes_on then
     run.goes_on = false
   else
-    if run.inside then end_epoch(run) end
     run.loops = {}
     if run.epoch >= run.last_epoch then return finish(run) end
     run.inside = run.epoch + 1  -- the one step that begins it: Ctrl-C may come before it or behind it
@@ -295,7 +295,7 @@ function Run:batches(loader)
   end
   self.output:begin()
   local record = record_for(self, loader)
-  if self.folder or self.before then  -- of others nobody asks, and digests of images take a walk over all of them
+  if self.inside and (self.folder or self.before) then  -- of others nobody asks, and digests are made of all images
     self.loaders[record.of_epoch] = checkpoint.check_loader(self, record.of_epoch, loader)
   end
   record.loader, record.training, record.goes_on = loader, loader.training == true, true
