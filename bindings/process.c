@@ -1,5 +1,6 @@
 /* process.c - other programs, which run while this one waits. Signals that would stop or wake this program meanwhile
- * are for the other one; those that the keys of a terminal send reach it by themselves, since both are in one group. */
+ * are for the other one; those that the keys of a terminal send reach it by themselves, since both are in one group,
+ * unless it is handed them gently. */
 #include "process.h"
 
 #include "error.h"
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 extern char **environ;
 
@@ -50,22 +53,26 @@ static char **push_variables(lua_State *L, char *entry) {
   return variables;
 }
 
-/* What a process is started with: the signal mask that this one had before it began to wait. */
-static int start(char **words, char **variables, const sigset_t *mask, pid_t *process) {
+/* What a process is started with: the signal mask that this one had before it began to wait; apart: in a group of its
+ * own, so that it has no signals from a terminal but those that it is handed. */
+static int start(char **words, char **variables, const sigset_t *mask, bool apart, pid_t *process) {
   posix_spawnattr_t attributes;
   int failure = posix_spawnattr_init(&attributes);
   if (failure)
     return failure;
   posix_spawnattr_setsigmask(&attributes, mask);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | (apart ? POSIX_SPAWN_SETPGROUP : 0));
   failure = posix_spawnp(process, words[0], NULL, &attributes, words, variables);
   posix_spawnattr_destroy(&attributes);
   return failure;
 }
 
-/* Waits for the end of a process and hands it the signals of the set, which are blocked, with `gently` the first TERM
- * as USR2; -> its status, as waitpid() has it, or -1. */
-static int wait_for(pid_t process, const sigset_t *signals, bool gently) {
+/* Waits for the end of a process and hands it the signals of the set, which are blocked; -> its status, as waitpid()
+ * has it, or -1. Those from a terminal come to both, unless `asked` is there: then the first INT or TERM is handed on
+ * as USR2, and noted in it. */
+static int wait_for(pid_t process, const sigset_t *signals, int *asked) {
+  const double TWICE = 0.2; /* seconds between two that are one wish, as timeout(1) has it */
+  double since = 0;
   for (;;) {
     int status;
     pid_t ended = waitpid(process, &status, WNOHANG);
@@ -75,19 +82,23 @@ static int wait_for(pid_t process, const sigset_t *signals, bool gently) {
       return -1;
     siginfo_t info;
     int number = sigwaitinfo(signals, &info);
-    bool from_program = number > 0 && info.si_code <= 0;
-    if (from_program && number == SIGTERM && gently) {
-      gently = false;
+    bool is_for_it = number > 0 && (asked || info.si_code <= 0) && number != SIGCHLD;
+    bool ends = is_for_it && asked && (number == SIGTERM || number == SIGINT);
+    if (ends && *asked && icl__seconds() - since < TWICE)
+      continue;
+    if (ends && !*asked) {
+      *asked = number;
+      since = icl__seconds();
       number = SIGUSR2;
     }
-    if (from_program && number != SIGCHLD)
+    if (is_for_it)
       kill(process, number);
   }
 }
 
 /* spawn({ words } [, "NAME=VALUE" [, gently = false]]) -> the exit code of the program that the first word names,
- * 128 + N where signal N ended it. The variable NAME has that value in it. It is handed on the signals that come, with
- * `gently` the first TERM as USR2. */
+ * 128 + N where signal N ended it. The variable NAME has that value in it. It is handed on the signals that come; with
+ * `gently` the first INT or TERM as USR2, and 128 + that is the code unless it ends well. */
 static int spawn(lua_State *L) {
   static const int handed_on[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
   enum { SIGNALLED = 128 };
@@ -106,8 +117,9 @@ static int spawn(lua_State *L) {
   sigaction(SIGCHLD, &child, &child_before); /* where it is ignored, nobody can wait */
   sigprocmask(SIG_BLOCK, &signals, &before);
   pid_t process;
-  int failure = start(words, variables, &before, &process);
-  int status = failure ? -1 : wait_for(process, &signals, lua_toboolean(L, 3));
+  bool gently = lua_toboolean(L, 3);
+  int asked = 0, failure = start(words, variables, &before, gently, &process);
+  int status = failure ? -1 : wait_for(process, &signals, gently ? &asked : NULL);
   if (!failure && status < 0)
     failure = errno;
   sigprocmask(SIG_SETMASK, &before, NULL);
@@ -115,7 +127,8 @@ static int spawn(lua_State *L) {
 
   if (failure)
     return icl__lua_fail(L, "cannot run %s: %s", words[0], strerror(failure));
-  lua_pushinteger(L, WIFSIGNALED(status) ? SIGNALLED + WTERMSIG(status) : WEXITSTATUS(status));
+  int code = WIFSIGNALED(status) ? SIGNALLED + WTERMSIG(status) : WEXITSTATUS(status);
+  lua_pushinteger(L, asked && code ? SIGNALLED + asked : code);
   return 1;
 }
 

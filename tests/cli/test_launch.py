@@ -12,8 +12,8 @@ import threading
 import time
 
 import harness
-from harness import (ICL, PATIENCE, ROOT, Skip, close, contains, equal, failure, folder, lacks, read_bytes, sanitized,
-                     success, test)
+from harness import (ICL, PATIENCE, ROOT, Skip, Terminal, close, contains, equal, failure, folder, lacks, read_bytes,
+                     sanitized, success, test)
 
 SCRIPT = os.path.join(ROOT, "tests", "cli", "launched.lua")
 
@@ -183,20 +183,39 @@ LONG = """local icl = require "icl"
   end }"""
 
 
+def long_run(where, output):
+  """The words of a launched run that only a signal ends."""
+  return ("launch", "-n", "2", where.write("long.lua", LONG), "--epochs", "1000000", "--batch-size", "8",
+          "--save-every", "9h", "--output", output)
+
+
+def saved_by_a_signal(output):
+  contains(read_bytes(output + "/log.txt").decode(), "Stopped by TERM in epoch ")
+  assert os.path.exists(output + "/checkpoints/last.safetensors")
+
+
 @test
 def a_launched_run_saves_at_the_signal():
   needs_mpi()
   with folder() as here:
-    script = here.write("long.lua", LONG)
-    words = [ICL, "launch", "-n", "2", script, "--epochs", "1000000", "--batch-size", "8",
-             "--save-every", "9h", "--output", here / "a"]
-    with subprocess.Popen(words, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([ICL, *long_run(here, here / "a")], env=environment(), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
       assert any("under way" in line for line in process.stdout), process.stderr.read()
       process.send_signal(signal.SIGTERM)
       process.communicate(timeout=PATIENCE)
-    contains(read_bytes(here / "a/log.txt").decode(), "Stopped by TERM in epoch ")
-    assert os.path.exists(here / "a/checkpoints/last.safetensors")
+    equal(process.returncode, -signal.SIGTERM)
+    saved_by_a_signal(here / "a")
+
+
+@test
+def a_launched_run_saves_at_ctrl_c():
+  needs_mpi()
+  with folder() as here:
+    with Terminal(*long_run(here, here / "a"), env=environment()) as terminal:
+      terminal.expect("under way")
+      terminal.send("\x03")
+      equal(terminal.end(), -signal.SIGINT)
+    saved_by_a_signal(here / "a")
 
 
 # ---- other launchers ----
