@@ -5,7 +5,8 @@ local fail = require "icl.internal.fail"
 
 local image = {}
 
--- icl.image.read(path) -> the image of a JPEG or PNG file, u8 (height, width, 3). Grey is repeated, alpha dropped.
+-- icl.image.read(path) -> the image of a file, u8 (height, width, 3): JPEG, PNG, WebP, TIFF, BMP, GIF (its first
+-- picture), TGA, PSD or PNM. Grey is repeated, alpha dropped.
 function image.read(path)
   return core.image_read(arguments.path("icl.image.read", path))
 end

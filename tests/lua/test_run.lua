@@ -566,6 +566,10 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
   reports[2].judged_by = icl.runs.figures.chosen("val.cost", "min")
   check.equal(icl.runs.figures.judging(reports), "val.cost")
   check.equal(icl.runs.figures.best(reports, "val.cost").epoch, 1)
+  local told
+  local sink = { line = function(_, text) told = text end }
+  for _ in icl.run({ best = "val.f1", quiet = true, sinks = { sink } }):epochs() do end
+  check.equal(told, "Warning: val.f1 was to decide which state is the best, and was in no report: the last state counts")
   check.raises(function() icl.run { best = { figure = "val.cost", mode = "less" } } end, "best: mode is less")
   check.raises(function() icl.run { best = { mode = "min" } } end, "icl.run: best is ")
   check.raises(function() icl.run { best = "f1" } end, "icl.run: best is 'f1'; it is a figure of reports")

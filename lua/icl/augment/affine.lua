@@ -1,4 +1,4 @@
--- augment/affine.lua: augment.affine { degrees = 10, translate = { 0.1, 0.1 }, scale = { 0.9, 1.1 }, shear = { 5, 0 },
+-- augment/affine.lua: augment.affine { degrees = 10, translate = { 0, 0 }, scale = { 1, 1 }, shear = { 0, 0 },
 -- interpolation = "nearest", fill = 0 }: each image is turned, sheared and scaled about its middle, and moved. As
 -- torchvision's RandomAffine on bytes, but that bilinear borders are blended with `fill` once, and there twice.
 local angles = require "icl.augment.angles"

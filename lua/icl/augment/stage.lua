@@ -46,9 +46,8 @@ function Stage:check_size(height, width)
   if problem then fail(("augment.%s: %s"):format(self.name, problem)) end
 end
 
--- "random_crop(fill 0, padding 4)"
 local function described(self)
-  local options, texts = self.options, {}
+  local options, texts = self.options, {}  -- "random_crop(fill 0, padding 4)"
   for i, name in ipairs(arguments.names(options)) do
     texts[i] = ("%s %s"):format(name, rules.exact(options[name]))
   end

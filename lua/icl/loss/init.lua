@@ -184,21 +184,21 @@ end)
 loss.l1 = elements.define("loss.l1", {}, function(x, y) return (x - y):abs() end)
 
 -- Half the square of a distance below the limit, and beyond it a line of that slope.
-local function huber(distance, limit)
+local function half_square(distance, limit)
   return ops.where(distance:lt(limit), 0.5 * distance * distance, limit * (distance - 0.5 * limit))
 end
 
 -- loss.huber(input, target [, { delta = 1, reduction = "mean" }]) -> the mean of, d being the absolute difference, d^2
 -- / 2 where d < delta, else delta (d - delta / 2) (Huber 1964; PyTorch: HuberLoss).
 loss.huber = elements.define("loss.huber", { delta = 1 }, function(x, y, o)
-  return huber((x - y):abs(), elements.above_zero("loss.huber: delta", o.delta))
+  return half_square((x - y):abs(), elements.above_zero("loss.huber: delta", o.delta))
 end)
 
 -- loss.smooth_l1(input, target [, { beta = 1, reduction = "mean" }]) -> the mean of, d being the absolute difference,
 -- d^2 / (2 beta) where d < beta, else d - beta / 2 (Girshick 2015; PyTorch: SmoothL1Loss).
 loss.smooth_l1 = elements.define("loss.smooth_l1", { beta = 1 }, function(x, y, o)
   local beta = elements.above_zero("loss.smooth_l1: beta", o.beta)
-  return huber((x - y):abs(), beta) / beta
+  return half_square((x - y):abs(), beta) / beta
 end)
 
 -- loss.bce_with_logits(logits, target [, { pos_weight = 1, reduction = "mean" }]) -> the mean of the binary

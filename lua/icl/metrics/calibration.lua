@@ -1,4 +1,6 @@
--- metrics/calibration.lua: the expected calibration error.
+-- metrics/calibration.lua: metrics.calibration_error { bins = 15 } -> a metric of a whole set: the expected calibration
+-- error (Guo et al. 2017, equation 3): images are put into bins by their largest probability, and its value is the mean
+-- over them of how far the mean probability of their bin is from the share of it that is right.
 local arguments = require "icl.internal.arguments"
 local accumulated = require "icl.metrics.accumulated"
 local core = require "icl.core"

@@ -116,9 +116,6 @@ metrics.recall = confusion.recall
 -- a class. average as for metrics.precision.
 metrics.f1 = confusion.f1
 
--- metrics.calibration_error { bins = 15 } -> a metric of a whole set: the expected calibration error (Guo et al. 2017,
--- equation 3): images are put into bins by their largest probability, and its value is the mean over them of how far
--- the mean probability of their bin is from the share of it that is right.
 metrics.calibration_error = calibration_error
 
 -- metrics.clones(given) -> what a loop takes in: of a table of metrics by name the functions, and clones of the others.

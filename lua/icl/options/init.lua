@@ -2,7 +2,7 @@
 --
 --   local opt = icl.options "ResNet on small images"
 --     : value("depth", 20, "layers", { min = 8 })
---     : include(icl.options.data, icl.options.training)
+--     : include(icl.options.data, icl.options.augmentation, icl.options.training)
 --     : preset("paper", { depth = 110, epochs = 160 }, "the network of the paper")
 --     : results "CIFAR-10, test error in %" [[
 --              | epochs=200  400

@@ -200,6 +200,7 @@ end
 -- The end of the run: everything is in files.
 local function finish(run)
   if run.ending then return end
+  run.reports:finish(run)
   local saved, message = run.saver:finish()
   run:close(saved and { state = "finished" } or { state = "failed", message = message })
 end

@@ -70,6 +70,12 @@ local function miss(self, run, record)
     table.concat(names, ", "), arguments.suggestion(self.name, names)))
 end
 
+-- A warning, where a run ends and the figure that was to decide was never there.
+function Reports:finish(run)
+  if not self.name or self.best or self.missed then return end
+  run:warn(("%s was to decide which state is the best, and was in no report: the last state counts"):format(self.name))
+end
+
 -- Notes whether a record is the best so far.
 local function compare(self, run, record)
   local name = deciding(self, record)
