@@ -569,7 +569,8 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
   local told
   local sink = { line = function(_, text) told = text end }
   for _ in icl.run({ best = "val.f1", quiet = true, sinks = { sink } }):epochs() do end
-  check.equal(told, "Warning: val.f1 was to decide which state is the best, and was in no report: the last state counts")
+  check.equal(told, "Warning: val.f1 was to decide which state is the best, and was in no report: the last state "
+    .. "counts")
   check.raises(function() icl.run { best = { figure = "val.cost", mode = "less" } } end, "best: mode is less")
   check.raises(function() icl.run { best = { mode = "min" } } end, "icl.run: best is ")
   check.raises(function() icl.run { best = "f1" } end, "icl.run: best is 'f1'; it is a figure of reports")
