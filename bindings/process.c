@@ -104,6 +104,8 @@ static int spawn(lua_State *L) {
   enum { SIGNALLED = 128 };
   luaL_checktype(L, 1, LUA_TTABLE);
   char *entry = (char *)luaL_optstring(L, 2, NULL);
+  bool gently = lua_toboolean(L, 3);
+  lua_settop(L, 2);
   char **words = push_words(L, 1);
   char **variables = entry ? push_variables(L, entry) : environ;
   fflush(NULL);
@@ -117,7 +119,6 @@ static int spawn(lua_State *L) {
   sigaction(SIGCHLD, &child, &child_before); /* where it is ignored, nobody can wait */
   sigprocmask(SIG_BLOCK, &signals, &before);
   pid_t process;
-  bool gently = lua_toboolean(L, 3);
   int asked = 0, failure = start(words, variables, &before, gently, &process);
   int status = failure ? -1 : wait_for(process, &signals, gently ? &asked : NULL);
   if (!failure && status < 0)
