@@ -251,18 +251,21 @@ check("several optimizers share a scaler", function()
   check.equal(scaler.clean_steps:item(), 1)
 end)
 
+-- A step of a network with this scale of the loss.
+local function step_with(scale, scaler, optimizer, model, x, y)
+  scaler.loss_scale:set(scale)
+  icl.step(function()
+    scaler:backward(icl.loss.cross_entropy(model(x), y) * 8)
+    scaler:step(optimizer, 0.01)
+  end)
+end
+
 check("frozen parameters stay out of it", function()
   local model, scaler = small_model(), icl.grad_scaler {}
   model[1]:freeze()
   local x, y = random_batch "f16"
   local optimizer = icl.optim.adam(model)
-  for _, scale in ipairs { 1024, too_large } do
-    scaler.loss_scale:set(scale)
-    icl.step(function()
-      scaler:backward(icl.loss.cross_entropy(model(x), y) * 8)
-      scaler:step(optimizer, 0.01)
-    end)
-  end
+  for _, scale in ipairs { 1024, too_large } do step_with(scale, scaler, optimizer, model, x, y) end
   check.equal(optimizer.count:item(), 1)
   model:freeze()
   icl.step(function() scaler:step(optimizer, 0.01) end)
@@ -275,11 +278,7 @@ check("a step that overflows counts for no parameter, even if it is the first th
   local optimizer = icl.optim.adam(model)
   for i, scale in ipairs { 1024, too_large, 1024 } do
     model[1]:freeze(i > 1)
-    scaler.loss_scale:set(scale)
-    icl.step(function()
-      scaler:backward(icl.loss.cross_entropy(model(x), y) * 8)
-      scaler:step(optimizer, 0.01)
-    end)
+    step_with(scale, scaler, optimizer, model, x, y)
   end
   local counts = {}
   for _, item in ipairs(optimizer:state_dict()) do counts[item.name] = item.name:find "^step" and item.tensor:item() end

@@ -1,6 +1,5 @@
 -- evaluation/source.lua: the network that a command line names: the run or file of its first word, or, of a file of
 -- weights alone, what --model and its options make.
-local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local find = require "icl.network.find"
 local models = require "icl.models"

@@ -1,6 +1,5 @@
 -- fit/prepare.lua: what a training is made of: what was given to icl.fit, and what the options say about the rest.
 local arguments = require "icl.internal.arguments"
-local augment = require "icl.augment"
 local check_metrics = require "icl.internal.check_metrics"
 local core = require "icl.core"
 local data = require "icl.data"

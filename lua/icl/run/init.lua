@@ -265,10 +265,10 @@ end
 -- ---- batches ----
 
 -- An error at the prompt over the run, which has put run:continue() there: it waits in a loop, and is to go on in it.
-local function refuse_waiting(run, what)
+local function refuse_waiting(run)
   if run.continue then
-    fail("%s: the run waits in a loop of its own; loader:each() goes over batches here, and icl.evaluate evaluates",
-      what)
+    fail("run:batches: the run waits in a loop of its own; loader:each() goes over batches here, and icl.evaluate "
+      .. "evaluates")
   end
 end
 
@@ -290,7 +290,7 @@ end
 -- training loader count in run.step.
 function Run:batches(loader)
   if not is_loader(loader) then fail("run:batches: it takes a loader, not %s", arguments.described(loader)) end
-  refuse_waiting(self, "run:batches")
+  refuse_waiting(self)
   if self.folder and loader.training and not self.inside then
     fail "run:batches: a run that writes files trains in the loop over run:epochs(), with whose end it ends"
   end
