@@ -230,6 +230,26 @@ static int push_gradient(lua_State *L, icl_state *state) {
   return 1;
 }
 
+/* s.grad = t: what optimizers get in place of it; nil: as clear_grad() */
+static int state_newindex(lua_State *L) {
+  icl_state *state = icl__lua_check_state(L, 1);
+  if (lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "grad"))
+    return icl__lua_refuse_assignment(L);
+  if (lua_isnil(L, 3)) {
+    icl_state_clear_gradient(state);
+    return 0;
+  }
+  icl__lua_check_value(L, 3, "grad", 1);
+  icl_engine *engine = icl__lua_engine(L);
+  icl__lua_locate(L, engine);
+  icl_tensor *value;
+  ICL__LUA_TRY(L, icl__lua_value(L, 3, engine, &value));
+  icl_status status = icl_state_set_gradient(state, value);
+  icl_tensor_release(value);
+  ICL__LUA_TRY(L, status);
+  return 0;
+}
+
 /* ---- the type ---- */
 
 /* Adds the keys of the table at `from` to the one on top. */
@@ -299,10 +319,8 @@ void icl__lua_state_functions(lua_State *L) {
       {"set_dtype", state_set_dtype},
       {NULL, NULL},
   };
-  static const luaL_Reg metamethods[] = {{"__gc", state_release},
-                                         {"__tostring", state_tostring},
-                                         {"__newindex", icl__lua_refuse_assignment},
-                                         {NULL, NULL}};
+  static const luaL_Reg metamethods[] = {
+      {"__gc", state_release}, {"__tostring", state_tostring}, {"__newindex", state_newindex}, {NULL, NULL}};
   lua_pushcfunction(L, new_state);
   lua_setfield(L, -2, "state");
   lua_pushcfunction(L, copy_state);

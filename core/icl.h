@@ -262,6 +262,8 @@ icl_status icl_state_read(icl_state *state, icl_tensor **result);
 icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *predicate);
 /* The sum of what backward calls left in this step, or NULL. */
 icl_status icl_state_gradient(icl_state *state, icl_tensor **result);
+/* Puts a gradient in place of it, to which later backward calls add; of a group, each rank gives the same one. */
+icl_status icl_state_set_gradient(icl_state *state, icl_tensor *value);
 void icl_state_clear_gradient(icl_state *state);
 /* Stores host data at once; EINVAL inside a step. */
 icl_status icl_state_set(icl_state *state, icl_dtype dtype, const void *data);

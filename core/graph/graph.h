@@ -45,8 +45,9 @@ struct icl_state {
   int gradients;
   size_t gradient_capacity;
   icl__node **gradient; /* contributions of backward calls in this step */
-  int summed;           /* how many of them are in `sum`, over all ranks of a group; 0: it is not there */
-  icl__node *sum;
+  icl__node *given;     /* the gradient that came in place of earlier ones, the same on all ranks; or NULL */
+  int summed;           /* how many contributions are in `sum`, over all ranks of a group */
+  icl__node *sum;       /* of these and `given`; NULL: it is not there */
   int output;                 /* scratch of an evaluation: which of its outputs is the new version, if one is */
   icl_state *next, *previous; /* the engine's list of states that the step touched */
   bool listed;

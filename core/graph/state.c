@@ -201,20 +201,21 @@ icl_status icl_state_read(icl_state *state, icl_tensor **result) {
   return ICL_OK;
 }
 
-static icl_status check_value(icl_state *state, icl_tensor **value) {
+/* `user` is who has the value, "write" or "grad"; one of another dtype or a number becomes what the state is. */
+static icl_status check_value(icl_state *state, const char *user, icl_tensor **value) {
   icl__node *v = *value;
   char want[ICL__SHAPE_TEXT], have[ICL__SHAPE_TEXT];
   bool fits = v->number ? state->count == 1 : v->rank == state->rank;
   for (int i = 0; fits && !v->number && i < v->rank; i++)
     fits = v->shape[i] == state->shape[i];
   if (!fits)
-    return icl__fail(ICL_ESHAPE, "write: state %s is %s, the value is %s; a state keeps its shape", state->name,
+    return icl__fail(ICL_ESHAPE, "%s: state %s is %s, the value is %s; it must have the same shape", user, state->name,
                      icl__shape_text(want, state->dtype, state->rank, state->shape),
                      icl__shape_text(have, (icl_dtype)v->dtype, v->rank, v->shape));
   if (v->dtype == state->dtype && !v->number)
     return ICL_OK;
   if (icl__is_float((icl_dtype)v->dtype) && !icl__is_float(state->dtype) && !v->number)
-    return icl__fail(ICL_EDTYPE, "write: state %s is %s, the value is %s; cast it first", state->name,
+    return icl__fail(ICL_EDTYPE, "%s: state %s is %s, the value is %s; cast it first", user, state->name,
                      icl_dtype_name(state->dtype), icl_dtype_name((icl_dtype)v->dtype));
   icl_attributes attr = {.i[CAST_DTYPE] = (int32_t)state->dtype};
   icl__node *cast;
@@ -280,7 +281,7 @@ static icl_status select_value(icl_state *state, icl_tensor *predicate, icl_tens
   ICL__TRY(status);
   icl_tensor_release(*value);
   *value = chosen;
-  return check_value(state, value);
+  return check_value(state, "write", value);
 }
 
 icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *predicate) {
@@ -289,7 +290,7 @@ icl_status icl_state_write(icl_state *state, icl_tensor *value, icl_tensor *pred
     return icl__fail(ICL_EINVAL, "write: the value for state %s belongs to another engine", state->name);
   icl_no_gradient_begin(engine);
   icl_tensor *v = icl_tensor_retain(value);
-  icl_status status = check_value(state, &v);
+  icl_status status = check_value(state, "write", &v);
   if (status == ICL_OK && predicate)
     status = check_predicate(state, predicate);
   bool stays = predicate && v == state->current; /* whether it is written or not */
@@ -319,6 +320,10 @@ static icl_status add_up(icl_state *state, icl__node **result) {
     sum = next;
   }
   *result = sum;
+  if (status == ICL_OK && state->given) {
+    status = icl__record(state->engine, ICL__OP_add_n, 2, (icl__node *[]){state->given, sum}, NULL, result);
+    icl_tensor_release(sum);
+  }
   return status;
 }
 
@@ -340,7 +345,32 @@ icl_status icl_state_gradient(icl_state *state, icl_tensor **result) {
   return ICL_OK;
 }
 
+icl_status icl_state_set_gradient(icl_state *state, icl_tensor *value) {
+  icl_engine *engine = state->engine;
+  if (value->engine != engine)
+    return icl__fail(ICL_EINVAL, "grad: the value for state %s belongs to another engine", state->name);
+  if (!state->trainable)
+    return icl__fail(ICL_EINVAL, "grad: state %s is not trained, so nothing reads its gradient", state->name);
+  icl_no_gradient_begin(engine);
+  icl_tensor *v = icl_tensor_retain(value);
+  icl_status status = check_value(state, "grad", &v);
+  if (status == ICL_OK)
+    status = icl__expect_value(v, "grad");
+  if (status == ICL_OK) {
+    icl_state_clear_gradient(state);
+    icl__state_touch(state);
+    state->given = v;
+    state->sum = icl_tensor_retain(v);
+  } else {
+    icl_tensor_release(v);
+  }
+  icl_no_gradient_end(engine);
+  return status;
+}
+
 void icl_state_clear_gradient(icl_state *state) {
+  icl_tensor_release(state->given);
+  state->given = NULL;
   icl_tensor_release(state->sum);
   state->sum = NULL;
   state->summed = 0;

@@ -86,12 +86,13 @@ local function run_step(optimizer, lr, f, look)
   return results
 end
 
--- The same; and the sum of the squares of all gradients that there were, nil of none.
-local function run_watched_step(optimizer, lr, f)
+-- The same; and the sum of the squares of all gradients that there were before `change` was called, nil of none.
+local function run_watched_step(optimizer, lr, f, change)
   local total
   local function look(...)
     local one = squares(gradients_of(optimizer))
     total = total and one and total + one or total or one
+    call(change)
     return ...
   end
   return run_step(optimizer, lr, f, look), total
@@ -115,11 +116,11 @@ local function check_optimizer(optimizer)
 end
 
 -- A step of which nothing remains where gradients are not finite; -> what it returns, in a table.
-local function guarded_step(self, optimizer, lr, f)
+local function guarded_step(self, optimizer, lr, f, change)
   check_optimizer(optimizer)
   local states, before = written_by(optimizer), {}
   for i, state in ipairs(states) do before[i] = state:read() end
-  local results, total = run_watched_step(optimizer, lr, f)
+  local results, total = run_watched_step(optimizer, lr, f, change)
   if total then
     local overflowed = ops.logical_not((total - total):eq(0))
     for i, state in ipairs(states) do state:write(before[i], overflowed) end
@@ -128,18 +129,23 @@ local function guarded_step(self, optimizer, lr, f)
   return results
 end
 
--- scaler:step(optimizer, lr [, f]) -> what f() returns: optimizer:step(lr, f), and the scale of the next step. f, which
--- leaves the gradients, is only needed where the optimizer takes several passes (icl.optim.sam). Where one of the
--- gradients is infinite or NaN, or all of them together too large for the norm to be one, parameters and states of the
--- optimizer stay as they are.
-function Scaler:step(optimizer, lr, f, ...)
-  arguments.no_more(what .. ": step", "an optimizer, a rate and a function", ...)
+-- scaler:step(optimizer, lr [, f [, change]]) -> what f() returns: optimizer:step(lr, f), and the scale of the next
+-- step. f, which leaves the gradients, is only needed where the optimizer takes several passes (icl.optim.sam). Where
+-- one of the gradients is infinite or NaN, or all of them together too large for the norm to be one, parameters and
+-- states of the optimizer stay as they are. change() is called behind that look at the gradients and may put others in
+-- their place, w.grad = w.grad:clamp(-1, 1); where that is done before, it may hide those that are not finite.
+function Scaler:step(optimizer, lr, f, change, ...)
+  arguments.no_more(what .. ": step", "an optimizer, a rate and two functions", ...)
   if f ~= nil then arguments.typed(what .. ": step", f, "function", "a function that leaves gradients") end
+  if change ~= nil then arguments.typed(what .. ": step", change, "function", "a function that changes gradients") end
   local results
   if self.options.enabled then
-    results = guarded_step(self, optimizer, lr, f)
+    results = guarded_step(self, optimizer, lr, f, change)
   else
-    results = run_step(optimizer, lr, f, function(...) return ... end)
+    results = run_step(optimizer, lr, f, function(...)
+      call(change)
+      return ...
+    end)
   end
   return table.unpack(results, 1, results.n)
 end

@@ -68,7 +68,8 @@ function icl.arange(n, dtype, ...)
   return core.arange(n, dtype)
 end
 
--- icl.state(value [, { name =, trainable = false, dtype = }]): a variable that carries a value from step to step.
+-- icl.state(value [, { name =, trainable = false, dtype = }]): a variable that carries a value from step to step. Where
+-- it is trained, s.grad is what backward() left in this step, or nil; s.grad = t puts another gradient in its place.
 function icl.state(value, options, ...)
   arguments.no_more("icl.state", "a value and a table of options", ...)
   return core.state(value, options)

@@ -40,6 +40,51 @@ check("parameters and steps", function()
   check.near(icl.gradcheck(square, { f64 { 1, -2, 0.5 } }), 0, 1e-6)
 end)
 
+check("other gradients in place of those of a step", function()
+  local w = icl.state({ 1, -2, 3 }, { name = "w", trainable = true })
+  local sgd = icl.optim.sgd({ { parameters = { { name = "w", state = w } } } }, { momentum = 0, nesterov = false })
+  local function leave(f)
+    w:set { 1, -2, 3 }
+    return icl.step(function()
+      (w * w):sum():backward()
+      f()
+      local left = w.grad
+      if left then sgd:step(1) end
+      return left or nil
+    end)
+  end
+  leave(function() w.grad = w.grad:clamp(-3, 3) end)
+  check.equal(table.concat(w:get(), " "), "-1.0 1.0 0.0")
+  check.equal(w.grad, nil)  -- it ends with the step
+  leave(function() w.grad = 0.5 * w + w.grad end)  -- what needs a gradient itself
+  check.equal(table.concat(w:get(), " "), "-1.5 3.0 -4.5")
+  local sum = leave(function()
+    w.grad = icl.ones { 3 }
+    w:sum():backward()  -- later ones are added
+    w:sum():backward()
+  end)
+  check.equal(table.concat(sum:totable(), " "), "3.0 3.0 3.0")
+  check.equal(leave(function() w.grad = nil end), nil)
+  check.equal(leave(function() w.grad = w:read():cast "f64" end):dtype(), "f32")
+  w.grad = icl.ones { 3 }  -- outside of a step, too
+  sgd:step(1)
+  check.equal(table.concat(w:get(), " "), "-1.0 -1.0 -1.0")
+end)
+
+check("what is no gradient is an error", function()
+  local w, frozen = icl.state({ 1, 2 }, { name = "w", trainable = true }), icl.state({ 1, 2 }, { name = "mean" })
+  local gone = icl.step(function()
+    local inner = w * 2
+    return function() return inner end
+  end)
+  check.raises(function() w.grad = icl.ones { 3 } end, "grad: state w is f32 %(2%), the value is f32 %(3%)")
+  check.raises(function() w.grad = 1 end, "grad: state w is f32 %(2%), the value is .*; it must have the same shape")
+  check.raises(function() w.grad = "1" end, "grad: input 1 is '1'; it must be a tensor, a state or a number")
+  check.raises(function() w.grad = gone() end, "grad needs the value of a mul whose step has ended")
+  check.raises(function() frozen.grad = frozen end, "grad: state mean is not trained, so nothing reads its gradient")
+  check.raises(function() w.gard = w end, "tensors do not change by assignment")
+end)
+
 check("an argument without a gradient", function()
   local first = icl.autograd.define {
     forward = function(_, a, b) return a * b end,

@@ -237,6 +237,22 @@ check("an optimizer, a schedule and a loss of one's own", function()
     "icl.fit: what loss gives is 5; it must be a tensor")
 end)
 
+check("gradients are changed before an update", function()
+  local model, steps = small_model(), {}
+  local before, names = model:parameters()[1]:bytes(), {}
+  fit({ weight_decay = 0 }, { model = model, on_gradients = function(run)
+    steps[#steps + 1] = run.step
+    for i, state in ipairs(model:parameters()) do
+      names[i] = state.grad ~= nil
+      state.grad = icl.zeros(state:shape())
+    end
+  end })
+  check.equal(#steps > 0 and steps[1], 0)
+  check.equal(names[1], true)
+  check.equal(model:parameters()[1]:bytes() == before, true)
+  check.raises(function() fit({}, { on_gradients = 3 }) end, "on_gradients is 3; it must be a function")
+end)
+
 check("sets are tables", function()
   for _, name in ipairs { "train", "val", "test" } do
     check.raises(function() fit({}, { [name] = 5 }) end, "icl.fit: " .. name .. ": it takes a set of images, not 5")
@@ -280,7 +296,7 @@ check("averages are evaluated beside the weights, which stay", function()
   check.equal(plain_text:find "EMA", nil)
   check.near(train({ ema = 0 }).test.loss, plain.test.loss, 0)
   check.near(train({ ema = 1e-12 }).test_ema.loss, plain.test.loss, 1e-5)
-  check.raises(function() train { ema = 1 } end, "options: ema must be less than 1")
+  check.raises(function() train { ema = 1 } end, "ema is 1; it must be less than 1")
   figures = fit({ ema = 0.5, ema_warmup = true }, { val = other, test = set })
   check.equal(figures.val_ema.count, 6)
   check.equal(figures.test_ema.count, 12)

@@ -325,6 +325,22 @@ check("what f returns comes back", function()
   end)
 end)
 
+check("gradients are changed behind the look at them", function()
+  for _, enabled in ipairs { true, false } do
+    for _, factor in ipairs { 3, 1 / 0 } do
+      local w = icl.state({ 1 }, { trainable = true, name = "w" })
+      local sgd = icl.optim.sgd({ { parameters = { { name = "w", state = w } } } }, { momentum = 0, nesterov = false })
+      local scaler = icl.grad_scaler { enabled = enabled }
+      icl.step(function()
+        local function f() scaler:backward((w * factor):sum()) end
+        scaler:step(sgd, 1, f, function() w.grad = w.grad:clamp(-1, 1) end)
+      end)
+      check.equal(w:get()[1], enabled and factor == 1 / 0 and 1.0 or 0.0)
+    end
+  end
+  check.raises(function() icl.grad_scaler {}:step(1, 0.1, nil, 3) end, "it takes a function that changes gradients, not 3")
+end)
+
 -- ---- saved ----
 
 check("it is saved, and goes on with the same bytes", function()

@@ -53,6 +53,9 @@ check("words are found as recipes write them", function()
   check.equal(help.text "nn.max_pool2d", help.text "icl.nn.max_pool2d")
   check.equal(help.text "x:gather":find("t:gather(dim, index)", 1, true) ~= nil, true)
   check.equal(help.text "x:gather", help.text "t:gather")
+  has(help.text "loader:each", "for batch in loader:each(")
+  has(help.text "run:epochs", "for epoch in run:epochs()")
+  has(help.text "network:clone", "m:clone()", "metric:clone()")
 end)
 
 -- The methods of the class of an object, its metatable's __index, with those it inherits.

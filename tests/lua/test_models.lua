@@ -355,7 +355,7 @@ local mistakes = {
   { "resnet", { type = "imagenet", n_blocks = { 1, 1, 1.5, 1 } }, "an entry of n_blocks is 1.5" },
   { "resnet", { depth = "20" }, "depth is 20; it must be an integer" },
   { "wrn", { type = "imagenet" }, "type is imagenet; it must be cifar" },
-  { "wrn", { drop_rate = 1 }, "at most 0.999" },
+  { "wrn", { drop_rate = 1 }, "less than 1" },
   { "shake_shake", { initial_channels = 5 }, "initial_channels is 5; it must be even" },
   { "se_resnet_preact", { depth = 8, se_reduction = 32 },
     "a se_reduction of 32 leaves nothing of initial_channels 16" },

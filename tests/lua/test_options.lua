@@ -317,7 +317,7 @@ check("seeds are a number of them or a list", function()
   check.equal(message("--seeds"), "--seeds needs how many, or a list such as 1,2,7")
   check.equal(message("--seed", "1", "--seeds", "2", "--seeds", "3"), "--seeds is there twice; it can be given once")
   local text = select(2, icl.options "none":read { "--seeds", "3" })
-  check.equal(text, "there is no option --seeds, since there is no --seed")
+  check.equal(text, "there is no option --seeds; it takes --seed and --output")
 end)
 
 check("values from a table", function()

@@ -144,6 +144,7 @@ static void differentiate(icl_group *group, void *context) {
   CHECK_OK(icl_engine_set_group(n->engine, group));
   CHECK_OK(icl_step_begin(n->engine));
   icl_tensor *value = net_read(n, w), *x = tensor_of(n, ICL_F64, 1, &rank), *g = NULL, *again = NULL, *gx = NULL;
+  icl_tensor *more = NULL;
   icl_tensor *loss = net_op1(n, "sum", net_op2(n, "mul", x, net_op2(n, "mul", value, value)));
   icl_tensor *both[] = {value, x}, *gradients[2];
   CHECK_OK(icl_gradient(loss, 2, both, gradients));
@@ -158,12 +159,16 @@ static void differentiate(icl_group *group, void *context) {
   CHECK_OK(icl_state_gradient(w, &again));
   CHECK_NEAR(net_item(g), 18, 0);
   CHECK_NEAR(net_item(again), 36, 0);
+  CHECK_OK(icl_state_set_gradient(w, net_number(n, 7))); /* the same on all ranks, so it counts once */
+  CHECK_OK(icl_backward(loss));
+  CHECK_OK(icl_state_gradient(w, &more));
+  CHECK_NEAR(net_item(more), 7 + 18, 0);
   icl_tensor *shared = net_op1(n, "sum", net_op1(n, "all_reduce", x)); /* each loss depends on it */
   CHECK_OK(icl_gradient(net_op2(n, "mul", shared, net_number(n, 1 + rank)), 1, &x, &gx));
   CHECK_NEAR(net_item(gx), 1 + 2 + 3, 0);
   CHECK_OK(icl_step_end(n->engine));
-  icl_tensor *all[] = {g, again, gx, gradients[0], gradients[1]};
-  for (int i = 0; i < 5; i++)
+  icl_tensor *all[] = {g, again, more, gx, gradients[0], gradients[1]};
+  for (int i = 0; i < 6; i++)
     icl_tensor_release(all[i]);
   net_close(n, w);
 }

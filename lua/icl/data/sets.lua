@@ -30,7 +30,7 @@ end
 -- one's own; class_names: a list of texts that differ, one for each class.
 function sets.set(given)
   local set = arguments.options("icl.data.set", given, { name = "own" },
-    { "images", "labels", "classes", "class_names", "mean", "std", "shape" })
+    { "images", "labels", "classes", "class_names", "mean", "std" })
   for _, name in ipairs { "images", "labels" } do arguments.tensor("icl.data.set: " .. name, set[name]) end
   local shape, labels = set.images:shape(), set.labels:shape()
   if #shape ~= 4 or set.images:dtype() ~= "u8" then fail "icl.data.set: images must be u8 of shape (n, h, w, c)" end

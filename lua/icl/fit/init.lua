@@ -19,8 +19,8 @@ local usage = require "icl.internal.usage"
 local function check_stored(image, precision)
   local wanted = stored_as[precision]
   if wanted == "f32" or image:dtype() == wanted then return end
-  fail("icl.fit: {precision} %s: the chain that was given makes images %s; icl.augment.normalize { dtype = '%s' } makes "
-    .. "them %s", precision, image:dtype(), wanted, wanted)
+  fail("icl.fit: {precision} %s: the chain that was given makes images %s; icl.augment.normalize { dtype = '%s' } "
+    .. "makes them %s", precision, image:dtype(), wanted, wanted)
 end
 
 -- The logits of images; of a list of views a list, each view in a pass of its own.
@@ -59,7 +59,9 @@ local function update(self, run, batch)
     passes = passes + 1
     return learn(self, batch, passes == 1)
   end
-  local values = self.scaler:step(self.optimizer, rate, pass)
+  local values = self.scaler:step(self.optimizer, rate, pass, self.on_gradients and function()
+    self.on_gradients(run)
+  end)
   values.lr = rate
   return values
 end
@@ -234,7 +236,7 @@ local function run_of(self, given)
 end
 
 local names = { "model", "train", "val", "test", "options", "loader", "chain", "loss", "optimizer", "schedule",
-                "metrics", "on_step", "on_epoch", "best", "hint", "quiet" }
+                "metrics", "on_gradients", "on_step", "on_epoch", "best", "hint", "quiet" }
 
 -- icl.fit { model =, train =, val =, test =, options =, ... } -> the figures of the last epoch: { train = { loss =,
 -- top1 =, top5 = }, val =, test = the same or nil }; with options.ema also val_ema and test_ema, those of the averages.
@@ -253,6 +255,8 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --   loss(logits, target)    one number, in place of cross-entropy in training; dual_cutout has a list of two logits
 --   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies;
 --                           or of whole epochs and sets: { f1 = icl.metrics.f1 { classes = 10 } }
+--   on_gradients(run)       called in each step when the gradients are there, before the update; may put others in
+--                           their place: w.grad = w.grad:clamp(-1, 1)
 --   on_step(run, values)    called after each update, outside of the step; values: loss, top1, top5, lr and metrics
 --   on_epoch(run, result)   called after each epoch and its evaluation; result: what icl.fit returns, so far
 --   best                    the figure that decides which weights are the best, such as "val.f1", as icl.run has it

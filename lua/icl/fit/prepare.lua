@@ -31,7 +31,7 @@ local function check(given)
   for _, name in ipairs { "train", "val", "test" } do
     arguments.typed("icl.fit: " .. name, given[name] or {}, "table", "a set of images")
   end
-  for _, name in ipairs { "loss", "schedule", "on_step", "on_epoch" } do
+  for _, name in ipairs { "loss", "schedule", "on_gradients", "on_step", "on_epoch" } do
     local value = given[name]
     if value ~= nil and not can_be_called(value) then
       fail("icl.fit: %s is %s; it must be a function", name, arguments.described(value))
@@ -173,7 +173,7 @@ local function training(given)
   local o, notes = settings.complete(given.options)
   notes = table.move(notes, 1, #notes, 1, {})
   local self = { model = given.model, options = o, notes = notes, given = given.options or {}, metrics = given.metrics,
-                 on_step = given.on_step, on_epoch = given.on_epoch }
+                 on_gradients = given.on_gradients, on_step = given.on_step, on_epoch = given.on_epoch }
   self.train_metrics = metrics.clones(given.metrics)
   self.of_epoch = of_epoch(self.train_metrics)
   self.train_loader = training_loader(given, o)
@@ -200,9 +200,10 @@ local function training(given)
 end
 
 -- prepare(given) -> what icl.fit works with: model, train_loader, optimizer, scaler, schedule, criterion, epochs,
--- metrics (for evaluations), train_metrics and of_epoch (those of them that are of a whole epoch), on_step, on_epoch,
--- ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, { key =, title
--- =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header; unread, a warning or nil.
+-- metrics (for evaluations), train_metrics and of_epoch (those of them that are of a whole epoch), on_gradients,
+-- on_step, on_epoch, ema (nil: none), views; each and last, the sets to evaluate after each epoch and at the end, {
+-- key =, title =, loader =, ema_loader = }; train, val, test, given, notes and layers, for the header; unread, a warning
+-- or nil.
 local function prepare(given)
   check(given)
   return usage.during(given.options, training, given)

@@ -22,9 +22,11 @@ local function without_dashes(line)
   return (line:gsub("^%s*%-%- ?", ""))
 end
 
--- "icl.step" of "icl.step(f, ...) -> what f returns": the name that a comment begins with, if it is written like one.
+-- "icl.step" of "icl.step(f, ...) -> what f returns", and "run:epochs" of "for epoch in run:epochs() do ... end": the
+-- name that a comment begins with, if it is written like one.
 local function title_of(comment)
-  return comment:match "^([%a_][%w_]*[%.:][%w_%.:]*)%s*[%(%[{\"]" or comment:match "^(icl%.[%w_%.]+):"
+  local call = comment:gsub("^for [%w_, ]+ in ", "")
+  return call:match "^([%a_][%w_]*[%.:][%w_%.:]*)%s*[%(%[{\"]" or comment:match "^(icl%.[%w_%.]+):"
 end
 
 -- The name that a line of code gives to a function or field: "Conv2d:init", "step", "grad".

@@ -231,6 +231,7 @@ local function word_text(word)
   word = word:gsub("^x:", "t:")  -- as the texts call a tensor
   local op = op_help.text(word)
   local found = search.find(word, op and "icl.ops." .. word)
+  if not op and #found == 0 then found = search.methods(word:match "^[%a_][%w_]*[:%.]([%a_][%w_]*)$") end
   if not op and found[1] and found[1].exact then op = table.remove(found, 1).text end
   if #found == 0 then return op or search.nothing(word), not op end
   return joined(op, (op and "see also:\n" or "") .. table.concat(search.lines(found), "\n"))

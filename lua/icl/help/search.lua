@@ -80,6 +80,15 @@ function search.find(word, but)
   return found
 end
 
+-- search.methods(name) -> those results whose name ends so: of model:clone, as somebody calls a model, m:clone.
+function search.methods(name)
+  local found = {}
+  for _, entry in ipairs(name and search.find(name) or {}) do
+    if entry.rank == 2 then found[#found + 1] = entry end
+  end
+  return found
+end
+
 -- A name and the first sentence about it, on one line.
 local function line(name, text)
   local result, most = ("  %-24s %s"):format(name, docs.first_sentence(text)), width.get()

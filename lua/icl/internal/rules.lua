@@ -1,5 +1,5 @@
--- internal/rules.lua: which values an argument or an option may have. A rule is { type =, min =, max =, choices = }, of
--- which the last is for the type "choice"; min and max are for numbers, and for the items of a list.
+-- internal/rules.lua: which values an argument or an option may have. A rule is { type =, min =, max =, below =,
+-- choices = }, of which the last is for the type "choice"; the others are for numbers, and for the items of a list.
 local core = require "icl.core"
 local numbers = require "icl.internal.numbers"
 
@@ -105,6 +105,7 @@ local function broken_limit(rule, value)
   for _, item in ipairs(type(value) == "table" and value or { value }) do
     if rule.min and item < rule.min then return numbers.format("at least %s", rule.min) end
     if rule.max and item > rule.max then return numbers.format("at most %s", rule.max) end
+    if rule.below and item >= rule.below then return numbers.format("less than %s", rule.below) end
   end
 end
 

@@ -17,7 +17,7 @@ DenseNet.options
   : choice("block_type", nil, blocks.types, "a 3x3 convolution, or one of 1x1 before it (default)")
   : value("growth_rate", nil, "channels that a block adds (default 12; with a depth of the paper 32, or 48 with 161)",
       blocks.widths)
-  : value("drop_rate", 0.0, "dropout behind each convolution but the first", { min = 0, max = 0.999 })
+  : value("drop_rate", 0.0, "dropout behind each convolution but the first", { min = 0, below = 1 })
   : value("compression_rate", 0.5, "channels behind a transition, relative to those before", { min = 0, max = 1 })
   : flag("last_relu", nil, "relu behind the last batch norm; by default only in the form for small images")
 

@@ -9,7 +9,7 @@ WRN.options
   : value("depth", 28, "layers, 6n + 4", blocks.depths)
   : value("initial_channels", 16, "channels of the stem", blocks.widths)
   : value("widening_factor", 10, "how many times as many the first stage has", { min = 1, max = 1000 })
-  : value("drop_rate", 0.0, "dropout in each block", { min = 0, max = 0.999 })
+  : value("drop_rate", 0.0, "dropout in each block", { min = 0, below = 1 })
 
 -- icl.models.wrn(options): icl.models.wrn.options shows them; and input = { height, width,
 -- channels }, classes.

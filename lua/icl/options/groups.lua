@@ -233,17 +233,17 @@ groups.training = options "training"
       { min = 0, max = 1, only = { optimizer = { "sgd", "lars" } } })
   : flag("nesterov", true, "look ahead as Nesterov did", { only = { optimizer = { "sgd", "muon" } } })
   : value("betas", { 0.9, 0.999 }, "how much of the two running means is kept; muon: of biases and batch norm",
-      { min = 0, max = 1, only = adaptive })
+      { min = 0, below = 1, only = adaptive })
   : value("lion_betas", { 0.9, 0.99 }, "how much of the mean is kept in the direction of a move, and for the next one",
-      { min = 0, max = 1, only = { optimizer = "lion" } })
+      { min = 0, below = 1, only = { optimizer = "lion" } })
   : value("rmsprop_alpha", 0.99, "how much of the mean of squares is kept",
-      { min = 0, max = 1, only = { optimizer = "rmsprop" } })
+      { min = 0, below = 1, only = { optimizer = "rmsprop" } })
   : value("rmsprop_momentum", 0.0, "how much of the last move is kept",
       { min = 0, max = 1, only = { optimizer = "rmsprop" } })
   : flag("rmsprop_centered", false, "divide by the deviation from the mean gradient",
       { only = { optimizer = "rmsprop" } })
   : value("muon_momentum", 0.95, "how much of the mean gradient of a matrix is kept",
-      { min = 0, max = 1, only = { optimizer = "muon" } })
+      { min = 0, below = 1, only = { optimizer = "muon" } })
   : choice("muon_adjust_lr", "match_rms_adamw", { "match_rms_adamw", "original" },
       "how large moves of matrices are: as those of AdamW at this rate, or as first published, for rates of about 0.02",
       { only = { optimizer = "muon" } })
@@ -267,7 +267,7 @@ groups.training = options "training"
       { min = 0 })
   : value("lookahead_alpha", 0.5, "how far the slow weights follow", { min = 0, max = 1, only = looks_ahead })
   : value("ema", 0.0, "decay of a running average of the weights, which is evaluated too, such as 0.999; 0: none",
-      { min = 0 })
+      { min = 0, below = 1 })
   : flag("ema_warmup", false, "a smaller decay at first, (1 + t) / (10 + t) behind t updates", { only = averaged })
   : value("subdivision", 1, "parts of a batch that are computed one after another", { min = 1 })
   : flag("sync_bn", false, "of several processes: batch norm with the statistics of the batch of all, not of each")
@@ -284,9 +284,6 @@ groups.training = options "training"
   : choice("tta", "none", views.choices, views.help)
   : derive(move_milestones)
   : check(schedule.problem)
-  : check(function(values)
-      if values.ema and values.ema >= 1 then return "{ema} must be less than 1, or the averages never move" end
-    end)
 
 -- Hands the engine its switches. Where nothing is said of one, what a program set by itself stays.
 local function configure(opt)

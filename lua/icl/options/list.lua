@@ -21,12 +21,12 @@ local function type_of(default)
 end
 
 -- What may be said of an option besides its name, default and help; see :value.
-local limit_names = { "min", "max", "type", "only", "neutral", "may_change", "transient", "optional", "alias" }
+local limit_names = { "min", "max", "below", "type", "only", "neutral", "may_change", "transient", "optional", "alias" }
 
 -- Limits must leave something, and the default with it.
 local function check_limits(spec)
   local are_numbers = spec.type == "integer" or spec.type == "float" or spec.type == "list"
-  for _, name in ipairs { "min", "max" } do
+  for _, name in ipairs { "min", "max", "below" } do
     local limit = spec[name]
     if limit ~= nil and (not are_numbers or type(limit) ~= "number" or limit ~= limit) then
       fail("options: %s: %s is %s; limits are numbers, of options that are", spec.name, name, rules.shown(limit))
@@ -85,16 +85,17 @@ local function declare(self, spec, limits)
 end
 
 -- :value(name, default, help [, limits]): an option with a value. `default` is a number, a string or a list of numbers
--- (given as 80,120) or booleans (yes,no). limits: min, max (numbers; of a list, its items), type (where the default is
--- nil: the option is then absent unless given; or "path", a string), only = { mixup = true }: the option means
--- something only with these values of others, and is an error when it is typed without; see options/condition.lua.
+-- (given as 80,120) or booleans (yes,no). limits: min, max, below (numbers, of which the last is too much already; of a
+-- list, for its items), type (where the default is nil: the option is then absent unless given; or "path", a string),
+-- only = { mixup = true }: the option means something only with these values of others, and is an error when it is
+-- typed without; see options/condition.lua.
 -- neutral = true: the figures of a run do not depend on it; may_change = true: a run that goes on may have another
 -- value; transient = true: it is about this call alone and not kept with a run; optional = true: the switch may stand
 -- without a value, which is "" then; alias = "lr": what it may be called on the command line, too.
 function Options:value(name, default, text, limits)
   local given = type(limits) == "table" and limits or {}
   return declare(self, { name = name, default = default, help = text, type = given.type or type_of(default),
-                         min = given.min, max = given.max }, limits)
+                         min = given.min, max = given.max, below = given.below }, limits)
 end
 
 -- :flag(name, default, help [, { only =, neutral = }]): --name and --no-name. With nil as default the recipe decides
