@@ -148,7 +148,7 @@ def what_the_data_or_the_model_refuse_is_a_wrong_command_line_too():
         (RECIPE, ["--depth", "8", "--batch-size", "65"], "64 images are not one batch of 65; give a smaller --batch-"),
         (RECIPE, ["--no-use-test-as-val", "--val-ratio", "0.01"], "--val-ratio 0.01 of 64 images is none"),
         (RECIPE, [*small, "--momentum", "0"], "--nesterov needs a --momentum above 0"),
-        (RECIPE, [*small, "--optimizer", "adam", "--betas", "0.9,1"], "--betas 0.9,1: it must be less than 1"),
+        (RECIPE, [*small, "--optimizer", "adam", "--betas", "0.9"], "--betas must be two numbers"),
         (RECIPE, [*small, "--optimizer", "adabound", "--gamma", "0"], "--gamma is 0; it must be above"),
         (RECIPE, [*small, "--crop-padding", "40", "--crop-padding-mode", "reflect"], "--crop-padding 40 is too much"),
         (RECIPE, [*small, "--cutout", "--cutout-size", "29", "--cutout-inside"],

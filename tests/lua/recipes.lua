@@ -30,7 +30,10 @@ end
 function recipes.given_to_fit(name, ...)
   local given, declared
   local library = setmetatable({
-    data = { open = function(opt) return sets[opt.dataset], sets[opt.dataset], sets[opt.dataset] end },
+    data = { open = function(opt)
+      local set, _ = sets[opt.dataset], opt.data  -- which is read, or it would be told that nothing does
+      return set, set, set
+    end },
     fit = function(values) given = values end,
     options = setmetatable({}, { __index = icl.options, __call = function(_, title)
       declared = icl.options(title)

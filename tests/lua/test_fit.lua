@@ -237,6 +237,16 @@ check("an optimizer, a schedule and a loss of one's own", function()
     "icl.fit: what loss gives is 5; it must be a tensor")
 end)
 
+check("a training ends early where the last epoch is set", function()
+  local epochs = {}
+  local figures = fit({ epochs = 5, val_period = 3 }, { test = set, on_epoch = function(run)
+    epochs[#epochs + 1] = run.epoch
+    if run.epoch == 2 then run.last_epoch = 2 end
+  end })
+  check.equal(table.concat(epochs, " "), "1 2")
+  check.equal(figures.test.count, set.count)
+end)
+
 check("gradients are changed before an update", function()
   local model, steps = small_model(), {}
   local before, names = model:parameters()[1]:bytes(), {}

@@ -1,17 +1,10 @@
 -- test_optim_wrappers.lua: Muon, whose moves are matrices, and the optimizers around others, SAM and lookahead, against
 -- their formulas written out; saved, resumed, in icl.fit.
-local check = dofile((arg[0]:match "^(.*/)" or "./") .. "check.lua")
+local here = arg[0]:match "^(.*/)" or "./"
+local check, optimizers = dofile(here .. "check.lua"), dofile(here .. "optimizers.lua")
 local icl = require "icl"
 
-local function parameter(data, name)
-  return icl.state(data, { trainable = true, name = name })
-end
-
-local function groups(...)
-  local list = {}
-  for i, state in ipairs { ... } do list[i] = { name = state.name, state = state } end
-  return { { parameters = list } }
-end
+local parameter, groups = optimizers.parameter, optimizers.groups
 
 -- ---- matrices as lists of rows ----
 

@@ -326,6 +326,7 @@ check("names of values", function()
   check.equal(values.tag "top5", "Acc5")
   check.equal(values.tag "images_per_second", "ImagesPerSecond")
   check.equal(values.tag "test_ema", "TestEma")
+  check.equal(values.tag "test ema", "TestEma")
   check.equal(table.concat(values.names { z = 1, lr = 1, loss = 2, a = 3, text = "x" }, " "), "loss lr a z")
   local loop = { number = 7, loader = { batches = 9, training = true } }
   local run = { epoch = 2, last = { loss = 1, lr = 0.1, top1 = 0.5, own = 3 },

@@ -258,7 +258,8 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --   on_gradients(run)       called in each step when the gradients are there, before the update; may put others in
 --                           their place: w.grad = w.grad:clamp(-1, 1)
 --   on_step(run, values)    called after each update, outside of the step; values: loss, top1, top5, lr and metrics
---   on_epoch(run, result)   called after each epoch and its evaluation; result: what icl.fit returns, so far
+--   on_epoch(run, result)   called after each epoch and its evaluation; result: what icl.fit returns, so far; ends the
+--                           training where it sets run.last_epoch = run.epoch
 --   best                    the figure that decides which weights are the best, such as "val.f1", as icl.run has it
 local function fit(given, ...)
   arguments.no_more("icl.fit", "one table", ...)

@@ -167,12 +167,12 @@ end
 -- processes, those of the main one. quiet = true: nothing is shown, as in a run without output and without a command
 -- line.
 --
--- Fields: epoch (from 1), last_epoch, step (updates done so far; 0 in the first pass), last and average (of the values
--- that were logged in this loop, by name; averages weigh a pass that logged the value by its images), memory (a table
--- of one's own that checkpoints hold: numbers, texts, lists and tables of them), best ({ name =, value =, epoch = }),
--- folder (nil where nothing is written, and in all of several processes but the main one), entered_again (is the body
--- of this epoch begun once more, after an end in the middle of it? What it does before its loops to what is kept, or to
--- memory, was done already).
+-- Fields: epoch (from 1), last_epoch (it may be set, in all of several processes), step (updates done so far; 0 in the
+-- first pass), last and average (of the values that were logged in this loop, by name; averages weigh a pass that
+-- logged the value by its images), memory (a table of one's own that checkpoints hold: numbers, texts, lists and tables
+-- of them), best ({ name =, value =, epoch = }), folder (nil where nothing is written, and in all of several processes
+-- but the main one), entered_again (is the body of this epoch begun once more, after an end in the middle of it? What
+-- it does before its loops to what is kept, or to memory, was done already).
 local function new(given)
   if given ~= nil then arguments.typed("icl.run", given, "table", "a table of options") end
   return usage.during(given and given.options or usage.latest(), begin, given)

@@ -93,7 +93,8 @@ end
 function TensorBoard:turn(run, loop)
   if not self.writer then return end
   local now = core.clock()
-  self.elapsed[loop.loader.training and "Train" or loop.loader.title or "Evaluation"] = now - loop.started
+  local set = loop.loader.training and "train" or (loop.loader.title or "evaluation"):lower()
+  self.elapsed[set] = now - loop.started
   if loop.loader.training and not self.pictured then
     self.pictured = true
     if not self.resumed then add_picture(self, run, loop) end
@@ -127,7 +128,7 @@ function TensorBoard:report(record)
   for _, name in ipairs { "lr", "loss_scale", "images_per_second" } do
     if record[name] then put("Train", name, record[name]) end
   end
-  for _, title in ipairs(arguments.names(self.elapsed)) do put(title, "time", self.elapsed[title]) end
+  for _, set in ipairs(arguments.names(self.elapsed)) do put(values.tag(set), "time", self.elapsed[set]) end
   self.elapsed = {}
   add(self, record.time, record.step, list)
   if self.histograms and not record.final then add_histograms(self, self.run, record.time, record.step) end

@@ -24,10 +24,10 @@ function values.images(loop)
   return loop.loader.global_batch_size or loop.loader.batch_size
 end
 
--- values.tag(name) -> "Loss" for "loss", "ImagesPerSecond" for "images_per_second".
+-- values.tag(name) -> "Loss" for "loss", "ImagesPerSecond" for "images_per_second", "TestEma" for "test ema".
 function values.tag(name)
   if by_name[name] then return by_name[name].tag end
-  return (name:gsub("^%l", string.upper):gsub("_(%w)", string.upper))
+  return (name:gsub("^%l", string.upper):gsub("[_ ](%w)", string.upper))
 end
 
 -- values.names(list) -> the names of a table's numbers: the known ones first, others sorted.
