@@ -238,13 +238,15 @@ check("an optimizer, a schedule and a loss of one's own", function()
 end)
 
 check("a training ends early where the last epoch is set", function()
-  local epochs = {}
-  local figures = fit({ epochs = 5, val_period = 3 }, { test = set, on_epoch = function(run)
-    epochs[#epochs + 1] = run.epoch
-    if run.epoch == 2 then run.last_epoch = 2 end
-  end })
-  check.equal(table.concat(epochs, " "), "1 2")
-  check.equal(figures.test.count, set.count)
+  for _, name in ipairs { "on_epoch", "on_step" } do
+    local last
+    local figures = fit({ epochs = 5, val_period = name == "on_step" and 3 or 1 }, { test = other, [name] = function(run)
+      last = run.epoch
+      if last == 2 then run.last_epoch = 2 end
+    end })
+    check.equal(last, 2)
+    check.equal(figures.test.count, other.count)
+  end
 end)
 
 check("gradients are changed before an update", function()
