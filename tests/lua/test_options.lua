@@ -501,16 +501,16 @@ check("a table of options knows what was read of it", function()
   check.equal(opt.epochs + tracked.plain(opt).depth, 63)
   opt.mixup = false
   check.equal(opt.mixup, false)
-  check.equal(unread(opt), "--depth, --base-lr have no effect: the program does not read them")
-  check.equal(unread(opt), nil)  -- it was told
-  check.equal(unread(given("--depth", "56")), "--depth has no effect: the program does not read it")
-  check.equal(unread(given("--epochs", tostring(example():defaults().epochs))), nil)
-  check.equal(unread { depth = 56 }, nil)
+  check.equal(unread.typed(opt), "--depth, --base-lr have no effect: the program does not read them")
+  check.equal(unread.typed(opt), nil)  -- it was told
+  check.equal(unread.typed(given("--depth", "56")), "--depth has no effect: the program does not read it")
+  check.equal(unread.typed(given("--epochs", tostring(example():defaults().epochs))), nil)
+  check.equal(unread.typed { depth = 56 }, nil)
   opt = given("--depth", "56")
   local names = {}
   for name in pairs(opt) do names[name] = true end
   check.equal(names.depth and names.base_lr, true)
-  check.equal(unread(opt), nil)
+  check.equal(unread.typed(opt), nil)
   check.equal(require "icl.repl.print".text(opt):find("batch_size = 128", 1, true) ~= nil, true)
 end)
 

@@ -8,6 +8,7 @@ local option_groups = require "icl.options"
 local random = require "icl.random"
 local results = require "icl.options.results"
 local tracked = require "icl.internal.tracked"
+local unread = require "icl.options.unread"
 local usage = require "icl.internal.usage"
 
 local settings = {}
@@ -89,14 +90,12 @@ end
 function settings.check_read(o, given, replaced)
   local origin, names = usage.origin(given), {}
   for _, name in ipairs((origin and origin.list or all):unread(o, origin and origin.given or given)) do
-    if is_of_training(name, not origin) then names[#names + 1] = "{" .. name .. "}" end
+    if is_of_training(name, not origin) then names[#names + 1] = name end
   end
-  if #names == 0 then return nil end
-  local text = ("%s %s no effect: nothing has read %s before icl.fit%s"):format(table.concat(names, ", "),
-    #names > 1 and "have" or "has", #names > 1 and "them" or "it",
-    #replaced > 0 and ", which was given " .. table.concat(replaced, " and ") or "")
-  if origin then fail("icl.fit: " .. text) end
-  return "icl.fit: options: " .. usage.named(text)
+  local given_besides = #replaced > 0 and ", which was given " .. table.concat(replaced, " and ") or ""
+  local text = unread.text(names, "nothing has read %s before icl.fit" .. given_besides)
+  if text and origin then fail("icl.fit: " .. text) end
+  return text and "icl.fit: options: " .. usage.named(text)
 end
 
 -- settings.default(name) -> what an option is when nothing is given.

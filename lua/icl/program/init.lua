@@ -170,7 +170,7 @@ end
 -- Tells of options of a command line that had no effect.
 local function tell_unread()
   local values = usage.latest()
-  local text = values and processes.is_main() and require "icl.options.unread"(values)
+  local text = values and processes.is_main() and require "icl.options.unread".typed(values)
   if text then io.stderr:write("icl: warning: ", text, "\n") end
 end
 

@@ -182,7 +182,7 @@ end
 
 -- Tells of options that have no effect, where they are known to be this run's.
 local function tell_unread(run)
-  local text = run.options and processes.is_main() and unread(run.options)
+  local text = run.options and processes.is_main() and unread.typed(run.options)
   if text then run:warn(text) end
   run.options = nil
 end
