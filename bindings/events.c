@@ -91,12 +91,12 @@ static int histogram(lua_State *L) {
   size_t count = (size_t)icl_tensor_count(x);
   float *values = lua_newuserdatauv(L, count * sizeof *values + 1, 0);
   ICL__LUA_TRY(L, icl_tensor_read(x, ICL_F32, values));
-  double edges[EDGES], min = INFINITY, max = -INFINITY, sum = 0, sum_squares = 0;
+  double edges[EDGES], min = HUGE_VAL, max = -HUGE_VAL, sum = 0, sum_squares = 0;
   int64_t counts[BUCKETS], finite = 0;
   fill_edges(edges);
   memset(counts, 0, sizeof counts);
   for (size_t i = 0; i < count; i++) {
-    double value = values[i];
+    double value = (double)values[i];
     if (!isfinite(value))
       continue;
     finite++;

@@ -106,7 +106,7 @@ static int writer_collect(lua_State *L) {
 
 /* The string on top of the stack, which is kept in the table `keep`; `what` says which one it is. */
 static const char *check_text(lua_State *L, int keep, const char *function, const char *what) {
-  size_t length;
+  size_t length = 0;
   const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
   if (!text)
     icl__lua_fail(L, "%s: %s must be a string, not %s", function, what, luaL_typename(L, -1));

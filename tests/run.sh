@@ -2,8 +2,8 @@
 # run.sh - installs what is missing, builds icl and runs every test.
 #
 #   sh tests/run.sh             everything: the release build, then the same under ASan and UBSan, then TSan, then the
-#                               build without oneDNN
-#   sh tests/run.sh release     only one of the builds: release, asan, tsan or bare
+#                               build without oneDNN, then that by clang
+#   sh tests/run.sh release     only one of the builds: release, asan, tsan, bare or clang
 #   sh tests/run.sh --long ...  all cases of all suites in all builds, which takes longer
 #
 # A suite is a program that closes with the line `N passed, N failed` (`, N skipped` may follow); one line is printed for
@@ -24,7 +24,7 @@ if [ "${1:-}" = --long ]; then
   long=--long
   shift
 fi
-stages=${*:-release asan tsan bare}
+stages=${*:-release asan tsan bare clang}
 mkdir -p "$logs"
 counts=$logs/counts # of each suite: passed, failed, skipped
 places=$logs/places
@@ -363,8 +363,15 @@ for stage in $stages; do
       suite "bare golden models" build/bare-tests/icl tests/golden/models.lua tests/golden/data
       cuda_shipped
       ;;
+    clang)
+      build clang icl -DICL_WERROR=ON
+      suite "clang golden models" build/clang/icl tests/golden/models.lua tests/golden/data
+      suite "clang lua test_tensor" build/clang/icl tests/lua/test_tensor.lua
+      suite "clang lua test_nn" build/clang/icl tests/lua/test_nn.lua
+      suite "clang lua test_run" build/clang/icl tests/lua/test_run.lua
+      ;;
     *)
-      echo "run.sh: no build is called $stage; there are release, asan, tsan and bare" >&2
+      echo "run.sh: no build is called $stage; there are release, asan, tsan, bare and clang" >&2
       exit 2
       ;;
   esac

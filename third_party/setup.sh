@@ -14,7 +14,7 @@ case ${1:-} in
   "") ;;
   tests)
     packages="$packages libopenmpi-dev openmpi-bin lua5.4 python3 python3-venv chromium fonts-dejavu-core patchelf"
-    packages="$packages xz-utils"
+    packages="$packages xz-utils clang libomp-dev"
     ;;
   *) echo "setup.sh: '$1' is not known; there is: tests" >&2 && exit 2 ;;
 esac

@@ -73,7 +73,7 @@ static bool is_ahead(const tcp *t, int rank) {
 
 static icl__tcp_header header_of(const tcp *t, size_t bytes) {
   return (icl__tcp_header){.kind = ICL__TCP_PIECE,
-                           .collective = t->what->kind,
+                           .collective = (uint16_t)t->what->kind,
                            .dtype = t->what->dtype,
                            .root = t->what->root,
                            .sequence = t->sequence,

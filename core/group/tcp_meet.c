@@ -37,7 +37,7 @@ typedef struct {
 /* ---- messages ---- */
 
 static icl_status send_message(const meet *m, int fd, icl__tcp_kind kind, const void *data, size_t bytes) {
-  icl__tcp_header head = {.magic = ICL__TCP_MAGIC, .kind = kind, .bytes = bytes};
+  icl__tcp_header head = {.magic = ICL__TCP_MAGIC, .kind = (uint16_t)kind, .bytes = bytes};
   ICL__TRY(icl__socket_write(fd, &head, sizeof head, m->until, m->meeting->stop));
   return icl__socket_write(fd, data, bytes, m->until, m->meeting->stop);
 }

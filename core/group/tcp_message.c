@@ -132,7 +132,7 @@ static void settle(icl__tcp_peer *peers, int count, const icl__tcp_header *last,
 }
 
 void icl__tcp_part(icl__tcp_peer *peers, int count, icl__tcp_kind kind, const char *text, double seconds) {
-  icl__tcp_header last = {.kind = kind, .bytes = strlen(text)};
+  icl__tcp_header last = {.kind = (uint16_t)kind, .bytes = strlen(text)};
   bool *said = icl__calloc((size_t)count, sizeof *said);
   if (last.bytes > ICL__TCP_TEXT)
     last.bytes = ICL__TCP_TEXT;

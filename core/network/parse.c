@@ -31,7 +31,7 @@ static icl_status read_real(const json_t *json, const char *name, double *result
   static const struct {
     const char *text;
     double value;
-  } others[] = {{"inf", INFINITY}, {"-inf", -INFINITY}, {"nan", NAN}};
+  } others[] = {{"inf", HUGE_VAL}, {"-inf", -HUGE_VAL}, {"nan", (double)NAN}};
   if (json_is_number(json)) {
     *result = json_number_value(json);
     return ICL_OK;
@@ -116,7 +116,6 @@ static icl_status read_attribute(const json_t *json, const icl_attr_spec *spec, 
 static icl_status read_attributes(json_t *json, icl__planned_node *node) {
   const icl_attr_spec *spec;
   int specs = icl_op_attributes(node->op, &spec);
-  size_t known = 0;
   icl_op_defaults(node->op, &node->attr);
   if (json && !json_is_object(json))
     return icl__fail(ICL_EFORMAT, "the attributes are not an object");
@@ -126,7 +125,6 @@ static icl_status read_attributes(json_t *json, icl__planned_node *node) {
       return icl__fail(ICL_EFORMAT, "attribute %s is missing", spec[i].name);
     if (value)
       ICL__TRY(read_attribute(value, &spec[i], node));
-    known += value != NULL;
   }
   const char *name;
   json_t *value;

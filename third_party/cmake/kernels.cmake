@@ -19,6 +19,9 @@ endif()
 # depend on how many rows a loop takes at once.
 set(kernel_fma $<$<C_COMPILER_ID:GNU>:--param=avoid-fma-max-bits=0>)
 
+# Clang tells of loops that it may, and does not, make vectors of.
+set(kernel_warnings $<$<C_COMPILER_ID:Clang>:-Wno-pass-failed>)
+
 file(GLOB kernel_sources CONFIGURE_DEPENDS core/backend/cpu/kernels/*.c)
 file(GLOB amx_sources CONFIGURE_DEPENDS core/backend/cpu/kernels/amx_*.c)
 # Bytes of pictures are the same wherever they are computed; see core/ops/picture.h.
@@ -52,7 +55,7 @@ foreach(isa amx avx512bf16 avx512 avx2 portable)
       target_link_libraries(icl_kernels_${isa} PRIVATE icl_flags)
       target_compile_definitions(icl_kernels_${isa} PRIVATE ICL_ISA=${isa})
       target_compile_options(icl_kernels_${isa} PRIVATE ${isa_${isa}} ${kernel_optimization}
-        -fno-math-errno -fno-trapping-math -ffp-contract=fast ${kernel_fma} -fopenmp-simd)
+        -fno-math-errno -fno-trapping-math -ffp-contract=fast ${kernel_fma} ${kernel_warnings} -fopenmp-simd)
       list(APPEND ICL_KERNEL_OBJECTS $<TARGET_OBJECTS:icl_kernels_${isa}>)
     endif()
   else()

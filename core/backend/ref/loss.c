@@ -4,7 +4,7 @@
 #include <math.h>
 
 static double largest_of(const double *x, int64_t k) {
-  double largest = -INFINITY;
+  double largest = -HUGE_VAL;
   for (int64_t i = 0; i < k; i++)
     largest = is_larger(x[i], largest) ? x[i] : largest;
   return largest;

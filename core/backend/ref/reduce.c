@@ -31,7 +31,7 @@ void icl__ref_max(const icl__call *call) {
   const icl__view *x = &call->in[0];
   icl__view largest = kept_axes(call);
   int32_t at[ICL_MAX_RANK] = {0};
-  fill(&largest, -INFINITY);
+  fill(&largest, -HUGE_VAL);
   for (int64_t i = 0; i < icl__view_count(x); i++, step(x->rank, x->shape, at)) {
     double *y = values(&largest) + broadcast_index(&largest, x->rank, at);
     if (is_larger(values(x)[i], *y))

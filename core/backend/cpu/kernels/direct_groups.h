@@ -28,7 +28,7 @@ INLINE vec spread(vec x, int i, int own) {
   vec_bits from;
   for (int l = 0; l < LANES; l++)
     from[l] = (uint32_t)(l / own * own + i);
-  return __builtin_shuffle(x, from);
+  return shuffled(x, from);
 }
 
 static inline size_t group_weights(const problem *l) { return (size_t)(l->taps * l->shuffled * LANES); }

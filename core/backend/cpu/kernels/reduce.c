@@ -122,7 +122,7 @@ INLINE double combine_f64(operation op, double sum, double x) {
 
 INLINE void set_identity(operation op, double *results, int64_t count) {
   for (int64_t k = 0; k < count; k++)
-    results[k] = op == SUM ? 0 : -INFINITY;
+    results[k] = op == SUM ? 0 : -HUGE_VAL;
 }
 
 INLINE void take(operation op, double *results, vec v, int64_t lanes) {

@@ -43,6 +43,18 @@ static inline bool is_lane_dtype(icl_dtype dtype) { return dtype == ICL_F32 || d
 
 INLINE vec splat(float x) { return x - (vec){0}; }
 
+/* Lane from[l] of x in lane l. Clang has a builtin for constants alone, and makes one instruction of these. */
+INLINE vec shuffled(vec x, vec_bits from) {
+#if defined __clang__
+  vec y;
+  for (int l = 0; l < LANES; l++)
+    y[l] = x[from[l]];
+  return y;
+#else
+  return __builtin_shuffle(x, from);
+#endif
+}
+
 /* ---- rounding to bf16 ---- */
 
 /* The upper half of each lane, rounded, as its lower half. */

@@ -47,7 +47,7 @@ INLINE void load_pixels(vec *x, int wide, const patch *at, int size, int64_t cha
     const char *row = (const char *)at->data + (at->top + i) * at->w * at->pitch * bytes;
     UNROLL(9)
     for (int j = 0; j < size; j++)
-      x[i * wide + j] = load_part(dtype, reads & there[j] ? row + column[j] : zeros, 0, lanes);
+      x[i * wide + j] = load_part(dtype, (reads & there[j]) ? row + column[j] : zeros, 0, lanes);
   }
 }
 
