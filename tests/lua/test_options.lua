@@ -123,7 +123,8 @@ check("help and the list of presets", function()
   local values, text = read("--depth", "32", "--help")
   check.equal(values, false)
   for _, part in ipairs { "Example", "--depth N", "(default 20, 8 to 1001)", "--kind a|bee", "examples:",
-                          "--no-nesterov", "--[no-]hflip", "training:", "--each yes,no" } do
+                          "--no-nesterov", "--[no-]hflip", "training:", "--each yes,no",
+                          "(default 0.0, 0 to less than 1)" } do
     if not text:find(part, 1, true) then error("--help does not show " .. part) end
   end
   check.equal(tostring(example()):find("^Example\n  %-%-depth N +layers %(default 20, 8 to 1001%)\n") ~= nil, true)
@@ -317,7 +318,7 @@ check("seeds are a number of them or a list", function()
   check.equal(message("--seeds"), "--seeds needs how many, or a list such as 1,2,7")
   check.equal(message("--seed", "1", "--seeds", "2", "--seeds", "3"), "--seeds is there twice; it can be given once")
   local text = select(2, icl.options "none":read { "--seeds", "3" })
-  check.equal(text, "there is no option --seeds; it takes --seed and --output")
+  check.equal(text, "there is no option --seeds, since there is no --seed")
 end)
 
 check("values from a table", function()
@@ -520,6 +521,7 @@ check("declarations that cannot hold are errors", function()
   check.raises(function() list():value("a", 1, "d", { min = 1 }):default { a = 0 } end, "a is 0; it must be at least 1")
   check.raises(function() list():value("a", 0, "d", { min = 1 }) end, "the default of a is 0; it must be at least 1")
   check.raises(function() list():value("a", 5, "d", { min = 9, max = 1 }) end, "a: min is 9 and max is 1")
+  check.raises(function() list():value("a", 1, "d", { below = 1 }) end, "default of a is 1; it must be less than 1")
   check.raises(function() list():flag("x", true, "d"):flag("no_x", true, "d") end, "%-%-no%-x would be two switches")
   check.raises(function() list():flag("no_x", true, "d"):flag("x", true, "d") end, "%-%-no%-x would be two switches")
   check.raises(function() list():include(nil) end, "include: it takes groups .*, not nil")

@@ -88,7 +88,7 @@ local choices = {
     return nil, message
   end },
   ["--seeds"] = { needs = "how many, or a list such as 1,2,7", take = function(list, text)
-    if not help.takes_seeds(list) then return nil, "there is no option --seeds; it takes --seed and --output" end
+    if not list.specs.seed then return nil, "there is no option --seeds, since there is no --seed" end
     local seeds, message = seeds_of(text)
     return seeds and {}, seeds or message
   end },

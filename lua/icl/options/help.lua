@@ -53,7 +53,8 @@ local function range(spec)
   if spec.min and spec.max then return numbers.format(", %s to %s", spec.min, spec.max) end
   if spec.min and spec.below then return numbers.format(", %s to less than %s", spec.min, spec.below) end
   if spec.min then return numbers.format(", at least %s", spec.min) end
-  return spec.max and numbers.format(", at most %s", spec.max) or ""
+  if spec.max then return numbers.format(", at most %s", spec.max) end
+  return spec.below and numbers.format(", less than %s", spec.below) or ""
 end
 
 local function default_of(spec)
@@ -116,9 +117,8 @@ local function has_results(options)
   return #options.cells > 0
 end
 
--- help.takes_seeds(options) -> are they those of runs, which differ in the seed and have folders of their own?
-function help.takes_seeds(options)
-  return options.specs.seed ~= nil and options.specs.output ~= nil
+local function has_seed(options)
+  return options.specs.seed
 end
 
 -- The words that lists of options take besides their own.
@@ -130,7 +130,7 @@ local common = {
     help = "the settings of a published figure; what else is given beats them" },
   { word = "--list-results", has_meaning = has_results,
     help = "the published figures, and beside each what runs in the folder runs reached" },
-  { word = "--seeds", takes = "N|N,N", has_meaning = help.takes_seeds,
+  { word = "--seeds", takes = "N|N,N", has_meaning = has_seed,
     help = "runs with the seeds 0 to N - 1 or with these, one after another; then mean and deviation of figures" },
   { word = "--but", help = "what is given before it gives way to what follows" },
   { word = "--help", help = "this text" },
