@@ -15,6 +15,7 @@ CHANCE = 0.25
 OWN = {
   "conv_mixer": ["--dim", "16", "--depth", "2"],
   "distillation": ["--teacher-epochs", "3"],
+  "fix_match": ["--labels", "64", "--ratio", "1", "--threshold", "0.6"],
   "fine_tuning": ["--depth", "8", "--initial-channels", "8", "--lr-scale", "0.5"],
   "vision_transformer": ["--width", "32", "--depth", "2", "--base-lr", "0.003"],
 }

@@ -178,6 +178,20 @@ check("a mixed image has its partner of the batch", function()
   check.equal(seen, 55)
 end)
 
+check("a cycle decodes epoch behind epoch, in steps too", function()
+  local loader = data.loader(open(), { training = true, batch_size = 4, chain = random_parts })
+  local function cycle(done, count, f)
+    icl.random.seed(3)
+    local next_batch, list = loader:cycle(done), {}
+    for k = 1, count do list[k] = f(function() return next_batch().image end):bytes() end
+    return table.concat(list)
+  end
+  local whole = cycle(0, 5, icl.step)  -- two batches an epoch
+  check.equal(#whole, 5 * 4 * SIZE * SIZE * 3)
+  check.equal(cycle(0, 5, function(f) return f() end) == whole, true)
+  check.equal(whole:sub(-#whole // 5 * 2) == cycle(3, 2, icl.step), true)
+end)
+
 check("a split shares the files", function()
   local most, rest = data.split(open(), 0.3)
   check.equal(most.count + rest.count, COUNT)

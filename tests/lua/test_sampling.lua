@@ -191,4 +191,80 @@ check("a set from a function", function()
   check.raises(function() data.generate(3, function() return image(2), 0 end) end, "a table of options")
 end)
 
+-- ---- beside the batches of a loop ----
+
+check("a cycle goes from epoch to epoch, behind what was taken", function()
+  local loader = train { batch_size = 16 }  -- two batches an epoch
+  local function cycle(done, count, f)
+    icl.random.seed(6)
+    local next_batch, list = loader:cycle(done), {}
+    for k = 1, count do list[k] = text(f(function() return next_batch().index end):totable()) end
+    return text(list)
+  end
+  local whole = cycle(0, 7, icl.step)
+  check.equal(cycle(0, 7, function(f) return f() end), whole)
+  for done = 1, 6 do
+    local rest = cycle(done, 7 - done, icl.step)
+    check.equal(whole:sub(-#rest), rest)
+  end
+  check.raises(function() loader:cycle(-1) end, "loader:cycle: done is %-1; it must be an integer of at least 0")
+end)
+
+-- Two epochs over a part of the set, and beside them another part in other batches; an error ends the pass `failing`,
+-- and the loops are entered again. -> what each pass had, and the images that it had beside its own.
+local function train_beside(failing)
+  icl.random.seed(7)
+  local chain = augment.chain { augment.random_crop { padding = 2 }, augment.normalize {} }
+  local rest, some = data.split(set, 0.25)
+  local loader = train({ batch_size = 6, chain = chain }, rest)
+  local other = train({ batch_size = 4, chain = chain }, some)
+  local run, seen, besides = icl.run { epochs = 2 }, {}, {}
+  local function loops()
+    for _ in run:epochs() do
+      local next_batch = other:cycle(run.step)
+      for batch in run:batches(loader) do
+        local beside = next_batch()
+        if run.step == failing then
+          failing = nil
+          error "enough"
+        end
+        besides[run.step + 1] = beside.index:totable()
+        seen[run.step + 1] = ("%s | %s | %s"):format(text(batch.index:totable()), text(beside.index:totable()),
+          text(beside.image:sum({ 2, 3, 4 }):totable()))
+      end
+    end
+  end
+  if failing then check.raises(loops, "enough") end
+  loops()
+  return table.concat(seen, "\n"), besides
+end
+
+check("a loop takes batches of another loader beside its own, and goes on with the same", function()
+  local whole, besides = train_beside(nil)
+  check.equal(#besides, 10)
+  for k = 1, 10, 2 do  -- two batches are an epoch, also where one of the loop begins between them
+    local images = {}
+    for _, list in ipairs { besides[k], besides[k + 1] } do
+      for _, image in ipairs(list) do
+        check.equal(images[image], nil)
+        images[image] = true
+      end
+    end
+  end
+  for _, failing in ipairs { 0, 3, 5, 7 } do check.equal((train_beside(failing)), whole) end
+end)
+
+check("another loader gives another view of the same images", function()
+  local chain = augment.chain { augment.random_crop { padding = 2 }, augment.normalize {} }
+  local loader, other = train { chain = chain }, train { chain = chain }
+  local run, same = icl.run {}, 0
+  for _ in run:epochs() do
+    for batch in run:batches(loader) do
+      local differ = (other:batch(batch.index, batch.epoch).image - batch.image):abs():max { 2, 3, 4 }
+      same = same + differ:eq(0):float():sum():item()
+    end
+  end
+  check.equal(same < 20, true)
+end)
+
 check.close()

@@ -2,8 +2,8 @@
 --
 -- It has index (i64, the numbers of its images), id (i64, what their draws go by: index where images come once an
 -- epoch), epoch, number (in the epoch, from 1) and, in a loop of icl.run, place (the name of the loop, for draws);
--- image, target and what the chain puts beside them are recorded when one of them is first asked for. A batch of an image folder has `decoded`, its images, or
--- those of the whole that it is mixed with.
+-- image, target and what the chain puts beside them are recorded when one of them is first asked for. A batch of an
+-- image folder has `decoded`, its images, or those of the whole that it is mixed with.
 --
 -- What mixes images takes partners from `all`, an index, whose ids are `all_ids`, in which the batch is at `positions`;
 -- from the batch itself where these are missing. Of a batch that is one process's part of a whole, or a part of such a

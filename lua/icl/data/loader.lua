@@ -118,10 +118,13 @@ end
 
 -- for index, number, decoded, fields in loader:indices(epoch [, done]): the index vectors of the epoch's batches behind
 -- the first `done`, the numbers of these, from 1, and, of an image folder, their decoded images; what loader:batch is
--- given besides. To be called outside steps. The fourth value it returns is to be closed where a loop is left early; a
--- `for` does that.
+-- given besides. The fourth value it returns is to be closed where a loop is left early; a `for` does that.
 function Loader:indices(epoch, done)
   local order, ids = self:order(epoch)
+  if core.in_step() then  -- other steps read it, too
+    order:keep()
+    if ids then ids:keep() end
+  end
   local k, stream = math.min(done or 0, self.batches), nil
   if self.set.folder then
     local index, size = sampler.decoded(self, ids or order, k)
@@ -150,15 +153,44 @@ function Loader:batch(index, epoch, number, decoded, place, fields)
   return new_batch(all)
 end
 
+-- The batches of an epoch behind the first `done`, whose draws belong to `place`, as a `for` takes them.
+local function batches_of(loader, epoch, done, place)
+  local next_index, _, _, stream = loader:indices(epoch, done)
+  return function()
+    local index, number, decoded, fields = next_index()
+    return index and loader:batch(index, epoch, number, decoded, place, fields)
+  end, nil, nil, stream
+end
+
 -- for batch in loader:each([epoch = 1]): the batches of an epoch without a run, for a look at them; see icl.run for
 -- training.
 function Loader:each(epoch)
-  epoch = arguments.integer("loader:each: epoch", epoch or 1, 1)
-  local next_index, _, _, stream = self:indices(epoch)
+  return batches_of(self, arguments.integer("loader:each: epoch", epoch or 1, 1), 0)
+end
+
+-- loader:cycle([done = 0]) -> a function that gives the next batch, of one epoch behind the other without an end, after
+-- the first `done`. So a loop over the batches of one loader takes those of another beside them:
+--
+--   for _ in run:epochs() do
+--     local next_batch = unlabelled:cycle(run.step)            -- which is right in a run that goes on, too
+--     for batch in run:batches(labelled) do
+--       local other = next_batch()
+--
+-- Of several processes each has its part of every batch. What the loop's loss is weighed by is the part of its own
+-- batch, so sizes that the processes share evenly are to be chosen.
+function Loader:cycle(done)
+  local number, place = arguments.integer("loader:cycle: done", done or 0, 0), "cycle" .. places.ordinal "cycle"
+  local next_batch
   return function()
-    local index, number, decoded, fields = next_index()
-    return index and self:batch(index, epoch, number, decoded, nil, fields)
-  end, nil, nil, stream
+    local behind = number % self.batches
+    if not next_batch or behind == 0 then
+      places.enter(place, 0)  -- where an epoch has one order, whenever it is begun
+      local outside <close> = places.leaving
+      next_batch = batches_of(self, number // self.batches + 1, behind, place)
+    end
+    number = number + 1
+    return next_batch()
+  end
 end
 
 -- loader:first() -> the first batch of the first epoch.
