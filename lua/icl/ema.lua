@@ -1,4 +1,4 @@
--- ema.lua: exponential moving averages of what a training changes from step to step.
+-- ema.lua: averages, exponential or equal ones, of what a training changes from step to step.
 local arguments = require "icl.internal.arguments"
 local core = require "icl.core"
 local dtypes = require "icl.internal.dtypes"
@@ -12,15 +12,17 @@ Ema.__index = Ema
 
 -- How far averages go towards new values in an update that `count` others came before: a function of their dtype.
 local function weight_of(self, count)
-  if not self.warmup then return function() return 1 - self.decay end end
-  local weight, by_dtype = 1 - ((count + 1) / (count + 10)):minimum(self.decay), {}
+  if not self.warmup and not self.equal then return function() return 1 - self.decay end end
+  local weight, by_dtype = 1 / (count + 1), {}
+  if self.warmup then weight = 1 - ((count + 1) / (count + 10)):minimum(self.decay) end
   return function(dtype)
     by_dtype[dtype] = by_dtype[dtype] or weight:cast(dtype)
     return by_dtype[dtype]
   end
 end
 
--- ema:update(): takes in the values that the model's states have now. To be called in each step behind the optimizer's.
+-- ema:update(): takes in the values that the model's states have now. To be called in each step behind the optimizer's,
+-- or where equal averages are wanted, at the end of an epoch.
 function Ema:update()
   if self.applied then fail "icl.ema: update: the model has the averages now; call it outside of ema:apply" end
   local count = self.count:read()
@@ -106,8 +108,8 @@ function Ema:load_state_dict(list, options)
   return weights.load_state_dict(self, list, options)
 end
 
--- icl.ema(model [, { decay = 0.999, warmup = false }]) -> averages of a model's states, which begin as the values that
--- these have now:
+-- icl.ema(model [, { decay = 0.999, warmup = false, equal = false }]) -> averages of a model's states, which begin as
+-- the values that these have now:
 --
 --   local ema = icl.ema(model, { decay = 0.999 })
 --   ... optimizer:step(rate); ema:update()                     -- in each step
@@ -116,15 +118,23 @@ end
 -- In each update an average moves by 1 - decay of the way to the value of its state. So do those of buffers, such as
 -- the statistics of batch norm; integers are copied. (PyTorch: AveragedModel with use_buffers, timm: ModelEmaV2.) With
 -- warmup the decay is at most (1 + t) / (10 + t) behind t updates, so that first weights are soon forgotten.
+--
+-- With equal = true all updates count the same, and what was there before them does not: stochastic weight averaging
+-- (Izmailov et al. 2018; PyTorch: AveragedModel as it is by default). The statistics of batch norm are those of the
+-- weights that were averaged; a pass over training batches within ema:apply, in training mode, makes them its own.
 local function new(model, given, ...)
   arguments.no_more("icl.ema", "a model and a table of options", ...)
-  local options = arguments.options("icl.ema", given, { decay = 0.999, warmup = false })
+  local options = arguments.options("icl.ema", given, { decay = 0.999, warmup = false, equal = false })
   if not nn.is(model) then fail("icl.ema: it takes a module, not %s", arguments.described(model)) end
   if core.in_step() then fail "icl.ema: a step is open; make it before the loop" end
   local decay = arguments.number("icl.ema: decay", options.decay, 0)
   if decay >= 1 then fail("icl.ema: decay is %s; it must be less than 1, or the averages never move", decay) end
   local warmup = arguments.boolean("icl.ema: warmup", options.warmup)
-  local self = setmetatable({ decay = decay, warmup = warmup, entries = {}, applied = false }, Ema)
+  local equal = arguments.boolean("icl.ema: equal", options.equal)
+  if equal and (warmup or given.decay ~= nil) then
+    fail("icl.ema: equal averages have no %s", warmup and "warmup" or "decay")
+  end
+  local self = setmetatable({ decay = decay, warmup = warmup, equal = equal, entries = {}, applied = false }, Ema)
   for i, entry in ipairs(model:named_states()) do
     self.entries[i] = { name = entry.name, state = entry.state, module = entry.module, key = entry.key,
                         average = core.state(entry.state, { name = "ema." .. entry.name }) }

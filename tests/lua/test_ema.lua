@@ -70,11 +70,15 @@ check("with warm-up the decay begins small", function()
   check_averages({ warmup = true }, function(t) return (1 + t) / (10 + t) end)
 end)
 
+check("equal averages are means of what was taken in", function()
+  check_averages({ equal = true }, function(t) return t / (1 + t) end)
+end)
+
 check("updates in steps share one plan, and may be made outside of steps", function()
-  for _, warmup in ipairs { false, true } do
+  for _, given in ipairs { { decay = 0.9 }, { decay = 0.9, warmup = true }, { equal = true } } do
     icl.random.seed(3)
     local model = small_model()
-    local optimizer, ema = icl.optim.sgd(model), icl.ema(model, { decay = 0.9, warmup = warmup })
+    local optimizer, ema = icl.optim.sgd(model), icl.ema(model, given)
     learn(model, optimizer, function() ema:update() end)
     local plans = icl.statistics().plans_made
     for _ = 1, 5 do learn(model, optimizer, function() ema:update() end) end
@@ -82,7 +86,7 @@ check("updates in steps share one plan, and may be made outside of steps", funct
     local inside = bytes(ema:named_states())
     icl.random.seed(3)
     model = small_model()
-    optimizer, ema = icl.optim.sgd(model), icl.ema(model, { decay = 0.9, warmup = warmup })
+    optimizer, ema = icl.optim.sgd(model), icl.ema(model, given)
     for _ = 1, 6 do
       learn(model, optimizer, function() end)
       ema:update()
@@ -148,6 +152,8 @@ check("what it refuses", function()
   check.raises(function() icl.ema(model, { decay = 1 }) end, "decay is 1.*less than 1")
   check.raises(function() icl.ema(model, { decay = -1 }) end, "decay is %-1; it must be a number of at least 0")
   check.raises(function() icl.ema(model, { deacy = 0.9 }) end, "did you mean decay")
+  check.raises(function() icl.ema(model, { equal = true, decay = 0.9 }) end, "equal averages have no decay")
+  check.raises(function() icl.ema(model, { equal = true, warmup = true }) end, "equal averages have no warmup")
   check.raises(function() icl.ema(model, { warmup = 3 }) end, "warmup is 3; it must be true or false")
   check.raises(function() icl.ema(model, 0.9) end, "options must be a table, not 0.9")
   check.raises(function() icl.step(icl.ema, model) end, "a step is open")

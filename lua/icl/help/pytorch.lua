@@ -35,6 +35,8 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   no gradient         with torch.no_grad():              icl.no_grad(function() ... end)
   evaluation          model.eval()                       model:eval(); icl.evaluate does it by itself
   data                Dataset, DataLoader                icl.data.set, icl.data.folder, icl.data.loader
+  two loaders         zip(a, itertools.cycle(b))         run:batches(a), and b:cycle(run.step) beside it
+  averages            swa_utils.AveragedModel(model)     icl.ema(model, { equal = true })
   sampling            WeightedRandomSampler              icl.data.loader(set, { training = true, weights = list })
   transforms          transforms.v2 on one image         icl.augment: ops of the step, on the whole batch
   weights             torch.save, load_state_dict        model:save(path), model:load(path), safetensors
