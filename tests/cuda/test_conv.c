@@ -225,7 +225,8 @@ static void name_last_plan(const icl__cuda_conv_shape *shape, char *name, size_t
   icl__cudnn_graph graph;
   icl__cudnn_plan plans[8];
   CHECK_OK(icl__cudnn_graph_make(&source, shape, &graph));
-  int count = icl__cuda_conv_plans(&source, &graph, shape, false, plans, 8);
+  unsigned refused = icl__cuda_conv_refused(shape, false, false);
+  int count = icl__cuda_conv_plans(&source, &graph, refused, plans, 8);
   CHECK(count > 1);
   snprintf(name, size, "%s", plans[count - 1].name);
   for (int i = 0; i < count; i++)

@@ -113,20 +113,23 @@ static void complain(const char *device_name, const line *l, const icl__cuda_con
 }
 
 /* NULL, or what is wrong with the first plan. */
-static const char *ask(const icl__cudnn_source *source, const icl__cuda_conv_shape *shape, bool tf32,
+static const char *ask(const icl__cudnn_source *source, const icl__cuda_conv_shape *shape, bool tf32, bool precise,
                        icl__cudnn_plan *plan) {
   icl__cudnn_graph graph;
   const char *wrong = NULL;
   icl__cudnn_plan again = {0};
+  unsigned refused = icl__cuda_conv_refused(shape, tf32, precise);
   *plan = again;
   if (icl__cudnn_graph_make(source, shape, &graph) != ICL_OK)
     wrong = icl_message();
-  else if (!icl__cuda_conv_plans(source, &graph, shape, tf32, plan, 1))
+  else if (!icl__cuda_conv_plans(source, &graph, refused, plan, 1))
     wrong = "no plan, or none whose workspace is bounded";
   else if (plan->numerical & 1u << CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)
     wrong = "the plan is not deterministic";
   else if (shape->dtype == ICL_F32 && !tf32 && plan->numerical & 1u << CUDNN_NUMERICAL_NOTE_TENSOR_CORE)
     wrong = "the plan computes in TF32";
+  else if (precise && plan->numerical & 1u << CUDNN_NUMERICAL_NOTE_WINOGRAD)
+    wrong = "the plan computes Winograd's way";
   else if (plan->behavior & 1u << CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)
     wrong = "the engine is compiled when it is chosen, though others are there";
   else if (!icl__cudnn_config_named(source, &graph, plan->name, &again) || !icl__cudnn_plan_make(source, &again) ||
@@ -146,7 +149,9 @@ static void ask_for_all(const icl__cudnn_source *source, const device *d, int co
   int bad = 0, asked = 0;
   for (int i = 0; i < count; i += is_long ? d->every_long : d->every, asked++) {
     icl__cuda_conv_shape shape = shape_of(&lines[i], direction, dtype);
-    const char *wrong = ask(source, &shape, false, &plan);
+    const char *wrong = ask(source, &shape, false, true, &plan);
+    if (!wrong)
+      wrong = ask(source, &shape, false, false, &plan);
     if (wrong && bad++ < 5)
       complain(d->name, &lines[i], &shape, wrong);
   }
@@ -163,7 +168,7 @@ static void ask_for_less(const icl__cudnn_source *source) {
   icl__cudnn_graph graph;
   icl__cudnn_plan plan = {0}, proposal[ICL__CUDNN_CONFIGS];
   bool made = icl__cudnn_graph_make(source, &shape, &graph) == ICL_OK &&
-              icl__cuda_conv_plans(source, &graph, &shape, true, &plan, 1) == 1;
+              icl__cuda_conv_plans(source, &graph, icl__cuda_conv_refused(&shape, true, false), &plan, 1) == 1;
   result(made && plan.numerical & 1u << CUDNN_NUMERICAL_NOTE_TENSOR_CORE, "TF32 where it is allowed");
   icl__cudnn_plan_free(source->libraries, &plan);
   unsigned behavior = 0;

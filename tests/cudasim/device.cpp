@@ -5,9 +5,11 @@
 
 namespace sim {
 
-static cudaError_t last;
-static std::atomic<int> current_device(-1); /* -1: none was chosen */
+static thread_local cudaError_t last;
+static thread_local int chosen; /* as in every thread that has chosen none, the first */
 cudaError_t late_error;
+
+int current_device() { return chosen; }
 
 cudaError_t result(cudaError_t error) {
   if (error != cudaSuccess)
@@ -30,6 +32,7 @@ static const struct {
      "operation not permitted when stream is capturing"},
     {cudaErrorStreamCaptureUnmatched, "cudaErrorStreamCaptureUnmatched",
      "stream capture was not initiated in this stream"},
+    {cudaErrorStreamCaptureUnjoined, "cudaErrorStreamCaptureUnjoined", "capturing stream has unjoined work"},
 };
 
 static const struct {
@@ -72,14 +75,12 @@ cudaError_t cudaGetDeviceCount(int *count) {
 cudaError_t cudaSetDevice(int device) {
   if (device < 0 || device >= setting.devices)
     return result(cudaErrorInvalidDevice);
-  int before = current_device.exchange(device);
-  if (before >= 0 && before != device)
-    fail("cudaSetDevice(%d): this process uses device %d; a second one is not simulated", device, before);
+  chosen = device;
   return cudaSuccess;
 }
 
 cudaError_t cudaGetDevice(int *device) {
-  *device = current_device < 0 ? 0 : current_device.load();
+  *device = chosen;
   return cudaSuccess;
 }
 

@@ -25,15 +25,20 @@ static void mark(const CUgraph_st *graph, size_t i, std::vector<bool> &marked) {
     mark(graph, before, marked);
 }
 
-/* Everything on a forked stream must come before the end of the one that the capture began on. */
-static void check_joined(const CUgraph_st *graph) {
+/* Everything on a forked stream must come before the end of the one that the capture began on. False: it does not, in a
+ * capture that was broken off because a launch was refused. */
+static bool is_joined(const CUgraph_st *graph) {
   std::vector<bool> joined(graph->nodes.size());
   for (size_t i : graph->origin->after)
     mark(graph, i, joined);
   for (cudaStream_t stream : graph->streams)
-    for (size_t i : stream->after)
-      if (!joined[i])
+    for (size_t i : stream->after) {
+      if (!joined[i] && !graph->refused)
         fail("cudaStreamEndCapture: work on a forked stream was never joined");
+      if (!joined[i])
+        return false;
+    }
+  return true;
 }
 
 static bool is_ready(const node &n, const std::vector<bool> &done) {
@@ -102,12 +107,17 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
   if (!stream || !stream->graph || stream->graph->origin != stream)
     return result(cudaErrorStreamCaptureUnmatched);
   *graph = stream->graph;
-  check_joined(*graph);
+  bool joined = is_joined(*graph);
   for (cudaStream_t forked : (*graph)->streams) {
     forked->graph = nullptr;
     forked->after.clear();
   }
   captures--;
+  if (!joined) {
+    delete *graph;
+    *graph = nullptr;
+    return result(cudaErrorStreamCaptureUnjoined);
+  }
   live_things++;
   return cudaSuccess;
 }

@@ -114,8 +114,9 @@ cudaError_t call(const char *name, void (*)(Parameters...), dim3 grid, dim3 bloc
 
 } // namespace sim
 
+/* Like nvcc's it tells of an error that nobody has taken since it was made. */
 #define ICL_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                     \
-  sim::call<kernel>(#kernel, kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
+  ((void)sim::call<kernel>(#kernel, kernel, grid, block, shared_bytes, stream, __VA_ARGS__), cudaGetLastError())
 
 #define SIM_SITE()                                                                                                     \
   __extension__({                                                                                                      \

@@ -50,8 +50,14 @@ cudaError_t launch(const kernel *k, dim3 grid, dim3 block, size_t shared_bytes, 
   if (k->parameter_bytes > MOST_PARAMETER_BYTES)
     fail("%s: %zu bytes of parameters; there are %zu", k->name, k->parameter_bytes, (size_t)MOST_PARAMETER_BYTES);
   k->pointers(arguments, check_pointer, (void *)k);
-  if (setting.refused_launch && --setting.refused_launch == 0)
+  check_stream(stream, k->name);
+  if (device_of(stream) != current_device())
+    return result(cudaErrorInvalidResourceHandle);
+  if (setting.refused_launch && --setting.refused_launch == 0) {
+    std::swap(setting.refused_launch, setting.refused_next);
+    refuse_captured(stream);
     return result(cudaErrorMemoryAllocation);
+  }
   /* The stream alone owns the arguments from here on: it frees them when it has run. */
   return enqueue(stream, k->name, [=, owned = std::move(owned)] {
     if (setting.bad && !strncmp(k->name, setting.bad, strlen(setting.bad)))

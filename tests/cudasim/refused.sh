@@ -1,8 +1,11 @@
 #!/bin/sh
 # refused.sh - does a program of which one allocation or launch is refused end as one that has all? Where that came too
-# late for a launch to be done again, it must say so. sh tests/cudasim/refused.sh ICL
+# late for a launch to be done again, it must say so. sh tests/cudasim/refused.sh ICL PROGRAM MOST: the first MOST of each
+# are refused, one a run, and launches with the next one, too.
 set -u
 icl=$1
+program=$2
+most=$3
 whole=$(mktemp) other=$(mktemp) said=$(mktemp)
 trap 'rm -f "$whole" "$other" "$said"' EXIT
 passed=0
@@ -11,7 +14,7 @@ lost=0
 
 # attempt VARIABLE=NUMBER: a run of which that one is refused.
 attempt() {
-  if env "$1" "$icl" tests/cuda/refused.lua --device cuda >"$other" 2>"$said" && cmp -s "$whole" "$other"; then
+  if env "$1" "$icl" "$program" --device cuda >"$other" 2>"$said" && cmp -s "$whole" "$other"; then
     passed=$((passed + 1))
   elif [ "${1%=*}" = CUDASIM_REFUSE_LAUNCH ] && grep -q "values that it had are lost" "$said"; then
     passed=$((passed + 1))
@@ -24,12 +27,13 @@ attempt() {
   fi
 }
 
-"$icl" tests/cuda/refused.lua --device cuda >"$whole"
-for number in $(seq 50); do # more than there are
+"$icl" "$program" --device cuda >"$whole"
+for number in $(seq "$most"); do
   attempt "CUDASIM_REFUSE=$number"
   attempt "CUDASIM_REFUSE_LAUNCH=$number"
+  attempt "CUDASIM_REFUSE_LAUNCH=$number,1"
 done
-if [ "$lost" -eq 0 ]; then
+if [ "$lost" -eq 0 ] && [ "$program" = tests/cuda/refused.lua ]; then
   failed=$((failed + 1))
   echo "failed: no launch came too late"
 fi

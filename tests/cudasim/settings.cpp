@@ -37,7 +37,7 @@ __attribute__((constructor)) static void read_settings() {
   set(variable("CUDASIM_ORDER", "forward"), variable("CUDASIM_STREAMS", "lazy"),
       (unsigned)atol(variable("CUDASIM_SEED", "1")));
   setting.refused = atol(variable("CUDASIM_REFUSE", "0"));
-  setting.refused_launch = atol(variable("CUDASIM_REFUSE_LAUNCH", "0"));
+  sscanf(variable("CUDASIM_REFUSE_LAUNCH", "0"), "%ld,%ld", &setting.refused_launch, &setting.refused_next);
   setting.devices = (int)atol(variable("CUDASIM_DEVICES", "1"));
   setting.memory = (size_t)atol(variable("CUDASIM_MEMORY", "8192")) << 20;
   setting.coarse = getenv("CUDASIM_COARSE");

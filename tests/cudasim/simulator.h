@@ -18,7 +18,8 @@ struct settings {
   schedule streams;    /* CUDASIM_STREAMS: lazy runs when the host waits, eager at once, random in between */
   unsigned seed;       /* CUDASIM_SEED */
   long refused;        /* CUDASIM_REFUSE: so many allocations from now on, one fails; 0: none does */
-  long refused_launch; /* CUDASIM_REFUSE_LAUNCH: the same of kernels that are put on a stream */
+  long refused_launch; /* CUDASIM_REFUSE_LAUNCH: the same of kernels that are put on a stream, */
+  long refused_next;   /* and the same behind that one */
   int devices;         /* CUDASIM_DEVICES: how many there seem to be; a process uses one of them */
   size_t memory;       /* CUDASIM_MEMORY: bytes of a device, given in MiB */
   bool coarse;         /* CUDASIM_COARSE: for the thread sanitizer all threads of a launch are one */
@@ -38,6 +39,9 @@ cudaError_t result(cudaError_t error);
 /* Of a kernel that has failed: no other runs from then on, and calls that put something on a stream or wait for one
  * return it. */
 extern cudaError_t late_error;
+
+/* That of the calling thread. Devices share their memory here; streams, events and handles belong to one. */
+int current_device();
 
 /* Things that the program has to give back. */
 extern std::atomic<int> live_things;
@@ -108,8 +112,11 @@ cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()>
 /* Fails if it is no stream. */
 void check_stream(cudaStream_t stream, const char *call);
 bool is_captured(cudaStream_t stream);
+int device_of(cudaStream_t stream);
 /* The number of the capture that a stream is in, of all that were begun; 0: it is in none. */
 unsigned capture_of(cudaStream_t stream);
+/* Notes that a launch was refused, in the graph that the stream is captured into. */
+void refuse_captured(cudaStream_t stream);
 /* Fails if a stream is being captured. */
 void refuse_in_capture(const char *call);
 /* Runs all that is on the streams, or on one of them. */

@@ -101,8 +101,15 @@ cudaError_t enqueue(cudaStream_t stream, const char *name, std::function<void()>
   return result(late_error);
 }
 
+int device_of(cudaStream_t stream) { return stream->device; }
+
 bool is_captured(cudaStream_t stream) { return stream->graph; }
 unsigned capture_of(cudaStream_t stream) { return stream->graph ? stream->graph->number : 0; }
+
+void refuse_captured(cudaStream_t stream) {
+  if (stream->graph)
+    stream->graph->refused = true;
+}
 
 void refuse_in_capture(const char *call) {
   if (is_capturing())
@@ -142,6 +149,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
     fail("cudaStreamCreateWithFlags: the stream must be cudaStreamNonBlocking");
   *stream = new CUstream_st{};
   (*stream)->fiber = tsan_new();
+  (*stream)->device = current_device();
   streams.push_back(*stream);
   live_things++;
   return cudaSuccess;
@@ -184,6 +192,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
     fail("cudaEventCreateWithFlags: flags %u are not simulated", flags);
   *event = new CUevent_st{};
   (*event)->is_timed = !(flags & cudaEventDisableTiming);
+  (*event)->device = current_device();
   live_things++;
   return cudaSuccess;
 }
@@ -199,6 +208,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   check_stream(stream, "cudaEventRecord");
+  if (event->device != stream->device)
+    return result(cudaErrorInvalidResourceHandle);
   event->graph = stream->graph;
   if (stream->graph) {
     event->after = stream->after;

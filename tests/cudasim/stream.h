@@ -36,6 +36,7 @@ struct CUgraph_st {
   unsigned number;                /* of the capture that makes it, of all that were begun */
   cudaStream_t origin;            /* of the capture that makes it */
   std::set<cudaStream_t> streams; /* that it was forked to */
+  bool refused;                   /* a launch into it */
 };
 
 struct CUgraphExec_st {
@@ -43,6 +44,7 @@ struct CUgraphExec_st {
 };
 
 struct CUevent_st {
+  int device;
   uint64_t recorded, done;
   bool is_timed;
   std::chrono::steady_clock::time_point time; /* when it was reached last */
@@ -53,6 +55,7 @@ struct CUevent_st {
 };
 
 struct CUstream_st {
+  int device;
   std::deque<sim::operation> operations;
   cudaGraph_t graph;      /* it is captured into, */
   std::set<size_t> after; /* behind these nodes */

@@ -102,6 +102,7 @@ icl_status icl__cuda_conv_run(icl__cuda_device *device, const icl__cuda_conv *co
 
 void icl__cuda_conv_free_all(icl__cuda_device *device) {
   if (device->convs) {
+    icl__cuda_enter(device);
     cudaStreamSynchronize(device->stream);
     keep_choices(device);
   }

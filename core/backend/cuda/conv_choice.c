@@ -174,19 +174,20 @@ static void name_file(const icl__cuda_device *device, char name[FILE_NAME]) {
       *c = '-';
 }
 
-static void name_shape(const icl__cuda_conv_shape *s, bool tf32, char name[KEY]) {
+static void name_shape(const icl__cuda_device *device, const icl__cuda_conv_shape *s, char name[KEY]) {
   static const char *directions[] = {
       [ICL__CUDA_CONV_FORWARD] = "forward", [ICL__CUDA_CONV_INPUT] = "input", [ICL__CUDA_CONV_WEIGHT] = "weight"};
-  snprintf(name, KEY, "%s %s x %d %d %d %d y %d %d %d %d w %d %d stride %d %d padding %d %d groups %d",
-           directions[s->direction], tf32 && s->dtype == ICL_F32 ? "tf32" : icl_dtype_name(s->dtype), s->x[0], s->x[1],
-           s->x[2], s->x[3], s->y[0], s->y[1], s->y[2], s->y[3], s->kernel[0], s->kernel[1], s->stride[0], s->stride[1],
-           s->padding[0], s->padding[1], s->groups);
+  snprintf(name, KEY, "%s%s %s x %d %d %d %d y %d %d %d %d w %d %d stride %d %d padding %d %d groups %d",
+           device->precise ? "precise " : "", directions[s->direction],
+           device->tf32 && s->dtype == ICL_F32 ? "tf32" : icl_dtype_name(s->dtype), s->x[0], s->x[1], s->x[2], s->x[3],
+           s->y[0], s->y[1], s->y[2], s->y[3], s->kernel[0], s->kernel[1], s->stride[0], s->stride[1], s->padding[0],
+           s->padding[1], s->groups);
 }
 
 void icl__cuda_conv_say_choice(const icl__cuda_device *device, const icl__cuda_conv_shape *shape,
                                const icl__cudnn_plan *plan, icl__text *lines) {
   char key[KEY];
-  name_shape(shape, device->tf32, key);
+  name_shape(device, shape, key);
   icl__say(lines, "%s: %s\n", key, plan->name);
 }
 
@@ -202,10 +203,11 @@ static bool choose_kept(const icl__cuda_device *device, const icl__cudnn_source 
                         const icl__cuda_conv_shape *shape, icl__cudnn_plan *plan) {
   char file[FILE_NAME], key[KEY], name[ICL__CUDNN_NAME];
   name_file(device, file);
-  name_shape(shape, device->tf32, key);
+  name_shape(device, shape, key);
   if (!icl__choice_read(file, key, name, sizeof name) || !icl__cudnn_config_named(source, graph, name, plan))
     return false;
-  if (icl__cuda_conv_is_exact(shape, device->tf32, plan->numerical) && icl__cudnn_plan_make(source, plan) &&
+  unsigned refused = icl__cuda_conv_refused(shape, device->tf32, device->precise);
+  if (!(plan->numerical & refused) && icl__cudnn_plan_make(source, plan) &&
       plan->workspace <= ICL__CUDA_CONV_WORKSPACE_MOST)
     return true;
   icl__cudnn_plan_free(source->libraries, plan);
@@ -221,7 +223,8 @@ icl_status icl__cuda_conv_choose(icl__cuda_device *device, const icl__cudnn_grap
   *measured = false;
   if (!device->deterministic && choose_kept(device, &source, graph, shape, plan))
     return ICL_OK;
-  int count = icl__cuda_conv_plans(&source, graph, shape, device->tf32, plans, device->deterministic ? 1 : MOST);
+  unsigned refused = icl__cuda_conv_refused(shape, device->tf32, device->precise);
+  int count = icl__cuda_conv_plans(&source, graph, refused, plans, device->deterministic ? 1 : MOST);
   int best = count - 1;
   icl_status status = count > 1 ? fastest(device, shape, plans, count, &best, measured) : ICL_OK;
   for (int i = 0; i < count; i++) {

@@ -11,13 +11,14 @@
 
 /* ---- conv_plans.c ---- */
 
-/* Does an engine with these notes keep the promises of conv.h? */
-bool icl__cuda_conv_is_exact(const icl__cuda_conv_shape *shape, bool tf32, unsigned notes);
+/* The numerical notes that no engine may have which keeps the promises of conv.h. */
+unsigned icl__cuda_conv_refused(const icl__cuda_conv_shape *shape, bool tf32, bool precise);
 
-/* Plans that compute the convolution as conv.h promises, the best first by what cuDNN thinks; at most `most`. Engines
- * that are compiled when a plan is made take a second for that: there is one of these, where there is no other. */
-int icl__cuda_conv_plans(const icl__cudnn_source *source, const icl__cudnn_graph *graph,
-                         const icl__cuda_conv_shape *shape, bool tf32, icl__cudnn_plan *plans, int most);
+/* Plans that compute the convolution without the notes that are refused, the best first by what cuDNN thinks; at most
+ * `most`. Engines that are compiled when a plan is made take a second for that: there is one of these, where there is
+ * no other. */
+int icl__cuda_conv_plans(const icl__cudnn_source *source, const icl__cudnn_graph *graph, unsigned refused,
+                         icl__cudnn_plan *plans, int most);
 
 /* ---- conv_choice.c ---- */
 

@@ -4,14 +4,16 @@
 
 #include "backend/cuda/conv_choice.h"
 
-bool icl__cuda_conv_is_exact(const icl__cuda_conv_shape *shape, bool tf32, unsigned notes) {
+unsigned icl__cuda_conv_refused(const icl__cuda_conv_shape *shape, bool tf32, bool precise) {
   unsigned refused =
       1u << CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC | 1u << CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION;
   if (shape->dtype == ICL_F32)
     refused |= 1u << CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
   if (shape->dtype == ICL_F32 && !tf32)
     refused |= 1u << CUDNN_NUMERICAL_NOTE_TENSOR_CORE;
-  return !(notes & refused);
+  if (precise) /* their transforms cost a digit */
+    refused |= 1u << CUDNN_NUMERICAL_NOTE_WINOGRAD | 1u << CUDNN_NUMERICAL_NOTE_FFT;
+  return refused;
 }
 
 static bool is_compiled(const icl__cudnn_plan *plan) {
@@ -26,12 +28,12 @@ static bool is_among(const icl__cudnn_plan *plans, int count, const char *name) 
 }
 
 /* Adds plans of one of the two kinds of engines; those of the others stay among the configurations. */
-static int add_plans(const icl__cudnn_source *source, const icl__cuda_conv_shape *shape, bool tf32, bool compiled,
-                     icl__cudnn_plan *configs, int given, icl__cudnn_plan *plans, int count, int most) {
+static int add_plans(const icl__cudnn_source *source, unsigned refused, bool compiled, icl__cudnn_plan *configs,
+                     int given, icl__cudnn_plan *plans, int count, int most) {
   for (int i = 0; i < given && count < most; i++) {
     icl__cudnn_plan *c = &configs[i];
-    if (!c->config || is_compiled(c) != compiled || !icl__cuda_conv_is_exact(shape, tf32, c->numerical) ||
-        is_among(plans, count, c->name) || !icl__cudnn_plan_make(source, c))
+    if (!c->config || is_compiled(c) != compiled || c->numerical & refused || is_among(plans, count, c->name) ||
+        !icl__cudnn_plan_make(source, c))
       continue;
     if (c->workspace > ICL__CUDA_CONV_WORKSPACE_MOST)
       continue; /* freed with the configurations */
@@ -41,18 +43,18 @@ static int add_plans(const icl__cudnn_source *source, const icl__cuda_conv_shape
   return count;
 }
 
-int icl__cuda_conv_plans(const icl__cudnn_source *source, const icl__cudnn_graph *graph,
-                         const icl__cuda_conv_shape *shape, bool tf32, icl__cudnn_plan *plans, int most) {
+int icl__cuda_conv_plans(const icl__cudnn_source *source, const icl__cudnn_graph *graph, unsigned refused,
+                         icl__cudnn_plan *plans, int most) {
   icl__cudnn_plan configs[2 * ICL__CUDNN_CONFIGS];
   int given = icl__cudnn_configs(source, graph, CUDNN_HEUR_MODE_A, configs, ICL__CUDNN_CONFIGS);
-  int count = add_plans(source, shape, tf32, false, configs, given, plans, 0, most);
+  int count = add_plans(source, refused, false, configs, given, plans, 0, most);
   if (2 * count < most) { /* the second question takes longer, and what it adds is seldom fast */
     int more = icl__cudnn_configs(source, graph, CUDNN_HEUR_MODE_FALLBACK, configs + given, ICL__CUDNN_CONFIGS);
-    count = add_plans(source, shape, tf32, false, configs + given, more, plans, count, most);
+    count = add_plans(source, refused, false, configs + given, more, plans, count, most);
     given += more;
   }
   if (!count)
-    count = add_plans(source, shape, tf32, true, configs, given, plans, 0, 1);
+    count = add_plans(source, refused, true, configs, given, plans, 0, 1);
   for (int i = 0; i < given; i++)
     icl__cudnn_plan_free(source->libraries, &configs[i]);
   return count;

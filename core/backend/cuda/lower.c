@@ -259,6 +259,7 @@ static void join_sums(icl__plan *plan, icl__pnode *table, int sums_op, icl__cuda
 }
 
 icl_status icl__cuda_lower(void *device, icl__plan *plan) {
+  ICL__TRY(icl__cuda_enter(device)); /* an engine on another GPU may have been at work in this thread */
   postpone_gradients(plan);
   for (int i = 0; i < plan->nodes; i++)
     ICL__TRY(lower_node(device, plan->node[i]));

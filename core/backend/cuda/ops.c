@@ -69,5 +69,9 @@ icl_status icl__cuda_launch(const icl__call *call, icl__cuda_scratch scratch, cu
   cudaError_t error = launchers[call->op](&op);
   if (op.unsupported)
     return icl__fail(ICL_ENOTSUP, "%s: the CUDA kernel does not take %s", name, icl_dtype_name(call->in[0].dtype));
-  return error == cudaSuccess ? ICL_OK : icl__fail(ICL_EBACKEND, "%s: CUDA: %s", name, cudaGetErrorString(error));
+  if (error == cudaSuccess)
+    return ICL_OK;
+  cudaGetLastError(); /* of a copy; launches have taken theirs */
+  return icl__fail(error == cudaErrorMemoryAllocation ? ICL_ENOMEM : ICL_EBACKEND, "%s: CUDA: %s", name,
+                   cudaGetErrorString(error));
 }

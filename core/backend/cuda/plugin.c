@@ -6,8 +6,8 @@
 
 #include <limits.h>
 
-/* The whole batch at once, by one thread that launches. Values are kept while there is memory: to compute one again is a
- * pass over it here, where nothing stays in a cache. Chains are made by rewrite(). */
+/* The whole batch at once, by one thread that launches. Values are kept while there is memory: to compute one again is
+ * a pass over it here, where nothing stays in a cache. Chains are made by rewrite(). */
 static void choose_policy(void *device, icl__policy *policy) {
   (void)device;
   policy->threads = policy->shares = 1;

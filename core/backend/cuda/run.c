@@ -208,6 +208,8 @@ static icl_status capture(icl__cuda_program *p, const icl__bindings *b, int firs
   cudaError_t error = cudaStreamEndCapture(p->device->stream, &graph);
   if (status == ICL_OK)
     status = icl__cuda_check(error, "capture");
+  else
+    cudaGetLastError(); /* of a fork that was never joined; it must not meet the next launch */
   if (status == ICL_OK)
     status = icl__cuda_check(cudaGraphInstantiate(result, graph, 0), "making a graph of a step");
   if (graph)
@@ -282,6 +284,8 @@ icl_status icl__cuda_run(void *device, void *program, const icl__bindings *bindi
   (void)device;
   p->torn = false;
   icl_status status = run(p, bindings);
+  if (status != ICL_OK) /* what was begun beside the rest is waited for by nothing else */
+    cudaStreamSynchronize(p->device->beside);
   p->runs += status == ICL_OK;
   *bindings->torn = status != ICL_OK && p->torn;
   return status != ICL_OK && p->plan->sends ? give_up(bindings, status) : status;

@@ -103,6 +103,8 @@ const char *cudnnGetErrorString(cudnnStatus_t status) {
 cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan_handle,
                                   cudnnBackendDescriptor_t pack_handle) {
   check_handle(handle, "cudnnBackendExecute");
+  if (sim::device_of(handle->stream) != sim::current_device())
+    return refuse(CUDNN_STATUS_BAD_PARAM_STREAM_MISMATCH, "the handle is of another device than the current one");
   reference d = find(plan_handle), pack = find(pack_handle);
   if (!d || d->type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR || !d->finalized)
     return refuse(CUDNN_STATUS_BAD_PARAM, "the plan is no finalized plan");
