@@ -186,7 +186,13 @@ check("table.remove and table.insert know lists", function()
   table.insert(list, 1, third)
   check.equal(list[1] == third and list[2] == second and #list == 2, true)
   check.raises(function() list[1] = nil end, "nn.list: entry 1 cannot be nil; table.remove%(list, 1%) takes it out")
-  check.raises(function() table.remove(nn.list { { "a", nn.relu() } }) end, "entry 1 is called a")
+  list = nn.list { first, { "a", second } }
+  check.equal(table.remove(list, 1), first)
+  check.equal(#list == 1 and list[1] == second, true)
+  check.equal(list:named_parameters()[1].name, "0.weight")
+  check.equal(table.remove(nn.list {}), nil)
+  list[2] = nil
+  check.equal(#list, 1)
 end)
 
 check("lists of layers", function()

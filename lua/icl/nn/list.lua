@@ -79,17 +79,15 @@ function List:length()
   return #self[NAMES]
 end
 
--- Takes the last entry out, as table.remove(list, i) does at its end, when it has moved the others. -> its name
+-- Takes the last entry out, as table.remove(list, i) does at its end, when it has moved the others; names are those of
+-- places and stay there. -> its name, or nil where there is none.
 local function drop_last(list, i)
   local names = list[NAMES]
-  local name, last = names[#names], #names
-  if i ~= last then
+  local name = names[i]
+  if name and i < #names then
     fail("nn.%s: entry %d cannot be nil; table.remove(list, %d) takes it out", list.class_name, i, i)
-  elseif name ~= tostring(last - 1) then
-    fail("nn.%s: entry %d is called %s, and entries with names are not taken out; make another list", list.class_name,
-      last, name)
   end
-  names[last] = nil
+  names[i] = nil
   return name
 end
 

@@ -115,7 +115,10 @@ end
 
 local function assign(module, key, value)
   local record = records[module]
-  if record.is_list and math.type(key) == "integer" then key, value = module:place(key, value) end
+  if record.is_list and math.type(key) == "integer" then
+    key, value = module:place(key, value)
+    if key == nil then return end  -- nil, where nothing is
+  end
   local before, registered = record.members[key], Module.is(value) or is_state(value)
   if Module.is(value) then check_parents(module, key, value) end
   if not registered then
@@ -208,7 +211,7 @@ end
 
 -- A class of modules: a table to put `init` (called by the constructor) and `forward` into; what it lacks is taken from
 -- the class `base`. Calling it makes an instance. at(members, i) is for lists: what m[i] is; they have the methods
--- place(i, value), which gives key and value that m[i] = value means, and length().
+-- place(i, value), which gives key and value that m[i] = value means, no key if it means nothing, and length().
 function Module.class(name, base, at)
   if type(name) ~= "string" then fail("nn.layer: the name is %s; it must be a text", arguments.described(name)) end
   if base ~= nil and not Module.is_class(base) then
