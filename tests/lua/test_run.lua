@@ -542,6 +542,9 @@ check("an evaluation gives layers back the modes that they had", function()
   end)
   note()
   check.equal(modes[#modes], "true false")
+  for _ in run:batches(loader(false)) do model:train() end
+  note()
+  check.equal(modes[#modes], "true false")
 end)
 
 check("the best figure is the largest, or the smallest of a loss, an error or by its mode", function()

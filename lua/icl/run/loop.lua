@@ -125,7 +125,7 @@ end
 -- of some may be others than the model's.
 local function set_mode(loop, model)
   if not model or model.training == loop.training then return end
-  if not loop.training then loop.modes = nn.keep_modes { model } end
+  if not loop.training and not loop.modes then loop.modes = nn.keep_modes { model } end
   model:train(loop.training)
 end
 
