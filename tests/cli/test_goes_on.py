@@ -416,6 +416,18 @@ def what_is_trained_goes_on():
 
 
 @test
+def an_early_end_that_fails_is_told():
+  with place() as here:
+    code = """local run = require "icl".run { epochs = 3, output = "a" }
+      for _ in run:epochs() do
+        run.memory.f = print
+        break
+      end"""
+    contains(failure(here.icl("-e", code)), "run.memory.f is a function")
+    equal(here.lines("a")[-1]["state"], "failed")
+
+
+@test
 def what_cannot_be_kept_is_told():
   with place() as here:
     here.write("thawing.lua", THAWING)

@@ -231,19 +231,26 @@ local function ending_of(failure)
   return { state = message:find "stopped by %u+$" and "stopped" or "failed", message = message }
 end
 
+-- The end of a loop over epochs that did not come to its end, or whose last epoch could not be ended.
+local function interrupt(run, failure)
+  run.goes_on = run.inside and true
+  if run.ending then return end
+  local ending = ending_of(failure)
+  processes.abort(ending.message)
+  run:close(ending)
+end
+
 local epochs_class = {
   __close = function(self, failure)
     local run = self.run
     local deferred <close> = self.deferred
     places.leave(run.inner_place)
     if not loop.was_left(failure) then
-      run.goes_on = run.inside and true
-      if not run.ending then
-        local ending = ending_of(failure)
-        processes.abort(ending.message)
-        run:close(ending)
-      end
+      interrupt(run, failure)
     elseif run.inside then
+      local watch <close> = setmetatable({}, { __close = function(_, problem)
+        if problem then interrupt(run, problem) end
+      end })
       end_epoch(run)
       finish(run)
     end
