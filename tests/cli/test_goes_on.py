@@ -395,7 +395,7 @@ local result = icl.fit {
   on_step = function(run) if run.step == tonumber(os.getenv "STEP") then error "as was asked for" end end,
   on_epoch = function(run) if run.epoch == 2 then model[2]:freeze(false) end end,
 }
-print(("%.9g %.9g"):format(result.test.loss, loss.temperature:item()))
+print(("%.9g %.9g %s"):format(result.test.loss, loss.temperature:item(), model[2].weight.trainable))
 """
 
 
@@ -413,6 +413,11 @@ def what_is_trained_goes_on():
       contains(output, "Goes on from")
       lacks(output, "Warning")
       equal(output.splitlines()[-1], whole, name)
+      lacks(read_bytes(here / name + "/weights.safetensors").decode("latin1"), '\\"frozen\\"')
+    failure(here.icl(*words, "--output", "other", "--save-every", "1step", STEP="9"), 1)
+    output = success(here.icl("thawing.lua", "--resume", "other", "--seed", "1", "--resume-anyway"))
+    contains(output, "goes on although it differs")
+    equal(output.split()[-1], "true")
 
 
 @test

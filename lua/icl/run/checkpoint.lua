@@ -259,11 +259,14 @@ local function load_kept(run, before, anyway)
   differ(run, before.path, differences, anyway)
 end
 
--- Freezes the parameters that were frozen, and no others.
-local function freeze_again(run, frozen)
-  local set = {}
-  for _, name in ipairs(frozen) do set[name] = true end
-  for _, parameter in ipairs(parameters_of(run.kept)) do parameter.state:freeze(set[parameter.name] == true) end
+-- Of the parameters that a checkpoint holds, freezes those that were frozen, and no others.
+local function freeze_again(run, before)
+  local held, frozen = {}, {}
+  for _, item in ipairs(before.tensors) do held[item.name] = true end
+  for _, name in ipairs(before.about.frozen) do frozen[name] = true end
+  for _, parameter in ipairs(parameters_of(run.kept)) do
+    if held[parameter.name] then parameter.state:freeze(frozen[parameter.name] == true) end
+  end
 end
 
 -- The name of a run as people count: "run 1" for run0.
@@ -285,7 +288,7 @@ function checkpoint.restore(run, before, anyway)
   end
   differ(run, before.path, differences, anyway)
   load_kept(run, before, anyway)
-  if before.about.frozen and not anyway then freeze_again(run, before.about.frozen) end
+  if before.about.frozen then freeze_again(run, before) end
   run.name = state.name
   run.epoch, run.step, run.seconds, run.memory = state.epoch, state.step, state.seconds, state.memory
   run.steps_per_epoch = state.steps_per_epoch

@@ -13,7 +13,7 @@ end
 -- The metadata of a checkpoint without what only a run needs.
 local function without_state(metadata)
   local about = core.json_decode(metadata.icl)
-  about.state, about.settings = nil, nil
+  about.state, about.settings, about.frozen = nil, nil, nil
   return { format = "pt", icl = json.encode(about), checksum = "crc32" }
 end
 
