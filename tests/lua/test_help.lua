@@ -98,6 +98,9 @@ check("a name is explained in full, and the best match comes first", function()
   check.equal(first == "t:backward" or first == "icl.grad", true)
   has(help.text "pytorch", "x:sum(2)", "icl.data.loader", "divided by n,", "momentum 0.9, nesterov = true")
   has(help.text(icl.nn.relu), "max(x, 0)")
+  for _, thing in ipairs { icl.metrics, icl.metrics.calibration_error } do
+    has(help.text(thing), "metrics.calibration_error { bins = 15 } -> a metric of a whole set")
+  end
   has(help.text(icl.nn.conv2d.forward), "icl.nn.conv2d:forward", "convolution; x (n, h, w, input)")
 end)
 

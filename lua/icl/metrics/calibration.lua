@@ -1,6 +1,4 @@
--- metrics/calibration.lua: metrics.calibration_error { bins = 15 } -> a metric of a whole set: the expected calibration
--- error (Guo et al. 2017, equation 3): images are put into bins by their largest probability, and its value is the mean
--- over them of how far the mean probability of their bin is from the share of it that is right.
+-- metrics/calibration.lua: the expected calibration error.
 local arguments = require "icl.internal.arguments"
 local accumulated = require "icl.metrics.accumulated"
 local core = require "icl.core"
@@ -36,10 +34,12 @@ function Calibration:read(sums)
   return images > 0 and gap / images or 0.0
 end
 
-return function(given, ...)
+local function new(given, ...)
   local what = "metrics.calibration_error"
   arguments.no_more(what, "a table of options", ...)
   local options = arguments.options(what, given, { bins = 15 })
   arguments.size(what .. ": bins", options.bins)
   return Calibration.new(options)
 end
+
+return { calibration_error = new }

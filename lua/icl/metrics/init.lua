@@ -16,7 +16,7 @@
 -- merge(self), if several processes can put together what each found; and named_states(self), as a module has, if a
 -- run that goes on in the middle of an epoch is to know what it took in before.
 local core = require "icl.core"
-local calibration_error = require "icl.metrics.calibration"
+local calibration = require "icl.metrics.calibration"
 local confusion = require "icl.metrics.confusion"
 local fail = require "icl.internal.fail"
 local loss = require "icl.loss"
@@ -116,7 +116,10 @@ metrics.recall = confusion.recall
 -- a class. average as for metrics.precision.
 metrics.f1 = confusion.f1
 
-metrics.calibration_error = calibration_error
+-- metrics.calibration_error { bins = 15 } -> a metric of a whole set: the expected calibration error (Guo et al. 2017,
+-- equation 3): images are put into bins by their largest probability, and its value is the mean over them of how far
+-- the mean probability of their bin is from the share of it that is right.
+metrics.calibration_error = calibration.calibration_error
 
 -- metrics.clones(given) -> what a loop takes in: of a table of metrics by name the functions, and clones of the others.
 function metrics.clones(given)
