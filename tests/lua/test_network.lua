@@ -283,6 +283,7 @@ check("data that does not fit a model is an error", function()
   check.raises(saving { mean = { 0.5 } }, "network.save: data: mean must be a list of 3 numbers, one for each channel")
   check.raises(saving { std = { 1, 1, 1, 1 } }, "network.save: data: std must be a list of 3 numbers")
   check.raises(saving { std = { 1, 1, 0 } }, "network.save: data: std is 1,1,0; it must be at least 1e%-06")
+  check.raises(saving { class_names = "abcde" }, "class_names: it takes a list of texts, not 'abcde'")
   check.raises(saving { class_names = { "a", "b" } },
     "network.save: data: class_names: there are 2 names, but 5 classes")
   check.raises(saving { class_names = { "a", "b", "c", "d", 5 } }, "class_names: name 5: it takes a text, not 5")

@@ -117,9 +117,8 @@ local function check_data(what, data, channels, classes)
     arguments.channels(what .. ": mean", data.mean, channels)
     arguments.channels(what .. ": std", data.std, channels, true)
   end
-  if data.class_names ~= nil and next(data.class_names) ~= nil then
-    arguments.class_names(what .. ": class_names", data.class_names, classes)
-  end
+  local names = arguments.typed(what .. ": class_names", data.class_names or {}, "table", "a list of texts")
+  if next(names) ~= nil then arguments.class_names(what .. ": class_names", names, classes) end
 end
 
 -- The tensors and the metadata of a file.
