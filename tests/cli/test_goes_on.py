@@ -433,6 +433,23 @@ def an_early_end_that_fails_is_told():
 
 
 @test
+def another_figure_that_is_to_decide_is_missed():
+  with place() as here:
+    here.write("judged.lua", """local icl = require "icl"
+      local opt = icl.options "judged" : include(icl.options.runtime) : parse(arg)
+      local run = icl.run { options = opt, epochs = tonumber(os.getenv "EPOCHS"), best = os.getenv "BEST" }
+      for _ in run:epochs() do
+        if os.getenv "SET" then run:report { [os.getenv "SET"] = { top1 = 0.5 } } end
+      end""")
+    success(here.icl("judged.lua", "--output", "a", EPOCHS="1", BEST="val.top1", SET="val"))
+    output = success(here.icl("judged.lua", "--resume", "a", EPOCHS="2", BEST="test.f1", SET="val"))
+    contains(output, "Warning: test.f1 was to decide which state is the best, and was in no report: the best by val.top1 "
+                     "counts")
+    output = success(here.icl("judged.lua", "--resume", "a", EPOCHS="3", BEST="test.f1", SET="test"))
+    contains(output, "Warning: test.f1 is to decide which state is the best, but the report has test.top1")
+
+
+@test
 def what_cannot_be_kept_is_told():
   with place() as here:
     here.write("thawing.lua", THAWING)

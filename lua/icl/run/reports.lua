@@ -58,10 +58,15 @@ local function deciding(self, record)
   end
 end
 
+-- Was the figure that is to decide ever there? What a run that goes on has as its best may be another one.
+local function is_known(self)
+  return self.best ~= nil and self.best.name == self.name
+end
+
 -- A warning, once, where a record has the set of the figure that decides, which was never there, without it.
 local function miss(self, run, record)
   local set = self.name:match "^[^.]+"
-  if self.missed or self.best or type(record[set]) ~= "table" then return end
+  if self.missed or is_known(self) or type(record[set]) ~= "table" then return end
   self.missed = true
   local names = {}
   for key in pairs(record[set]) do names[#names + 1] = set .. "." .. key end
@@ -72,8 +77,9 @@ end
 
 -- A warning, where a run ends and the figure that was to decide was never there.
 function Reports:finish(run)
-  if not self.name or self.best or self.missed then return end
-  run:warn(("%s was to decide which state is the best, and was in no report: the last state counts"):format(self.name))
+  if not self.name or is_known(self) or self.missed then return end
+  run:warn(("%s was to decide which state is the best, and was in no report: the %s counts"):format(self.name,
+    self.best and "best by " .. self.best.name or "last state"))
 end
 
 -- Notes whether a record is the best so far.
