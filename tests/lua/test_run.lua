@@ -550,7 +550,7 @@ end)
 check("the best figure is the largest, or the smallest of a loss, an error or by its mode", function()
   local function best_epoch(best, values)
     local run = icl.run { epochs = #values, best = best, quiet = true }
-    local set, field = (type(best) == "table" and best.figure or best):match "^(.*)%.(.*)$"
+    local set, field = (type(best) == "table" and best.figure or best):match "^(.-)%.(.*)$"
     for epoch in run:epochs() do run:report { [set] = { [field] = values[epoch] } } end
     check.equal(run.best.value, values[run.best.epoch])
     return run.best.epoch
@@ -558,7 +558,8 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
   for _, name in ipairs { "val.f1", "test.top5", "own.recall", "val.images" } do
     check.equal(best_epoch(name, { 0.2, 0.9, 0.5 }), 2)
   end
-  for _, name in ipairs { "val.loss", "val.my_loss2", "own.calibration_error", "val.perplexity", "val.fpr95" } do
+  for _, name in ipairs { "val.loss", "val.my_loss2", "own.calibration_error", "val.perplexity", "val.fpr95",
+                          "val.loss.own" } do
     check.equal(best_epoch(name, { 0.5, 0.9, 0.2 }), 3)
   end
   check.equal(best_epoch({ figure = "val.cost", mode = "min" }, { 3, 1, 2 }), 2)
@@ -569,6 +570,9 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
   reports[2].judged_by = icl.runs.figures.chosen("val.cost", "min")
   check.equal(icl.runs.figures.judging(reports), "val.cost")
   check.equal(icl.runs.figures.best(reports, "val.cost").epoch, 1)
+  reports[2].val["f1.macro"], reports[2].judged_by = 0.5, icl.runs.figures.chosen("val.f1.macro", "max")
+  check.equal(icl.runs.figures.judging(reports), "val.f1.macro")
+  check.equal(icl.runs.figures.title "val.f1.macro", "f1.macro, validation")
   local told
   local sink = { line = function(_, text) told = text end }
   for _ in icl.run({ best = "val.f1", quiet = true, sinks = { sink } }):epochs() do end

@@ -44,9 +44,10 @@ end
 
 -- ---- what is shown ----
 
--- The figure of a field such as loss, of the images by which a run is judged.
-local function own_figure(run, field)
-  return run.figure and run.figure:gsub("[^.]+$", field) or field
+-- The figure of a field such as loss, of the images that the figure `name` (nil: none) is of.
+local function beside(name, field)
+  local set = name and figures.split(name)
+  return set and set .. "." .. field or field
 end
 
 -- The series of a field: that of each run, or those of all sets of images where there is one run. `figure` says of
@@ -62,7 +63,7 @@ local function series_of(list, field, figure)
   end
   for number, run in ipairs(list) do
     if #list > 1 then
-      add(run.reports, figure and figure:gsub("[^.]+$", field) or own_figure(run, field), number)
+      add(run.reports, beside(figure or run.figure, field), number)
     else
       for i, set in ipairs(figures.sets(run.reports)) do
         add(run.reports, set .. "." .. field, i, figures.set_title(set))
@@ -74,9 +75,9 @@ end
 
 -- ", test" where several runs are judged by the same images, else "".
 local function set_text(list, figure)
-  local set = (figure or list[1].figure or ""):match "^(.*)%."
+  local set = figures.split(figure or list[1].figure or "")
   for _, run in ipairs(figure and {} or list) do
-    if (run.figure or ""):match "^(.*)%." ~= set then return "" end
+    if figures.split(run.figure or "") ~= set then return "" end
   end
   return #list > 1 and set and ", " .. figures.set_title(set) or ""
 end
@@ -88,8 +89,8 @@ local function charts_of(list, figure)
     judged = judged or run.figure
     epochs = math.max(epochs, run.epochs or 1)
   end
-  local charts = {}
-  for _, field in ipairs { (judged or "top1"):match "[^.]+$", "loss" } do
+  local charts, _, first = {}, figures.split(judged or "top1")
+  for _, field in ipairs { first, "loss" } do
     if not (charts[1] and charts[1].field == field) then
       local title = figures.field_title(field) .. (figures.is_share(field) and " in %" or "")
       charts[#charts + 1] = { field = field, title = title .. set_text(list, figure), epochs = epochs,

@@ -156,7 +156,7 @@ end
 -- statistics.summary), as people are shown them; final is of the test at the end, nil where there was none.
 function groups.measured(group, figure)
   figure = figure or group.figure
-  local result, field = { figure = figure }, figure and figure:match "([^.]+)$"
+  local result = { figure = figure }
   local function summary(value_of)
     local values = {}
     for _, run in ipairs(group.runs) do
@@ -168,6 +168,7 @@ function groups.measured(group, figure)
   if not figure then return result end
   result.best = summary(function(run) return (figures.best(run.reports, figure) or {}).value end)
   result.last = summary(function(run) return (figures.last(run.reports, figure) or {}).value end)
+  local _, field = figures.split(figure)
   local final_of = figures.reader("test." .. field)
   result.final = summary(function(run) return run.final and final_of(run.final) end)
   return result

@@ -12,8 +12,8 @@ Reports.__index = Reports
 local usual = { "val.top1", "test.top1", "val.loss", "test.loss" }
 
 local function figure(record, name)
-  local set, key = name:match "^([^.]+)%.(.+)$"
-  return record[set] and record[set][key]
+  local set, field = figures.split(name)
+  return record[set] and record[set][field]
 end
 
 -- reports.new(wanted, best, latest): wanted: the figure that decides, its name or { figure = name, mode = "min" or

@@ -13,10 +13,15 @@ local judged_by = { "top1", "loss" }
 
 local LARGEST = 1e150  -- what is larger has no finite square, and is no more a figure than what is not finite
 
+-- figures.split(name) -> set, field: of "val.f1.macro" val and f1.macro; of a figure of the report itself nil and name.
+function figures.split(name)
+  local set, field = name:match "^([^.]+)%.(.+)$"
+  return set, field or name
+end
+
 -- figures.reader(name) -> function(report) -> the figure of this name, a number, or nil.
 function figures.reader(name)
-  local set, field = name:match "^(.*)%.([^.]+)$"
-  field = field or name
+  local set, field = figures.split(name)
   return function(report)
     local from = report
     if set then from = report[set] end
@@ -59,7 +64,7 @@ end
 
 -- figures.title("test.top1") -> "Error, test".
 function figures.title(name)
-  local set, field = name:match "^(.*)%.([^.]+)$"
+  local set, field = figures.split(name)
   if not set then return figures.field_title(name) end
   return ("%s, %s"):format(figures.field_title(field), figures.set_title(set))
 end
@@ -72,7 +77,7 @@ local smaller = { "loss", "error", "nll", "perplexity", "penalty", "entropy", "d
 -- perplexity, penalty, entropy, divergence or distance in its name, or begins with mse, rmse, mae, ece, fpr or fnr;
 -- "max" for all others.
 function figures.mode(name)
-  local field = name:match "[^.]+$" or name
+  local _, field = figures.split(name)
   for _, pattern in ipairs(smaller) do
     if field:find(pattern) then return "min" end
   end
