@@ -358,14 +358,25 @@ def loaders_may_vary_from_epoch_to_epoch():
 
 
 @test
+def loaders_that_varied_may_vary_however_often_a_run_goes_on():
+  with place() as here:
+    here.write("varying.lua", VARYING)
+    whole = success(here.icl("varying.lua", "--output", "none", VARY="chosen"))
+    words = ("--output", "a", "--save-every", "1step")
+    for epoch, loop in ((3, 1), (3, 2), (4, 2)):
+      equal(here.icl("varying.lua", *words, VARY="chosen", EXIT=str(epoch), LOOP=str(loop)).returncode, 9)
+      words = ("--resume", "a", "--save-every", "1step")
+    equal(success(here.icl("varying.lua", *words, VARY="chosen")).splitlines()[-1], whole.splitlines()[-1])
+
+
+@test
 def loaders_that_did_not_vary_must_not():
   with place() as here:
     here.write("varying.lua", VARYING)
-    for loop, first in ((1, 1), (2, 1)):
-      name = f"fixed-{loop}"
-      equal(here.icl("varying.lua", "--output", name, "--save-every", "1step", EXIT="3", LOOP=str(loop)).returncode, 9)
-      ended = here.icl("varying.lua", "--resume", name, COUNT="12")
-      contains(failure(ended, 2), f"images of loop {first} was 8 and is 12")
+    for loop in ("1", "2"):
+      name = "fixed-" + loop
+      equal(here.icl("varying.lua", "--output", name, "--save-every", "1step", EXIT="3", LOOP=loop).returncode, 9)
+      contains(failure(here.icl("varying.lua", "--resume", name, COUNT="12"), 2), "images of loop 1 was 8 and is 12")
 
 
 # A training that thaws a layer behind epoch 2, with a loss that learns a temperature; it ends in step STEP. With OWN

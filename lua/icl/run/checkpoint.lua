@@ -302,6 +302,7 @@ function checkpoint.restore(run, before, anyway)
     run.loops[i] = record
   end
   run.expected, run.resumed_step, run.before = state.loaders, state.step, before
+  run.loaders = table.move(state.loaders, 1, #state.loaders, 1, {})  -- of those that no loop comes to before a save
   run.place = state.epoch > 0 and ("%s.epoch%d"):format(run.name, state.epoch) or run.name
 end
 
