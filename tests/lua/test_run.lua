@@ -584,6 +584,8 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
 end)
 
 check("what a run is told must have its form", function()
+  check.raises(function() icl.run { model = icl.nn.linear(1, 1), keep = { model = icl.nn.linear(1, 1) } } end,
+    "icl.run: keep.model is another one than model; give one of them another name")
   check.raises(function() icl.run { sinks = { function() end } } end, "sink 1: it takes a table of functions")
   check.raises(function() icl.run { sinks = { { epohc = print } } } end, "sink 1 has none of the functions")
   check.raises(function() icl.run { sinks = { { report = 3 } } } end, "sink 1: report: it takes a function, not 3")

@@ -65,6 +65,8 @@ local function kept_of(options)
   if kept.model == nil and model ~= nil then
     check_kept("model", model)
     kept.model = model
+  elseif model ~= nil and kept.model ~= model then
+    fail "icl.run: keep.model is another one than model; give one of them another name: keep = { teacher = ... }"
   end
   return kept
 end
