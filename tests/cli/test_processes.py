@@ -554,7 +554,8 @@ def a_loss_that_is_not_finite_stops_all():
 @on_the_cpu
 def parameters_that_drift_apart_are_noticed():
   with Place() as place:
-    recipe = place.write("drifting.lua", OWN.replace("optimizer:step(", "optimizer:step((1 + icl.distributed.rank()) * "))
+    own = OWN.replace("optimizer:step(", "optimizer:step((1 + icl.distributed.rank()) * ")
+    recipe = place.write("drifting.lua", own)
     ends = end_all(start_all(2, recipe, "--data", place.data, "--output", place / "run"))
     for code, output, errors in ends:
       equal(code, 1, output + errors)

@@ -10,7 +10,8 @@ import time
 from harness import (ICL, PATIENCE, ROOT, close, contains, environment, equal, failure, folder, lacks, read_bytes, run,
                      start, success, tensors, test, write_image_folder, write_mnist)
 
-# A loop of one's own with mixing, subdivision, Adam, a layer frozen at first and dropout. DIE names the step in whose body it dies.
+# A loop of one's own with mixing, subdivision, Adam, a layer frozen at first and dropout. DIE names the step in whose
+# body it dies.
 LOOP = """
 local icl = require "icl"
 local opt = icl.options "a loop of one's own"

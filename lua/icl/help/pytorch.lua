@@ -25,8 +25,8 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
                       label_smoothing=0.1                smoothing = 0.1
   a step              opt.zero_grad(); loss.backward();  icl.step(function() ... loss:backward()
                       opt.step()                         optimizer:step(0.1) end); gradients are used up by the step
-  accumulation        backward() in several passes       for _, part in ipairs(batch:chunks(4)) do in one pass; gradients
-                                                         add up in it, and end with it
+  accumulation        backward() in several passes       for _, part in ipairs(batch:chunks(4)) do in one pass;
+                                                         gradients add up in it, and end with it
   gradients           p.grad.clamp_(-1, 1)               w.grad = w.grad:clamp(-1, 1), behind backward()
                       clip_grad_norm_(params, 5)         icl.optim.sgd(model, { gradient_clip = 5 })
   learning rate       in the optimizer                   given to each step: optimizer:step(schedule(run.step))
