@@ -19,10 +19,12 @@ local function read(net, paths, report)
   return core.ops.concat(table.unpack(images)), readable
 end
 
--- The classes of one picture, the most probable first: list of { label = from 0, probability = }.
-local function ranked(probabilities, count)
-  local list = {}
-  for i, value in ipairs(probabilities) do list[i] = { label = i - 1, probability = value } end
+-- The classes of one picture, the most probable first: list of { label = from 0, probability =, class = its name }.
+local function ranked(net, probabilities, count)
+  local list, names = {}, net.class_names or {}
+  for i, value in ipairs(probabilities) do
+    list[i] = { label = i - 1, probability = value, class = names[i] or tostring(i - 1) }
+  end
   table.sort(list, function(a, b)
     if a.probability ~= b.probability then return a.probability > b.probability end
     return a.label < b.label
@@ -45,13 +47,8 @@ local function classify(net, paths, options)
     local images, readable = read(net, some, options.failed)
     local probabilities = images and net(images):softmax():totable() or {}
     for i, path in ipairs(readable) do
-      local is_sound = are_numbers(probabilities[i])
-      local list = is_sound and ranked(probabilities[i], options.top) or {}
-      for _, entry in ipairs(list) do
-        entry.class = net.class_names and net.class_names[entry.label + 1] or tostring(entry.label)
-      end
-      if is_sound then
-        options.each(path, list)
+      if are_numbers(probabilities[i]) then
+        options.each(path, ranked(net, probabilities[i], options.top))
       else
         options.failed(path, path .. ": what the network computes for it is not finite")
       end
