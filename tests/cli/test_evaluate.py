@@ -228,8 +228,9 @@ def the_parts_of_a_training_are_its_own():
                            "--no-use-test-as-val", "--val-ratio", "0.25", "--output", where / "run"))
       sizes = re.search(r"([\d,]+) training, ([\d,]+) validation, ([\d,]+) test", output).groups()
       for part, size in zip(("train", "val", "test"), sizes):
-        got = json.loads(success(run("evaluate", where / "run", "--split", part, "--json")))
-        equal((part, got["count"]), (part, int(size)))
+        for more in ((), ("--data", where.path + "/./data/")):
+          got = json.loads(success(run("evaluate", where / "run", "--split", part, "--json", *more)))
+          equal((part, got["count"]), (part, int(size)))
       loss = float(re.search(r"Val loss (\S+)", output).group(1))
       got = json.loads(success(run("evaluate", where / "run", "--split", "val", "--json")))
       assert abs(got["loss"] - loss) < 1e-3 * loss, (name, got["loss"], output)
