@@ -75,11 +75,17 @@ static int list_folder(lua_State *L) {
 
 /* ---- files ---- */
 
+/* What is at a path, which may begin with ~/. */
+static bool look(const char *path, struct stat *about) {
+  char expanded[ICL__PATH];
+  return icl__path_expand(&path, expanded) == ICL_OK && stat(path, about) == 0;
+}
+
 /* file_kind(path) -> "file", "folder" or "other", a named pipe or a device, where opening may wait without end; nil
  * where nothing is */
 static int file_kind(lua_State *L) {
   struct stat about;
-  if (stat(luaL_checkstring(L, 1), &about) != 0)
+  if (!look(luaL_checkstring(L, 1), &about))
     lua_pushnil(L);
   else
     lua_pushstring(L, S_ISREG(about.st_mode) ? "file" : S_ISDIR(about.st_mode) ? "folder" : "other");
@@ -89,7 +95,7 @@ static int file_kind(lua_State *L) {
 /* file_same(path, other) -> are both there, and one file? */
 static int file_same(lua_State *L) {
   struct stat first, second;
-  bool there = stat(luaL_checkstring(L, 1), &first) == 0 && stat(luaL_checkstring(L, 2), &second) == 0;
+  bool there = look(luaL_checkstring(L, 1), &first) && look(luaL_checkstring(L, 2), &second);
   lua_pushboolean(L, there && first.st_dev == second.st_dev && first.st_ino == second.st_ino);
   return 1;
 }

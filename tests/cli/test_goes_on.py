@@ -489,8 +489,9 @@ def the_model_is_kept_under_its_name():
       lacks(output, "weights.safetensors")
       assert os.path.exists(here / how + "/weights.safetensors")
       contains(success(here.icl("kept.lua", "--resume", how, HOW=how)), "Goes on from")
-    code = "print(#require 'icl'.nn.linear(1, 1):load('1/').missing)"
-    equal(success(here.icl("-e", code)), "0\n")
+    for path in ("1/", "~/1"):
+      code = f"print(#require 'icl'.nn.linear(1, 1):load('{path}').missing)"
+      equal(success(here.icl("-e", code, HOME=here.path)), "0\n")
     contains(success(here.icl("kept.lua", "--output", "4", HOW="4")), "Note: there will be no weights.safetensors")
     assert not os.path.exists(here / "4/weights.safetensors")
 
