@@ -82,21 +82,28 @@ end
 
 -- ---- states ----
 
+-- processes.differing(states) -> by the places of those states that are not the same in all processes, to the bit, the
+-- rank of one where it is not as in the main one.
+function processes.differing(states)
+  local digests, ranks = {}, {}
+  for i, state in ipairs(states) do digests[i] = ("<I4"):pack(core.tensor_checksum(state:read())) end
+  local all = processes.gather(table.concat(digests))
+  for rank = 1, #all - 1 do
+    for i = 1, #states do
+      local first, last = 4 * i - 3, 4 * i
+      if all[rank + 1]:sub(first, last) ~= all[1]:sub(first, last) then ranks[i] = ranks[i] or rank end
+    end
+  end
+  return ranks
+end
+
 -- processes.spread(states): states get the values that they have in the main process; nothing is sent where they are
 -- the same in all.
 function processes.spread(states)
   if not processes.are_several() or #states == 0 then return end
-  local bytes, digests = {}, {}
+  local differing = processes.differing(states)
   for i, state in ipairs(states) do
-    bytes[i] = state:read():bytes()
-    digests[i] = ("<I4"):pack(core.hash32(bytes[i]))
-  end
-  local all, differs = processes.gather(table.concat(digests)), {}
-  for i = 1, #states do
-    for _, text in ipairs(all) do
-      differs[i] = differs[i] or text:sub(4 * i - 3, 4 * i) ~= all[1]:sub(4 * i - 3, 4 * i)
-    end
-    if differs[i] then states[i]:set(processes.broadcast(bytes[i])) end
+    if differing[i] then state:set(processes.broadcast(state:read():bytes())) end
   end
 end
 

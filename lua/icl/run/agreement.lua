@@ -54,19 +54,14 @@ end
 -- the bit, as they are where all make the same updates: not where a rate, an option or what is trained differs.
 function agreement.check_parameters(run)
   if not processes.are_several() or processes.is_fast() then return end
-  local names, digests = {}, {}
-  for _, parameter in ipairs(parameters_of(run.kept)) do
-    names[#names + 1] = parameter.name
-    digests[#names] = ("<I4"):pack(core.tensor_checksum(parameter.state:read()))
-  end
-  local all = processes.gather(table.concat(digests))
-  for rank = 1, #all - 1 do
-    for i, name in ipairs(names) do
-      if all[rank + 1]:sub(4 * i - 3, 4 * i) ~= all[1]:sub(4 * i - 3, 4 * i) then
-        fail("icl.run: %s differs between process 0 and process %d behind epoch %d: they were updated in different "
-          .. "ways: with another learning rate, another option of the optimizer, other frozen layers, or kernels of "
-          .. "another processor, which ICL_ISA chooses", name, rank, run.epoch)
-      end
+  local parameters, states = parameters_of(run.kept), {}
+  for i, parameter in ipairs(parameters) do states[i] = parameter.state end
+  local ranks = processes.differing(states)
+  for i, parameter in ipairs(parameters) do
+    if ranks[i] then
+      fail("icl.run: %s differs between process 0 and process %d behind epoch %d: they were updated in different "
+        .. "ways: with another learning rate, another option of the optimizer, other frozen layers, or kernels of "
+        .. "another processor, which ICL_ISA chooses", parameter.name, ranks[i], run.epoch)
     end
   end
 end
