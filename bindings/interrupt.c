@@ -28,8 +28,6 @@ static volatile struct timespec came; /* when `pending` or `noted` did */
 static int raised;                    /* times since the signal */
 
 enum { PATIENCE_MS = 1000 }; /* between two signals of which the second kills */
-/* Between two that are one wish: timeout(1) sends to the process, and then to its group. */
-enum { TWICE_MS = 200 };
 enum { EVERY_EVENT = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, GRACE = 100000 };
 enum { WATCH = 10000 }; /* instructions of a coroutine between two looks for a signal */
 
@@ -122,7 +120,7 @@ static bool note(int signal_number, const struct timespec *now) {
     atomic_compare_exchange_strong(&noted, &none, signal_number);
     return true;
   }
-  if (leaves(before) && has_passed(now, TWICE_MS))
+  if (leaves(before) && has_passed(now, ICL__TWICE_MS))
     return false;
   if (!leaves(before))
     set_time(now);

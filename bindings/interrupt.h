@@ -4,6 +4,9 @@
 
 #include "binding.h"
 
+/* Between two signals that are one wish: timeout(1) sends to the process, and then to its group. */
+enum { ICL__TWICE_MS = 200 };
+
 /* INT and TERM end what is running with an error that pcall cannot swallow; a second one after a while kills the
  * process. */
 void icl__lua_catch_signals(lua_State *L);

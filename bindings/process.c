@@ -4,6 +4,7 @@
 #include "process.h"
 
 #include "error.h"
+#include "interrupt.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -71,7 +72,6 @@ static int start(char **words, char **variables, const sigset_t *mask, bool apar
  * has it, or -1. Those from a terminal come to both, unless `asked` is there: then the first INT or TERM is handed on
  * as USR2, and noted in it. */
 static int wait_for(pid_t process, const sigset_t *signals, int *asked) {
-  const double TWICE = 0.2; /* seconds between two that are one wish, as timeout(1) has it */
   double since = 0;
   for (;;) {
     int status;
@@ -84,7 +84,7 @@ static int wait_for(pid_t process, const sigset_t *signals, int *asked) {
     int number = sigwaitinfo(signals, &info);
     bool is_for_it = number > 0 && (asked || info.si_code <= 0) && number != SIGCHLD;
     bool ends = is_for_it && asked && (number == SIGTERM || number == SIGINT);
-    if (ends && *asked && icl__seconds() - since < TWICE)
+    if (ends && *asked && 1000 * (icl__seconds() - since) < ICL__TWICE_MS)
       continue;
     if (ends && !*asked) {
       *asked = number;
