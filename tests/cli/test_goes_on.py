@@ -454,8 +454,8 @@ def another_figure_that_is_to_decide_is_missed():
       end""")
     success(here.icl("judged.lua", "--output", "a", EPOCHS="1", BEST="val.top1", SET="val"))
     output = success(here.icl("judged.lua", "--resume", "a", EPOCHS="2", BEST="test.f1", SET="val"))
-    contains(output, "Warning: test.f1 was to decide which state is the best, and was in no report: the best by val.top1 "
-                     "counts")
+    contains(output, "Warning: test.f1 was to decide which state is the best, and was in no report: the best by "
+                     "val.top1 counts")
     output = success(here.icl("judged.lua", "--resume", "a", EPOCHS="3", BEST="test.f1", SET="test"))
     contains(output, "Warning: test.f1 is to decide which state is the best, but the report has test.top1")
 

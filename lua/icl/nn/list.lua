@@ -91,8 +91,8 @@ local function drop_last(list, i)
   return name
 end
 
--- What list[i] = value means: the key, and the value as a module. The place behind the last one appends; nil there takes
--- the last one out.
+-- What list[i] = value means: the key, and the value as a module. The place behind the last one appends; nil in the
+-- place of the last one takes it out.
 function List:place(i, value)
   local names = self[NAMES]
   i = from_1(i, #names)
