@@ -93,6 +93,19 @@ static bool is_there(const icl__pnode *root, const icl__pnode *v) {
 
 /* ---- in place ---- */
 
+/* Does v read storage that it would write in the place of its input u, but for the same elements? Parts of a gradient
+ * may overlap, and a column may be repeated along the concatenation that it is part of. */
+static bool reads_askew(const icl__pnode *v, const icl__pnode *u) {
+  for (int i = 0; i < v->inputs; i++) {
+    const icl__pnode *w = v->in[i];
+    bool apart = icl__plan_root(w) != icl__plan_root(u) || w->column >= u->column + columns(u) ||
+                 u->column >= w->column + columns(w);
+    if (!apart && (w->column != u->column || !icl__plan_same_shape(w, u)))
+      return true;
+  }
+  return false;
+}
+
 /* May v take over the storage of its input u, which dies with this use? Only if every byte of it is read image by image
  * by all its users of this phase: an op that reads it whole may still be at work on another thread, or on the next
  * chunk, when v writes the images of this one. */
@@ -100,7 +113,7 @@ static bool may_take_over(const icl__pnode *v, icl__pnode *u) {
   const icl__pnode *root = icl__plan_root(u);
   if (!is_there(root, v) || !is_scratch_or_kept(u) || !icl__plan_same_shape(u, v) || u->stored != v->stored)
     return false;
-  if (v->rigid && icl__plan_pitch(u) != columns(v))
+  if ((v->rigid && icl__plan_pitch(u) != columns(v)) || reads_askew(v, u))
     return false;
   return root->last == 2 * v->phase && root->last_place == v->place && root->whole < v->phase;
 }

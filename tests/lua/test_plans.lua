@@ -66,6 +66,20 @@ check("a value that is read whole is not written over", function()
   end)
 end)
 
+check("storage that overlaps what is still to be read is not written over", function()
+  local s, w, v = icl.random.normal { 4, 8 }, icl.random.normal { 8, 1200 }, icl.random.normal { 8, 1 }
+  both_ways(function()  -- a column of a concatenation, repeated along it
+    local h = s:softmax()
+    local column = h:matmul(v)
+    return (icl.concat({ column, h:matmul(w) }, 2) * column):mean(2)
+  end)
+  both_ways(function()  -- parts of one gradient, two columns apart
+    local x = s:matmul(w:requires_grad())
+    local y = icl.ops.pad(x, { low = { 0, 2 }, high = { 0, 0 } }) + icl.ops.pad(x, { low = { 0, 0 }, high = { 0, 2 } })
+    return icl.grad(y:log_softmax():narrow(2, 700, 1):sum(), { w })[1]
+  end)
+end)
+
 check("a phase that loses all its ops vanishes", function()
   local x, y = icl.random.normal { 2, 4, 4, 3 }, icl.random.normal { 2, 2, 2, 3 }
   local w = icl.state(icl.random.normal { 3, 3, 3, 2 }, { trainable = true })
