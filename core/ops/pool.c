@@ -9,6 +9,8 @@ static icl_status expect_image(const icl__node *node, int i, const char *name) {
 /* How many windows an image of `size` has. A window always holds a pixel that is not padding. */
 static icl_status count_windows(const icl__node *node, const int32_t size[2], int32_t windows[2]) {
   const int32_t *kernel = &node->attr.i[POOL_KERNEL_H], *padding = &node->attr.i[POOL_PADDING_H];
+  if (!size[0] || !size[1])
+    return icl__shape_error(node, "images of %d x %d pixels have none to pool", (int)size[0], (int)size[1]);
   ICL__TRY(icl__expect_window(node, size, kernel, &node->attr.i[POOL_STRIDE_H], padding, windows));
   for (int axis = 0; axis < 2; axis++)
     if (2 * (int64_t)padding[axis] > kernel[axis])

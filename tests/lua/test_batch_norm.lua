@@ -149,4 +149,15 @@ check("a gradient that cancels", function()
   check.near(math.sqrt(own / plain), 0, 1)
 end)
 
+check("images without channels have sums and results without any", function()
+  local x = icl.zeros { 3, 2, 2, 0 }
+  local sum, sums, y = icl.step(function()
+    local twice = icl.ops.add_n(x, x)
+    return twice, icl.ops.bn_sums(twice), icl.ops.scale_shift(x, icl.zeros { 5, 0 })
+  end)
+  check.equal(table.concat(sum:shape(), " "), "3 2 2 0")
+  check.equal(table.concat(sums:shape(), " "), "3 0")
+  check.equal(table.concat(y:shape(), " "), "3 2 2 0")
+end)
+
 check.close()

@@ -260,6 +260,7 @@ TEST(pooling) {
        {"max_pool2d", "f32 2 7 8 3", "kernel=2 stride=2 padding=2", "!padding (2, 2) must be at most half"},
        {"max_pool2d", "f32 2 32 32 3", "kernel=17 stride=1", "!a window of 17 x 17 has more than 256 pixels"},
        {"max_pool2d", "f32 2 7 8 3", "kernel=9 stride=1", "!the kernel is 9 x 9, larger than an image of 7 x 8"},
+       {"max_pool2d", "f32 2 0 8 3", "kernel=2 padding=1", "!images of 0 x 8 pixels have none to pool"},
        {"max_pool2d_positions", "bf16 2 7 8 3", "kernel=2 stride=2", "u8 (2, 3, 4, 3)"},
        {"max_pool2d_grad", "bf16 2 3 4 3; u8 2 3 4 3", "kernel=2 stride=2 size=7,8", "bf16 (2, 7, 8, 3)"},
        {"max_pool2d_grad", "f32 2 3 4 3; u8 2 3 4 3", "kernel=2 stride=2 size=8", "!an image of 8 x 8 has 4 x 4 windows"},

@@ -33,10 +33,11 @@ static inline int64_t rows_of_line(int64_t channels) {
 /* Lanes that a line of any number of rows may have: the size of a row of coefficients or sums in scratch memory. */
 static inline int64_t most_lanes(int64_t channels) { return whole_registers(rows_of_line(channels) * channels); }
 
-/* Lines of a block, whose registers are taken one after the other for all lines, so that what is read stays near. */
+/* Lines of a block, whose registers are taken one after the other for all lines, so that what is read stays near. Those
+ * of images without channels have no elements. */
 static inline int64_t lines_of_block(int64_t length) {
   enum { BLOCK = 4096 };
-  return length < BLOCK ? BLOCK / length : 1;
+  return length > 0 && length < BLOCK ? BLOCK / length : 1;
 }
 
 /* A value for each channel, again for every row of a line, and zeros up to whole registers. */

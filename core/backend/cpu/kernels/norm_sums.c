@@ -326,13 +326,12 @@ bool ISA_NAME(icl__can_add_bn_sums)(const icl__call *add, const icl__call *sums)
 }
 
 void ISA_NAME(icl__add_bn_sums)(const icl__call *add, const icl__call *sums) {
-  enum { PIECE = 4096 };
   const icl__view *y = &add->out;
   int64_t bytes = (int64_t)icl_dtype_bytes(y->dtype), all = icl__view_rows(y);
   reduction r = {.add = add_deviations, .most = LINES_OF_SQUARES};
   begin_sums(&r, sums, true, add->inputs, add->in);
-  int64_t length = r.rows * r.channels, lines = PIECE / length, whole = rows_of_units(length, STRETCH_STEP);
-  lines = lines > whole ? lines - lines % whole : lines ? lines : 1;
+  int64_t length = r.rows * r.channels, lines = lines_of_block(length), whole = rows_of_units(length, STRETCH_STEP);
+  lines = lines > whole ? lines - lines % whole : lines;
   int64_t rows = lines * r.rows;
   stretch t = {.inputs = add->inputs, .period = 1, .halves = y->dtype == ICL_BF16 ? ~0u : 0};
   for (int k = 0; k < t.inputs; k++)
