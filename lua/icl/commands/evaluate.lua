@@ -26,7 +26,7 @@ local function options_of(words)
     : value("data", nil, "their folder (default: of the run; else the standard folders are searched)",
         { type = "path" })
     : choice("split", "test", { "test", "val", "train" },
-        "which part of them; of image folders test is DIR/val, or with --split test DIR/test where that is there")
+        "which part of them; of image folders test is DIR/val, but where --split test is typed, DIR/test if it is there")
     : value("batch_size", 256, "images at a time", { min = 1 })
     : choice("tta", "none", views.choices, views.help)
     : value("eval_resize", nil, "the shorter side before the middle is cut out; 0: as it is (default: as trained)",

@@ -15,7 +15,7 @@ end
 -- An error where there is no folder for a file.
 local function check_folder(name, path)
   local folder = path:match "^(.*)/[^/]*$" or "."
-  if not core.list_folder(folder == "" and "/" or folder) then
+  if core.file_kind(folder == "" and "/" or folder) ~= "folder" then
     fail("{" .. name .. "} %s: there is no folder %s", core.printable(path), core.printable(folder))
   end
 end

@@ -87,6 +87,7 @@ local function check_others(options)
     sinks.check(("icl.run: sink %d"):format(i), sink)
   end
   arguments.typed("icl.run: options", options.options or {}, "table", "the options of a command line")
+  reports.decides(options.best)
   for i, loader in ipairs(arguments.typed("icl.run: loaders", options.loaders or {}, "table", "a list of loaders")) do
     if not is_loader(loader) then
       fail("icl.run: loaders: %d is %s; it must be a loader", i, arguments.described(loader))

@@ -16,10 +16,9 @@ local function figure(record, name)
   return record[set] and record[set][field]
 end
 
--- reports.new(wanted, best, latest): wanted: the figure that decides, its name or { figure = name, mode = "min" or
--- "max" }, or nil; best: what was reached before, and latest: the last record, or nil. The field `latest` has the
--- figures of all records of its epoch.
-local function new(wanted, best, latest)
+-- reports.decides(wanted) -> name and mode, "min" or "max", of the figure that decides: wanted is its name or { figure
+-- = name, mode = }; nil where it is nil.
+local function decides(wanted)
   local name, mode = wanted, nil
   if type(wanted) == "table" then
     local given = arguments.options("icl.run: best", wanted, {}, { "figure", "mode" })
@@ -28,7 +27,13 @@ local function new(wanted, best, latest)
   if wanted ~= nil and not (type(name) == "string" and name:find "^[^.]+%..+$") then
     fail("icl.run: best is %s; it is a figure of reports, such as test.top1", arguments.described(name))
   end
-  mode = mode or name and figures.mode(name)
+  return name, mode or name and figures.mode(name)
+end
+
+-- reports.new(wanted, best, latest): wanted: as for reports.decides; best: what was reached before, and latest: the last
+-- record, or nil. The field `latest` has the figures of all records of its epoch.
+local function new(wanted, best, latest)
+  local name, mode = decides(wanted)
   return setmetatable({ name = name, mode = mode, best = best, latest = latest }, Reports)
 end
 
@@ -159,4 +164,4 @@ local function line(record, seconds)
   return table.concat(parts, " ")
 end
 
-return { new = new, line = line }
+return { new = new, decides = decides, line = line }
