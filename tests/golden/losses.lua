@@ -5,15 +5,16 @@ local icl = require "icl"
 
 local LOSS, GRADIENT, ACCURACY, CLIPPED = 1e-6, 1e-6, 1e-6, 1e-6
 
--- The target of a case: labels, or several label vectors with weights.
-local function target_of(suite, stored, flags)
-  if flags.use_ricap then
+-- The target of a case: labels, or several label vectors with weights; and the share of it that is spread over all
+-- classes. As published, mixup goes before RICAP, RICAP before CutMix, and each of them before label smoothing.
+local function target_of(suite, stored, flags, options)
+  if flags.use_ricap and not flags.use_mixup then
     return { labels = { stored.targets1, stored.targets2, stored.targets3, stored.targets4 },
-             weights = suite.ricap_weights }
+             weights = suite.ricap_weights }, 0
   elseif flags.use_mixup or flags.use_cutmix then
-    return { labels = { stored.targets1, stored.targets2 }, weights = { suite.lam, 1 - suite.lam } }
+    return { labels = { stored.targets1, stored.targets2 }, weights = { suite.lam, 1 - suite.lam } }, 0
   end
-  return stored.targets
+  return stored.targets, flags.use_label_smoothing and (options.label_smoothing__epsilon or 0.1) or 0
 end
 
 local function check_gradient(name, stored, state)
@@ -24,10 +25,9 @@ end
 local function check(suite, stored, id)
   local case, flags = suite.cases[id], {}
   for _, flag in ipairs(case.flags) do flags[flag] = true end
-  local target = target_of(suite, stored, flags)
+  local target, smoothing = target_of(suite, stored, flags, case.options)
   local views = { icl.state(stored.logits, { trainable = true }), icl.state(stored.logits2, { trainable = true }) }
   local logits = flags.use_dual_cutout and { views[1] * 1, views[2] * 1 } or views[1] * 1
-  local smoothing = flags.use_label_smoothing and (case.options.label_smoothing__epsilon or 0.1) or 0
   local loss
   if flags.use_dual_cutout then
     loss = icl.loss.dual_cutout(logits, target, case.options.cutout__dual_cutout_alpha or 0.1, smoothing)

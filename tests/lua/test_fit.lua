@@ -237,6 +237,22 @@ check("an optimizer, a schedule and a loss of one's own", function()
     "icl.fit: what loss gives is 5; it must be a tensor")
 end)
 
+check("parts of a batch draw what the whole would, and as published each draws anew", function()
+  for _, as_published in ipairs { false, true } do
+    local model, drawn = small_model(), {}
+    local forward = icl.nn.layer "drawing"
+    function forward:init(inner) self.inner = inner end
+    function forward:forward(x)
+      drawn[#drawn + 1] = icl.random.number()
+      return self.inner(x)
+    end
+    fit({ subdivision = 2, as_published = as_published }, { model = forward(model) })
+    local last = #drawn
+    check.equal(drawn[last - 1] ~= drawn[last], as_published)
+    check.equal(drawn[last - 2] ~= drawn[last], true)
+  end
+end)
+
 check("a training ends early where the last epoch is set", function()
   for _, name in ipairs { "on_epoch", "on_step" } do
     local last

@@ -32,13 +32,13 @@ local function predict(model, images)
 end
 
 -- Leaves the gradients of a batch for the optimizer; -> loss, accuracies and metrics as a table for run:log. Each part
--- draws what the whole batch would.
+-- draws what the whole batch would, but as published draws of its own.
 local function learn(self, batch, is_first)
   local o, sums, drawn = self.options, {}, places.counted()
   for _, chunk in ipairs(batch:chunks(o.subdivision, o.as_published)) do
     local share = chunk:size() / batch:size()
     local computed <close> = o.subdivision > 1 and part.enter(chunk:part()) or nil
-    places.recount(drawn)
+    if not o.as_published then places.recount(drawn) end  -- where it was published, each part draws anew
     check_stored(type(chunk.image) == "table" and chunk.image[1] or chunk.image, o.precision)
     local logits = predict(self.model, chunk.image)
     local loss = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
