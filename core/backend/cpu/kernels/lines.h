@@ -43,6 +43,8 @@ static inline int64_t lines_of_block(int64_t length) {
 /* A value for each channel, again for every row of a line, and zeros up to whole registers. */
 static inline void spread(const void *from, int64_t channels, int64_t rows, float *to) {
   int64_t count = rows * channels;
+  if (!count)
+    return;
   for (int64_t i = 0; i < rows; i++)
     memcpy(to + i * channels, from, (size_t)channels * sizeof *to);
   memset(to + count, 0, (size_t)(whole_registers(count) - count) * sizeof *to);
