@@ -359,6 +359,7 @@ icl_status icl_state_set_gradient(icl_state *state, icl_tensor *value) {
   if (status == ICL_OK) {
     icl_state_clear_gradient(state);
     icl__state_touch(state);
+    engine->used_gradients = false; /* whoever read what it replaces may have made it from that */
     state->given = v;
     state->sum = icl_tensor_retain(v);
   } else {

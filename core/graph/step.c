@@ -26,7 +26,7 @@ bool icl_step_wastes_gradients(const icl_engine *engine) {
   if (engine->used_gradients)
     return false;
   for (const icl_state *state = engine->touched; state; state = state->next)
-    if (state->gradients)
+    if (state->gradients || state->given)
       return true;
   return false;
 }

@@ -26,11 +26,12 @@ end
 function Ema:update()
   if self.applied then fail "icl.ema: update: the model has the averages now; call it outside of ema:apply" end
   local count = self.count:read()
-  local weight = weight_of(self, count)
+  local weight, is_first = weight_of(self, count), self.equal and count:eq(0)
   for _, entry in ipairs(self.entries) do
     local value, average = entry.state:read(), entry.average:read()
     if dtypes.floats[entry.state:dtype()] then
       average = average + (value - average) * weight(entry.state:dtype())
+      if is_first then average = core.ops.where(is_first, value, average) end  -- to the last bit, and after NaN
     else
       average = value
     end

@@ -21,7 +21,7 @@ local function loader(set, size, stages)
   return icl.data.loader(set, { training = true, batch_size = size, drop_last = true, chain = augment.chain(stages) })
 end
 
-local size = math.min(opt.batch_size, some.count)
+local size = math.min(opt.batch_size, some.count // icl.distributed.size())
 local labelled = loader(some, size, weak)
 local unlabelled, changed = loader(train, size * opt.ratio, weak), loader(train, size * opt.ratio, strong)
 local test_loader = icl.data.loader(test, { options = opt })

@@ -432,6 +432,26 @@ def what_is_trained_goes_on():
 
 
 @test
+def a_last_epoch_that_was_set_goes_on():
+  with place() as here:
+    here.write("early.lua", """local icl = require "icl"
+      local opt = icl.options "early" : value("epochs", 5, "passes", { may_change = true })
+        : include(icl.options.runtime) : parse(arg)
+      local run = icl.run { options = opt }
+      for epoch in run:epochs() do
+        print("epoch", epoch)
+        if epoch == 1 then run.last_epoch = 3 end
+        if epoch == 2 and os.getenv "EXIT" then os.exit(9) end
+      end""")
+    equal(here.icl("early.lua", "--output", "a", "--save-every", "1epochs", EXIT="1").returncode, 9)
+    output = success(here.icl("early.lua", "--resume", "a"))
+    contains(output, "epoch\t2", "epoch\t3")
+    lacks(output, "epoch\t1", "epoch\t4")
+    lacks(success(here.icl("early.lua", "--resume", "a")), "epoch\t")
+    contains(success(here.icl("early.lua", "--resume", "a", "--epochs", "6")), "epoch\t4", "epoch\t6")
+
+
+@test
 def an_early_end_that_fails_is_told():
   with place() as here:
     code = """local run = require "icl".run { epochs = 3, output = "a" }

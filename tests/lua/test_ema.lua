@@ -70,8 +70,18 @@ check("with warm-up the decay begins small", function()
   check_averages({ warmup = true }, function(t) return (1 + t) / (10 + t) end)
 end)
 
-check("equal averages are means of what was taken in", function()
+check("equal averages are means of what was taken in, and of nothing before it", function()
   check_averages({ equal = true }, function(t) return t / (1 + t) end)
+  for _, dtype in ipairs { "f32", "bf16", "f64" } do
+    for _, before in ipairs { 1, 1e8, 1 / 0 } do
+      local model = nn.linear(1, 1, { bias = false }):to(dtype)
+      model.weight:set(before)
+      local average = icl.ema(model, { equal = true })
+      model.weight:set(0.001)
+      average:update()
+      check.equal(average:apply(function() return model.weight:item() end), model.weight:item())
+    end
+  end
 end)
 
 check("updates in steps share one plan, and may be made outside of steps", function()

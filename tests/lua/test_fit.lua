@@ -281,6 +281,11 @@ check("gradients are changed before an update", function()
   check.raises(function() fit({}, { on_gradients = 3 }) end, "on_gradients is 3; it must be a function")
 end)
 
+check("an optimizer that takes a function returns what that gives", function()
+  local own = { takes_function = true, step = function(_, _, f) f() end }
+  check.raises(function() fit({}, { optimizer = own }) end, "step%(rate, f%) gave nil; with takes_function it must")
+end)
+
 check("sets are tables", function()
   for _, name in ipairs { "train", "val", "test" } do
     check.raises(function() fit({}, { [name] = 5 }) end, "icl.fit: " .. name .. ": it takes a set of images, not 5")

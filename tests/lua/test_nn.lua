@@ -186,6 +186,10 @@ check("table.remove and table.insert know lists", function()
   table.insert(list, 1, third)
   check.equal(list[1] == third and list[2] == second and #list == 2, true)
   check.raises(function() list[1] = nil end, "nn.list: entry 1 cannot be nil; table.remove%(list, 1%) takes it out")
+  list = nn.list { { "1", first } }
+  check.raises(function() list[2] = second end, "entry 2 cannot be called 1; there is such a field already")
+  check.raises(function() list["1"] = nil end, "nn.list: entry 1 cannot be nil; table.remove%(list, i%) takes out")
+  check.equal(#list == 1 and list[1] == first, true)
   list = nn.list { first, { "a", second } }
   check.equal(table.remove(list, 1), first)
   check.equal(#list == 1 and list[1] == second, true)

@@ -583,6 +583,31 @@ check("the best figure is the largest, or the smallest of a loss, an error or by
   check.raises(function() icl.run { best = "f1" } end, "icl.run: best is 'f1'; it is a figure of reports")
 end)
 
+check("the last epoch that is set is an integer", function()
+  for _, value in ipairs { "3", 2.5, -1, 1 / 0 } do
+    local run = icl.run { epochs = 3, quiet = true }
+    check.raises(function()
+      for _ in run:epochs() do run.last_epoch = value end
+    end, "run.last_epoch is .*; it must be an integer")
+  end
+end)
+
+check("a gradient that is put in place of another and is not used is told as well", function()
+  local told, w = 0, icl.state({ 1 }, { trainable = true, name = "w" })
+  local sink = { line = function(_, line) if line:find "no optimizer used them" then told = told + 1 end end }
+  for _ = 1, 2 do
+    local run = icl.run { sinks = { sink } }
+    for _ in run:epochs() do
+      for _ in run:batches(loader(true)) do
+        w:sum():backward()
+        w.grad = w.grad:clamp(-1, 1)
+        if told == 1 then icl.optim.sgd({ { parameters = { { name = "w", state = w } } } }):step(0.1) end
+      end
+    end
+  end
+  check.equal(told, 1)
+end)
+
 check("what a run is told must have its form", function()
   check.raises(function() icl.run { model = icl.nn.linear(1, 1), keep = { model = icl.nn.linear(1, 1) } } end,
     "icl.run: keep.model is another one than model; give one of them another name")

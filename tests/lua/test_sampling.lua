@@ -254,6 +254,23 @@ check("a loop takes batches of another loader beside its own, and goes on with t
   for _, failing in ipairs { 0, 3, 5, 7 } do check.equal((train_beside(failing)), whole) end
 end)
 
+check("a cycle outlives a step that fails, and no two draw the same", function()
+  local rest = data.split(set, 0.5)
+  local loader = train({ batch_size = 8 }, rest)
+  local next_batch = loader:cycle()
+  check.raises(function()
+    icl.step(function()
+      next_batch()
+      error "enough"
+    end)
+  end, "enough")
+  check.equal(icl.step(function() return next_batch().index end):size(1), 8)
+  local orders, run = {}, icl.run {}
+  for k, cycle in ipairs { loader:cycle(), loader:cycle() } do orders[k] = text(cycle().index:totable()) end
+  for _ in run:epochs() do orders[3] = text(loader:cycle()().index:totable()) end
+  check.equal(orders[1] ~= orders[2] and orders[1] ~= orders[3] and orders[2] ~= orders[3], true)
+end)
+
 check("another loader gives another view of the same images", function()
   local chain = augment.chain { augment.random_crop { padding = 2 }, augment.normalize {} }
   local loader, other = train { chain = chain }, train { chain = chain }

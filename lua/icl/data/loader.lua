@@ -100,6 +100,15 @@ local function whole_count(set)
   return set.labels:size(1)
 end
 
+-- The images at these places of a part. In a step the host takes them, since the order must outlive a step that is
+-- dropped.
+local function taken(indices, order)
+  if not core.in_step() then return core.ops.gather(indices, order) end
+  local from, list = indices:totable(), order:totable()
+  for i, place in ipairs(list) do list[i] = from[place + 1] end
+  return core.new_tensor(list, "i64")
+end
+
 -- loader:order(epoch) -> the numbers of the set's images in the order of an epoch, an i64 tensor; where images come
 -- more than once, also what their draws go by, see data/order.lua.
 function Loader:order(epoch)
@@ -112,7 +121,7 @@ function Loader:order(epoch)
   end
   local order = self.sums and orders.sampled(self.sums, epoch) or core.permutation(places.words("order", epoch), count)
   if self.repeats > 1 then order = orders.repeated(order, self.repeats) end
-  if indices then order = core.ops.gather(indices, order) end
+  if indices then order = taken(indices, order) end
   return order, (self.sums or self.repeats > 1) and orders.ids(order, whole_count(self.set)) or nil
 end
 
@@ -179,7 +188,8 @@ end
 -- Of several processes each has its part of every batch. What the loop's loss is weighed by is the part of its own
 -- batch, so sizes that the processes share evenly are to be chosen.
 function Loader:cycle(done)
-  local number, place = arguments.integer("loader:cycle: done", done or 0, 0), "cycle" .. places.ordinal "cycle"
+  local number = arguments.integer("loader:cycle: done", done or 0, 0)
+  local place = places.name "cycle":gsub("^(.*)%.epoch%d+", "%1")  -- of all epochs of a run
   local next_batch
   return function()
     local behind = number % self.batches

@@ -62,6 +62,10 @@ local function update(self, run, batch)
   local values = self.scaler:step(self.optimizer, rate, pass, self.on_gradients and function()
     self.on_gradients(run)
   end)
+  if type(values) ~= "table" then
+    fail("icl.fit: the optimizer's step(rate, f) gave %s; with takes_function it must return what f() gives",
+      arguments.described(values))
+  end
   values.lr = rate
   return values
 end
@@ -249,8 +253,8 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --   loader                  icl.data.loader(set, { training = true, ... }), in place of train
 --   chain                   of the training images (icl.augment.from_options)
 --   optimizer               one of icl.optim, or a table with step(self, rate) (icl.optim.from_options); with
---                           takes_function = true it is given a function that leaves the gradients, too; with the
---                           precision f16 one of icl.optim
+--                           takes_function = true it is given a function that leaves the gradients, too, and
+--                           returns what that gives; with the precision f16 one of icl.optim
 --   schedule                a function of the updates so far that gives the rate (icl.schedule.from_options)
 --   loss(logits, target)    one number, in place of cross-entropy in training; dual_cutout has a list of two logits
 --   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies;

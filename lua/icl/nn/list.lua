@@ -91,6 +91,12 @@ local function drop_last(list, i)
   return name
 end
 
+local function check_free(list, place, name)
+  if list[name] ~= nil then
+    fail("nn.%s: entry %d cannot be called %s; there is such a field already", list.class_name, place, name)
+  end
+end
+
 -- What list[i] = value means: the key, and the value as a module. The place behind the last one appends; nil in the
 -- place of the last one takes it out.
 function List:place(i, value)
@@ -101,7 +107,10 @@ function List:place(i, value)
   if i < 1 or i > #names + 1 then
     fail("nn.%s: there is no place %d; it has %d entries, and %d appends", self.class_name, i, #names, #names + 1)
   end
-  names[i] = names[i] or tostring(i - 1)
+  if not names[i] then
+    check_free(self, i, tostring(i - 1))
+    names[i] = tostring(i - 1)
+  end
   return names[i], module
 end
 
@@ -110,9 +119,7 @@ function List:append(module, name)
   local names, place = self[NAMES], #self + 1
   if name ~= nil then arguments.typed("append", name, "string", "a module and its name, a text") end
   name = name or tostring(place - 1)
-  if self[name] ~= nil then
-    fail("nn.%s: entry %d cannot be called %s; there is such a field already", self.class_name, place, name)
-  end
+  check_free(self, place, name)
   self[name] = module_of(self, place, module)
   names[place] = name
   return self

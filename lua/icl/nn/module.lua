@@ -115,7 +115,9 @@ end
 
 local function assign(module, key, value)
   local record = records[module]
-  if record.is_list and math.type(key) == "integer" then
+  if record.is_list and type(key) == "string" and value == nil and Module.is(record.members[key]) then
+    fail("nn.%s: entry %s cannot be nil; table.remove(list, i) takes out what is at place i", module.class_name, key)
+  elseif record.is_list and math.type(key) == "integer" then
     key, value = module:place(key, value)
     if key == nil then return end  -- nil, where nothing is
   end

@@ -35,6 +35,9 @@ local function check_limits(spec)
   if spec.min and spec.max and spec.min > spec.max then
     fail("options: %s: min is %s and max is %s", spec.name, rules.shown(spec.min), rules.shown(spec.max))
   end
+  if spec.below and spec.min and spec.min >= spec.below then
+    fail("options: %s: min is %s and below is %s", spec.name, rules.shown(spec.min), rules.shown(spec.below))
+  end
   if spec.default == nil or spec.default == math.huge or spec.default == -math.huge then return end
   local _, expected = rules.check(spec, spec.default)
   if expected then

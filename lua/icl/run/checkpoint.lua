@@ -53,9 +53,11 @@ local function best_of(run)
 end
 
 local function state_of(run)
+  local last = math.tointeger(run.last_epoch)
   return {
     name = run.name, epoch = run.epoch, inside = run.inside and true or false, step = run.step, seconds = run:elapsed(),
     steps_per_epoch = run.steps_per_epoch,
+    ends = last and last ~= run.epochs_asked and { asked = run.epochs_asked, last = last } or nil,
     loops = plain.pack(loop_states(run), "the state of the run"), loaders = run.loaders, changes = run.changes,
     memory = plain.pack(run.memory, "run.memory"), best = plain.pack(best_of(run) or {}, "run.best"),
   }
@@ -292,6 +294,7 @@ function checkpoint.restore(run, before, anyway)
   run.name = state.name
   run.epoch, run.step, run.seconds, run.memory = state.epoch, state.step, state.seconds, state.memory
   run.steps_per_epoch = state.steps_per_epoch
+  if state.ends and state.ends.asked == run.epochs_asked then run.last_epoch = state.ends.last end  -- as it was set
   run.changes, run.to_change = state.changes, #state.changes > 0
   run.inside, run.goes_on = state.inside and state.epoch, state.inside
   for i, saved in ipairs(state.inside and state.loops or {}) do
@@ -323,8 +326,8 @@ function checkpoint.notes(run, before)
       processes, processes > 1 and "es" or "", now.processes)
   elseif (about.shares or about.threads) ~= now.shares then
     lines[#lines + 1] = ("Note: it was begun with %d shares of a batch (%d threads) and goes on with %d (%d threads), "
-      .. "so the bytes will differ from those of a run that was never interrupted; with --shares N they would not depend "
-      .. "on threads"):format(about.shares or about.threads, about.threads, now.shares, now.threads)
+      .. "so the bytes will differ from those of a run that was never interrupted; with --shares N they would not "
+      .. "depend on threads"):format(about.shares or about.threads, about.threads, now.shares, now.threads)
   end
   if about.build ~= now.build then
     lines[#lines + 1] = "Note: it was begun by another build of icl; the bytes may differ"

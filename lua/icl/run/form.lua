@@ -69,6 +69,7 @@ local is_empty = function(value) return type(value) == "table" and next(value) =
 local of_state = {
   name = is.string, epoch = is.count, inside = is.boolean, step = is.count, seconds = is.number,
   steps_per_epoch = optional(is.count), loops = list_of(either(loop_of_evaluation, loop_of_training)),
+  ends = optional(fields { asked = is.count, last = is.count }),
   loaders = list_of(is.table), memory = is.table, changes = list_of(fields { name = is.string, step = is.number }),
   best = either(is_empty, fields { name = is.string, value = is.number, epoch = is.count }),
 }

@@ -116,8 +116,8 @@ local function begin(given)
   local name = places.name "run"
   local self = setmetatable({
     model = options.model, kept = kept_of(options), epoch = 0, step = 0, last = {}, average = {}, name = name,
-    last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1), place = name, loops = {}, entered = 0,
-    memory = {}, changes = {}, seconds = 0, began = core.clock(), loaders = {},
+    last_epoch = arguments.integer("icl.run: epochs", options.epochs, 1), epochs_asked = options.epochs, place = name,
+    loops = {}, entered = 0, memory = {}, changes = {}, seconds = 0, began = core.clock(), loaders = {},
     options = options.options,
   }, Run)
   local before = options.resume and checkpoint.open(options.resume) or nil
@@ -170,12 +170,12 @@ end
 -- processes, those of the main one. quiet = true: nothing is shown, as in a run without output and without a command
 -- line.
 --
--- Fields: epoch (from 1), last_epoch (it may be set, in all of several processes), step (updates done so far; 0 in the
--- first pass), last and average (of the values that were logged in this loop, by name; averages weigh a pass that
--- logged the value by its images), memory (a table of one's own that checkpoints hold: numbers, texts, lists and tables
--- of them), best ({ name =, value =, epoch = }), folder (nil where nothing is written, and in all of several processes
--- but the main one), entered_again (is the body of this epoch begun once more, after an end in the middle of it? What
--- it does before its loops to what is kept, or to memory, was done already).
+-- Fields: epoch (from 1), last_epoch (it may be set, in all of several processes; a run that goes on knows it), step
+-- (updates done so far; 0 in the first pass), last and average (of the values that were logged in this loop, by name;
+-- averages weigh a pass that logged the value by its images), memory (a table of one's own that checkpoints hold:
+-- numbers, texts, lists and tables of them), best ({ name =, value =, epoch = }), folder (nil where nothing is written,
+-- and in all of several processes but the main one), entered_again (is the body of this epoch begun once more, after an
+-- end in the middle of it? What it does before its loops to what is kept, or to memory, was done already).
 local function new(given)
   if given ~= nil then arguments.typed("icl.run", given, "table", "a table of options") end
   return usage.during(given and given.options or usage.latest(), begin, given)
@@ -216,7 +216,7 @@ local function next_epoch(run)
     run.goes_on = false
   else
     run.loops = {}
-    if run.epoch >= run.last_epoch then return finish(run) end
+    if run.epoch >= arguments.integer("run.last_epoch", run.last_epoch, 0) then return finish(run) end
     run.inside = run.epoch + 1  -- the one step that begins it: Ctrl-C may come before it or behind it
   end
   run.epoch = run.inside
@@ -413,8 +413,8 @@ function Run:save()
   return true
 end
 
--- Called where a run ends: record = { state = "finished", "stopped" or "failed", message = }. It is told whether nothing
--- could be saved: such a run begins anew where it is resumed.
+-- Called where a run ends: record = { state = "finished", "stopped" or "failed", message = }. It is told whether
+-- nothing could be saved: such a run begins anew where it is resumed.
 function Run:close(record)
   self.ending = record
   self.saver:settle()

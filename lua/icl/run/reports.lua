@@ -30,8 +30,8 @@ local function decides(wanted)
   return name, mode or name and figures.mode(name)
 end
 
--- reports.new(wanted, best, latest): wanted: as for reports.decides; best: what was reached before, and latest: the last
--- record, or nil. The field `latest` has the figures of all records of its epoch.
+-- reports.new(wanted, best, latest): wanted: as for reports.decides; best: what was reached before, and latest: the
+-- last record, or nil. The field `latest` has the figures of all records of its epoch.
 local function new(wanted, best, latest)
   local name, mode = decides(wanted)
   return setmetatable({ name = name, mode = mode, best = best, latest = latest }, Reports)

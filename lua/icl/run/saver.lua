@@ -194,8 +194,8 @@ function Saver:stop(by)
   end
 end
 
--- saver:finish() -> true, or nil and why not: the last save, and the weights of the best epoch. What cannot be saved is a
--- failure of the program.
+-- saver:finish() -> true, or nil and why not: the last save, and the weights of the best epoch. What cannot be saved is
+-- a failure of the program.
 function Saver:finish()
   if not self.folder then return true end
   local ok, message = self:save_and_wait()
