@@ -319,11 +319,13 @@ static icl_status add_up(icl_state *state, icl__node **result) {
     icl_tensor_release(sum);
     sum = next;
   }
-  *result = sum;
   if (status == ICL_OK && state->given) {
-    status = icl__record(state->engine, ICL__OP_add_n, 2, (icl__node *[]){state->given, sum}, NULL, result);
+    icl__node *all = NULL;
+    status = icl__record(state->engine, ICL__OP_add_n, 2, (icl__node *[]){state->given, sum}, NULL, &all);
     icl_tensor_release(sum);
+    sum = all;
   }
+  *result = sum;
   return status;
 }
 
