@@ -58,11 +58,6 @@ local function with_file(words)
   return list, #list > #words
 end
 
--- Do two paths name one folder, as "photos" and "photos/" do? nil is none.
-local function are_one(path, other)
-  return path == other or path ~= nil and other ~= nil and core.real_path(path) == (core.real_path(other) or other)
-end
-
 -- What is not given is as in the run, or in the file. shape: of the images that the network takes, if it is known.
 local function complete(opt, options, about, shape)
   opt.dataset = opt.dataset or about.name
@@ -76,7 +71,8 @@ local function complete(opt, options, about, shape)
   local same = opt.dataset == (options.dataset or about.name)
   if not opt.data and same then opt.data = options.data end
   if same and origin.given.skip_bad_images == nil then opt.skip_bad_images = options.skip_bad_images or false end
-  local own = same and (not datasets.folders[opt.dataset] or are_one(opt.data, options.data))
+  local is_own = opt.data == options.data or opt.data and options.data and core.file_same(opt.data, options.data)
+  local own = same and (not datasets.folders[opt.dataset] or is_own)
   opt.val_ratio, opt.is_asked_for = own and options.val_ratio or 0, origin.given.split ~= nil
   opt.image_size = math.tointeger(shape and shape[1] or 224) or 224
   opt.grey = shape ~= nil and shape[3] == 1
