@@ -130,10 +130,6 @@ end
 -- given besides. The fourth value it returns is to be closed where a loop is left early; a `for` does that.
 function Loader:indices(epoch, done)
   local order, ids = self:order(epoch)
-  if core.in_step() then  -- other steps read it, too
-    order:keep()
-    if ids then ids:keep() end
-  end
   local k, stream = math.min(done or 0, self.batches), nil
   if self.set.folder then
     local index, size = sampler.decoded(self, ids or order, k)
