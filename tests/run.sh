@@ -243,7 +243,7 @@ cuda_device() {
     --device cuda --options depth=8 --steps 4 --batch 8 --mixup --cutout --deterministic
   suite "cuda device, late errors" $cuda sh tests/cudasim/late.sh build/release/icl
   suite "cuda device, short of memory" $cuda sh tests/cudasim/short_memory.sh build/release/icl
-  suite "cuda device, refusals" $cuda sh tests/cudasim/refused.sh build/release/icl tests/cuda/refused.lua 50
+  suite "cuda device, refusals" $cuda sh tests/cudasim/refused.sh build/release/icl tests/cuda/refused.lua 50 late
   suite "cuda device, refusals beside" $cuda sh tests/cudasim/refused.sh build/release/icl tests/cuda/beside.lua 80
   suite "cuda device, two engines" $cuda CUDASIM_DEVICES=2 build/release/tests/test_two_engines
   processes="CUDASIM_DEVICES=3 ICL=$root/build/release/icl $python tests/cli/test_processes.py --device cuda"
