@@ -181,7 +181,7 @@ static icl_status read_ycbcr(source *s, TIFF *tiff, const icl__tiff_page *p, icl
   uint32_t *raster = icl__alloc(pixels, sizeof *raster);
   if (!raster)
     return icl__wrap(ICL_ENOMEM, "%s", s->name);
-  int turned = p->orientation >= 1 && p->orientation <= 4 ? (int)p->orientation : ORIENTATION_TOPLEFT;
+  int turned = p->orientation >= 1 && p->orientation <= 8 ? (int)p->orientation : ORIENTATION_TOPLEFT;
   bool ok = lib.TIFFReadRGBAImageOriented(tiff, p->width, p->height, raster, turned, 1);
   for (size_t i = 0; ok && i < pixels; i++)
     for (int k = 0; k < 3; k++)

@@ -256,8 +256,9 @@ def statistics_of_a_folder():
     equal(json.loads(read_bytes(place))["count"], 12)
     where.write(f".cache/icl/statistics/{kept[0]}", '{"mean":[0.1,0.2,0.3],"std":[1,2,3],"count":12}')
     equal(measured(photos, env=env), [[0.1, 0.2, 0.3], [1.0, 2.0, 3.0]])
-    where.write(f".cache/icl/statistics/{kept[0]}", "{ damaged")
-    equal(measured(photos, env=env)[0], [0.3922, 0.3922, 0.3922])
+    for damaged in ("{ damaged", '{"mean":5,"std":5}', '{"mean":"abc","std":"abc"}', '{"mean":["0"],"std":[1]}'):
+      where.write(f".cache/icl/statistics/{kept[0]}", damaged)
+      equal(measured(photos, env=env)[0], [0.3922, 0.3922, 0.3922], damaged)
     equal(measured(photos, "--eval-resize", "0", env=env)[0], [0.3922, 0.3922, 0.3922])
     equal(len(os.listdir(where / ".cache/icl/statistics")), 2)
     write_png(where / "photos/train/cat/0.png", 40, 50, lambda y, x: (255, 255, 255))

@@ -273,4 +273,51 @@ def wrong_command_lines_are_named():
     contains(result.stderr, "--onnx and --npz name one file")
 
 
+TRAIN = """
+local icl = require "icl"
+local opt = icl.options "a small run" : include(icl.options.data, icl.options.training, icl.options.runtime) : parse(arg)
+local function made(count)
+  return icl.data.generate(count, function(i)
+    return (icl.random.uniform { 6, 6, 3 } * 255):cast "u8", (i - 1) % 4
+  end, { classes = 4, mean = { .5, .5, .5 }, std = { .2, .2, .2 } })
+end
+icl.fit { train = made(16), test = made(8), options = opt,
+          model = icl.nn.sequential { icl.nn.conv2d(3, 4, 3), icl.nn.global_avg_pool(), icl.nn.linear(4, 4) } }
+"""
+
+
+@test
+def weights_of_checkpoints_are_weights():
+  with folder() as where:
+    where.write("train.lua", TRAIN)
+    success(run("train.lua", "--output", "run", "--epochs", "2", "--batch-size", "8", "--ema", "0.9", cwd=where.path))
+    for name, words in (("best", ["run/checkpoints/best.safetensors"]), ("ema", ["run", "--ema"])):
+      success(run("export", *words, "--safetensors", name, cwd=where.path))
+      success(run("export", name, "--safetensors", "again", "--npz", "again.npz", cwd=where.path))
+      count = "print(#icl.weights.read '%s', icl.network.open '%s'.classes)"
+      equal(success(run("-e", count % ("again", "again"), cwd=where.path)).split(), ["3", "4"])
+      success(run("train.lua", "--output", "none", "--batch-size", "8", "--weights", name, cwd=where.path))
+
+
+@test
+def a_state_may_be_called_as_the_output_is():
+  if onnx is None:
+    raise Skip(f"{missing}; pip install onnx onnxruntime numpy")
+  with folder() as where:
+    success(run(where.write("make.lua", """
+      local icl = require "icl"
+      local Own = require "icl.nn.module".class "own"
+      function Own:init()
+        self.fc = icl.nn.linear(3, 4)
+        self:parameter("logits", icl.zeros { 4 })
+      end
+      function Own:forward(x) return self.fc(x:mean { 2, 3 }) + self.logits end
+      icl.network.save(Own(), arg[1], { shape = { 4, 4, 3 } })"""), where / "net"))
+    success(run("export", where / "net", "--onnx", where / "net.onnx"))
+    model = onnx.load(where / "net.onnx")
+    onnx.checker.check_model(model)
+    names = [tensor.name for tensor in model.graph.initializer] + [node.output[0] for node in model.graph.node]
+    equal(len(names), len(set(names)))
+
+
 close()

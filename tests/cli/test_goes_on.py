@@ -554,4 +554,81 @@ def a_signal_between_two_loops_repeats_nothing():
       equal([line.get("lr") for line in here.lines(at)], [line.get("lr") for line in here.lines("whole")], at)
 
 
+@test
+def weights_of_an_end_that_is_none_any_more():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "1", BEST="9"))
+    assert os.path.exists(here / "a/weights.safetensors")
+    equal(here.script("--resume", "a", "--epochs", "4", BEST="2", EXIT="4").returncode, 9)
+    assert not os.path.exists(here / "a/weights.safetensors")
+    equal(here.epoch_of("a/checkpoints/best.safetensors"), 2)
+    success(here.script("--resume", "a", "--epochs", "4", BEST="2"))
+    equal(here.epoch_of("a/weights.safetensors"), 2)
+
+
+@test
+def a_damaged_best_state_is_not_taken_for_the_weights():
+  with place() as here:
+    success(here.script("--output", "a", "--epochs", "2", BEST="1"))
+    path = here / "a/checkpoints/best.safetensors"
+    content = read_bytes(path)
+    with open(path, "wb") as file:
+      file.write(content[:-4] + b"\xff" * 4)
+    output = success(here.script("--resume", "a", "--epochs", "3", BEST="1"))
+    contains(output, "no file has the weights of the best test.top1")
+    equal(here.epoch_of("a/weights.safetensors"), 3)
+
+
+KEEPING = """
+local icl = require "icl"
+local settings = { best = math.huge, least = -math.huge, list = {} }
+local thing = { settings = function(_, given)
+  if given and os.getenv "REFUSE" then error "my own fault" end
+  settings = given or settings
+  return not os.getenv "NUMBER" and settings or 5
+end }
+local run = icl.run { epochs = tonumber(arg[2]), output = arg[1] ~= "" and arg[1] or nil, resume = arg[3],
+                      keep = { thing = thing } }
+if arg[3] then print("kept", settings.best, settings.least, #settings.list, run.memory.packed.n, run.memory.packed[3]) end
+for epoch in run:epochs() do
+  run.memory.packed = table.pack(0.5, nil, epoch)
+  if os.getenv "MEMORY" then run.memory = load("return " .. os.getenv "MEMORY")() end
+  run:report { train = { loss = 1 } }
+end
+"""
+
+
+@test
+def what_cannot_be_kept_is_named_where_it_is_saved():
+  with place() as here:
+    here.write("keeping.lua", KEEPING)
+    success(here.icl("keeping.lua", "a", "1"))
+    contains(success(here.icl("keeping.lua", "", "2", "a")), "\t".join(["kept", "inf", "-inf", "0", "3", "1"]))
+    contains(failure(here.icl("keeping.lua", "", "3", "a", REFUSE="1")), "thing:settings() does not take", "my own fault")
+    for name, value, message in (("MEMORY", "0.5", "run.memory is 0.5; it must be a table"),
+                                 ("MEMORY", "nil", "run.memory is nil; it must be a table"),
+                                 ("NUMBER", "1", "thing:settings() is 5; it must be a table")):
+      contains(failure(here.icl("keeping.lua", "b" + value, "1", **{name: value})), message)
+
+
+@test
+def the_home_folder_in_variables_and_words():
+  with place() as here:
+    os.mkdir(here / "home")
+    home = {"HOME": here / "home"}
+    success(run("script.lua", "--epochs", "3", "--save-every", "1epoch", "--keep", "1", cwd=here.path,
+                env=environment(ICL_RUNS="~/runs", **home)))
+    equal(here.checkpoints("home/runs/script/001"), ["best.safetensors", "epoch-0003.safetensors", "last.safetensors",
+                                                     "previous.safetensors"])
+    equal(len(here.lines("home/runs/script/001")), 4)
+    here.write("again.lua", """
+      local icl = require "icl"
+      local read = icl.runs.read "~/runs/script/001"
+      print(read.state, read.epoch)
+      local run = icl.run { output = "~/other" }
+      for _ in run:epochs() do run:report { train = { loss = 1 } } end""")
+    equal(success(run("again.lua", cwd=here.path, env=environment(**home))).split()[:2], ["finished", "3"])
+    equal(len(here.lines("home/other")), 2)
+
+
 close()

@@ -169,4 +169,21 @@ def what_is_written_is_what_pillow_reads():
         equal(image.tobytes(), bytes(range(5 * 7 * channels)))
 
 
+@test
+def brightness_and_colour_apart_are_turned_as_other_pages_are():
+  pillow()
+  def page(image, orientation):
+    out = io.BytesIO()
+    image.save(out, "TIFF", compression="tiff_lzw", tiffinfo={274: orientation})
+    return out.getvalue()
+  apart = Image.frombytes("YCbCr", (4, 3), bytes(7 * i % 256 for i in range(36)))
+  size, pixels = read({"upright": page(apart, 1)})[0]["upright"]
+  together = Image.frombytes("RGB", size, pixels)
+  files = {f"{name}{i}": page(image, i) for i in range(1, 9) for name, image in (("a", apart), ("b", together))}
+  made, said = read(files)
+  equal(said, "")
+  for i in range(1, 9):
+    equal(made[f"a{i}"], made[f"b{i}"], i)
+
+
 close()

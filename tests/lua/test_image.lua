@@ -94,6 +94,10 @@ check("a sheet of a batch", function()
   check.equal(icl.show.picture(batch, 1):size(2) < whole:size(2), true)
   check.raises(function() icl.show.picture(batch, 0) end, "icl.show.picture: count is 0")
   check.raises(function() icl.show.picture(5) end, "icl.show.picture: it takes a batch of a loader")
+  batch.image = icl.full({ 5, 8, 8, 1 }, 51, "u8")  -- as a chain without normalize leaves it
+  check.equal(table.concat(icl.show.picture(batch):totable()[50][20], " "), "51 51 51")
+  batch.image = icl.zeros { 5, 8, 8, 4 }
+  check.raises(function() icl.show.picture(batch) end, "images of 4 channels cannot be shown")
 end)
 
 check("folders without classes", function()

@@ -2,13 +2,13 @@
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
 local icl = require "icl"
-local json = require "icl.json"
 local outputs = require "icl.evaluation.outputs"
 local own_files = require "icl.runs.own_files"
 local source = require "icl.evaluation.source"
 local split = require "icl.options.words".split
 local usage = require "icl.internal.usage"
 local weights = require "icl.weights"
+local weights_metadata = require "icl.internal.weights_metadata"
 
 local in_onnx = { "--onnx", function(values) return values.onnx ~= nil end }
 
@@ -34,6 +34,7 @@ end
 -- The tensors of the file as they are there, or the averages of them, and the large constants of the description.
 local function tensors_of(found, opt)
   local list, names = (opt.ema and weights.averages or weights.read)(found.path), {}
+  if #list == 0 then fail("%s holds no weights of a network", core.printable(found.path)) end
   for _, item in ipairs(list) do names[item.name] = true end
   for _, item in ipairs(found.net:constants()) do
     if not names[item.name] then list[#list + 1] = item end
@@ -67,8 +68,7 @@ local function export(word, opt)
   if opt.onnx then write_onnx(opt.onnx, found, opt) end
   if opt.npz then write_npz(opt.npz, found, opt) end
   if opt.safetensors then
-    core.safetensors_write(opt.safetensors, tensors_of(found, opt),
-      { format = "pt", checksum = "crc32", icl = json.encode(found.net:about()) })
+    core.safetensors_write(opt.safetensors, tensors_of(found, opt), weights_metadata(found.net:about()))
   end
   for _, path in ipairs { opt.onnx or false, opt.npz or false, opt.safetensors or false } do
     if path then io.stdout:write(core.printable(path), "\n") end

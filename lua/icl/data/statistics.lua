@@ -42,12 +42,20 @@ local function place_of(set, resize)
   return cache and ("%s/statistics/%s.json"):format(cache, core.image_folder_fingerprint(set.folder, form))
 end
 
+local function is_list(list, channels)
+  if type(list) ~= "table" or #list ~= channels then return false end
+  for _, value in ipairs(list) do
+    if type(value) ~= "number" then return false end
+  end
+  return true
+end
+
 -- What a file keeps, if it is whole.
 local function read(path, channels)
   local file <close> = io.open(path)
   local ok, kept = pcall(core.json_decode, file and file:read "a" or "")
   if not ok or type(kept) ~= "table" then return nil end
-  return #(kept.mean or {}) == channels and #(kept.std or {}) == channels and kept or nil
+  return is_list(kept.mean, channels) and is_list(kept.std, channels) and kept or nil
 end
 
 -- statistics.of(set [, resize, on_begin]) -> mean, std: lists with a number for each channel. Images of a folder are

@@ -12,10 +12,12 @@ local function add_folder(list, folder, names, depth)
   end
   for _, name in ipairs(names) do
     local path = folder:gsub("(.)/+$", "%1") .. "/" .. name
-    local below = name:sub(1, 1) ~= "." and core.list_folder(path)
-    if below then
+    local seen = name:sub(1, 1) ~= "."
+    if seen and core.file_kind(path) == "folder" then
+      local below, message = core.list_folder(path)
+      if not below then fail("%s", message) end
       add_folder(list, path, below, depth + 1)
-    elseif name:sub(1, 1) ~= "." and is_picture(name) then
+    elseif seen and is_picture(name) then
       list[#list + 1] = path
     end
   end

@@ -19,8 +19,13 @@ Graph.__index = Graph
 
 -- g:name(stem) -> a name that no other value has.
 function Graph:name(stem)
-  self.used[stem] = (self.used[stem] or 0) + 1
-  return self.used[stem] == 1 and stem or ("%s.%d"):format(stem, self.used[stem] - 1)
+  local name, number = stem, self.used[stem] or 1
+  while self.used[name] do
+    name, number = ("%s.%d"):format(stem, number), number + 1
+  end
+  self.used[stem] = number
+  self.used[name] = self.used[name] or 1
+  return name
 end
 
 -- g:node(op, inputs, attributes [, place]) -> the name of its result, of several the one at `place`. inputs: names.
@@ -133,7 +138,8 @@ end
 function onnx.bytes(net, tensors, options)
   options = options or {}
   local about = net:about()
-  local graph = setmetatable({ nodes = {}, tensors = {}, used = {}, layer = "", bytes = 0 }, Graph)
+  local name = options.softmax and "probabilities" or "logits"
+  local graph = setmetatable({ nodes = {}, tensors = {}, used = { [name] = 1 }, layer = "", bytes = 0 }, Graph)
   local values, made = {}, net:values()
   local parts = { states = by_name(net:named_states(), "state"), tensors = tensors,
                   images = input(graph, net, options.normalize) }
@@ -145,7 +151,6 @@ function onnx.bytes(net, tensors, options)
   end
   graph.layer = ""
   local result = graph:plain(values[about.network.output + 1])
-  local name = options.softmax and "probabilities" or "logits"
   graph.nodes[#graph.nodes + 1] = options.softmax and { op = "Softmax", inputs = { result }, output = name,
     attributes = { axis = 1 } } or { op = "Identity", inputs = { result }, output = name }
   local metadata = {}

@@ -1,6 +1,7 @@
 -- internal/arguments.lua: checks of arguments: rules.lua as errors.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local home = require "icl.internal.home"
 local numbers = require "icl.internal.numbers"
 local rules = require "icl.internal.rules"
 
@@ -65,12 +66,12 @@ function arguments.pair(what, value, least, most)
   return { arguments.integer(what, value[1], least, most), arguments.integer(what, value[2], least, most) }
 end
 
--- A text that says where a file is.
+-- A text that says where a file is; ~/ at its beginning is the home folder.
 function arguments.path(what, value)
   if type(value) ~= "string" or value == "" then
     fail("%s: a path is needed%s", what, value == nil and "" or (", not %s"):format(arguments.described(value)))
   end
-  return value
+  return home(value)
 end
 
 -- A tensor or state.

@@ -1,6 +1,7 @@
 -- internal/rules.lua: which values an argument or an option may have. A rule is { type =, min =, max =, below =,
 -- choices = }, of which the last is for the type "choice"; the others are for numbers, and for the items of a list.
 local core = require "icl.core"
+local home = require "icl.internal.home"
 local numbers = require "icl.internal.numbers"
 
 local rules = {}
@@ -53,14 +54,10 @@ function types.string.accept(value)
   return type(value) == "string" and value or nil
 end
 
--- The home folder in place of ~, which a shell leaves in --data=~/images.
-function types.path.read(text)
-  local rest, home = text:match "^~(/.*)$" or text == "~" and "", os.getenv "HOME"
-  return rest and home and home .. rest or text
-end
+types.path.read = home
 
 function types.path.accept(value)
-  return type(value) == "string" and types.path.read(value) or nil
+  return type(value) == "string" and home(value) or nil
 end
 
 -- f applied to each item; nil if it gives nil for one.

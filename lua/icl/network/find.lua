@@ -1,6 +1,7 @@
 -- network/find.lua: the file of weights that a word of a command line stands for: a file, or the folder of a run.
 local core = require "icl.core"
 local fail = require "icl.internal.fail"
+local home = require "icl.internal.home"
 local read_options = require "icl.runs.options_file".read
 local runs = require "icl.runs"
 
@@ -38,6 +39,7 @@ end
 -- find(word [, averages]) -> { path = of the file, run = the folder of its run or nil, options = those of the run, by
 -- name }. averages: the file is to hold averages of weights.
 local function find(word, averages)
+  word = home(word)
   local is_path, names = is_file(word), averages and checkpoints or files
   local folder = (is_path and folder_around or folder_of)(word)
   if not folder then return { path = word, options = {} } end

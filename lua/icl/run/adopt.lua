@@ -20,6 +20,7 @@ end
 
 -- The tensors and metadata of a file that holds the best state, if it is this one.
 local function read_best(path, best)
+  if not core.safetensors_verify(path) then return nil end
   local ok, tensors, metadata = pcall(core.safetensors_read, path)
   if not ok then return nil end
   local decoded, about = pcall(core.json_decode, metadata.icl or "")
@@ -70,10 +71,12 @@ local function rewind(run, before)
 end
 
 -- adopt(run, before) -> a line for the log, or nil; and a warning, or nil. before: the checkpoint that the run goes on
--- from.
+-- from. What an end of the run left is that of another one from here on: the checkpoints have the weights meanwhile.
 local function adopt(run, before)
   if before.path ~= path_of(run.folder, "last") then rewind(run, before) end
-  return adopt_best(run, before, path_of(run.folder, "best"))
+  local note, problem = adopt_best(run, before, path_of(run.folder, "best"))
+  os.remove(run.folder .. "/weights.safetensors")
+  return note, problem
 end
 
 return adopt

@@ -52,14 +52,22 @@ local function best_of(run)
   return run.reports.best
 end
 
+-- What a checkpoint keeps for the program.
+local function packed_table(what, value)
+  if type(value) ~= "table" then
+    fail("%s is %s; it must be a table, which checkpoints keep", what, arguments.described(value))
+  end
+  return plain.pack(value, what)
+end
+
 local function state_of(run)
   local last = math.tointeger(run.last_epoch)
   return {
     name = run.name, epoch = run.epoch, inside = run.inside and true or false, step = run.step, seconds = run:elapsed(),
     steps_per_epoch = run.steps_per_epoch,
     ends = last and last ~= run.epochs_asked and { asked = run.epochs_asked, last = last } or nil,
-    loops = plain.pack(loop_states(run), "the state of the run"), loaders = run.loaders, changes = run.changes,
-    memory = plain.pack(run.memory, "run.memory"), best = plain.pack(best_of(run) or {}, "run.best"),
+    loops = plain.pack(loop_states(run), "the state of the run"), loaders = run.loaders,
+    changes = plain.pack(run.changes, "run.changes"), memory = packed_table("run.memory", run.memory), best = plain.pack(best_of(run) or {}, "run.best"),
   }
 end
 
@@ -79,7 +87,7 @@ local function contents(run)
     for _, item in ipairs(thing.named_states and weights.state_dict(thing) or {}) do
       list[#list + 1] = { name = name .. "." .. item.name, tensor = item.tensor }
     end
-    if checkpoint.has_settings(thing) then settings[name] = thing:settings() end
+    if checkpoint.has_settings(thing) then settings[name] = packed_table(name .. ":settings()", thing:settings()) end
   end
   local about, constants = description.of(run), nil
   about.state, about.settings, about.frozen = state_of(run), settings, frozen_of(run)
@@ -106,9 +114,11 @@ local function parse(path)
       path), 0)
   end
   local state = about.state
-  for _, name in ipairs { "loops", "memory", "best" } do
-    local ok, value = pcall(plain.unpack, state[name])
-    state[name] = ok and value or nil
+  for of, names in pairs { [state] = { "loops", "memory", "best", "changes" }, [about] = { "settings" } } do
+    for _, name in ipairs(names) do
+      local ok, value = pcall(plain.unpack, of[name])
+      of[name] = ok and value or nil
+    end
   end
   local wrong = form.wrong(about)
   if wrong then error(("%s is damaged: %s in its metadata is not what a run writes"):format(path, wrong), 0) end
@@ -169,7 +179,7 @@ end
 -- ended before its first save there is a folder alone, and no state. One that was killed has the report of its first
 -- epoch at most then, which is written before the save at the end of that epoch.
 function checkpoint.open(path)
-  arguments.path("icl.run: resume", path)
+  path = arguments.path("icl.run: resume", path)
   local folder, is_file = find.folder_of(path)
   if is_file then
     local opened, problem = read(path)
@@ -250,8 +260,9 @@ local function load_kept(run, before, anyway)
     end
     local settings = before.about.settings[name]
     if checkpoint.has_settings(thing) and settings and not begins_anew then
-      if not pcall(thing.settings, thing, settings) then
-        fail("resume: %s: the settings of %s in its metadata are not what a run writes", before.path, name)
+      local taken, message = pcall(thing.settings, thing, settings)
+      if not taken then
+        fail("resume: %s: %s:settings() does not take the settings in its metadata: %s", before.path, name, message)
       end
     end
   end

@@ -4,6 +4,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
+local home = require "icl.internal.home"
 local options_file = require "icl.runs.options_file"
 local runs = require "icl.runs"
 local numbers = require "icl.internal.numbers"
@@ -44,7 +45,7 @@ end
 -- path, "" for the next free one, "none" or nil; before: the checkpoint that it goes on from, or nil.
 function folder.open(wanted, before, program)
   if wanted == "none" then return nil end
-  wanted = wanted and wanted:gsub("(.)/+$", "%1")
+  wanted = wanted and home(wanted):gsub("(.)/+$", "%1")
   local own = before and before.folder
   if own and (wanted == nil or wanted == "" or wanted == own) then return own end
   if wanted == "" then return os.getenv "ICL_RUNS" ~= "none" and next_free(program) or nil end

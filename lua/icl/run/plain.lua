@@ -29,12 +29,13 @@ end
 
 -- "list", "object", or "table" for one with other keys.
 local function kind_of(t)
-  local count, named = 0, true
+  local count, placed, named = 0, true, true
   for key in pairs(t) do
     count = count + 1
+    placed = placed and math.type(key) == "integer" and key >= 1 and key <= #t
     named = named and type(key) == "string" and utf8.len(key) ~= nil and key:sub(1, 1) ~= "$"
   end
-  return count == #t and "list" or named and "object" or "table"
+  return placed and count == #t and "list" or named and "object" or "table"
 end
 
 local packed

@@ -1,8 +1,8 @@
 -- run/weights_file.lua: weights.safetensors of a run: its model as it was at its best, in PyTorch's names.
 local core = require "icl.core"
 local exists = require "icl.internal.exists"
-local json = require "icl.json"
 local weights = require "icl.weights"
+local weights_metadata = require "icl.internal.weights_metadata"
 
 -- The checkpoint with the weights that are wanted: the best, or the last where no figures were reported.
 local function source(folder)
@@ -10,16 +10,13 @@ local function source(folder)
   return exists(best) and best or folder .. "/checkpoints/last.safetensors"
 end
 
--- The metadata of a checkpoint without what only a run needs.
-local function without_state(metadata)
-  local about = core.json_decode(metadata.icl)
-  about.state, about.settings, about.frozen = nil, nil, nil
-  return { format = "pt", icl = json.encode(about), checksum = "crc32" }
-end
-
 local function copy(folder)
-  local list, metadata = core.safetensors_read(source(folder))
-  core.safetensors_write(folder .. "/weights.safetensors", weights.under("model", list), without_state(metadata))
+  local path = source(folder)
+  local whole, message = core.safetensors_verify(path)
+  if not whole then error(message, 0) end
+  local list, metadata = core.safetensors_read(path)
+  core.safetensors_write(folder .. "/weights.safetensors", weights.under("model", list),
+    weights_metadata(core.json_decode(metadata.icl)))
 end
 
 -- write(run) -> true; or nil and a message. A run that keeps no model writes none.

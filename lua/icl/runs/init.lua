@@ -7,6 +7,7 @@ local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
 local figures = require "icl.runs.figures"
+local home = require "icl.internal.home"
 local metrics = require "icl.runs.metrics"
 local open_file = require "icl.internal.open_file"
 local read_options = require "icl.runs.options_file".read
@@ -150,7 +151,7 @@ end
 -- nothing is written.
 function runs.root()
   local named = os.getenv "ICL_RUNS"
-  return named and named ~= "" and named ~= "none" and named or "runs"
+  return named and named ~= "" and named ~= "none" and home(named) or "runs"
 end
 
 -- icl.runs.list([root]) -> list of the runs in a folder and in those below it; see icl.runs.read. It is empty where

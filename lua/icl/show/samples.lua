@@ -17,11 +17,16 @@ local LOOP = "run0.epoch%d.loop1"
 
 -- Images (n, h, w, c) with three channels; one of grey is repeated.
 local function colored(x)
-  return x:size(4) == 3 and x or core.ops.concat(x, x, x, { dim = 4 })
+  local channels = x:size(4)
+  if channels ~= 1 and channels ~= 3 then
+    fail("images of %d channels cannot be shown; those of 1 or 3 can", channels)
+  end
+  return channels == 3 and x or core.ops.concat(x, x, x, { dim = 4 })
 end
 
--- Normalised images as bytes.
+-- Images as bytes, which those are that nothing has normalised.
 local function bytes_of(x, set)
+  if x:dtype() == "u8" then return colored(x) end
   local mean, std = core.new_tensor(set.mean, "f32"), core.new_tensor(set.std, "f32")
   local bytes = ((x:cast "f32" * std + mean) * 255 + 0.5):floor()
   return colored(bytes:clamp(0, 255):cast "u8")
