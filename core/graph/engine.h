@@ -54,8 +54,9 @@ struct icl_engine {
   icl__canonical form; /* memory of the last evaluation's */
   icl__plan_cache plans;
   icl__plan *last_plan;
-  int new_plans; /* steps in a row that had to be planned */
-  bool advised;  /* that they had */
+  bool made_plan; /* in this step */
+  int new_plans;  /* steps in a row that had to be planned */
+  bool advised;   /* that they had */
   char advice[512];
 
   const char *layer, *source; /* where the next op comes from */

@@ -16,7 +16,9 @@ static void advise(const icl__evaluation *e) {
   icl_engine *engine = e->engine;
   const icl__canonical *form = &e->form;
   const icl__plan *before = engine->last_plan;
-  if (!engine->in_step || engine->eager || !before || ++engine->new_plans < PATIENCE || engine->advice[0])
+  bool first_plan = engine->in_step && !engine->made_plan;
+  engine->made_plan = true;
+  if (!first_plan || engine->eager || !before || engine->new_plans + 1 < PATIENCE || engine->advice[0])
     return;
   size_t same = 0, most = form->key_bytes < before->key_bytes ? form->key_bytes : before->key_bytes;
   while (same < most && form->key[same] == before->key[same])
@@ -89,7 +91,6 @@ static icl_status find_plan(icl__evaluation *e, int count, icl__node *const *nod
   icl_status status = ICL_OK;
   if (plan) {
     engine->statistics.plan_hits++;
-    engine->new_plans = 0;
   } else {
     double start = icl__seconds();
     size_t before = icl__memory_in_use();

@@ -17,7 +17,7 @@ icl_status icl_step_begin(icl_engine *engine) {
     icl__state_reset(engine->touched);
   engine->in_step = true;
   engine->flags = 0;
-  engine->uses_flags = engine->sent_flags = engine->used_gradients = false;
+  engine->uses_flags = engine->sent_flags = engine->used_gradients = engine->made_plan = false;
   engine->step_id = engine->next_id;
   return ICL_OK;
 }
@@ -79,6 +79,7 @@ icl_status icl_step_end(icl_engine *engine) {
   icl_status status = evaluate_step(engine, NULL);
   engine->ending = false;
   engine->statistics.steps += status == ICL_OK;
+  engine->new_plans = engine->made_plan ? engine->new_plans + 1 : 0;
   if (status == ICL_OK)
     engine->all_flags = engine->flags;
   else if (status != ICL_ENOMEM && engine->group)

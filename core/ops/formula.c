@@ -72,6 +72,10 @@ icl__node *icl__g_broadcast(icl__gradient *pass, icl__node *x, int rank, const i
   return to_shape(pass, ICL__OP_broadcast_to, x, rank, shape);
 }
 
+icl__node *icl__g_sum_to(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape) {
+  return to_shape(pass, ICL__OP_sum_to, x, rank, shape);
+}
+
 icl__node *icl__g_sum_rows(icl__gradient *pass, icl__node *x) {
   icl_attributes attr = {.i[REDUCE_KEEPDIM] = 1};
   icl__set_list(&attr, REDUCE_DIMS, 1, (const int32_t[]){-1});
@@ -134,7 +138,7 @@ icl_status icl__give(icl__gradient *pass, icl__node *y, int i, icl__node *gradie
   if (!gradient || !to->needs_grad)
     return gradient ? ICL_OK : pass->status;
   if (!icl__same_shape(gradient, to))
-    gradient = to_shape(pass, ICL__OP_sum_to, gradient, to->rank, to->shape);
+    gradient = icl__g_sum_to(pass, gradient, to->rank, to->shape);
   if (gradient && gradient->dtype != to->dtype)
     gradient = icl__g(pass, ICL__OP_cast, 1, &gradient, &(icl_attributes){.i[CAST_DTYPE] = to->dtype});
   return icl__give_packed(pass, y, i, gradient);

@@ -58,6 +58,7 @@ icl__node *icl__g_number(icl__gradient *pass, double value);
 /* Ops with attributes that several families need. */
 icl__node *icl__g_reshape(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape);
 icl__node *icl__g_broadcast(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape);
+icl__node *icl__g_sum_to(icl__gradient *pass, icl__node *x, int rank, const int32_t *shape);
 icl__node *icl__g_sum_rows(icl__gradient *pass, icl__node *x); /* over the last axis, kept with size 1 */
 
 /* ---- for whoever runs the pass ---- */

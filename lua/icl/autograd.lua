@@ -16,6 +16,10 @@ local function is_value(x)
   return type(x) == "userdata"
 end
 
+local function is_state(x)
+  return getmetatable(x).__name == "icl.state"
+end
+
 -- The arguments with tensors and states cut off from their history, and the list of their places.
 local function detach_all(given)
   local detached, places = { n = given.n }, {}
@@ -28,6 +32,19 @@ local function detach_all(given)
     detached[i] = value
   end
   return detached, places
+end
+
+-- What ctx keeps of the arguments is not cut off, so that a second derivative finds its way through it. States may be
+-- written before the gradient is taken: of them it keeps the value of now.
+local function attach_again(ctx, detached, given, places)
+  for key, value in pairs(ctx) do
+    for _, place in ipairs(places) do
+      if rawequal(value, detached[place]) then
+        local whole = given[place]
+        ctx[key] = is_state(whole) and core.ops.reshape(whole, { shape = whole:shape() }) or whole
+      end
+    end
+  end
 end
 
 local function run_forward(forward, ctx, given)
@@ -54,8 +71,9 @@ local function select_gradients(gradients, given, places)
 end
 
 -- icl.autograd.define { forward =, backward = } -> a function.
--- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call. In a second
--- derivative what ctx keeps of them is constant too, so that it lacks what backward computes from the arguments.
+-- forward(ctx, ...) gets the arguments as constants and returns one tensor; ctx is a table of this call. Arguments that
+-- it keeps, ctx.x = x, are variables in backward, as what PyTorch saves is, so that second derivatives go through them;
+-- what forward computed from them is constant there, and backward computes it anew where that matters.
 -- backward(ctx, g) gets the gradient of that tensor and returns one gradient for each argument in order; nil for
 -- numbers and for arguments without a gradient, which may be left out at the end where the argument depends on nothing
 -- that has one. Both record ordinary ops.
@@ -69,6 +87,7 @@ function autograd.define(functions)
     local given, ctx = table.pack(...), {}
     local detached, places = detach_all(given)
     local results = run_forward(forward, ctx, detached)
+    attach_again(ctx, detached, given, places)
     if results.n ~= 1 or not is_value(results[1]) then
       fail("icl.autograd.define: forward must return one tensor; it returned %d values, the first a %s", results.n,
         type(results[1]))

@@ -52,7 +52,8 @@ local function exchange(self)
 end
 
 -- ema:apply(f, ...) -> what f(...) returns; while f runs the model has the averages, and after it, or after an error in
--- it, the bytes it had before. Nothing is copied.
+-- it, the bytes it had before. Buffers that f changes, such as statistics of batch norm, are in the averages from then
+-- on, unless it ends with an error; weights are not. Nothing is copied.
 --
 --   local result = ema:apply(icl.evaluate, model, test)
 --   ema:apply(function() model:save "average.safetensors" end)
@@ -71,7 +72,11 @@ function Ema:apply(f, ...)
     self.kept[i] = entry.state:read()
     entry.state:write(entry.average:read())
   end
-  return f(...)
+  local results = table.pack(f(...))
+  for _, entry in ipairs(self.entries) do
+    if not entry.is_parameter then entry.average:write(entry.state:read()) end
+  end
+  return table.unpack(results, 1, results.n)
 end
 
 -- ema:as_trained(f, ...) -> what f(...) returns; while f runs the model has its own values, within ema:apply too.
@@ -136,8 +141,11 @@ local function new(model, given, ...)
     fail("icl.ema: equal averages have no %s", warmup and "warmup" or "decay")
   end
   local self = setmetatable({ decay = decay, warmup = warmup, equal = equal, entries = {}, applied = false }, Ema)
+  local is_parameter = {}
+  for _, entry in ipairs(model:named_parameters()) do is_parameter[entry.name] = true end
   for i, entry in ipairs(model:named_states()) do
     self.entries[i] = { name = entry.name, state = entry.state, module = entry.module, key = entry.key,
+                        is_parameter = is_parameter[entry.name],
                         average = core.state(entry.state, { name = "ema." .. entry.name }) }
   end
   self.count = core.state(core.full({}, 0, "f64"), { name = "ema.n_averaged" })

@@ -49,6 +49,21 @@ def tells(output, size, by, kind):
   return lines
 
 
+@test
+def a_program_that_does_not_meet_the_others_is_told():
+  with folder() as here:
+    script = here.write("alone.lua", """
+      local icl = require "icl"
+      local set = icl.data.set { images = icl.zeros({ 8, 2, 2, 1 }, "u8"), labels = icl.zeros({ 8 }, "i64"), classes = 2,
+                                 mean = { 0 }, std = { 1 } }
+      icl.data.loader(set, { batch_size = 4, training = true })
+      icl.run { epochs = 1 }""")
+    result = run("launch", "-n", "2", script)
+    equal(result.returncode, 0, result.stderr)
+    equal(result.stderr.count("has not met the others and trains alone"), 2)
+    lacks(run(script).stderr, "alone")
+
+
 def ranks(variables, what="talk", prefixes=None):
   """Runs the script once for each set of variables -> the output of all, the codes, the messages."""
   started = []

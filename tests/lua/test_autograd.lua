@@ -97,6 +97,18 @@ check("an argument without a gradient", function()
 end)
 
 check("mistakes", function()
+  local kept = icl.autograd.define { forward = function(ctx, x, k) ctx.x, ctx.k = x, k return x * x * k end,
+    backward = function(ctx, g) return 2 * ctx.x * ctx.k * g, ctx.x * ctx.x * g end }
+  local w = icl.state { 3 }
+  icl.step(function()
+    local x, k = icl.tensor { 3 } * 1, icl.tensor { 2 } * 1
+    local first = icl.grad((kept(x, k) ^ 2):sum(), { x })[1]  -- 4 k^2 x^3
+    local second = icl.grad(first:sum(), { x, k })
+    check.equal(first:item(), 432)
+    check.equal(second[1]:item(), 432)
+    check.equal(second[2]:item(), 432)
+    check.equal(icl.grad(icl.grad((kept(w, k) ^ 2):sum(), { w })[1]:sum(), { w })[1]:item(), 432)
+  end)
   local two = icl.autograd.define { forward = function(_, x) return x, x end, backward = function(_, g) return g end }
   check.raises(function() two(f64 { 1 }) end, "must return one tensor; it returned 2 values")
   check.raises(function() icl.autograd.define { forward = print } end, "the functions forward and backward")

@@ -117,11 +117,17 @@ check("apply gives the model the averages and takes them back", function()
     for i, entry in ipairs(values(model:named_states())) do
       for k, value in ipairs(entry.numbers) do check.equal(value, averages[i].numbers[k]) end
     end
-    learn(model, optimizer, function() end)
+    for _, entry in ipairs(model:named_parameters()) do entry.state:write(entry.state * 2) end
     return nil, nil, nil
   end, 1, nil)), 3)
   check.equal(bytes(model:named_states()) == own, true)
   check.equal(bytes(ema:named_states()) == kept, true)
+  ema:apply(function() learn(model, optimizer, function() end) end)  -- statistics of batch norm are the averages' own
+  check.equal(bytes(model:named_states()) == own, true)
+  for i, entry in ipairs(values(ema:named_states())) do
+    local same = table.concat(entry.numbers, " ") == table.concat(averages[i].numbers, " ")
+    check.equal(same, not (entry.name:find "running" or entry.name:find "num_batches"), entry.name)
+  end
   check.raises(function() ema:apply(error, "broken") end, "broken")
   check.equal(bytes(model:named_states()) == own, true)
   check.raises(function() ema:apply(function() ema:update() end) end, "update: the model has the averages now")

@@ -225,6 +225,17 @@ check("cross-entropy with a distribution, class weights, smoothing and reduction
   local mixed = { { 0, 0.75, 0.25 }, { 0.25, 0.75, 0 } }
   expect(mixture, { weight = weight }, row_losses(logits, mixed, weight),
     0.25 * (weight[3] + weight[1]) + 0.75 * 2 * weight[2])
+  expect(i64 { 2, -100 }, { ignore_index = -100 }, { row_losses(logits, hard)[1], 0 }, 1)
+  expect(i64 { 2, 0 }, { ignore_index = 0, weight = weight, smoothing = 0.3 },
+    { row_losses(logits, smoothed, weight)[1], 0 }, weight[3])
+  check.near(icl.loss.cross_entropy(f64(logits), i64 { -1, 0 }, { ignore_index = -1, reduction = "none" })[1]:item(), 0, 0)
+  check.raises(function() icl.loss.cross_entropy(f64(logits), f64(soft), { ignore_index = 1 }) end,
+    "ignore_index is for labels")
+  check.raises(function() icl.loss.focal(f64(logits), i64(labels), { ignore_index = 1 }) end, "no option 'ignore_index'")
+  local drawn = icl.step(function()  -- labels that a step computes are not looked at before
+    return icl.loss.cross_entropy(f64(logits), i64 { 2, 5 } + i64 { 0, 1 }):item()
+  end)
+  check.equal(drawn ~= drawn, true)
   local each = icl.loss.cross_entropy(f64(logits), i64(labels), { reduction = "none" }):totable()
   for i, value in ipairs(row_losses(logits, hard)) do check.near(each[i], value, 1e-12) end
   icl.gradcheck(function(a, q) return icl.loss.cross_entropy(a, q, { weight = weight, smoothing = 0.1 }) end,

@@ -2,6 +2,7 @@
  * clamped to it. */
 #include "backend/ref/ref.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Elements of a row x[i] of x (m, ...). */
@@ -31,6 +32,8 @@ void icl__ref_gather_grad(const icl__call *call) {
 
 void icl__ref_one_hot(const icl__call *call) {
   int32_t classes = call->out.shape[1];
-  for (int64_t i = 0; i < icl__view_count(&call->out); i++)
-    values(&call->out)[i] = i % classes == clamp(values(&call->in[0])[i / classes], 0, classes - 1);
+  for (int64_t i = 0; i < icl__view_count(&call->out); i++) {
+    double label = values(&call->in[0])[i / classes];
+    values(&call->out)[i] = label < 0 || label >= classes ? NAN : i % classes == label;
+  }
 }

@@ -77,6 +77,7 @@ local function new(set, given)
   loader.batch_size = arguments.integer("icl.data.loader: batch_size", loader.batch_size, 1)
   arguments.choice("icl.data.loader: mix_with", loader.mix_with, sampler.mixes)
   if loader.drop_last == nil then loader.drop_last = loader.training end
+  if loader.training then processes.tell_if_apart() end
   loader.chain = loader.chain or chain { normalize {} }
   if not can_apply(loader.chain) then
     fail("icl.data.loader: chain is %s; it must be augment.chain { ... } or a function(batch)",

@@ -2,6 +2,7 @@
 --
 -- What waits for the others must be called by all of them, in the same order.
 local core = require "icl.core"
+local launcher = require "icl.internal.launcher"
 local part = require "icl.internal.part"
 
 local processes = {}
@@ -42,6 +43,19 @@ end
 -- processes.is_main() -> is this the one that writes and tells?
 function processes.is_main()
   return processes.rank() == 0
+end
+
+local told = false
+
+-- processes.tell_if_apart(): called where a training is made. A process that a launcher started as one of several, and
+-- that has not met the others, trains alone: that may be meant, so it is told and no error.
+function processes.tell_if_apart()
+  if told or group then return end
+  told = true
+  local ok, found = pcall(launcher.find)
+  if not ok or not found or found.size == 1 then return end
+  io.stderr:write(("icl: warning: %s has not met the others and trains alone: options that include "
+    .. "icl.options.runtime meet them, and so does icl.distributed.init\n"):format(launcher.describe(found)))
 end
 
 -- processes.barrier(): waits until all have come here.

@@ -105,36 +105,49 @@ local function class_weights(what, weight, classes)
   return weight
 end
 
+-- Labels among which those that are `index` are 0, and a column that is 0 at those and else 1.
+local function without(what, target, index)
+  arguments.integer(what .. ": ignore_index", index, math.mininteger)
+  if type(target) ~= "userdata" or loss.is_distribution(target) then
+    fail("%s: ignore_index is for labels, and this target is none", what)
+  end
+  local counted = target:ne(index)
+  return ops.where(counted, target, 0), counted:cast("f32"):unsqueeze(-1)
+end
+
 -- What the losses of classes are made of: for logits of the function `what`, the target as a distribution, smoothed and
 -- times the weights of classes; what a mean divides by, nil: the images; the reduction.
 local function read_classes(what, logits, target, options)
   arguments.tensor(what .. ": logits", logits)
   local classes = logits:size(-1)
-  local way = reduce.check(what, options.reduction)
+  local way, counted = reduce.check(what, options.reduction), nil
+  if options.ignore_index then target, counted = without(what, target, options.ignore_index) end
   local q = loss.distribution(target, classes, options.smoothing)
   if elements.shape_text(q) ~= elements.shape_text(logits) then
     fail("%s: the logits are %s, but the target is one for %s; it must be one for the same images", what,
       elements.shape_text(logits), elements.shape_text(q))
   end
   local weight = class_weights(what .. ": weight", options.weight, classes)
-  if not weight then return q, nil, way end
+  local factor = weight and counted and weight * counted or weight or counted
+  if not factor then return q, nil, way end
   local divisor
   if way == "mean" and not loss.is_distribution(target) then
-    divisor = (loss.distribution(target, classes) * weight):sum()
+    divisor = (loss.distribution(target, classes) * factor):sum()
   end
-  return q * weight, divisor, way
+  return q * factor, divisor, way
 end
 
--- loss.cross_entropy(logits, target [, smoothing or { smoothing = 0, weight =, reduction = "mean" }]) -> the mean over
--- the batch of - sum q log softmax(logits), q being the distribution that the target stands for. `weight` has a factor
--- for each class, a list or a tensor. As in PyTorch, a mean then divides by the sum of the weights of the labels (of a
--- mixture, with its own weights), and where the target is a distribution by the images. reduction: "mean", "sum",
--- "none" (one loss for each image).
+-- loss.cross_entropy(logits, target [, smoothing or { smoothing = 0, weight =, ignore_index =, reduction = "mean" }]) ->
+-- the mean over the batch of - sum q log softmax(logits), q being the distribution that the target stands for. `weight`
+-- has a factor for each class, a list or a tensor. As in PyTorch, a mean then divides by the sum of the weights of the
+-- labels (of a mixture, with its own weights), and where the target is a distribution by the images. Labels that are
+-- ignore_index, such as -100, do not count: their loss is 0, and a mean is that over the others (NaN without any).
+-- reduction: "mean", "sum", "none" (one loss for each image).
 function loss.cross_entropy(logits, target, given, ...)
   local what = "loss.cross_entropy"
   arguments.no_more(what, "logits, a target and a smoothing or a table of options", ...)
   if type(given) ~= "table" then given = { smoothing = given } end
-  local options = arguments.options(what, given, {}, { "smoothing", "weight", "reduction" })
+  local options = arguments.options(what, given, {}, { "smoothing", "weight", "ignore_index", "reduction" })
   local q, divisor, way = read_classes(what, logits, target, options)
   return reduce.apply(way, ops.cross_entropy(logits, q), divisor)
 end

@@ -111,6 +111,7 @@ local function complete(given)
 end
 
 local function begin(given)
+  processes.tell_if_apart()
   local options = complete(given)
   local when_saved = saver.plan(options)
   local name = places.name "run"

@@ -151,7 +151,8 @@ function methods.clamp(x, low, high, ...)
   return high == nil and ops.maximum(x, low) or ops.clamp(x, low, high)
 end
 
--- t:one_hot(classes): labels i64 of any shape, which count from 0 -> f32 (..., classes), 1 at the label, else 0.
+-- t:one_hot(classes): labels i64 of any shape, which count from 0 -> f32 (..., classes), 1 at the label, else 0; for
+-- what a step computes and is no label, NaN.
 function methods.one_hot(x, ...)
   local classes = given.by_name("one_hot", { "classes" }, ...).classes
   arguments.size("one_hot: classes", classes)

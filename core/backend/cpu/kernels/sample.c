@@ -6,6 +6,8 @@
 #include "ops/attributes.h"
 #include "ops/ops.h"
 
+#include <math.h>
+
 /* One position of axis 0, in bytes: rows of `row` bytes, `pitch` apart; the next image begins `step` further. */
 typedef struct {
   int64_t rows, row, pitch, step;
@@ -84,8 +86,12 @@ static void one_hot(const icl__call *call) {
   const icl__view *out = &call->out;
   for (int64_t i = 0; i < out->shape[0]; i++) {
     float *row = row_at(out, i);
-    memset(row, 0, (size_t)out->shape[1] * sizeof *row);
-    row[index_at(&call->in[0], i, out->shape[1])] = 1;
+    int64_t label = ((const int64_t *)call->in[0].data)[i];
+    bool is_class = label >= 0 && label < out->shape[1];
+    for (int32_t k = 0; k < out->shape[1]; k++)
+      row[k] = is_class ? 0 : NAN;
+    if (is_class)
+      row[label] = 1;
   }
 }
 

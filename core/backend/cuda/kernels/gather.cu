@@ -1,4 +1,5 @@
-/* gather.cu - rows and elements at an index, and labels. An index outside the axis is moved to its end. */
+/* gather.cu - rows and elements at an index, and labels. An index outside the axis is moved to its end;
+ * what is no label makes NaN. */
 #include "pointers.cuh"
 
 enum { THREADS = 256 };
@@ -24,8 +25,10 @@ __global__ void THREADS_A_BLOCK(THREADS)
 __global__ void THREADS_A_BLOCK(THREADS)
     one_hot(const int64_t *__restrict__ labels, int64_t count, int classes, float *__restrict__ y) {
   int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-  if (i < count)
-    y[i] = i % classes == kept_within(labels[i / classes], classes - 1);
+  if (i >= count)
+    return;
+  int64_t label = labels[i / classes];
+  y[i] = label < 0 || label >= classes ? __uint_as_float(0x7fc00000) : i % classes == label;
 }
 
 static dim3 grid_of(int64_t count) { return dim3(icl__blocks(count, THREADS)); }
