@@ -39,6 +39,7 @@ struct icl_state {
   bool lasts;       /* lasting values of a plan are made of it */
   icl__buffer *stored;
   icl__node *current;       /* what ops recorded now read; NULL: a leaf on the stored value is made when asked for */
+  bool current_trains;      /* was the state trainable when that was made? */
   bool written;             /* current is a write of this step, not yet stored */
   const char *write_source; /* where the newest write was recorded */
   int write_line;

@@ -184,7 +184,7 @@ static icl_status version_node(icl_state *state, icl__node *value, icl__node **r
 
 icl_status icl_state_read(icl_state *state, icl_tensor **result) {
   icl_engine *engine = state->engine;
-  if (state->current && state->current->needs_grad == state->trainable) {
+  if (state->current && state->current_trains == state->trainable) {
     *result = icl_tensor_retain(state->current);
     return ICL_OK;
   }
@@ -196,6 +196,7 @@ icl_status icl_state_read(icl_state *state, icl_tensor **result) {
     icl__state_touch(state);
     icl_tensor_release(state->current);
     state->current = icl_tensor_retain(node);
+    state->current_trains = state->trainable;
   }
   *result = node;
   return ICL_OK;
@@ -261,6 +262,7 @@ static icl_status write_value(icl_state *state, icl__node *value) {
   icl__state_touch(state);
   icl_tensor_release(state->current);
   state->current = node;
+  state->current_trains = state->trainable;
   state->written = true;
   return ICL_OK;
 }

@@ -275,7 +275,8 @@ def wrong_command_lines_are_named():
 
 TRAIN = """
 local icl = require "icl"
-local opt = icl.options "a small run" : include(icl.options.data, icl.options.training, icl.options.runtime) : parse(arg)
+local opt = icl.options "a small run"
+  : include(icl.options.data, icl.options.training, icl.options.runtime) : parse(arg)
 local function made(count)
   return icl.data.generate(count, function(i)
     return (icl.random.uniform { 6, 6, 3 } * 255):cast "u8", (i - 1) % 4

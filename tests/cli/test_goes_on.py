@@ -589,7 +589,9 @@ local thing = { settings = function(_, given)
 end }
 local run = icl.run { epochs = tonumber(arg[2]), output = arg[1] ~= "" and arg[1] or nil, resume = arg[3],
                       keep = { thing = thing } }
-if arg[3] then print("kept", settings.best, settings.least, #settings.list, run.memory.packed.n, run.memory.packed[3]) end
+if arg[3] then
+  print("kept", settings.best, settings.least, #settings.list, run.memory.packed.n, run.memory.packed[3])
+end
 for epoch in run:epochs() do
   run.memory.packed = table.pack(0.5, nil, epoch)
   if os.getenv "MEMORY" then run.memory = load("return " .. os.getenv "MEMORY")() end
@@ -604,7 +606,8 @@ def what_cannot_be_kept_is_named_where_it_is_saved():
     here.write("keeping.lua", KEEPING)
     success(here.icl("keeping.lua", "a", "1"))
     contains(success(here.icl("keeping.lua", "", "2", "a")), "\t".join(["kept", "inf", "-inf", "0", "3", "1"]))
-    contains(failure(here.icl("keeping.lua", "", "3", "a", REFUSE="1")), "thing:settings() does not take", "my own fault")
+    contains(failure(here.icl("keeping.lua", "", "3", "a", REFUSE="1")), "thing:settings() does not take",
+             "my own fault")
     for name, value, message in (("MEMORY", "0.5", "run.memory is 0.5; it must be a table"),
                                  ("MEMORY", "nil", "run.memory is nil; it must be a table"),
                                  ("NUMBER", "1", "thing:settings() is 5; it must be a table")):

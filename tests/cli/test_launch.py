@@ -54,8 +54,8 @@ def a_program_that_does_not_meet_the_others_is_told():
   with folder() as here:
     script = here.write("alone.lua", """
       local icl = require "icl"
-      local set = icl.data.set { images = icl.zeros({ 8, 2, 2, 1 }, "u8"), labels = icl.zeros({ 8 }, "i64"), classes = 2,
-                                 mean = { 0 }, std = { 1 } }
+      local set = icl.data.set { images = icl.zeros({ 8, 2, 2, 1 }, "u8"), labels = icl.zeros({ 8 }, "i64"),
+                                 classes = 2, mean = { 0 }, std = { 1 } }
       icl.data.loader(set, { batch_size = 4, training = true })
       icl.run { epochs = 1 }""")
     result = run("launch", "-n", "2", script)

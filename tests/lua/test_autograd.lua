@@ -96,7 +96,7 @@ check("an argument without a gradient", function()
   check.near(gradients[2]:item(), 1, 1e-12)
 end)
 
-check("mistakes", function()
+check("second derivatives go through what ctx keeps, and through states", function()
   local kept = icl.autograd.define { forward = function(ctx, x, k) ctx.x, ctx.k = x, k return x * x * k end,
     backward = function(ctx, g) return 2 * ctx.x * ctx.k * g, ctx.x * ctx.x * g end }
   local w = icl.state { 3 }
@@ -107,8 +107,13 @@ check("mistakes", function()
     check.equal(first:item(), 432)
     check.equal(second[1]:item(), 432)
     check.equal(second[2]:item(), 432)
+    local plain = icl.grad((w * w * w):sum(), { w })[1]  -- of a state that is not trained
+    check.equal(icl.grad(plain:sum(), { w })[1]:item(), 18)
     check.equal(icl.grad(icl.grad((kept(w, k) ^ 2):sum(), { w })[1]:sum(), { w })[1]:item(), 432)
   end)
+end)
+
+check("mistakes", function()
   local two = icl.autograd.define { forward = function(_, x) return x, x end, backward = function(_, g) return g end }
   check.raises(function() two(f64 { 1 }) end, "must return one tensor; it returned 2 values")
   check.raises(function() icl.autograd.define { forward = print } end, "the functions forward and backward")

@@ -1,5 +1,5 @@
--- internal/weights_metadata.lua: weights_metadata(about) -> the metadata of a file of weights: what is known of them and
--- their network, without what a run alone needs, by which a checkpoint is known.
+-- internal/weights_metadata.lua: weights_metadata(about) -> the metadata of a file of weights: what is known of them
+-- and their network, without what a run alone needs, by which a checkpoint is known.
 local json = require "icl.json"
 
 local of_runs = { state = true, settings = true, frozen = true }

@@ -67,7 +67,8 @@ local function state_of(run)
     steps_per_epoch = run.steps_per_epoch,
     ends = last and last ~= run.epochs_asked and { asked = run.epochs_asked, last = last } or nil,
     loops = plain.pack(loop_states(run), "the state of the run"), loaders = run.loaders,
-    changes = plain.pack(run.changes, "run.changes"), memory = packed_table("run.memory", run.memory), best = plain.pack(best_of(run) or {}, "run.best"),
+    changes = plain.pack(run.changes, "run.changes"), memory = packed_table("run.memory", run.memory),
+    best = plain.pack(best_of(run) or {}, "run.best"),
   }
 end
 

@@ -195,8 +195,8 @@ end
 -- goes on (a cosine rises again).
 --
 -- A plateau is told a figure after each epoch, as icl.fit does: schedule:report(run.average.loss). Where it was no
--- better `patience` + 1 times in a row the rate falls. In the body of a loop over epochs it is the last statement: a run
--- that is stopped before the body ends begins it anew, without the loops that were done, and would report twice.
+-- better `patience` + 1 times in a row the rate falls. In the body of a loop over epochs it is the last statement: a
+-- run that is stopped before the body ends begins it anew, without the loops that were done, and would report twice.
 --
 -- Options may be changed later: schedule.base_lr = 0.05. schedule:settings() -> those that were, and what a plateau
 -- knows; schedule:settings(changed) changes them again, as a run does that goes on.
