@@ -186,20 +186,6 @@ icl_status icl__grad_scale_shift(icl__gradient *pass, icl__node *y, icl__node *g
   return ICL_OK;
 }
 
-/* The gradient of a alone, sums of gy g, which is what the sums with x - mean are to scale_shift. */
-icl_status icl__grad_bn_scale(icl__gradient *pass, icl__node *y, icl__node *gy) {
-  icl__node *g = y->in[0], *coefficients = y->in[1];
-  if (icl__wants(y, 1)) {
-    icl__node *product = icl__g2(pass, ICL__OP_mul, gy, g);
-    icl__node *wide = icl__g(pass, ICL__OP_cast, 1, &product, &(icl_attributes){.i[CAST_DTYPE] = ICL_F64});
-    icl__node *rows[2] = {NULL, icl__g_sum_to(pass, wide, 2, (const int32_t[]){1, channels_of(g)})};
-    rows[0] = icl__g2(pass, ICL__OP_mul, rows[1], icl__g_number(pass, 0));
-    ICL__TRY(
-        icl__give_packed(pass, y, 1, icl__g(pass, ICL__OP_concat, 2, rows, &(icl_attributes){.i[CONCAT_DIM] = 0})));
-  }
-  return icl__wants(y, 0) ? icl__give(pass, y, 0, icl__g2(pass, ICL__OP_bn_scale, gy, coefficients)) : ICL_OK;
-}
-
 /* `joined`: k comes from the sums of all processes, so each has the whole gradient. One of them passes it on; the
  * others pass -0, which changes no number it is added to. */
 static icl_status give_row(icl__gradient *pass, icl__node *y, int input, icl__node *k, int which, bool joined) {
@@ -234,14 +220,4 @@ icl_status icl__grad_bn_sums(icl__gradient *pass, icl__node *y, icl__node *k) {
   if (!icl__wants(y, 0))
     return ICL_OK;
   return icl__give(pass, y, 0, icl__g3(pass, ICL__OP_bn_sums_grad, y->in[0], k, y));
-}
-
-icl_status icl__grad_once(icl__gradient *pass, icl__node *y, icl__node *gy) {
-  (void)pass;
-  (void)gy;
-  return icl__fail(ICL_ENOTSUP,
-                   "%s: batch norm has no second derivative in training mode; detach() what needs none, or normalise "
-                   "by ordinary ops: (x - "
-                   "x:mean({ 1, 2, 3 }, true)) / (x:var({ 1, 2, 3 }, true, 0) + eps):sqrt() times weight plus bias",
-                   icl__op(y->op)->name);
 }

@@ -160,4 +160,61 @@ check("images without channels have sums and results without any", function()
   check.equal(table.concat(y:shape(), " "), "3 2 2 0")
 end)
 
+-- ---- second derivatives ----
+
+-- What a penalty on all gradients of a layer gives its input, weight and bias.
+local function of_penalty(layer, x, w, b, factor)
+  return icl.step(function()
+    x, w, b = x * 1, w * 1, b * 1
+    local y = layer(x, w, b)
+    local g = icl.grad((y ^ 3 * factor):sum(), { x, w, b })
+    local penalty = (g[1] ^ 2):sum() + 0.3 * (g[2] ^ 2):sum() + 0.7 * (g[3] ^ 2):sum() + (y ^ 2 * factor):sum()
+    local list = icl.grad(penalty, { x, w, b })
+    for i, gradient in ipairs(list) do list[i] = gradient:cast("f64"):reshape(-1):totable() end
+    return list
+  end)
+end
+
+local function by_sums(x, w, b)
+  return icl.ops.scale_shift(x, icl.ops.bn_coefficients(icl.ops.bn_sums(x), w, b, { eps = EPS }))
+end
+
+local function statistics_like(w)
+  return icl.tensor({ 0.5, -1, 2 }, { dtype = w:dtype() }), icl.tensor({ 1, 2, 3 }, { dtype = w:dtype() })
+end
+
+local function by_statistics(x, w, b)
+  local mean, variance = statistics_like(w)
+  return icl.ops.scale_shift(x, icl.ops.bn_inference(w, b, mean, variance, { eps = EPS }))
+end
+
+local function by_ordinary_ops(x, w, b)
+  local mean, variance = x:mean({ 1, 2, 3 }, true), x:var({ 1, 2, 3 }, true, 0)
+  return (x - mean) / (variance + EPS):sqrt() * w + b
+end
+
+local function by_ordinary_statistics(x, w, b)
+  local mean, variance = statistics_like(w)
+  return (x - mean) / (variance + EPS):sqrt() * w + b
+end
+
+check("second derivatives are those of the formulas", function()
+  icl.random.seed(4)
+  local x, factor = icl.random.normal { 4, 3, 2, 3 } * 2 + 1, icl.random.normal { 4, 3, 2, 3 }
+  local w, b = icl.random.normal { 3 } * 0.3 + 1, icl.random.normal { 3 }
+  for dtype, most in pairs(device and { f32 = 1e-4 } or { f64 = 1e-10, f32 = 1e-4 }) do
+    for _, pair in ipairs { { by_sums, by_ordinary_ops }, { by_statistics, by_ordinary_statistics } } do
+      local function of(layer, kind)
+        return of_penalty(layer, x:cast(kind), w:cast(kind), b:cast(kind), factor:cast(kind))
+      end
+      local got, expected = of(pair[1], dtype), of(pair[2], device and "f32" or "f64")
+      for i, list in ipairs(expected) do
+        local scale = 0
+        for _, value in ipairs(list) do scale = math.max(scale, math.abs(value)) end
+        for k, value in ipairs(list) do check.near(got[i][k], value, most * scale) end
+      end
+    end
+  end
+end)
+
 check.close()

@@ -55,11 +55,62 @@ static icl_status batch_norm_inference(icl_engine *engine, icl_tensor *const *in
   return status;
 }
 
+/* The first three are x, weight and bias. */
+static icl_status require_gradients(icl_tensor *const *in) {
+  for (int i = 0; i < 3; i++)
+    ICL__TRY(icl_tensor_require_gradient(in[i]));
+  return ICL_OK;
+}
+
+/* The gradients of sum(y g) with respect to x, weight and bias, added up; the last of the inputs is g. */
+static icl_status add_gradients(icl_engine *engine, icl_tensor *const *in, icl_tensor *y, icl_tensor *g,
+                                icl_tensor **result) {
+  icl_tensor *product, *loss, *gradient[3], *some;
+  ICL__TRY(icl__record(engine, ICL__OP_mul, 2, (icl_tensor *[]){y, g}, NULL, &product));
+  icl_status status = icl__record(engine, ICL__OP_sum, 1, &product, NULL, &loss);
+  icl_tensor_release(product);
+  ICL__TRY(status);
+  status = icl_gradient(loss, 3, in, gradient);
+  icl_tensor_release(loss);
+  ICL__TRY(status);
+  status = icl__record(engine, ICL__OP_add, 2, gradient, NULL, &some);
+  if (status == ICL_OK) {
+    status = icl__record(engine, ICL__OP_add, 2, (icl_tensor *[]){some, gradient[2]}, NULL, result);
+    icl_tensor_release(some);
+  }
+  for (int i = 0; i < 3; i++)
+    icl_tensor_release(gradient[i]);
+  return status;
+}
+
+/* x, weight, bias, g */
+static icl_status batch_norm_gradient(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
+  icl_tensor *y;
+  ICL__TRY(require_gradients(in));
+  ICL__TRY(batch_norm(engine, in, &y));
+  icl_status status = add_gradients(engine, in, y, in[3], result);
+  icl_tensor_release(y);
+  return status;
+}
+
+/* x, weight, bias, running_mean, running_var, g */
+static icl_status batch_norm_inference_gradient(icl_engine *engine, icl_tensor *const *in, icl_tensor **result) {
+  icl_tensor *y;
+  ICL__TRY(require_gradients(in));
+  ICL__TRY(batch_norm_inference(engine, in, &y));
+  icl_status status = add_gradients(engine, in, y, in[5], result);
+  icl_tensor_release(y);
+  return status;
+}
+
 static const test_chain chains[] = {
     {"batch_norm", " bn_sums bn_coefficients scale_shift ", batch_norm},
     {"batch_norm_relu", " bn_sums bn_coefficients scale_shift ", batch_norm_relu},
     {"sum_batch_norm", " add_n ", sum_batch_norm},
     {"batch_norm_inference", " bn_inference ", batch_norm_inference},
+    {"batch_norm_gradient", " bn_scale bn_scale_sums bn_coefficients_grad bn_sums_grad bn_row ", batch_norm_gradient},
+    {"batch_norm_inference_gradient", " bn_scale bn_scale_sums bn_coefficients_grad bn_row ",
+     batch_norm_inference_gradient},
 };
 enum { CHAINS = sizeof chains / sizeof *chains };
 
