@@ -11,7 +11,7 @@ local opt = icl.options "A penalty on the gradient of the loss by the image (Dru
 
 local train, _, test = icl.data.open(opt)
 local c = opt.channels
-local model = nn.sequential {  -- batch norm has no second derivative
+local model = nn.sequential {  -- group norm, so that an image has a gradient of its own
   nn.conv2d(train.shape[3], c, 3), nn.group_norm(4, c), nn.silu(), nn.avg_pool2d(2),
   nn.conv2d(c, 2 * c, 3), nn.group_norm(4, 2 * c), nn.silu(), nn.avg_pool2d(2), nn.global_avg_pool(),
   nn.linear(2 * c, train.classes),
