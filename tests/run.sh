@@ -178,6 +178,8 @@ other_ways() {
   suite "golden half, bf16" build/release/icl tests/golden/half.lua "$cases" --precision bf16
   suite "golden half, bf16, ICL_CONV=amx" env ICL_CONV=amx build/release/icl tests/golden/half.lua "$cases" \
     --precision bf16
+  suite "golden half, f32, ICL_CONV=amx" env ICL_CONV=amx build/release/icl tests/golden/half.lua "$cases" \
+    --precision f32
   suite "golden half, f16, reference" build/release/icl tests/golden/half.lua tests/golden/data --precision f16 \
     --device ref
   suite "golden models, device far" env ICL_PLUGINS=build/release/tests build/release/icl \

@@ -3,7 +3,7 @@
  * Kernels are oneDNN (any shape, f32 and bf16) and those of our own (kernels/conv_kernel.h); in a build without oneDNN
  * plain loops (conv_plain.h) take what those do not. Which one runs follows from shapes, dtype and processor alone;
  * ICL_CONV in the environment names one that is taken wherever it fits. oneDNN's AMX kernels fit some shapes only:
- * conv_choice.c tells which; those of our own take bf16 images of any shape. */
+ * conv_choice.c tells which; those of our own take bf16 images of any shape, and f32 ones as sums of two bf16. */
 #ifndef ICL_BACKEND_CPU_CONV_H
 #define ICL_BACKEND_CPU_CONV_H
 

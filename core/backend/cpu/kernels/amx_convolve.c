@@ -1,5 +1,5 @@
-/* amx_convolve.c - convolutions of bf16 images, and their input gradients, by Intel's unit for products of bf16
- * matrices (amx_unit.h).
+/* amx_convolve.c - convolutions of images, and their input gradients, by Intel's unit for products of bf16 matrices
+ * (amx_unit.h): of bf16 images, and of f32 ones as sums of two terms.
  *
  * The unit multiplies 16 pixels by 32 channels each with weights of those and 16 made channels. What it reads is copied
  * first: for every slice of 32 channels the pixels of an image row by row, with the zeros around them, so that all
@@ -7,8 +7,8 @@
  * thrown away. With a stride, rows and columns that leave the same remainder have planes of their own. Of up to 16
  * channels half a slice is copied, and two taps that are neighbours are multiplied at once.
  *
- * Copied images: [piece][slice][plane][pixel][channel]. Prepared weights: [group][phase][panel of 32 made
- * channels][slice][step][one or two registers]; a step is one or two taps. */
+ * Copied images: [piece][term][slice][plane][pixel][channel]. Prepared weights: [group][phase][panel of 32 made
+ * channels][slice][step][term][one or two registers]; a step is one or two taps. */
 #include "backend/cpu/kernels/amx_unit.h"
 #include "backend/cpu/kernels/portion.h"
 #include "backend/cpu/kernels/scan.h"
@@ -22,6 +22,8 @@ enum {
 };
 
 typedef struct {
+  icl_dtype dtype;               /* of images */
+  int32_t terms;                 /* that a value is the sum of */
   scan scan[2];                  /* down, across */
   int32_t merged, groups;        /* groups of the layer in one of these; of these */
   int32_t depth, made;           /* channels of one that are read, that are made */
@@ -32,6 +34,7 @@ typedef struct {
   int32_t across, pitch;         /* pixels of a phase in a row; pixels of a row in a plane */
   int32_t rows, pieces;          /* of a phase in a piece of an image, the last may have fewer; of an image */
   int32_t pixels;                /* of a plane of a piece */
+  int64_t term;                  /* values of a term of a piece */
   int32_t at_once;               /* pieces that are copied together */
 } problem;
 
@@ -42,11 +45,12 @@ typedef struct {
 
 /* ---- sizes ---- */
 
-static int64_t values_of_piece(const problem *l) { return (int64_t)l->slices * l->planes * l->pixels * l->values; }
+static int64_t values_of_piece(const problem *l) { return l->terms * l->term; }
 
 static void set_rows(problem *l, int32_t rows) {
   l->rows = rows;
   l->pixels = ceiling((rows - 1) * l->pitch + l->across, BLOCK) * BLOCK + l->further[0] * l->pitch + l->further[1] + 1;
+  l->term = (int64_t)l->slices * l->planes * l->pixels * l->values;
 }
 
 /* Steps of a phase, in the order of their taps. */
@@ -79,7 +83,7 @@ static int64_t weights_before(const problem *l, int32_t phase) {
   int64_t count = 0;
   for (int32_t p = 0; p < phase; p++)
     count += steps_of(l, p, steps);
-  return count * l->slices * l->registers;
+  return count * l->slices * l->terms * l->registers;
 }
 
 /* A piece fits a quarter of a cache, as do all that are copied together, but where weights do not stay in one they meet
@@ -89,7 +93,9 @@ static problem problem_of(const icl__conv_shape *s) {
   bool back = s->direction == ICL__CONV_INPUT;
   int64_t fits = (int64_t)(s->cache ? s->cache : CACHE) / 4 / (int64_t)sizeof(uint16_t);
   int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups, merged = merged_groups(s->groups, in, out, UNIT);
-  problem l = {.scan = {scan_of(s, 0), scan_of(s, 1)},
+  problem l = {.dtype = s->dtype,
+               .terms = terms_of(s->dtype),
+               .scan = {scan_of(s, 0), scan_of(s, 1)},
                .merged = merged,
                .groups = s->groups / merged,
                .depth = merged * (back ? out : in),
@@ -118,36 +124,58 @@ static problem problem_of(const icl__conv_shape *s) {
 
 /* ---- copies of images ---- */
 
-/* `count` pixels that are `pitch` values apart. */
-INLINE void copy_pixels(const uint16_t *from, int64_t pitch, int32_t count, int32_t channels, int32_t values,
-                        uint16_t *to) {
-  for (int32_t i = 0; i < count; i++, from += pitch, to += values) {
-    if (channels >= values) {
-      memcpy(to, from, (size_t)values * sizeof *to);
-      continue;
-    }
-    memset(to, 0, (size_t)values * sizeof *to);
-    memcpy(to, from, (size_t)channels * sizeof *to);
+INLINE void split_pixel(const float *from, int32_t channels, int32_t values, uint16_t *to, int64_t term) {
+  for (int32_t c = 0; c < values; c += LANES) {
+    vec_half terms[2];
+    split(load_part(ICL_F32, from, c, larger_of(smaller(channels - c, LANES), 0)), terms);
+    memcpy(to + c, &terms[0], sizeof terms[0]);
+    memcpy(to + term + c, &terms[1], sizeof terms[1]);
   }
 }
 
-/* A row of a plane; `from` is a row of an image, NULL outside of it. */
-static void copy_row(const problem *l, const uint16_t *from, int64_t pixel, int32_t shift, int32_t channels,
-                     uint16_t *to) {
+INLINE void copy_pixel(const uint16_t *from, int32_t channels, int32_t values, uint16_t *to) {
+  if (channels >= values) {
+    memcpy(to, from, (size_t)values * sizeof *to);
+    return;
+  }
+  memset(to, 0, (size_t)values * sizeof *to);
+  memcpy(to, from, (size_t)channels * sizeof *to);
+}
+
+/* `count` pixels that are `pitch` values apart, from value `first` on. */
+INLINE void copy_pixels(const void *images, int64_t first, int64_t pitch, int32_t count, int32_t channels,
+                        int32_t values, uint16_t *to, int64_t term, icl_dtype dtype) {
+  for (int32_t i = 0; i < count; i++, first += pitch, to += values)
+    if (dtype == ICL_F32)
+      split_pixel((const float *)images + first, channels, values, to, term);
+    else
+      copy_pixel((const uint16_t *)images + first, channels, values, to);
+}
+
+static void copy_zeros(const problem *l, int64_t pixels, uint16_t *to) {
+  for (int32_t term = 0; term < l->terms; term++, to += l->term)
+    memset(to, 0, (size_t)(pixels * l->values) * sizeof *to);
+}
+
+/* A row of a plane from value `first` of images on; the row is outside of an image where they are NULL. */
+static void copy_row(const problem *l, const void *images, int64_t first, int64_t pixel, int32_t shift,
+                     int32_t channels, uint16_t *to) {
   const scan *a = &l->scan[1];
   places at = {l->pitch, l->pitch};
-  size_t bytes = (size_t)l->values * sizeof *to;
-  if (from)
+  if (images)
     at = places_inside(l->pitch, a->advance, shift, a->from);
-  memset(to, 0, (size_t)at.first * bytes);
+  copy_zeros(l, at.first, to);
   if (at.first < at.end) {
-    from += ((int64_t)at.first * a->advance + shift) * pixel;
+    int32_t count = at.end - at.first;
+    int64_t pitch = a->advance * pixel;
+    uint16_t *own = to + (int64_t)at.first * l->values;
+    first += ((int64_t)at.first * a->advance + shift) * pixel;
     if (l->values == UNIT)
-      copy_pixels(from, a->advance * pixel, at.end - at.first, channels, UNIT, to + (int64_t)at.first * UNIT);
+      FOR_FLOATS(l->dtype, copy_pixels, images, first, pitch, count, channels, UNIT, own, l->term);
     else
-      copy_pixels(from, a->advance * pixel, at.end - at.first, channels, DEPTH, to + (int64_t)at.first * DEPTH);
+      FOR_FLOATS(l->dtype, copy_pixels, images, first, pitch, count, channels, DEPTH, own, l->term);
   }
-  memset(to + (int64_t)at.end * l->values, 0, (size_t)(l->pitch - at.end) * bytes);
+  copy_zeros(l, l->pitch - at.end, to + (int64_t)at.end * l->values);
 }
 
 /* Channels from `channel` on of a piece that begins with row `begin` of every phase. */
@@ -161,12 +189,11 @@ static void copy_piece(const problem *l, const void *images, int32_t image, int3
       for (int32_t i = 0; i < rows; i++) {
         int32_t row = (begin + i) * y->advance + plane / l->remainders[1] - y->before;
         int64_t first = ((int64_t)image * y->from + row) * x->from * pixel + channel + slice * DEPTH;
-        copy_row(l, row < 0 || row >= y->from ? NULL : (const uint16_t *)images + first, pixel,
-                 plane % l->remainders[1] - x->before, l->depth - slice * DEPTH,
-                 to + (int64_t)i * l->pitch * l->values);
+        copy_row(l, row < 0 || row >= y->from ? NULL : images, first, pixel, plane % l->remainders[1] - x->before,
+                 l->depth - slice * DEPTH, to + (int64_t)i * l->pitch * l->values);
       }
-      int64_t used = (int64_t)rows * l->pitch * l->values;
-      memset(to + used, 0, (size_t)(plane_values - used) * sizeof *to);
+      int64_t used = (int64_t)rows * l->pitch;
+      copy_zeros(l, l->pixels - used, to + used * l->values);
     }
 }
 
@@ -174,42 +201,54 @@ static void copy_piece(const problem *l, const void *images, int32_t image, int3
 
 /* Pixels that follow one another in a piece of a phase, and one panel. */
 typedef struct {
+  icl_dtype dtype;      /* of images */
   const uint16_t *from; /* the first pixel that the first tap of plane 0 reads */
   size_t pixel;         /* bytes */
-  int64_t slice;        /* values */
+  int64_t slice, term;  /* bytes to the next one */
   int slices, steps;
   const step *step;
   const uint32_t *weights;
   float *sums; /* [pixel][made channel] */
 } product;
 
+/* 16 pixels by half a panel, whose weights are in register 6 and the rests of those in 7; n is a digit. */
+#define MULTIPLY_PIXELS(n, upper, rest)                                                                                \
+  do {                                                                                                                 \
+    if (terms == 2) {                                                                                                  \
+      UNIT_LOAD(rest, at + m->term + n * UNIT * m->pixel, m->pixel);                                                   \
+      UNIT_MULTIPLY(n, rest, 6);                                                                                       \
+    }                                                                                                                  \
+    UNIT_LOAD(upper, at + n * UNIT * m->pixel, m->pixel);                                                              \
+    UNIT_MULTIPLY(n, upper, 6);                                                                                        \
+    if (terms == 2)                                                                                                    \
+      UNIT_MULTIPLY(n, upper, 7);                                                                                      \
+  } while (0)
+
 /* 32 pixels and a whole panel, the sums row by row, or 64 pixels and half of one. */
-INLINE void multiply(const product *m, int width) {
+INLINE void multiply(const product *m, int width, icl_dtype dtype) {
+  int terms = terms_of(dtype);
   const char *slice = (const char *)m->from;
   const uint32_t *w = m->weights;
   UNIT_ZERO(0);
   UNIT_ZERO(1);
   UNIT_ZERO(2);
   UNIT_ZERO(3);
-  for (int s = 0; s < m->slices; s++, slice += m->slice * (int64_t)sizeof *m->from)
-    for (int i = 0; i < m->steps; i++, w += width * UNIT) {
+  for (int s = 0; s < m->slices; s++, slice += m->slice)
+    for (int i = 0; i < m->steps; i++, w += terms * width * UNIT) {
       const char *at = slice + (size_t)m->step[i].pixel * m->pixel;
-      UNIT_LOAD(4, at, m->pixel);
-      UNIT_LOAD(6, w, UNIT_ROW);
-      UNIT_MULTIPLY(0, 4, 6);
-      UNIT_LOAD(5, at + UNIT * m->pixel, m->pixel);
       if (width == PANEL) {
-        UNIT_LOAD(7, w + UNIT_VALUES, UNIT_ROW);
-        UNIT_MULTIPLY(1, 4, 7);
-        UNIT_MULTIPLY(2, 5, 6);
-        UNIT_MULTIPLY(3, 5, 7);
-      } else {
-        UNIT_MULTIPLY(1, 5, 6);
-        UNIT_LOAD(7, at + 2 * UNIT * m->pixel, m->pixel);
-        UNIT_MULTIPLY(2, 7, 6);
-        UNIT_LOAD(4, at + 3 * UNIT * m->pixel, m->pixel);
-        UNIT_MULTIPLY(3, 4, 6);
+        operand pixels = {at, at + UNIT * m->pixel, m->pixel, m->term},
+                panel = {w, w + UNIT_VALUES, UNIT_ROW, 2 * UNIT_BYTES};
+        multiply_terms(pixels, panel, 2, dtype);
+        continue;
       }
+      UNIT_LOAD(6, w, UNIT_ROW);
+      if (terms == 2)
+        UNIT_LOAD(7, w + UNIT_VALUES, UNIT_ROW);
+      MULTIPLY_PIXELS(0, 4, 5);
+      MULTIPLY_PIXELS(1, 5, 4);
+      MULTIPLY_PIXELS(2, 4, 5);
+      MULTIPLY_PIXELS(3, 5, 4);
     }
 }
 
@@ -223,19 +262,21 @@ INLINE void store_sums(float *sums, int width) {
 
 /* Where results go: rows of a piece in one phase. */
 typedef struct {
-  uint16_t *first;     /* the first pixel's first channel of the panel */
+  void *images;
+  int64_t first;       /* the first pixel's first channel of the panel */
   int64_t row, column; /* values to the next one */
   int32_t rows, across, pitch, channels;
 } target;
 
 /* `count` pixels of sums, the first of them in some row and column. */
-INLINE void put(const target *t, const float *sums, int count, int width, int32_t row, int32_t column) {
+INLINE void put(const target *t, const float *sums, int count, int width, int32_t row, int32_t column,
+                icl_dtype dtype) {
   for (int i = 0; i < count && row < t->rows; i++, sums += width) {
-    uint16_t *to = t->first + row * t->row + column * t->column;
+    int64_t to = t->first + row * t->row + column * t->column;
     if (column < t->across)
       for (int c = 0; c < width; c += LANES)
         if (c < t->channels)
-          store_part(ICL_BF16, to, c, smaller(t->channels - c, LANES), load(ICL_F32, sums, c));
+          store_part(dtype, t->images, to + c, smaller(t->channels - c, LANES), load(ICL_F32, sums, c));
     if (++column == t->pitch) {
       column = 0;
       row++;
@@ -244,14 +285,14 @@ INLINE void put(const target *t, const float *sums, int count, int width, int32_
 }
 
 /* Results wait for the next product, so that the unit has work while they are rounded. */
-INLINE void make_piece(product *m, const target *t, int width) {
+INLINE void make_piece(product *m, const target *t, int width, icl_dtype dtype) {
   _Alignas(64) float sums[2][BLOCK * UNIT];
   int count = BLOCK * UNIT / width;
   int32_t all = (t->rows - 1) * t->pitch + t->across, row = 0, column = 0;
   for (int32_t first = 0, block = 0; first < all; first += count, block++) {
-    multiply(m, width);
+    multiply(m, width, dtype);
     if (block) {
-      put(t, sums[(block - 1) % 2], count, width, row, column);
+      put(t, sums[(block - 1) % 2], count, width, row, column, dtype);
       column += count;
       row += column / t->pitch;
       column %= t->pitch;
@@ -259,34 +300,40 @@ INLINE void make_piece(product *m, const target *t, int width) {
     store_sums(sums[block % 2], width);
     m->from += (size_t)count * m->pixel / sizeof *m->from;
   }
-  put(t, sums[(ceiling(all, count) - 1) % 2], count, width, row, column);
+  put(t, sums[(ceiling(all, count) - 1) % 2], count, width, row, column, dtype);
 }
 
-NOINLINE void make_whole(product *m, const target *t) { make_piece(m, t, PANEL); }
-NOINLINE void make_half(product *m, const target *t) { make_piece(m, t, UNIT); }
+NOINLINE void make_whole(product *m, const target *t) { FOR_FLOATS(m->dtype, make_piece, m, t, PANEL); }
+NOINLINE void make_half(product *m, const target *t) { FOR_FLOATS(m->dtype, make_piece, m, t, UNIT); }
 
 /* One phase of `count` pieces, which begin with piece `first` of all images. */
 static void make_phase(const problem *l, int32_t phase, int32_t first, int32_t count, const uint16_t *copies,
-                       const uint32_t *weights, uint16_t *to, int64_t channel) {
+                       const uint32_t *weights, void *to, int64_t channel) {
   const scan *y = &l->scan[0], *x = &l->scan[1];
   step steps[KERNEL * KERNEL];
   int64_t pixel = (int64_t)l->groups * l->made, row = x->to * pixel;
   int32_t down = phase / x->step, right = phase % x->step, all = pixels_of_phase(y, down);
-  product m = {.pixel = (size_t)l->values * sizeof *copies,
-               .slice = (int64_t)l->planes * l->pixels * l->values,
+  product m = {.dtype = l->dtype,
+               .pixel = (size_t)l->values * sizeof *copies,
+               .slice = (int64_t)l->planes * l->pixels * l->values * (int64_t)sizeof *copies,
+               .term = l->term * (int64_t)sizeof *copies,
                .slices = l->slices,
                .steps = steps_of(l, phase, steps),
                .step = steps};
-  target t = {.row = y->step * row, .column = x->step * pixel, .across = pixels_of_phase(x, right), .pitch = l->pitch};
+  target t = {.images = to,
+              .row = y->step * row,
+              .column = x->step * pixel,
+              .across = pixels_of_phase(x, right),
+              .pitch = l->pitch};
   for (int32_t at = 0; at < l->registers; at += 2) {
     t.channels = l->made - at * UNIT;
-    m.weights = weights + (int64_t)at * l->slices * m.steps * UNIT_VALUES;
+    m.weights = weights + (int64_t)at * l->slices * m.steps * l->terms * UNIT_VALUES;
     for (int32_t p = 0; p < count && t.across > 0; p++) {
       int32_t image = (first + p) / l->pieces, begin = (first + p) % l->pieces * l->rows;
       m.from = copies + p * values_of_piece(l);
       t.rows = smaller(all - begin, l->rows);
-      t.first = to + (((int64_t)image * y->to + begin * y->step + down) * x->to + right) * pixel + channel +
-                (int64_t)at * UNIT;
+      t.first =
+          (((int64_t)image * y->to + begin * y->step + down) * x->to + right) * pixel + channel + (int64_t)at * UNIT;
       if (t.rows > 0)
         (t.channels > UNIT ? make_whole : make_half)(&m, &t);
     }
@@ -342,14 +389,14 @@ static void fill_register(const icl__conv_shape *s, const problem *l, const floa
   }
 }
 
-/* Rows in pairs, rounded: the upper one in the lower halves. */
-static void round_pairs(float square[DEPTH][UNIT], uint32_t *to) {
+/* Rows in pairs, the terms `term` numbers apart. */
+INLINE void round_pairs(float square[DEPTH][UNIT], uint32_t *to, int64_t term, icl_dtype images) {
   for (int k = 0; k < UNIT; k++)
     for (int c = 0; c < UNIT; c += LANES, to += LANES) {
-      vec_half halves[2] = {round_bf16(load(ICL_F32, square[2 * k], c)),
-                            round_bf16(load(ICL_F32, square[2 * k + 1], c))};
-      vec_bits pairs = (vec_bits)widen_bf16(halves[0]) >> 16 | (vec_bits)widen_bf16(halves[1]);
-      memcpy(to, &pairs, sizeof pairs);
+      vec_bits pairs[2];
+      split_pairs(load(ICL_F32, square[2 * k], c), load(ICL_F32, square[2 * k + 1], c), pairs);
+      for (int i = 0; i < terms_of(images); i++)
+        memcpy(to + i * term, &pairs[i], sizeof pairs[i]);
     }
 }
 
@@ -366,11 +413,11 @@ static void prepare(const icl__conv_shape *s, const float *hwio, float *weights,
     for (int32_t phase = 0; phase < phases_of(&l); phase++) {
       int count = steps_of(&l, phase, steps);
       uint32_t *to = (uint32_t *)weights + group * group_weights + weights_before(&l, phase) * UNIT_VALUES;
-      to += ((int64_t)panel * l.slices * count + at - panel) * UNIT_VALUES;
+      to += ((int64_t)panel * l.slices * count * l.terms + at - panel) * UNIT_VALUES;
       for (int32_t slice = 0; slice < l.slices; slice++)
-        for (int i = 0; i < count; i++, to += wide * UNIT_VALUES) {
+        for (int i = 0; i < count; i++, to += l.terms * wide * UNIT_VALUES) {
           fill_register(s, &l, from, &steps[i], slice, at * UNIT, square);
-          round_pairs(square, to);
+          FOR_FLOATS(l.dtype, round_pairs, square, to, (int64_t)wide * UNIT_VALUES);
         }
     }
   }
@@ -387,7 +434,8 @@ static size_t scratch_floats(const icl__conv_shape *s) {
 }
 
 static bool fits(const icl__conv_shape *s) {
-  return s->direction != ICL__CONV_WEIGHT && s->dtype == ICL_BF16 && s->kernel[0] <= KERNEL && s->kernel[1] <= KERNEL;
+  return s->direction != ICL__CONV_WEIGHT && is_lane_dtype(s->dtype) && s->kernel[0] <= KERNEL &&
+         s->kernel[1] <= KERNEL;
 }
 
 const icl__conv_kernel ISA_NAME(icl__amx_convolve) = {

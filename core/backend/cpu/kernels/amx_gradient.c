@@ -1,4 +1,5 @@
-/* amx_gradient.c - weight gradients of bf16 images by Intel's unit for products of bf16 matrices (amx_unit.h).
+/* amx_gradient.c - weight gradients by Intel's unit for products of bf16 matrices (amx_unit.h): of bf16 images, and of
+ * f32 ones as sums of two terms.
  *
  * A gradient is a product of two matrices for every tap: made channels by pixels, and pixels by read channels. The unit
  * takes its second matrix in pairs of rows, so a pair of pixels is one number of 32 bits. The pixels of a pair lie
@@ -7,14 +8,17 @@
  * columns that leave the same remainder have planes of their own. Thus every tap reads pairs as they follow one
  * another, whatever the width of the images; where a row ends its pairs are zeros on the other side.
  *
- * Packed x: [piece][slice of 16 channels][plane][pair][16 pairs of numbers]. Packed gradients of y, turned: [slice of
- * 16 channels][piece][step of 16 pairs][channel][16 pairs of numbers]. A weight gradient, until it is finished:
- * [group][slice of y][slice of x][tap][channel of y][channel of x]. */
+ * Packed x: [piece][term][slice of 16 channels][plane][pair][16 pairs of numbers]. Packed gradients of y, turned:
+ * [slice of 16 channels][piece][step of 16 pairs][term][channel][16 pairs of numbers]. A weight gradient, until it is
+ * finished: [group][slice of y][slice of x][tap][channel of y][channel of x]. */
 #include "backend/cpu/kernels/amx_unit.h"
 #include "backend/cpu/kernels/scan.h"
 #include "backend/cpu/kernels/transpose.h"
 
 typedef struct {
+  icl_dtype dtype;                /* of images */
+  int32_t terms;                  /* that a number is the sum of */
+  int64_t bytes;                  /* of a number in images */
   int32_t merged, groups;         /* groups of the layer in one of these; of these */
   int32_t channels[2], slices[2]; /* of one: of x, of y; slices of 16 */
   int32_t taps, reach[2];         /* down, across: how far the last tap is from the first in a plane */
@@ -27,9 +31,11 @@ typedef struct {
 
 /* ---- sizes ---- */
 
-/* Numbers of 32 bits in a piece. */
-static int64_t packed_x(const problem *l) { return (int64_t)l->slices[0] * l->planes * l->pairs * UNIT; }
-static int64_t packed_y(const problem *l) { return (int64_t)l->slices[1] * l->steps * UNIT_VALUES; }
+/* Numbers of 32 bits: in a term of a piece; in a piece; in the steps of a slice of one. */
+static int64_t term_of_x(const problem *l) { return (int64_t)l->slices[0] * l->planes * l->pairs * UNIT; }
+static int64_t packed_x(const problem *l) { return l->terms * term_of_x(l); }
+static int64_t slice_of_y(const problem *l) { return (int64_t)l->steps * l->terms * UNIT_VALUES; }
+static int64_t packed_y(const problem *l) { return l->slices[1] * slice_of_y(l); }
 
 static size_t gradient_floats(const problem *l) {
   return (size_t)l->groups * (size_t)l->slices[0] * (size_t)l->slices[1] * (size_t)l->taps * UNIT_VALUES;
@@ -46,7 +52,10 @@ static void set_rows(problem *l, int32_t rows, int32_t across) {
 static problem problem_of(const icl__conv_shape *s) {
   enum { CACHE = 1 << 20, WORTH = 4 };
   int64_t fits = (int64_t)(s->cache ? s->cache : CACHE) / 2 / (int64_t)sizeof(float);
-  problem l = {.merged = merged_groups(s->groups, s->x[2] / s->groups, s->y[2] / s->groups, UNIT),
+  problem l = {.dtype = s->dtype,
+               .terms = terms_of(s->dtype),
+               .bytes = (int64_t)icl_dtype_bytes(s->dtype),
+               .merged = merged_groups(s->groups, s->x[2] / s->groups, s->y[2] / s->groups, UNIT),
                .taps = s->kernel[0] * s->kernel[1]};
   l.groups = s->groups / l.merged;
   for (int i = 0; i < 2; i++) {
@@ -69,51 +78,72 @@ static problem problem_of(const icl__conv_shape *s) {
 
 /* ---- packing ---- */
 
-static const uint16_t nothing[UNIT];
+/* As many numbers as a slice has, of either dtype. */
+static const float zeros[UNIT];
+static const char *const nothing = (const char *)zeros;
 
 /* A row of pixels of some channels; a row outside of the images is one pixel of zeros. */
 typedef struct {
-  const uint16_t *first;
-  int64_t pixel; /* numbers to the next one */
+  const char *first;
+  int64_t pixel; /* bytes to the next one */
 } row;
 
-static row row_of(const void *images, const int32_t size[3], int32_t image, int32_t at, int32_t channel) {
+static row row_of(const problem *l, const void *images, const int32_t size[3], int32_t image, int32_t at,
+                  int32_t channel) {
   if (at < 0 || at >= size[0])
     return (row){nothing, 0};
   int64_t pixel = ((int64_t)image * size[0] + at) * size[1];
-  return (row){(const uint16_t *)images + pixel * size[2] + channel, size[2]};
+  return (row){(const char *)images + (pixel * size[2] + channel) * l->bytes, size[2] * l->bytes};
 }
 
-/* Channels from `c` on of `channels`, as many as a register has; above in the lower halves. */
-INLINE vec_bits pair_up(const uint16_t *above, const uint16_t *below, int32_t c, int32_t channels) {
+/* Pairs of every term, of channels from `c` on of `channels`, as many as a register has. */
+INLINE void load_pairs(const char *above, const char *below, int32_t c, int32_t channels, icl_dtype dtype,
+                       vec_bits pairs[2]) {
   int32_t lanes = smaller(channels - c, LANES);
-  if (lanes <= 0)
-    return (vec_bits){0};
-  return (vec_bits)load_part(ICL_BF16, above, c, lanes) >> 16 | (vec_bits)load_part(ICL_BF16, below, c, lanes);
+  if (lanes <= 0) {
+    pairs[0] = pairs[1] = (vec_bits){0};
+    return;
+  }
+  vec upper = load_part(dtype, above, c, lanes), lower = load_part(dtype, below, c, lanes);
+  if (dtype == ICL_F32)
+    split_pairs(upper, lower, pairs);
+  else
+    pairs[0] = pair_up(upper, lower);
 }
 
-INLINE void pack_pixels(row above, row below, int32_t count, int64_t step, int32_t channels, uint32_t *to) {
+/* The terms are `term` numbers apart. */
+INLINE void pack_pixels(row above, row below, int32_t count, int64_t step, int32_t channels, uint32_t *to, int64_t term,
+                        icl_dtype dtype) {
   for (int32_t i = 0; i < count; i++, to += UNIT)
     UNROLL(4)
   for (int32_t c = 0; c < UNIT; c += LANES) {
-    vec_bits pairs = pair_up(above.first + i * step * above.pixel, below.first + i * step * below.pixel, c, channels);
-    memcpy(to + c, &pairs, sizeof pairs);
+    vec_bits pairs[2];
+    load_pairs(above.first + i * step * above.pixel, below.first + i * step * below.pixel, c, channels, dtype, pairs);
+    for (int t = 0; t < terms_of(dtype); t++)
+      memcpy(to + t * term + c, &pairs[t], sizeof pairs[t]);
   }
 }
 
+static void pack_zeros(const problem *l, int64_t pairs, uint32_t *to) {
+  for (int32_t term = 0; term < l->terms; term++, to += term_of_x(l))
+    memset(to, 0, (size_t)pairs * UNIT_ROW);
+}
+
 /* One row of pairs: pixels `shift` columns from where the stride leads, zeros where there are none. */
-static void pack_row(const icl__conv_shape *s, row above, row below, int32_t shift, int32_t pitch, int32_t channels,
+static void pack_row(const icl__conv_shape *s, const problem *l, row above, row below, int32_t shift, int32_t channels,
                      uint32_t *to) {
   int32_t step = s->stride[1];
-  places at = places_inside(pitch, step, shift, s->x[1]);
-  memset(to, 0, (size_t)at.first * UNIT_ROW);
+  places at = places_inside(l->pitch, step, shift, s->x[1]);
+  int32_t count = at.end - at.first;
+  uint32_t *own = to + (int64_t)at.first * UNIT;
+  pack_zeros(l, at.first, to);
   above.first += ((int64_t)at.first * step + shift) * above.pixel;
   below.first += ((int64_t)at.first * step + shift) * below.pixel;
   if (channels >= UNIT)
-    pack_pixels(above, below, at.end - at.first, step, UNIT, to + (int64_t)at.first * UNIT);
+    FOR_FLOATS(l->dtype, pack_pixels, above, below, count, step, UNIT, own, term_of_x(l));
   else
-    pack_pixels(above, below, at.end - at.first, step, channels, to + (int64_t)at.first * UNIT);
-  memset(to + (int64_t)at.end * UNIT, 0, (size_t)(pitch - at.end) * UNIT_ROW);
+    FOR_FLOATS(l->dtype, pack_pixels, above, below, count, step, channels, own, term_of_x(l));
+  pack_zeros(l, l->pitch - at.end, to + (int64_t)at.end * UNIT);
 }
 
 /* Channels from `channel` on of a piece that begins with row `begin` of pairs. */
@@ -127,44 +157,54 @@ static void pack_x(const icl__conv_shape *s, const problem *l, const void *x, in
       for (int32_t i = 0; i < rows; i++) {
         int32_t pair = 2 * (begin + i) + plane % parities;
         int32_t at = pair * s->stride[0] + remainder / l->remainders[1] - s->padding[0];
-        pack_row(s, row_of(x, s->x, image, at, first), row_of(x, s->x, image, at + s->stride[0], first),
-                 remainder % l->remainders[1] - s->padding[1], l->pitch, l->channels[0] - slice * UNIT,
+        pack_row(s, l, row_of(l, x, s->x, image, at, first), row_of(l, x, s->x, image, at + s->stride[0], first),
+                 remainder % l->remainders[1] - s->padding[1], l->channels[0] - slice * UNIT,
                  to + (int64_t)i * l->pitch * UNIT);
       }
-      memset(to + used * UNIT, 0, (size_t)(l->pairs - used) * UNIT_ROW);
+      pack_zeros(l, l->pairs - used, to + used * UNIT);
     }
 }
 
-/* 16 pairs of pixels, turned: a row for every channel. */
-INLINE void turn_pairs(const uint16_t *const above[UNIT], const uint16_t *const below[UNIT], int64_t channel,
-                       int32_t channels, uint32_t *to) {
+INLINE void store_turned(vec r[LANES], uint32_t *to) {
+  transpose(r);
+  UNROLL(16)
+  for (int i = 0; i < LANES; i++)
+    memcpy(to + i * UNIT, &r[i], sizeof r[i]);
+}
+
+/* 16 pairs of pixels, turned: a row for every channel; the rests behind them. */
+INLINE void turn_pairs(const char *const above[UNIT], const char *const below[UNIT], int64_t channel, int32_t channels,
+                       uint32_t *to, icl_dtype dtype) {
   for (int32_t c = 0; c < UNIT; c += LANES)
     for (int32_t p = 0; p < UNIT; p += LANES) {
-      vec r[LANES];
+      vec r[2][LANES];
       UNROLL(16)
       for (int i = 0; i < LANES; i++) {
-        const uint16_t *upper = above[p + i], *lower = below[p + i];
-        r[i] = (vec)pair_up(upper ? upper + channel : nothing, lower ? lower + channel : nothing, c, channels);
+        const char *upper = above[p + i], *lower = below[p + i];
+        vec_bits pairs[2];
+        load_pairs(upper ? upper + channel : nothing, lower ? lower + channel : nothing, c, channels, dtype, pairs);
+        r[0][i] = (vec)pairs[0];
+        if (dtype == ICL_F32)
+          r[1][i] = (vec)pairs[1];
       }
-      transpose(r);
-      UNROLL(16)
-      for (int i = 0; i < LANES; i++)
-        memcpy(to + (c + i) * UNIT + p, &r[i], sizeof r[i]);
+      store_turned(r[0], to + c * UNIT + p);
+      if (dtype == ICL_F32)
+        store_turned(r[1], to + UNIT_VALUES + c * UNIT + p);
     }
 }
 
 /* The slices of a step are `slice` numbers apart. */
 static void pack_gy(const icl__conv_shape *s, const problem *l, const void *gy, int32_t image, int32_t begin,
                     int32_t channel, int64_t slice, uint32_t *to) {
-  const uint16_t *above[UNIT], *below[UNIT];
+  const char *above[UNIT], *below[UNIT];
   int32_t i = 0, x = 0; /* row of pairs, column */
-  for (int32_t step = 0; step < l->steps; step++, to += UNIT_VALUES) {
+  for (int32_t step = 0; step < l->steps; step++, to += l->terms * UNIT_VALUES) {
     for (int k = 0; k < UNIT; k++) {
       int32_t y = 2 * (begin + i);
       bool inside = i < l->rows && x < s->y[1] && y < s->y[0];
       int64_t pixel = ((int64_t)image * s->y[0] + y) * s->y[1] + x;
-      above[k] = inside ? (const uint16_t *)gy + pixel * s->y[2] : NULL;
-      below[k] = inside && y + 1 < s->y[0] ? above[k] + (int64_t)s->y[1] * s->y[2] : NULL;
+      above[k] = inside ? (const char *)gy + pixel * s->y[2] * l->bytes : NULL;
+      below[k] = inside && y + 1 < s->y[0] ? above[k] + (int64_t)s->y[1] * s->y[2] * l->bytes : NULL;
       if (++x == l->pitch) {
         x = 0;
         i++;
@@ -172,11 +212,11 @@ static void pack_gy(const icl__conv_shape *s, const problem *l, const void *gy, 
     }
     for (int32_t c = 0; c < l->slices[1]; c++) {
       int32_t channels = l->channels[1] - c * UNIT;
-      int64_t at = channel + (int64_t)c * UNIT;
+      int64_t at = (channel + (int64_t)c * UNIT) * l->bytes;
       if (channels >= UNIT)
-        turn_pairs(above, below, at, UNIT, to + c * slice);
+        FOR_FLOATS(l->dtype, turn_pairs, above, below, at, UNIT, to + c * slice);
       else
-        turn_pairs(above, below, at, channels, to + c * slice);
+        FOR_FLOATS(l->dtype, turn_pairs, above, below, at, channels, to + c * slice);
     }
   }
 }
@@ -185,10 +225,11 @@ static void pack_gy(const icl__conv_shape *s, const problem *l, const void *gy, 
 
 /* One or two slices of y, and a few columns, which are a tap and a slice of x each. */
 typedef struct {
+  icl_dtype dtype; /* of images */
   const uint32_t *y[2], *x[4];
   float *sum[4]; /* of y[0] with each column, then of y[1] */
   int32_t pieces, steps;
-  int64_t piece; /* from one of x to the next */
+  int64_t piece, term; /* from one of x to the next */
   bool accumulate;
 } product;
 
@@ -201,29 +242,20 @@ typedef struct {
   } while (0)
 
 /* Sums 0 and 1 are of the first slice, 2 and 3 of the second one. */
-INLINE void correlate_two(const product *m, int columns) {
+INLINE void correlate_two(const product *m, int columns, icl_dtype dtype) {
   BEGIN_SUM(0);
   BEGIN_SUM(2);
   if (columns > 1) {
     BEGIN_SUM(1);
     BEGIN_SUM(3);
   }
-  const uint32_t *first = m->y[0], *second = m->y[1];
+  int64_t from = 0;
   for (int32_t piece = 0; piece < m->pieces; piece++) {
     int64_t at = piece * m->piece;
-    for (int32_t step = 0; step < m->steps; step++, at += UNIT_VALUES) {
-      UNIT_LOAD(4, first, UNIT_ROW);
-      UNIT_LOAD(5, second, UNIT_ROW);
-      UNIT_LOAD(6, m->x[0] + at, UNIT_ROW);
-      UNIT_MULTIPLY(0, 4, 6);
-      UNIT_MULTIPLY(2, 5, 6);
-      if (columns > 1) {
-        UNIT_LOAD(7, m->x[1] + at, UNIT_ROW);
-        UNIT_MULTIPLY(1, 4, 7);
-        UNIT_MULTIPLY(3, 5, 7);
-      }
-      first += UNIT_VALUES;
-      second += UNIT_VALUES;
+    for (int32_t step = 0; step < m->steps; step++, at += UNIT_VALUES, from += terms_of(dtype) * UNIT_VALUES) {
+      operand y = {m->y[0] + from, m->y[1] + from, UNIT_ROW, UNIT_BYTES},
+              x = {m->x[0] + at, m->x[columns - 1] + at, UNIT_ROW, m->term * (int64_t)sizeof *m->x[0]};
+      multiply_terms(y, x, columns, dtype);
     }
   }
   UNIT_STORE(0, m->sum[0], UNIT_ROW);
@@ -234,42 +266,51 @@ INLINE void correlate_two(const product *m, int columns) {
   }
 }
 
-/* Does something for each column that there is; n is a digit. */
+/* Does something for each column that there is, with the registers of its terms; n is a digit. */
 #define EACH_COLUMN(DO)                                                                                                \
-  DO(0, 5);                                                                                                            \
+  DO(0, 6, 7);                                                                                                         \
   if (columns > 1)                                                                                                     \
-    DO(1, 6);                                                                                                          \
+    DO(1, 7, 6);                                                                                                       \
   if (columns > 2)                                                                                                     \
-    DO(2, 7);                                                                                                          \
+    DO(2, 6, 7);                                                                                                       \
   if (columns > 3)                                                                                                     \
-  DO(3, 5)
-#define BEGIN_COLUMN(n, of) BEGIN_SUM(n)
-#define ADD_COLUMN(n, of)                                                                                              \
+  DO(3, 7, 6)
+#define BEGIN_COLUMN(n, upper, rest) BEGIN_SUM(n)
+#define ADD_COLUMN(n, upper, rest)                                                                                     \
   do {                                                                                                                 \
-    UNIT_LOAD(of, m->x[n] + at, UNIT_ROW);                                                                             \
-    UNIT_MULTIPLY(n, 4, of);                                                                                           \
+    if (terms == 2) {                                                                                                  \
+      UNIT_LOAD(rest, m->x[n] + m->term + at, UNIT_ROW);                                                               \
+      UNIT_MULTIPLY(n, 4, rest);                                                                                       \
+    }                                                                                                                  \
+    UNIT_LOAD(upper, m->x[n] + at, UNIT_ROW);                                                                          \
+    UNIT_MULTIPLY(n, 4, upper);                                                                                        \
+    if (terms == 2)                                                                                                    \
+      UNIT_MULTIPLY(n, 5, upper);                                                                                      \
   } while (0)
-#define END_COLUMN(n, of) UNIT_STORE(n, m->sum[n], UNIT_ROW)
+#define END_COLUMN(n, upper, rest) UNIT_STORE(n, m->sum[n], UNIT_ROW)
 
-INLINE void correlate_one(const product *m, int columns) {
+INLINE void correlate_one(const product *m, int columns, icl_dtype dtype) {
+  int terms = terms_of(dtype);
   EACH_COLUMN(BEGIN_COLUMN);
   const uint32_t *only = m->y[0];
   for (int32_t piece = 0; piece < m->pieces; piece++) {
     int64_t at = piece * m->piece;
-    for (int32_t step = 0; step < m->steps; step++, at += UNIT_VALUES, only += UNIT_VALUES) {
+    for (int32_t step = 0; step < m->steps; step++, at += UNIT_VALUES, only += terms * UNIT_VALUES) {
       UNIT_LOAD(4, only, UNIT_ROW);
+      if (terms == 2)
+        UNIT_LOAD(5, only + UNIT_VALUES, UNIT_ROW);
       EACH_COLUMN(ADD_COLUMN);
     }
   }
   EACH_COLUMN(END_COLUMN);
 }
 
-NOINLINE void correlate_2x2(const product *m) { correlate_two(m, 2); }
-NOINLINE void correlate_2x1(const product *m) { correlate_two(m, 1); }
-NOINLINE void correlate_1x4(const product *m) { correlate_one(m, 4); }
-NOINLINE void correlate_1x3(const product *m) { correlate_one(m, 3); }
-NOINLINE void correlate_1x2(const product *m) { correlate_one(m, 2); }
-NOINLINE void correlate_1x1(const product *m) { correlate_one(m, 1); }
+NOINLINE void correlate_2x2(const product *m) { FOR_FLOATS(m->dtype, correlate_two, m, 2); }
+NOINLINE void correlate_2x1(const product *m) { FOR_FLOATS(m->dtype, correlate_two, m, 1); }
+NOINLINE void correlate_1x4(const product *m) { FOR_FLOATS(m->dtype, correlate_one, m, 4); }
+NOINLINE void correlate_1x3(const product *m) { FOR_FLOATS(m->dtype, correlate_one, m, 3); }
+NOINLINE void correlate_1x2(const product *m) { FOR_FLOATS(m->dtype, correlate_one, m, 2); }
+NOINLINE void correlate_1x1(const product *m) { FOR_FLOATS(m->dtype, correlate_one, m, 1); }
 
 /* Where the pairs of a tap begin, behind those of its slice. */
 static int64_t start_of(const icl__conv_shape *s, const problem *l, int32_t tap) {
@@ -304,8 +345,13 @@ static void correlate_slices(const icl__conv_shape *s, const problem *l, product
 /* Two slices of x stay in a cache while they meet all of y. */
 static void correlate_group(const icl__conv_shape *s, const problem *l, int32_t pieces, const uint32_t *x,
                             const uint32_t *y, float *gradient, bool accumulate) {
-  int64_t slice = (int64_t)pieces * l->steps * UNIT_VALUES, made = (int64_t)l->slices[0] * l->taps * UNIT_VALUES;
-  product m = {.pieces = pieces, .steps = l->steps, .piece = packed_x(l), .accumulate = accumulate};
+  int64_t slice = pieces * slice_of_y(l), made = (int64_t)l->slices[0] * l->taps * UNIT_VALUES;
+  product m = {.dtype = l->dtype,
+               .pieces = pieces,
+               .steps = l->steps,
+               .piece = packed_x(l),
+               .term = term_of_x(l),
+               .accumulate = accumulate};
   for (int32_t i = 0; i < l->slices[0]; i += 2)
     for (int32_t j = 0; j < l->slices[1]; j += 2) {
       m.y[0] = y + j * slice;
@@ -321,12 +367,12 @@ static void differentiate(const icl__conv_shape *s, const void *x, const void *g
   uint32_t *from = (uint32_t *)scratch, *made = from + l.at_once * packed_x(&l);
   for (int32_t first = 0, count; first < all; first += count) {
     count = smaller(all - first, l.at_once);
-    int64_t slice = (int64_t)count * l.steps * UNIT_VALUES;
+    int64_t slice = count * slice_of_y(&l);
     for (int32_t group = 0; group < l.groups; group++) {
       for (int32_t p = 0; p < count; p++) {
         int32_t image = (first + p) / l.pieces, begin = (first + p) % l.pieces * l.rows;
         pack_x(s, &l, x, image, begin, group * l.channels[0], from + p * packed_x(&l));
-        pack_gy(s, &l, gy, image, begin, group * l.channels[1], slice, made + (int64_t)p * l.steps * UNIT_VALUES);
+        pack_gy(s, &l, gy, image, begin, group * l.channels[1], slice, made + p * slice_of_y(&l));
       }
       unit_begin();
       correlate_group(s, &l, count, from, made, gradients + gradient_floats(&l) / (size_t)l.groups * (size_t)group,
@@ -390,7 +436,7 @@ static size_t scratch_floats(const icl__conv_shape *s) {
   return (size_t)l.at_once * (size_t)(packed_x(&l) + packed_y(&l));
 }
 
-static bool fits(const icl__conv_shape *s) { return s->direction == ICL__CONV_WEIGHT && s->dtype == ICL_BF16; }
+static bool fits(const icl__conv_shape *s) { return s->direction == ICL__CONV_WEIGHT && is_lane_dtype(s->dtype); }
 
 const icl__conv_kernel ISA_NAME(icl__amx_gradient) = {
     .name = "amx",

@@ -20,6 +20,7 @@
  *   strip     rows of an image that are copied with zeros around them (direct_problem.h)
  *   scan      how a convolution goes along one axis of its images (scan.h)
  *   piece     rows of an image that are copied for Intel's unit; a plane is one of several copies that its taps read
+ *   term      one of the bf16 whose sum is a number for that unit (amx_unit.h)
  *   problem   a convolution as its kernel sees it: what is read, what is made, in which portions */
 #ifndef ICL_BACKEND_CPU_KERNELS_FAMILIES_H
 #define ICL_BACKEND_CPU_KERNELS_FAMILIES_H
