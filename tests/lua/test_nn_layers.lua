@@ -386,4 +386,25 @@ check("a field does not hide a method", function()
   check.equal(relu(icl.tensor { -1 }):item(), 0)
 end)
 
+check("what modules have in PyTorch is an error that says what does the same", function()
+  local model = icl.nn.sequential { icl.nn.linear(1, 1) }
+  for name, pattern in pairs {
+    zero_grad = "gradients are used up by optimizer:step%(%)", state_dict = "icl.weights.state_dict%(model%)",
+    modules = "model:named_modules%(%)", register_forward_hook = "a module may have a forward of its own",
+    cuda = "icl %-%-device cuda FILE.lua", register_buffer = "model:buffer%(name, value%)",
+  } do
+    check.raises(function() model[name](model) end, ("module: there is no '%s': %s"):format(name, pattern))
+  end
+  check.raises(function() model:to "cuda" end, "to: it takes a dtype, not the device 'cuda': icl %-%-device cuda")
+  check.raises(function() icl.tensor { 1 }:to "cpu" end, "to: it takes a dtype, not the device 'cpu'")
+  check.equal(model.anything, nil)
+  local Own = icl.nn.layer "own"
+  function Own:init() self.modules = icl.nn.list { icl.nn.relu() } end
+  check.equal(#Own().modules, 1)
+  local Derived = icl.nn.layer("derived", Own)
+  function Derived:state_dict() return 1 end
+  check.equal(Derived():state_dict(), 1)
+  check.raises(function() Derived().state_dict = 2 end, "derived: state_dict is a method of modules")
+end)
+
 check.close()

@@ -5,10 +5,10 @@ local fail = require "icl.internal.fail"
 
 local strict = {}
 
--- strict.absent(module, called, name, more) fails: `module`, which is called so, has no field `name`. `more`: names that
--- are not among its fields, though one may use them.
+-- strict.absent(module, called, name, more) fails: `module`, which is called so, has no field `name`. `more`: names
+-- that are not among its fields, though one may use them.
 function strict.absent(module, called, name, more)
-  local hint = called == "icl" and elsewhere[name]
+  local hint = called == "icl" and elsewhere.icl[name]
   if hint then fail("icl: there is no '%s': %s", name, hint) end
   local there = arguments.names(module)
   if more then table.move(more, 1, #more, #there + 1, there) end

@@ -8,11 +8,12 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local dtypes = require "icl.internal.dtypes"
+local elsewhere = require "icl.internal.elsewhere"
 local fail = require "icl.internal.fail"
 local scope = require "icl.internal.scope"
 local observer = require "icl.nn.observer"
 
-local Module = {}
+local Module = setmetatable({}, elsewhere.hints "module")
 Module.__index = Module
 
 -- By instance: { name =, parent =, members = its fields, order = keys of modules and states, buffers = set of keys,
@@ -73,10 +74,16 @@ local function check_name(module, key)
   end
 end
 
+-- What a class, or one that it is made of, has under a name.
+local function inherited(class, key)
+  while class ~= Module and rawget(class, key) == nil do class = getmetatable(class).__index end
+  return rawget(class, key)
+end
+
 -- An error where a field would hide a method; a function may take its place.
 local function check_hidden(module, key)
-  local members = records[module].members
-  if rawget(members, key) == nil and type(members[key]) == "function" then
+  local own = rawget(records[module].members, key)
+  if own == nil and type(inherited(getmetatable(module).class, key)) == "function" then
     fail("%s: %s is a method of modules and cannot be the name of a field", module.class_name, tostring(key))
   end
 end
@@ -115,13 +122,13 @@ end
 
 local function assign(module, key, value)
   local record = records[module]
-  if record.is_list and type(key) == "string" and value == nil and Module.is(record.members[key]) then
+  if record.is_list and type(key) == "string" and value == nil and Module.is(rawget(record.members, key)) then
     fail("nn.%s: entry %s cannot be nil; table.remove(list, i) takes out what is at place i", module.class_name, key)
   elseif record.is_list and math.type(key) == "integer" then
     key, value = module:place(key, value)
     if key == nil then return end  -- nil, where nothing is
   end
-  local before, registered = record.members[key], Module.is(value) or is_state(value)
+  local before, registered = rawget(record.members, key), Module.is(value) or is_state(value)
   if Module.is(value) then check_parents(module, key, value) end
   if not registered then
     check_replaced(module, key, before, value)
@@ -380,6 +387,7 @@ end
 -- m:to(dtype): its states of floats, parameters and buffers, have this dtype from now on; returns itself. To be called
 -- before an optimizer is made, whose states have the dtypes of the parameters.
 function Module:to(dtype)
+  elsewhere.check_dtype(dtype)
   arguments.choice("to: the dtype", dtype, arguments.names(dtypes.floats))
   for _, entry in ipairs(self:named_states()) do
     if dtypes.floats[entry.state:dtype()] then entry.state:set_dtype(dtype) end

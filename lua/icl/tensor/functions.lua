@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local dtypes = require "icl.internal.dtypes"
+local elsewhere = require "icl.internal.elsewhere"
 local fail = require "icl.internal.fail"
 local given = require "icl.tensor.given"
 local products = require "icl.tensor.products"
@@ -9,6 +10,7 @@ local methods, ops = core.tensor_methods, core.ops
 
 -- t:cast(dtype), or t:to(dtype): itself if it has that dtype.
 function methods.cast(x, dtype, ...)
+  elsewhere.check_dtype(dtype)
   arguments.no_more("cast", "a dtype", ...)
   if x:dtype() == dtype then return x end
   return ops.cast(x, { dtype = dtype })
