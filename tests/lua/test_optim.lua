@@ -152,7 +152,7 @@ check("a group has a rate and options of its own", function()
   check.raises(function() icl.optim.adamw(icl.nn.linear(2, 3), { lr = 0.1 }) end,
     "icl.optim.adamw: the learning rate is given to each step: optimizer:step%(0.1%)")
   for pattern, own in pairs {
-    ["group 1: there is no option 'lr' %(did you mean lr_scale%?%)"] = { lr = 0 },
+    ["group 1: the learning rate is given to each step; a group has lr_scale"] = { lr = 0 },
     ["group 1: there is no option 'weight_decy' %(did you mean weight_decay%?%)"] = { weight_decy = 0 },
     ["group 1: there is no option 'gradient_clip'"] = { gradient_clip = 1 },
     ["group 1: lr_scale is 'x'; it must be a number"] = { lr_scale = "x" },

@@ -59,8 +59,12 @@ local function rules_of(rule)
   local of_group = merged(defaults, { lr_scale = 1 })
   for name in pairs(of_all) do of_group[name] = nil end
   local elsewhere = { lr = "the learning rate is given to each step: optimizer:step(0.1)" }
+  local elsewhere_of_group = {
+    lr = "the learning rate is given to each step; a group has lr_scale, its rate relative to that",
+    parameters = "the parameters of a group are settled; optimizer:add_group { parameters = ... } adds a group",
+  }
   return { defaults = defaults, check = check, settled = { weight_decay_of = true }, elsewhere = elsewhere },
-    { defaults = of_group, check = rule.check, settled = {} }
+    { defaults = of_group, check = rule.check, settled = { name = true }, elsewhere = elsewhere_of_group }
 end
 
 -- ---- checks of a rule ----
@@ -121,9 +125,8 @@ local function state_names(rule, options, parameter)
 end
 
 -- The states of a parameter by name, zeros of its shape, and the list of these names.
-local function make_states(self, parameter, group)
+local function new_states(self, parameter, group)
   local name, state, own = parameter.name, parameter.state, {}
-  if self.own[state] then fail("%s: parameter %s is there twice", self.name, name) end
   local kinds = state_names(self.rule, group, state)
   if type(kinds) ~= "table" then
     fail("%s: states: the function returned %s; it returns a list of names", self.name, arguments.described(kinds))
@@ -132,7 +135,19 @@ local function make_states(self, parameter, group)
   for _, kind in ipairs(kinds) do
     own[kind] = core.state(core.full(state:shape(), 0, state:dtype()), { name = kind .. "." .. name })
   end
-  self.own[state], self.kinds[state] = own, kinds
+  return own, kinds
+end
+
+-- Makes the states of the group `number`, whose updates `count` counts.
+local function make_states(self, number, group, count)
+  local own, kinds = {}, {}
+  for _, parameter in ipairs(group.parameters) do
+    local state = parameter.state
+    if self.own[state] or own[state] then fail("%s: parameter %s is there twice", self.name, parameter.name) end
+    own[state], kinds[state] = new_states(self, parameter, group)
+  end
+  rawset(group, "cohorts", { cohorts.new(self.rule, number, group.parameters, count) })
+  for state in pairs(own) do self.own[state], self.kinds[state] = own[state], kinds[state] end
 end
 
 -- The learning rate as the rules of updates take it.
@@ -277,6 +292,20 @@ function Optimizer:settings(again)
   return { options = settings.changed(self.options), groups = by_group }
 end
 
+-- optimizer:add_group(group) -> the group: adds one to those that the optimizer was made with, of the same form, {
+-- parameters = list of { name =, state = }, lr_scale = 1, ... }: see icl.optim.define. Its states begin anew, and so
+-- does the count of its updates. Not inside a step. A run that goes on needs the same groups before it begins.
+function Optimizer:add_group(group, ...)
+  local what, number = self.name .. ": add_group", #self.groups + 1
+  arguments.no_more(what, "a group", ...)
+  if core.in_step() then fail("%s: a step is open; groups are added between steps", what) end
+  local made = groups.one(self.name, number, group, self.group_rules, self.options)
+  make_states(self, number, made, self.count and cohorts.new_count())
+  rawset(self.groups, number, made)
+  self.listed = nil
+  return made
+end
+
 local fields = { "defaults", "states", "group_states", "counts", "check", "prepare", "update" }
 
 -- icl.optim.define(name, rule) -> a function (module or groups [, options]) -> an optimizer. Options are those of the
@@ -284,7 +313,7 @@ local fields = { "defaults", "states", "group_states", "counts", "check", "prepa
 -- } with what it has of its own: a name, lr_scale = 1 (its rate, relative to that of the step) and any option but the
 -- last three; a module's parameters are put into two groups by the rule `weight_decay_of`. Options may be changed
 -- between steps, for all groups that have none of their own or for one: optimizer.options.momentum = 0.95,
--- optimizer.groups[2].lr_scale = 0. Of the rule only `update` is needed:
+-- optimizer.groups[2].lr_scale = 0; optimizer:add_group adds a group. Of the rule only `update` is needed:
 --
 --   defaults        the options and their defaults: numbers, lists of numbers, booleans
 --   states          names of the states of each parameter, which begin as zeros; or a function of the options and the
@@ -308,18 +337,15 @@ local function define(name, rule)
   check_rule(what, rule)
   local rules, group_rules = rules_of(rule)
   return function(given, options)
-    local self = setmetatable({ name = what, rule = rule, rules = rules, own = {}, kinds = {} }, Optimizer)
+    local self = { name = what, rule = rule, rules = rules, group_rules = group_rules, own = {}, kinds = {} }
     if options ~= nil and type(options) ~= "table" then
       fail("%s: options must be a table, not a %s", what, type(options))
     end
     self.options = settings.new(what, rules, options)
     self.groups = groups.of(what, given, group_rules, self.options)
     self.count = rule.counts and cohorts.new_count() or nil
-    for number, group in ipairs(self.groups) do
-      rawset(group, "cohorts", { cohorts.new(rule, number, group.parameters, self.count) })
-      for _, parameter in ipairs(group.parameters) do make_states(self, parameter, group) end
-    end
-    return self
+    for number, group in ipairs(self.groups) do make_states(self, number, group, self.count) end
+    return setmetatable(self, Optimizer)
   end
 end
 

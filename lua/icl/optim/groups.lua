@@ -30,19 +30,29 @@ local function check_group(what, number, group)
   end
   for i, parameter in ipairs(group.parameters) do
     if type(parameter) ~= "table" or not (parameter.name and parameter.state) then
-      fail("%s: group %d, parameter %d must be a table { name =, state = }", what, number, i)
+      fail("%s: group %d, parameter %d must be a table { name =, state = }; module:named_parameters() lists these",
+        what, number, i)
     end
   end
 end
 
--- What a group was given, as a table of its options (settings.lua) that also has its name and parameters.
-local function with_options(what, number, group, rule, options)
-  local own = {}
+-- A copy of a list that takes no more entries: an error that begins with `what`.
+local function closed(list, what)
+  return setmetatable(table.move(list, 1, #list, 1, {}), { __newindex = function()
+    fail("%s cannot be assigned to: optimizer:add_group { parameters = ... } adds a group", what)
+  end })
+end
+
+-- groups.one(what, number, group, rule, options) -> what a group was given, as a table of its options (settings.lua)
+-- that also has its name and parameters.
+function groups.one(what, number, group, rule, options)
+  check_group(what, number, group)
+  local own, called = {}, ("%s: group %d"):format(what, number)
   for name, value in pairs(group) do own[name] = value end
   own.name, own.parameters = nil, nil
-  local result = settings.new(("%s: group %d"):format(what, number), rule, own, options)
-  rawset(result, "name", group.name or tostring(number))
-  return rawset(result, "parameters", group.parameters)
+  local behind = { name = group.name or tostring(number),
+                   parameters = closed(group.parameters, called .. ": the list of parameters") }
+  return settings.new(called, rule, own, setmetatable(behind, { __index = options }))
 end
 
 -- groups.of(what, given, rule, options) -> the groups of what an optimizer was given: a module, or a list of groups
@@ -59,11 +69,8 @@ function groups.of(what, given, rule, options)
   end
   if #list == 0 and list == given then fail("%s: the list of parameter groups is empty", what) end
   local result = {}
-  for i, group in ipairs(list) do
-    check_group(what, i, group)
-    result[i] = with_options(what, i, group, rule, options)
-  end
-  return result
+  for i, group in ipairs(list) do result[i] = groups.one(what, i, group, rule, options) end
+  return closed(result, what .. ": the list of groups")
 end
 
 -- Calls f(name, state, group) for each parameter that is trained.

@@ -57,6 +57,21 @@ function Lookahead:named_states()
   return list
 end
 
+-- The slow weights of a group, which begin where its parameters are.
+local function add_slow(self, group)
+  for _, parameter in ipairs(group.parameters) do
+    local state = parameter.state
+    self.slow[state] = core.state(state:read(), { name = "slow." .. parameter.name })
+  end
+end
+
+-- optimizer:add_group(group) -> as that of the optimizer inside.
+function Lookahead:add_group(...)
+  local group = wrapped.add_group(self, ...)
+  add_slow(self, group)
+  return group
+end
+
 Lookahead.settings, Lookahead.arrange_states = wrapped.settings, wrapped.arrange_states
 
 -- icl.optim.lookahead(optimizer [, { k = 5, alpha = 0.5 }]) -> an optimizer that steps as the one inside,
@@ -67,15 +82,10 @@ Lookahead.settings, Lookahead.arrange_states = wrapped.settings, wrapped.arrange
 -- Both options may be changed between steps: optimizer.options.k = 10. --lookahead makes one.
 return function(base, given, ...)
   arguments.no_more("icl.optim.lookahead", "an optimizer and a table of options", ...)
-  local self = wrapped.new("icl.optim.lookahead", Lookahead, base)
+  local self = wrapped.new("icl.optim.lookahead", base)
   self.options = settings.new("icl.optim.lookahead", rule, given)
   self.slow = {}
-  for _, group in ipairs(self.groups) do
-    for _, parameter in ipairs(group.parameters) do
-      local state = parameter.state
-      self.slow[state] = core.state(core.full(state:shape(), 0, state:dtype()), { name = "slow." .. parameter.name })
-    end
-  end
+  for _, group in ipairs(self.groups) do add_slow(self, group) end
   self.count = core.state(core.full({}, 0, "f64"), { name = "lookahead.step", dtype = "f64" })
-  return self
+  return setmetatable(self, Lookahead)
 end

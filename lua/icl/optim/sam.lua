@@ -69,7 +69,7 @@ function Sam:named_states()
   return self.base:named_states()
 end
 
-Sam.settings, Sam.arrange_states = wrapped.settings, wrapped.arrange_states
+Sam.settings, Sam.arrange_states, Sam.add_group = wrapped.settings, wrapped.arrange_states, wrapped.add_group
 
 -- icl.optim.sam(optimizer [, { rho = 0.05, adaptive = false, model = }]) -> an optimizer whose steps take two passes:
 --
@@ -88,7 +88,7 @@ Sam.settings, Sam.arrange_states = wrapped.settings, wrapped.arrange_states
 -- its optimizer, and --sam-rho makes one.
 return function(base, given, ...)
   arguments.no_more("icl.optim.sam", "an optimizer and a table of options", ...)
-  local self, options = wrapped.new("icl.optim.sam", Sam, base), {}
+  local self, options = wrapped.new("icl.optim.sam", base), {}
   for name, value in pairs(given or {}) do options[name] = value end
   local model = options.model
   options.model = nil
@@ -97,5 +97,5 @@ return function(base, given, ...)
   end
   self.buffers = model and model:buffers() or {}
   self.options = settings.new("icl.optim.sam", rule, options)
-  return self
+  return setmetatable(self, Sam)
 end
