@@ -239,6 +239,20 @@ check("options of a command line say what a loader is not given", function()
   check.raises(function() data.loader(set, { options = 3 }) end, "it takes the options of a command line, not 3")
 end)
 
+check("a loader stays as it was made", function()
+  local loader = data.loader(set, { batch_size = 4 })
+  for _, name in ipairs { "batch_size", "batches", "typo" } do
+    check.raises(function() loader[name] = 1 end, "its field '" .. name .. "' cannot be assigned: icl.data.loader%(")
+  end
+  check.equal(loader.batches, 3)
+  check.equal(tostring(loader), "a loader: 10 images, 3 batches of 4")
+  check.equal(tostring(data.loader(set, { training = true, batch_size = 4 })),
+    "a loader for training: 10 images, 2 batches of 4")
+  local names = {}
+  for name in pairs(loader) do names[name] = true end
+  check.equal(names.set and names.chain and names.batch_size, true)
+end)
+
 check("a chain must leave an image", function()
   local set = icl.data.generate(4, function() return icl.zeros({ 2, 2, 1 }, "u8"), 0 end,
     { classes = 1, mean = { 0 }, std = { 1 } })

@@ -276,7 +276,7 @@ check("an evaluation of an image set of nine batches gives each of two processes
   local numbers = {}
   for rank = 0, 1 do
     as(rank, 2, function()
-      loader.part_of_all = nil
+      loader.found.part_of_all = nil
       for _, number in loader:shared_out():indices(1) do numbers[number] = rank end
     end)
   end

@@ -17,6 +17,26 @@ local sampler = require "icl.data.sampler"
 local Loader = {}
 Loader.__index = Loader
 
+-- A loader stays as it was made: what follows from one of its fields is in others.
+local function refuse(_, name)
+  fail("a loader stays as it was made, and its field '%s' cannot be assigned: icl.data.loader(loader.set, { batch_size "
+    .. "= ..., ... }) makes another one", tostring(name))
+end
+
+local function text_of(loader)
+  return ("a loader%s: %d images, %d batches of %d"):format(loader.training and " for training" or "", loader.set.count,
+    loader.batches, loader.batch_size)
+end
+
+-- The loader with these fields.
+local function sealed(fields)
+  fields.found = {}  -- what is made once, when it is asked for
+  return setmetatable({}, {
+    __index = setmetatable(fields, Loader), __newindex = refuse, __pairs = function() return next, fields end,
+    __tostring = text_of, __name = "loader", class = Loader,
+  })
+end
+
 -- Can it be applied to a batch?
 local function can_apply(value)
   if type(value) == "function" then return true end
@@ -93,7 +113,7 @@ local function new(set, given)
   loader.set, loader.made = set, core.clock()
   choose_sampling(loader)
   sampler.settle(loader)
-  return setmetatable(loader, Loader)
+  return sealed(loader)
 end
 
 -- How many images the whole has that a set is a part of.
@@ -117,8 +137,8 @@ function Loader:order(epoch)
   local count, indices = self.set.count, self.set.indices
   if not self.training then
     if indices then return indices end
-    self.sequence = self.sequence or core.arange(count)
-    return self.sequence
+    self.found.sequence = self.found.sequence or core.arange(count)
+    return self.found.sequence
   end
   local order = self.sums and orders.sampled(self.sums, epoch) or core.permutation(places.words("order", epoch), count)
   if self.repeats > 1 then order = orders.repeated(order, self.repeats) end
@@ -208,11 +228,11 @@ end
 -- loader:shared_out() -> the loader of an evaluation of which each process does a part; itself where one does all.
 function Loader:shared_out()
   if not processes.are_several() then return self end
-  if not self.part_of_all then
+  if not self.found.part_of_all then
     local shared = { rank = processes.rank(), ranks = processes.size() }
-    self.part_of_all = setmetatable({ shared = shared }, { __index = self })
+    self.found.part_of_all = setmetatable({ shared = shared }, { __index = self, __newindex = refuse })
   end
-  return self.part_of_all
+  return self.found.part_of_all
 end
 
 return new
