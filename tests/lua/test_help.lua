@@ -70,6 +70,33 @@ local function methods_of(object)
   return methods
 end
 
+check("the methods of options and loaders are found, with a colon or a point", function()
+  for _, name in ipairs { "value", "flag", "choice", "include", "take", "default", "preset", "results", "neutral",
+                          "example", "after", "check", "derive", "parse" } do
+    for _, between in ipairs { ".", ":" } do
+      check.equal(help.text("options" .. between .. name):find("options:" .. name, 1, true), 1)
+    end
+  end
+  has(help.text "loader.first", "loader:first() -> the first batch")
+  has(help.text "icl.options", "options:value")
+end)
+
+check("a word is looked for among the names of PyTorch", function()
+  for word, part in pairs {
+    zero_grad = "opt.zero_grad(); loss.backward();  icl.step(function()",
+    dataloader = "icl.data.folder, icl.data.loader", register_buffer = "self:buffer(\"n\", t)",
+    numel = "x:numel             x:count()",
+    State_Dict = "model:state_dict    icl.weights.state_dict(model)",
+  } do
+    local text, is_nothing = help.text(word)
+    has(text, "from PyTorch:\n", part)
+    check.equal(is_nothing or false, false)
+  end
+  has(help.text "zero_grad", "optimizer:step(0.1) end)")  -- the second line of its entry
+  check.equal(help.text "PyTorch", help.text "pytorch")
+  check.equal(select(2, help.text "nosuchword"), true)
+end)
+
 check("every method of the objects that functions return has a text", function()
   local model = icl.nn.linear(2, 3)
   local set = icl.data.generate(4, function() return icl.zeros({ 2, 2, 1 }, "u8"), 0 end,

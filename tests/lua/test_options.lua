@@ -81,7 +81,9 @@ check("mistakes are explained", function()
   says("must be one of a, bee", "--kind", "c")
   says("did you mean cosine?", "--schedule", "cosin")
   says("--epochs needs a value", "--epochs")
-  says("takes no value", "--nesterov=1")
+  for _, words in ipairs { { "--nesterov=1" }, { "--nesterov", "false" }, { "--no-nesterov", "yes" } } do
+    says("takes no value; there are --nesterov and --no-nesterov", table.unpack(words))
+  end
   says("no preset 'quik' (did you mean quick?)", "--preset", "quik")
   says("a list of numbers", "--milestones", "3,,5")
   says("a list such as yes,no,no", "--each", "yes,maybe")
@@ -102,6 +104,13 @@ check("descriptions of options are checked", function()
     ["a: the default is nil, of which no type follows"] = function(x) x:value("a", nil, "") end,
     ["a: options must be a table, not 5"] = function(x) x:value("a", 1, "", 5) end,
     ["a: there is no option 'mni' %(did you mean min%?%)"] = function(x) x:value("a", 1, "", { mni = 5 }) end,
+    ["a: there is no option 'size'; there are min, max, .*alias"] = function(x) x:value("a", 1, "", { size = 5 }) end,
+    ["a: a value has no choices; :choice%(name, default, choices, help%) has"] = function(x)
+      x:value("a", "b", "", { choices = { "b", "c" } })
+    end,
+    ["a: type is number; it must be one of integer, float, boolean, string, path, list, flags"] = function(x)
+      x:value("a", nil, "", { type = "number" })
+    end,
     ["a flag's default: it takes true, false or nil, not 'yes'"] = function(x) x:flag("a", "yes", "") end,
     ["the choices of a: it takes a list of words, not 'b'"] = function(x) x:choice("a", "b", "b") end,
     ["the default of a is b; it must be c"] = function(x) x:choice("a", "b", { "c" }, "") end,

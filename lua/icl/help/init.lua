@@ -224,7 +224,7 @@ end
 
 local function word_text(word)
   local search = require "icl.help.search"
-  if word == "pytorch" then return (require "icl.help.pytorch") end  -- without where it was found
+  if word:lower() == "pytorch" then return (require "icl.help.pytorch") end  -- without where it was found
   local value = resolve(word)
   if value == nil and word:find "%." then value = resolve("icl." .. word) end
   if value ~= nil then return text_of(value) end
@@ -233,8 +233,10 @@ local function word_text(word)
   local found = search.find(word, op and "icl.ops." .. word)
   if not op and #found == 0 then found = search.methods(word:match "^[%a_][%w_]*[:%.]([%a_][%w_]*)$") end
   if not op and found[1] and found[1].exact then op = table.remove(found, 1).text end
-  if #found == 0 then return op or search.nothing(word), not op end
-  return joined(op, (op and "see also:\n" or "") .. table.concat(search.lines(found), "\n"))
+  local there = search.pytorch(word)
+  if not op and #found == 0 and #there == 0 then return search.nothing(word), true end
+  return joined(op, #found > 0 and (op and "see also:\n" or "") .. table.concat(search.lines(found), "\n"),
+    #there > 0 and "from PyTorch:\n" .. table.concat(there, "\n"))
 end
 
 local help = {}

@@ -4,8 +4,8 @@ local core = require "icl.core"
 local methods = {}
 
 local tensor = {
-  backward = "t:backward([scale]): gradients of this one number, which optimizers and x.grad then have; with a scale, "
-    .. "a tensor of one element, they go by way of those of scale * t: see icl.grad_scaler.",
+  backward = "t:backward([scale]): gradients of this one number, which optimizers and w.grad of states then have; with "
+    .. "a scale, a tensor of one element, they go by way of those of scale * t: see icl.grad_scaler.",
   bytes = "t:bytes() -> its elements as they lie in memory, a string.",
   count = "t:count() -> how many elements it has.",
   dtype = "t:dtype() -> the name of its dtype: \"f32\".",

@@ -17,6 +17,7 @@ PyTorch -> icl: names and meanings are PyTorch's unless it is said here.
   in place            x[0] = 1, x.add_(1)                tensors do not change: icl.ops.where, x:masked_fill, states
   assignment          self.a, self.b = A(), B()          sets b first, which then comes first in lists: one a line
   parameters          nn.Parameter(t)                    icl.state(t, { trainable = true }); self.w = ... in a layer
+  buffers             self.register_buffer("n", t)       self:buffer("n", t): saved and loaded, not trained
   convolution         nn.Conv2d(8, 16, 3, padding=1)     nn.conv2d(8, 16, 3): padded to keep the size, without a bias
                       nn.Conv2d(8, 16, 3, bias=True)     nn.conv2d(8, 16, 3, { padding = 0, bias = true })
   sequential          nn.Sequential(a, b)                nn.sequential { a, b }, also of functions

@@ -2,6 +2,7 @@
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local docs = require "icl.help.docs"
+local elsewhere = require "icl.internal.elsewhere"
 local method_help = require "icl.help.methods"
 local op_help = require "icl.help.ops"
 local width = require "icl.internal.width"
@@ -19,11 +20,16 @@ function search.is_inner(module)
 end
 local is_inner = search.is_inner
 
+-- Names with : and . alike: "loader:first" is found as loader.first, too.
+local function with_points(name)
+  return (name:gsub(":", "."))
+end
+
 -- How well texts fit: 1 the name is the word, 2 its last part is, 3 the first sentence speaks of it, 4 the name
 -- contains it, 5 only the text does; nil not at all.
 local function rank(word, name, text)
   name = name:lower()
-  if name == word then return 1 end
+  if with_points(name) == with_points(word) then return 1 end
   if name:match "[^%.:]*$" == word then return 2 end
   local plain = word:gsub("%p", "%%%0")
   if docs.first_sentence(text):lower():find("%f[%w]" .. plain .. "s?%f[%W]") then return 3 end
@@ -85,6 +91,39 @@ function search.methods(name)
   local found = {}
   for _, entry in ipairs(name and search.find(name) or {}) do
     if entry.rank == 2 then found[#found + 1] = entry end
+  end
+  return found
+end
+
+-- The entries of the page about PyTorch, each of a line or several.
+local function pytorch_entries()
+  local entries = {}
+  for line in require "icl.help.pytorch":gmatch "[^\n]+" do
+    if line:find "^  %S" then
+      entries[#entries + 1] = line
+    elseif line:find "^   " then
+      entries[#entries] = entries[#entries] .. "\n" .. line
+    end
+  end
+  return entries
+end
+
+local called = { tensor = "x:", module = "model:", optimizer = "optimizer:", icl = "torch." }
+
+-- search.pytorch(word) -> the entries of the page about PyTorch in which it stands, and a line for each name of PyTorch
+-- that it is and of which errors say what does the same.
+function search.pytorch(word)
+  word = word:lower()
+  local found, plain = {}, word:gsub("%p", "%%%0")
+  for _, entry in ipairs(pytorch_entries()) do
+    if entry:lower():find("%f[%w_]" .. plain .. "%f[^%w_]") then found[#found + 1] = entry end
+  end
+  for _, kind in ipairs(arguments.names(called)) do
+    for _, name in ipairs(arguments.names(elsewhere[kind])) do
+      if name:lower() == word then
+        found[#found + 1] = ("  %-19s %s"):format(called[kind] .. name, elsewhere[kind][name])
+      end
+    end
   end
   return found
 end

@@ -134,7 +134,7 @@ end
 -- What may have been meant; where nothing is like the name and there are few, all that there are.
 local function hint(name, known)
   local suggestion = arguments.suggestion(name, known)
-  if suggestion ~= "" or #known == 0 or #known > 8 then return suggestion end
+  if suggestion ~= "" or #known == 0 or #known > 10 then return suggestion end
   return "; there " .. (#known == 1 and "is " or "are ") .. table.concat(known, ", ")
 end
 

@@ -24,6 +24,8 @@ function types.integer.accept(value)
   return math.type(value) and math.tointeger(value) or nil
 end
 
+rules.types = { "integer", "float", "boolean", "string", "path", "list", "flags" }
+
 -- rules.is_type(name) -> is there a type of that name?
 function rules.is_type(name)
   return types[name] ~= nil or name == "choice"

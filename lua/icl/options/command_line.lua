@@ -119,7 +119,10 @@ local function walk(list, words, on_option, on_choice, on_but)
       local spec, flag = find(list, word)
       if not spec then return nil, unknown(list, word) end
       if spec.type == "boolean" then
-        if inline then return nil, ("%s takes no value; there are %s and --no-%s"):format(word, word, word:sub(3)) end
+        if inline or rules.parse(spec, words[i + 1] or "") ~= nil then
+          local on = flag_name(spec.name)
+          return nil, ("%s takes no value; there are %s and --no-%s"):format(word, on, on:sub(3))
+        end
         on_option(spec, flag)
       else
         local text = argument(spec.optional)

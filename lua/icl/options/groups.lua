@@ -310,7 +310,7 @@ groups.engine = options "engine"
   : flag("eager", false, "evaluate each op when it is recorded")
   : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time, with AMX more")
   : flag("deterministic", false, "no kernels whose results differ from run to run; cpu and ref have none")
-  : flag("check_nan", false, "stop at the first value that is not finite and name its op", { may_change = true })
+  : flag("check_nan", false, "stop at the first NaN and name its op", { may_change = true })
   : flag("profile", false, "print time by op, layer and phase at the end", { may_change = true })
   : neutral()
   : check(function(values) return values.device and core.device_problem(values.device) end)

@@ -16,6 +16,10 @@
 -- its default. A preset gives several options at once; what stands on the command line beats it, wherever it stands. So
 -- does --result with the settings of a published figure, --result mixup/epochs=400; how the tables are written is in
 -- options/notation.lua.
+--
+-- The methods of a list are options:value, options:flag, options:choice, options:include, options:take,
+-- options:default, options:preset, options:results, options:check, options:derive, options:after, options:neutral,
+-- options:example, options:names and options:parse; help "options:value" tells more.
 local new = require "icl.options.list"
 
 -- icl.options(title) -> an empty list of options. icl.options.data, .augmentation, .training and .runtime are groups to

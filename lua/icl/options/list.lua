@@ -52,8 +52,8 @@ local function check_spec(spec)
   local what = "options: " .. spec.name
   arguments.typed(what .. ": help", spec.help, "string", "a text")
   if not rules.is_type(spec.type) then
-    fail("%s: the default is %s, of which no type follows; give { type = \"integer\" } or another one", what,
-      arguments.described(spec.default))
+    fail("%s: the default is %s, of which no type follows; give { type = \"integer\" } or another one of %s", what,
+      arguments.described(spec.default), table.concat(rules.types, ", "))
   end
   check_limits(spec)
 end
@@ -87,36 +87,38 @@ local function declare(self, spec, limits)
   return self
 end
 
--- :value(name, default, help [, limits]): an option with a value. `default` is a number, a string or a list of numbers
--- (given as 80,120) or booleans (yes,no). limits: min, max, below (numbers, of which the last is too much already; of a
--- list, for its items), type (where the default is nil: the option is then absent unless given; or "path", a string),
--- only = { mixup = true }: the option means something only with these values of others, and is an error when it is
--- typed without; see options/condition.lua.
--- neutral = true: the figures of a run do not depend on it; may_change = true: a run that goes on may have another
--- value; transient = true: it is about this call alone and not kept with a run; optional = true: the switch may stand
--- without a value, which is "" then; alias = "lr": what it may be called on the command line, too.
+-- options:value(name, default, help [, limits]): an option with a value. `default` is a number, a string or a list of
+-- numbers (given as 80,120) or booleans (yes,no). limits: min, max, below (numbers, of which the last is too much
+-- already; of a list, for its items), type (where the default is nil: the option is then absent unless given; or
+-- "path", a string), only = { mixup = true }: the option means something only with these values of others, and is an
+-- error when it is typed without; see options/condition.lua. neutral = true: the figures of a run do not depend on it;
+-- may_change = true: a run that goes on may have another value; transient = true: it is about this call alone and not
+-- kept with a run; optional = true: the switch may stand without a value, which is "" then; alias = "lr": what it may
+-- be called on the command line, too.
 function Options:value(name, default, text, limits)
-  local given = type(limits) == "table" and limits or {}
+  local given, what = type(limits) == "table" and limits or {}, "options: " .. tostring(name)
+  if given.choices ~= nil then fail("%s: a value has no choices; :choice(name, default, choices, help) has", what) end
+  if given.type ~= nil then arguments.choice(what .. ": type", given.type, rules.types) end
   return declare(self, { name = name, default = default, help = text, type = given.type or type_of(default),
                          min = given.min, max = given.max, below = given.below }, limits)
 end
 
--- :flag(name, default, help [, { only =, neutral = }]): --name and --no-name. With nil as default the recipe decides
--- when neither is given.
+-- options:flag(name, default, help [, { only =, neutral = }]): --name and --no-name. With nil as default the recipe
+-- decides when neither is given.
 function Options:flag(name, default, text, limits)
   if default ~= nil then arguments.typed("options: a flag's default", default, "boolean", "true, false or nil") end
   return declare(self, { name = name, default = default, help = text, type = "boolean" }, limits)
 end
 
--- :choice(name, default, choices, help [, { only =, neutral = }]): one of a list of words.
+-- options:choice(name, default, choices, help [, { only =, neutral = }]): one of a list of words.
 function Options:choice(name, default, choices, text, limits)
   arguments.typed("options: the choices of " .. tostring(name), choices, "table", "a list of words")
   if default ~= nil then arguments.choice("options: the default of " .. tostring(name), default, choices) end
   return declare(self, { name = name, default = default, help = text, type = "choice", choices = choices }, limits)
 end
 
--- :include(group, ...): the options of groups, which are option lists themselves. What a group wants done with the
--- parsed options (`:after`) and what it demands of them (`:check`) comes along.
+-- options:include(group, ...): the options of groups, which are option lists themselves. What a group wants done with
+-- the parsed options (`:after`) and what it demands of them (`:check`) comes along.
 function Options:include(...)
   for i = 1, select("#", ...) do
     local group = select(i, ...)
@@ -136,7 +138,7 @@ function Options:include(...)
   return self
 end
 
--- :take(group, names): some options of a group, with what it demands of them.
+-- options:take(group, names): some options of a group, with what it demands of them.
 function Options:take(group, names)
   for _, name in ipairs(names) do
     local copy = {}
@@ -166,7 +168,7 @@ function Options:add(others, prefix, only)
   return self
 end
 
--- :default { name = value, ... }: other defaults for options that are declared already.
+-- options:default { name = value, ... }: other defaults for options that are declared already.
 function Options:default(values)
   arguments.typed("options: default", values, "table", "a table { name = value }")
   for name, given in pairs(values) do
@@ -178,7 +180,7 @@ function Options:default(values)
   return self
 end
 
--- :preset(name, values, note): values for several options under one name, for --preset NAME.
+-- options:preset(name, values, note): values for several options under one name, for --preset NAME.
 function Options:preset(name, values, note)
   arguments.typed("options: preset", name, "string", "a name")
   arguments.typed("options: preset " .. name, values, "table", "a table { name = value }, and behind it comes a note")
@@ -194,8 +196,8 @@ function Options:preset(name, values, note)
   return self
 end
 
--- :results(title)(table): published figures and their settings, as a person reads them (options/notation.lua), for
--- --result and --list-results. Defaults and presets come before it.
+-- options:results(title)(table): published figures and their settings, as a person reads them (options/notation.lua),
+-- for --result and --list-results. Defaults and presets come before it.
 function Options:results(title)
   return function(text)
     results.add(self, title, text)
@@ -203,25 +205,26 @@ function Options:results(title)
   end
 end
 
--- :neutral(): the figures of a run depend on none of the options that were declared so far.
+-- options:neutral(): the figures of a run depend on none of the options that were declared so far.
 function Options:neutral()
   for _, spec in pairs(self.specs) do spec.neutral = true end
   return self
 end
 
--- :example(text): a command line for --help.
+-- options:example(text): a command line for --help.
 function Options:example(text)
   self.examples[#self.examples + 1] = text
   return self
 end
 
--- :after(action): called with the parsed options at the end of parse.
+-- options:after(action): called with the parsed options at the end of parse.
 function Options:after(action)
   self.actions[#self.actions + 1] = action
   return self
 end
 
--- :check(rule): rule(values) returns a message where values do not go together; {name} in it stands for an option.
+-- options:check(rule): rule(values) returns a message where values do not go together; {name} in it stands for an
+-- option.
 function Options:check(rule)
   self.checks[#self.checks + 1] = rule
   return self
@@ -237,8 +240,9 @@ function Options:problem(values, switches)
   end
 end
 
--- :derive(rule): rule(values, given, base) may change values that were not given because of others that were; `given`
--- has those alone, and `base` the values without them. It returns a text for the log where it changed something.
+-- options:derive(rule): rule(values, given, base) may change values that were not given because of others that were;
+-- `given` has those alone, and `base` the values without them. It returns a text for the log where it changed
+-- something.
 function Options:derive(rule)
   self.derived[#self.derived + 1] = rule
   return self
@@ -302,7 +306,7 @@ function Options:defaults()
   return values
 end
 
--- :names() -> the names of all options, sorted.
+-- options:names() -> the names of all options, sorted.
 function Options:names()
   return arguments.names(self.specs)
 end
@@ -320,9 +324,9 @@ end
 -- or false and the text that was asked for.
 Options.read = read
 
--- :parse(arg) -> table of values, which notes what is read of it. --help, --list-presets, --list-results and a command
--- line that is wrong are errors whose text is what there is to say; where no pcall takes them they end the program with
--- exit code 0 or 2. So is --seeds, after the runs with these seeds.
+-- options:parse(arg) -> table of values, which notes what is read of it. --help, --list-presets, --list-results and a
+-- command line that is wrong are errors whose text is what there is to say; where no pcall takes them they end the
+-- program with exit code 0 or 2. So is --seeds, after the runs with these seeds.
 function Options:parse(words)
   arguments.typed("options: parse", words, "table", "the words of the command line, arg")
   for i, word in ipairs(words) do arguments.typed(("options: parse: word %d"):format(i), word, "string", "a text") end
