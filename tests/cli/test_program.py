@@ -65,6 +65,23 @@ def a_script_on_standard_input():
 
 
 @test
+def modules_are_found_beside_a_script():
+  with folder() as here:
+    for name in "beside", "beside/parts", "odd;name":
+      os.mkdir(os.path.join(here.path, name))
+    here.write("own.lua", "return 'own of the working folder'")
+    here.write("beside/own.lua", "return 'own'")
+    here.write("beside/parts/init.lua", "return 'parts'")
+    here.write("beside/use.lua", "print((require 'own'), (require 'parts'))")
+    here.write("odd;name/use.lua", "print((require 'own'))")
+    equal(success(run("beside/use.lua", cwd=here.path)), "own\tparts\n")
+    equal(success(run(os.path.join(here.path, "beside/use.lua"), cwd="/")), "own\tparts\n")
+    equal(success(run("use.lua", cwd=os.path.join(here.path, "beside"))), "own\tparts\n")
+    for words in ["-"], ["-e", "print((require 'own'))"], ["odd;name/use.lua"]:
+      equal(success(run(*words, stdin="print((require 'own'))", cwd=here.path)), "own of the working folder\n")
+
+
+@test
 def arguments_reach_a_recipe():
   equal(success(script("print(#arg, arg[1], arg[2], ...)", "--one", "-v")), "2\t--one\t-v\t--one\t-v\n")
 

@@ -167,6 +167,13 @@ local function load_recipe(path, interactive)
   return locals.load(text, "@" .. path)
 end
 
+-- From now on `require` looks for files beside the script first.
+local function search_beside(path)
+  local folder = path:match "^(.*)/" or "."
+  if folder:find "[;?]" then return end  -- which mean something else in package.path
+  package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(folder, folder, package.path)
+end
+
 -- Tells of options of a command line that had no effect.
 local function tell_unread()
   local values = usage.latest()
@@ -178,6 +185,7 @@ end
 local function run_recipe(path, interactive)
   local chunk, message = load_recipe(path, interactive)
   if not chunk then return run(error, message, 0) end
+  if path ~= "-" and not recipes.source(path) then search_beside(path) end
   local strict = require "icl.program.strict"
   if not interactive then strict.freeze() end
   if core.isatty(0) and core.isatty(1) then signals.prompt = live end
