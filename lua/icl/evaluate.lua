@@ -1,6 +1,7 @@
 -- evaluate.lua: what a model makes of images that it does not learn from.
 local arguments = require "icl.internal.arguments"
 local augment = require "icl.augment"
+local check_logits = require "icl.internal.check_logits"
 local check_metrics = require "icl.internal.check_metrics"
 local core = require "icl.core"
 local data = require "icl.data"
@@ -51,9 +52,9 @@ end
 -- The logits of images; of several views of them the mean.
 local function predict(model, image, view)
   local images = view and view(image) or image
-  if type(images) ~= "table" then return model(images) end
+  if type(images) ~= "table" then return check_logits("icl.evaluate", model(images)) end
   local logits = {}
-  for i, one in ipairs(images) do logits[i] = model(one) end
+  for i, one in ipairs(images) do logits[i] = check_logits("icl.evaluate", model(one)) end
   if #logits == 0 then fail "icl.evaluate: views gives no images; it must give a list of them" end
   return metrics.mean_of_views(logits)
 end

@@ -237,6 +237,36 @@ check("an optimizer, a schedule and a loss of one's own", function()
     "icl.fit: what loss gives is 5; it must be a tensor")
 end)
 
+check("a loss of one's own is given the batch; one of icl.loss is not", function()
+  local counts = {}
+  fit({ subdivision = 2 }, { loss = function(logits, target, batch)
+    counts[#counts + 1] = ("%d/%d"):format(batch.index:size(1), batch.whole_count)
+    return icl.loss.cross_entropy(logits, target) + 0 * batch.image:sum()
+  end })
+  check.equal(table.concat(counts, " "), "2/4 2/4 2/4 2/4 2/4 2/4")
+  for _, name in ipairs { "cross_entropy", "focal" } do
+    check.equal(fit({}, { loss = icl.loss[name] }).train.loss > 0, true)
+  end
+end)
+
+check("a model returns logits, or in training a list of them", function()
+  local Heads = icl.nn.layer "heads"
+  function Heads:init(give) self.inner, self.give = small_model(), give end
+  function Heads:forward(x)
+    local logits = self.inner(x)
+    return self.give(self, logits)
+  end
+  local function train(give)
+    return fit({}, { model = Heads(give), val = other, loss = function(outputs, target)
+      return icl.loss.cross_entropy(type(outputs) == "table" and outputs[1] or outputs, target)
+    end })
+  end
+  check.equal(train(function(self, logits) return self.training and { logits, logits } or logits end).val.count, 6)
+  local takes = ": the model returned a table for images; icl.fit and icl.evaluate take a model that returns its logits"
+  check.raises(function() train(function(_, logits) return { logits, logits } end) end, "icl.evaluate" .. takes)
+  check.raises(function() train(function(_, logits) return { logits = logits } end) end, "icl.fit" .. takes)
+end)
+
 check("parts of a batch draw what the whole would, and as published each draws anew", function()
   for _, as_published in ipairs { false, true } do
     local model, drawn = small_model(), {}

@@ -305,9 +305,9 @@ local function fit(wrap)
   local figures = icl.fit {
     model = model, train = set, quiet = true, optimizer = wrap(icl.optim.sgd(model), model),
     options = { epochs = 1, batch_size = 4, schedule = "constant", random_crop = false, drop_last = true },
-    loss = function(...)
+    loss = function(logits, target)
       count = count + 1
-      return icl.loss.cross_entropy(...)
+      return icl.loss.cross_entropy(logits, target)
     end,
   }
   check.equal(figures.train.loss > 0, true)

@@ -1,6 +1,7 @@
 -- fit: icl.fit, the training loop of the recipes; a loop of one's own is made of the same pieces.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
+local check_logits = require "icl.internal.check_logits"
 local checkpoint = require "icl.run.checkpoint"
 local evaluate = require "icl.evaluate"
 local fail = require "icl.internal.fail"
@@ -23,9 +24,14 @@ local function check_stored(image, precision)
     .. "makes them %s", precision, image:dtype(), wanted, wanted)
 end
 
--- The logits of images; of a list of views a list, each view in a pass of its own.
+-- The logits of images; of a list of views a list, each view in a pass of its own. A model may return a list in
+-- training, too, of several heads for instance.
 local function predict(model, images)
-  if type(images) ~= "table" then return model(images) end
+  if type(images) ~= "table" then
+    local logits = model(images)
+    local is_list = type(logits) == "table" and type(logits[1]) == "userdata"
+    return is_list and logits or check_logits("icl.fit", logits)
+  end
   local views = {}
   for i, view in ipairs(images) do views[i] = model(view) end
   return views
@@ -41,7 +47,7 @@ local function learn(self, batch, is_first)
     if not o.as_published then places.recount(drawn) end  -- where it was published, each part draws anew
     check_stored(type(chunk.image) == "table" and chunk.image[1] or chunk.image, o.precision)
     local logits = predict(self.model, chunk.image)
-    local loss = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target))
+    local loss = arguments.tensor("icl.fit: what loss gives", self.criterion(logits, chunk.target, chunk))
     if share < 1 and not o.as_published then loss = part.weighed(loss, chunk:size(), batch:size()) end
     self.scaler:backward(loss)
     sums.loss = sums.loss and sums.loss + loss or loss
@@ -256,7 +262,10 @@ local names = { "model", "train", "val", "test", "options", "loader", "chain", "
 --                           takes_function = true it is given a function that leaves the gradients, too, and
 --                           returns what that gives; with the precision f16 one of icl.optim
 --   schedule                a function of the updates so far that gives the rate (icl.schedule.from_options)
---   loss(logits, target)    one number, in place of cross-entropy in training; dual_cutout has a list of two logits
+--   loss(logits, target, batch)
+--                           one number, in place of cross-entropy in training; dual_cutout has a list of two logits.
+--                           batch has what the chain put there, and index, the numbers of the images; with
+--                           options.subdivision it is a part of the batch
 --   metrics                 { name = function(logits, target) }: one number for a batch, beside loss and accuracies;
 --                           or of whole epochs and sets: { f1 = icl.metrics.f1 { classes = 10 } }
 --   on_gradients(run)       called in each step when the gradients are there, before the update; may put others in

@@ -151,6 +151,15 @@ local function criterion(o)
   return function(logits, target) return loss.dual_cutout(logits, target, alpha, smoothing) end
 end
 
+-- A loss that was given, as it is called: with logits, target and batch. What those of icl.loss take behind the target
+-- are options.
+local function given_criterion(given)
+  for _, own in pairs(loss) do
+    if given == own then return function(logits, target) return own(logits, target) end end
+  end
+  return given
+end
+
 -- What was given in place of what the options say, as a list: "an optimizer".
 local function replaced(given)
   local list = {}
@@ -191,7 +200,7 @@ local function training(given)
   self.schedule = given.schedule or schedule.from_options(o, self.train_loader.batches)
   self.optimizer = given.optimizer or optim.from_options(o, given.model)
   self.scaler = new_scaler { enabled = o.precision == "f16" }
-  self.criterion = given.loss or criterion(o)
+  self.criterion = given.loss and given_criterion(given.loss) or criterion(o)
   self.layers = layers_of(given.model, self.train.shape)
   parts.check(self.layers, self.train_loader, o)
   self.epochs = o.epochs
