@@ -181,6 +181,16 @@ check("what a description cannot hold is named, with its layer", function()
   check.equal(counter:get(), 0.0)
 end)
 
+check("a network gives one value", function()
+  local model = own(function(self, x)
+    local features = self.conv(x):global_avg_pool()
+    return self.fc(features), features
+  end)
+  check.equal(select(4, network.describe(model, small)), 2)
+  check.raises(function() network.save(model, path, { shape = small }) end,
+    "network.save: the model returned 2 values; a file holds a network that gives one, the logits")
+end)
+
 check("layers are named in errors", function()
   local Bad = nn.layer "bad"
   function Bad:forward(x) return icl.ops.dropout(x, icl.random.key "test", 0.5) end

@@ -30,12 +30,13 @@ end
 
 local function call(model, shape, count)
   local images = core.full({ count, table.unpack(shape) }, 0)
-  local logits = model(images)
+  local outputs = table.pack(model(images))
+  local logits = outputs[1]
   if type(logits) ~= "userdata" then
     fail("network.describe: the model returned %s for images; it must be one tensor of logits",
       arguments.described(logits))
   end
-  return images, dtypes.wide(logits)
+  return images, dtypes.wide(logits), outputs.n
 end
 
 -- What core.network_describe gives for a model and images of a shape.
@@ -43,9 +44,9 @@ local function trace(model, shape, leaves)
   local eager = core.network_trace_begin()
   local ending <close> = setmetatable({}, { __close = function() core.network_trace_end(eager) end })
   local images2, logits2 = call(model, shape, 2)
-  local images3, logits3 = call(model, shape, 3)
+  local images3, logits3, outputs = call(model, shape, 3)
   local text, constants = core.network_describe(images2, logits2, images3, logits3, leaves)
-  return text, constants, logits2:size(-1)
+  return text, constants, logits2:size(-1), outputs
 end
 
 local SHAPE = '"shape":%b[]'  -- of the images; it comes before those of nodes
@@ -60,8 +61,9 @@ local function with_crops(text, model, shape, leaves)
 end
 
 -- network.describe(model, shape) -> a text, JSON, about what the evaluation of a model records, for any number of
--- images; a list of { name =, tensor = }: large constants, which must be in the file of weights too; and the number of
--- logits. shape: of an image, { height, width, channels }. Not inside a step; the model's modes stay as they are.
+-- images; a list of { name =, tensor = }: large constants, which must be in the file of weights too; the number of
+-- logits; and how many values the model returned, of which the first is what is described. shape: of an image, {
+-- height, width, channels }. Not inside a step; the model's modes stay as they are.
 function network.describe(model, shape)
   if not Module.is(model) then fail("network.describe: it takes a module, not %s", arguments.described(model)) end
   arguments.typed("network.describe: shape", shape, "table", "a list { height, width, channels }")
@@ -70,8 +72,8 @@ function network.describe(model, shape)
   local modes <close> = Module.keep_modes { model }
   model:eval()
   local leaves = leaves_of(model)
-  local text, constants, classes = trace(model, shape, leaves)
-  return with_crops(text, model, shape, leaves), constants, classes
+  local text, constants, classes, outputs = trace(model, shape, leaves)
+  return with_crops(text, model, shape, leaves), constants, classes, outputs
 end
 
 -- ---- writing ----
@@ -130,7 +132,11 @@ local function contents_of(what, model, info)
   for key, value in pairs(info) do
     if key ~= "shape" then rest[key] = value end
   end
-  local description, extra, classes = network.describe(model, shape)
+  local description, extra, classes, outputs = network.describe(model, shape)
+  if outputs > 1 then
+    fail("%s: the model returned %d values; a file holds a network that gives one, the logits: save a module whose "
+      .. "forward returns them alone, or the weights by model:save(path)", what, outputs)
+  end
   check_data(what .. ": data", info.data or {}, shape[3], classes)
   local list = weights.state_dict(model)
   table.move(extra, 1, #extra, #list + 1, list)
