@@ -138,6 +138,8 @@ static const char *push_place(const reader *r, const char *what, int depth) {
 
 static void element_error(const reader *r, int depth, const char *expected) {
   const char *value = icl__lua_describe(r->L, -1);
+  if (!strcmp(value, "a tensor") || !strcmp(value, "a state"))
+    expected = lua_pushfstring(r->L, "%s; icl.stack(list) makes one tensor of several", expected);
   icl__lua_fail(r->L, "%s: %s is %s; it must be %s", r->what, push_place(r, "element", depth), value, expected);
 }
 

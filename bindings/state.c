@@ -188,6 +188,15 @@ static int state_dtype(lua_State *L) {
   return 1;
 }
 
+/* #s: the size of the first axis */
+static int state_length(lua_State *L) {
+  const icl_state *state = icl__lua_check_state(L, 1);
+  if (!icl_state_rank(state))
+    icl__lua_fail(L, "size: a state of rank 0 has no axis 1");
+  lua_pushinteger(L, icl_state_shape(state)[0]);
+  return 1;
+}
+
 /* ---- training ---- */
 
 /* s:freeze([on]): not trained, or again with false; returns itself */
@@ -320,7 +329,12 @@ void icl__lua_state_functions(lua_State *L) {
       {NULL, NULL},
   };
   static const luaL_Reg metamethods[] = {
-      {"__gc", state_release}, {"__tostring", state_tostring}, {"__newindex", state_newindex}, {NULL, NULL}};
+      {"__gc", state_release},
+      {"__tostring", state_tostring},
+      {"__len", state_length},
+      {"__newindex", state_newindex},
+      {NULL, NULL},
+  };
   lua_pushcfunction(L, new_state);
   lua_setfield(L, -2, "state");
   lua_pushcfunction(L, copy_state);

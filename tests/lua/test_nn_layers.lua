@@ -386,6 +386,13 @@ check("a field does not hide a method", function()
   check.equal(relu(icl.tensor { -1 }):item(), 0)
 end)
 
+check("images whose channels come first are told from others", function()
+  local conv = nn.conv2d(4, 6, 3, { groups = 2 })
+  check.raises(function() conv(icl.zeros { 2, 4, 9, 7 }) end,
+    "conv2d: its input is %(2, 4, 9, 7%); it must be %(n, h, w, c%), and x:permute%(1, 3, 4, 2%) makes that of")
+  check.raises(function() conv(icl.zeros { 2, 9, 7, 3 }) end, "x has 3 channels, but w takes 4")
+end)
+
 check("what modules have in PyTorch is an error that says what does the same", function()
   local model = icl.nn.sequential { icl.nn.linear(1, 1) }
   for name, pattern in pairs {

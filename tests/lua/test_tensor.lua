@@ -249,4 +249,20 @@ check("names of PyTorch lead to those that are here", function()
   check.raises(function() icl.nn.conv2d { 3 } end, "input channels is a table; it must be an integer")
 end)
 
+check("the length of a state is that of its value", function()
+  check.equal(#icl.state(icl.zeros { 3, 2 }), 3)
+  check.equal(#icl.zeros { 3, 2 }, 3)
+  check.raises(function() return #icl.state(1) end, "size: a state of rank 0 has no axis 1")
+  check.raises(function() return #icl.tensor(1) end, "size: a tensor of rank 0 has no axis 1")
+end)
+
+check("a list of tensors is no tensor", function()
+  local x = icl.tensor { 1, 2 }
+  for _, one in ipairs { x, icl.state(x) } do
+    check.raises(function() icl.tensor { one, one } end,
+      "tensor: element %[1%] is a .*; it must be a number; icl.stack%(list%) makes one tensor of several")
+  end
+  check.raises(function() icl.tensor { { 1, 2 }, x } end, "a table, as its neighbours are; icl.stack%(list%) makes")
+end)
+
 check.close()

@@ -36,7 +36,7 @@ function Conv2d:init(input, output, kernel, options, ...)
   if spread[1] > kh or spread[2] > kw then self.dilation, self.spread = dilation, spread end
   if mode ~= "zeros" then self.border, self.padding_mode, padding = padding, mode, { 0, 0 } end
   self.attributes = { stride = stride, padding = padding, groups = groups }
-  self.text = ("%d -> %d, %dx%d"):format(input, output, kh, kw)
+  self.input_channels, self.text = input, ("%d -> %d, %dx%d"):format(input, output, kh, kw)
   local shape = { kh, kw, input // groups, output }
   self:parameter("weight", initial.kaiming(shape, fan_in, output * kh * kw, options.init))
   if options.bias then self:parameter("bias", initial.uniform({ output }, 1 / math.sqrt(fan_in))) end
@@ -51,8 +51,17 @@ local function dilated(weight, dilation, spread)
   return wide:narrow(1, 1, spread[1]):narrow(2, 1, spread[2])
 end
 
+-- An error for images whose channels come first.
+local function check_order(self, x)
+  local channels = self.input_channels
+  if x:rank() == 4 and x:size(4) ~= channels and x:size(2) == channels then
+    check_input(self, x, "(n, h, w, c), and x:permute(1, 3, 4, 2) makes that of (n, c, h, w)", 4, channels)
+  end
+end
+
 function Conv2d:forward(x)
   check_input(self, x)
+  check_order(self, x)
   local weight = dtypes.wide(self.weight)
   if self.dilation then weight = dilated(weight, self.dilation, self.spread) end
   if self.border then x = border.add("conv2d", x, self.border, self.padding_mode) end

@@ -92,7 +92,7 @@ function methods.split(x, size, dim, ...)
   end
   local list, first = {}, 1
   for i, length in ipairs(sizes) do
-    arguments.integer(("split: size %d"):format(i), length, 1)
+    arguments.integer(("split: size %d"):format(i), length, 0)
     list[i] = first + length - 1 <= total and ops.narrow(x, first, { dim = axis, length = length }) or nil
     first = first + length
   end
