@@ -24,6 +24,7 @@ local function first_weight(net) return net[1].weight end
 
 -- How many passes of the model found what lasts; their result, which must be the same.
 local function passes(net, count)
+  collectgarbage()  -- states of an earlier model, which would end it when they are collected
   local before, result = hits(), pass(net, images)
   for _ = 2, count do check.equal(pass(net, images), result) end
   return hits() - before, result
