@@ -272,13 +272,6 @@ static bool is_for_amx(const icl__conv_shape *s, const char *other) {
          (int)kernel->weights(s) <= 8 * weights / (weight ? 1 : 2);
 }
 
-/* Three products of bf16 take less time than one of f32 from 32 channels on, of one tap from 128 on. */
-static bool is_for_amx_in_f32(const icl__conv_shape *s) {
-  int in = s->x[2] / s->groups, out = s->y[2] / s->groups, enough = s->kernel[0] * s->kernel[1] == 1 ? 128 : 32;
-  bool fits = (s->kernel[0] <= 7 && s->kernel[1] <= 7) || s->direction == ICL__CONV_WEIGHT;
-  return fits && in >= enough && out >= enough && s->y[0] * s->y[1] >= 16;
-}
-
 static void check_choices(const row *rows, int count) {
   for (int i = 0; i < count; i++) {
     icl__conv_shape s = conv_shape(&rows[i].form);
@@ -300,11 +293,12 @@ static void check_choices(const row *rows, int count) {
       check_choice(&s, ICL__CONV_ONEDNN, &amx, beside_amx);
       if (icl__dnnl_library)
         check_choice(&s, ICL__CONV_ONEDNN, &bf16, icl__conv_suits_dnnl(&s, &bf16) ? asked : own);
-      s.dtype = ICL_F32;
-      const char *single = is_for_amx_in_f32(&s) ? "amx" : own;
+      s.dtype = ICL_F32;                      /* the unit takes it where it is asked for */
       if (s.groups == 1 || s.groups < s.x[2]) /* by_groups has those of one channel */
-        check_choice(&s, ICL__CONV_AUTO, &amx, single);
-      check_choice(&s, ICL__CONV_ONEDNN, &amx, icl__dnnl_library ? asked : single);
+        check_choice(&s, ICL__CONV_AUTO, &amx, own);
+      check_choice(&s, ICL__CONV_ONEDNN, &amx, asked);
+      if (s.kernel[0] <= 7 && s.kernel[1] <= 7)
+        check_choice(&s, ICL__CONV_AMX, &none, "amx");
     }
   }
 }
@@ -355,42 +349,6 @@ TEST(what_onednn_gets_wrong_in_bf16_is_not_left_to_it) {
 TEST(the_kernel_follows_from_shape_and_processor) {
   check_choices(small, SMALL);
   check_choices(large, LARGE);
-}
-
-/* Shapes about the least that the unit takes in f32. */
-static const struct {
-  conv_form form;
-  bool taken;
-} in_f32[] = {
-    {{ICL_F32, 8, 8, 8, 32, 32, {3, 3}, {1, 1}, {1, 1}, 1}, true},
-    {{ICL_F32, 8, 8, 8, 31, 64, {3, 3}, {1, 1}, {1, 1}, 1}, false},
-    {{ICL_F32, 8, 8, 8, 64, 31, {3, 3}, {1, 1}, {1, 1}, 1}, false},
-    {{ICL_F32, 8, 8, 8, 33, 50, {1, 2}, {1, 1}, {0, 0}, 1}, true},
-    {{ICL_F32, 8, 16, 16, 64, 32, {5, 5}, {2, 2}, {2, 2}, 1}, true},
-    {{ICL_F32, 8, 4, 4, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, true},
-    {{ICL_F32, 8, 3, 5, 64, 64, {3, 3}, {1, 1}, {1, 1}, 1}, false},
-    {{ICL_F32, 8, 8, 8, 128, 128, {1, 1}, {1, 1}, {0, 0}, 1}, true},
-    {{ICL_F32, 8, 8, 8, 128, 256, {1, 1}, {2, 2}, {0, 0}, 1}, true},
-    {{ICL_F32, 8, 8, 8, 127, 256, {1, 1}, {1, 1}, {0, 0}, 1}, false},
-    {{ICL_F32, 8, 8, 8, 342, 48, {1, 1}, {1, 1}, {0, 0}, 1}, false},
-    {{ICL_F32, 8, 8, 8, 128, 256, {3, 3}, {1, 1}, {1, 1}, 4}, true},
-    {{ICL_F32, 8, 8, 8, 128, 128, {3, 3}, {1, 1}, {1, 1}, 8}, false},
-    {{ICL_F32, 8, 8, 8, 256, 256, {1, 1}, {1, 1}, {0, 0}, 4}, false},
-};
-enum { IN_F32 = sizeof in_f32 / sizeof *in_f32 };
-
-TEST(amx_takes_f32_of_enough_channels) {
-  icl__processor imitated = amx;
-  imitated.amx_bf16 = false;
-  for (int i = 0; i < IN_F32; i++)
-    for (int direction = ICL__CONV_FORWARD; direction <= ICL__CONV_WEIGHT; direction++) {
-      icl__conv_shape s = conv_shape(&in_f32[i].form);
-      s.direction = (icl__conv_direction)direction;
-      CHECK_EQ(!strcmp(chosen(&s, ICL__CONV_AUTO, &amx), "amx"), in_f32[i].taken);
-      CHECK(strcmp(chosen(&s, ICL__CONV_AUTO, &imitated), "amx") != 0);
-      check_choice(&s, ICL__CONV_AMX, &none, "amx");
-      check_choice(&s, ICL__CONV_DIRECT, &amx, "direct");
-    }
 }
 
 TEST(the_kernel_follows_from_the_units_that_a_processor_has) {

@@ -15,7 +15,7 @@ icl_status icl__conv_forced(bool precise, icl__conv_choice *choice) {
                                       [ICL__CONV_AMX] = "amx",
                                       [ICL__CONV_DIRECT] = "direct"};
   const char *text = getenv("ICL_CONV");
-  *choice = precise ? ICL__CONV_DIRECT : ICL__CONV_AUTO; /* Winograd's transforms and AMX cost a digit */
+  *choice = precise ? ICL__CONV_DIRECT : ICL__CONV_AUTO; /* Winograd's transforms cost a digit */
   if (!text || !*text)
     return ICL_OK;
   if (precise && strcmp(text, names[ICL__CONV_DIRECT]) != 0)
@@ -204,26 +204,14 @@ static bool wastes_amx(const icl__conv_shape *s) {
   return s->direction == ICL__CONV_WEIGHT || (strided && s->direction == ICL__CONV_INPUT);
 }
 
-/* f32 images take three products and twice the copies. From so many channels of both sides on that is faster than any
- * kernel that multiplies f32, oneDNN's and Winograd's among them. The numbers rest on a table of layers that was
- * measured with a prototype of these kernels on an Intel processor of family 6, model 207: in all directions 2 to 5
- * times as fast as oneDNN from 32 channels on, but where a kernel has one tap 1.1 to 3 times from 128 on, and 0.6 to
- * 1.7 times where one side has 48. */
-static bool pays_in_terms(const icl__conv_shape *s) {
-  enum { LEAST = 32, LEAST_OF_ONE_TAP = 128 };
-  int32_t in = s->x[2] / s->groups, out = s->y[2] / s->groups,
-          enough = s->kernel[0] * s->kernel[1] > 1 ? LEAST : LEAST_OF_ONE_TAP;
-  return in >= enough && out >= enough;
-}
-
-/* Registers must not be mostly zeros: of channels, or of pixels between rows. A prepared weight takes as many bytes as
- * one of the images' values, a gradient is f32. */
+/* f32 images it takes only where ICL_CONV asks for it: sums of two bf16 cost a digit more than Winograd's transforms.
+ * Registers must not be mostly zeros: of channels, or of pixels between rows. */
 static bool prefers_amx(const icl__conv_shape *s, bool dnnl) {
   enum { FEWEST_PIXELS = 16, MOST_ZEROS = 8 };
-  bool half = s->dtype == ICL_BF16;
+  bool weight = s->direction == ICL__CONV_WEIGHT;
   size_t weights = (size_t)s->kernel[0] * (size_t)s->kernel[1] * (size_t)(s->x[2] / s->groups) * (size_t)s->y[2],
-         floats = half && s->direction != ICL__CONV_WEIGHT ? weights / 2 : weights;
-  if (half ? dnnl && !wastes_amx(s) : !pays_in_terms(s))
+         floats = weight ? weights : weights / 2;
+  if (s->dtype != ICL_BF16 || (dnnl && !wastes_amx(s)))
     return false;
   return s->y[0] * s->y[1] >= FEWEST_PIXELS && icl__cpu_amx(s->direction)->weights(s) <= MOST_ZEROS * floats;
 }

@@ -308,7 +308,7 @@ groups.engine = options "engine"
   : value("shares", 0, "parts of a batch with sums of their own: then bytes do not depend on threads; 0: one a thread",
       { min = 0, max = 1024 })
   : flag("eager", false, "evaluate each op when it is recorded")
-  : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time, with AMX more")
+  : flag("precise", false, "convolutions that keep a digit more, and take up to twice the time")
   : flag("deterministic", false, "no kernels whose results differ from run to run; cpu and ref have none")
   : flag("check_nan", false, "stop at the first NaN and name its op", { may_change = true })
   : flag("profile", false, "print time by op, layer and phase at the end", { may_change = true })
