@@ -166,8 +166,9 @@ static icl_status check_nan(const icl__pnode *v, const icl__view *out) {
   for (int64_t i = 0; i < rows; i++)
     for (int64_t j = 0; j < columns; j++)
       if (isnan(icl__load_f64(out->dtype, out->data, i * out->pitch + j)))
-        return icl__fail(ICL_ENONFINITE, "%s%s%s made a NaN; the step was dropped and its states are as before",
-                         icl__plan_op_name(v->op), v->layer && *v->layer ? " in " : "", v->layer ? v->layer : "");
+        return icl__fail(ICL_ENONFINITE, "%s%s%s made a NaN%s; the step was dropped and its states are as before",
+                         icl__plan_op_name(v->op), v->layer && *v->layer ? " in " : "", v->layer ? v->layer : "",
+                         v->op == ICL__OP_one_hot ? " of a label that is none of its classes" : "");
   return ICL_OK;
 }
 

@@ -8,7 +8,7 @@ local source = require "icl.evaluation.source"
 local split = require "icl.options.words".split
 local usage = require "icl.internal.usage"
 local weights = require "icl.weights"
-local weights_metadata = require "icl.internal.weights_metadata"
+local weights_metadata = require "icl.run.weights_metadata"
 
 local in_onnx = { "--onnx", function(values) return values.onnx ~= nil end }
 

@@ -5,6 +5,7 @@ local fail = require "icl.internal.fail"
 
 return function(what, logits)
   if type(logits) == "userdata" then return logits end
-  fail("%s: the model returned %s for images; icl.fit and icl.evaluate take a model that returns its logits, one "
-    .. "tensor. What else a loss needs forward may keep in a field, self.features = x", what, arguments.described(logits))
+  fail("%s: the model returned %s for images; icl.fit and icl.evaluate take a model that returns its logits, "
+    .. "one tensor. What else a loss needs forward may keep in a field, self.features = x", what,
+    arguments.described(logits))
 end

@@ -2,7 +2,7 @@
 local core = require "icl.core"
 local exists = require "icl.internal.exists"
 local weights = require "icl.weights"
-local weights_metadata = require "icl.internal.weights_metadata"
+local weights_metadata = require "icl.run.weights_metadata"
 
 -- The checkpoint with the weights that are wanted: the best, or the last where no figures were reported.
 local function source(folder)

@@ -1,4 +1,4 @@
--- internal/weights_metadata.lua: weights_metadata(about) -> the metadata of a file of weights: what is known of them
+-- run/weights_metadata.lua: weights_metadata(about) -> the metadata of a file of weights: what is known of them
 -- and their network, without what a run alone needs, by which a checkpoint is known.
 local json = require "icl.json"
 
