@@ -73,6 +73,23 @@ check("gather along an axis, and rows", function()
   check.raises(function() x:gather(order, 1) end, "gather")
 end)
 
+check("what is added at positions of an axis", function()
+  local src = icl.tensor { { 1, 2 }, { 3, 4 } }
+  same(x:scatter_add(2, order, src), "5.0 1.0 3.0 5.0 11.0 5.0", "2 3")
+  same(x:scatter_add { dim = 1, index = integers { { 1, 0, 1 }, { 1, 1, 0 }, { 0, 0, 0 } }, src = icl.ones { 3, 3 } },
+    "4.0 3.0 4.0 7.0 5.0 6.0")
+  same(x:index_add(1, integers { 1, 1, 0 }, icl.tensor { { 1, 1, 1 }, { 2, 2, 2 }, { 5, 6, 7 } }),
+    "8.0 7.0 9.0 8.0 7.0 8.0", "2 3")
+  same(x:index_add(-1, integers { 2, 2 }, src), "3.0 1.0 5.0 5.0 4.0 12.0")
+  icl.gradcheck(function(a, b)
+    return (a:scatter_add(2, order, b) ^ 2):sum() + (a:index_add(2, integers { 0, 2 }, b) ^ 3):sum()
+  end, { x:cast "f64", src:cast "f64" })
+  check.raises(function() x:scatter_add(2, integers { { 0, 3 }, { 1, 1 } }, src) end, "must be from 0 to 2")
+  check.raises(function() x:scatter_add(2, order, x) end, "scatter_add: src %(2, 3%) and index %(2, 2%) must be of one")
+  check.raises(function() x:index_add(1, integers { 0 }, x) end, "index_add: src %(2, 3%) must have the shape of")
+  check.raises(function() x:index_add(1, order) end, "index_add: src is nil; it must be a tensor")
+end)
+
 check("gradients go back to where elements come from", function()
   local function gradient(f)
     local y = icl.tensor { { 3, 1, 2 }, { 5, 4, 5 } }:requires_grad()

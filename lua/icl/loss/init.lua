@@ -140,9 +140,9 @@ end
 -- loss.cross_entropy(logits, target [, smoothing or { smoothing = 0, weight =, ignore_index =, reduction = "mean" }])
 -- -> the mean over the batch of - sum q log softmax(logits), q being the distribution that the target stands for.
 -- `weight` has a factor for each class, a list or a tensor. As in PyTorch, a mean then divides by the sum of the
--- weights of the labels (of a mixture, with its own ones), and where the target is a distribution by the images. Labels that
--- are ignore_index, such as -100, do not count: their loss is 0, and a mean is that over the others (NaN without any).
--- reduction: "mean", "sum", "none" (one loss for each image).
+-- weights of the labels (of a mixture, with its own ones), and where the target is a distribution by the images.
+-- Labels that are ignore_index, such as -100, do not count: their loss is 0, and a mean is that over the others (NaN
+-- without any). reduction: "mean", "sum", "none" (one loss for each image).
 function loss.cross_entropy(logits, target, given, ...)
   local what = "loss.cross_entropy"
   arguments.no_more(what, "logits, a target and a smoothing or a table of options", ...)

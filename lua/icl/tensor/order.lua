@@ -1,4 +1,5 @@
--- tensor/order.lua: what goes along one axis, as methods of tensors: running sums, order, elements at positions.
+-- tensor/order.lua: what goes along one axis, as methods of tensors: running sums, order, elements at positions, and
+-- what is added to them.
 local core = require "icl.core"
 local arguments = require "icl.internal.arguments"
 local fail = require "icl.internal.fail"
@@ -70,4 +71,42 @@ function methods.gather(x, first, ...)
     if i ~= axis and shape[i] < own[i] then x = ops.narrow(x, 1, { dim = i, length = shape[i] }) end
   end
   return ops.gather_along(x, index, { dim = axis })
+end
+
+-- Does a tensor have the shape `own`, but for one axis?
+local function is_like(t, own, axis)
+  local shape = t:shape()
+  if #shape ~= #own then return false end
+  for i = 1, #own do
+    if i ~= axis and shape[i] ~= own[i] then return false end
+  end
+  return true
+end
+
+-- t:scatter_add(dim, index, src): t, and each element of src added where the i64 at its place in index says along an
+-- axis; index has the shape of src, and both that of t but for this axis. What meets at a place is added in its order.
+function methods.scatter_add(x, ...)
+  local o = given.by_name("scatter_add", { "dim", "index", "src" }, ...)
+  local axis, index = given.axis("scatter_add", o.dim, x:rank()), arguments.tensor("scatter_add: index", o.index)
+  local src = arguments.tensor("scatter_add: src", o.src)
+  if not is_like(src, x:shape(), axis) or not is_like(index, src:shape()) then
+    fail("scatter_add: src (%s) and index (%s) must be of one shape, that of (%s) but for axis %d",
+      table.concat(src:shape(), ", "), table.concat(index:shape(), ", "), table.concat(x:shape(), ", "), axis)
+  end
+  return x + ops.gather_along_grad(src, index, { dim = axis, size = x:size(axis) })
+end
+
+-- t:index_add(dim, index, src): t, and each position of src along an axis added to the one that index, i64 (n), has for
+-- it; src has the shape of t, but n positions along this axis. Along another axis than the first it is copied twice.
+function methods.index_add(x, ...)
+  local o = given.by_name("index_add", { "dim", "index", "src" }, ...)
+  local axis, index = given.axis("index_add", o.dim, x:rank()), arguments.tensor("index_add: index", o.index)
+  local src = arguments.tensor("index_add: src", o.src)
+  if index:rank() ~= 1 or not is_like(src, x:shape(), axis) or src:size(axis) ~= index:size(1) then
+    fail("index_add: src (%s) must have the shape of (%s), but a position along axis %d for each of index (%s)",
+      table.concat(src:shape(), ", "), table.concat(x:shape(), ", "), axis, table.concat(index:shape(), ", "))
+  end
+  if axis > 1 then src = methods.transpose(src, 1, axis) end
+  local sum = ops.gather_grad(src, index, { size = x:size(axis) })
+  return x + (axis > 1 and methods.transpose(sum, 1, axis) or sum)
 end
