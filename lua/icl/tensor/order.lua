@@ -97,7 +97,7 @@ function methods.scatter_add(x, ...)
 end
 
 -- t:index_add(dim, index, src): t, and each position of src along an axis added to the one that index, i64 (n), has for
--- it; src has the shape of t, but n positions along this axis. Along another axis than the first it is copied twice.
+-- it; src has the shape of t, but n positions along this axis.
 function methods.index_add(x, ...)
   local o = given.by_name("index_add", { "dim", "index", "src" }, ...)
   local axis, index = given.axis("index_add", o.dim, x:rank()), arguments.tensor("index_add: index", o.index)
@@ -106,7 +106,8 @@ function methods.index_add(x, ...)
     fail("index_add: src (%s) must have the shape of (%s), but a position along axis %d for each of index (%s)",
       table.concat(src:shape(), ", "), table.concat(x:shape(), ", "), axis, table.concat(index:shape(), ", "))
   end
-  if axis > 1 then src = methods.transpose(src, 1, axis) end
-  local sum = ops.gather_grad(src, index, { size = x:size(axis) })
-  return x + (axis > 1 and methods.transpose(sum, 1, axis) or sum)
+  local shape = {}
+  for i = 1, src:rank() do shape[i] = i == axis and index:size(1) or 1 end
+  index = ops.broadcast_to(ops.reshape(index, { shape = shape }), { shape = src:shape() })
+  return x + ops.gather_along_grad(src, index, { dim = axis, size = x:size(axis) })
 end
