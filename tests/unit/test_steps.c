@@ -455,13 +455,19 @@ TEST(given_shares_threads_do_not_show) {
     }
 }
 
+/* What another order rounds otherwise shows in some of the losses, not in each. */
 TEST(sums_begin_anew_in_each_share) {
   double one[STEPS], four[STEPS], by_threads[STEPS];
-  train(&(icl_config){.threads = 4, .shares = 1}, 40, one);
-  train(&(icl_config){.threads = 1, .shares = 4}, 40, four);
-  train(&(icl_config){.threads = 4}, 40, by_threads);
-  expect_same(four, by_threads);
-  CHECK(one[STEPS - 1] != four[STEPS - 1]);
+  bool shows = false;
+  for (int images = 40; images < 44; images++) {
+    train(&(icl_config){.threads = 4, .shares = 1}, images, one);
+    train(&(icl_config){.threads = 1, .shares = 4}, images, four);
+    train(&(icl_config){.threads = 4}, images, by_threads);
+    expect_same(four, by_threads);
+    for (int step = 0; step < STEPS; step++)
+      shows = shows || one[step] != four[step];
+  }
+  CHECK(shows);
 }
 
 TEST(shares_that_cannot_be) {
