@@ -34,6 +34,6 @@ void icl__ref_one_hot(const icl__call *call) {
   int32_t classes = call->out.shape[1];
   for (int64_t i = 0; i < icl__view_count(&call->out); i++) {
     double label = values(&call->in[0])[i / classes];
-    values(&call->out)[i] = label < 0 || label >= classes ? NAN : i % classes == label;
+    values(&call->out)[i] = label < 0 || label >= classes ? (double)NAN : i % classes == label;
   }
 }
